@@ -1,0 +1,123 @@
+//! A user's own piecewise-linear activation.
+
+use super::formula::Formula;
+use crate::error::{Error, ErrorKind, Result};
+use crate::real::Real;
+use alloc::{format, sync::Arc, vec::Vec};
+use core::{fmt, str::FromStr};
+
+/// A continuous piecewise-linear function through points (x, y): straight between neighbours, constant beyond the
+/// first and the last unless [slopes](Breakpoints::slopes) are given there.
+///
+/// ```
+/// use chainrule::{Activation, Breakpoints};
+///
+/// // The hard tanh, and a leaky version of it.
+/// let clip = Breakpoints::new(&[(-1.0, -1.0), (1.0, 1.0)])?;
+/// let leaky = clip.clone().slopes(0.1, 0.1)?;
+/// assert_eq!(Activation::from(clip).value(3.0), 1.0);
+/// assert_eq!(Activation::from(leaky).value(3.0), 1.2);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Breakpoints {
+    points: Arc<[(f64, f64)]>,
+    left: f64,
+    right: f64,
+}
+
+impl Breakpoints {
+    /// The function through `points`, constant beyond the ends.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Empty`] without a point; [`ErrorKind::NotFinite`] for a coordinate that is NaN or ±∞;
+    /// [`ErrorKind::Value`] when the x do not increase strictly, or two are so close that the slope between overflows.
+    pub fn new(points: &[(f64, f64)]) -> Result<Self> {
+        if points.is_empty() {
+            return Err(Error::new(ErrorKind::Empty, "Breakpoints::new", "at least 1 point", 0));
+        }
+        for (i, (x, y)) in points.iter().enumerate() {
+            if !x.is_finite() || !y.is_finite() {
+                return Err(Error::new(ErrorKind::NotFinite, format!("point {i} of Breakpoints"), "finite coordinates", format!("({x}, {y})")));
+            }
+        }
+        for (i, pair) in points.windows(2).enumerate() {
+            if pair[0].0 >= pair[1].0 || !slope(pair).is_finite() {
+                let expected = format!("an x above {}", pair[0].0);
+                return Err(Error::new(ErrorKind::Value, format!("point {} of Breakpoints", i + 1), expected, pair[1].0));
+            }
+        }
+        Ok(Self { points: points.into(), left: 0.0, right: 0.0 })
+    }
+
+    /// The same function with the slopes `left` before the first point and `right` after the last.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFinite`] for a slope that is NaN or ±∞.
+    pub fn slopes(self, left: f64, right: f64) -> Result<Self> {
+        if !left.is_finite() || !right.is_finite() {
+            return Err(Error::new(ErrorKind::NotFinite, "Breakpoints::slopes", "finite slopes", format!("{left} and {right}")));
+        }
+        Ok(Self { left, right, ..self })
+    }
+
+    /// The points, by increasing x.
+    pub fn points(&self) -> &[(f64, f64)] {
+        &self.points
+    }
+}
+
+fn slope(pair: &[(f64, f64)]) -> f64 {
+    (pair[1].1 - pair[0].1) / (pair[1].0 - pair[0].0)
+}
+
+impl<T: Real> Formula<T> for &Breakpoints {
+    #[inline(always)]
+    fn both<const FMA: bool>(self, z: T) -> (T, T) {
+        #[allow(clippy::eq_op, reason = "the portable test for NaN")]
+        if z != z {
+            return (z, z);
+        }
+        let after = self.points.partition_point(|(x, _)| T::of(*x) <= z);
+        let (anchor, slope) = match after {
+            0 => (self.points[0], self.left),
+            n if n == self.points.len() => (self.points[n - 1], self.right),
+            n => (self.points[n - 1], slope(&self.points[n - 1..=n])),
+        };
+        let (x, y, slope) = (T::of(anchor.0), T::of(anchor.1), T::of(slope));
+        // A slope of 0 times ∞ is no number, but the function is constant there.
+        (if slope == T::zero() { y } else { y + slope * (z - x) }, slope)
+    }
+}
+
+/// `x:y, x:y, …`, and where there are slopes beyond the ends `; left, right`.
+impl fmt::Display for Breakpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (x, y)) in self.points.iter().enumerate() {
+            write!(f, "{}{x}:{y}", if i == 0 { "" } else { ", " })?;
+        }
+        if (self.left, self.right) == (0.0, 0.0) { Ok(()) } else { write!(f, "; {}, {}", self.left, self.right) }
+    }
+}
+
+/// Reads what `Display` writes.
+impl FromStr for Breakpoints {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let pair = |text: &str, separator: char, expected: &str| {
+            let numbers = text.split_once(separator).and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().parse().ok()?)));
+            numbers.ok_or_else(|| Error::new(ErrorKind::Parse, "breakpoints", expected, format!("{text:?}")))
+        };
+        let (points, slopes) = text.split_once(';').map_or((text, None), |(points, slopes)| (points, Some(slopes)));
+        let points = points.split(',').map(|point| pair(point, ':', "points x:y, x:y, …")).collect::<Result<Vec<_>>>()?;
+        let this = Self::new(&points)?;
+        match slopes {
+            None => Ok(this),
+            Some(slopes) => {
+                let (left, right) = pair(slopes, ',', "two slopes after the semicolon")?;
+                this.slopes(left, right)
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! The formulas: value and derivative of each activation, right over the whole line.
+//!
+//! Written once for every scalar type; for `f32` and `f64` the loops at the end compile to vector code.
+//! Each formula is the textbook one, arranged so that nothing cancels or overflows, ±∞ give the limits, and NaN passes.
+
+use crate::kernel::Pass;
+use crate::real::Real;
+
+/// φ and φ′ at z.
+pub(super) trait Formula<T>: Copy {
+    fn both<const FMA: bool>(self, z: T) -> (T, T);
+}
+
+/// `value` unless z is NaN: comparisons are false on NaN and would turn it into a number.
+#[inline(always)]
+fn unless_nan<T: Real>(z: T, value: T) -> T {
+    #[allow(clippy::eq_op, reason = "the portable test for NaN")]
+    if z == z { value } else { z }
+}
+
+/// z, brought so near to 0 that a product with a factor that has underflown is 0 and not ∞·0.
+#[inline(always)]
+fn bounded<T: Real>(z: T) -> T {
+    let bound = T::of(800.0);
+    let z = if z > bound { bound } else { z };
+    if z < -bound { -bound } else { z }
+}
+
+#[inline(always)]
+fn magnitude<T: Real>(z: T) -> T {
+    if z < T::zero() { -z } else { z }
+}
+
+/// (σ(z), σ′(z)) from e = e^(−|z|): σ = 1/(1+e) or e/(1+e), σ′ = e/(1+e)².
+#[inline(always)]
+fn logistic<T: Real, const FMA: bool>(z: T) -> (T, T) {
+    let e = (-magnitude(z)).exp_kernel::<FMA>();
+    let upper = T::one() / (T::one() + e);
+    let lower = e * upper;
+    (if z < T::zero() { lower } else { upper }, lower * upper)
+}
+
+/// The line through the kinks at `low` and `high`: 0 before, `slope`·(z − low) between, `slope`·(high − low) after.
+#[inline(always)]
+fn ramp<T: Real>(z: T, low: f64, high: f64, bottom: f64, top: f64, middle: T, slope: T) -> (T, T) {
+    let (low, high) = (T::of(low), T::of(high));
+    let value = if z <= low { T::of(bottom) } else { middle };
+    let value = if z >= high { T::of(top) } else { value };
+    let inside = if z <= low { T::zero() } else { slope };
+    let inside = if z >= high { T::zero() } else { inside };
+    (unless_nan(z, value), unless_nan(z, inside))
+}
+
+macro_rules! formulas {
+    ($($(#[$doc:meta])* $name:ident $({ $field:ident })? |$z:ident, $zero:ident, $one:ident| $body:block)*) => {$(
+        formulas!(@one $(#[$doc])* $name $($field)? |$z, $zero, $one| $body);
+    )*};
+    (@one $(#[$doc:meta])* $name:ident |$z:ident, $zero:ident, $one:ident| $body:block) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub(super) struct $name;
+        impl<T: Real> Formula<T> for $name {
+            #[inline(always)]
+            #[allow(unused_variables)]
+            fn both<const FMA: bool>(self, $z: T) -> (T, T) {
+                let ($zero, $one) = (T::zero(), T::one());
+                $body
+            }
+        }
+    };
+    (@one $(#[$doc:meta])* $name:ident $field:ident |$z:ident, $zero:ident, $one:ident| $body:block) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub(super) struct $name<T> { pub(super) $field: T }
+        impl<T: Real> Formula<T> for $name<T> {
+            #[inline(always)]
+            #[allow(unused_variables)]
+            fn both<const FMA: bool>(self, $z: T) -> (T, T) {
+                let $field = self.$field;
+                let ($zero, $one) = (T::zero(), T::one());
+                $body
+            }
+        }
+    };
+}
+
+formulas! {
+    Linear |z, zero, one| { (z, unless_nan(z, one)) }
+    Step |z, zero, one| {
+        let value = if z < zero { zero } else { one };
+        let value = if z == zero { T::of(0.5) } else { value };
+        (unless_nan(z, value), unless_nan(z, zero))
+    }
+    Sign |z, zero, one| {
+        let value = if z < zero { -one } else { one };
+        let value = if z == zero { zero } else { value };
+        (unless_nan(z, value), unless_nan(z, zero))
+    }
+    PiecewiseLinear |z, zero, one| { ramp(z, -0.5, 0.5, 0.0, 1.0, z + T::of(0.5), one) }
+    Sigmoid |z, zero, one| { logistic::<T, FMA>(z) }
+    /// With m = e^(−2|z|) − 1 and e = m + 1: tanh |z| = −m/(2+m), tanh′ z = 4e/(1+e)².
+    Tanh |z, zero, one| {
+        let two = T::of(2.0);
+        let (e, m) = (-(two * magnitude(z))).exp_and_m1_kernel::<FMA>();
+        let t = -m / (two + m);
+        let r = two / (one + e);
+        // z itself at 0, for the sign of −0.
+        let value = if z < zero { -t } else { t };
+        (if z == zero { z } else { value }, e * r * r)
+    }
+    Relu |z, zero, one| { (if z <= zero { zero } else { z }, unless_nan(z, if z <= zero { zero } else { one })) }
+    LeakyRelu { slope } |z, zero, one| {
+        // slope 0 times −∞ is no number, but the limit is 0.
+        let below = if slope == zero { zero } else { slope * z };
+        (unless_nan(z, if z > zero { z } else { below }), unless_nan(z, if z > zero { one } else { slope }))
+    }
+    Relu6 |z, zero, one| { ramp(z, 0.0, 6.0, 0.0, 6.0, z, one) }
+    Elu { alpha } |z, zero, one| {
+        let (e, m) = (if z > zero { zero } else { z }).exp_and_m1_kernel::<FMA>();
+        (if z > zero { z } else { alpha * m }, if z > zero { one } else { alpha * e })
+    }
+    /// λ·(z or α(eᶻ−1)) with the constants of Klambauer et al. (2017).
+    Selu |z, zero, one| {
+        let scale = T::of(1.050_700_987_355_480_5);
+        let (value, derivative) = Elu { alpha: T::of(1.673_263_242_354_377_2) }.both::<FMA>(z);
+        (scale * value, scale * derivative)
+    }
+    /// z·Φ(z) with Φ(z) = erfc(−z/√2)/2; the derivative is Φ(z) + z·e^(−z²/2)/√(2π).
+    Gelu |z, zero, one| {
+        let half = T::of(0.5);
+        let near = bounded(z);
+        let cumulative = half * (-near * T::of(core::f64::consts::FRAC_1_SQRT_2)).erfc();
+        let density = (-(half * near * near)).exp_kernel::<FMA>() * half * T::frac_2_sqrt_pi() * T::of(core::f64::consts::FRAC_1_SQRT_2);
+        (if z > near { z } else { near * cumulative }, cumulative + near * density)
+    }
+    /// ½z(1 + tanh u) = z·σ(2u), 2u = √(8/π)(z + 0.044715 z³).
+    GeluTanh |z, zero, one| {
+        let (scale, cubic) = (T::of(1.595_769_121_605_730_8), T::of(0.044_715));
+        let near = bounded(z);
+        let square = near * near;
+        let (s, ds) = logistic::<T, FMA>(scale * near * (one + cubic * square));
+        (if z > near { z } else { near * s }, s + near * ds * scale * (one + T::of(3.0) * cubic * square))
+    }
+    /// z·σ(z); the derivative is σ(z) + z·σ′(z).
+    Silu |z, zero, one| {
+        let near = bounded(z);
+        let (s, ds) = logistic::<T, FMA>(near);
+        (if z > near { z } else { near * s }, s + near * ds)
+    }
+    /// z·tanh(ln(1 + eᶻ)) by e = e^(−|z|): tanh is (1+2e)/(1+2e+2e²) above 0 and (e²+2e)/(e²+2e+2) below.
+    Mish |z, zero, one| {
+        let two = T::of(2.0);
+        let near = bounded(z);
+        let e = (-magnitude(near)).exp_kernel::<FMA>();
+        let above = near > zero;
+        let top = if above { one + two * e } else { e * (e + two) };
+        let bottom = if above { top + two * e * e } else { top + two };
+        let (w, r) = (top / bottom, two / bottom);
+        let slope = r * r * e * (one + e) * (if above { e } else { one });
+        (if z > near { z } else { near * w }, w + near * slope)
+    }
+    /// ln(1 + eᶻ) = max(z, 0) + ln(1 + e^(−|z|)).
+    Softplus |z, zero, one| {
+        let above = if z > zero { z } else { zero };
+        let e = (-magnitude(z)).exp_kernel::<FMA>();
+        (above + e.ln_1p(), logistic::<T, FMA>(z).0)
+    }
+    /// z/(1 + |z|); far out by 1/(1 + 1/|z|), which is right at ±∞.
+    Softsign |z, zero, one| {
+        let a = magnitude(z);
+        let r = one / (one + a);
+        let far = one / (one + one / a);
+        let value = if z < zero { -far } else { far };
+        (if a > one { value } else { z * r }, r * r)
+    }
+    HardSigmoid |z, zero, one| {
+        let sixth = T::of(1.0 / 6.0);
+        ramp(z, -3.0, 3.0, 0.0, 1.0, (z + T::of(3.0)) * sixth, sixth)
+    }
+    HardTanh |z, zero, one| { ramp(z, -1.0, 1.0, -1.0, 1.0, z, one) }
+    HardSwish |z, zero, one| {
+        let (three, sixth) = (T::of(3.0), T::of(1.0 / 6.0));
+        let value = if z <= -three { zero } else { z * (z + three) * sixth };
+        let slope = if z <= -three { zero } else { (z + z + three) * sixth };
+        (if z >= three { z } else { unless_nan(z, value) }, if z >= three { one } else { unless_nan(z, slope) })
+    }
+}
+
+/// Elements to a step of a loop: a multiple of every vector width, so that short slices are vector code too.
+const LANES: usize = 16;
+
+/// Replaces each element by what `f` makes of it.
+#[inline(always)]
+fn map<T: Real>(slice: &mut [T], f: impl Fn(T) -> T) {
+    let (chunks, rest) = slice.as_chunks_mut::<LANES>();
+    for chunk in chunks {
+        *chunk = chunk.map(&f);
+    }
+    if !rest.is_empty() {
+        let mut chunk = [T::zero(); LANES];
+        chunk[..rest.len()].copy_from_slice(rest);
+        rest.copy_from_slice(&chunk.map(f)[..rest.len()]);
+    }
+}
+
+/// z ← φ(z).
+pub(super) struct Values<'a, T, F>(pub(super) F, pub(super) &'a mut [T]);
+
+impl<T: Real, F: Formula<T>> Pass for Values<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        map(self.1, |z| self.0.both::<FMA>(z).0);
+    }
+}
+
+/// z ← φ′(z).
+pub(super) struct Derivatives<'a, T, F>(pub(super) F, pub(super) &'a mut [T]);
+
+impl<T: Real, F: Formula<T>> Pass for Derivatives<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        map(self.1, |z| self.0.both::<FMA>(z).1);
+    }
+}
+
+/// z ← φ(z), d ← φ′(z).
+pub(super) struct Both<'a, T, F>(pub(super) F, pub(super) &'a mut [T], pub(super) &'a mut [T]);
+
+impl<T: Real, F: Formula<T>> Pass for Both<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self(f, z, d) = self;
+        let (z, z_rest) = z.as_chunks_mut::<LANES>();
+        let (d, d_rest) = d.as_chunks_mut::<LANES>();
+        for (z, d) in z.iter_mut().zip(d) {
+            both::<T, F, FMA>(f, z, d);
+        }
+        if !z_rest.is_empty() {
+            let n = z_rest.len();
+            let (mut z, mut d) = ([T::zero(); LANES], [T::zero(); LANES]);
+            z[..n].copy_from_slice(z_rest);
+            both::<T, F, FMA>(f, &mut z, &mut d);
+            z_rest.copy_from_slice(&z[..n]);
+            d_rest.copy_from_slice(&d[..n]);
+        }
+    }
+}
+
+#[inline(always)]
+fn both<T: Real, F: Formula<T>, const FMA: bool>(f: F, z: &mut [T; LANES], d: &mut [T; LANES]) {
+    for i in 0..LANES {
+        (z[i], d[i]) = f.both::<FMA>(z[i]);
+    }
+}
+
+/// δ ← δ ⊙ factor(c).
+pub(super) struct Scale<'a, T, F>(pub(super) &'a mut [T], pub(super) &'a [T], pub(super) F);
+
+impl<T: Real, F: Fn(T) -> T> Pass for Scale<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for (delta, c) in self.0.iter_mut().zip(self.1) {
+            *delta *= (self.2)(*c);
+        }
+    }
+}

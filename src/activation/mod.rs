@@ -1,0 +1,389 @@
+//! Activation functions φ: what a neuron does with its weighted input z = Σₖ wₖxₖ + b.
+
+mod breakpoints;
+mod formula;
+
+pub use breakpoints::Breakpoints;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::real::Real;
+use alloc::{format, sync::Arc};
+use core::{fmt, str::FromStr};
+use formula::{Both, Derivatives, Values};
+
+/// The set in which an output lies, by which a loss knows whether it is defined on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OutputRange {
+    /// Any real numbers.
+    Real,
+    /// Each number in [0, 1].
+    Unit,
+    /// Each number in [0, 1], and a sample's sum is 1: the probabilities of classes.
+    Simplex,
+}
+
+/// An activation function φ, applied to each element; as a [`Layer`](crate::Layer) of its own or fused into
+/// [`Dense`](crate::Dense).
+///
+/// | variant | φ(z) | φ′(z) at a kink |
+/// |---|---|---|
+/// | `Linear` | z | |
+/// | `Step` | 0 for z<0, ½ at z=0, 1 for z>0 (Heaviside) | 0 |
+/// | `Sign` | −1, 0, 1 | 0 |
+/// | `PiecewiseLinear` | 0 for z ≤ −½, z+½ between, 1 for z ≥ ½ | 0 at ±½ |
+/// | `Sigmoid` | 1/(1+e^−z) | |
+/// | `Tanh` | (e^z−e^−z)/(e^z+e^−z) | |
+/// | `Relu` | max(0, z) | 0 at 0 |
+/// | `LeakyRelu { slope }` | z for z>0, slope·z else | slope at 0 |
+/// | `Relu6` | min(max(0, z), 6) | 0 at 0 and 6 |
+/// | `Elu { alpha }` | z for z>0, α(e^z−1) else (Clevert et al. 2016) | α at 0 |
+/// | `Selu` | λ·ELU(z; α), λ = 1.0507…, α = 1.6732… (Klambauer et al. 2017) | λα at 0 |
+/// | `Gelu` | z·Φ(z), Φ the normal distribution function (Hendrycks & Gimpel 2016) | |
+/// | `GeluTanh` | ½z(1 + tanh(√(2/π)(z + 0.044715z³))) (ibid.) | |
+/// | `Silu` | z·σ(z), also called swish (Elfwing et al. 2018) | |
+/// | `Mish` | z·tanh(ln(1+e^z)) (Misra 2019) | |
+/// | `Softplus` | ln(1+e^z) | |
+/// | `Softsign` | z/(1+\|z\|) | |
+/// | `HardSigmoid` | min(max(0, z/6+½), 1), as in PyTorch and Keras 3 | 0 at ±3 |
+/// | `HardTanh` | min(max(−1, z), 1) | 0 at ±1 |
+/// | `HardSwish` | z·min(max(0, z/6+½), 1) (Howard et al. 2019) | 0 at −3, 1 at 3 |
+/// | `Breakpoints(…)` | a user's own piecewise-linear function | slope to the right |
+/// | `Surrogate { … }` | the value of one activation with the derivative of another | |
+///
+/// Values and derivatives are right over the whole line: nothing cancels or overflows, ±∞ give the limits,
+/// NaN gives NaN. For `f64` they are within a few units in the last place of the true value; for `f32` likewise.
+///
+/// `Step` and `Sign` have derivative 0 wherever it exists, so gradient descent cannot pass them: training through one
+/// is an error ([`ErrorKind::Untrainable`]) unless it is given a [surrogate](Activation::surrogate).
+///
+/// ```
+/// use chainrule::Activation;
+/// assert_eq!(Activation::Step.value(0.0), 0.5);
+/// assert_eq!(Activation::Sigmoid.derivative(0.0), 0.25);
+/// assert_eq!(Activation::Tanh.derivative(400.0_f64), 0.0); // 4·e^−800, which no f64 can hold
+/// assert!(Activation::Sigmoid.derivative(40.0_f64) > 4e-18); // not lost as a(1−a) would be
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Activation {
+    /// φ(z) = z.
+    Linear,
+    /// The unit step of Heaviside, ½ at 0.
+    Step,
+    /// −1, 0 or 1.
+    Sign,
+    /// 0 up to −½, 1 from ½, and the line z + ½ between.
+    PiecewiseLinear,
+    /// The logistic function 1/(1+e^−z).
+    Sigmoid,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// The rectifier max(0, z).
+    Relu,
+    /// The rectifier with a slope below 0 (PyTorch's default: 0.01).
+    LeakyRelu {
+        /// The slope for z ≤ 0; finite.
+        slope: f64,
+    },
+    /// The rectifier up to 6.
+    Relu6,
+    /// The exponential linear unit (usual α: 1).
+    Elu {
+        /// −α is the limit at −∞; finite.
+        alpha: f64,
+    },
+    /// The self-normalising exponential linear unit.
+    Selu,
+    /// The Gaussian error linear unit, exact.
+    Gelu,
+    /// The Gaussian error linear unit in its tanh approximation.
+    GeluTanh,
+    /// The sigmoid linear unit, or swish.
+    Silu,
+    /// z·tanh(softplus z).
+    Mish,
+    /// ln(1+e^z).
+    Softplus,
+    /// z/(1+|z|).
+    Softsign,
+    /// The sigmoid as three lines.
+    HardSigmoid,
+    /// tanh as three lines.
+    HardTanh,
+    /// Swish with the hard sigmoid.
+    HardSwish,
+    /// A piecewise-linear function through given points.
+    Breakpoints(Breakpoints),
+    /// The value of one activation, trained with the derivative of another; made by [`Activation::surrogate`].
+    Surrogate {
+        /// Gives φ(z).
+        value: Arc<Activation>,
+        /// Its derivative stands in for φ′(z).
+        derivative: Arc<Activation>,
+    },
+}
+
+/// Calls `$call` with the formula of an activation that is no surrogate; those have none of their own.
+macro_rules! with_formula {
+    ($activation:expr, $t:ty, $f:ident => $call:expr, surrogate($value:ident, $derivative:ident) => $other:expr) => {
+        match $activation {
+            Activation::Linear => { let $f = formula::Linear; $call }
+            Activation::Step => { let $f = formula::Step; $call }
+            Activation::Sign => { let $f = formula::Sign; $call }
+            Activation::PiecewiseLinear => { let $f = formula::PiecewiseLinear; $call }
+            Activation::Sigmoid => { let $f = formula::Sigmoid; $call }
+            Activation::Tanh => { let $f = formula::Tanh; $call }
+            Activation::Relu => { let $f = formula::Relu; $call }
+            Activation::LeakyRelu { slope } => { let $f = formula::LeakyRelu { slope: <$t>::of(*slope) }; $call }
+            Activation::Relu6 => { let $f = formula::Relu6; $call }
+            Activation::Elu { alpha } => { let $f = formula::Elu { alpha: <$t>::of(*alpha) }; $call }
+            Activation::Selu => { let $f = formula::Selu; $call }
+            Activation::Gelu => { let $f = formula::Gelu; $call }
+            Activation::GeluTanh => { let $f = formula::GeluTanh; $call }
+            Activation::Silu => { let $f = formula::Silu; $call }
+            Activation::Mish => { let $f = formula::Mish; $call }
+            Activation::Softplus => { let $f = formula::Softplus; $call }
+            Activation::Softsign => { let $f = formula::Softsign; $call }
+            Activation::HardSigmoid => { let $f = formula::HardSigmoid; $call }
+            Activation::HardTanh => { let $f = formula::HardTanh; $call }
+            Activation::HardSwish => { let $f = formula::HardSwish; $call }
+            Activation::Breakpoints(points) => { let $f = points; $call }
+            Activation::Surrogate { value: $value, derivative: $derivative } => $other,
+        }
+    };
+}
+
+impl Activation {
+    /// This activation, trained with the derivative of `other` in place of its own (a *surrogate gradient*:
+    /// Neftci, Mostafa & Zenke 2019).
+    ///
+    /// ```
+    /// use chainrule::Activation;
+    /// let spike = Activation::Step.surrogate(Activation::Sigmoid);
+    /// assert_eq!((spike.value(3.0), spike.derivative(0.0)), (1.0, 0.25));
+    /// ```
+    #[must_use]
+    pub fn surrogate(self, other: Self) -> Self {
+        let value = match self {
+            Self::Surrogate { value, .. } => value,
+            value => Arc::new(value),
+        };
+        let derivative = match other {
+            Self::Surrogate { derivative, .. } => derivative,
+            derivative => Arc::new(derivative),
+        };
+        Self::Surrogate { value, derivative }
+    }
+
+    /// This activation, trained as if its derivative were 1 (the *straight-through estimator*: Bengio, Léonard &
+    /// Courville 2013). With `Step` and the squared error, gradient descent is then Rosenblatt's perceptron rule.
+    ///
+    /// ```
+    /// use chainrule::Activation;
+    /// assert_eq!(Activation::Sign.straight_through().derivative(-7.0), 1.0);
+    /// ```
+    #[must_use]
+    pub fn straight_through(self) -> Self {
+        self.surrogate(Self::Linear)
+    }
+
+    /// φ(z).
+    ///
+    /// ```
+    /// use chainrule::Activation;
+    /// assert_eq!(Activation::PiecewiseLinear.value(0.25), 0.75);
+    /// ```
+    pub fn value<T: Real>(&self, z: T) -> T {
+        let mut z = [z];
+        self.apply(&mut z);
+        z[0]
+    }
+
+    /// φ′(z), by which δ is multiplied in the backward pass: of a surrogate the derivative that stands in.
+    /// At a kink, where there is none, the value of the table above.
+    ///
+    /// ```
+    /// use chainrule::Activation;
+    /// assert_eq!(Activation::Relu.derivative(2.0), 1.0);
+    /// ```
+    pub fn derivative<T: Real>(&self, z: T) -> T {
+        let mut z = [z];
+        self.derivatives(&mut z);
+        z[0]
+    }
+
+    /// Whether gradient descent can pass: false for `Step` and `Sign`, and for a surrogate that is one of them.
+    ///
+    /// ```
+    /// use chainrule::Activation;
+    /// assert!(!Activation::Step.is_trainable());
+    /// assert!(Activation::Step.straight_through().is_trainable());
+    /// ```
+    pub fn is_trainable(&self) -> bool {
+        match self {
+            Self::Step | Self::Sign => false,
+            Self::Surrogate { derivative, .. } => derivative.is_trainable(),
+            _ => true,
+        }
+    }
+
+    /// The set in which φ(z) lies.
+    ///
+    /// ```
+    /// use chainrule::{Activation, OutputRange};
+    /// assert_eq!(Activation::Sigmoid.range(), OutputRange::Unit);
+    /// ```
+    pub fn range(&self) -> OutputRange {
+        match self {
+            Self::Step | Self::PiecewiseLinear | Self::Sigmoid | Self::HardSigmoid => OutputRange::Unit,
+            Self::Surrogate { value, .. } => value.range(),
+            _ => OutputRange::Real,
+        }
+    }
+
+    /// Checks the parameters of the function.
+    pub(crate) fn check(&self) -> Result<()> {
+        let finite = |name: &str, value: f64| {
+            if value.is_finite() {
+                return Ok(());
+            }
+            Err(Error::new(ErrorKind::Value, name, "a finite number", value))
+        };
+        match self {
+            Self::LeakyRelu { slope } => finite("slope of leaky_relu", *slope),
+            Self::Elu { alpha } => finite("alpha of elu", *alpha),
+            Self::Surrogate { value, derivative } => value.check().and(derivative.check()),
+            _ => Ok(()),
+        }
+    }
+
+    /// z ← φ(z).
+    pub(crate) fn apply<T: Real>(&self, z: &mut [T]) {
+        if *self != Self::Linear {
+            with_formula!(self, T, f => T::vectorize(Values(f, z)), surrogate(value, _derivative) => value.apply(z));
+        }
+    }
+
+    /// z ← φ′(z).
+    fn derivatives<T: Real>(&self, z: &mut [T]) {
+        with_formula!(self, T, f => T::vectorize(Derivatives(f, z)), surrogate(_value, derivative) => derivative.derivatives(z));
+    }
+
+    /// How many numbers per element [`forward`](Self::forward) keeps for [`backward`](Self::backward): where φ′ can be
+    /// read off φ without loss none, else φ′ itself, which costs little beside φ.
+    pub(crate) fn cache_len(&self) -> usize {
+        usize::from(!matches!(self, Self::Linear | Self::Relu))
+    }
+
+    /// z ← φ(z), and what the backward pass needs into `cache`.
+    pub(crate) fn forward<T: Real>(&self, z: &mut [T], cache: &mut [T]) {
+        if self.cache_len() == 0 {
+            return self.apply(z);
+        }
+        with_formula!(self, T, f => T::vectorize(Both(f, z, cache)), surrogate(value, derivative) => {
+            cache.copy_from_slice(z);
+            derivative.derivatives(cache);
+            value.apply(z);
+        });
+    }
+
+    /// δ ← δ ⊙ φ′(z), where a = φ(z).
+    pub(crate) fn backward<T: Real>(&self, a: &[T], cache: &[T], delta: &mut [T]) {
+        match self {
+            Self::Linear => {}
+            Self::Relu => T::vectorize(formula::Scale(delta, a, |a| if a <= T::zero() { T::zero() } else { T::one() })),
+            _ => T::vectorize(formula::Scale(delta, cache, |d| d)),
+        }
+    }
+}
+
+/// tanh z, for loops of other files.
+#[inline(always)]
+pub(crate) fn tanh<T: Real, const FMA: bool>(z: T) -> T {
+    formula::Formula::both::<FMA>(formula::Tanh, z).0
+}
+
+/// The names by which [`Activation`] is written and read; those with a number take it as `name(key=number)`.
+const NAMES: [(&str, Activation); 20] = [
+    ("linear", Activation::Linear),
+    ("step", Activation::Step),
+    ("sign", Activation::Sign),
+    ("piecewise_linear", Activation::PiecewiseLinear),
+    ("sigmoid", Activation::Sigmoid),
+    ("tanh", Activation::Tanh),
+    ("relu", Activation::Relu),
+    ("leaky_relu", Activation::LeakyRelu { slope: 0.01 }),
+    ("relu6", Activation::Relu6),
+    ("elu", Activation::Elu { alpha: 1.0 }),
+    ("selu", Activation::Selu),
+    ("gelu", Activation::Gelu),
+    ("gelu_tanh", Activation::GeluTanh),
+    ("silu", Activation::Silu),
+    ("mish", Activation::Mish),
+    ("softplus", Activation::Softplus),
+    ("softsign", Activation::Softsign),
+    ("hard_sigmoid", Activation::HardSigmoid),
+    ("hard_tanh", Activation::HardTanh),
+    ("hard_swish", Activation::HardSwish),
+];
+
+/// The name, as [`FromStr`] reads it: `relu`, `leaky_relu(slope=0.01)`, `breakpoints(-1:0, 1:1)`,
+/// `step surrogate sigmoid`.
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LeakyRelu { slope } => write!(f, "leaky_relu(slope={slope})"),
+            Self::Elu { alpha } => write!(f, "elu(alpha={alpha})"),
+            Self::Breakpoints(points) => write!(f, "breakpoints({points})"),
+            Self::Surrogate { value, derivative } => write!(f, "{value} surrogate {derivative}"),
+            _ => f.write_str(NAMES.iter().find(|(_, a)| a == self).map_or("", |(name, _)| name)),
+        }
+    }
+}
+
+/// Reads what `Display` writes; `leaky_relu` and `elu` alone take PyTorch's defaults, slope 0.01 and α 1.
+///
+/// ```
+/// use chainrule::Activation;
+/// assert_eq!("elu(alpha=0.5)".parse(), Ok(Activation::Elu { alpha: 0.5 }));
+/// assert_eq!("step surrogate tanh".parse(), Ok(Activation::Step.surrogate(Activation::Tanh)));
+/// assert!("swoosh".parse::<Activation>().is_err());
+/// ```
+impl FromStr for Activation {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if let Some((value, derivative)) = text.split_once(" surrogate ") {
+            return Ok(value.parse::<Self>()?.surrogate(derivative.parse()?));
+        }
+        let unknown = || {
+            let names: alloc::vec::Vec<_> = NAMES.iter().map(|(name, _)| *name).collect();
+            Error::new(ErrorKind::Parse, "activation", format!("one of {}, breakpoints(x:y, …)", names.join(", ")), format!("{text:?}"))
+        };
+        let text = text.trim();
+        let (name, argument) = match text.split_once('(') {
+            Some((name, rest)) => (name, Some(rest.strip_suffix(')').ok_or_else(unknown)?)),
+            None => (text, None),
+        };
+        let number = |key: &str, argument: &str| -> Result<f64> {
+            let value = argument.trim().strip_prefix(key).and_then(|rest| rest.trim_start().strip_prefix('=')).unwrap_or(argument).trim();
+            value.parse().map_err(|_| Error::new(ErrorKind::Parse, format!("{key} of {name}"), "a number", format!("{value:?}")))
+        };
+        let activation = match (name, argument) {
+            ("breakpoints", Some(points)) => Self::Breakpoints(points.parse()?),
+            ("leaky_relu", Some(argument)) => Self::LeakyRelu { slope: number("slope", argument)? },
+            ("elu", Some(argument)) => Self::Elu { alpha: number("alpha", argument)? },
+            (_, Some(_)) => return Err(unknown()),
+            (_, None) => NAMES.iter().find(|(known, _)| *known == name).ok_or_else(unknown)?.1.clone(),
+        };
+        activation.check()?;
+        Ok(activation)
+    }
+}
+
+impl From<Breakpoints> for Activation {
+    fn from(points: Breakpoints) -> Self {
+        Self::Breakpoints(points)
+    }
+}

@@ -1,0 +1,286 @@
+//! Checks of derivatives against finite differences, for networks, layers and losses of this crate and of others.
+//!
+//! The analytic derivative is compared with central differences in `f64`, extrapolated to a step of 0 by Ridders'
+//! method (C. Ridders, *Advances in Engineering Software* 4, 1982), which also says how far it can be trusted: that
+//! takes the check to about 1e−10 and past kinks that are not too near.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::layer::{Backward, Forward, Gradient, Layer, Scratch};
+use crate::layout::place;
+use crate::loss::{Costs, Loss, check_pair, reduce};
+use crate::random::stream;
+use crate::sequential::Sequential;
+use crate::tape::Tape;
+use crate::view::{View, ViewMut};
+use alloc::{format, string::String, vec, vec::Vec};
+use core::fmt;
+use rand_distr::{Distribution, StandardNormal, StandardUniform};
+
+/// One derivative in two ways.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Derivative {
+    /// What it is by: a layer, a block and the place within it, or an input.
+    pub place: String,
+    /// As the backward pass computes it.
+    pub analytic: f64,
+    /// As finite differences give it.
+    pub numeric: f64,
+    /// |analytic − numeric| relative to the larger of both, but to at least a hundredth of the largest derivative and
+    /// a ten-thousandth of the cost: below that, finite differences resolve nothing.
+    pub error: f64,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The derivative that differs most; `None` where there is none to compare.
+    pub worst: Option<Derivative>,
+    /// How many derivatives were compared.
+    pub compared: usize,
+    /// How many could not be: finite differences do not settle there, because a kink is next to the point.
+    pub undecided: usize,
+}
+
+impl Report {
+    /// The largest relative error; 0 where there was nothing to compare, ∞ where a derivative is NaN.
+    pub fn error(&self) -> f64 {
+        self.worst.as_ref().map_or(0.0, |worst| worst.error)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} derivatives compared, {} undecided", self.compared, self.undecided)?;
+        match &self.worst {
+            Some(Derivative { place, analytic, numeric, error }) => {
+                write!(f, "; worst: {place}, analytic {analytic:e}, numeric {numeric:e}, relative error {error:.1e}")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks the gradient of the cost on a batch by every parameter of a network, at its present parameters and in
+/// training (dropout with the masks of one step).
+///
+/// # Errors
+/// As [`Sequential::gradient`].
+///
+/// ```
+/// use chainrule::{Activation, Dense, QuadraticCost, Sequential, check, nalgebra::DMatrix};
+/// use chainrule::rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
+/// let net = Sequential::builder(2)
+///     .layer(Dense::new(3, Activation::Tanh))
+///     .layer(Dense::new(1, Activation::Sigmoid))
+///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+/// let x = DMatrix::from_fn(2, 4, |i, j| (i + j) as f64 / 4.0);
+/// let t = DMatrix::from_element(1, 4, 0.3);
+/// let report = check::network(&net, &x, &t, &QuadraticCost)?;
+/// assert!(report.error() < 1e-8, "{report}");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn network<'x, 't>(
+    net: &Sequential<f64>,
+    x: impl Into<View<'x, f64>>,
+    target: impl Into<View<'t, f64>>,
+    loss: &dyn Loss<f64>,
+) -> Result<Report> {
+    let (x, target) = (x.into(), target.into());
+    let mut tape = Tape::new();
+    let cost = net.gradient(x, target, loss, &mut tape)?;
+    let mut params = net.params().to_vec();
+    let mut scratch = Tape::new();
+    let mut comparison = Comparison::new(cost, tape.grads());
+    for index in 0..params.len() {
+        let start = params[index];
+        let numeric = ridders(start, |p| {
+            params[index] = p;
+            scratch.seek(0, 0);
+            net.at(&params).map_or(f64::NAN, |at| at.training_cost(x, target, loss, &mut scratch))
+        });
+        params[index] = start;
+        comparison.add(index, numeric, || name_of_parameter(net, index));
+    }
+    Ok(comparison.report)
+}
+
+/// Checks a layer by itself: the derivatives of a random weighted sum of its outputs by every parameter and every
+/// input, at random inputs and parameters that follow from `seed`.
+///
+/// # Errors
+/// When the layer refuses `inputs`, or `inputs` or `batch` is 0.
+///
+/// ```
+/// use chainrule::{Activation, Dense, check};
+/// let report = check::layer(&Dense::new(3, Activation::Gelu), 4, 5, 1)?;
+/// assert!(report.error() < 1e-8, "{report}");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn layer(layer: &dyn Layer<f64>, inputs: usize, batch: usize, seed: u64) -> Result<Report> {
+    if inputs == 0 || batch == 0 {
+        return Err(Error::new(ErrorKind::Empty, "check::layer", "at least 1 input and 1 sample", format!("{inputs} and {batch}")));
+    }
+    let name = layer.name();
+    let outputs = layer.outputs(inputs).map_err(|error| error.within(place(0, &name)))?;
+    let blocks = layer.blocks(inputs);
+    let mut rng = stream(seed);
+    let mut params = vec![0.0; blocks.iter().map(|block| block.len()).sum()];
+    layer.init(inputs, &mut params, &mut rng);
+    for p in &mut params {
+        let u: f64 = StandardUniform.sample(&mut rng);
+        *p += u - 0.5;
+    }
+    let mut normal = |n: usize| -> Vec<f64> { (0..n).map(|_| StandardNormal.sample(&mut rng)).collect() };
+    let (mut x, weights) = (normal(inputs * batch), normal(outputs * batch));
+
+    let (mut y, mut cache, mut kernels) = (vec![0.0; outputs * batch], vec![0.0; layer.cache_len(inputs) * batch], Scratch::default());
+    let mut cost = |params: &[f64], x: &[f64], y: &mut [f64], cache: &mut [f64]| {
+        let (x, y_view) = (View::from_parts(x, inputs, batch), ViewMut::from_parts(y, outputs, batch));
+        layer.forward(Forward { params, x, y: y_view, cache, seed, scratch: &mut kernels });
+        y.iter().zip(&weights).map(|(y, w)| y * w).sum::<f64>()
+    };
+    let value = cost(&params, &x, &mut y, &mut cache);
+
+    let (mut grads, mut delta, mut dx, mut kernels) = (vec![0.0; params.len()], weights.clone(), vec![0.0; x.len()], Scratch::default());
+    let (x_view, y_view) = (View::from_parts(&x, inputs, batch), View::from_parts(&y, outputs, batch));
+    let mut delta = ViewMut::from_parts(&mut delta, outputs, batch);
+    layer.backward(Backward {
+        params: &params,
+        x: x_view,
+        y: y_view,
+        cache: &cache,
+        delta: delta.reborrow(),
+        dx: Some(ViewMut::from_parts(&mut dx, inputs, batch)),
+        scratch: &mut kernels,
+    });
+    layer.gradient(Gradient { params: &params, x: x_view, y: y_view, cache: &cache, delta: delta.as_view(), grads: &mut grads, scratch: &mut kernels });
+
+    grads.extend(&dx);
+    let mut comparison = Comparison::new(value, &grads);
+    for index in 0..params.len() {
+        let start = params[index];
+        let numeric = ridders(start, |p| {
+            params[index] = p;
+            cost(&params, &x, &mut y, &mut cache)
+        });
+        params[index] = start;
+        comparison.add(index, numeric, || format!("{name}, {}", name_in_blocks(&blocks, index)));
+    }
+    for index in 0..x.len() {
+        let start = x[index];
+        let numeric = ridders(start, |v| {
+            x[index] = v;
+            cost(&params, &x, &mut y, &mut cache)
+        });
+        x[index] = start;
+        comparison.add(params.len() + index, numeric, || format!("{name}, input {} of sample {}", index % inputs, index / inputs));
+    }
+    Ok(comparison.report)
+}
+
+/// Checks the derivative of a loss by every output, at given outputs and targets.
+///
+/// # Errors
+/// As [`Loss::value`].
+///
+/// ```
+/// use chainrule::{SoftmaxCrossEntropy, check, nalgebra::DMatrix};
+/// let y = DMatrix::from_column_slice(3, 2, &[0.5, -1.0, 2.0, 0.0, 0.1, 0.2]);
+/// let t = DMatrix::from_column_slice(3, 2, &[0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+/// let report = check::loss(&SoftmaxCrossEntropy::new(), &y, &t)?;
+/// assert!(report.error() < 1e-8, "{report}");
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn loss<'y, 't>(loss: &dyn Loss<f64>, y: impl Into<View<'y, f64>>, target: impl Into<View<'t, f64>>) -> Result<Report> {
+    let (y, target) = (y.into(), target.into());
+    let value = loss.value(y, target)?;
+    let gradient = loss.gradient(y, target)?;
+    check_pair(&loss.name(), y, target)?;
+    let (rows, mut outputs) = (y.rows(), y.as_slice().to_vec());
+    let mut comparison = Comparison::new(value, gradient.as_slice());
+    for index in 0..outputs.len() {
+        let start = outputs[index];
+        let mut costs = vec![0.0; target.cols()];
+        let numeric = ridders(start, |v| {
+            outputs[index] = v;
+            loss.costs(Costs { y: View::from_parts(&outputs, rows, target.cols()), target, costs: &mut costs });
+            reduce(loss.reduction(), &costs)
+        });
+        outputs[index] = start;
+        comparison.add(index, numeric, || format!("{}, output {} of sample {}", loss.name(), index % rows, index / rows));
+    }
+    Ok(comparison.report)
+}
+
+fn name_of_parameter(net: &Sequential<f64>, index: usize) -> String {
+    let layout = net.layout();
+    let layer = layout.params.partition_point(|start| *start <= index) - 1;
+    format!("{}, {}", layout.place(layer), name_in_blocks(&layout.blocks[layer], index - layout.params[layer]))
+}
+
+fn name_in_blocks(blocks: &[crate::layer::Block], mut index: usize) -> String {
+    for block in blocks {
+        if index < block.len() {
+            return format!("{}[({}, {})]", block.name, index % block.rows, index / block.rows);
+        }
+        index -= block.len();
+    }
+    String::from("a parameter beyond the blocks")
+}
+
+/// The comparison of a whole gradient.
+struct Comparison<'a> {
+    analytic: &'a [f64],
+    /// The least that a difference is divided by.
+    floor: f64,
+    report: Report,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(cost: f64, analytic: &'a [f64]) -> Self {
+        let largest = analytic.iter().fold(0.0_f64, |max, g| max.max(g.abs()));
+        let floor = (1e-2 * largest).max(1e-4 * cost.abs()).max(f64::MIN_POSITIVE);
+        Self { analytic, floor, report: Report { worst: None, compared: 0, undecided: 0 } }
+    }
+
+    fn add(&mut self, index: usize, (numeric, uncertainty): (f64, f64), place: impl FnOnce() -> String) {
+        let analytic = self.analytic[index];
+        let size = self.floor.max(analytic.abs()).max(numeric.abs());
+        let error = (analytic - numeric).abs() / size;
+        let error = if error.is_nan() { f64::INFINITY } else { error };
+        if uncertainty > 1e-7 * size {
+            self.report.undecided += 1;
+            return;
+        }
+        self.report.compared += 1;
+        if self.report.worst.as_ref().is_none_or(|worst| error > worst.error) {
+            self.report.worst = Some(Derivative { place: place(), analytic, numeric, error });
+        }
+    }
+}
+
+/// The derivative of `f` at `x` and how far it can be trusted.
+fn ridders(x: f64, mut f: impl FnMut(f64) -> f64) -> (f64, f64) {
+    const ROWS: usize = 10;
+    let mut step = 1e-2 * x.abs().max(1.0);
+    let mut previous = [0.0; ROWS];
+    let (mut best, mut uncertainty) = (f64::NAN, f64::INFINITY);
+    for row in 0..ROWS {
+        let mut current = [0.0; ROWS];
+        let (above, below) = (x + step, x - step);
+        current[0] = (f(above) - f(below)) / (above - below);
+        let mut factor = 1.0;
+        for column in 1..=row {
+            factor *= 4.0;
+            current[column] = (factor * current[column - 1] - previous[column - 1]) / (factor - 1.0);
+            let doubt = (current[column] - current[column - 1]).abs().max((current[column] - previous[column - 1]).abs());
+            if doubt < uncertainty {
+                (best, uncertainty) = (current[column], doubt);
+            }
+        }
+        previous = current;
+        step /= 2.0;
+    }
+    (best, uncertainty)
+}

@@ -1,0 +1,169 @@
+//! Weight initialisers.
+
+use crate::activation::Activation;
+use crate::error::{Error, ErrorKind, Result};
+use crate::real::Real;
+use alloc::format;
+use nalgebra::DMatrix;
+use rand::Rng;
+use rand_distr::{Distribution, StandardNormal, StandardUniform};
+
+/// How the weights of a layer start; n is the number of inputs of a neuron, m that of the layer's outputs.
+///
+/// | variant | distribution | source |
+/// |---|---|---|
+/// | `Zeros`, `Constant(c)` | all 0, all c | |
+/// | `Uniform { low, high }` | uniform on [low, high) | |
+/// | `Normal { mean, std }` | normal | |
+/// | `HeNormal`, `HeUniform` | std √(2/n); limit √(6/n) | He et al. 2015 (Kaiming) |
+/// | `GlorotNormal`, `GlorotUniform` | std √(2/(n+m)); limit √(6/(n+m)) | Glorot & Bengio 2010 (Xavier) |
+/// | `LeCunNormal`, `LeCunUniform` | std √(1/n); limit √(3/n) | LeCun et al. 1998 |
+/// | `Orthogonal { gain }` | gain · orthonormal rows (columns where m > n) | Saxe et al. 2014 |
+///
+/// The normal variants are not truncated, as in the papers and PyTorch (Keras truncates at 2 std). All draws are made
+/// in `f64` and rounded, so an `f32` network starts as the `f64` network of the same seed does, rounded.
+///
+/// ```
+/// use chainrule::{Activation, Dense, Init, Sequential, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
+///
+/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+/// let net = Sequential::<f64>::builder(3)
+///     .layer(Dense::new(2, Activation::Sigmoid).init(Init::Uniform { low: -1.0, high: 1.0 }))
+///     .build(&mut rng)?;
+/// assert!(net.weights(0)?.iter().all(|w| w.abs() <= 1.0));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Init {
+    /// All 0.
+    Zeros,
+    /// All the same finite number.
+    Constant(f64),
+    /// Uniform on [low, high).
+    Uniform {
+        /// The lower bound, included; finite.
+        low: f64,
+        /// The upper bound; finite and not below `low`.
+        high: f64,
+    },
+    /// The normal distribution.
+    Normal {
+        /// The mean; finite.
+        mean: f64,
+        /// The standard deviation; finite and not negative.
+        std: f64,
+    },
+    /// Normal with mean 0 and standard deviation √(2/n).
+    HeNormal,
+    /// Uniform on ±√(6/n).
+    HeUniform,
+    /// Normal with mean 0 and standard deviation √(2/(n+m)).
+    GlorotNormal,
+    /// Uniform on ±√(6/(n+m)).
+    GlorotUniform,
+    /// Normal with mean 0 and standard deviation √(1/n).
+    LeCunNormal,
+    /// Uniform on ±√(3/n).
+    LeCunUniform,
+    /// A random matrix with orthonormal rows (columns where there are more rows than columns), times `gain`.
+    Orthogonal {
+        /// The factor; finite.
+        gain: f64,
+    },
+}
+
+impl Init {
+    /// The default for weights before `activation`: He for the rectifiers and their smooth kin, LeCun for SELU, Glorot
+    /// for the rest (the pairs of the papers above, each in its usual form: He and LeCun normal, Glorot uniform).
+    ///
+    /// ```
+    /// use chainrule::{Activation, Init};
+    /// assert_eq!(Init::for_activation(&Activation::Relu), Init::HeNormal);
+    /// assert_eq!(Init::for_activation(&Activation::Tanh), Init::GlorotUniform);
+    /// ```
+    pub fn for_activation(activation: &Activation) -> Self {
+        use Activation::{Elu, Gelu, GeluTanh, HardSwish, LeakyRelu, Mish, Relu, Relu6, Selu, Silu, Softplus, Surrogate};
+        match activation {
+            Relu | LeakyRelu { .. } | Relu6 | Elu { .. } | Gelu | GeluTanh | Silu | Mish | HardSwish | Softplus => Self::HeNormal,
+            Selu => Self::LeCunNormal,
+            Surrogate { value, .. } => Self::for_activation(value),
+            _ => Self::GlorotUniform,
+        }
+    }
+
+    /// Checks the parameters of the distribution.
+    pub(crate) fn check(&self) -> Result<()> {
+        let (ok, expected) = match *self {
+            Self::Constant(c) => (c.is_finite(), "a finite constant"),
+            Self::Uniform { low, high } => ((high - low).is_finite() && low <= high, "finite bounds with low ≤ high"),
+            Self::Normal { mean, std } => (mean.is_finite() && std.is_finite() && std >= 0.0, "a finite mean and a finite std ≥ 0"),
+            Self::Orthogonal { gain } => (gain.is_finite(), "a finite gain"),
+            _ => return Ok(()),
+        };
+        if ok { Ok(()) } else { Err(Error::new(ErrorKind::Value, "Init", expected, format!("{self:?}"))) }
+    }
+
+    /// Fills the `outputs × inputs` weights, column after column. A layer of another crate calls it from its own
+    /// [`Layer::init`](crate::Layer::init); a wrong length fills what is there.
+    ///
+    /// ```
+    /// use chainrule::{Init, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
+    /// let mut weights = [0.0_f64; 6];
+    /// Init::HeNormal.fill(&mut weights, 3, 2, &mut Xoshiro256PlusPlus::seed_from_u64(1));
+    /// assert!(weights.iter().all(|w| *w != 0.0));
+    /// ```
+    pub fn fill<T: Real>(&self, weights: &mut [T], inputs: usize, outputs: usize, rng: &mut dyn Rng) {
+        let (n, m) = (inputs as f64, outputs as f64);
+        match *self {
+            Self::Zeros => weights.fill(T::zero()),
+            Self::Constant(c) => weights.fill(T::of(c)),
+            Self::Uniform { low, high } => uniform(weights, low, high, rng),
+            Self::Normal { mean, std } => normal(weights, mean, std, rng),
+            Self::HeNormal => normal(weights, 0.0, (2.0 / n).sqrt(), rng),
+            Self::HeUniform => symmetric(weights, (6.0 / n).sqrt(), rng),
+            Self::GlorotNormal => normal(weights, 0.0, (2.0 / (n + m)).sqrt(), rng),
+            Self::GlorotUniform => symmetric(weights, (6.0 / (n + m)).sqrt(), rng),
+            Self::LeCunNormal => normal(weights, 0.0, (1.0 / n).sqrt(), rng),
+            Self::LeCunUniform => symmetric(weights, (3.0 / n).sqrt(), rng),
+            Self::Orthogonal { gain } => {
+                let q = orthonormal(inputs, outputs, rng);
+                for (w, q) in weights.iter_mut().zip(q.iter()) {
+                    *w = T::of(gain * q);
+                }
+            }
+        }
+    }
+}
+
+fn uniform<T: Real>(weights: &mut [T], low: f64, high: f64, rng: &mut dyn Rng) {
+    for w in weights {
+        let u: f64 = StandardUniform.sample(rng);
+        *w = T::of(low + (high - low) * u);
+    }
+}
+
+fn symmetric<T: Real>(weights: &mut [T], limit: f64, rng: &mut dyn Rng) {
+    uniform(weights, -limit, limit, rng);
+}
+
+fn normal<T: Real>(weights: &mut [T], mean: f64, std: f64, rng: &mut dyn Rng) {
+    for w in weights {
+        let z: f64 = StandardNormal.sample(rng);
+        *w = T::of(mean + std * z);
+    }
+}
+
+/// Q of the QR factorisation of a normal matrix, with the signs that make it uniform over the orthogonal matrices
+/// (Mezzadri 2007), laid as outputs × inputs.
+fn orthonormal(inputs: usize, outputs: usize, rng: &mut dyn Rng) -> DMatrix<f64> {
+    let (tall, wide) = (inputs.max(outputs), inputs.min(outputs));
+    let gauss = DMatrix::from_fn(tall, wide, |_, _| StandardNormal.sample(rng));
+    let (mut q, r) = gauss.qr().unpack();
+    for (j, mut column) in q.column_iter_mut().enumerate() {
+        if r[(j, j)] < 0.0 {
+            column.neg_mut();
+        }
+    }
+    if outputs >= inputs { q } else { q.transpose() }
+}

@@ -1,0 +1,209 @@
+//! What a layer is: a description of a function, without weights, caches or gradients of its own.
+
+use crate::activation::OutputRange;
+use crate::error::Result;
+use crate::real::Real;
+use crate::view::{View, ViewMut};
+use alloc::{borrow::Cow, string::String, vec::Vec};
+use core::fmt::Debug;
+use rand::Rng;
+
+/// What a block of parameters is, by which optimiser groups choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Role {
+    /// Multiplies an input: wˡⱼₖ.
+    Weight,
+    /// Is added: bˡⱼ.
+    Bias,
+}
+
+/// A named matrix of parameters that a layer asks for; it lies column after column in the flat vector of all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The name, unique within the layer: `weights`, `bias`, …
+    pub name: Cow<'static, str>,
+    /// What the parameters are.
+    pub role: Role,
+    /// Rows of the matrix.
+    pub rows: usize,
+    /// Columns of the matrix.
+    pub cols: usize,
+}
+
+impl Block {
+    /// A block of `rows × cols` parameters.
+    ///
+    /// ```
+    /// use chainrule::{Block, Role};
+    /// assert_eq!(Block::new("weights", Role::Weight, 3, 2).len(), 6);
+    /// ```
+    pub fn new(name: impl Into<Cow<'static, str>>, role: Role, rows: usize, cols: usize) -> Self {
+        Self { name: name.into(), role, rows, cols }
+    }
+
+    /// The number of parameters.
+    pub fn len(&self) -> usize {
+        self.rows * self.cols
+    }
+
+    /// Whether the block holds no parameter.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Reusable buffers of the kernels; lives in a [`Tape`](crate::Tape).
+#[derive(Clone, Debug)]
+pub struct Scratch<T> {
+    pub(crate) pack: Vec<T>,
+}
+
+impl<T> Default for Scratch<T> {
+    fn default() -> Self {
+        Self { pack: Vec::new() }
+    }
+}
+
+/// What [`Layer::infer`] works on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Infer<'a, T> {
+    /// The layer's parameters: its blocks, one after the other.
+    pub params: &'a [T],
+    /// The input, inputs × batch.
+    pub x: View<'a, T>,
+    /// The output, outputs × batch; holds anything, to be overwritten.
+    pub y: ViewMut<'a, T>,
+    /// Buffers for the kernels.
+    pub scratch: &'a mut Scratch<T>,
+}
+
+/// What [`Layer::forward`] works on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Forward<'a, T> {
+    /// The layer's parameters: its blocks, one after the other.
+    pub params: &'a [T],
+    /// The input, inputs × batch.
+    pub x: View<'a, T>,
+    /// The output, outputs × batch; holds anything, to be overwritten.
+    pub y: ViewMut<'a, T>,
+    /// What the layer keeps for its backward pass: [`Layer::cache_len`] numbers per sample, sample after sample.
+    pub cache: &'a mut [T],
+    /// The seed of this layer in this pass, from which all its randomness follows.
+    pub seed: u64,
+    /// Buffers for the kernels.
+    pub scratch: &'a mut Scratch<T>,
+}
+
+/// What [`Layer::backward`] works on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Backward<'a, T> {
+    /// The layer's parameters.
+    pub params: &'a [T],
+    /// The input of the forward pass.
+    pub x: View<'a, T>,
+    /// The output of the forward pass.
+    pub y: View<'a, T>,
+    /// What the forward pass kept.
+    pub cache: &'a [T],
+    /// In: ∂C/∂y. Out: what [`Layer::gradient`] needs, by convention δ = ∂C/∂z.
+    pub delta: ViewMut<'a, T>,
+    /// ∂C/∂x, to be overwritten; `None` where nobody asks for it.
+    pub dx: Option<ViewMut<'a, T>>,
+    /// Buffers for the kernels.
+    pub scratch: &'a mut Scratch<T>,
+}
+
+/// What [`Layer::gradient`] works on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Gradient<'a, T> {
+    /// The layer's parameters.
+    pub params: &'a [T],
+    /// The input of the forward pass.
+    pub x: View<'a, T>,
+    /// The output of the forward pass.
+    pub y: View<'a, T>,
+    /// What the forward pass kept.
+    pub cache: &'a [T],
+    /// δ, as [`Layer::backward`] left it.
+    pub delta: View<'a, T>,
+    /// ∂C/∂ the layer's parameters, summed over the batch, to be overwritten; laid as `params`.
+    pub grads: &'a mut [T],
+    /// Buffers for the kernels.
+    pub scratch: &'a mut Scratch<T>,
+}
+
+/// A layer: the description of a differentiable function from `inputs` numbers to `outputs` numbers per sample.
+///
+/// A layer holds no weights, no cache and no gradient; it is told where they are. So one layer serves many threads,
+/// many networks and many parameter vectors at once. The structs it works on cannot be made outside this crate: what a
+/// layer is given always fits, and no call of the public interface can hand it a wrong shape.
+///
+/// A layer of another crate implements five methods; the example `custom_layer` does it in under forty lines, and
+/// [`check::layer`](crate::check::layer) tests its derivatives.
+///
+/// The passes, with δ = ∂C/∂z of the layer and ∂C/∂x handed to the layer below:
+///
+/// | method | computes | equation |
+/// |---|---|---|
+/// | [`forward`](Layer::forward) | y = f(x) | aˡ = σ(Wˡaˡ⁻¹ + bˡ) |
+/// | [`backward`](Layer::backward) | δ from ∂C/∂y, and ∂C/∂x | BP1, BP2 |
+/// | [`gradient`](Layer::gradient) | ∂C/∂b, ∂C/∂W from δ and x | BP3, BP4 |
+pub trait Layer<T: Real>: Debug + Send + Sync {
+    /// The name by which errors and the summary call the layer.
+    fn name(&self) -> String;
+
+    /// The number of outputs for a number of inputs (at least 1).
+    ///
+    /// # Errors
+    /// When the layer cannot take this many inputs, or its own configuration is wrong.
+    fn outputs(&self, inputs: usize) -> Result<usize>;
+
+    /// The parameters that the layer wants, in the order in which they lie.
+    fn blocks(&self, inputs: usize) -> Vec<Block> {
+        let _ = inputs;
+        Vec::new()
+    }
+
+    /// Starts the parameters, which are 0.
+    fn init(&self, inputs: usize, params: &mut [T], rng: &mut dyn Rng) {
+        let _ = (inputs, params, rng);
+    }
+
+    /// How many numbers per sample the forward pass keeps for the backward pass, beside x and y.
+    fn cache_len(&self, inputs: usize) -> usize {
+        let _ = inputs;
+        0
+    }
+
+    /// The set in which the outputs lie when the inputs lie in `input`.
+    fn range(&self, input: OutputRange) -> OutputRange {
+        let _ = input;
+        OutputRange::Real
+    }
+
+    /// Whether a gradient can pass; a network with a layer through which none can is not trained.
+    fn is_trainable(&self) -> bool {
+        true
+    }
+
+    /// y = f(x), without cache or randomness.
+    fn infer(&self, p: Infer<'_, T>);
+
+    /// y = f(x) in training: as [`infer`](Layer::infer), and keeps in `cache` what the backward pass needs.
+    fn forward(&self, p: Forward<'_, T>) {
+        self.infer(Infer { params: p.params, x: p.x, y: p.y, scratch: p.scratch });
+    }
+
+    /// δ and ∂C/∂x from ∂C/∂y (BP1 at the top, BP2 below).
+    fn backward(&self, p: Backward<'_, T>);
+
+    /// The gradient by the parameters (BP3, BP4); nothing to do without parameters.
+    fn gradient(&self, p: Gradient<'_, T>) {
+        let _ = p;
+    }
+}

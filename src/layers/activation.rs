@@ -1,0 +1,49 @@
+//! An activation function as a layer of its own.
+
+use crate::activation::{Activation, OutputRange};
+use crate::error::Result;
+use crate::layer::{Backward, Forward, Infer, Layer};
+use crate::real::Real;
+use alloc::string::{String, ToString};
+
+/// y = φ(x), element by element. Fused into [`Dense`](crate::Dense) it saves a pass over memory; on its own it keeps
+/// z readable as the output of the layer before.
+impl<T: Real> Layer<T> for Activation {
+    fn name(&self) -> String {
+        self.to_string()
+    }
+
+    fn outputs(&self, inputs: usize) -> Result<usize> {
+        self.check()?;
+        Ok(inputs)
+    }
+
+    fn cache_len(&self, inputs: usize) -> usize {
+        Self::cache_len(self) * inputs
+    }
+
+    fn range(&self, input: OutputRange) -> OutputRange {
+        if *self == Self::Linear { input } else { Self::range(self) }
+    }
+
+    fn is_trainable(&self) -> bool {
+        Self::is_trainable(self)
+    }
+
+    fn infer(&self, mut p: Infer<'_, T>) {
+        p.y.as_mut_slice().copy_from_slice(p.x.as_slice());
+        self.apply(p.y.as_mut_slice());
+    }
+
+    fn forward(&self, mut p: Forward<'_, T>) {
+        p.y.as_mut_slice().copy_from_slice(p.x.as_slice());
+        Self::forward(self, p.y.as_mut_slice(), p.cache);
+    }
+
+    fn backward(&self, mut p: Backward<'_, T>) {
+        Self::backward(self, p.y.as_slice(), p.cache, p.delta.as_mut_slice());
+        if let Some(mut dx) = p.dx {
+            dx.as_mut_slice().copy_from_slice(p.delta.as_view().as_slice());
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The fully connected layer, in which the four equations are.
+
+use crate::activation::{Activation, OutputRange};
+use crate::error::{Error, ErrorKind, Result};
+use crate::init::Init;
+use crate::kernel::{Pass, gemm::Mat};
+use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Scratch};
+use crate::real::Real;
+use crate::view::{View, ViewMut};
+use alloc::{format, string::String, vec, vec::Vec};
+use rand::Rng;
+
+/// A fully connected layer with its activation: a = φ(z), z = W·x + b, where W is outputs × inputs and wⱼₖ goes from
+/// input k to neuron j.
+///
+/// For a batch X with samples as columns: Z = W·X + b·1ᵀ (with samples as rows, as many texts write, Zᵀ = XᵀWᵀ + 1·bᵀ).
+/// Backwards, with ∂C/∂a of this layer given:
+///
+/// ```text
+/// δ = ∂C/∂a ⊙ φ′(z)        (BP1; the second factor of BP2)
+/// ∂C/∂x = Wᵀ·δ             (the first factor of BP2, for the layer below)
+/// ∂C/∂b = Σ δ over samples  (BP3)
+/// ∂C/∂W = δ·xᵀ              (BP4)
+/// ```
+///
+/// The equations are those of M. Nielsen, *Neural Networks and Deep Learning*, chapter 2 (2015).
+///
+/// ```
+/// use chainrule::{Activation, Dense, Init, Sequential, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
+///
+/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+/// let net = Sequential::<f32>::builder(4)
+///     .layer(Dense::new(8, Activation::Relu))
+///     .layer(Dense::new(2, Activation::Linear).without_bias().init(Init::GlorotNormal))
+///     .build(&mut rng)?;
+/// assert_eq!(net.params().len(), 4 * 8 + 8 + 8 * 2);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dense {
+    outputs: usize,
+    activation: Activation,
+    bias: Option<Init>,
+    init: Init,
+}
+
+impl Dense {
+    /// A layer of `outputs` neurons (at least 1) with biases that start at 0 and weights that start by the default for
+    /// `activation` ([`Init::for_activation`]).
+    pub fn new(outputs: usize, activation: Activation) -> Self {
+        Self { outputs, init: Init::for_activation(&activation), activation, bias: Some(Init::Zeros) }
+    }
+
+    /// The same layer without biases: z = W·x.
+    #[must_use]
+    pub fn without_bias(self) -> Self {
+        Self { bias: None, ..self }
+    }
+
+    /// The same layer with weights that start by `init`.
+    #[must_use]
+    pub fn init(self, init: Init) -> Self {
+        Self { init, ..self }
+    }
+
+    /// The same layer with biases that start by `init`.
+    #[must_use]
+    pub fn bias_init(self, init: Init) -> Self {
+        Self { bias: Some(init), ..self }
+    }
+
+    /// The activation φ.
+    pub fn activation(&self) -> &Activation {
+        &self.activation
+    }
+
+    /// z = W·x + b.
+    fn weighted_input<T: Real>(&self, params: &[T], x: View<'_, T>, z: &mut ViewMut<'_, T>, scratch: &mut Scratch<T>) {
+        let (weights, bias) = params.split_at(self.outputs * x.rows());
+        let shape = (self.outputs, x.cols(), x.rows());
+        T::gemm(shape, column_major(weights, self.outputs), column_major(x.as_slice(), x.rows()), z.as_mut_slice(), &mut scratch.pack);
+        if self.bias.is_some() {
+            T::vectorize(AddToColumns(z.as_mut_slice(), bias));
+        }
+    }
+}
+
+fn column_major<T>(data: &[T], rows: usize) -> Mat<'_, T> {
+    Mat { data, ld: rows, transposed: false }
+}
+
+fn transposed<T>(data: &[T], rows: usize) -> Mat<'_, T> {
+    Mat { data, ld: rows, transposed: true }
+}
+
+impl<T: Real> Layer<T> for Dense {
+    fn name(&self) -> String {
+        format!("Dense {}", self.activation)
+    }
+
+    fn outputs(&self, inputs: usize) -> Result<usize> {
+        if self.outputs == 0 {
+            return Err(Error::new(ErrorKind::Value, "", "at least 1 output", 0));
+        }
+        if self.outputs.checked_mul(inputs).and_then(|n| n.checked_add(self.outputs)).is_none_or(|n| n > isize::MAX as usize / size_of::<T>()) {
+            return Err(Error::new(ErrorKind::Value, "", "parameters that fit into memory", format!("{} × {inputs}", self.outputs)));
+        }
+        self.activation.check()?;
+        self.init.check()?;
+        self.bias.unwrap_or(Init::Zeros).check()?;
+        Ok(self.outputs)
+    }
+
+    fn blocks(&self, inputs: usize) -> Vec<Block> {
+        let mut blocks = vec![Block::new("weights", Role::Weight, self.outputs, inputs)];
+        if self.bias.is_some() {
+            blocks.push(Block::new("bias", Role::Bias, self.outputs, 1));
+        }
+        blocks
+    }
+
+    fn init(&self, inputs: usize, params: &mut [T], rng: &mut dyn Rng) {
+        let (weights, bias) = params.split_at_mut(self.outputs * inputs);
+        self.init.fill(weights, inputs, self.outputs, rng);
+        if let Some(init) = self.bias {
+            init.fill(bias, inputs, self.outputs, rng);
+        }
+    }
+
+    fn cache_len(&self, _inputs: usize) -> usize {
+        self.activation.cache_len() * self.outputs
+    }
+
+    fn range(&self, _input: OutputRange) -> OutputRange {
+        self.activation.range()
+    }
+
+    fn is_trainable(&self) -> bool {
+        self.activation.is_trainable()
+    }
+
+    fn infer(&self, mut p: Infer<'_, T>) {
+        self.weighted_input(p.params, p.x, &mut p.y, p.scratch);
+        self.activation.apply(p.y.as_mut_slice());
+    }
+
+    fn forward(&self, mut p: Forward<'_, T>) {
+        self.weighted_input(p.params, p.x, &mut p.y, p.scratch);
+        self.activation.forward(p.y.as_mut_slice(), p.cache);
+    }
+
+    fn backward(&self, mut p: Backward<'_, T>) {
+        // BP1 at the top, the second factor of BP2 below: δ = ∂C/∂a ⊙ φ′(z)
+        self.activation.backward(p.y.as_slice(), p.cache, p.delta.as_mut_slice());
+        // BP2, the first factor: ∂C/∂x = Wᵀ·δ
+        if let Some(mut dx) = p.dx {
+            let (inputs, batch) = (p.x.rows(), p.x.cols());
+            let weights = &p.params[..self.outputs * inputs];
+            let delta = column_major(p.delta.as_view().as_slice(), self.outputs);
+            T::gemm((inputs, batch, self.outputs), transposed(weights, self.outputs), delta, dx.as_mut_slice(), &mut p.scratch.pack);
+        }
+    }
+
+    fn gradient(&self, p: Gradient<'_, T>) {
+        let (inputs, batch) = (p.x.rows(), p.x.cols());
+        let (dw, db) = p.grads.split_at_mut(self.outputs * inputs);
+        let delta = p.delta.as_slice();
+        // BP3: ∂C/∂b = Σ δ over the samples
+        if self.bias.is_some() {
+            T::vectorize(SumColumns(delta, db));
+        }
+        // BP4: ∂C/∂W = δ·xᵀ
+        let shape = (self.outputs, inputs, batch);
+        T::gemm(shape, column_major(delta, self.outputs), transposed(p.x.as_slice(), inputs), dw, &mut p.scratch.pack);
+    }
+}
+
+/// Adds a vector to each column.
+struct AddToColumns<'a, T>(&'a mut [T], &'a [T]);
+
+impl<T: Real> Pass for AddToColumns<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for column in self.0.chunks_exact_mut(self.1.len()) {
+            for (z, b) in column.iter_mut().zip(self.1) {
+                *z += *b;
+            }
+        }
+    }
+}
+
+/// Sums the columns, first to last.
+struct SumColumns<'a, T>(&'a [T], &'a mut [T]);
+
+impl<T: Real> Pass for SumColumns<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        self.1.fill(T::zero());
+        for column in self.0.chunks_exact(self.1.len()) {
+            for (sum, d) in self.1.iter_mut().zip(column) {
+                *sum += *d;
+            }
+        }
+    }
+}

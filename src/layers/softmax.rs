@@ -1,0 +1,58 @@
+//! The softmax layer.
+
+use crate::activation::OutputRange;
+use crate::error::Result;
+use crate::layer::{Backward, Infer, Layer};
+use crate::real::Real;
+use crate::softmax::softmax_columns;
+use alloc::string::String;
+
+/// yⱼ = e^xⱼ / Σₖ e^xₖ for each sample: class scores become probabilities.
+///
+/// The largest score is subtracted first, so that no score is too large. For training with cross-entropy prefer to end
+/// the network on its scores and to use [`SoftmaxCrossEntropy`](crate::SoftmaxCrossEntropy), which is stable where
+/// the two apart are not; this layer is for [`CrossEntropy`](crate::CrossEntropy) and
+/// [`KlDivergence`](crate::KlDivergence) on probabilities, or for a network whose output shall be probabilities.
+///
+/// ```
+/// use chainrule::{Sequential, Softmax, nalgebra::DVector, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
+/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+/// let net = Sequential::<f64>::builder(2).layer(Softmax).build(&mut rng)?;
+/// let y = net.predict(&DVector::from_vec(vec![1e4, 1e4]))?;
+/// assert_eq!(y.as_slice(), [0.5, 0.5]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Softmax;
+
+impl<T: Real> Layer<T> for Softmax {
+    fn name(&self) -> String {
+        String::from("Softmax")
+    }
+
+    fn outputs(&self, inputs: usize) -> Result<usize> {
+        Ok(inputs)
+    }
+
+    fn range(&self, _input: OutputRange) -> OutputRange {
+        OutputRange::Simplex
+    }
+
+    fn infer(&self, mut p: Infer<'_, T>) {
+        p.y.as_mut_slice().copy_from_slice(p.x.as_slice());
+        softmax_columns(p.y.reborrow());
+    }
+
+    /// ∂C/∂xⱼ = yⱼ(∂C/∂yⱼ − Σₖ yₖ ∂C/∂yₖ).
+    fn backward(&self, mut p: Backward<'_, T>) {
+        for (dy, y) in p.delta.iter_mut().zip(p.y.iter()) {
+            let mean = y.iter().zip(dy.iter()).fold(T::zero(), |sum, (y, dy)| sum + *y * *dy);
+            for (dy, y) in dy.iter_mut().zip(y) {
+                *dy = *y * (*dy - mean);
+            }
+        }
+        if let Some(mut dx) = p.dx {
+            dx.as_mut_slice().copy_from_slice(p.delta.as_view().as_slice());
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Losses for classes: on logits, on probabilities, on margins.
+
+use super::{Costs, Loss, Slopes, check_each};
+use crate::activation::{Activation, OutputRange};
+use crate::error::{Error, ErrorKind, Result};
+use crate::real::Real;
+use crate::softmax::{log_sum_exp, softmax_columns};
+use crate::view::{View, ViewMut};
+use alloc::{format, string::String, vec::Vec};
+
+/// factor · value, where nothing of something infinite is nothing: 0·ln 0 = 0.
+fn times<T: Real>(factor: T, value: T) -> T {
+    if factor == T::zero() { T::zero() } else { factor * value }
+}
+
+/// Weights that multiply the terms of a sum over outputs; none means all 1.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Weights(Vec<f64>);
+
+impl Weights {
+    fn at<T: Real>(&self, j: usize) -> T {
+        self.0.get(j).map_or(T::one(), |w| T::of(*w))
+    }
+
+    fn check(&self, place: &str, outputs: usize) -> Result<()> {
+        if !self.0.is_empty() && self.0.len() != outputs {
+            return Err(Error::new(ErrorKind::Shape, place, format!("{outputs} weights, one per output"), self.0.len()));
+        }
+        match self.0.iter().enumerate().find(|(_, w)| !(w.is_finite() && **w >= 0.0)) {
+            Some((j, w)) => Err(Error::new(ErrorKind::Value, format!("{place}, weight {j}"), "a finite weight ≥ 0", w)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn check_smoothing(place: &str, smoothing: f64) -> Result<()> {
+    if (0.0..=1.0).contains(&smoothing) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Value, format!("label smoothing of {place}"), "a number in [0, 1]", smoothing))
+}
+
+/// Cross-entropy of class scores (logits) that a softmax turns into probabilities: for a sample
+/// C = −Σⱼ wⱼtⱼ ln softmax(y)ⱼ = Σⱼ wⱼtⱼ(ln Σₖ e^yₖ − yⱼ), summed over the classes, averaged over the samples.
+///
+/// The network ends on its scores, without a softmax layer; [`Loss::link`] gives the probabilities.
+/// ∂C/∂y = s·softmax(y) − w⊙t with s = Σⱼ wⱼtⱼ, which is the textbook's a − t where targets sum to one and weigh 1.
+///
+/// - [Label smoothing](Self::label_smoothing) ε replaces t by (1−ε)t + ε/K with K classes (Szegedy et al. 2016).
+/// - [Class weights](Self::class_weights) multiply the classes' terms; the average stays over the number of samples, as
+///   PyTorch does for targets that are probabilities and Keras for `class_weight` (PyTorch divides by the sum of the
+///   weights where targets are class numbers).
+///
+/// Targets are probabilities or weights ≥ 0, one column per sample ([`one_hot`](crate::one_hot) makes them of labels);
+/// they need not sum to one.
+///
+/// ```
+/// use chainrule::{Loss, SoftmaxCrossEntropy, View};
+/// let cost = SoftmaxCrossEntropy::new().value(View::new(&[1e4, 0.0], 2)?, View::new(&[0.0, 1.0], 2)?)?;
+/// assert_eq!(cost, 1e4);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SoftmaxCrossEntropy {
+    smoothing: f64,
+    weights: Weights,
+}
+
+impl SoftmaxCrossEntropy {
+    /// Cross-entropy on logits without smoothing, all classes weighing 1.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same loss with label smoothing `epsilon` in [0, 1].
+    #[must_use]
+    pub fn label_smoothing(self, epsilon: f64) -> Self {
+        Self { smoothing: epsilon, ..self }
+    }
+
+    /// The same loss with a finite weight ≥ 0 for each class.
+    #[must_use]
+    pub fn class_weights(self, weights: &[f64]) -> Self {
+        Self { weights: Weights(weights.into()), ..self }
+    }
+
+    /// The weight of class j in the sum: wⱼ times the smoothed target.
+    fn weighted<T: Real>(&self, t: &[T]) -> impl Iterator<Item = T> {
+        let keep = T::of(1.0 - self.smoothing);
+        let floor = T::of(self.smoothing / t.len() as f64);
+        t.iter().enumerate().map(move |(j, t)| self.weights.at::<T>(j) * (keep * *t + floor))
+    }
+}
+
+impl<T: Real> Loss<T> for SoftmaxCrossEntropy {
+    fn name(&self) -> String {
+        String::from("SoftmaxCrossEntropy")
+    }
+
+    fn costs(&self, p: Costs<'_, T>) {
+        for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
+            let (max, log) = log_sum_exp(y);
+            *cost = y.iter().zip(self.weighted(t)).fold(T::zero(), |sum, (y, t)| sum + times(t, (max - *y) + log));
+        }
+    }
+
+    fn slopes(&self, mut p: Slopes<'_, T>) {
+        p.dy.as_mut_slice().copy_from_slice(p.y.as_slice());
+        softmax_columns(p.dy.reborrow());
+        for (dy, t) in p.dy.iter_mut().zip(p.target.iter()) {
+            let sum = self.weighted(t).fold(T::zero(), |sum, t| sum + t);
+            for (dy, t) in dy.iter_mut().zip(self.weighted(t)) {
+                *dy = sum * *dy - t;
+            }
+        }
+    }
+
+    fn link(&self, y: ViewMut<'_, T>) {
+        if y.rows() > 0 {
+            softmax_columns(y);
+        }
+    }
+
+    fn accepts(&self, range: OutputRange) -> bool {
+        range == OutputRange::Real
+    }
+
+    fn check(&self, outputs: usize) -> Result<()> {
+        check_smoothing("SoftmaxCrossEntropy", self.smoothing)?;
+        self.weights.check("class weights of SoftmaxCrossEntropy", outputs)
+    }
+
+    fn check_targets(&self, target: View<'_, T>) -> Result<()> {
+        check_each("SoftmaxCrossEntropy", target, "a finite number ≥ 0", |t| t >= T::zero() && t.is_finite())
+    }
+}
+
+/// Cross-entropy of independent yes-or-no outputs given as logits: for a sample
+/// C = −1/d Σⱼ wⱼ(pⱼtⱼ ln σ(yⱼ) + (1−tⱼ) ln(1−σ(yⱼ))), averaged over the d outputs and over the samples (PyTorch's
+/// `BCEWithLogitsLoss` and Keras's `BinaryCrossentropy(from_logits=True)`).
+///
+/// The network ends on its scores, without a sigmoid; [`Loss::link`] gives the probabilities. Computed as
+/// −ln σ(y) = ln(1 + e^−y) without overflow. ∂C/∂y = w((1−t)σ(y) − p·t·σ(−y))/(nd), which is (σ(y) − t)/(nd) where all
+/// weights are 1.
+///
+/// - [Label smoothing](Self::label_smoothing) ε replaces t by (1−ε)t + ε/2.
+/// - [Class weights](Self::class_weights) w, one per output; [positive weights](Self::positive_weights) p, one per
+///   output, weigh its yes against its no (PyTorch's `weight` and `pos_weight`).
+///
+/// Targets lie in [0, 1].
+///
+/// ```
+/// use chainrule::{Loss, SigmoidCrossEntropy, View};
+/// let cost = SigmoidCrossEntropy::new().value(View::new(&[-1e4, -1e4], 1)?, View::new(&[1.0, 0.0], 1)?)?;
+/// assert_eq!(cost, 5e3);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SigmoidCrossEntropy {
+    smoothing: f64,
+    weights: Weights,
+    positive: Weights,
+}
+
+impl SigmoidCrossEntropy {
+    /// Binary cross-entropy on logits without smoothing, all weighing 1.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same loss with label smoothing `epsilon` in [0, 1].
+    #[must_use]
+    pub fn label_smoothing(self, epsilon: f64) -> Self {
+        Self { smoothing: epsilon, ..self }
+    }
+
+    /// The same loss with a finite weight ≥ 0 for each output.
+    #[must_use]
+    pub fn class_weights(self, weights: &[f64]) -> Self {
+        Self { weights: Weights(weights.into()), ..self }
+    }
+
+    /// The same loss with a finite weight ≥ 0 for the positive case of each output.
+    #[must_use]
+    pub fn positive_weights(self, weights: &[f64]) -> Self {
+        Self { positive: Weights(weights.into()), ..self }
+    }
+
+    /// (weight of yes, weight of no) in output j with target t.
+    fn weighted<T: Real>(&self, j: usize, t: T) -> (T, T) {
+        let t = T::of(1.0 - self.smoothing) * t + T::of(0.5 * self.smoothing);
+        let w = self.weights.at::<T>(j);
+        (w * self.positive.at::<T>(j) * t, w * (T::one() - t))
+    }
+}
+
+/// 1/d for d outputs.
+fn share<T: Real>(outputs: usize) -> T {
+    T::of(1.0 / outputs as f64)
+}
+
+impl<T: Real> Loss<T> for SigmoidCrossEntropy {
+    fn name(&self) -> String {
+        String::from("SigmoidCrossEntropy")
+    }
+
+    fn costs(&self, p: Costs<'_, T>) {
+        let share: T = share(p.y.rows());
+        for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
+            *cost = share
+                * y.iter().zip(t).enumerate().fold(T::zero(), |sum, (j, (y, t))| {
+                    let (yes, no) = self.weighted(j, *t);
+                    sum + times(yes, Activation::Softplus.value(-*y)) + times(no, Activation::Softplus.value(*y))
+                });
+        }
+    }
+
+    fn slopes(&self, mut p: Slopes<'_, T>) {
+        let share: T = share(p.y.rows());
+        for ((dy, y), t) in p.dy.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
+            for (j, ((dy, y), t)) in dy.iter_mut().zip(y).zip(t).enumerate() {
+                let (yes, no) = self.weighted(j, *t);
+                *dy = share * (no * Activation::Sigmoid.value(*y) - yes * Activation::Sigmoid.value(-*y));
+            }
+        }
+    }
+
+    fn link(&self, mut y: ViewMut<'_, T>) {
+        Activation::Sigmoid.apply(y.as_mut_slice());
+    }
+
+    fn accepts(&self, range: OutputRange) -> bool {
+        range == OutputRange::Real
+    }
+
+    fn check(&self, outputs: usize) -> Result<()> {
+        check_smoothing("SigmoidCrossEntropy", self.smoothing)?;
+        self.weights.check("class weights of SigmoidCrossEntropy", outputs)?;
+        self.positive.check("positive weights of SigmoidCrossEntropy", outputs)
+    }
+
+    fn check_targets(&self, target: View<'_, T>) -> Result<()> {
+        check_each("SigmoidCrossEntropy", target, "a number in [0, 1]", |t| t >= T::zero() && t <= T::one())
+    }
+}
+
+/// Cross-entropy of probabilities: for a sample C = −Σⱼ tⱼ ln yⱼ, summed over the classes, averaged over the samples.
+///
+/// For a network that ends on [`Softmax`](crate::Softmax). ∂C/∂y = −t/(ny). Nothing is clipped: a probability of 0 where
+/// the target is not 0 costs ∞. On logits, [`SoftmaxCrossEntropy`] is exact where this is not.
+///
+/// ```
+/// use chainrule::{CrossEntropy, Loss, View};
+/// let cost = CrossEntropy.value(View::new(&[0.25, 0.75], 2)?, View::new(&[1.0, 0.0], 2)?)?;
+/// assert_eq!(cost, 4.0_f64.ln());
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CrossEntropy;
+
+/// The Kullback–Leibler divergence of the outputs from the targets: for a sample
+/// KL(t‖y) = Σⱼ tⱼ ln(tⱼ/yⱼ) = Σⱼ tⱼ ln(1/yⱼ) − H(t), summed over the classes, averaged over the samples (PyTorch's
+/// `KLDivLoss` with `batchmean`, on probabilities).
+///
+/// ∂/∂y = −t/(ny), as of [`CrossEntropy`]: the entropy H(t) of the targets is constant. Terms with t = 0 are 0.
+///
+/// ```
+/// use chainrule::{KlDivergence, Loss, View};
+/// let p = [0.25, 0.75];
+/// assert_eq!(KlDivergence.value(View::new(&p, 2)?, View::new(&p, 2)?)?, 0.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KlDivergence;
+
+macro_rules! on_probabilities {
+    ($name:ident, |$y:ident, $t:ident| $cost:expr) => {
+        impl<T: Real> Loss<T> for $name {
+            fn name(&self) -> String {
+                String::from(stringify!($name))
+            }
+
+            fn costs(&self, p: Costs<'_, T>) {
+                for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
+                    *cost = y.iter().zip(t).fold(T::zero(), |sum, (&$y, &$t)| sum + times($t, $cost));
+                }
+            }
+
+            fn slopes(&self, mut p: Slopes<'_, T>) {
+                for ((dy, y), t) in p.dy.as_mut_slice().iter_mut().zip(p.y.as_slice()).zip(p.target.as_slice()) {
+                    *dy = times(*t, -T::one() / *y);
+                }
+            }
+
+            fn accepts(&self, range: OutputRange) -> bool {
+                range == OutputRange::Simplex
+            }
+
+            fn check_targets(&self, target: View<'_, T>) -> Result<()> {
+                check_each(stringify!($name), target, "a finite number ≥ 0", |t| t >= T::zero() && t.is_finite())
+            }
+        }
+    };
+}
+on_probabilities!(CrossEntropy, |y, t| -y.ln());
+on_probabilities!(KlDivergence, |y, t| (t / y).ln());
+
+/// The hinge loss max(0, 1 − t·y) of margins, with targets −1 and 1, averaged over outputs and samples (Keras's `Hinge`;
+/// for one output scikit-learn's `hinge_loss`). With a linear output it makes a margin classifier.
+///
+/// ∂C/∂y = −t/(nd) within the margin, 0 beyond and on it.
+///
+/// ```
+/// use chainrule::{Hinge, Loss, View};
+/// let cost = Hinge.value(View::new(&[0.5, 3.0], 1)?, View::new(&[1.0, -1.0], 1)?)?;
+/// assert_eq!(cost, (0.5 + 4.0) / 2.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hinge;
+
+impl<T: Real> Loss<T> for Hinge {
+    fn name(&self) -> String {
+        String::from("Hinge")
+    }
+
+    fn costs(&self, p: Costs<'_, T>) {
+        let share: T = share(p.y.rows());
+        for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
+            *cost = share * y.iter().zip(t).fold(T::zero(), |sum, (y, t)| sum + Activation::Relu.value(T::one() - *t * *y));
+        }
+    }
+
+    fn slopes(&self, mut p: Slopes<'_, T>) {
+        let share: T = share(p.y.rows());
+        for ((dy, y), t) in p.dy.as_mut_slice().iter_mut().zip(p.y.as_slice()).zip(p.target.as_slice()) {
+            *dy = -(share * *t) * Activation::Relu.derivative(T::one() - *t * *y);
+        }
+    }
+
+    fn check_targets(&self, target: View<'_, T>) -> Result<()> {
+        check_each("Hinge", target, "−1 or 1", |t| t == T::one() || t == -T::one())
+    }
+}

@@ -1,0 +1,201 @@
+//! Losses: how far outputs are from targets, and in which direction.
+
+mod classification;
+mod regression;
+
+pub use classification::{CrossEntropy, Hinge, KlDivergence, SigmoidCrossEntropy, SoftmaxCrossEntropy};
+pub use regression::{Huber, LogCosh, MeanAbsoluteError, MeanSquaredError, QuadraticCost, SumSquaredError};
+
+use crate::activation::OutputRange;
+use crate::error::{Error, ErrorKind, Result};
+use crate::real::Real;
+use crate::view::{View, ViewMut};
+use alloc::{format, string::String, vec};
+use core::fmt::Debug;
+use nalgebra::DMatrix;
+
+/// How the costs of the samples make the cost of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduction {
+    /// Their average: C = 1/n Σᵢ Cᵢ.
+    Mean,
+    /// Their sum: C = Σᵢ Cᵢ.
+    Sum,
+}
+
+/// What [`Loss::costs`] works on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Costs<'a, T> {
+    /// The network's outputs, outputs × batch.
+    pub y: View<'a, T>,
+    /// What they should be, of the same shape.
+    pub target: View<'a, T>,
+    /// One cost per sample, to be overwritten.
+    pub costs: &'a mut [T],
+}
+
+/// What [`Loss::slopes`] works on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Slopes<'a, T> {
+    /// The network's outputs, outputs × batch.
+    pub y: View<'a, T>,
+    /// What they should be, of the same shape.
+    pub target: View<'a, T>,
+    /// ∂Cᵢ/∂y of each sample, to be overwritten; of the same shape.
+    pub dy: ViewMut<'a, T>,
+}
+
+/// A loss: the cost Cᵢ of one sample, its derivative, and whether a batch costs the average or the sum.
+///
+/// A loss of another crate implements [`name`](Loss::name), [`costs`](Loss::costs) and [`slopes`](Loss::slopes);
+/// [`check::loss`](crate::check::loss) tests its derivative. Targets always have the shape of the outputs; they are
+/// never broadcast.
+///
+/// | loss | cost of a sample | of a batch | outputs |
+/// |---|---|---|---|
+/// | [`SumSquaredError`] | Σⱼ ½(yⱼ−tⱼ)² | sum | any |
+/// | [`QuadraticCost`] | Σⱼ ½(yⱼ−tⱼ)² | mean | any |
+/// | [`MeanSquaredError`] | 1/d Σⱼ (yⱼ−tⱼ)² | mean | any |
+/// | [`MeanAbsoluteError`] | 1/d Σⱼ \|yⱼ−tⱼ\| | mean | any |
+/// | [`Huber`] | 1/d Σⱼ h(yⱼ−tⱼ) | mean | any |
+/// | [`LogCosh`] | 1/d Σⱼ ln cosh(yⱼ−tⱼ) | mean | any |
+/// | [`SoftmaxCrossEntropy`] | −Σⱼ tⱼ ln softmax(y)ⱼ | mean | logits |
+/// | [`SigmoidCrossEntropy`] | −1/d Σⱼ tⱼ ln σ(yⱼ) + (1−tⱼ) ln(1−σ(yⱼ)) | mean | logits |
+/// | [`CrossEntropy`] | −Σⱼ tⱼ ln yⱼ | mean | probabilities |
+/// | [`KlDivergence`] | Σⱼ tⱼ ln(tⱼ/yⱼ) | mean | probabilities |
+/// | [`Hinge`] | 1/d Σⱼ max(0, 1−tⱼyⱼ) | mean | any |
+///
+/// with d outputs per sample.
+pub trait Loss<T: Real>: Debug + Send + Sync {
+    /// The name by which errors call the loss.
+    fn name(&self) -> String;
+
+    /// Writes the cost of each sample.
+    fn costs(&self, p: Costs<'_, T>);
+
+    /// Writes ∂Cᵢ/∂y of each sample, without the 1/n of an average over the batch.
+    fn slopes(&self, p: Slopes<'_, T>);
+
+    /// Whether a batch costs the average or the sum of its samples.
+    fn reduction(&self) -> Reduction {
+        Reduction::Mean
+    }
+
+    /// Turns raw outputs into predictions, in place: softmax, sigmoid, or nothing.
+    ///
+    /// ```
+    /// use chainrule::{Loss, SoftmaxCrossEntropy, nalgebra::DMatrix};
+    /// let mut y = DMatrix::from_column_slice(2, 1, &[3.0, 3.0]);
+    /// SoftmaxCrossEntropy::new().link((&mut y).into());
+    /// assert_eq!(y.as_slice(), [0.5, 0.5]);
+    /// ```
+    fn link(&self, y: ViewMut<'_, T>) {
+        let _ = y;
+    }
+
+    /// Whether the loss is defined on outputs that lie in `range`.
+    fn accepts(&self, range: OutputRange) -> bool {
+        let _ = range;
+        true
+    }
+
+    /// Checks the loss's own configuration against the number of outputs.
+    ///
+    /// # Errors
+    /// When a parameter of the loss is out of range or does not fit the number of outputs.
+    fn check(&self, outputs: usize) -> Result<()> {
+        let _ = outputs;
+        Ok(())
+    }
+
+    /// Checks that targets are what the loss is defined on: here, finite.
+    ///
+    /// # Errors
+    /// When they are not, naming the row and the column.
+    fn check_targets(&self, target: View<'_, T>) -> Result<()> {
+        check_each(&self.name(), target, "a finite number", |t| t.is_finite())
+    }
+
+    /// The cost of a batch.
+    ///
+    /// # Errors
+    /// When the shapes differ, there is no sample, or the loss is not defined on the targets.
+    ///
+    /// ```
+    /// use chainrule::{Loss, MeanSquaredError, View};
+    /// let (y, t) = ([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 6.0]); // two samples of two outputs
+    /// assert_eq!(MeanSquaredError.value(View::new(&y, 2)?, View::new(&t, 2)?)?, 1.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    fn value(&self, y: View<'_, T>, target: View<'_, T>) -> Result<T> {
+        check_pair(&self.name(), y, target)?;
+        self.check(y.rows())?;
+        self.check_targets(target)?;
+        let mut costs = vec![T::zero(); y.cols()];
+        self.costs(Costs { y, target, costs: &mut costs });
+        Ok(reduce(self.reduction(), &costs))
+    }
+
+    /// ∂C/∂y of a batch, with the 1/n of an average.
+    ///
+    /// # Errors
+    /// As [`value`](Loss::value).
+    fn gradient(&self, y: View<'_, T>, target: View<'_, T>) -> Result<DMatrix<T>> {
+        check_pair(&self.name(), y, target)?;
+        self.check(y.rows())?;
+        self.check_targets(target)?;
+        let mut dy = DMatrix::zeros(y.rows(), y.cols());
+        self.slopes(Slopes { y, target, dy: (&mut dy).into() });
+        scale(self.reduction(), (&mut dy).into());
+        Ok(dy)
+    }
+}
+
+/// The cost of a batch from those of its samples, added first to last.
+pub(crate) fn reduce<T: Real>(reduction: Reduction, costs: &[T]) -> T {
+    let sum = costs.iter().fold(T::zero(), |sum, cost| sum + *cost);
+    match reduction {
+        Reduction::Mean => sum / T::of(costs.len() as f64),
+        Reduction::Sum => sum,
+    }
+}
+
+/// The derivative of [`reduce`].
+pub(crate) fn scale<T: Real>(reduction: Reduction, mut dy: ViewMut<'_, T>) {
+    if reduction == Reduction::Mean && dy.cols() > 1 {
+        let factor = T::of(1.0 / dy.cols() as f64);
+        for dy in dy.as_mut_slice() {
+            *dy *= factor;
+        }
+    }
+}
+
+/// Outputs and targets must have the same shape, with at least one sample.
+pub(crate) fn check_pair<T>(place: &str, y: View<'_, T>, target: View<'_, T>) -> Result<()> {
+    if y.cols() == 0 || y.rows() == 0 {
+        return Err(Error::new(ErrorKind::Empty, place, "at least 1 sample of at least 1 output", shape(y)));
+    }
+    if (y.rows(), y.cols()) != (target.rows(), target.cols()) {
+        return Err(Error::new(ErrorKind::Shape, format!("targets of {place}"), shape(y), shape(target)));
+    }
+    Ok(())
+}
+
+fn shape<T>(view: View<'_, T>) -> String {
+    format!("{} × {}", view.rows(), view.cols())
+}
+
+/// Every target must satisfy `ok`.
+pub(crate) fn check_each<T: Real>(name: &str, target: View<'_, T>, expected: &str, ok: impl Fn(T) -> bool) -> Result<()> {
+    // Without a branch per element where all is well.
+    if target.as_slice().iter().fold(true, |all, t| all & ok(*t)) {
+        return Ok(());
+    }
+    let index = target.as_slice().iter().position(|t| !ok(*t)).unwrap_or(0);
+    let (row, column) = (index % target.rows(), index / target.rows());
+    let given = target.as_slice()[index];
+    let kind = if given.is_finite() { ErrorKind::Value } else { ErrorKind::NotFinite };
+    Err(Error::new(kind, format!("target of {name}, row {row}, column {column}"), expected, given))
+}

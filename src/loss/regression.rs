@@ -1,0 +1,210 @@
+//! Losses on the difference r = y − t of output and target.
+
+use super::{Costs, Loss, Reduction, Slopes};
+use crate::activation::tanh;
+use crate::error::{Error, ErrorKind, Result};
+use crate::kernel::Pass;
+use crate::real::Real;
+use alloc::string::String;
+
+/// A loss that is a sum over the outputs of one function of r = y − t.
+trait Residual<T: Real> {
+    fn cost(&self, r: T) -> T;
+    fn slope<const FMA: bool>(&self, r: T) -> T;
+}
+
+/// What a sample's sum over its outputs is multiplied by.
+#[derive(Clone, Copy)]
+enum Over {
+    Sum,
+    Mean,
+}
+
+impl Over {
+    fn factor<T: Real>(self, outputs: usize) -> T {
+        match self {
+            Self::Sum => T::one(),
+            Self::Mean => T::of(1.0 / outputs as f64),
+        }
+    }
+}
+
+fn write_costs<T: Real>(f: &impl Residual<T>, over: Over, p: Costs<'_, T>) {
+    let factor: T = over.factor(p.y.rows());
+    for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
+        *cost = factor * y.iter().zip(t).fold(T::zero(), |sum, (y, t)| sum + f.cost(*y - *t));
+    }
+}
+
+struct WriteSlopes<'a, T, F>(&'a F, T, Slopes<'a, T>);
+
+impl<T: Real, F: Residual<T>> Pass for WriteSlopes<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self(f, factor, mut p) = self;
+        for ((dy, y), t) in p.dy.as_mut_slice().iter_mut().zip(p.y.as_slice()).zip(p.target.as_slice()) {
+            *dy = factor * f.slope::<FMA>(*y - *t);
+        }
+    }
+}
+
+fn magnitude<T: Real>(r: T) -> T {
+    if r < T::zero() { -r } else { r }
+}
+
+macro_rules! residual_loss {
+    ($name:ident, $reduction:expr, $over:expr, $self_:ident, $r:ident, cost: $cost:expr, slope: $slope:expr $(, check: $check:expr)?) => {
+        impl<T: Real> Residual<T> for $name {
+            #[inline(always)]
+            fn cost(&$self_, $r: T) -> T {
+                $cost
+            }
+            #[inline(always)]
+            fn slope<const FMA: bool>(&$self_, $r: T) -> T {
+                $slope
+            }
+        }
+
+        impl<T: Real> Loss<T> for $name {
+            fn name(&self) -> String {
+                String::from(stringify!($name))
+            }
+            fn costs(&self, p: Costs<'_, T>) {
+                write_costs(self, $over, p);
+            }
+            fn slopes(&self, p: Slopes<'_, T>) {
+                T::vectorize(WriteSlopes(self, $over.factor(p.y.rows()), p));
+            }
+            fn reduction(&self) -> Reduction {
+                $reduction
+            }
+            $(fn check(&$self_, _outputs: usize) -> Result<()> {
+                $check
+            })?
+        }
+    };
+}
+
+/// J = Σ ½(y−t)², summed over the outputs **and over the samples**: the cost (5) of the usual lecture notes.
+///
+/// ∂J/∂y = y − t. The gradient grows with the batch; where that is not wanted take [`QuadraticCost`].
+///
+/// ```
+/// use chainrule::{Loss, SumSquaredError, View};
+/// let cost = SumSquaredError.value(View::new(&[1.0, 3.0], 1)?, View::new(&[0.0, 0.0], 1)?)?;
+/// assert_eq!(cost, 5.0); // ½ + 9/2
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SumSquaredError;
+residual_loss!(SumSquaredError, Reduction::Sum, Over::Sum, self, r, cost: T::of(0.5) * r * r, slope: r);
+
+/// C = 1/(2n) Σₓ ‖t(x) − y(x)‖²: half the squared distance, summed over the outputs, averaged over the n samples
+/// (Nielsen 2015, equation 6).
+///
+/// ∂C/∂y = (y − t)/n.
+///
+/// ```
+/// use chainrule::{Loss, QuadraticCost, View};
+/// let cost = QuadraticCost.value(View::new(&[1.0, 3.0], 1)?, View::new(&[0.0, 0.0], 1)?)?;
+/// assert_eq!(cost, 2.5);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QuadraticCost;
+residual_loss!(QuadraticCost, Reduction::Mean, Over::Sum, self, r, cost: T::of(0.5) * r * r, slope: r);
+
+/// The mean squared error 1/(nd) Σ (y−t)², averaged over n samples and d outputs: PyTorch's `MSELoss` and
+/// scikit-learn's `mean_squared_error`.
+///
+/// ∂C/∂y = 2(y − t)/(nd).
+///
+/// ```
+/// use chainrule::{Loss, MeanSquaredError, View};
+/// let cost = MeanSquaredError.value(View::new(&[1.0, 3.0], 2)?, View::new(&[0.0, 0.0], 2)?)?;
+/// assert_eq!(cost, 5.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MeanSquaredError;
+residual_loss!(MeanSquaredError, Reduction::Mean, Over::Mean, self, r, cost: r * r, slope: r + r);
+
+/// The mean absolute error 1/(nd) Σ |y−t|, averaged over samples and outputs.
+///
+/// ∂C/∂y = sign(y − t)/(nd), 0 where they are equal.
+///
+/// ```
+/// use chainrule::{Loss, MeanAbsoluteError, View};
+/// let cost = MeanAbsoluteError.value(View::new(&[1.0, -3.0], 2)?, View::new(&[0.0, 0.0], 2)?)?;
+/// assert_eq!(cost, 2.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MeanAbsoluteError;
+residual_loss!(MeanAbsoluteError, Reduction::Mean, Over::Mean, self, r, cost: magnitude(r), slope: {
+    let sign = if r > T::zero() { T::one() } else { r };
+    if r < T::zero() { -T::one() } else { sign }
+});
+
+/// Huber's loss: ½r² for |r| ≤ δ and δ(|r| − ½δ) beyond, r = y − t, averaged over samples and outputs (Huber 1964;
+/// PyTorch's `HuberLoss`).
+///
+/// ∂C/∂y = r/(nd) within ±δ, ±δ/(nd) beyond.
+///
+/// ```
+/// use chainrule::{Huber, Loss, View};
+/// let cost = Huber::new(1.0).value(View::new(&[3.0], 1)?, View::new(&[0.0], 1)?)?;
+/// assert_eq!(cost, 2.5);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Huber {
+    delta: f64,
+}
+
+impl Huber {
+    /// Huber's loss that turns from a parabola into lines at ±`delta`, finite and above 0.
+    pub fn new(delta: f64) -> Self {
+        Self { delta }
+    }
+}
+
+residual_loss!(Huber, Reduction::Mean, Over::Mean, self, r,
+    cost: {
+        let (a, delta, half) = (magnitude(r), T::of(self.delta), T::of(0.5));
+        if a > delta { delta * (a - half * delta) } else { half * r * r }
+    },
+    slope: {
+        let delta = T::of(self.delta);
+        let upper = if r > delta { delta } else { r };
+        if r < -delta { -delta } else { upper }
+    },
+    check: {
+        if self.delta > 0.0 && self.delta.is_finite() { Ok(()) } else { Err(Error::new(ErrorKind::Value, "Huber", "a finite δ above 0", self.delta)) }
+    });
+
+/// ln cosh(y − t), averaged over samples and outputs: nearly ½r² near 0 and |r| − ln 2 far out.
+///
+/// ∂C/∂y = tanh(y − t)/(nd).
+///
+/// ```
+/// use chainrule::{LogCosh, Loss, View};
+/// let cost = LogCosh.value(View::new(&[1000.0], 1)?, View::new(&[0.0], 1)?)?;
+/// assert_eq!(cost, 1000.0 - core::f64::consts::LN_2);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogCosh;
+residual_loss!(LogCosh, Reduction::Mean, Over::Mean, self, r,
+    cost: {
+        let a = magnitude(r);
+        if a < T::one() {
+            // ln cosh r = ½ ln(1 + sinh² r): the other form cancels near 0.
+            let sinh = a.sinh();
+            T::of(0.5) * (sinh * sinh).ln_1p()
+        } else {
+            a + (-(a + a)).exp().ln_1p() - T::ln_2()
+        }
+    },
+    slope: tanh::<T, FMA>(r));

@@ -1,0 +1,163 @@
+//! The scalar type of a network.
+
+use crate::kernel::{self, Pass, gemm::Mat, math};
+use alloc::vec::Vec;
+use nalgebra::RealField;
+
+/// A real number that a network can be made of: `f32`, `f64`, or any nalgebra [`RealField`] that is `Copy`.
+///
+/// `f32` and `f64` run on vectorised kernels; every other type, such as the dual numbers of the crate `num-dual`
+/// (feature `num-dual`), runs on the plain definitions that this trait's provided methods hold. For a type of your own
+/// an empty `impl Real for MyNumber {}` is all there is to write.
+///
+/// ```
+/// use chainrule::Real;
+/// fn half<T: Real>() -> T { T::of(0.5) }
+/// assert_eq!(half::<f32>() + half::<f32>(), 1.0);
+/// ```
+pub trait Real: RealField + Copy {
+    /// The nearest number of this type: how constants and hyper-parameters, all `f64`, enter a computation.
+    fn of(value: f64) -> Self {
+        nalgebra::convert(value)
+    }
+
+    /// The nearest `f64`, for messages and statistics (of a dual number: its value).
+    fn as_f64(self) -> f64 {
+        self.to_subset_unchecked()
+    }
+
+    /// eˣ. `FMA` says whether fused multiply-add is an instruction where this is compiled.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn exp_kernel<const FMA: bool>(self) -> Self {
+        self.exp()
+    }
+
+    /// eˣ and eˣ − 1, for x ≤ 80.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn exp_and_m1_kernel<const FMA: bool>(self) -> (Self, Self) {
+        (self.exp(), self.exp_m1())
+    }
+
+    /// self · factor + summand.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn mul_add_kernel<const FMA: bool>(self, factor: Self, summand: Self) -> Self {
+        self * factor + summand
+    }
+
+    /// erfc x = 2/√π ∫ₓ^∞ e^(−t²) dt.
+    #[doc(hidden)]
+    fn erfc(self) -> Self {
+        erfc_by_series(self)
+    }
+
+    /// This number, or 0 where it is too small to be normal: arithmetic on subnormal numbers is a hundred times slower.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn flush(self) -> Self {
+        self
+    }
+
+    /// C = op(A)·op(B), with C of m × n columns one after the other and an inner size of k.
+    #[doc(hidden)]
+    fn gemm(shape: (usize, usize, usize), a: Mat<'_, Self>, b: Mat<'_, Self>, c: &mut [Self], _pack: &mut Vec<Self>) {
+        let (m, n, k) = shape;
+        let at = |x: Mat<'_, Self>, i: usize, j: usize| if x.transposed { x.data[j + i * x.ld] } else { x.data[i + j * x.ld] };
+        for j in 0..n {
+            for i in 0..m {
+                c[i + j * m] = (0..k).fold(Self::zero(), |sum, p| sum + at(a, i, p) * at(b, p, j));
+            }
+        }
+    }
+
+    /// Runs a loop compiled for the best instruction set of the machine.
+    #[doc(hidden)]
+    #[inline]
+    fn vectorize<P: Pass>(pass: P) -> P::Output {
+        pass.run::<false>()
+    }
+}
+
+macro_rules! fast {
+    ($t:ident, $gemm:ident, $erfc:ident) => {
+        impl Real for $t {
+            #[inline(always)]
+            fn exp_kernel<const FMA: bool>(self) -> Self {
+                math::$t::exp::<FMA>(self)
+            }
+
+            #[inline(always)]
+            fn exp_and_m1_kernel<const FMA: bool>(self) -> (Self, Self) {
+                math::$t::exp_and_m1::<FMA>(self)
+            }
+
+            #[inline(always)]
+            fn mul_add_kernel<const FMA: bool>(self, factor: Self, summand: Self) -> Self {
+                math::$t::fma::<FMA>(self, factor, summand)
+            }
+
+            fn erfc(self) -> Self {
+                libm::$erfc(self)
+            }
+
+            #[inline(always)]
+            fn flush(self) -> Self {
+                if self.abs() < $t::MIN_POSITIVE { 0.0 } else { self }
+            }
+
+            fn gemm(shape: (usize, usize, usize), a: Mat<'_, Self>, b: Mat<'_, Self>, c: &mut [Self], pack: &mut Vec<Self>) {
+                let (m, n, k) = shape;
+                kernel::gemm::$gemm(kernel::level(), m, n, k, a, b, c, pack);
+            }
+
+            #[inline]
+            fn vectorize<P: Pass>(pass: P) -> P::Output {
+                kernel::vectorize(kernel::level(), pass)
+            }
+        }
+    };
+}
+
+fast!(f32, gemm_f32, erfcf);
+fast!(f64, gemm_f64, erfc);
+
+/// erfc by the series erf x = 2/√π · e^(−x²) Σ 2ⁿx²ⁿ⁺¹/(2n+1)!! near 0 and Laplace's continued fraction beyond
+/// (Abramowitz & Stegun 7.1.6 and 7.1.14), for numbers that no library serves.
+fn erfc_by_series<T: Real>(x: T) -> T {
+    let number = <T as Real>::of;
+    let a = if x < T::zero() { -x } else { x };
+    let gauss = (-(a * a)).exp();
+    let tail = if a.as_f64() < 2.0 {
+        let (mut term, mut sum) = (a, a);
+        for n in 1..100 {
+            term *= number(2.0) * a * a / number(2.0 * f64::from(n) + 1.0);
+            sum += term;
+        }
+        T::one() - T::frac_2_sqrt_pi() * gauss * sum
+    } else {
+        // Backwards from a depth at which the fraction has long settled for a ≥ 2.
+        let fraction = (1..=120).rev().fold(T::zero(), |rest, n| number(f64::from(n) / 2.0) / (a + rest));
+        gauss * T::frac_2_sqrt_pi() / (number(2.0) * (a + fraction))
+    };
+    if x < T::zero() { number(2.0) - tail } else { tail }
+}
+
+#[cfg(feature = "num-dual")]
+mod dual {
+    use super::Real;
+    use num_dual::{Dual, Dual2, Dual2Vec, Dual3, DualVec, HyperDual};
+
+    macro_rules! dual {
+        ($($name:ident $(<$size:ident>)?),*) => {$(
+            impl$(<const $size: usize>)? Real for $name<f32 $(, nalgebra::Const<$size>)?> {
+                fn as_f64(self) -> f64 { self.re.into() }
+            }
+            impl$(<const $size: usize>)? Real for $name<f64 $(, nalgebra::Const<$size>)?> {
+                fn as_f64(self) -> f64 { self.re }
+            }
+        )*};
+    }
+    dual!(Dual, Dual2, Dual3, HyperDual, DualVec<N>, Dual2Vec<N>);
+}

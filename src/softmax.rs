@@ -1,0 +1,60 @@
+//! Softmax and log-sum-exp of columns, shared by the layer and the loss.
+
+use crate::kernel::Pass;
+use crate::real::Real;
+use crate::view::ViewMut;
+
+/// Each column z ← e^z / Σ e^z.
+pub(crate) fn softmax_columns<T: Real>(mut y: ViewMut<'_, T>) {
+    let rows = y.rows();
+    T::vectorize(Columns(y.as_mut_slice(), rows));
+}
+
+struct Columns<'a, T>(&'a mut [T], usize);
+
+impl<T: Real> Pass for Columns<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self(y, rows) = self;
+        for column in y.chunks_exact_mut(rows) {
+            let max = maximum(column);
+            for z in column {
+                *z -= max;
+            }
+        }
+        // One long run, whatever the number of rows.
+        for z in y.iter_mut() {
+            *z = z.exp_kernel::<FMA>();
+        }
+        for column in y.chunks_exact_mut(rows) {
+            let sum = column.iter().fold(T::zero(), |sum, e| sum + *e);
+            let scale = T::one() / sum;
+            for e in column {
+                *e *= scale;
+            }
+        }
+    }
+}
+
+/// The largest element that is a number; −∞-like the first where none is.
+#[inline(always)]
+fn maximum<T: Real>(column: &[T]) -> T {
+    column.iter().fold(column[0], |max, z| if *z > max { *z } else { max })
+}
+
+/// (m, l) with ln Σ e^z = m + l, m the largest element and l = ln(1 + the rest): apart, because m − zⱼ + l is exact
+/// where one class is certain.
+pub(crate) fn log_sum_exp<T: Real>(column: &[T]) -> (T, T) {
+    let max = maximum(column);
+    let mut seen = false;
+    let rest = column.iter().fold(T::zero(), |sum, z| {
+        if *z == max && !seen {
+            seen = true;
+            sum
+        } else {
+            sum + (*z - max).exp_kernel::<false>()
+        }
+    });
+    (max, rest.ln_1p())
+}

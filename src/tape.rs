@@ -1,0 +1,214 @@
+//! What a pass produces, outside the network: one per thread.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::layer::{Role, Scratch};
+use crate::layout::Layout;
+use crate::real::Real;
+use crate::view::{View, ViewMut};
+use alloc::{format, sync::Arc, vec::Vec};
+use core::ops::Range;
+use nalgebra::{DMatrixView, DVectorView};
+
+/// What the tape holds, by how far the last pass went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub(crate) enum Stage {
+    Empty,
+    Forward,
+    Backward,
+}
+
+/// All that a forward and a backward pass produce: aˡ, δˡ, ∂C/∂Wˡ, ∂C/∂bˡ of every layer, and the buffers of the kernels.
+///
+/// A network is not changed by a pass, so any number of tapes can be used with it at once, one per thread. A tape grows
+/// to what the first pass needs and is then reused: later passes of the same or a smaller batch allocate nothing.
+/// It may be handed to different networks in turn.
+///
+/// ```
+/// use chainrule::{Activation, Dense, Sequential, SumSquaredError, Tape, nalgebra::DMatrix};
+/// use chainrule::rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
+///
+/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+/// let net = Sequential::builder(2)
+///     .layer(Dense::new(3, Activation::Sigmoid))
+///     .layer(Dense::new(1, Activation::Sigmoid))
+///     .build(&mut rng)?;
+/// let x = DMatrix::from_column_slice(2, 1, &[0.3, 0.5]);
+/// let t = DMatrix::from_element(1, 1, 0.75);
+///
+/// let mut tape = Tape::new();
+/// let cost: f64 = net.gradient(&x, &t, &SumSquaredError, &mut tape)?;
+/// let (a, delta) = (tape.a(0)?, tape.delta(1)?);
+/// assert_eq!(tape.dw(1)?, delta * a.transpose()); // BP4
+/// assert_eq!(tape.db(1)?.as_slice(), delta.as_slice()); // BP3
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tape<T> {
+    pub(crate) layout: Option<Arc<Layout>>,
+    pub(crate) batch: usize,
+    pub(crate) stage: Stage,
+    /// Outputs of every layer, layer after layer.
+    pub(crate) activations: Vec<T>,
+    /// ∂C/∂y and then δ of every layer, laid alike.
+    pub(crate) deltas: Vec<T>,
+    pub(crate) cache: Vec<T>,
+    pub(crate) grads: Vec<T>,
+    /// One cost per sample.
+    pub(crate) costs: Vec<T>,
+    /// Outputs of alternate layers during inference, and of the last.
+    pub(crate) ping_pong: [Vec<T>; 3],
+    pub(crate) scratch: Scratch<T>,
+    pub(crate) seed: u64,
+    pub(crate) step: u64,
+}
+
+impl<T> Default for Tape<T> {
+    fn default() -> Self {
+        Self::with_seed(0)
+    }
+}
+
+impl<T> Tape<T> {
+    /// An empty tape of seed 0.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty tape whose passes draw their randomness (dropout masks) from `seed`.
+    pub fn with_seed(seed: u64) -> Self {
+        Self {
+            layout: None,
+            batch: 0,
+            stage: Stage::Empty,
+            activations: Vec::new(),
+            deltas: Vec::new(),
+            cache: Vec::new(),
+            grads: Vec::new(),
+            costs: Vec::new(),
+            ping_pong: [const { Vec::new() }; 3],
+            scratch: Scratch::default(),
+            seed,
+            step: 0,
+        }
+    }
+
+    /// The number of training passes so far. Randomness is a function of the seed, this number, the layer and the
+    /// sample, so that each pass draws anew.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Continues at a seed and a step: the next pass draws what that pass of a tape of that seed drew.
+    ///
+    /// ```
+    /// use chainrule::Tape;
+    /// let mut tape = Tape::<f64>::with_seed(3);
+    /// tape.seek(3, 100);
+    /// assert_eq!(tape.step(), 100);
+    /// ```
+    pub fn seek(&mut self, seed: u64, step: u64) {
+        (self.seed, self.step) = (seed, step);
+    }
+
+    /// The number of samples in the last training pass.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+}
+
+impl<T: Real> Tape<T> {
+    /// aˡ: the output of a layer for each sample, outputs × batch.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotReady`] before a pass, [`ErrorKind::Value`] for a layer that the network has not.
+    pub fn a(&self, layer: usize) -> Result<DMatrixView<'_, T>> {
+        let range = self.range("Tape::a", Stage::Forward, layer)?;
+        Ok(self.matrix(&self.activations[range]))
+    }
+
+    /// δˡ = ∂C/∂zˡ of each sample, outputs × batch, with the 1/n of an average over the batch. Of a layer without
+    /// activation (dropout), ∂C/∂ its output.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] for a layer that the network has not.
+    pub fn delta(&self, layer: usize) -> Result<DMatrixView<'_, T>> {
+        let range = self.range("Tape::delta", Stage::Backward, layer)?;
+        Ok(self.matrix(&self.deltas[range]))
+    }
+
+    /// ∂C/∂Wˡ, laid as [`Sequential::weights`](crate::Sequential::weights).
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] for a layer that has no weights.
+    pub fn dw(&self, layer: usize) -> Result<DMatrixView<'_, T>> {
+        let (block, range) = self.layout("Tape::dw", Stage::Backward)?.block("Tape::dw", layer, Role::Weight)?;
+        Ok(DMatrixView::from_slice(&self.grads[range], block.rows, block.cols))
+    }
+
+    /// ∂C/∂bˡ.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] for a layer that has no biases.
+    pub fn db(&self, layer: usize) -> Result<DVectorView<'_, T>> {
+        let (block, range) = self.layout("Tape::db", Stage::Backward)?.block("Tape::db", layer, Role::Bias)?;
+        Ok(DVectorView::from_slice(&self.grads[range], block.len()))
+    }
+
+    /// The whole gradient, laid as [`Sequential::params`](crate::Sequential::params); empty before a backward pass.
+    pub fn grads(&self) -> &[T] {
+        &self.grads
+    }
+
+    /// The whole gradient, to be clipped or changed before a step.
+    pub fn grads_mut(&mut self) -> &mut [T] {
+        &mut self.grads
+    }
+
+    /// The cost of each sample in the last pass that computed a cost.
+    pub fn costs(&self) -> &[T] {
+        &self.costs
+    }
+
+    fn matrix<'a>(&self, data: &'a [T]) -> DMatrixView<'a, T> {
+        DMatrixView::from_slice(data, data.len() / self.batch, self.batch)
+    }
+
+    fn layout(&self, function: &str, stage: Stage) -> Result<&Layout> {
+        let wanted = if stage == Stage::Forward { "a forward pass before" } else { "a backward pass before" };
+        match &self.layout {
+            Some(layout) if self.stage >= stage => Ok(layout),
+            _ => Err(Error::new(ErrorKind::NotReady, function, wanted, format!("a tape after {:?}", self.stage))),
+        }
+    }
+
+    fn range(&self, function: &str, stage: Stage, layer: usize) -> Result<Range<usize>> {
+        let layout = self.layout(function, stage)?;
+        layout.check_layer(function, layer)?;
+        let start = layout.widths[1..=layer].iter().sum::<usize>() * self.batch;
+        Ok(start..start + layout.widths[layer + 1] * self.batch)
+    }
+
+    /// Makes room for a pass of `batch` samples; what is there already stays.
+    pub(crate) fn prepare(&mut self, layout: &Arc<Layout>, batch: usize) {
+        if self.batch == batch && self.layout.as_ref().is_some_and(|mine| Arc::ptr_eq(mine, layout)) {
+            return;
+        }
+        let outputs = layout.widths[1..].iter().sum::<usize>() * batch;
+        self.activations.resize(outputs, T::zero());
+        self.deltas.resize(outputs, T::zero());
+        self.cache.resize(layout.caches.iter().sum::<usize>() * batch, T::zero());
+        self.grads.resize(layout.param_count(), T::zero());
+        self.layout = Some(Arc::clone(layout));
+        self.batch = batch;
+        self.stage = Stage::Empty;
+    }
+
+    /// The outputs of the last layer and the place of ∂C/∂ them.
+    pub(crate) fn top(&mut self, outputs: usize) -> (View<'_, T>, ViewMut<'_, T>) {
+        let start = self.activations.len() - outputs * self.batch;
+        (
+            View::from_parts(&self.activations[start..], outputs, self.batch),
+            ViewMut::from_parts(&mut self.deltas[start..], outputs, self.batch),
+        )
+    }
+}

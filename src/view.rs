@@ -1,0 +1,217 @@
+//! Borrowed matrices whose columns lie one after the other.
+
+use crate::error::{Error, ErrorKind, Result};
+use alloc::format;
+use nalgebra::{DMatrixView, DMatrixViewMut, Dim, IsContiguous, Matrix, RawStorage, RawStorageMut, Scalar};
+
+/// A borrowed `features × samples` matrix: **a sample is a column**, and the columns lie one after the other.
+///
+/// nalgebra is column-major, so this is a `DMatrix` seen as it lies in memory, and byte for byte a row-major
+/// `(samples, features)` array of NumPy or PyTorch. Every function that takes a batch takes `impl Into<View>`:
+/// `&DMatrix`, `&DVector`, `&SVector`, `&SMatrix` convert, and so does any nalgebra matrix that is contiguous;
+/// of a range of columns, take [`View::columns`].
+///
+/// ```
+/// use chainrule::{View, nalgebra::DMatrix};
+///
+/// let x = DMatrix::from_row_slice(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]); // 2 features, 3 samples
+/// let view = View::from(&x);
+/// assert_eq!((view.rows(), view.cols()), (2, 3));
+/// assert_eq!(view.as_slice(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]); // three samples in a row
+/// assert_eq!(view.iter().last(), Some(&[3.0, 6.0][..]));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct View<'a, T> {
+    data: &'a [T],
+    rows: usize,
+    cols: usize,
+}
+
+/// The mutable twin of [`View`].
+///
+/// ```
+/// use chainrule::{ViewMut, nalgebra::DMatrix};
+///
+/// let mut y = DMatrix::<f64>::zeros(2, 2);
+/// ViewMut::from(&mut y).as_mut_slice()[1] = 5.0;
+/// assert_eq!(y[(1, 0)], 5.0);
+/// ```
+#[derive(Debug, PartialEq)]
+pub struct ViewMut<'a, T> {
+    data: &'a mut [T],
+    rows: usize,
+    cols: usize,
+}
+
+fn samples(place: &str, len: usize, rows: usize) -> Result<usize> {
+    if rows == 0 {
+        return Err(Error::new(ErrorKind::Value, place, "at least 1 row", 0));
+    }
+    if !len.is_multiple_of(rows) {
+        return Err(Error::new(ErrorKind::Shape, place, format!("a multiple of {rows} numbers"), len));
+    }
+    Ok(len / rows)
+}
+
+impl<'a, T> View<'a, T> {
+    /// Numbers in memory order as samples of `rows` features each: the buffer of a row-major `(samples, features)` array.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] when `rows` is 0, [`ErrorKind::Shape`] when the length is not a multiple of it.
+    ///
+    /// ```
+    /// use chainrule::View;
+    /// let samples = View::new(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2)?;
+    /// assert_eq!(samples.cols(), 3);
+    /// assert!(View::new(&[1.0, 2.0, 3.0], 2).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn new(data: &'a [T], rows: usize) -> Result<Self> {
+        let cols = samples("View::new", data.len(), rows)?;
+        Ok(Self { data, rows, cols })
+    }
+
+    /// `data` as `rows × cols`; the caller knows that it fits.
+    pub(crate) fn from_parts(data: &'a [T], rows: usize, cols: usize) -> Self {
+        debug_assert_eq!(data.len(), rows * cols);
+        Self { data, rows, cols }
+    }
+
+    /// The number of rows: features, or neurons.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The number of columns: samples.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// All numbers, column after column.
+    pub fn as_slice(&self) -> &'a [T] {
+        self.data
+    }
+
+    /// The columns in order, each a slice.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [T]> + use<'a, T> {
+        let Self { data, rows, cols } = *self;
+        (0..cols).map(move |j| &data[j * rows..(j + 1) * rows])
+    }
+
+    /// The columns `first..first + count`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`] when there are fewer columns.
+    ///
+    /// ```
+    /// use chainrule::{View, nalgebra::DMatrix};
+    /// let x = DMatrix::from_fn(2, 5, |i, j| (10 * i + j) as f64);
+    /// assert_eq!(View::from(&x).columns(1, 2)?.as_slice(), [1.0, 11.0, 2.0, 12.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn columns(&self, first: usize, count: usize) -> Result<Self> {
+        match first.checked_add(count) {
+            Some(end) if end <= self.cols => Ok(self.range(first, end)),
+            _ => Err(Error::new(
+                ErrorKind::Shape,
+                "View::columns",
+                format!("a range within {} columns", self.cols),
+                format!("{count} columns from {first}"),
+            )),
+        }
+    }
+
+    pub(crate) fn range(&self, first: usize, end: usize) -> Self {
+        Self { data: &self.data[first * self.rows..end * self.rows], rows: self.rows, cols: end - first }
+    }
+}
+
+impl<'a, T: Scalar> View<'a, T> {
+    /// The same numbers as a matrix view of nalgebra.
+    ///
+    /// ```
+    /// use chainrule::View;
+    /// let x = View::new(&[1.0, 2.0, 3.0, 4.0], 2)?.matrix();
+    /// assert_eq!(x.row(0).sum(), 4.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn matrix(&self) -> DMatrixView<'a, T> {
+        DMatrixView::from_slice(self.data, self.rows, self.cols)
+    }
+}
+
+impl<'a, T> ViewMut<'a, T> {
+    /// Numbers in memory order as samples of `rows` features each.
+    ///
+    /// # Errors
+    /// As [`View::new`].
+    pub fn new(data: &'a mut [T], rows: usize) -> Result<Self> {
+        let cols = samples("ViewMut::new", data.len(), rows)?;
+        Ok(Self { data, rows, cols })
+    }
+
+    pub(crate) fn from_parts(data: &'a mut [T], rows: usize, cols: usize) -> Self {
+        debug_assert_eq!(data.len(), rows * cols);
+        Self { data, rows, cols }
+    }
+
+    /// The number of rows: features, or neurons.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The number of columns: samples.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// All numbers, column after column.
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
+        self.data
+    }
+
+    /// The same matrix, read only.
+    pub fn as_view(&self) -> View<'_, T> {
+        View { data: self.data, rows: self.rows, cols: self.cols }
+    }
+
+    /// The same matrix for a shorter time, to hand on and use again.
+    pub fn reborrow(&mut self) -> ViewMut<'_, T> {
+        ViewMut { data: self.data, rows: self.rows, cols: self.cols }
+    }
+
+    /// The columns in order, each a mutable slice.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut [T]> {
+        // No row, no column to show; and `chunks_exact_mut` takes no 0.
+        self.data.chunks_exact_mut(self.rows.max(1))
+    }
+}
+
+impl<T: Scalar> ViewMut<'_, T> {
+    /// The same numbers as a mutable matrix view of nalgebra.
+    ///
+    /// ```
+    /// use chainrule::ViewMut;
+    /// let mut data = [1.0, 2.0, 3.0, 4.0];
+    /// ViewMut::new(&mut data, 2)?.matrix_mut().row_mut(0).fill(0.0);
+    /// assert_eq!(data, [0.0, 2.0, 0.0, 4.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn matrix_mut(&mut self) -> DMatrixViewMut<'_, T> {
+        DMatrixViewMut::from_slice(self.data, self.rows, self.cols)
+    }
+}
+
+impl<'a, T, R: Dim, C: Dim, S: RawStorage<T, R, C> + IsContiguous> From<&'a Matrix<T, R, C, S>> for View<'a, T> {
+    fn from(matrix: &'a Matrix<T, R, C, S>) -> Self {
+        let (rows, cols) = matrix.shape();
+        Self { data: matrix.as_slice(), rows, cols }
+    }
+}
+
+impl<'a, T, R: Dim, C: Dim, S: RawStorageMut<T, R, C> + IsContiguous> From<&'a mut Matrix<T, R, C, S>> for ViewMut<'a, T> {
+    fn from(matrix: &'a mut Matrix<T, R, C, S>) -> Self {
+        let (rows, cols) = matrix.shape();
+        Self { data: matrix.as_mut_slice(), rows, cols }
+    }
+}
