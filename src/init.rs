@@ -120,12 +120,12 @@ impl Init {
             Self::Constant(c) => weights.fill(T::of(c)),
             Self::Uniform { low, high } => uniform(weights, low, high, rng),
             Self::Normal { mean, std } => normal(weights, mean, std, rng),
-            Self::HeNormal => normal(weights, 0.0, (2.0 / n).sqrt(), rng),
-            Self::HeUniform => symmetric(weights, (6.0 / n).sqrt(), rng),
-            Self::GlorotNormal => normal(weights, 0.0, (2.0 / (n + m)).sqrt(), rng),
-            Self::GlorotUniform => symmetric(weights, (6.0 / (n + m)).sqrt(), rng),
-            Self::LeCunNormal => normal(weights, 0.0, (1.0 / n).sqrt(), rng),
-            Self::LeCunUniform => symmetric(weights, (3.0 / n).sqrt(), rng),
+            Self::HeNormal => normal(weights, 0.0, libm::sqrt(2.0 / n), rng),
+            Self::HeUniform => symmetric(weights, libm::sqrt(6.0 / n), rng),
+            Self::GlorotNormal => normal(weights, 0.0, libm::sqrt(2.0 / (n + m)), rng),
+            Self::GlorotUniform => symmetric(weights, libm::sqrt(6.0 / (n + m)), rng),
+            Self::LeCunNormal => normal(weights, 0.0, libm::sqrt(1.0 / n), rng),
+            Self::LeCunUniform => symmetric(weights, libm::sqrt(3.0 / n), rng),
             Self::Orthogonal { gain } => {
                 let q = orthonormal(inputs, outputs, rng);
                 for (w, q) in weights.iter_mut().zip(q.iter()) {

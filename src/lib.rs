@@ -1,4 +1,4 @@
-//! (README to come)
+#![doc = include_str!("../README.md")]
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
@@ -45,10 +45,12 @@ pub use {nalgebra, rand};
 /// What a program that trains a network usually needs.
 pub mod prelude {
     pub use crate::{
-        Activation, Adam, CrossEntropy, Dataset, Dense, Dropout, Error, Group, Hinge, Huber, Init, KlDivergence, Layer, LogCosh, Loss,
-        MeanAbsoluteError, MeanSquaredError, Optimizer, QuadraticCost, Result, Role, Scaler, Sequential, Sgd, SigmoidCrossEntropy, Softmax,
-        SoftmaxCrossEntropy, SumSquaredError, Tape, Trainer, View, ViewMut, metrics, one_hot,
+        Activation, Adam, Backward, Block, CrossEntropy, Dataset, Dense, Dropout, Error, ErrorKind, Forward, Gradient, Group, Hinge, Huber,
+        Infer, Init, KlDivergence, Layer, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Optimizer, QuadraticCost, Real, Result, Role,
+        Scaler, Sequential, Sgd, SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, SumSquaredError, Tape, Trainer, View, ViewMut, metrics,
+        one_hot,
     };
+    pub use core::ops::ControlFlow;
     pub use nalgebra::{DMatrix, DVector};
     pub use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 }

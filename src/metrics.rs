@@ -20,7 +20,11 @@ use core::fmt;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 pub fn classes<'y, T: Real>(y: impl Into<View<'y, T>>) -> Result<Vec<usize>> {
-    let y = y.into();
+    classes_from(y.into(), 0.5)
+}
+
+/// [`classes`], where a single row means 1 from `threshold` on.
+fn classes_from<T: Real>(y: View<'_, T>, threshold: f64) -> Result<Vec<usize>> {
     if y.rows() == 0 || y.cols() == 0 {
         let given = format!("{} × {}", y.rows(), y.cols());
         return Err(Error::new(ErrorKind::Empty, "metrics::classes", "at least 1 row and 1 column (sample)", given));
@@ -33,7 +37,7 @@ pub fn classes<'y, T: Real>(y: impl Into<View<'y, T>>) -> Result<Vec<usize>> {
             return Err(Error::new(ErrorKind::NotFinite, place, "a number", "NaN"));
         }
         classes.push(match column {
-            [single] => usize::from(*single >= T::of(0.5)),
+            [single] => usize::from(*single >= T::of(threshold)),
             _ => (1..column.len()).fold(0, |best, row| if column[row] > column[best] { row } else { best }),
         });
     }
@@ -41,7 +45,8 @@ pub fn classes<'y, T: Real>(y: impl Into<View<'y, T>>) -> Result<Vec<usize>> {
 }
 
 /// The fraction of samples whose [class](classes) is that of their target. Predictions are probabilities or scores of
-/// classes, one row each, or one row of probabilities; targets likewise.
+/// classes, one row each, or one row: of probabilities with targets 0 and 1, of margins with targets −1 and 1
+/// (where a target is negative, the border is 0 in place of ½).
 ///
 /// # Errors
 /// As [`classes`]; [`ErrorKind::Shape`] when the shapes differ.
@@ -55,7 +60,8 @@ pub fn classes<'y, T: Real>(y: impl Into<View<'y, T>>) -> Result<Vec<usize>> {
 /// ```
 pub fn accuracy<T: Real>(y: View<'_, T>, target: View<'_, T>) -> Result<f64> {
     check_pair("metrics::accuracy", y, target)?;
-    let (predicted, actual) = (classes(y)?, classes(target)?);
+    let threshold = if target.as_slice().iter().any(|t| *t < T::zero()) { 0.0 } else { 0.5 };
+    let (predicted, actual) = (classes_from(y, threshold)?, classes_from(target, threshold)?);
     let right = predicted.iter().zip(&actual).filter(|(p, a)| p == a).count();
     Ok(right as f64 / actual.len() as f64)
 }
@@ -92,7 +98,12 @@ impl ConfusionMatrix {
         }
         let label = |name: &str, labels: &[usize], sample: usize| match labels[sample] {
             label if label < classes => Ok(label),
-            label => Err(Error::new(ErrorKind::Value, format!("{name} label {sample} of ConfusionMatrix"), format!("a class below {classes}"), label)),
+            label => Err(Error::new(
+                ErrorKind::Value,
+                format!("{name} label {sample} of ConfusionMatrix"),
+                format!("a class below {classes}"),
+                label,
+            )),
         };
         // Checked before the table is made, so that a wild number of classes costs nothing.
         let pairs = (0..actual.len())

@@ -281,7 +281,13 @@ impl<T: Real> Sequential<T> {
     ///
     /// # Errors
     /// As [`At::cost`].
-    pub fn cost<'x, 't>(&self, x: impl Into<View<'x, T>>, target: impl Into<View<'t, T>>, loss: &dyn Loss<T>, tape: &mut Tape<T>) -> Result<T> {
+    pub fn cost<'x, 't>(
+        &self,
+        x: impl Into<View<'x, T>>,
+        target: impl Into<View<'t, T>>,
+        loss: &dyn Loss<T>,
+        tape: &mut Tape<T>,
+    ) -> Result<T> {
         self.here().cost(x, target, loss, tape)
     }
 
@@ -360,7 +366,13 @@ impl<T: Real> At<'_, T> {
     /// Those of [`predict_into`](Self::predict_into); [`ErrorKind::Shape`] when the targets have another shape than the
     /// outputs, [`ErrorKind::Incompatible`] when the loss is not defined on the network's outputs, and what
     /// [`Loss::check`] and [`Loss::check_targets`] find.
-    pub fn cost<'x, 't>(&self, x: impl Into<View<'x, T>>, target: impl Into<View<'t, T>>, loss: &dyn Loss<T>, tape: &mut Tape<T>) -> Result<T> {
+    pub fn cost<'x, 't>(
+        &self,
+        x: impl Into<View<'x, T>>,
+        target: impl Into<View<'t, T>>,
+        loss: &dyn Loss<T>,
+        tape: &mut Tape<T>,
+    ) -> Result<T> {
         let (x, target) = (x.into(), target.into());
         self.check_pass(x, target, loss)?;
         Ok(self.cost_unchecked(x, target, loss, tape))
@@ -443,7 +455,7 @@ impl<T: Real> At<'_, T> {
     ///     dy.as_mut_slice().copy_from_slice(&[1.0, 0.0]);
     ///     Ok(())
     /// })?;
-    /// assert_eq!(tape.dw(0)?.as_slice(), [1.0, 0.0, 1.0, 0.0]);
+    /// assert_eq!(tape.dw(0)?, DMatrix::from_row_slice(2, 2, &[1.0, 1.0, 0.0, 0.0]));
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn gradient_with<'x, R>(
@@ -584,15 +596,38 @@ impl<T: Real> fmt::Display for Sequential<T> {
         let rows: Vec<[alloc::string::String; 4]> = (0..self.layers.len())
             .map(|index| {
                 let description = self.layout.names[index].clone();
-                [index.to_string(), description, self.layout.widths[index + 1].to_string(), self.layout.param_range(index).len().to_string()]
+                [
+                    index.to_string(),
+                    description,
+                    self.layout.widths[index + 1].to_string(),
+                    self.layout.param_range(index).len().to_string(),
+                ]
             })
             .collect();
         let head = ["#", "layer", "outputs", "parameters"];
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(head[column].len());
         let widths = [width(0), width(1), width(2), width(3)];
-        writeln!(f, "{:>w0$}  {:<w1$}  {:>w2$}  {:>w3$}", head[0], head[1], head[2], head[3], w0 = widths[0], w1 = widths[1], w2 = widths[2], w3 = widths[3])?;
+        writeln!(
+            f,
+            "{:>w0$}  {:<w1$}  {:>w2$}  {:>w3$}",
+            head[0],
+            head[1],
+            head[2],
+            head[3],
+            w0 = widths[0],
+            w1 = widths[1],
+            w2 = widths[2],
+            w3 = widths[3]
+        )?;
         for [index, name, outputs, params] in &rows {
-            writeln!(f, "{index:>w0$}  {name:<w1$}  {outputs:>w2$}  {params:>w3$}", w0 = widths[0], w1 = widths[1], w2 = widths[2], w3 = widths[3])?;
+            writeln!(
+                f,
+                "{index:>w0$}  {name:<w1$}  {outputs:>w2$}  {params:>w3$}",
+                w0 = widths[0],
+                w1 = widths[1],
+                w2 = widths[2],
+                w3 = widths[3]
+            )?;
         }
         write!(f, "{} inputs, {} outputs, {} parameters", self.inputs(), self.outputs(), self.params.len())
     }

@@ -39,7 +39,7 @@ pub(crate) enum Stage {
 /// let cost: f64 = net.gradient(&x, &t, &SumSquaredError, &mut tape)?;
 /// let (a, delta) = (tape.a(0)?, tape.delta(1)?);
 /// assert_eq!(tape.dw(1)?, delta * a.transpose()); // BP4
-/// assert_eq!(tape.db(1)?.as_slice(), delta.as_slice()); // BP3
+/// assert_eq!(tape.db(1)?, delta.column(0)); // BP3
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -117,7 +117,9 @@ impl<T> Tape<T> {
 }
 
 impl<T: Real> Tape<T> {
-    /// aˡ: the output of a layer for each sample, outputs × batch.
+    /// aˡ: the output of a layer for each sample, outputs × batch. To read zˡ, too, make the activation a layer of its own
+    /// (`Dense` with [`Activation::Linear`](crate::Activation::Linear), then the activation): z is then the output of the
+    /// first of the two, and the parameters lie as they did.
     ///
     /// # Errors
     /// [`ErrorKind::NotReady`] before a pass, [`ErrorKind::Value`] for a layer that the network has not.

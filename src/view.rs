@@ -9,7 +9,8 @@ use nalgebra::{DMatrixView, DMatrixViewMut, Dim, IsContiguous, Matrix, RawStorag
 /// nalgebra is column-major, so this is a `DMatrix` seen as it lies in memory, and byte for byte a row-major
 /// `(samples, features)` array of NumPy or PyTorch. Every function that takes a batch takes `impl Into<View>`:
 /// `&DMatrix`, `&DVector`, `&SVector`, `&SMatrix` convert, and so does any nalgebra matrix that is contiguous;
-/// of a range of columns, take [`View::columns`].
+/// of a range of columns, take [`View::columns`]. nalgebra's `DMatrixView` may have gaps between its columns, so it does
+/// not convert; its `into_owned()` does.
 ///
 /// ```
 /// use chainrule::{View, nalgebra::DMatrix};

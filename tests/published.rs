@@ -36,9 +36,15 @@ fn mazur() -> Result<()> {
     let before = net.clone();
     Sgd::new().step(0.5, net.params_mut(), tape.grads(), &groups)?;
     let w = net.weights(1)?;
-    assert_eq!(format!("{:.8} {:.9} {:.9} {:.9}", w[(0, 0)], w[(0, 1)], w[(1, 0)], w[(1, 1)]), "0.35891648 0.408666186 0.511301270 0.561370121");
+    assert_eq!(
+        format!("{:.8} {:.9} {:.9} {:.9}", w[(0, 0)], w[(0, 1)], w[(1, 0)], w[(1, 1)]),
+        "0.35891648 0.408666186 0.511301270 0.561370121"
+    );
     let w = net.weights(0)?;
-    assert_eq!(format!("{:.9} {:.9} {:.9} {:.9}", w[(0, 0)], w[(0, 1)], w[(1, 0)], w[(1, 1)]), "0.149780716 0.199561432 0.249751144 0.299502287");
+    assert_eq!(
+        format!("{:.9} {:.9} {:.9} {:.9}", w[(0, 0)], w[(0, 1)], w[(1, 0)], w[(1, 1)]),
+        "0.149780716 0.199561432 0.249751144 0.299502287"
+    );
 
     // With exactly these weights the error is 0.291027774. The page prints 0.291027924, which belongs to hidden weights
     // that follow from δ¹ by the output weights *after* their update, against its own text and its own w1:

@@ -38,7 +38,12 @@ impl Breakpoints {
         }
         for (i, (x, y)) in points.iter().enumerate() {
             if !x.is_finite() || !y.is_finite() {
-                return Err(Error::new(ErrorKind::NotFinite, format!("point {i} of Breakpoints"), "finite coordinates", format!("({x}, {y})")));
+                return Err(Error::new(
+                    ErrorKind::NotFinite,
+                    format!("point {i} of Breakpoints"),
+                    "finite coordinates",
+                    format!("({x}, {y})"),
+                ));
             }
         }
         for (i, pair) in points.windows(2).enumerate() {

@@ -128,27 +128,90 @@ pub enum Activation {
 macro_rules! with_formula {
     ($activation:expr, $t:ty, $f:ident => $call:expr, surrogate($value:ident, $derivative:ident) => $other:expr) => {
         match $activation {
-            Activation::Linear => { let $f = formula::Linear; $call }
-            Activation::Step => { let $f = formula::Step; $call }
-            Activation::Sign => { let $f = formula::Sign; $call }
-            Activation::PiecewiseLinear => { let $f = formula::PiecewiseLinear; $call }
-            Activation::Sigmoid => { let $f = formula::Sigmoid; $call }
-            Activation::Tanh => { let $f = formula::Tanh; $call }
-            Activation::Relu => { let $f = formula::Relu; $call }
-            Activation::LeakyRelu { slope } => { let $f = formula::LeakyRelu { slope: <$t>::of(*slope) }; $call }
-            Activation::Relu6 => { let $f = formula::Relu6; $call }
-            Activation::Elu { alpha } => { let $f = formula::Elu { alpha: <$t>::of(*alpha) }; $call }
-            Activation::Selu => { let $f = formula::Selu; $call }
-            Activation::Gelu => { let $f = formula::Gelu; $call }
-            Activation::GeluTanh => { let $f = formula::GeluTanh; $call }
-            Activation::Silu => { let $f = formula::Silu; $call }
-            Activation::Mish => { let $f = formula::Mish; $call }
-            Activation::Softplus => { let $f = formula::Softplus; $call }
-            Activation::Softsign => { let $f = formula::Softsign; $call }
-            Activation::HardSigmoid => { let $f = formula::HardSigmoid; $call }
-            Activation::HardTanh => { let $f = formula::HardTanh; $call }
-            Activation::HardSwish => { let $f = formula::HardSwish; $call }
-            Activation::Breakpoints(points) => { let $f = points; $call }
+            Activation::Linear => {
+                let $f = formula::Linear;
+                $call
+            }
+            Activation::Step => {
+                let $f = formula::Step;
+                $call
+            }
+            Activation::Sign => {
+                let $f = formula::Sign;
+                $call
+            }
+            Activation::PiecewiseLinear => {
+                let $f = formula::PiecewiseLinear;
+                $call
+            }
+            Activation::Sigmoid => {
+                let $f = formula::Sigmoid;
+                $call
+            }
+            Activation::Tanh => {
+                let $f = formula::Tanh;
+                $call
+            }
+            Activation::Relu => {
+                let $f = formula::Relu;
+                $call
+            }
+            Activation::LeakyRelu { slope } => {
+                let $f = formula::LeakyRelu { slope: <$t>::of(*slope) };
+                $call
+            }
+            Activation::Relu6 => {
+                let $f = formula::Relu6;
+                $call
+            }
+            Activation::Elu { alpha } => {
+                let $f = formula::Elu { alpha: <$t>::of(*alpha) };
+                $call
+            }
+            Activation::Selu => {
+                let $f = formula::Selu;
+                $call
+            }
+            Activation::Gelu => {
+                let $f = formula::Gelu;
+                $call
+            }
+            Activation::GeluTanh => {
+                let $f = formula::GeluTanh;
+                $call
+            }
+            Activation::Silu => {
+                let $f = formula::Silu;
+                $call
+            }
+            Activation::Mish => {
+                let $f = formula::Mish;
+                $call
+            }
+            Activation::Softplus => {
+                let $f = formula::Softplus;
+                $call
+            }
+            Activation::Softsign => {
+                let $f = formula::Softsign;
+                $call
+            }
+            Activation::HardSigmoid => {
+                let $f = formula::HardSigmoid;
+                $call
+            }
+            Activation::HardTanh => {
+                let $f = formula::HardTanh;
+                $call
+            }
+            Activation::HardSwish => {
+                let $f = formula::HardSwish;
+                $call
+            }
+            Activation::Breakpoints(points) => {
+                let $f = points;
+                $call
+            }
             Activation::Surrogate { value: $value, derivative: $derivative } => $other,
         }
     };

@@ -135,7 +135,7 @@ impl<T: Real> Dataset<T> {
     ///
     /// ```
     /// use chainrule::{Dataset, Scaler};
-    /// let data = Dataset::from_rows(&[3.0, 5.0, 5.0, 1.0, 10.0, 2.0], 2, &[75.0, 82.0, 93.0], 1)?;
+    /// let data = Dataset::<f64>::from_rows(&[3.0, 5.0, 5.0, 1.0, 10.0, 2.0], 2, &[75.0, 82.0, 93.0], 1)?;
     /// let scaler = Scaler::standard(data.inputs())?;
     /// let scaled = data.with_inputs(scaler.transform(data.inputs())?)?;
     /// assert!(scaled.inputs().row(0).sum().abs() < 1e-12);

@@ -10,7 +10,11 @@ macro_rules! functions {
         pub(crate) mod $module {
             #[inline(always)]
             pub(crate) fn fma<const FMA: bool>(a: $t, b: $t, c: $t) -> $t {
-                if FMA { a.mul_add(b, c) } else { a * b + c }
+                #[cfg(feature = "std")]
+                if FMA {
+                    return a.mul_add(b, c);
+                }
+                a * b + c
             }
 
             /// (n, eʳ − 1) for x = n·ln 2 + r.
@@ -61,7 +65,7 @@ macro_rules! functions {
 // highest power first; ln 2 in two parts, the first with enough trailing zeros that n·ln 2 is exact.
 functions!(f32, f32, i32, 127, 23, magic: 12_582_912.0, range: (-105.0, 89.0),
     ln2: (0.693_359_4, -2.121_944_4e-4),
-    series: [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1]);
+    series: [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5]);
 functions!(f64, f64, i64, 1023, 52, magic: 6_755_399_441_055_744.0, range: (-746.0, 710.0),
     ln2: (6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10),
     series: [1.0 / 6_227_020_800.0, 1.0 / 479_001_600.0, 1.0 / 39_916_800.0, 1.0 / 3_628_800.0, 1.0 / 362_880.0, 1.0 / 40_320.0,

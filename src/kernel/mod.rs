@@ -5,7 +5,7 @@
 pub(crate) mod gemm;
 pub(crate) mod math;
 
-use fearless_simd::{Level, Simd};
+use fearless_simd::Level;
 
 /// The best instruction set of this machine (of the build's target where there is no `std` to ask).
 #[inline]
@@ -24,24 +24,28 @@ pub trait Pass {
 /// Runs `pass` compiled for the instruction set of `level`.
 #[inline]
 pub(crate) fn vectorize<P: Pass>(level: Level, pass: P) -> P::Output {
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    // Without `std` there is no fused multiply-add to call but one in software.
+    #[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
     {
         if let Some(avx512) = level.as_avx512() {
-            return avx512.vectorize(
+            return fearless_simd::Simd::vectorize(
+                avx512,
                 #[inline(always)]
                 || pass.run::<true>(),
             );
         }
         if let Some(avx2) = level.as_avx2() {
-            return avx2.vectorize(
+            return fearless_simd::Simd::vectorize(
+                avx2,
                 #[inline(always)]
                 || pass.run::<true>(),
             );
         }
     }
-    #[cfg(target_arch = "aarch64")]
+    #[cfg(all(feature = "std", target_arch = "aarch64"))]
     if let Some(neon) = level.as_neon() {
-        return neon.vectorize(
+        return fearless_simd::Simd::vectorize(
+            neon,
             #[inline(always)]
             || pass.run::<true>(),
         );

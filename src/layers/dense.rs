@@ -102,7 +102,12 @@ impl<T: Real> Layer<T> for Dense {
         if self.outputs == 0 {
             return Err(Error::new(ErrorKind::Value, "", "at least 1 output", 0));
         }
-        if self.outputs.checked_mul(inputs).and_then(|n| n.checked_add(self.outputs)).is_none_or(|n| n > isize::MAX as usize / size_of::<T>()) {
+        if self
+            .outputs
+            .checked_mul(inputs)
+            .and_then(|n| n.checked_add(self.outputs))
+            .is_none_or(|n| n > isize::MAX as usize / size_of::<T>())
+        {
             return Err(Error::new(ErrorKind::Value, "", "parameters that fit into memory", format!("{} × {inputs}", self.outputs)));
         }
         self.activation.check()?;

@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::real::Real;
 use crate::softmax::{log_sum_exp, softmax_columns};
 use crate::view::{View, ViewMut};
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, vec::Vec};
 
 /// factor · value, where nothing of something infinite is nothing: 0·ln 0 = 0.
 fn times<T: Real>(factor: T, value: T) -> T {
@@ -93,8 +93,8 @@ impl SoftmaxCrossEntropy {
 }
 
 impl<T: Real> Loss<T> for SoftmaxCrossEntropy {
-    fn name(&self) -> String {
-        String::from("SoftmaxCrossEntropy")
+    fn name(&self) -> &str {
+        "SoftmaxCrossEntropy"
     }
 
     fn costs(&self, p: Costs<'_, T>) {
@@ -200,8 +200,8 @@ fn share<T: Real>(outputs: usize) -> T {
 }
 
 impl<T: Real> Loss<T> for SigmoidCrossEntropy {
-    fn name(&self) -> String {
-        String::from("SigmoidCrossEntropy")
+    fn name(&self) -> &str {
+        "SigmoidCrossEntropy"
     }
 
     fn costs(&self, p: Costs<'_, T>) {
@@ -276,8 +276,8 @@ pub struct KlDivergence;
 macro_rules! on_probabilities {
     ($name:ident, |$y:ident, $t:ident| $cost:expr) => {
         impl<T: Real> Loss<T> for $name {
-            fn name(&self) -> String {
-                String::from(stringify!($name))
+            fn name(&self) -> &str {
+                stringify!($name)
             }
 
             fn costs(&self, p: Costs<'_, T>) {
@@ -320,8 +320,8 @@ on_probabilities!(KlDivergence, |y, t| (t / y).ln());
 pub struct Hinge;
 
 impl<T: Real> Loss<T> for Hinge {
-    fn name(&self) -> String {
-        String::from("Hinge")
+    fn name(&self) -> &str {
+        "Hinge"
     }
 
     fn costs(&self, p: Costs<'_, T>) {

@@ -70,7 +70,7 @@ pub struct Slopes<'a, T> {
 /// with d outputs per sample.
 pub trait Loss<T: Real>: Debug + Send + Sync {
     /// The name by which errors call the loss.
-    fn name(&self) -> String;
+    fn name(&self) -> &str;
 
     /// Writes the cost of each sample.
     fn costs(&self, p: Costs<'_, T>);
@@ -115,7 +115,7 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
     /// # Errors
     /// When they are not, naming the row and the column.
     fn check_targets(&self, target: View<'_, T>) -> Result<()> {
-        check_each(&self.name(), target, "a finite number", |t| t.is_finite())
+        check_each(self.name(), target, "a finite number", |t| t.is_finite())
     }
 
     /// The cost of a batch.
@@ -130,7 +130,7 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     fn value(&self, y: View<'_, T>, target: View<'_, T>) -> Result<T> {
-        check_pair(&self.name(), y, target)?;
+        check_pair(self.name(), y, target)?;
         self.check(y.rows())?;
         self.check_targets(target)?;
         let mut costs = vec![T::zero(); y.cols()];
@@ -143,7 +143,7 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
     /// # Errors
     /// As [`value`](Loss::value).
     fn gradient(&self, y: View<'_, T>, target: View<'_, T>) -> Result<DMatrix<T>> {
-        check_pair(&self.name(), y, target)?;
+        check_pair(self.name(), y, target)?;
         self.check(y.rows())?;
         self.check_targets(target)?;
         let mut dy = DMatrix::zeros(y.rows(), y.cols());

@@ -5,7 +5,6 @@ use crate::activation::tanh;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
 use crate::real::Real;
-use alloc::string::String;
 
 /// A loss that is a sum over the outputs of one function of r = y − t.
 trait Residual<T: Real> {
@@ -67,8 +66,8 @@ macro_rules! residual_loss {
         }
 
         impl<T: Real> Loss<T> for $name {
-            fn name(&self) -> String {
-                String::from(stringify!($name))
+            fn name(&self) -> &str {
+                stringify!($name)
             }
             fn costs(&self, p: Costs<'_, T>) {
                 write_costs(self, $over, p);
@@ -171,18 +170,18 @@ impl Huber {
 }
 
 residual_loss!(Huber, Reduction::Mean, Over::Mean, self, r,
-    cost: {
-        let (a, delta, half) = (magnitude(r), T::of(self.delta), T::of(0.5));
-        if a > delta { delta * (a - half * delta) } else { half * r * r }
-    },
-    slope: {
-        let delta = T::of(self.delta);
-        let upper = if r > delta { delta } else { r };
-        if r < -delta { -delta } else { upper }
-    },
-    check: {
-        if self.delta > 0.0 && self.delta.is_finite() { Ok(()) } else { Err(Error::new(ErrorKind::Value, "Huber", "a finite δ above 0", self.delta)) }
-    });
+cost: {
+    let (a, delta, half) = (magnitude(r), T::of(self.delta), T::of(0.5));
+    if a > delta { delta * (a - half * delta) } else { half * r * r }
+},
+slope: {
+    let delta = T::of(self.delta);
+    let upper = if r > delta { delta } else { r };
+    if r < -delta { -delta } else { upper }
+},
+check: {
+    if self.delta > 0.0 && self.delta.is_finite() { Ok(()) } else { Err(Error::new(ErrorKind::Value, "Huber", "a finite δ above 0", self.delta)) }
+});
 
 /// ln cosh(y − t), averaged over samples and outputs: nearly ½r² near 0 and |r| − ln 2 far out.
 ///

@@ -70,8 +70,8 @@ impl<T: Real> Optimizer<T> for Adam<T> {
     fn step(&mut self, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()> {
         self.check()?;
         self.state.begin(lr, params, grads, groups)?;
-        let t = i32::try_from(self.state.step).unwrap_or(i32::MAX);
-        let (bias1, bias2) = (1.0 - num_traits::Float::powi(self.beta1, t), 1.0 - num_traits::Float::powi(self.beta2, t));
+        let t = usize::try_from(self.state.step).unwrap_or(usize::MAX);
+        let (bias1, bias2) = (1.0 - num_traits::pow(self.beta1, t), 1.0 - num_traits::pow(self.beta2, t));
         let [m, v] = &mut self.state.slots[..] else { return Ok(()) };
         for group in Group::active(groups) {
             let (lr, range) = (lr * group.rate, group.range.clone());
@@ -85,7 +85,7 @@ impl<T: Real> Optimizer<T> for Adam<T> {
                 beta2: T::of(self.beta2),
                 share2: T::of(1.0 - self.beta2),
                 rate: T::of(lr / bias1),
-                root: T::of(1.0 / num_traits::Float::sqrt(bias2)),
+                root: T::of(1.0 / libm::sqrt(bias2)),
                 eps: T::of(self.eps),
                 keep: T::of(1.0 - lr * group.decay),
             });

@@ -41,6 +41,9 @@ impl Group {
 
     /// Groups must lie within the parameters, in order and apart, with sound numbers.
     pub(crate) fn check(groups: &[Self], params: usize) -> Result<()> {
+        if groups.is_empty() {
+            return Err(Error::new(ErrorKind::Empty, "groups", "at least 1 group, or nothing is trained", 0));
+        }
         let mut free = 0;
         for (index, Self { range, rate, decay }) in groups.iter().enumerate() {
             if range.start < free || range.start > range.end || range.end > params {

@@ -47,7 +47,12 @@ impl<T: Real> OptimizerState<T> {
         let lengths: Vec<_> = other.slots.iter().map(Vec::len).collect();
         if other.rule != self.rule || lengths.len() != self.slots.len() || lengths.windows(2).any(|pair| pair[0] != pair[1]) {
             let expected = format!("a state of {} with {} vectors of one length", self.rule, self.slots.len());
-            return Err(Error::new(ErrorKind::Incompatible, "Optimizer::restore", expected, format!("{} with vectors of {lengths:?}", other.rule)));
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "Optimizer::restore",
+                expected,
+                format!("{} with vectors of {lengths:?}", other.rule),
+            ));
         }
         self.clone_from(other);
         Ok(())
@@ -60,14 +65,17 @@ impl<T: Real> OptimizerState<T> {
             return Err(Error::new(ErrorKind::Value, place("lr"), "a finite rate ≥ 0", lr));
         }
         if params.len() != grads.len() {
-            return Err(Error::new(ErrorKind::Shape, place("grads"), format!("{} numbers, as many as parameters", params.len()), grads.len()));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                place("grads"),
+                format!("{} numbers, as many as parameters", params.len()),
+                grads.len(),
+            ));
         }
         Group::check(groups, params.len())?;
-        if let Some(slot) = self.slots.first() {
-            if self.step > 0 && slot.len() != params.len() {
-                let expected = format!("{} parameters, as in the steps before", slot.len());
-                return Err(Error::new(ErrorKind::Shape, place("params"), expected, params.len()));
-            }
+        if let Some(slot) = self.slots.first().filter(|slot| self.step > 0 && slot.len() != params.len()) {
+            let expected = format!("{} parameters, as in the steps before", slot.len());
+            return Err(Error::new(ErrorKind::Shape, place("params"), expected, params.len()));
         }
         for slot in &mut self.slots {
             slot.resize(params.len(), T::zero());

@@ -25,7 +25,6 @@ type Metric<'a, T> = Box<dyn FnMut(View<'_, T>, View<'_, T>) -> Result<f64> + 'a
 ///
 /// ```
 /// use chainrule::prelude::*;
-/// use std::ops::ControlFlow;
 ///
 /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
 /// let xor = Dataset::from_rows(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], 2, &[0.0, 1.0, 1.0, 0.0], 1)?;
@@ -132,7 +131,7 @@ impl<'a, T: Real> Trainer<'a, T> {
         self
     }
 
-    /// Calls back after each epoch; `Break` ends the run.
+    /// Calls back after each epoch; `Break` ends the run. What the callback borrows must be declared before the trainer.
     #[must_use]
     pub fn on_epoch(self, callback: impl FnMut(&Epoch) -> ControlFlow<()> + 'a) -> Self {
         Self { callback: Box::new(callback), ..self }
@@ -200,11 +199,10 @@ impl<'a, T: Real> Trainer<'a, T> {
         self.optimizer.check()?;
         let groups = self.groups.clone().unwrap_or_else(|| Group::all(net.params().len()));
         Group::check(&groups, net.params().len())?;
-        if let Some(slot) = self.optimizer.state().slots.first().filter(|slot| !slot.is_empty()) {
-            if slot.len() != net.params().len() {
-                let expected = format!("a network of {} parameters, as in the steps before", slot.len());
-                return Err(Error::new(ErrorKind::Shape, "network of Trainer", expected, net.params().len()));
-            }
+        let known = self.optimizer.state().slots.first().map_or(0, Vec::len);
+        if known != 0 && known != net.params().len() {
+            let expected = format!("a network of {known} parameters, as in the steps before");
+            return Err(Error::new(ErrorKind::Shape, "network of Trainer", expected, net.params().len()));
         }
         Ok(groups)
     }
@@ -217,7 +215,12 @@ impl<'a, T: Real> Trainer<'a, T> {
             let cost = net.at(net.params())?.gradient_unchecked(x, target, &*self.loss, &mut self.tape).as_f64();
             if !cost.is_finite() {
                 let place = format!("epoch {}, batch {batch}", self.epoch);
-                return Err(Error::new(ErrorKind::Diverged { epoch: self.epoch, batch }, place, "a finite cost (a smaller rate may help)", cost));
+                return Err(Error::new(
+                    ErrorKind::Diverged { epoch: self.epoch, batch },
+                    place,
+                    "a finite cost (a smaller rate may help)",
+                    cost,
+                ));
             }
             self.optimizer.step(self.rate, net.params_mut(), self.tape.grads(), groups)?;
             sum += match self.loss.reduction() {

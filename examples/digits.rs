@@ -1,0 +1,98 @@
+//! Recognises handwritten digits: 1797 images of 8 × 8 pixels, ten classes.
+//!
+//! The whole way of a classification: read, split, standardise, train with an eye on validation data, and judge by test
+//! data that training never saw.
+//!
+//! ```text
+//! cargo run --release --example digits
+//! cargo run --release --example digits -- 7     # the seed of another split and another start
+//! ```
+//!
+//! The data come with the repository; `examples/data/NOTICE.md` says from where.
+
+use chainrule::metrics::{self, ConfusionMatrix};
+use chainrule::prelude::*;
+use std::{env, error};
+
+const SIDE: usize = 8;
+const CLASSES: usize = 10;
+
+fn main() -> Result<(), Box<dyn error::Error>> {
+    let seed = match env::args().nth(1) {
+        Some(text) => text.parse().map_err(|_| format!("the seed must be a whole number, not {text:?}"))?,
+        None => 1,
+    };
+
+    let digits = read(include_str!("data/digits.csv"))?;
+    let (rest, test_images) = digits.split(0.7, seed)?;
+    let (train, validation) = rest.split(0.9, seed)?;
+    println!("{} images to train on, {} for validation, {} for the test\n", train.len(), validation.len(), test_images.len());
+
+    // Learnt from the training data alone: what the test data look like must not leak into training.
+    let scaler = Scaler::standard(train.inputs())?;
+    let standardise = |data: &Dataset<f32>| data.with_inputs(scaler.transform(data.inputs())?);
+    let (train, validation, test) = (standardise(&train)?, standardise(&validation)?, standardise(&test_images)?);
+
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut net = Sequential::<f32>::builder(SIDE * SIDE)
+        .layer(Dense::new(128, Activation::Relu))
+        .layer(Dropout::new(0.3))
+        .layer(Dense::new(CLASSES, Activation::Linear)) // scores: the softmax belongs to the loss
+        .build(&mut rng)?;
+    println!("{net}\n");
+
+    // A thousand images are few: without smoothing and dropout the network learns them by heart.
+    let loss = SoftmaxCrossEntropy::new().label_smoothing(0.1);
+    println!("epoch   training cost   validation cost   validation accuracy");
+    Trainer::new(loss.clone(), Adam::new())
+        .epochs(40)
+        .batch(32)
+        .rate(2e-3)
+        .seed(seed)
+        .validation(&validation)
+        .metric("accuracy", metrics::accuracy)
+        .on_epoch(|epoch| {
+            let done = epoch.epoch + 1;
+            if let (0, Some(cost), Some(accuracy)) = (done % 5, epoch.validation, epoch.metric("accuracy")) {
+                println!("{done:>5}   {:>13.4}   {cost:>15.4}   {accuracy:>19.4}", epoch.cost);
+            }
+            ControlFlow::Continue(())
+        })
+        .fit(&mut net, &train)?;
+
+    let mut probabilities = net.predict(test.inputs())?;
+    loss.link((&mut probabilities).into());
+    let (predicted, actual) = (metrics::classes(&probabilities)?, metrics::classes(test.targets())?);
+
+    if let Some(wrong) = (0..test.len()).find(|sample| predicted[*sample] != actual[*sample]) {
+        let probability = 100.0 * probabilities[(predicted[wrong], wrong)];
+        println!("\nThis {} is taken for a {}, at {probability:.0} %:\n", actual[wrong], predicted[wrong]);
+        draw(test_images.inputs().column(wrong).as_slice());
+    }
+    let confusion = ConfusionMatrix::new(&predicted, &actual, CLASSES)?;
+    println!("\n{confusion}\n");
+    println!("test accuracy: {:.4}", confusion.accuracy());
+    Ok(())
+}
+
+/// Reads lines of pixels, each line ended by its label.
+fn read(csv: &str) -> Result<Dataset<f32>, Box<dyn error::Error>> {
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    for line in csv.lines() {
+        let (image, label) = line.rsplit_once(',').ok_or("a line without a comma")?;
+        for pixel in image.split(',') {
+            pixels.push(pixel.parse()?);
+        }
+        labels.push(label.parse()?);
+    }
+    let targets = one_hot(&labels, CLASSES)?;
+    Ok(Dataset::from_rows(&pixels, SIDE * SIDE, targets.as_slice(), CLASSES)?)
+}
+
+/// Prints an image, two characters a pixel so that it comes out square.
+fn draw(pixels: &[f32]) {
+    for row in pixels.chunks(SIDE) {
+        let line: String = row.iter().map(|pixel| ["  ", "░░", "▒▒", "▓▓", "██"][(pixel / 4.0).round().clamp(0.0, 4.0) as usize]).collect();
+        println!("    {}", line.trim_end());
+    }
+}
