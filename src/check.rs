@@ -9,6 +9,7 @@ use crate::layer::{Backward, Forward, Gradient, Layer, Scratch};
 use crate::layout::place;
 use crate::loss::{Costs, Loss, reduce};
 use crate::random::stream;
+use crate::real::zeros;
 use crate::sequential::Sequential;
 use crate::tape::Tape;
 use crate::view::{View, ViewMut};
@@ -125,16 +126,22 @@ pub fn layer(layer: &dyn Layer<f64>, inputs: usize, batch: usize, seed: u64) -> 
     let outputs = layer.outputs(inputs).map_err(|error| error.within(place(0, &name)))?;
     let blocks = layer.blocks(inputs);
     let mut rng = stream(seed);
-    let mut params = vec![0.0; blocks.iter().map(|block| block.len()).sum()];
+    let count = blocks.iter().fold(0_usize, |sum, block| sum.saturating_add(block.len()));
+    let mut params = zeros("check::layer", &[count])?;
     layer.init(inputs, &mut params, &mut rng);
     for p in &mut params {
         let u: f64 = StandardUniform.sample(&mut rng);
         *p += u - 0.5;
     }
-    let mut normal = |n: usize| -> Vec<f64> { (0..n).map(|_| StandardNormal.sample(&mut rng)).collect() };
-    let (mut x, weights) = (normal(inputs * batch), normal(outputs * batch));
+    let mut normal = |width: usize| -> Result<Vec<f64>> {
+        let mut numbers = zeros("check::layer", &[width, batch])?;
+        numbers.fill_with(|| StandardNormal.sample(&mut rng));
+        Ok(numbers)
+    };
+    let (mut x, weights) = (normal(inputs)?, normal(outputs)?);
 
-    let (mut y, mut cache, mut kernels) = (vec![0.0; outputs * batch], vec![0.0; layer.cache_len(inputs) * batch], Scratch::default());
+    let (mut y, mut cache, mut kernels) =
+        (vec![0.0; outputs * batch], zeros("check::layer", &[layer.cache_len(inputs), batch])?, Scratch::default());
     let mut cost = |params: &[f64], x: &[f64], y: &mut [f64], cache: &mut [f64]| {
         let (x, y_view) = (View::from_parts(x, inputs, batch), ViewMut::from_parts(y, outputs, batch));
         layer.forward(Forward { params, x, y: y_view, cache, seed, scratch: &mut kernels });

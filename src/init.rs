@@ -92,13 +92,16 @@ impl Init {
         }
     }
 
-    /// Checks the parameters of the distribution.
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Checks that the parameters of the distribution are sound in `T`.
+    pub(crate) fn check<T: Real>(&self) -> Result<()> {
+        let finite = |value: f64| T::of(value).is_finite();
         let (ok, expected) = match *self {
-            Self::Constant(c) => (c.is_finite(), "a finite constant"),
-            Self::Uniform { low, high } => ((high - low).is_finite() && low <= high, "finite bounds with low ≤ high"),
-            Self::Normal { mean, std } => (mean.is_finite() && std.is_finite() && std >= 0.0, "a finite mean and a finite std ≥ 0"),
-            Self::Orthogonal { gain } => (gain.is_finite(), "a finite gain"),
+            Self::Constant(c) => (finite(c), "a finite constant"),
+            Self::Uniform { low, high } => {
+                (finite(low) && finite(high) && finite(high - low) && low <= high, "finite bounds with low ≤ high")
+            }
+            Self::Normal { mean, std } => (finite(mean) && finite(std) && std >= 0.0, "a finite mean and a finite std ≥ 0"),
+            Self::Orthogonal { gain } => (finite(gain), "a finite gain"),
             _ => return Ok(()),
         };
         if ok { Ok(()) } else { Err(Error::new(ErrorKind::Value, "Init", expected, format!("{self:?}"))) }

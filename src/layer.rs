@@ -44,7 +44,7 @@ impl Block {
 
     /// The number of parameters.
     pub fn len(&self) -> usize {
-        self.rows * self.cols
+        self.rows.saturating_mul(self.cols)
     }
 
     /// Whether the block holds no parameter.

@@ -61,7 +61,8 @@ fn classes_from<T: Real>(y: View<'_, T>, threshold: f64) -> Result<Vec<usize>> {
 pub fn accuracy<T: Real>(y: View<'_, T>, target: View<'_, T>) -> Result<f64> {
     check_pair("metrics::accuracy", y, target)?;
     let threshold = if target.as_slice().iter().any(|t| *t < T::zero()) { 0.0 } else { 0.5 };
-    let (predicted, actual) = (classes_from(y, threshold)?, classes_from(target, threshold)?);
+    let predicted = classes_from(y, threshold).map_err(|error| error.within("predictions"))?;
+    let actual = classes_from(target, threshold).map_err(|error| error.within("targets"))?;
     let right = predicted.iter().zip(&actual).filter(|(p, a)| p == a).count();
     Ok(right as f64 / actual.len() as f64)
 }

@@ -6,7 +6,7 @@ use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role};
 use crate::layout::{Layout, place};
 use crate::loss::{Costs, Loss, Slopes, check_pair, reduce, scale};
 use crate::random::{Purpose, derive};
-use crate::real::Real;
+use crate::real::{Real, zeros};
 use crate::tape::{Stage, Tape};
 use crate::view::{View, ViewMut};
 use alloc::{format, string::ToString, sync::Arc, vec, vec::Vec};
@@ -95,11 +95,7 @@ impl<T: Real> Builder<T> {
             layout.blocks.push(blocks);
             layout.names.push(name);
         }
-        let mut params = Vec::new();
-        if params.try_reserve_exact(layout.param_count()).is_err() {
-            return Err(Error::new(ErrorKind::Value, "Sequential::builder", "parameters that fit into memory", layout.param_count()));
-        }
-        params.resize(layout.param_count(), T::zero());
+        let params = zeros("parameters of Sequential", &[layout.param_count()])?;
         let mut net = Sequential { layers: self.layers, layout: Arc::new(layout), params };
         net.reset(rng);
         Ok(net)
@@ -245,6 +241,7 @@ impl<T: Real> Sequential<T> {
     /// As [`At::predict_into`].
     pub fn predict<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
         let x = x.into();
+        self.here().check_inputs(x)?;
         let mut y = DMatrix::zeros(self.outputs(), x.cols());
         self.here().predict_into(x, &mut y, &mut Tape::new())?;
         Ok(y)
@@ -441,7 +438,8 @@ impl<T: Real> At<'_, T> {
     /// ∂C/∂y, both outputs × samples; what it returns is returned.
     ///
     /// # Errors
-    /// Those of [`predict_into`](Self::predict_into), [`ErrorKind::Untrainable`], and what `slopes` returns.
+    /// Those of [`predict_into`](Self::predict_into), [`ErrorKind::Untrainable`], and what `slopes` returns; the tape then
+    /// holds the forward pass.
     ///
     /// ```
     /// use chainrule::{Activation, Dense, Sequential, Tape, nalgebra::DMatrix, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
@@ -545,7 +543,7 @@ impl<T: Real> At<'_, T> {
         tape.prepare(&self.net.layout, batch);
         tape.stage = Stage::Forward;
         let seed = derive(tape.seed, Purpose::Pass, tape.step);
-        tape.step += 1;
+        tape.step = tape.step.wrapping_add(1);
         let (mut done, mut cached) = (0, 0);
         for (index, layer) in self.net.layers.iter().enumerate() {
             let (inputs, outputs, cache) = (layout.widths[index], layout.widths[index + 1] * batch, layout.caches[index] * batch);

@@ -20,7 +20,7 @@ pub(crate) enum Stage {
 /// All that a forward and a backward pass produce: aˡ, δˡ, ∂C/∂Wˡ, ∂C/∂bˡ of every layer, and the buffers of the kernels.
 ///
 /// A network is not changed by a pass, so any number of tapes can be used with it at once, one per thread. A tape grows
-/// to what the first pass needs and is then reused: later passes of the same or a smaller batch allocate nothing.
+/// to what a pass needs and is then reused: a pass with a number of samples that it has seen before allocates nothing.
 /// It may be handed to different networks in turn.
 ///
 /// ```
@@ -158,12 +158,12 @@ impl<T: Real> Tape<T> {
 
     /// The whole gradient, laid as [`Sequential::params`](crate::Sequential::params); empty before a backward pass.
     pub fn grads(&self) -> &[T] {
-        &self.grads
+        if self.stage == Stage::Backward { &self.grads } else { &[] }
     }
 
     /// The whole gradient, to be clipped or changed before a step.
     pub fn grads_mut(&mut self) -> &mut [T] {
-        &mut self.grads
+        if self.stage == Stage::Backward { &mut self.grads } else { &mut [] }
     }
 
     /// The cost of each sample in the last pass that computed a cost.

@@ -1,8 +1,6 @@
 //! A user's own piecewise-linear activation.
 
-use super::formula::Formula;
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::Real;
 use alloc::{format, sync::Arc, vec::Vec};
 use core::{fmt, str::FromStr};
 
@@ -47,9 +45,13 @@ impl Breakpoints {
             }
         }
         for (i, pair) in points.windows(2).enumerate() {
-            if pair[0].0 >= pair[1].0 || !slope(pair).is_finite() {
-                let expected = format!("an x above {}", pair[0].0);
-                return Err(Error::new(ErrorKind::Value, format!("point {} of Breakpoints", i + 1), expected, pair[1].0));
+            let place = || format!("point {} of Breakpoints", i + 1);
+            if pair[0].0 >= pair[1].0 {
+                return Err(Error::new(ErrorKind::Value, place(), format!("an x above {}", pair[0].0), pair[1].0));
+            }
+            if !slope(pair).is_finite() {
+                let given = format!("({}, {})", pair[1].0, pair[1].1);
+                return Err(Error::new(ErrorKind::Value, place(), "a finite slope from the point before", given));
             }
         }
         Ok(Self { points: points.into(), left: 0.0, right: 0.0 })
@@ -70,29 +72,20 @@ impl Breakpoints {
     pub fn points(&self) -> &[(f64, f64)] {
         &self.points
     }
+
+    /// The straight piece that has `before` points at or before it: a point on it and its slope.
+    pub(crate) fn piece(&self, before: usize) -> ((f64, f64), f64) {
+        let last = self.points.len() - 1;
+        match before {
+            0 => (self.points[0], self.left),
+            n if n > last => (self.points[last], self.right),
+            n => (self.points[n - 1], slope(&self.points[n - 1..=n])),
+        }
+    }
 }
 
 fn slope(pair: &[(f64, f64)]) -> f64 {
     (pair[1].1 - pair[0].1) / (pair[1].0 - pair[0].0)
-}
-
-impl<T: Real> Formula<T> for &Breakpoints {
-    #[inline(always)]
-    fn both<const FMA: bool>(self, z: T) -> (T, T) {
-        #[allow(clippy::eq_op, reason = "the portable test for NaN")]
-        if z != z {
-            return (z, z);
-        }
-        let after = self.points.partition_point(|(x, _)| T::of(*x) <= z);
-        let (anchor, slope) = match after {
-            0 => (self.points[0], self.left),
-            n if n == self.points.len() => (self.points[n - 1], self.right),
-            n => (self.points[n - 1], slope(&self.points[n - 1..=n])),
-        };
-        let (x, y, slope) = (T::of(anchor.0), T::of(anchor.1), T::of(slope));
-        // A slope of 0 times ∞ is no number, but the function is constant there.
-        (if slope == T::zero() { y } else { y + slope * (z - x) }, slope)
-    }
 }
 
 /// `x:y, x:y, …`, and where there are slopes beyond the ends `; left, right`.

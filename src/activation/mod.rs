@@ -1,15 +1,13 @@
 //! Activation functions φ: what a neuron does with its weighted input z = Σₖ wₖxₖ + b.
 
+mod apply;
 mod breakpoints;
-mod formula;
 
 pub use breakpoints::Breakpoints;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::Real;
 use alloc::{format, sync::Arc};
 use core::{fmt, str::FromStr};
-use formula::{Both, Derivatives, Values};
 
 /// The set in which an output lies, by which a loss knows whether it is defined on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,99 +122,6 @@ pub enum Activation {
     },
 }
 
-/// Calls `$call` with the formula of an activation that is no surrogate; those have none of their own.
-macro_rules! with_formula {
-    ($activation:expr, $t:ty, $f:ident => $call:expr, surrogate($value:ident, $derivative:ident) => $other:expr) => {
-        match $activation {
-            Activation::Linear => {
-                let $f = formula::Linear;
-                $call
-            }
-            Activation::Step => {
-                let $f = formula::Step;
-                $call
-            }
-            Activation::Sign => {
-                let $f = formula::Sign;
-                $call
-            }
-            Activation::PiecewiseLinear => {
-                let $f = formula::PiecewiseLinear;
-                $call
-            }
-            Activation::Sigmoid => {
-                let $f = formula::Sigmoid;
-                $call
-            }
-            Activation::Tanh => {
-                let $f = formula::Tanh;
-                $call
-            }
-            Activation::Relu => {
-                let $f = formula::Relu;
-                $call
-            }
-            Activation::LeakyRelu { slope } => {
-                let $f = formula::LeakyRelu { slope: <$t>::of(*slope) };
-                $call
-            }
-            Activation::Relu6 => {
-                let $f = formula::Relu6;
-                $call
-            }
-            Activation::Elu { alpha } => {
-                let $f = formula::Elu { alpha: <$t>::of(*alpha) };
-                $call
-            }
-            Activation::Selu => {
-                let $f = formula::Selu;
-                $call
-            }
-            Activation::Gelu => {
-                let $f = formula::Gelu;
-                $call
-            }
-            Activation::GeluTanh => {
-                let $f = formula::GeluTanh;
-                $call
-            }
-            Activation::Silu => {
-                let $f = formula::Silu;
-                $call
-            }
-            Activation::Mish => {
-                let $f = formula::Mish;
-                $call
-            }
-            Activation::Softplus => {
-                let $f = formula::Softplus;
-                $call
-            }
-            Activation::Softsign => {
-                let $f = formula::Softsign;
-                $call
-            }
-            Activation::HardSigmoid => {
-                let $f = formula::HardSigmoid;
-                $call
-            }
-            Activation::HardTanh => {
-                let $f = formula::HardTanh;
-                $call
-            }
-            Activation::HardSwish => {
-                let $f = formula::HardSwish;
-                $call
-            }
-            Activation::Breakpoints(points) => {
-                let $f = points;
-                $call
-            }
-            Activation::Surrogate { value: $value, derivative: $derivative } => $other,
-        }
-    };
-}
-
 impl Activation {
     /// This activation, trained with the derivative of `other` in place of its own (a *surrogate gradient*:
     /// Neftci, Mostafa & Zenke 2019).
@@ -251,31 +156,6 @@ impl Activation {
         self.surrogate(Self::Linear)
     }
 
-    /// φ(z).
-    ///
-    /// ```
-    /// use chainrule::Activation;
-    /// assert_eq!(Activation::PiecewiseLinear.value(0.25), 0.75);
-    /// ```
-    pub fn value<T: Real>(&self, z: T) -> T {
-        let mut z = [z];
-        self.apply(&mut z);
-        z[0]
-    }
-
-    /// φ′(z), by which δ is multiplied in the backward pass: of a surrogate the derivative that stands in.
-    /// At a kink, where there is none, the value of the table above.
-    ///
-    /// ```
-    /// use chainrule::Activation;
-    /// assert_eq!(Activation::Relu.derivative(2.0), 1.0);
-    /// ```
-    pub fn derivative<T: Real>(&self, z: T) -> T {
-        let mut z = [z];
-        self.derivatives(&mut z);
-        z[0]
-    }
-
     /// Whether gradient descent can pass: false for `Step` and `Sign`, and for a surrogate that is one of them.
     ///
     /// ```
@@ -304,67 +184,6 @@ impl Activation {
             _ => OutputRange::Real,
         }
     }
-
-    /// Checks the parameters of the function.
-    pub(crate) fn check(&self) -> Result<()> {
-        let finite = |name: &str, value: f64| {
-            if value.is_finite() {
-                return Ok(());
-            }
-            Err(Error::new(ErrorKind::Value, name, "a finite number", value))
-        };
-        match self {
-            Self::LeakyRelu { slope } => finite("slope of leaky_relu", *slope),
-            Self::Elu { alpha } => finite("alpha of elu", *alpha),
-            Self::Surrogate { value, derivative } => value.check().and(derivative.check()),
-            _ => Ok(()),
-        }
-    }
-
-    /// z ← φ(z).
-    pub(crate) fn apply<T: Real>(&self, z: &mut [T]) {
-        if *self != Self::Linear {
-            with_formula!(self, T, f => T::vectorize(Values(f, z)), surrogate(value, _derivative) => value.apply(z));
-        }
-    }
-
-    /// z ← φ′(z).
-    fn derivatives<T: Real>(&self, z: &mut [T]) {
-        with_formula!(self, T, f => T::vectorize(Derivatives(f, z)), surrogate(_value, derivative) => derivative.derivatives(z));
-    }
-
-    /// How many numbers per element [`forward`](Self::forward) keeps for [`backward`](Self::backward): where φ′ can be
-    /// read off φ without loss none, else φ′ itself, which costs little beside φ.
-    pub(crate) fn cache_len(&self) -> usize {
-        usize::from(!matches!(self, Self::Linear | Self::Relu))
-    }
-
-    /// z ← φ(z), and what the backward pass needs into `cache`.
-    pub(crate) fn forward<T: Real>(&self, z: &mut [T], cache: &mut [T]) {
-        if self.cache_len() == 0 {
-            return self.apply(z);
-        }
-        with_formula!(self, T, f => T::vectorize(Both(f, z, cache)), surrogate(value, derivative) => {
-            cache.copy_from_slice(z);
-            derivative.derivatives(cache);
-            value.apply(z);
-        });
-    }
-
-    /// δ ← δ ⊙ φ′(z), where a = φ(z).
-    pub(crate) fn backward<T: Real>(&self, a: &[T], cache: &[T], delta: &mut [T]) {
-        match self {
-            Self::Linear => {}
-            Self::Relu => T::vectorize(formula::Scale(delta, a, |a| if a <= T::zero() { T::zero() } else { T::one() })),
-            _ => T::vectorize(formula::Scale(delta, cache, |d| d)),
-        }
-    }
-}
-
-/// tanh z, for loops of other files.
-#[inline(always)]
-pub(crate) fn tanh<T: Real, const FMA: bool>(z: T) -> T {
-    formula::Formula::both::<FMA>(formula::Tanh, z).0
 }
 
 /// The names by which [`Activation`] is written and read; those with a number take it as `name(key=number)`.
@@ -418,6 +237,8 @@ impl FromStr for Activation {
 
     fn from_str(text: &str) -> Result<Self> {
         if let Some((value, derivative)) = text.split_once(" surrogate ") {
+            // Of a chain, the first gives the value and the last the derivative, as in `surrogate`.
+            let (_, derivative) = derivative.rsplit_once(" surrogate ").unwrap_or(("", derivative));
             return Ok(value.parse::<Self>()?.surrogate(derivative.parse()?));
         }
         let unknown = || {
@@ -440,7 +261,7 @@ impl FromStr for Activation {
             (_, Some(_)) => return Err(unknown()),
             (_, None) => NAMES.iter().find(|(known, _)| *known == name).ok_or_else(unknown)?.1.clone(),
         };
-        activation.check()?;
+        activation.check::<f64>()?;
         Ok(activation)
     }
 }

@@ -57,7 +57,7 @@ impl<T: Real> Batches<T> {
         if size == 0 {
             return Err(Error::new(ErrorKind::Value, "size of a batch", "at least 1 sample", 0));
         }
-        Ok(Self { size, seed, order: Vec::new(), next: 0, inputs: Vec::new(), targets: Vec::new() })
+        Ok(Self { size, seed, order: Vec::new(), next: usize::MAX, inputs: Vec::new(), targets: Vec::new() })
     }
 
     /// Goes to the start of an epoch.
@@ -70,7 +70,8 @@ impl<T: Real> Batches<T> {
         }
     }
 
-    /// The inputs and targets of the next batch; `None` after the last of the epoch.
+    /// The inputs and targets of the next batch; `None` after the last of the epoch and before [`begin`](Self::begin).
+    /// `data` must be that of `begin`.
     pub fn next<'a>(&'a mut self, data: &'a Dataset<T>) -> Option<(View<'a, T>, View<'a, T>)> {
         let (first, end) = (self.next, data.len().min(self.next.saturating_add(self.size)));
         if first >= end {

@@ -1,7 +1,7 @@
 //! Class labels as targets.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::Real;
+use crate::real::{Real, zeros};
 use alloc::format;
 use nalgebra::DMatrix;
 
@@ -21,12 +21,12 @@ pub fn one_hot<T: Real>(labels: &[usize], classes: usize) -> Result<DMatrix<T>> 
         let given = format!("{} and {classes}", labels.len());
         return Err(Error::new(ErrorKind::Empty, "one_hot", "at least 1 label and 1 class", given));
     }
-    let mut targets = DMatrix::zeros(classes, labels.len());
-    for (sample, label) in labels.iter().enumerate() {
-        if *label >= classes {
-            return Err(Error::new(ErrorKind::Value, format!("label {sample} of one_hot"), format!("a class below {classes}"), label));
-        }
-        targets[(*label, sample)] = T::one();
+    if let Some((sample, label)) = labels.iter().enumerate().find(|(_, label)| **label >= classes) {
+        return Err(Error::new(ErrorKind::Value, format!("label {sample} of one_hot"), format!("a class below {classes}"), label));
     }
-    Ok(targets)
+    let mut targets = zeros("one_hot", &[classes, labels.len()])?;
+    for (column, label) in targets.chunks_exact_mut(classes).zip(labels) {
+        column[*label] = T::one();
+    }
+    Ok(DMatrix::from_vec(classes, labels.len(), targets))
 }

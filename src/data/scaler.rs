@@ -41,12 +41,14 @@ impl<T: Real> Scaler<T> {
     /// numbers are so large that their spread overflows. So for all constructors.
     pub fn standard<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
         Self::by_feature("Scaler::standard", x.into(), |row, count| {
-            let mean = mean(row.clone(), count);
-            let variance = row.fold(T::zero(), |sum, v| sum + (v - mean) * (v - mean)) / T::of(count as f64);
+            let (mean, n) = (mean(row.clone(), count), count as f64);
+            let variance = row.fold(0.0, |sum, v| sum + (v - mean) * (v - mean)) / n;
+            if !variance.is_finite() {
+                return (mean, variance);
+            }
             // A constant feature has a variance of no more than what rounding makes of it (scikit-learn's bound).
-            let (n, eps) = (T::of(count as f64), T::default_epsilon());
-            let rounding = n * eps * variance + (n * mean * eps) * (n * mean * eps);
-            (mean, if variance <= rounding { T::zero() } else { variance.sqrt() })
+            let rounding = n * f64::EPSILON * variance + (n * mean * f64::EPSILON) * (n * mean * f64::EPSILON);
+            (mean, if variance <= rounding { 0.0 } else { libm::sqrt(variance) })
         })
     }
 
@@ -55,7 +57,7 @@ impl<T: Real> Scaler<T> {
     /// # Errors
     /// As [`standard`](Self::standard).
     pub fn center<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
-        Self::by_feature("Scaler::center", x.into(), |row, count| (mean(row, count), T::one()))
+        Self::by_feature("Scaler::center", x.into(), |row, count| (mean(row, count), 1.0))
     }
 
     /// To [0, 1]: the smallest becomes 0, the largest 1.
@@ -64,8 +66,8 @@ impl<T: Real> Scaler<T> {
     /// As [`standard`](Self::standard).
     pub fn min_max<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
         Self::by_feature("Scaler::min_max", x.into(), |mut row, _| {
-            let first = row.next().unwrap_or(T::zero());
-            let (min, max) = row.fold((first, first), |(min, max), v| (if v < min { v } else { min }, if v > max { v } else { max }));
+            let first = row.next().unwrap_or(0.0);
+            let (min, max) = row.fold((first, first), |(min, max), v| (v.min(min), v.max(max)));
             (min, max - min)
         })
     }
@@ -82,24 +84,19 @@ impl<T: Real> Scaler<T> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn max_abs<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
-        Self::by_feature("Scaler::max_abs", x.into(), |row, _| {
-            let largest = row.fold(T::zero(), |max, v| {
-                let v = if v < T::zero() { -v } else { v };
-                if v > max { v } else { max }
-            });
-            (T::zero(), largest)
-        })
+        Self::by_feature("Scaler::max_abs", x.into(), |row, _| (0.0, row.fold(0.0, |max, v| v.abs().max(max))))
     }
 
-    fn by_feature(
-        place: &str,
-        x: View<'_, T>,
-        measure: impl Fn(core::iter::StepBy<core::iter::Skip<core::iter::Copied<core::slice::Iter<'_, T>>>>, usize) -> (T, T),
-    ) -> Result<Self> {
+    /// Measures (shift, scale) of each feature in `f64`, whatever the scalar.
+    fn by_feature(place: &str, x: View<'_, T>, measure: impl Fn(Row<'_>, usize) -> (f64, f64)) -> Result<Self> {
         check_finite(place, x)?;
         let mut this = Self { shift: Vec::new(), scale: Vec::new() };
+        let mut feature = Vec::with_capacity(x.cols());
         for row in 0..x.rows() {
-            let (shift, scale) = measure(x.as_slice().iter().copied().skip(row).step_by(x.rows()), x.cols());
+            feature.clear();
+            feature.extend(x.iter().map(|sample| sample[row].as_f64()));
+            let (shift, scale) = measure(feature.iter().copied(), x.cols());
+            let (shift, scale) = (T::of(shift), T::of(scale));
             if !(shift.is_finite() && scale.is_finite()) {
                 let given = format!("shift {shift} and scale {scale}");
                 return Err(Error::new(ErrorKind::NotFinite, format!("{place}, row {row}"), "numbers whose spread is finite", given));
@@ -155,9 +152,12 @@ impl<T: Real> Scaler<T> {
     }
 }
 
+/// The numbers of one feature.
+type Row<'a> = core::iter::Copied<core::slice::Iter<'a, f64>>;
+
 /// The mean, in two passes so that rounding of the first is made up for.
-fn mean<T: Real>(row: impl Iterator<Item = T> + Clone, count: usize) -> T {
-    let n = T::of(count as f64);
-    let rough = row.clone().fold(T::zero(), |sum, v| sum + v) / n;
-    rough + row.fold(T::zero(), |sum, v| sum + (v - rough)) / n
+fn mean(row: Row<'_>, count: usize) -> f64 {
+    let n = count as f64;
+    let rough = row.clone().sum::<f64>() / n;
+    rough + row.map(|v| v - rough).sum::<f64>() / n
 }

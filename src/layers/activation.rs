@@ -14,7 +14,7 @@ impl<T: Real> Layer<T> for Activation {
     }
 
     fn outputs(&self, inputs: usize) -> Result<usize> {
-        self.check()?;
+        self.check::<T>()?;
         Ok(inputs)
     }
 

@@ -110,9 +110,9 @@ impl<T: Real> Layer<T> for Dense {
         {
             return Err(Error::new(ErrorKind::Value, "", "parameters that fit into memory", format!("{} × {inputs}", self.outputs)));
         }
-        self.activation.check()?;
-        self.init.check()?;
-        self.bias.unwrap_or(Init::Zeros).check()?;
+        self.activation.check::<T>()?;
+        self.init.check::<T>().map_err(|error| error.within("weights"))?;
+        self.bias.unwrap_or(Init::Zeros).check::<T>().map_err(|error| error.within("bias"))?;
         Ok(self.outputs)
     }
 

@@ -8,25 +8,30 @@ use crate::softmax::{log_sum_exp, softmax_columns};
 use crate::view::{View, ViewMut};
 use alloc::{format, vec::Vec};
 
-/// factor · value, where nothing of something infinite is nothing: 0·ln 0 = 0.
+/// factor · value, where nothing of something infinite is nothing: 0·ln 0 = 0. NaN passes.
 fn times<T: Real>(factor: T, value: T) -> T {
-    if factor == T::zero() { T::zero() } else { factor * value }
+    #[allow(clippy::eq_op, reason = "the portable test for NaN")]
+    if factor == T::zero() && value == value {
+        return factor;
+    }
+    factor * value
 }
 
 /// Weights that multiply the terms of a sum over outputs; none means all 1.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Weights(Vec<f64>);
+struct Weights(Option<Vec<f64>>);
 
 impl Weights {
     fn at<T: Real>(&self, j: usize) -> T {
-        self.0.get(j).map_or(T::one(), |w| T::of(*w))
+        self.0.as_ref().and_then(|weights| weights.get(j)).map_or(T::one(), |w| T::of(*w))
     }
 
-    fn check(&self, place: &str, outputs: usize) -> Result<()> {
-        if !self.0.is_empty() && self.0.len() != outputs {
-            return Err(Error::new(ErrorKind::Shape, place, format!("{outputs} weights, one per output"), self.0.len()));
+    fn check<T: Real>(&self, place: &str, outputs: usize) -> Result<()> {
+        let Some(weights) = &self.0 else { return Ok(()) };
+        if weights.len() != outputs {
+            return Err(Error::new(ErrorKind::Shape, place, format!("{outputs} weights, one per output"), weights.len()));
         }
-        match self.0.iter().enumerate().find(|(_, w)| !(w.is_finite() && **w >= 0.0)) {
+        match weights.iter().enumerate().find(|(_, w)| !(T::of(**w).is_finite() && **w >= 0.0)) {
             Some((j, w)) => Err(Error::new(ErrorKind::Value, format!("{place}, weight {j}"), "a finite weight ≥ 0", w)),
             None => Ok(()),
         }
@@ -81,7 +86,7 @@ impl SoftmaxCrossEntropy {
     /// The same loss with a finite weight ≥ 0 for each class.
     #[must_use]
     pub fn class_weights(self, weights: &[f64]) -> Self {
-        Self { weights: Weights(weights.into()), ..self }
+        Self { weights: Weights(Some(weights.into())), ..self }
     }
 
     /// The weight of class j in the sum: wⱼ times the smoothed target.
@@ -127,7 +132,7 @@ impl<T: Real> Loss<T> for SoftmaxCrossEntropy {
 
     fn check(&self, outputs: usize) -> Result<()> {
         check_smoothing("SoftmaxCrossEntropy", self.smoothing)?;
-        self.weights.check("class weights of SoftmaxCrossEntropy", outputs)
+        self.weights.check::<T>("class weights of SoftmaxCrossEntropy", outputs)
     }
 
     fn check_targets(&self, target: View<'_, T>) -> Result<()> {
@@ -177,13 +182,13 @@ impl SigmoidCrossEntropy {
     /// The same loss with a finite weight ≥ 0 for each output.
     #[must_use]
     pub fn class_weights(self, weights: &[f64]) -> Self {
-        Self { weights: Weights(weights.into()), ..self }
+        Self { weights: Weights(Some(weights.into())), ..self }
     }
 
     /// The same loss with a finite weight ≥ 0 for the positive case of each output.
     #[must_use]
     pub fn positive_weights(self, weights: &[f64]) -> Self {
-        Self { positive: Weights(weights.into()), ..self }
+        Self { positive: Weights(Some(weights.into())), ..self }
     }
 
     /// (weight of yes, weight of no) in output j with target t.
@@ -235,8 +240,8 @@ impl<T: Real> Loss<T> for SigmoidCrossEntropy {
 
     fn check(&self, outputs: usize) -> Result<()> {
         check_smoothing("SigmoidCrossEntropy", self.smoothing)?;
-        self.weights.check("class weights of SigmoidCrossEntropy", outputs)?;
-        self.positive.check("positive weights of SigmoidCrossEntropy", outputs)
+        self.weights.check::<T>("class weights of SigmoidCrossEntropy", outputs)?;
+        self.positive.check::<T>("positive weights of SigmoidCrossEntropy", outputs)
     }
 
     fn check_targets(&self, target: View<'_, T>) -> Result<()> {
@@ -282,7 +287,7 @@ macro_rules! on_probabilities {
 
             fn costs(&self, p: Costs<'_, T>) {
                 for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
-                    *cost = y.iter().zip(t).fold(T::zero(), |sum, (&$y, &$t)| sum + times($t, $cost));
+                    *cost = y.iter().zip(t).fold(T::zero(), |sum, (&$y, &$t)| sum + $cost);
                 }
             }
 
@@ -302,8 +307,9 @@ macro_rules! on_probabilities {
         }
     };
 }
-on_probabilities!(CrossEntropy, |y, t| -y.ln());
-on_probabilities!(KlDivergence, |y, t| (t / y).ln());
+on_probabilities!(CrossEntropy, |y, t| times(t, -y.ln()));
+// Apart, because t/y can overflow.
+on_probabilities!(KlDivergence, |y, t| times(t, t.ln()) + times(t, -y.ln()));
 
 /// The hinge loss max(0, 1 − t·y) of margins, with targets −1 and 1, averaged over outputs and samples (Keras's `Hinge`;
 /// for one output scikit-learn's `hinge_loss`). With a linear output it makes a margin classifier.

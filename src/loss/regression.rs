@@ -1,10 +1,9 @@
 //! Losses on the difference r = y − t of output and target.
 
 use super::{Costs, Loss, Reduction, Slopes};
-use crate::activation::tanh;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
-use crate::real::Real;
+use crate::real::{Real, tanh};
 
 /// A loss that is a sum over the outputs of one function of r = y − t.
 trait Residual<T: Real> {
@@ -180,7 +179,7 @@ slope: {
     if r < -delta { -delta } else { upper }
 },
 check: {
-    if self.delta > 0.0 && self.delta.is_finite() { Ok(()) } else { Err(Error::new(ErrorKind::Value, "Huber", "a finite δ above 0", self.delta)) }
+    if T::of(self.delta) > T::zero() && T::of(self.delta).is_finite() { Ok(()) } else { Err(Error::new(ErrorKind::Value, "Huber", "a finite δ above 0", self.delta)) }
 });
 
 /// ln cosh(y − t), averaged over samples and outputs: nearly ½r² near 0 and |r| − ln 2 far out.

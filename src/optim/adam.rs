@@ -96,7 +96,7 @@ impl<T: Real> Optimizer<T> for Adam<T> {
     fn check(&self) -> Result<()> {
         check_fraction("beta1 of Adam", self.beta1)?;
         check_fraction("beta2 of Adam", self.beta2)?;
-        if !(self.eps.is_finite() && self.eps > 0.0) {
+        if !(self.eps.is_finite() && T::of(self.eps) > T::zero()) {
             return Err(Error::new(ErrorKind::Value, "eps of Adam", "a finite number above 0", self.eps));
         }
         Ok(())

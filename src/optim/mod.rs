@@ -73,6 +73,11 @@ impl<T: Real> OptimizerState<T> {
             ));
         }
         Group::check(groups, params.len())?;
+        if let Some(index) = groups.iter().position(|group| !T::of(lr * group.rate * group.decay.max(1.0)).is_finite()) {
+            let Group { rate, decay, .. } = groups[index];
+            let given = format!("lr {lr}, rate {rate}, decay {decay}");
+            return Err(Error::new(ErrorKind::Value, place(&format!("group {index}")), "a finite product of lr, rate and decay", given));
+        }
         if let Some(slot) = self.slots.first().filter(|slot| self.step > 0 && slot.len() != params.len()) {
             let expected = format!("{} parameters, as in the steps before", slot.len());
             return Err(Error::new(ErrorKind::Shape, place("params"), expected, params.len()));
@@ -80,7 +85,7 @@ impl<T: Real> OptimizerState<T> {
         for slot in &mut self.slots {
             slot.resize(params.len(), T::zero());
         }
-        self.step += 1;
+        self.step = self.step.saturating_add(1);
         Ok(())
     }
 }
@@ -94,8 +99,9 @@ pub trait Optimizer<T: Real>: Debug + Send {
     /// group, and those of a group whose rate is 0, stay as they are, and so does what the rule knows of them.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] for a rate or a hyper-parameter out of range, [`ErrorKind::Shape`] when the lengths differ
-    /// from each other or from earlier steps or a group reaches beyond them; nothing is changed then.
+    /// [`ErrorKind::Value`] for a rate or a hyper-parameter out of range, [`ErrorKind::Empty`] without a group,
+    /// [`ErrorKind::Shape`] when the lengths differ from each other, or from earlier steps of a rule that remembers
+    /// them, or a group reaches beyond them; nothing is changed then.
     fn step(&mut self, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()>;
 
     /// Checks the hyper-parameters; [`step`](Optimizer::step) does, too.

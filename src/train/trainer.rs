@@ -229,6 +229,11 @@ impl<'a, T: Real> Trainer<'a, T> {
             };
             batch += 1;
         }
+        if let Some(index) = net.params().iter().position(|p| !p.is_finite()) {
+            let place = format!("epoch {}, after the last batch, parameter {index}", self.epoch);
+            let kind = ErrorKind::Diverged { epoch: self.epoch, batch: batch - 1 };
+            return Err(Error::new(kind, place, "a finite number (a smaller rate may help)", net.params()[index]));
+        }
         Ok(match self.loss.reduction() {
             Reduction::Mean => sum / data.len() as f64,
             Reduction::Sum => sum,

@@ -1,7 +1,13 @@
-//! The scalar type of a network.
+//! The scalar type of a network, and the functions of it.
 
+mod formula;
+
+pub(crate) use formula::tanh;
+
+use crate::activation::Activation;
+use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::{self, Pass, gemm::Mat, math};
-use alloc::vec::Vec;
+use alloc::{string::ToString, vec::Vec};
 use nalgebra::RealField;
 
 /// A real number that a network can be made of: `f32`, `f64`, or any nalgebra [`RealField`] that is `Copy`.
@@ -60,6 +66,18 @@ pub trait Real: RealField + Copy {
         self
     }
 
+    /// z ← φ(z), of an activation that is no surrogate.
+    #[doc(hidden)]
+    fn activate(activation: &Activation, z: &mut [Self]) {
+        formula::values(activation, z);
+    }
+
+    /// z ← φ(z), d ← φ′(z), of an activation that is no surrogate.
+    #[doc(hidden)]
+    fn activate_both(activation: &Activation, z: &mut [Self], d: &mut [Self]) {
+        formula::both(activation, z, d);
+    }
+
     /// C = op(A)·op(B), with C of m × n columns one after the other and an inner size of k.
     #[doc(hidden)]
     fn gemm(shape: (usize, usize, usize), a: Mat<'_, Self>, b: Mat<'_, Self>, c: &mut [Self], _pack: &mut Vec<Self>) {
@@ -107,6 +125,15 @@ macro_rules! fast {
                 if self.abs() < $t::MIN_POSITIVE { 0.0 } else { self }
             }
 
+            // The bodies of the trait, compiled here once and not in every crate that uses this one.
+            fn activate(activation: &Activation, z: &mut [Self]) {
+                formula::values(activation, z);
+            }
+
+            fn activate_both(activation: &Activation, z: &mut [Self], d: &mut [Self]) {
+                formula::both(activation, z, d);
+            }
+
             fn gemm(shape: (usize, usize, usize), a: Mat<'_, Self>, b: Mat<'_, Self>, c: &mut [Self], pack: &mut Vec<Self>) {
                 let (m, n, k) = shape;
                 kernel::gemm::$gemm(kernel::level(), m, n, k, a, b, c, pack);
@@ -122,6 +149,20 @@ macro_rules! fast {
 
 fast!(f32, gemm_f32, erfcf);
 fast!(f64, gemm_f64, erfc);
+
+/// Zeros, as many as the product of `sizes`; an error where no memory holds them.
+pub(crate) fn zeros<T: Real>(place: &str, sizes: &[usize]) -> Result<Vec<T>> {
+    let mut numbers = Vec::new();
+    let count = sizes.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
+    match count.filter(|count| numbers.try_reserve_exact(*count).is_ok()) {
+        Some(count) => numbers.resize(count, T::zero()),
+        None => {
+            let given = sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
+            return Err(Error::new(ErrorKind::Value, place, "as many numbers as fit into memory", given));
+        }
+    }
+    Ok(numbers)
+}
 
 /// erfc by the series erf x = 2/√π · e^(−x²) Σ 2ⁿx²ⁿ⁺¹/(2n+1)!! near 0 and Laplace's continued fraction beyond
 /// (Abramowitz & Stegun 7.1.6 and 7.1.14), for numbers that no library serves.

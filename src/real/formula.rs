@@ -2,12 +2,14 @@
 //!
 //! Written once for every scalar type; for `f32` and `f64` the loops at the end compile to vector code.
 //! Each formula is the textbook one, arranged so that nothing cancels or overflows, ±∞ give the limits, and NaN passes.
+//! Where a formula has branches, 0 belongs to the upper one, as in `magnitude`: dual numbers see the derivative of a branch.
 
+use super::Real;
+use crate::activation::{Activation, Breakpoints};
 use crate::kernel::Pass;
-use crate::real::Real;
 
 /// φ and φ′ at z.
-pub(super) trait Formula<T>: Copy {
+trait Formula<T>: Copy {
     fn both<const FMA: bool>(self, z: T) -> (T, T);
 }
 
@@ -58,7 +60,7 @@ macro_rules! formulas {
     (@one $(#[$doc:meta])* $name:ident |$z:ident, $zero:ident, $one:ident| $body:block) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
-        pub(super) struct $name;
+        struct $name;
         impl<T: Real> Formula<T> for $name {
             #[inline(always)]
             #[allow(unused_variables)]
@@ -71,7 +73,7 @@ macro_rules! formulas {
     (@one $(#[$doc:meta])* $name:ident $field:ident |$z:ident, $zero:ident, $one:ident| $body:block) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
-        pub(super) struct $name<T> { pub(super) $field: T }
+        struct $name<T> { $field: T }
         impl<T: Real> Formula<T> for $name<T> {
             #[inline(always)]
             #[allow(unused_variables)]
@@ -104,9 +106,7 @@ formulas! {
         let (e, m) = (-(two * magnitude(z))).exp_and_m1_kernel::<FMA>();
         let t = -m / (two + m);
         let r = two / (one + e);
-        // z itself at 0, for the sign of −0.
-        let value = if z < zero { -t } else { t };
-        (if z == zero { z } else { value }, e * r * r)
+        (if z < zero { -t } else { t }, e * r * r)
     }
     Relu |z, zero, one| { (if z <= zero { zero } else { z }, unless_nan(z, if z <= zero { zero } else { one })) }
     LeakyRelu { slope } |z, zero, one| {
@@ -152,7 +152,7 @@ formulas! {
         let two = T::of(2.0);
         let near = bounded(z);
         let e = (-magnitude(near)).exp_kernel::<FMA>();
-        let above = near > zero;
+        let above = near >= zero;
         let top = if above { one + two * e } else { e * (e + two) };
         let bottom = if above { top + two * e * e } else { top + two };
         let (w, r) = (top / bottom, two / bottom);
@@ -161,7 +161,7 @@ formulas! {
     }
     /// ln(1 + eᶻ) = max(z, 0) + ln(1 + e^(−|z|)).
     Softplus |z, zero, one| {
-        let above = if z > zero { z } else { zero };
+        let above = if z < zero { zero } else { z };
         let e = (-magnitude(z)).exp_kernel::<FMA>();
         (above + e.ln_1p(), logistic::<T, FMA>(z).0)
     }
@@ -186,47 +186,89 @@ formulas! {
     }
 }
 
-/// Elements to a step of a loop: a multiple of every vector width, so that short slices are vector code too.
-const LANES: usize = 16;
-
-/// Replaces each element by what `f` makes of it.
-#[inline(always)]
-fn map<T: Real>(slice: &mut [T], f: impl Fn(T) -> T) {
-    let (chunks, rest) = slice.as_chunks_mut::<LANES>();
-    for chunk in chunks {
-        *chunk = chunk.map(&f);
-    }
-    if !rest.is_empty() {
-        let mut chunk = [T::zero(); LANES];
-        chunk[..rest.len()].copy_from_slice(rest);
-        rest.copy_from_slice(&chunk.map(f)[..rest.len()]);
+impl<T: Real> Formula<T> for &Breakpoints {
+    #[inline(always)]
+    fn both<const FMA: bool>(self, z: T) -> (T, T) {
+        #[allow(clippy::eq_op, reason = "the portable test for NaN")]
+        if z != z {
+            return (z, z);
+        }
+        let ((x, y), slope) = self.piece(self.points().partition_point(|(x, _)| T::of(*x) <= z));
+        let (x, y, slope) = (T::of(x), T::of(y), T::of(slope));
+        // A slope of 0 times ∞ is no number, but the function is constant there.
+        (if slope == T::zero() { y } else { y + slope * (z - x) }, slope)
     }
 }
 
+/// Runs a pass over slices with the formula of an activation; a surrogate has none of its own.
+macro_rules! with_formula {
+    ($activation:expr, $pass:ident($($slice:expr),*)) => {
+        match $activation {
+            Activation::Linear => T::vectorize($pass(Linear, $($slice),*)),
+            Activation::Step => T::vectorize($pass(Step, $($slice),*)),
+            Activation::Sign => T::vectorize($pass(Sign, $($slice),*)),
+            Activation::PiecewiseLinear => T::vectorize($pass(PiecewiseLinear, $($slice),*)),
+            Activation::Sigmoid => T::vectorize($pass(Sigmoid, $($slice),*)),
+            Activation::Tanh => T::vectorize($pass(Tanh, $($slice),*)),
+            Activation::Relu => T::vectorize($pass(Relu, $($slice),*)),
+            Activation::LeakyRelu { slope } => T::vectorize($pass(LeakyRelu { slope: T::of(*slope) }, $($slice),*)),
+            Activation::Relu6 => T::vectorize($pass(Relu6, $($slice),*)),
+            Activation::Elu { alpha } => T::vectorize($pass(Elu { alpha: T::of(*alpha) }, $($slice),*)),
+            Activation::Selu => T::vectorize($pass(Selu, $($slice),*)),
+            Activation::Gelu => T::vectorize($pass(Gelu, $($slice),*)),
+            Activation::GeluTanh => T::vectorize($pass(GeluTanh, $($slice),*)),
+            Activation::Silu => T::vectorize($pass(Silu, $($slice),*)),
+            Activation::Mish => T::vectorize($pass(Mish, $($slice),*)),
+            Activation::Softplus => T::vectorize($pass(Softplus, $($slice),*)),
+            Activation::Softsign => T::vectorize($pass(Softsign, $($slice),*)),
+            Activation::HardSigmoid => T::vectorize($pass(HardSigmoid, $($slice),*)),
+            Activation::HardTanh => T::vectorize($pass(HardTanh, $($slice),*)),
+            Activation::HardSwish => T::vectorize($pass(HardSwish, $($slice),*)),
+            Activation::Breakpoints(points) => T::vectorize($pass(points, $($slice),*)),
+            Activation::Surrogate { .. } => {}
+        }
+    };
+}
+
+/// z ← φ(z), of no surrogate.
+pub(super) fn values<T: Real>(activation: &Activation, z: &mut [T]) {
+    with_formula!(activation, Values(z));
+}
+
+/// z ← φ(z), d ← φ′(z), of no surrogate.
+pub(super) fn both<T: Real>(activation: &Activation, z: &mut [T], d: &mut [T]) {
+    with_formula!(activation, Both(z, d));
+}
+
+/// tanh z, for loops of other files.
+#[inline(always)]
+pub(crate) fn tanh<T: Real, const FMA: bool>(z: T) -> T {
+    Tanh.both::<FMA>(z).0
+}
+
+/// Elements to a step of a loop: a multiple of every vector width, so that short slices are vector code, too.
+const LANES: usize = 16;
+
 /// z ← φ(z).
-pub(super) struct Values<'a, T, F>(pub(super) F, pub(super) &'a mut [T]);
+struct Values<'a, T, F>(F, &'a mut [T]);
 
 impl<T: Real, F: Formula<T>> Pass for Values<'_, T, F> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        map(self.1, |z| self.0.both::<FMA>(z).0);
-    }
-}
-
-/// z ← φ′(z).
-pub(super) struct Derivatives<'a, T, F>(pub(super) F, pub(super) &'a mut [T]);
-
-impl<T: Real, F: Formula<T>> Pass for Derivatives<'_, T, F> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        map(self.1, |z| self.0.both::<FMA>(z).1);
+        let (chunks, rest) = self.1.as_chunks_mut::<LANES>();
+        let mut last = padded(rest);
+        for chunk in chunks.iter_mut().chain(last.as_mut()) {
+            for z in chunk {
+                *z = self.0.both::<FMA>(*z).0;
+            }
+        }
+        unpad(&last, rest);
     }
 }
 
 /// z ← φ(z), d ← φ′(z).
-pub(super) struct Both<'a, T, F>(pub(super) F, pub(super) &'a mut [T], pub(super) &'a mut [T]);
+struct Both<'a, T, F>(F, &'a mut [T], &'a mut [T]);
 
 impl<T: Real, F: Formula<T>> Pass for Both<'_, T, F> {
     type Output = ();
@@ -235,36 +277,32 @@ impl<T: Real, F: Formula<T>> Pass for Both<'_, T, F> {
         let Self(f, z, d) = self;
         let (z, z_rest) = z.as_chunks_mut::<LANES>();
         let (d, d_rest) = d.as_chunks_mut::<LANES>();
-        for (z, d) in z.iter_mut().zip(d) {
-            both::<T, F, FMA>(f, z, d);
+        let (mut z_last, mut d_last) = (padded(z_rest), padded(d_rest));
+        for (z, d) in z.iter_mut().chain(z_last.as_mut()).zip(d.iter_mut().chain(d_last.as_mut())) {
+            for i in 0..LANES {
+                (z[i], d[i]) = f.both::<FMA>(z[i]);
+            }
         }
-        if !z_rest.is_empty() {
-            let n = z_rest.len();
-            let (mut z, mut d) = ([T::zero(); LANES], [T::zero(); LANES]);
-            z[..n].copy_from_slice(z_rest);
-            both::<T, F, FMA>(f, &mut z, &mut d);
-            z_rest.copy_from_slice(&z[..n]);
-            d_rest.copy_from_slice(&d[..n]);
-        }
+        unpad(&z_last, z_rest);
+        unpad(&d_last, d_rest);
     }
+}
+
+/// The rest of a slice as one more step of the loop; nothing where there is none.
+#[inline(always)]
+fn padded<T: Real>(rest: &[T]) -> Option<[T; LANES]> {
+    (!rest.is_empty()).then(|| {
+        let mut chunk = [T::zero(); LANES];
+        for (to, from) in chunk.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        chunk
+    })
 }
 
 #[inline(always)]
-fn both<T: Real, F: Formula<T>, const FMA: bool>(f: F, z: &mut [T; LANES], d: &mut [T; LANES]) {
-    for i in 0..LANES {
-        (z[i], d[i]) = f.both::<FMA>(z[i]);
-    }
-}
-
-/// δ ← δ ⊙ factor(c).
-pub(super) struct Scale<'a, T, F>(pub(super) &'a mut [T], pub(super) &'a [T], pub(super) F);
-
-impl<T: Real, F: Fn(T) -> T> Pass for Scale<'_, T, F> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        for (delta, c) in self.0.iter_mut().zip(self.1) {
-            *delta *= (self.2)(*c);
-        }
+fn unpad<T: Real>(chunk: &Option<[T; LANES]>, rest: &mut [T]) {
+    for (to, from) in rest.iter_mut().zip(chunk.iter().flatten()) {
+        *to = *from;
     }
 }

@@ -1,0 +1,210 @@
+//! After a first step the hot paths allocate nothing: a counting allocator says so.
+//!
+//! The one use of `unsafe` in this repository: Rust wants it of who writes an allocator. This one counts and hands on.
+#![allow(unsafe_code)]
+
+use chainrule::nalgebra::DMatrix;
+use chainrule::prelude::*;
+use chainrule::{Batches, Real};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+thread_local! {
+    /// What this thread has asked for: tests run side by side.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+impl Counting {
+    fn count() {
+        // A thread that ends may allocate after its counter is gone; nobody asks for that.
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+    }
+}
+
+// SAFETY: every call goes to the system's allocator with the arguments it came with; the counter does not allocate.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::count();
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        Self::count();
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        Self::count();
+        // SAFETY: as the caller promises.
+        unsafe { System.realloc(block, layout, size) }
+    }
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often `work` allocates.
+fn allocations<R>(work: impl FnOnce() -> R) -> u64 {
+    let before = ALLOCATIONS.get();
+    std::hint::black_box(work());
+    ALLOCATIONS.get() - before
+}
+
+/// Every kind of layer, one of them wide enough that the product packs its operands.
+fn net<T: Real>() -> Sequential<T> {
+    Sequential::builder(40)
+        .layer(Dense::new(150, Activation::Relu))
+        .layer(Dropout::new(0.3))
+        .layer(Dense::new(130, Activation::Linear))
+        .layer(Activation::Gelu)
+        .layer(Dense::new(9, Activation::Step.surrogate(Activation::Tanh)))
+        .layer(Dense::new(5, Activation::Linear).without_bias())
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .expect("a sound network")
+}
+
+fn data<T: Real>(n: usize) -> Dataset<T> {
+    let x = DMatrix::from_fn(40, n, |i, j| T::of(((i + 2) as f64 * (j + 1) as f64).sin()));
+    let labels: Vec<usize> = (0..n).map(|j| j % 5).collect();
+    Dataset::new(x, one_hot(&labels, 5).expect("labels")).expect("sound data")
+}
+
+/// Without this, all that follows would pass where nothing is counted.
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| Box::new(7)), 1);
+    assert_eq!(allocations(|| vec![0_u8; 100]), 1);
+    assert_eq!(allocations(|| [7; 100]), 0);
+    let mut grown = Vec::with_capacity(1);
+    assert_eq!(allocations(|| grown.extend([1, 2, 3])), 1);
+}
+
+fn training_steps<T: Real>(mut optimizer: impl Optimizer<T>, loss: &dyn Loss<T>) {
+    let (mut net, data, mut tape) = (net::<T>(), data(33), Tape::new());
+    let groups = net.groups(|layer, _| (if layer == 2 { 0.0 } else { 1.0 }, 0.1));
+    let mut step = |samples: usize| {
+        net.gradient(first(data.inputs(), samples), first(data.targets(), samples), loss, &mut tape).expect("a sound pass");
+        optimizer.step(0.01, net.params_mut(), tape.grads(), &groups).expect("a sound step");
+    };
+    assert!(allocations(|| step(33)) > 0, "the first step makes room");
+    // A batch of another size may take another way through the kernels, which makes room once.
+    [7, 1].map(&mut step);
+    for samples in [33, 33, 7, 33, 1] {
+        assert_eq!(allocations(|| step(samples)), 0, "{samples} samples");
+    }
+}
+
+/// The first `samples` samples.
+fn first<T: Real>(all: &DMatrix<T>, samples: usize) -> View<'_, T> {
+    View::from(all).columns(0, samples).expect("so many samples")
+}
+
+#[test]
+fn gradient_and_step() {
+    training_steps::<f64>(Sgd::new(), &SoftmaxCrossEntropy::new());
+    training_steps::<f64>(Sgd::new().momentum(0.9), &SoftmaxCrossEntropy::new());
+    training_steps::<f64>(Sgd::new().momentum(0.9).nesterov(), &SoftmaxCrossEntropy::new());
+    training_steps::<f64>(Adam::new(), &SoftmaxCrossEntropy::new());
+    training_steps::<f32>(Sgd::new(), &SoftmaxCrossEntropy::new());
+    training_steps::<f32>(Sgd::new().momentum(0.9), &SoftmaxCrossEntropy::new());
+    training_steps::<f32>(Adam::new(), &SoftmaxCrossEntropy::new());
+}
+
+#[test]
+fn gradient_by_each_loss() {
+    let losses: [&dyn Loss<f64>; 9] = [
+        &SumSquaredError,
+        &QuadraticCost,
+        &MeanSquaredError,
+        &MeanAbsoluteError,
+        &Huber::new(1.0),
+        &LogCosh,
+        &SoftmaxCrossEntropy::new().label_smoothing(0.1).class_weights(&[1.0, 2.0, 3.0, 4.0, 5.0]),
+        &SigmoidCrossEntropy::new().label_smoothing(0.1).positive_weights(&[1.0, 2.0, 3.0, 4.0, 5.0]),
+        &Hinge,
+    ];
+    for loss in losses {
+        let (net, data, mut tape) = (net(), data(20), Tape::new());
+        // Labels of margins are −1 and 1.
+        let targets = if loss.name() == "Hinge" { data.targets().map(|t| 2.0 * t - 1.0) } else { data.targets().clone() };
+        let mut pass = || net.gradient(data.inputs(), &targets, loss, &mut tape).expect("a sound pass");
+        pass();
+        assert_eq!(allocations(&mut pass), 0, "{}", loss.name());
+    }
+}
+
+fn inference<T: Real>() {
+    let (net, data, loss, mut tape) = (net::<T>(), data::<T>(300), SoftmaxCrossEntropy::new(), Tape::new());
+    let mut y = DMatrix::zeros(5, 300);
+    let mut into = |tape: &mut Tape<T>| net.predict_into(data.inputs(), &mut y, tape).expect("a sound pass");
+    into(&mut tape);
+    assert_eq!(allocations(|| into(&mut tape)), 0, "predict_into");
+
+    let cost = |tape: &mut Tape<T>| net.cost(data.inputs(), data.targets(), &loss, tape).expect("a sound pass");
+    cost(&mut tape);
+    assert_eq!(allocations(|| cost(&mut tape)), 0, "cost");
+
+    let (mut tape, mut y) = (Tape::new(), [T::zero(); 5]);
+    let mut one = |sample: usize| net.predict_one(&data.inputs().as_slice()[40 * sample..][..40], &mut y, &mut tape).expect("a sound pass");
+    one(0);
+    assert_eq!(allocations(|| (1..300).for_each(&mut one)), 0, "predict_one");
+}
+
+#[test]
+fn predictions_and_costs() {
+    inference::<f64>();
+    inference::<f32>();
+}
+
+#[test]
+fn at_other_parameters() {
+    let (net, data, mut tape) = (net::<f64>(), data(20), Tape::new());
+    let other = vec![0.01; net.params().len()];
+    let mut pass =
+        || net.at(&other).and_then(|at| at.gradient(data.inputs(), data.targets(), &QuadraticCost, &mut tape)).expect("a sound pass");
+    pass();
+    assert_eq!(allocations(pass), 0);
+}
+
+#[test]
+fn batches() {
+    let data = data::<f64>(100);
+    for mut batches in [Batches::in_order(7).expect("a size"), Batches::shuffled(7, 1).expect("a size")] {
+        let mut epoch = |number| {
+            batches.begin(&data, number);
+            while batches.next(&data).is_some() {}
+        };
+        epoch(0);
+        assert_eq!(allocations(|| epoch(1)), 0);
+    }
+}
+
+/// How often a fit of one epoch of so many full batches of 8 allocates.
+fn fit<T: Real>(optimizer: impl Optimizer<T> + 'static, batches: usize, in_order: bool) -> u64 {
+    let data = data::<T>(8 * batches);
+    let small =
+        Sequential::builder(40).layer(Dense::new(12, Activation::Tanh)).layer(Dropout::new(0.3)).layer(Dense::new(5, Activation::Linear));
+    let mut net = small.build(&mut Xoshiro256PlusPlus::seed_from_u64(1)).expect("a sound network");
+    let trainer = Trainer::new(SoftmaxCrossEntropy::new(), optimizer).epochs(1).batch(8).rate(1e-3);
+    let mut trainer = if in_order { trainer.in_order() } else { trainer };
+    let count = allocations(|| trainer.fit(&mut net, &data).expect("a sound fit"));
+    assert!(count > 0, "the first batch makes room");
+    count
+}
+
+/// What a fit allocates is for the run, not for the batch.
+#[test]
+fn a_fit_of_few_or_many_batches() {
+    for in_order in [true, false] {
+        assert_eq!(fit::<f64>(Sgd::new(), 2, in_order), fit::<f64>(Sgd::new(), 200, in_order));
+        assert_eq!(fit::<f64>(Sgd::new().momentum(0.9), 2, in_order), fit::<f64>(Sgd::new().momentum(0.9), 200, in_order));
+        assert_eq!(fit::<f64>(Adam::new(), 2, in_order), fit::<f64>(Adam::new(), 200, in_order));
+        assert_eq!(fit::<f32>(Adam::new(), 2, in_order), fit::<f32>(Adam::new(), 200, in_order));
+    }
+}

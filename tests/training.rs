@@ -1,0 +1,591 @@
+//! The trainer: that it learns, and that what it does and reports is what its documentation says.
+
+use chainrule::nalgebra::{DMatrix, DVector};
+use chainrule::prelude::*;
+use chainrule::{Breakpoints, Epoch, ErrorKind, Reduction};
+use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
+
+fn rng(seed: u64) -> Xoshiro256PlusPlus {
+    Xoshiro256PlusPlus::seed_from_u64(seed)
+}
+
+fn line() -> Result<Sequential<f64>> {
+    Sequential::builder(1).layer(Dense::new(1, Activation::Linear)).build(&mut rng(1))
+}
+
+/// 4 inputs, 6 tanh, dropout, 3 linear.
+fn net() -> Sequential<f64> {
+    Sequential::builder(4)
+        .layer(Dense::new(6, Activation::Tanh))
+        .layer(Dropout::new(0.25))
+        .layer(Dense::new(3, Activation::Linear))
+        .build(&mut rng(1))
+        .expect("a sound network")
+}
+
+/// `n` samples for [`net`], of a curve that a network can follow.
+fn data(n: usize) -> Dataset<f64> {
+    let x = DMatrix::from_fn(4, n, |i, j| (0.77 * ((i + 2) * (j + 1)) as f64).sin());
+    let t = DMatrix::from_fn(3, n, |i, j| x[(i, j)] * x[(i + 1, j)]);
+    Dataset::new(x, t).expect("sound data")
+}
+
+/// As [`data`], with classes for targets.
+fn classes(n: usize) -> Dataset<f64> {
+    let data = data(n);
+    let labels = metrics::classes(data.targets()).expect("numbers");
+    data.with_targets(one_hot(&labels, 3).expect("labels")).expect("sound data")
+}
+
+fn bits(numbers: &[f64]) -> Vec<u64> {
+    numbers.iter().map(|v| v.to_bits()).collect()
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// It learns
+
+#[test]
+fn a_line() -> Result<()> {
+    let x = DMatrix::from_fn(1, 32, |_, j| j as f64 / 16.0 - 1.0);
+    let data = Dataset::new(x.clone(), x.map(|x| 2.0 * x - 1.0))?;
+    fn check(optimizer: impl Optimizer<f64>, rate: f64, data: &Dataset<f64>) -> Result<()> {
+        let mut net = line()?;
+        Trainer::new(MeanSquaredError, optimizer).epochs(400).batch(8).rate(rate).fit(&mut net, data)?;
+        // Without noise each mini-batch has its minimum in the same place.
+        assert!((net.weights(0)?[0] - 2.0).abs() < 1e-10 && (net.bias(0)?[0] + 1.0).abs() < 1e-10, "{:?}", net.params());
+        Ok(())
+    }
+    check(Sgd::new(), 0.1, &data)?;
+    check(Sgd::new().momentum(0.9), 0.03, &data)?;
+    check(Sgd::new().momentum(0.9).nesterov(), 0.03, &data)
+}
+
+/// A linear layer and the squared error are least squares, for which linear algebra has the answer.
+#[test]
+fn least_squares() -> Result<()> {
+    let x = DMatrix::from_fn(3, 40, |i, j| (0.77 * ((i + 2) * (j + 1)) as f64).sin());
+    let t = DMatrix::from_fn(2, 40, |i, j| ((i * 7 + j * 3) as f64).cos()); // no linear function of x
+    let mut net = Sequential::builder(3).layer(Dense::new(2, Activation::Linear)).build(&mut rng(1))?;
+    let data = Dataset::new(x.clone(), t.clone())?;
+    Trainer::new(QuadraticCost, Sgd::new().momentum(0.9)).epochs(1000).batch(40).rate(0.2).fit(&mut net, &data)?;
+
+    // [W b] = T·Aᵀ(A·Aᵀ)⁻¹ with A = [X; 1].
+    let a = x.insert_row(3, 1.0);
+    let solution = &t * a.transpose() * (&a * a.transpose()).try_inverse().expect("samples in all directions");
+    assert!((net.weights(0)? - solution.columns(0, 3)).amax() < 1e-10);
+    assert!((net.bias(0)? - solution.column(3)).amax() < 1e-10);
+    Ok(())
+}
+
+fn xor() -> Result<Dataset<f64>> {
+    Dataset::from_rows(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], 2, &[0.0, 1.0, 1.0, 0.0], 1)
+}
+
+#[test]
+fn exclusive_or() -> Result<()> {
+    let xor = xor()?;
+    for seed in 1..=3 {
+        let mut net =
+            Sequential::builder(2).layer(Dense::new(8, Activation::Tanh)).layer(Dense::new(1, Activation::Linear)).build(&mut rng(seed))?;
+        let mut trainer =
+            Trainer::new(SigmoidCrossEntropy::new(), Adam::new()).epochs(500).batch(4).rate(0.05).metric("accuracy", metrics::accuracy);
+        let history = trainer.fit(&mut net, &xor)?;
+        let last = history.last().expect("an epoch");
+        assert!(last.cost < 0.01, "{last:?}");
+        assert_eq!(last.metric("accuracy"), Some(1.0));
+        assert_eq!(metrics::classes(&net.predict(xor.inputs())?.map(|z| 1.0 / (1.0 + (-z).exp())))?, [0, 1, 1, 0]);
+    }
+    // As a function, with the squared error and the momentum of old.
+    let mut net =
+        Sequential::builder(2).layer(Dense::new(4, Activation::Tanh)).layer(Dense::new(1, Activation::Sigmoid)).build(&mut rng(1))?;
+    Trainer::new(QuadraticCost, Sgd::new().momentum(0.9)).epochs(2000).batch(4).rate(0.5).fit(&mut net, &xor)?;
+    assert!((net.predict(xor.inputs())? - xor.targets()).amax() < 0.05);
+    Ok(())
+}
+
+#[test]
+fn classes_in_single_precision() -> Result<()> {
+    // Three clouds around the corners of a triangle.
+    let labels: Vec<usize> = (0..90).map(|j| j % 3).collect();
+    let x =
+        DMatrix::from_fn(2, 90, |i, j| [[0.0_f32, 2.0], [-2.0, -1.0], [2.0, -1.0]][labels[j]][i] + 0.5 * ((i * 31 + j * 17) as f32).sin());
+    let data = Dataset::new(x, one_hot(&labels, 3)?)?;
+    let mut net =
+        Sequential::builder(2).layer(Dense::new(8, Activation::Relu)).layer(Dense::new(3, Activation::Linear)).build(&mut rng(1))?;
+    let mut trainer =
+        Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(30).batch(16).rate(0.02).metric("accuracy", metrics::accuracy);
+    let history = trainer.fit(&mut net, &data)?;
+    assert_eq!(history.last().and_then(|epoch| epoch.metric("accuracy")), Some(1.0));
+    Ok(())
+}
+
+/// The perceptron rule of Rosenblatt (1958) finds a line between what a line divides, and then moves no more.
+#[test]
+fn a_perceptron() -> Result<()> {
+    let and = Dataset::from_rows(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], 2, &[0.0, 0.0, 0.0, 1.0], 1)?;
+    // A step without the ½ at 0, as a function of its own would be one: steep, but with a derivative that is replaced.
+    let step = Activation::from(Breakpoints::new(&[(-1e-9, 0.0), (0.0, 1.0)])?).straight_through();
+    let mut net = Sequential::builder(2).layer(Dense::new(1, step).init(Init::Zeros)).build(&mut rng(1))?;
+    let mut trainer = Trainer::new(SumSquaredError, Sgd::new()).epochs(20).batch(1).rate(1.0).in_order();
+    let costs: Vec<f64> = trainer.fit(&mut net, &and)?.costs().collect();
+    assert_eq!(net.predict(and.inputs())?, *and.targets());
+    assert_eq!(costs[19], 0.0, "{costs:?}");
+    assert!(costs[0] > 0.0);
+    Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Rates, frozen layers, decay
+
+/// One step by the whole data set, and the gradient that it followed.
+fn one_step(net: &Sequential<f64>, data: &Dataset<f64>, groups: Vec<Group>, rate: f64) -> Result<(Sequential<f64>, Vec<f64>)> {
+    let mut tape = Tape::with_seed(5);
+    net.gradient(data.inputs(), data.targets(), &QuadraticCost, &mut tape)?;
+    let mut trained = net.clone();
+    Trainer::new(QuadraticCost, Sgd::new())
+        .epochs(1)
+        .batch(data.len())
+        .rate(rate)
+        .seed(5)
+        .in_order()
+        .groups(groups)
+        .fit(&mut trained, data)?;
+    Ok((trained, tape.grads().to_vec()))
+}
+
+#[test]
+fn rates_of_weights_and_biases() -> Result<()> {
+    let (net, data) = (net(), data(20));
+    let groups = net.groups(|_, block| (if block.role == Role::Bias { 2.0 } else { 0.5 }, 0.0));
+    assert_eq!(
+        groups.iter().map(|group| (group.range.clone(), group.rate)).collect::<Vec<_>>(),
+        [(0..24, 0.5), (24..30, 2.0), (30..48, 0.5), (48..51, 2.0)]
+    );
+    let (trained, g) = one_step(&net, &data, groups, 0.1)?;
+    assert_eq!(g.len(), 51);
+    for (i, g) in g.into_iter().enumerate() {
+        let rate = if (24..30).contains(&i) || i >= 48 { 0.2 } else { 0.05 };
+        let expected = net.params()[i] - rate * g;
+        assert!(g != 0.0 && (trained.params()[i] - expected).abs() < 1e-15, "parameter {i}");
+    }
+    Ok(())
+}
+
+#[test]
+fn decay() -> Result<()> {
+    let (net, data) = (net(), data(20));
+    let groups = net.groups(|layer, block| (1.0 + layer as f64, if block.role == Role::Weight { 0.3 } else { 0.0 }));
+    let (trained, g) = one_step(&net, &data, groups, 0.1)?;
+    for (i, g) in g.into_iter().enumerate() {
+        // w ← w − lr·rate·g − lr·rate·λ·w
+        let (rate, weight) = (if i < 30 { 0.1 } else { 0.3 }, i < 24 || (30..48).contains(&i));
+        let expected = net.params()[i] - rate * g - if weight { rate * 0.3 * net.params()[i] } else { 0.0 };
+        assert!((trained.params()[i] - expected).abs() < 1e-15, "parameter {i}");
+    }
+    Ok(())
+}
+
+#[test]
+fn frozen_layers() -> Result<()> {
+    fn check(optimizer: impl Optimizer<f64> + Clone) -> Result<()> {
+        for (frozen, other) in [(0, 2), (2, 0)] {
+            let mut trained = net();
+            let before = trained.clone();
+            let groups = trained.groups(|layer, _| (if layer == frozen { 0.0 } else { 1.0 }, 0.5));
+            Trainer::new(QuadraticCost, optimizer.clone()).batch(6).groups(groups).fit(&mut trained, &data(20))?;
+            assert_eq!(bits(trained.weights(frozen)?.into_owned().as_slice()), bits(before.weights(frozen)?.into_owned().as_slice()));
+            assert_eq!(bits(trained.bias(frozen)?.as_slice()), bits(before.bias(frozen)?.as_slice()));
+            assert!(trained.weights(other)?.iter().zip(before.weights(other)?.iter()).all(|(now, before)| now != before));
+            assert!(trained.bias(other)?.iter().zip(before.bias(other)?.iter()).all(|(now, before)| now != before));
+        }
+        Ok(())
+    }
+    check(Sgd::new())?;
+    check(Sgd::new().momentum(0.9))?;
+    check(Adam::new())
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// History
+
+#[test]
+fn history() -> Result<()> {
+    let (mut net, data, validation) = (net(), data(20), data(9));
+    let seen = RefCell::new(vec![]);
+    let mut trainer =
+        Trainer::new(QuadraticCost, Adam::new()).epochs(3).batch(8).validation(&validation).metric("zero", |_, _| Ok(0.0)).on_epoch(
+            |epoch| {
+                seen.borrow_mut().push(epoch.clone());
+                ControlFlow::Continue(())
+            },
+        );
+    let first = trainer.fit(&mut net, &data)?;
+    let second = trainer.fit(&mut net, &data)?;
+    assert_eq!(trainer.epoch(), 6);
+    for (history, start) in [(&first, 0), (&second, 3)] {
+        assert!(!history.stopped);
+        // Counted over the trainer's life.
+        assert_eq!(history.epochs.iter().map(|epoch| epoch.epoch).collect::<Vec<_>>(), [start, start + 1, start + 2]);
+        assert_eq!(history.costs().collect::<Vec<_>>(), history.epochs.iter().map(|epoch| epoch.cost).collect::<Vec<_>>());
+        assert_eq!(
+            history.validations().map(Some).collect::<Vec<_>>(),
+            history.epochs.iter().map(|epoch| epoch.validation).collect::<Vec<_>>()
+        );
+        assert_eq!(history.validations().count(), 3);
+        assert_eq!(history.last(), history.epochs.get(2));
+    }
+    // The callback has seen just these.
+    drop(trainer);
+    assert_eq!(seen.into_inner(), [first.epochs, second.epochs].concat());
+    Ok(())
+}
+
+#[test]
+fn no_epochs() -> Result<()> {
+    let mut trained = net();
+    let mut trainer = Trainer::new(QuadraticCost, Adam::new()).epochs(0).on_epoch(|_| panic!("there is none"));
+    let history = trainer.fit(&mut trained, &data(20))?;
+    assert!(history.epochs.is_empty() && history.last().is_none() && !history.stopped);
+    assert_eq!((trained, trainer.epoch(), trainer.optimizer().state().step), (net(), 0, 0));
+    Ok(())
+}
+
+#[test]
+fn without_validation_data_there_is_no_validation_cost() -> Result<()> {
+    let history = Trainer::new(QuadraticCost, Sgd::new()).epochs(2).fit(&mut net(), &data(20))?;
+    assert_eq!(history.validations().count(), 0);
+    assert!(
+        history.epochs.iter().all(|epoch| epoch.validation.is_none() && epoch.metrics.is_empty() && epoch.metric("accuracy").is_none())
+    );
+    Ok(())
+}
+
+/// The cost of an epoch is that of each mini-batch before its step: at rate 0 that of the network on all the data,
+/// though the last batch is smaller.
+#[test]
+fn costs_are_averaged_over_samples() -> Result<()> {
+    fn check(loss: impl Loss<f64> + Clone) -> Result<()> {
+        let data = data(23);
+        let mut net = Sequential::builder(4).layer(Dense::new(3, Activation::Tanh)).build(&mut rng(1))?;
+        let whole = net.cost(data.inputs(), data.targets(), &loss, &mut Tape::new())?;
+        for size in [1, 5, 22, 23, 24] {
+            let history = Trainer::new(loss.clone(), Sgd::new()).epochs(2).batch(size).rate(0.0).fit(&mut net, &data)?;
+            for cost in history.costs() {
+                assert!((cost - whole).abs() < 1e-13 * whole, "{cost} is not {whole} in batches of {size}");
+            }
+        }
+        Ok(())
+    }
+    check(QuadraticCost)?;
+    check(MeanSquaredError)?;
+    assert_eq!(Loss::<f64>::reduction(&SumSquaredError), Reduction::Sum);
+    check(SumSquaredError)
+}
+
+/// Before the step, not after it.
+#[test]
+fn the_first_cost_is_that_of_the_start() -> Result<()> {
+    let data = data(20);
+    let mut net = Sequential::builder(4).layer(Dense::new(3, Activation::Tanh)).build(&mut rng(1))?;
+    let start = net.cost(data.inputs(), data.targets(), &QuadraticCost, &mut Tape::new())?;
+    let history = Trainer::new(QuadraticCost, Sgd::new()).epochs(2).batch(20).rate(0.5).in_order().fit(&mut net, &data)?;
+    let costs: Vec<f64> = history.costs().collect();
+    assert!((costs[0] - start).abs() < 1e-14 && costs[1] < 0.95 * start, "{start}, then {costs:?}");
+    Ok(())
+}
+
+#[test]
+fn validation_costs() -> Result<()> {
+    // More samples than inference takes at a time; dropout in the network, which must not show.
+    let (mut net, data, validation) = (net(), data(20), data(300));
+    for _ in 0..3 {
+        let history = Trainer::new(QuadraticCost, Adam::new()).epochs(1).validation(&validation).fit(&mut net, &data)?;
+        let cost = net.cost(validation.inputs(), validation.targets(), &QuadraticCost, &mut Tape::new())?;
+        assert_eq!(history.validations().map(f64::to_bits).collect::<Vec<_>>(), [cost.to_bits()]);
+    }
+    Ok(())
+}
+
+/// To look at other data changes nothing, metrics or not.
+#[test]
+fn validation_is_not_training() -> Result<()> {
+    let (data, validation) = (data(20), data(300));
+    let (mut plain, mut watched) = (net(), net());
+    let trainer = || Trainer::new(QuadraticCost, Adam::new()).epochs(4).batch(6);
+    let history = trainer().fit(&mut plain, &data)?;
+    let mut watching = trainer().validation(&validation).metric("largest", |y, _| Ok(y.as_slice().iter().copied().fold(0.0, f64::max)));
+    let other = watching.fit(&mut watched, &data)?;
+    assert_eq!(bits(plain.params()), bits(watched.params()));
+    assert_eq!(history.costs().collect::<Vec<_>>(), other.costs().collect::<Vec<_>>());
+    Ok(())
+}
+
+#[test]
+fn metrics_in_order() -> Result<()> {
+    let (mut net, data) = (net(), data(20));
+    let calls = RefCell::new(String::new());
+    let metric = |name: &'static str| {
+        |_: View<'_, f64>, _: View<'_, f64>| {
+            calls.borrow_mut().push_str(name);
+            Ok(calls.borrow().len() as f64)
+        }
+    };
+    let mut trainer =
+        Trainer::new(QuadraticCost, Sgd::new()).epochs(2).metric("z", metric("z")).metric("a", metric("a")).metric("m", metric("m"));
+    let history = trainer.fit(&mut net, &data)?;
+    drop(trainer);
+    let named = |numbers: [f64; 3]| ["z", "a", "m"].iter().map(|name| name.to_string()).zip(numbers).collect::<Vec<_>>();
+    assert_eq!(
+        history.epochs.iter().map(|epoch| epoch.metrics.clone()).collect::<Vec<_>>(),
+        [named([1.0, 2.0, 3.0]), named([4.0, 5.0, 6.0])]
+    );
+    assert_eq!((history.epochs[1].metric("a"), history.epochs[1].metric("b")), (Some(5.0), None));
+    assert_eq!(calls.into_inner(), "zamzam");
+    Ok(())
+}
+
+/// Metrics see predictions after the loss's link, and the targets: of the validation data where there is some.
+#[test]
+fn what_metrics_see() -> Result<()> {
+    let (mut net, data, validation) = (net(), classes(20), classes(300));
+    for validated in [false, true] {
+        let seen = RefCell::new(vec![]);
+        let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(1).metric("seen", |y, t| {
+            seen.borrow_mut().push((y.matrix().into_owned(), t.matrix().into_owned()));
+            Ok(0.0)
+        });
+        if validated {
+            trainer = trainer.validation(&validation);
+        }
+        trainer.fit(&mut net, &data)?;
+        drop(trainer);
+        let measured = if validated { &validation } else { &data };
+        let mut y = net.predict(measured.inputs())?;
+        SoftmaxCrossEntropy::new().link((&mut y).into());
+        assert!(y.column_iter().all(|column| (column.sum() - 1.0).abs() < 1e-12));
+        assert_eq!(seen.into_inner(), [(y, measured.targets().clone())]);
+    }
+    Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Callbacks
+
+#[test]
+fn a_callback_stops() -> Result<()> {
+    let data = data(20);
+    let mut stopped = net();
+    let mut trainer = Trainer::new(QuadraticCost, Adam::new())
+        .epochs(10)
+        .on_epoch(|epoch| if epoch.epoch == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+    let history = trainer.fit(&mut stopped, &data)?;
+    assert!(history.stopped);
+    assert_eq!((history.epochs.len(), trainer.epoch()), (4, 4));
+    let mut four = net();
+    Trainer::new(QuadraticCost, Adam::new()).epochs(4).fit(&mut four, &data)?;
+    assert_eq!(bits(stopped.params()), bits(four.params()));
+    // Going on is possible, and the verdict is asked anew.
+    let history = trainer.fit(&mut stopped, &data)?;
+    assert!(!history.stopped);
+    assert_eq!((history.epochs.len(), trainer.epoch()), (10, 14));
+    Ok(())
+}
+
+/// A run stopped in its last epoch is stopped nonetheless: the callback did say so.
+#[test]
+fn a_callback_that_stops_in_the_last_epoch() -> Result<()> {
+    let history = Trainer::new(QuadraticCost, Sgd::new()).epochs(1).on_epoch(|_| ControlFlow::Break(())).fit(&mut net(), &data(20))?;
+    assert_eq!((history.stopped, history.epochs.len()), (true, 1));
+    Ok(())
+}
+
+/// Early stopping, as a program would write it: the callback is free to keep what it needs.
+#[test]
+fn early_stopping() -> Result<()> {
+    let (data, validation) = (data(12), data(40));
+    let (best, patience) = (Cell::new(f64::INFINITY), Cell::new(5));
+    let stop = |epoch: &Epoch| {
+        let cost = epoch.validation.unwrap_or(f64::INFINITY);
+        if cost < best.get() {
+            best.set(cost);
+            patience.set(5);
+        } else {
+            patience.set(patience.get() - 1);
+        }
+        if patience.get() == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let history =
+        Trainer::new(QuadraticCost, Adam::new()).epochs(5000).rate(0.05).validation(&validation).on_epoch(stop).fit(&mut net(), &data)?;
+    assert!(history.stopped);
+    let costs: Vec<f64> = history.validations().collect();
+    let (before, last) = costs.split_at(costs.len() - 5);
+    let least = before.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(last.iter().all(|cost| *cost >= least) && before.last() == Some(&least), "{costs:?}");
+    Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Going back
+
+/// A rate at which each step makes the weight 10¹⁰ times larger: finite for some epochs, then no more.
+#[test]
+fn divergence_goes_back_to_the_last_finished_epoch() -> Result<()> {
+    fn check<O: Optimizer<f64> + Clone + 'static>(optimizer: O) -> Result<()> {
+        let x = DMatrix::from_row_slice(1, 7, &[1.0, 1.1, 0.9, 1.2, 0.8, 1.3, 0.7]);
+        let data = Dataset::new(x, DMatrix::zeros(1, 7))?;
+        let seen = Cell::new(0);
+        let mut diverged = line()?;
+        let mut trainer = Trainer::new(QuadraticCost, optimizer.clone()).epochs(100).batch(1).rate(1e10).on_epoch(|_| {
+            seen.set(seen.get() + 1);
+            ControlFlow::Continue(())
+        });
+        let error = trainer.fit(&mut diverged, &data).expect_err("a divergence");
+        let ErrorKind::Diverged { epoch, batch } = error.kind() else { panic!("{error}") };
+        assert!(epoch > 0 && batch > 0 && batch < 7, "not in the middle of a later epoch: {error}");
+        assert_eq!(error.place(), format!("epoch {epoch}, batch {batch}"));
+        assert_eq!(error.expected(), "a finite cost (a smaller rate may help)");
+        assert!(["inf", "NaN"].contains(&error.given()), "{error}");
+        assert_eq!((trainer.epoch(), seen.get()), (epoch, epoch));
+
+        let mut finished = line()?;
+        let mut other = Trainer::new(QuadraticCost, optimizer).epochs(epoch).batch(1).rate(1e10);
+        other.fit(&mut finished, &data)?;
+        assert_eq!(bits(diverged.params()), bits(finished.params()));
+        assert!(diverged.params().iter().all(|p| p.is_finite()));
+        assert_eq!(trainer.optimizer().state(), other.optimizer().state());
+        // There it stands, and the next attempt fails in the same place.
+        assert_eq!(trainer.fit(&mut diverged, &data).expect_err("a divergence"), error);
+        assert_eq!(bits(diverged.params()), bits(finished.params()));
+        Ok(())
+    }
+    check(Sgd::new())?;
+    check(Sgd::new().momentum(0.5))?;
+    check(Sgd::new().momentum(0.5).nesterov())
+}
+
+/// A metric that fails in its third epoch: two epochs are kept, and the run goes on as if nothing had been.
+#[test]
+fn a_failing_metric_goes_back_to_the_last_finished_epoch() -> Result<()> {
+    let data = data(20);
+    let trainer = |epochs| Trainer::new(QuadraticCost, Adam::new()).epochs(epochs).batch(6).rate(0.01).seed(3);
+    let calls = Cell::new(0);
+    let mut failing = trainer(6).metric("shy", |_, _| {
+        calls.set(calls.get() + 1);
+        if calls.get() == 3 { Err(Error::new(ErrorKind::Value, "shy", "two calls", calls.get())) } else { Ok(0.0) }
+    });
+    let mut interrupted = net();
+    assert_eq!(failing.fit(&mut interrupted, &data).expect_err("a shy metric").to_string(), "shy: expected two calls, got 3");
+
+    let (mut two, mut other) = (net(), trainer(2));
+    other.fit(&mut two, &data)?;
+    assert_eq!(bits(interrupted.params()), bits(two.params()));
+    assert_eq!((failing.epoch(), failing.optimizer().state()), (2, other.optimizer().state()));
+
+    // The masks of dropout and the order of the samples, too, are those of the third epoch.
+    failing.fit(&mut interrupted, &data)?;
+    let mut eight = net();
+    trainer(8).fit(&mut eight, &data)?;
+    assert_eq!(bits(interrupted.params()), bits(eight.params()));
+    Ok(())
+}
+
+/// An optimiser of another crate that fails in the middle of an epoch.
+#[derive(Debug)]
+struct Tired(Sgd<f64>, usize);
+
+impl Optimizer<f64> for Tired {
+    fn step(&mut self, lr: f64, params: &mut [f64], grads: &[f64], groups: &[Group]) -> Result<()> {
+        self.1 = self.1.checked_sub(1).ok_or_else(|| Error::new(ErrorKind::Value, "Tired", "rest", "another step"))?;
+        self.0.step(lr, params, grads, groups)
+    }
+    fn check(&self) -> Result<()> {
+        self.0.check()
+    }
+    fn state(&self) -> &chainrule::OptimizerState<f64> {
+        self.0.state()
+    }
+    fn restore(&mut self, state: &chainrule::OptimizerState<f64>) -> Result<()> {
+        self.0.restore(state)
+    }
+}
+
+#[test]
+fn a_failing_optimiser_goes_back_to_the_last_finished_epoch() -> Result<()> {
+    let (data, sgd) = (data(20), || Sgd::new().momentum(0.9));
+    let (mut interrupted, mut one) = (net(), net());
+    let mut tired = Trainer::new(QuadraticCost, Tired(sgd(), 6)).epochs(3).batch(5);
+    assert_eq!(tired.fit(&mut interrupted, &data).expect_err("a tired optimiser").place(), "Tired");
+    let mut fresh = Trainer::new(QuadraticCost, sgd()).epochs(1).batch(5);
+    fresh.fit(&mut one, &data)?;
+    assert_eq!(bits(interrupted.params()), bits(one.params()));
+    assert_eq!((tired.epoch(), tired.optimizer().state()), (1, fresh.optimizer().state()));
+    Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Batches
+
+#[test]
+fn a_batch_beyond_the_data_is_the_full_batch() -> Result<()> {
+    let data = data(20);
+    for shuffled in [false, true] {
+        let fit = |batch| {
+            let mut net = net();
+            let trainer = Trainer::new(QuadraticCost, Adam::new()).epochs(3).batch(batch).rate(0.01);
+            let mut trainer = if shuffled { trainer } else { trainer.in_order() };
+            let history = trainer.fit(&mut net, &data)?;
+            Ok::<_, Error>((bits(net.params()), history, trainer.optimizer().state().step))
+        };
+        let full = fit(20)?;
+        assert_eq!(full.2, 3);
+        assert_eq!(fit(21)?, full);
+        assert_eq!(fit(usize::MAX)?, full);
+        assert_ne!(fit(19)?, full);
+    }
+    Ok(())
+}
+
+/// The full batch is the same set in any order, so that without dropout it is the same descent but for rounding.
+#[test]
+fn the_full_batch_in_any_order() -> Result<()> {
+    let data = data(20);
+    let fit = |in_order: bool| {
+        let mut net = Sequential::builder(4).layer(Dense::new(3, Activation::Tanh)).build(&mut rng(1))?;
+        let trainer = Trainer::new(QuadraticCost, Sgd::new()).epochs(10).batch(100).rate(0.1);
+        if in_order { trainer.in_order() } else { trainer }.fit(&mut net, &data)?;
+        Ok::<_, Error>(DVector::from_column_slice(net.params()))
+    };
+    assert!((fit(true)? - fit(false)?).amax() < 1e-13);
+    Ok(())
+}
+
+/// A step per batch, the smaller last one among them.
+#[test]
+fn steps_are_counted() -> Result<()> {
+    for (batch, steps) in [(1, 20), (3, 7), (10, 2), (20, 1), (64, 1)] {
+        let mut trainer = Trainer::new(QuadraticCost, Sgd::new()).epochs(3).batch(batch);
+        trainer.fit(&mut net(), &data(20))?;
+        assert_eq!(trainer.optimizer().state().step, 3 * steps, "batches of {batch}");
+    }
+    Ok(())
+}
+
+/// An optimiser that has been elsewhere goes on from there.
+#[test]
+fn a_trainer_takes_the_optimiser_as_it_is() -> Result<()> {
+    let mut adam = Adam::new();
+    adam.step(0.1, &mut [0.0; 51], &[1.0; 51], &Group::all(51))?;
+    let mut trainer = Trainer::new(QuadraticCost, adam).epochs(1).batch(20);
+    trainer.fit(&mut net(), &data(20))?;
+    assert_eq!(trainer.optimizer().state().step, 2);
+    Ok(())
+}
+
+#[test]
+fn a_trainer_describes_itself() {
+    let text = format!("{:?}", Trainer::<f64>::new(QuadraticCost, Sgd::new()).epochs(7).batch(9).rate(0.5).seed(3));
+    for part in ["QuadraticCost", "Sgd", "epochs: 7", "batch: 9", "rate: 0.5", "seed: 3"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
