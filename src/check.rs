@@ -263,7 +263,7 @@ impl<'a> Comparison<'a> {
         let size = self.floor.max(analytic.abs()).max(numeric.abs());
         let error = (analytic - numeric).abs() / size;
         let error = if error.is_nan() { f64::INFINITY } else { error };
-        if uncertainty > 1e-7 * size {
+        if uncertainty > 2e-9 * size {
             self.report.undecided += 1;
             return;
         }
@@ -283,12 +283,15 @@ fn ridders(x: f64, mut f: impl FnMut(f64) -> f64) -> (f64, f64) {
     for row in 0..ROWS {
         let mut current = [0.0; ROWS];
         let (above, below) = (x + step, x - step);
-        current[0] = (f(above) - f(below)) / (above - below);
+        let (upper, lower) = (f(above), f(below));
+        current[0] = (upper - lower) / (above - below);
+        // What the rounding of the two costs makes of a step this small: two estimates can agree by chance.
+        let noise = 2.0 * f64::EPSILON * (upper.abs() + lower.abs()) / (above - below);
         let mut factor = 1.0;
         for column in 1..=row {
             factor *= 4.0;
             current[column] = (factor * current[column - 1] - previous[column - 1]) / (factor - 1.0);
-            let doubt = (current[column] - current[column - 1]).abs().max((current[column] - previous[column - 1]).abs());
+            let doubt = (current[column] - current[column - 1]).abs().max((current[column] - previous[column - 1]).abs()) + noise;
             if doubt < uncertainty {
                 (best, uncertainty) = (current[column], doubt);
             }

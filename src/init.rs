@@ -157,16 +157,10 @@ fn normal<T: Real>(weights: &mut [T], mean: f64, std: f64, rng: &mut dyn Rng) {
     }
 }
 
-/// Q of the QR factorisation of a normal matrix, with the signs that make it uniform over the orthogonal matrices
-/// (Mezzadri 2007), laid as outputs × inputs.
+/// Q of the QR factorisation of a normal matrix, laid as outputs × inputs. It is uniform over the orthogonal matrices
+/// where the diagonal of R is not negative (Mezzadri 2007), as nalgebra's is.
 fn orthonormal(inputs: usize, outputs: usize, rng: &mut dyn Rng) -> DMatrix<f64> {
     let (tall, wide) = (inputs.max(outputs), inputs.min(outputs));
-    let gauss = DMatrix::from_fn(tall, wide, |_, _| StandardNormal.sample(rng));
-    let (mut q, r) = gauss.qr().unpack();
-    for (j, mut column) in q.column_iter_mut().enumerate() {
-        if r[(j, j)] < 0.0 {
-            column.neg_mut();
-        }
-    }
+    let q = DMatrix::from_fn(tall, wide, |_, _| StandardNormal.sample(rng)).qr().q();
     if outputs >= inputs { q } else { q.transpose() }
 }
