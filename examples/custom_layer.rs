@@ -8,8 +8,8 @@
 //! ```
 
 use chainrule::prelude::*;
-use chainrule::rand::{Rng, RngExt};
-use chainrule::{Backward, Block, Gradient, Infer, Real, check};
+use chainrule::rand::RngExt;
+use chainrule::{Start, check};
 use std::f64::consts::PI;
 
 /// y = g ⊙ x, with a gain g for each feature.
@@ -29,8 +29,8 @@ impl<T: Real> Layer<T> for Gain {
         vec![Block::new("gain", Role::Weight, inputs, 1)]
     }
 
-    fn init(&self, _inputs: usize, gain: &mut [T], _rng: &mut dyn Rng) {
-        gain.fill(T::one());
+    fn start(&self, p: Start<'_, T>) {
+        p.params.fill(T::one());
     }
 
     fn infer(&self, p: Infer<'_, T>) {

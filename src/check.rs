@@ -5,9 +5,9 @@
 //! takes the check to about 1e−10 and past kinks that are not too near.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::layer::{Backward, Forward, Gradient, Layer, Scratch};
+use crate::layer::{Backward, Forward, Gradient, Layer, Scratch, Start};
 use crate::layout::place;
-use crate::loss::{Costs, Loss, reduce};
+use crate::loss::{Costs, Loss, Slopes, reduce, scale};
 use crate::random::stream;
 use crate::real::zeros;
 use crate::sequential::Sequential;
@@ -44,9 +44,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// The largest relative error; 0 where there was nothing to compare, ∞ where a derivative is NaN.
+    /// The largest relative error; ∞ where a derivative is NaN or none of them could be compared, 0 where there is none.
     pub fn error(&self) -> f64 {
-        self.worst.as_ref().map_or(0.0, |worst| worst.error)
+        let none = if self.undecided > 0 { f64::INFINITY } else { 0.0 };
+        self.worst.as_ref().map_or(none, |worst| worst.error)
     }
 }
 
@@ -89,6 +90,9 @@ pub fn network<'x, 't>(
 ) -> Result<Report> {
     let (x, target) = (x.into(), target.into());
     let mut tape = Tape::new();
+    net.gradient(x, target, loss, &mut tape)?;
+    tape.poison();
+    tape.seek(0, 0);
     let cost = net.gradient(x, target, loss, &mut tape)?;
     let mut params = net.params().to_vec();
     let mut scratch = Tape::new();
@@ -128,7 +132,7 @@ pub fn layer(layer: &dyn Layer<f64>, inputs: usize, batch: usize, seed: u64) -> 
     let mut rng = stream(seed);
     let count = blocks.iter().fold(0_usize, |sum, block| sum.saturating_add(block.len()));
     let mut params = zeros("check::layer", &[count])?;
-    layer.init(inputs, &mut params, &mut rng);
+    layer.start(Start { inputs, params: &mut params, rng: &mut rng });
     for p in &mut params {
         let u: f64 = StandardUniform.sample(&mut rng);
         *p += u - 0.5;
@@ -141,7 +145,7 @@ pub fn layer(layer: &dyn Layer<f64>, inputs: usize, batch: usize, seed: u64) -> 
     let (mut x, weights) = (normal(inputs)?, normal(outputs)?);
 
     let (mut y, mut cache, mut kernels) =
-        (vec![0.0; outputs * batch], zeros("check::layer", &[layer.cache_len(inputs), batch])?, Scratch::default());
+        (vec![f64::NAN; outputs * batch], zeros("check::layer", &[layer.cache_len(inputs), batch])?, Scratch::default());
     let mut cost = |params: &[f64], x: &[f64], y: &mut [f64], cache: &mut [f64]| {
         let (x, y_view) = (View::from_parts(x, inputs, batch), ViewMut::from_parts(y, outputs, batch));
         layer.forward(Forward { params, x, y: y_view, cache, seed, scratch: &mut kernels });
@@ -149,7 +153,8 @@ pub fn layer(layer: &dyn Layer<f64>, inputs: usize, batch: usize, seed: u64) -> 
     };
     let value = cost(&params, &x, &mut y, &mut cache);
 
-    let (mut grads, mut delta, mut dx, mut kernels) = (vec![0.0; params.len()], weights.clone(), vec![0.0; x.len()], Scratch::default());
+    let (mut grads, mut delta, mut dx, mut kernels) =
+        (vec![f64::NAN; params.len()], weights.clone(), vec![f64::NAN; x.len()], Scratch::default());
     let (x_view, y_view) = (View::from_parts(&x, inputs, batch), View::from_parts(&y, outputs, batch));
     let mut delta = ViewMut::from_parts(&mut delta, outputs, batch);
     layer.backward(Backward {
@@ -210,12 +215,15 @@ pub fn layer(layer: &dyn Layer<f64>, inputs: usize, batch: usize, seed: u64) -> 
 pub fn loss<'y, 't>(loss: &dyn Loss<f64>, y: impl Into<View<'y, f64>>, target: impl Into<View<'t, f64>>) -> Result<Report> {
     let (y, target) = (y.into(), target.into());
     let value = loss.value(y, target)?;
-    let gradient = loss.gradient(y, target)?;
+    let mut gradient = loss.gradient(y, target)?;
+    gradient.fill(f64::NAN);
+    loss.slopes(Slopes { y, target, dy: (&mut gradient).into() });
+    scale(loss.reduction(), (&mut gradient).into());
     let (rows, mut outputs) = (y.rows(), y.as_slice().to_vec());
     let mut comparison = Comparison::new(value, gradient.as_slice());
     for index in 0..outputs.len() {
         let start = outputs[index];
-        let mut costs = vec![0.0; target.cols()];
+        let mut costs = vec![f64::NAN; target.cols()];
         let numeric = ridders(start, |v| {
             outputs[index] = v;
             loss.costs(Costs { y: View::from_parts(&outputs, rows, target.cols()), target, costs: &mut costs });
@@ -263,7 +271,7 @@ impl<'a> Comparison<'a> {
         let size = self.floor.max(analytic.abs()).max(numeric.abs());
         let error = (analytic - numeric).abs() / size;
         let error = if error.is_nan() { f64::INFINITY } else { error };
-        if uncertainty > 2e-9 * size {
+        if uncertainty > 2e-9 * size && error.is_finite() {
             self.report.undecided += 1;
             return;
         }

@@ -13,7 +13,7 @@ use rand_distr::{Distribution, StandardNormal, StandardUniform};
 /// | variant | distribution | source |
 /// |---|---|---|
 /// | `Zeros`, `Constant(c)` | all 0, all c | |
-/// | `Uniform { low, high }` | uniform on [low, high) | |
+/// | `Uniform { low, high }` | uniform on [low, high), in `f32` rounded to [low, high] | |
 /// | `Normal { mean, std }` | normal | |
 /// | `HeNormal`, `HeUniform` | std √(2/n); limit √(6/n) | He et al. 2015 (Kaiming) |
 /// | `GlorotNormal`, `GlorotUniform` | std √(2/(n+m)); limit √(6/(n+m)) | Glorot & Bengio 2010 (Xavier) |
@@ -108,15 +108,35 @@ impl Init {
     }
 
     /// Fills the `outputs × inputs` weights, column after column. A layer of another crate calls it from its own
-    /// [`Layer::init`](crate::Layer::init); a wrong length fills what is there.
+    /// [`Layer::start`](crate::Layer::start).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] for a parameter of the distribution out of range or no inputs or outputs,
+    /// [`ErrorKind::Shape`] when there are not inputs · outputs weights.
     ///
     /// ```
     /// use chainrule::{Init, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
     /// let mut weights = [0.0_f64; 6];
-    /// Init::HeNormal.fill(&mut weights, 3, 2, &mut Xoshiro256PlusPlus::seed_from_u64(1));
+    /// Init::HeNormal.fill(&mut weights, 3, 2, &mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     /// assert!(weights.iter().all(|w| *w != 0.0));
+    /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn fill<T: Real>(&self, weights: &mut [T], inputs: usize, outputs: usize, rng: &mut dyn Rng) {
+    pub fn fill<T: Real>(&self, weights: &mut [T], inputs: usize, outputs: usize, rng: &mut dyn Rng) -> Result<()> {
+        self.check::<T>()?;
+        if inputs == 0 || outputs == 0 {
+            let given = format!("{inputs} and {outputs}");
+            return Err(Error::new(ErrorKind::Value, "Init::fill", "at least 1 input and 1 output", given));
+        }
+        if inputs.checked_mul(outputs) != Some(weights.len()) {
+            let expected = format!("{outputs} × {inputs} weights");
+            return Err(Error::new(ErrorKind::Shape, "Init::fill", expected, weights.len()));
+        }
+        self.fill_unchecked(weights, inputs, outputs, rng);
+        Ok(())
+    }
+
+    /// [`fill`](Self::fill) of what has been checked; also fills biases, by the numbers of their layer.
+    pub(crate) fn fill_unchecked<T: Real>(&self, weights: &mut [T], inputs: usize, outputs: usize, rng: &mut dyn Rng) {
         let (n, m) = (inputs as f64, outputs as f64);
         match *self {
             Self::Zeros => weights.fill(T::zero()),

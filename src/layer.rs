@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::real::Real;
 use crate::view::{View, ViewMut};
 use alloc::{borrow::Cow, string::String, vec::Vec};
-use core::fmt::Debug;
+use core::fmt::{self, Debug};
 use rand::Rng;
 
 /// What a block of parameters is, by which optimiser groups choose.
@@ -53,7 +53,7 @@ impl Block {
     }
 }
 
-/// Reusable buffers of the kernels; lives in a [`Tape`](crate::Tape).
+/// Reusable buffers of this crate's kernels, opaque to layers of other crates; lives in a [`Tape`](crate::Tape).
 #[derive(Clone, Debug)]
 pub struct Scratch<T> {
     pub(crate) pack: Vec<T>,
@@ -62,6 +62,23 @@ pub struct Scratch<T> {
 impl<T> Default for Scratch<T> {
     fn default() -> Self {
         Self { pack: Vec::new() }
+    }
+}
+
+/// What [`Layer::start`] works on.
+#[non_exhaustive]
+pub struct Start<'a, T> {
+    /// The number of inputs.
+    pub inputs: usize,
+    /// The layer's parameters: its blocks, one after the other; all 0.
+    pub params: &'a mut [T],
+    /// Where random numbers come from.
+    pub rng: &'a mut dyn Rng,
+}
+
+impl<T: Debug> Debug for Start<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Start").field("inputs", &self.inputs).field("params", &self.params).finish_non_exhaustive()
     }
 }
 
@@ -143,7 +160,7 @@ pub struct Gradient<'a, T> {
 /// many networks and many parameter vectors at once. The structs it works on cannot be made outside this crate: what a
 /// layer is given always fits, and no call of the public interface can hand it a wrong shape.
 ///
-/// A layer of another crate implements five methods; the example `custom_layer` does it in under forty lines, and
+/// A layer of another crate implements four methods, and three more where it has parameters; the example `custom_layer` does it in under forty lines, and
 /// [`check::layer`](crate::check::layer) tests its derivatives.
 ///
 /// The passes, with δ = ∂C/∂z of the layer and ∂C/∂x handed to the layer below:
@@ -170,8 +187,8 @@ pub trait Layer<T: Real>: Debug + Send + Sync {
     }
 
     /// Starts the parameters, which are 0.
-    fn init(&self, inputs: usize, params: &mut [T], rng: &mut dyn Rng) {
-        let _ = (inputs, params, rng);
+    fn start(&self, p: Start<'_, T>) {
+        let _ = p;
     }
 
     /// How many numbers per sample the forward pass keeps for the backward pass, beside x and y.

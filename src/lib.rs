@@ -25,10 +25,10 @@ mod train;
 mod view;
 
 pub use activation::{Activation, Breakpoints, OutputRange};
-pub use data::{Batches, Dataset, Scaler, one_hot};
+pub use data::{Batches, Dataset, EpochBatches, Scaler, one_hot};
 pub use error::{Error, ErrorKind, Result};
 pub use init::Init;
-pub use layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Scratch};
+pub use layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start};
 pub use layers::{Dense, Dropout, Softmax};
 pub use loss::{
     Costs, CrossEntropy, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, QuadraticCost, Reduction,
@@ -48,8 +48,8 @@ pub mod prelude {
     pub use crate::{
         Activation, Adam, Backward, Block, CrossEntropy, Dataset, Dense, Dropout, Error, ErrorKind, Forward, Gradient, Group, Hinge, Huber,
         Infer, Init, KlDivergence, Layer, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Optimizer, QuadraticCost, Real, Result, Role,
-        Scaler, Sequential, Sgd, SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, SumSquaredError, Tape, Trainer, View, ViewMut, metrics,
-        one_hot,
+        Scaler, Sequential, Sgd, SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, Start, SumSquaredError, Tape, Trainer, View, ViewMut,
+        metrics, one_hot,
     };
     pub use core::ops::ControlFlow;
     pub use nalgebra::{DMatrix, DVector};

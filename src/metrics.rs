@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::check_pair;
-use crate::real::Real;
+use crate::real::{Real, is_nan};
 use crate::view::View;
 use alloc::{format, string::ToString, vec, vec::Vec};
 use core::fmt;
@@ -31,8 +31,7 @@ fn classes_from<T: Real>(y: View<'_, T>, threshold: f64) -> Result<Vec<usize>> {
     }
     let mut classes = Vec::with_capacity(y.cols());
     for (sample, column) in y.iter().enumerate() {
-        #[allow(clippy::eq_op, reason = "the portable test for NaN")]
-        if let Some(row) = column.iter().position(|v| v != v) {
+        if let Some(row) = column.iter().position(|v| is_nan(*v)) {
             let place = format!("metrics::classes, row {row}, column {sample}");
             return Err(Error::new(ErrorKind::NotFinite, place, "a number", "NaN"));
         }
@@ -45,8 +44,8 @@ fn classes_from<T: Real>(y: View<'_, T>, threshold: f64) -> Result<Vec<usize>> {
 }
 
 /// The fraction of samples whose [class](classes) is that of their target. Predictions are probabilities or scores of
-/// classes, one row each, or one row: of probabilities with targets 0 and 1, of margins with targets −1 and 1
-/// (where a target is negative, the border is 0 in place of ½).
+/// classes, one row each, or one row of probabilities; targets likewise. For one row of margins with targets −1 and 1
+/// take [`margin_accuracy`].
 ///
 /// # Errors
 /// As [`classes`]; [`ErrorKind::Shape`] when the shapes differ.
@@ -59,8 +58,26 @@ fn classes_from<T: Real>(y: View<'_, T>, threshold: f64) -> Result<Vec<usize>> {
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 pub fn accuracy<T: Real>(y: View<'_, T>, target: View<'_, T>) -> Result<f64> {
-    check_pair("metrics::accuracy", y, target)?;
-    let threshold = if target.as_slice().iter().any(|t| *t < T::zero()) { 0.0 } else { 0.5 };
+    accuracy_from("metrics::accuracy", y, target, 0.5)
+}
+
+/// As [`accuracy`], for margins: a single row means its class from 0 on, as with [`Hinge`](crate::Hinge).
+///
+/// # Errors
+/// As [`accuracy`].
+///
+/// ```
+/// use chainrule::{View, metrics};
+/// let (y, t) = ([0.3, -2.0, 0.1], [1.0, -1.0, -1.0]);
+/// assert_eq!(metrics::margin_accuracy(View::new(&y, 1)?, View::new(&t, 1)?)?, 2.0 / 3.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn margin_accuracy<T: Real>(y: View<'_, T>, target: View<'_, T>) -> Result<f64> {
+    accuracy_from("metrics::margin_accuracy", y, target, 0.0)
+}
+
+fn accuracy_from<T: Real>(place: &str, y: View<'_, T>, target: View<'_, T>, threshold: f64) -> Result<f64> {
+    check_pair(place, y, target)?;
     let predicted = classes_from(y, threshold).map_err(|error| error.within("predictions"))?;
     let actual = classes_from(target, threshold).map_err(|error| error.within("targets"))?;
     let right = predicted.iter().zip(&actual).filter(|(p, a)| p == a).count();
@@ -89,7 +106,7 @@ impl ConfusionMatrix {
     ///
     /// # Errors
     /// [`ErrorKind::Empty`] without a sample, [`ErrorKind::Shape`] when the lengths differ, [`ErrorKind::Value`] for a
-    /// label beyond the classes.
+    /// label beyond the classes or more than 8192 classes.
     pub fn new(predicted: &[usize], actual: &[usize], classes: usize) -> Result<Self> {
         if actual.is_empty() {
             return Err(Error::new(ErrorKind::Empty, "ConfusionMatrix::new", "at least 1 sample", 0));

@@ -2,9 +2,9 @@
 
 use crate::activation::OutputRange;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role};
+use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Start};
 use crate::layout::{Layout, place};
-use crate::loss::{Costs, Loss, Slopes, check_pair, reduce, scale};
+use crate::loss::{Costs, Loss, Slopes, reduce, scale};
 use crate::random::{Purpose, derive};
 use crate::real::{Real, zeros};
 use crate::tape::{Stage, Tape};
@@ -112,7 +112,8 @@ impl<T: Real> Sequential<T> {
     pub fn reset(&mut self, rng: &mut impl Rng) {
         self.params.fill(T::zero());
         for (index, layer) in self.layers.iter().enumerate() {
-            layer.init(self.layout.widths[index], &mut self.params[self.layout.param_range(index)], rng);
+            let params = &mut self.params[self.layout.param_range(index)];
+            layer.start(Start { inputs: self.layout.widths[index], params, rng });
         }
     }
 
@@ -242,7 +243,8 @@ impl<T: Real> Sequential<T> {
     pub fn predict<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
         let x = x.into();
         self.here().check_inputs(x)?;
-        let mut y = DMatrix::zeros(self.outputs(), x.cols());
+        let y = zeros("outputs of Sequential::predict", &[self.outputs(), x.cols()])?;
+        let mut y = DMatrix::from_vec(self.outputs(), x.cols(), y);
         self.here().predict_into(x, &mut y, &mut Tape::new())?;
         Ok(y)
     }
@@ -372,11 +374,6 @@ impl<T: Real> At<'_, T> {
     ) -> Result<T> {
         let (x, target) = (x.into(), target.into());
         self.check_pass(x, target, loss)?;
-        Ok(self.cost_unchecked(x, target, loss, tape))
-    }
-
-    /// [`cost`](Self::cost) of what has been checked.
-    pub(crate) fn cost_unchecked(&self, x: View<'_, T>, target: View<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) -> T {
         let outputs = self.net.outputs();
         let (mut y, mut costs) = (core::mem::take(&mut tape.ping_pong[2]), core::mem::take(&mut tape.costs));
         y.resize(outputs * x.cols().min(INFERENCE_BATCH), T::zero());
@@ -390,15 +387,15 @@ impl<T: Real> At<'_, T> {
         }
         let cost = reduce(loss.reduction(), &costs);
         (tape.ping_pong[2], tape.costs) = (y, costs);
-        cost
+        Ok(cost)
     }
 
     /// The cost on a batch in training (with dropout), and by the four equations δˡ, ∂C/∂Wˡ and ∂C/∂bˡ of every layer
     /// into the tape.
     ///
     /// # Errors
-    /// Those of [`cost`](Self::cost), and [`ErrorKind::Untrainable`] when a layer's derivative is 0 everywhere (step and
-    /// sign without a surrogate). A cost that is NaN or infinite is returned, not refused.
+    /// Those of [`cost`](Self::cost), and [`ErrorKind::Untrainable`] when the derivative of a layer at or above
+    /// parameters is 0 everywhere (step and sign without a surrogate). A cost that is NaN or infinite is returned, not refused.
     pub fn gradient<'x, 't>(
         &self,
         x: impl Into<View<'x, T>>,
@@ -434,8 +431,8 @@ impl<T: Real> At<'_, T> {
         cost
     }
 
-    /// As [`gradient`](Self::gradient), for a cost that is no [`Loss`]: `slopes` is given the outputs y and overwrites
-    /// ∂C/∂y, both outputs × samples; what it returns is returned.
+    /// As [`gradient`](Self::gradient), for a cost that is no [`Loss`]: `slopes` is given the outputs y and ∂C/∂y = 0 to be
+    /// overwritten, both outputs × samples; what it returns is returned.
     ///
     /// # Errors
     /// Those of [`predict_into`](Self::predict_into), [`ErrorKind::Untrainable`], and what `slopes` returns; the tape then
@@ -466,7 +463,9 @@ impl<T: Real> At<'_, T> {
         self.check_inputs(x)?;
         self.check_trainable()?;
         self.forward(x, tape);
-        let (y, dy) = tape.top(self.net.outputs());
+        let (y, mut dy) = tape.top(self.net.outputs());
+        // What the caller leaves out is 0, not what another pass left.
+        dy.as_mut_slice().fill(T::zero());
         let result = slopes(y, dy)?;
         self.backward(x, tape);
         Ok(result)
@@ -487,8 +486,7 @@ impl<T: Real> At<'_, T> {
             return Err(Error::new(ErrorKind::Incompatible, top, expected, format!("outputs in {range:?}")));
         }
         loss.check(outputs)?;
-        loss.check_targets(target)?;
-        check_pair("loss", target, target)
+        loss.check_targets(target)
     }
 
     fn check_inputs(&self, x: View<'_, T>) -> Result<()> {
@@ -503,7 +501,9 @@ impl<T: Real> At<'_, T> {
     }
 
     pub(crate) fn check_trainable(&self) -> Result<()> {
-        match self.net.layers.iter().position(|layer| !layer.is_trainable()) {
+        // A layer without a derivative hides only the parameters up to its own: fixed features may step.
+        let layout = &self.net.layout;
+        match self.net.layers.iter().enumerate().position(|(index, layer)| !layer.is_trainable() && layout.params[index + 1] > 0) {
             None => Ok(()),
             Some(index) => Err(Error::new(
                 ErrorKind::Untrainable,
@@ -631,14 +631,21 @@ impl<T: Real> fmt::Display for Sequential<T> {
     }
 }
 
-/// Equal shapes and equal parameters.
-impl<T: Real> PartialEq for Sequential<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.layout == other.layout && self.params == other.params
+impl<T: Real> Sequential<T> {
+    /// Whether the layers are the same, as their `Debug` form shows them.
+    fn same_layers(&self, other: &Self) -> bool {
+        self.layout == other.layout && format!("{:?}", self.layers) == format!("{:?}", other.layers)
     }
 }
 
-/// Equal shapes, and every two parameters within `epsilon`.
+/// The same layers (by their `Debug` form) and equal parameters.
+impl<T: Real> PartialEq for Sequential<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.params == other.params && self.same_layers(other)
+    }
+}
+
+/// The same layers, and every two parameters within `epsilon`.
 impl<T: Real + AbsDiffEq<Epsilon = T>> AbsDiffEq for Sequential<T> {
     type Epsilon = T;
 
@@ -647,17 +654,17 @@ impl<T: Real + AbsDiffEq<Epsilon = T>> AbsDiffEq for Sequential<T> {
     }
 
     fn abs_diff_eq(&self, other: &Self, epsilon: T) -> bool {
-        self.layout == other.layout && self.params.iter().zip(&other.params).all(|(a, b)| a.abs_diff_eq(b, epsilon))
+        self.same_layers(other) && self.params.iter().zip(&other.params).all(|(a, b)| a.abs_diff_eq(b, epsilon))
     }
 }
 
-/// Equal shapes, and every two parameters within `epsilon` or a relative difference of `max_relative`.
+/// The same layers, and every two parameters within `epsilon` or a relative difference of `max_relative`.
 impl<T: Real + RelativeEq<Epsilon = T>> RelativeEq for Sequential<T> {
     fn default_max_relative() -> T {
         <T as RelativeEq>::default_max_relative()
     }
 
     fn relative_eq(&self, other: &Self, epsilon: T, max_relative: T) -> bool {
-        self.layout == other.layout && self.params.iter().zip(&other.params).all(|(a, b)| a.relative_eq(b, epsilon, max_relative))
+        self.same_layers(other) && self.params.iter().zip(&other.params).all(|(a, b)| a.relative_eq(b, epsilon, max_relative))
     }
 }

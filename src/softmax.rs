@@ -37,7 +37,7 @@ impl<T: Real> Pass for Columns<'_, T> {
     }
 }
 
-/// The largest element that is a number; −∞-like the first where none is.
+/// The largest element; where there are NaN, any of the elements will do.
 #[inline(always)]
 fn maximum<T: Real>(column: &[T]) -> T {
     column.iter().fold(column[0], |max, z| if *z > max { *z } else { max })
@@ -45,7 +45,8 @@ fn maximum<T: Real>(column: &[T]) -> T {
 
 /// (m, l) with ln Σ e^z = m + l, m the largest element and l = ln(1 + the rest): apart, because m − zⱼ + l is exact
 /// where one class is certain.
-pub(crate) fn log_sum_exp<T: Real>(column: &[T]) -> (T, T) {
+#[inline(always)]
+pub(crate) fn log_sum_exp<T: Real, const FMA: bool>(column: &[T]) -> (T, T) {
     let max = maximum(column);
     let mut seen = false;
     let rest = column.iter().fold(T::zero(), |sum, z| {
@@ -53,7 +54,7 @@ pub(crate) fn log_sum_exp<T: Real>(column: &[T]) -> (T, T) {
             seen = true;
             sum
         } else {
-            sum + (*z - max).exp_kernel::<false>()
+            sum + (*z - max).exp_kernel::<FMA>()
         }
     });
     (max, rest.ln_1p())

@@ -205,6 +205,14 @@ impl<T: Real> Tape<T> {
         self.stage = Stage::Empty;
     }
 
+    /// Makes all numbers NaN, to show a layer that does not overwrite what it shall.
+    pub(crate) fn poison(&mut self) {
+        let nan = T::of(f64::NAN);
+        for numbers in [&mut self.activations, &mut self.deltas, &mut self.cache, &mut self.grads, &mut self.costs] {
+            numbers.fill(nan);
+        }
+    }
+
     /// The outputs of the last layer and the place of ∂C/∂ them.
     pub(crate) fn top(&mut self, outputs: usize) -> (View<'_, T>, ViewMut<'_, T>) {
         let start = self.activations.len() - outputs * self.batch;

@@ -178,8 +178,8 @@ fn batches() {
     let data = data::<f64>(100);
     for mut batches in [Batches::in_order(7).expect("a size"), Batches::shuffled(7, 1).expect("a size")] {
         let mut epoch = |number| {
-            batches.begin(&data, number);
-            while batches.next(&data).is_some() {}
+            let mut batches = batches.epoch(&data, number);
+            while batches.next_batch().is_some() {}
         };
         epoch(0);
         assert_eq!(allocations(|| epoch(1)), 0);

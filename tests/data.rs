@@ -27,12 +27,12 @@ fn numbers(x: View<'_, f64>, t: View<'_, f64>) -> Vec<usize> {
 
 /// The numbers of the samples of an epoch, batch by batch.
 fn epoch(batches: &mut Batches<f64>, data: &Dataset<f64>, epoch: u64) -> Vec<Vec<usize>> {
-    batches.begin(data, epoch);
+    let mut batches = batches.epoch(data, epoch);
     let mut all = vec![];
-    while let Some((x, t)) = batches.next(data) {
+    while let Some((x, t)) = batches.next_batch() {
         all.push(numbers(x, t));
     }
-    assert!(batches.next(data).is_none(), "after the last there is none");
+    assert!(batches.next_batch().is_none(), "after the last there is none");
     all
 }
 
@@ -96,9 +96,9 @@ fn batches_in_order() -> Result<()> {
         assert_eq!(epoch(&mut batches, &data, number), [vec![0, 1, 2], vec![3, 4, 5], vec![6]]);
     }
     // Borrowed, not copied.
-    batches.begin(&data, 0);
-    batches.next(&data);
-    let (x, t) = batches.next(&data).expect("a second batch");
+    let mut batches = batches.epoch(&data, 0);
+    batches.next_batch();
+    let (x, t) = batches.next_batch().expect("a second batch");
     assert!(std::ptr::eq(x.as_slice(), &data.inputs().as_slice()[9..18]));
     assert!(std::ptr::eq(t.as_slice(), &data.targets().as_slice()[6..12]));
     Ok(())
@@ -159,8 +159,7 @@ fn an_epoch_begun_anew() -> Result<()> {
     let data = numbered(7);
     for mut batches in [Batches::in_order(3)?, Batches::shuffled(3, 5)?] {
         let whole = epoch(&mut batches, &data, 2);
-        batches.begin(&data, 2);
-        batches.next(&data);
+        batches.epoch(&data, 2).next_batch();
         assert_eq!(epoch(&mut batches, &data, 2), whole);
     }
     Ok(())

@@ -174,8 +174,8 @@ fn numbered(n: usize) -> Dataset<f64> {
 
 fn order(batches: &mut Batches<f64>, data: &Dataset<f64>, epoch: u64) -> Vec<f64> {
     let mut order = vec![];
-    batches.begin(data, epoch);
-    while let Some((x, t)) = batches.next(data) {
+    let mut batches = batches.epoch(data, epoch);
+    while let Some((x, t)) = batches.next_batch() {
         assert_eq!(x, t);
         order.extend(x.as_slice());
     }
@@ -355,8 +355,8 @@ fn epochs(net: &mut Sequential<f64>, optimizer: &mut dyn Optimizer<f64>, tape: &
     let (data, groups) = (data(), Group::all(net.params().len()));
     let mut batches = Batches::shuffled(5, 11)?;
     for epoch in epochs {
-        batches.begin(&data, epoch);
-        while let Some((x, t)) = batches.next(&data) {
+        let mut batches = batches.epoch(&data, epoch);
+        while let Some((x, t)) = batches.next_batch() {
             net.gradient(x, t, &MeanSquaredError, tape)?;
             optimizer.step(0.05, net.params_mut(), tape.grads(), &groups)?;
         }

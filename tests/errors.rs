@@ -783,14 +783,14 @@ fn states_of_another_rule() {
     let expected = |what: &str| format!("Optimizer::restore: expected a state of {what} of one length, got");
     let (plain, momentum, adam) = (expected("Sgd with 0 vectors"), expected("Sgd with 1 vectors"), expected("Adam with 2 vectors"));
     let cases: Vec<(AnyOptimizer, OptimizerState<f64>, String)> = vec![
-        (Box::new(Adam::new()), state("Sgd", vec![ones(3)]), format!("{adam} Sgd with vectors of [3]")),
-        (Box::new(Adam::new()), state("Sgd", vec![ones(3), ones(3)]), format!("{adam} Sgd with vectors of [3, 3]")),
-        (Box::new(Adam::new()), state("Adam", vec![ones(3)]), format!("{adam} Adam with vectors of [3]")),
-        (Box::new(Adam::new()), state("Adam", vec![ones(3), ones(2)]), format!("{adam} Adam with vectors of [3, 2]")),
-        (Box::new(Adam::new()), state("", vec![]), format!("{adam}  with vectors of []")),
-        (Box::new(Sgd::new()), state("Sgd", vec![ones(3)]), format!("{plain} Sgd with vectors of [3]")),
-        (Box::new(Sgd::new().momentum(0.9)), state("Sgd", vec![]), format!("{momentum} Sgd with vectors of []")),
-        (Box::new(Sgd::new().momentum(0.9)), state("Adam", vec![ones(3)]), format!("{momentum} Adam with vectors of [3]")),
+        (Box::new(Adam::new()), state("Sgd", vec![ones(3)]), format!("{adam} Sgd after 3 steps with vectors of [3]")),
+        (Box::new(Adam::new()), state("Sgd", vec![ones(3), ones(3)]), format!("{adam} Sgd after 3 steps with vectors of [3, 3]")),
+        (Box::new(Adam::new()), state("Adam", vec![ones(3)]), format!("{adam} Adam after 3 steps with vectors of [3]")),
+        (Box::new(Adam::new()), state("Adam", vec![ones(3), ones(2)]), format!("{adam} Adam after 3 steps with vectors of [3, 2]")),
+        (Box::new(Adam::new()), state("", vec![]), format!("{adam}  after 3 steps with vectors of []")),
+        (Box::new(Sgd::new()), state("Sgd", vec![ones(3)]), format!("{plain} Sgd after 3 steps with vectors of [3]")),
+        (Box::new(Sgd::new().momentum(0.9)), state("Sgd", vec![]), format!("{momentum} Sgd after 3 steps with vectors of []")),
+        (Box::new(Sgd::new().momentum(0.9)), state("Adam", vec![ones(3)]), format!("{momentum} Adam after 3 steps with vectors of [3]")),
     ];
     for (mut optimizer, state, text) in cases {
         optimizer.step(0.1, &mut [1.0, 2.0], &[0.1, 0.2], &Group::all(2)).expect("a sound step");
@@ -807,10 +807,13 @@ fn states_of_another_length() {
     adam.restore(&OptimizerState { rule: "Adam".into(), step: 3, slots: vec![vec![1.0; 3]; 2] }).expect("a state of this rule");
     let text = "params of Adam::step: expected 3 parameters, as in the steps before, got 2";
     step_refused(&mut adam, 0.1, &[1.0, 2.0], &[0.1, 0.2], &Group::all(2), Shape, text);
-    // A step has been counted, but its vectors are missing.
-    adam.restore(&OptimizerState { rule: "Adam".into(), step: 3, slots: vec![vec![]; 2] }).expect("a state of this rule");
-    let text = "params of Adam::step: expected 0 parameters, as in the steps before, got 2";
-    step_refused(&mut adam, 0.1, &[1.0, 2.0], &[0.1, 0.2], &Group::all(2), Shape, text);
+    // A step has been counted, but its vectors are missing; and the other way round.
+    for (step, length) in [(3, 0), (0, 3)] {
+        let state = OptimizerState { rule: "Adam".into(), step, slots: vec![vec![1.0; length]; 2] };
+        let given = format!("got Adam after {step} steps with vectors of [{length}, {length}]");
+        let text = format!("Optimizer::restore: expected a state of Adam with 2 vectors of one length, {given}");
+        refused(adam.restore(&state), Incompatible, &text);
+    }
 }
 
 /// A saved state may hold any count, the last one too: that is refused or counted, but no panic.

@@ -616,8 +616,8 @@ impl Layer<f64> for Square {
         vec![Block::new("gain", Role::Weight, inputs, 1), Block::new("shift", Role::Bias, 1, inputs)]
     }
 
-    fn init(&self, inputs: usize, params: &mut [f64], _: &mut dyn chainrule::rand::Rng) {
-        params[..inputs].fill(1.0);
+    fn start(&self, p: chainrule::Start<'_, f64>) {
+        p.params[..p.inputs].fill(1.0);
     }
 
     fn infer(&self, mut p: Infer<'_, f64>) {
@@ -790,5 +790,79 @@ fn a_gradient_is_one_pass() -> Result<()> {
         .build(&mut rng(10))?;
     net.gradient(&DMatrix::from_element(3, 7, 0.5), &DMatrix::from_element(1, 7, 1.0), &QuadraticCost, &mut Tape::new())?;
     assert_eq!((FORWARD.load(Ordering::Relaxed), BACKWARD.load(Ordering::Relaxed)), (1, 1));
+    Ok(())
+}
+
+/// A layer that adds to its gradient in place of overwriting it is right on a fresh tape and wrong on the next pass.
+#[derive(Debug)]
+struct Adds;
+
+impl Layer<f64> for Adds {
+    fn name(&self) -> String {
+        "Adds".into()
+    }
+
+    fn outputs(&self, inputs: usize) -> Result<usize> {
+        Ok(inputs)
+    }
+
+    fn blocks(&self, inputs: usize) -> Vec<Block> {
+        vec![Block::new("shift", Role::Bias, inputs, 1)]
+    }
+
+    fn infer(&self, mut p: Infer<'_, f64>) {
+        for (y, x) in p.y.iter_mut().zip(p.x.iter()) {
+            for ((y, x), b) in y.iter_mut().zip(x).zip(p.params) {
+                *y = x + b;
+            }
+        }
+    }
+
+    fn backward(&self, p: Backward<'_, f64>) {
+        if let Some(mut dx) = p.dx {
+            dx.as_mut_slice().copy_from_slice(p.delta.as_view().as_slice());
+        }
+    }
+
+    fn gradient(&self, p: Gradient<'_, f64>) {
+        for delta in p.delta.iter() {
+            for (db, delta) in p.grads.iter_mut().zip(delta) {
+                *db += delta;
+            }
+        }
+    }
+}
+
+#[test]
+fn the_checker_sees_what_is_not_overwritten() -> Result<()> {
+    assert_eq!(check::layer(&Adds, 2, 3, 1)?.error(), f64::INFINITY);
+    let net = Sequential::builder(2).layer(Adds).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    let x = DMatrix::from_element(2, 3, 0.5);
+    assert_eq!(check::network(&net, &x, &x, &QuadraticCost)?.error(), f64::INFINITY);
+    Ok(())
+}
+
+/// What a caller leaves out of ∂C/∂y is 0, whatever the tape held before.
+#[test]
+fn slopes_start_at_zero() -> Result<()> {
+    let net = Sequential::<f64>::builder(2).layer(Dense::new(2, Activation::Tanh)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    let x = DMatrix::from_element(2, 3, 0.5);
+    let mut tape = Tape::new();
+    net.gradient(&x, &x, &QuadraticCost, &mut tape)?;
+    net.gradient_with(&x, &mut tape, |_, _| Ok(()))?;
+    assert!(tape.grads().iter().all(|g| *g == 0.0), "{:?}", tape.grads());
+    Ok(())
+}
+
+/// Fixed features may step: only parameters at or below a layer without a derivative are out of reach.
+#[test]
+fn a_step_below_all_parameters_is_trained_past() -> Result<()> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+    let x = DMatrix::from_element(2, 3, 0.5);
+    let above = Sequential::<f64>::builder(2).layer(Activation::Sign).layer(Dense::new(2, Activation::Tanh)).build(&mut rng)?;
+    above.gradient(&x, &x, &QuadraticCost, &mut Tape::new())?;
+    let below = Sequential::<f64>::builder(2).layer(Dense::new(2, Activation::Tanh)).layer(Activation::Sign).build(&mut rng)?;
+    let error = below.gradient(&x, &x, &QuadraticCost, &mut Tape::new()).expect_err("nothing passes");
+    assert_eq!(error.kind(), ErrorKind::Untrainable);
     Ok(())
 }

@@ -166,7 +166,7 @@ fn variance_survives_depth() -> Result<()> {
         }
         let net = net.build(&mut rng(50))?;
         let mut x = vec![0.0_f64; 400 * 5];
-        Init::Normal { mean: 0.0, std: 1.0 }.fill(&mut x, 400, 5, &mut rng(51));
+        Init::Normal { mean: 0.0, std: 1.0 }.fill(&mut x, 400, 5, &mut rng(51))?;
         let y = net.predict(View::new(&x, 400)?)?;
         let power = y.norm_squared() / y.len() as f64;
         assert!((0.3..3.0).contains(&power), "{activation}, {init:?}: mean square {power} after ten layers");

@@ -53,12 +53,16 @@ fn accuracies() -> Result<()> {
 /// Margins with targets −1 and 1: the border is 0, and on it is class 1, as ½ is of probabilities.
 #[test]
 fn accuracies_of_margins() -> Result<()> {
-    let accuracy = |y: &[f64], t: &[f64]| metrics::accuracy(View::new(y, 1)?, View::new(t, 1)?);
-    assert_eq!(accuracy(&[0.3, -0.3, 0.0, 7.0], &[1.0, -1.0, 1.0, -1.0])?, 0.75);
-    assert_eq!(accuracy(&[0.3, -0.3, 0.5, 7.0], &[0.0, 0.0, 1.0, 0.0])?, 0.75);
+    let by_margin = |y: &[f64], t: &[f64]| metrics::margin_accuracy(View::new(y, 1)?, View::new(t, 1)?);
+    assert_eq!(by_margin(&[0.3, -0.3, 0.0, 7.0], &[1.0, -1.0, 1.0, -1.0])?, 0.75);
+    // Whatever the other samples are.
+    assert_eq!(by_margin(&[0.3], &[1.0])?, 1.0);
+    let by_probability = metrics::accuracy(View::new(&[0.3, -0.3, 0.5, 7.0], 1)?, View::new(&[0.0, 0.0, 1.0, 0.0], 1)?)?;
+    assert_eq!(by_probability, 0.75);
     // Several rows are compared with each other, whatever their signs.
     let (y, t) = (DMatrix::from_column_slice(2, 2, &[-0.2, -0.1, 0.1, 0.2]), DMatrix::from_column_slice(2, 2, &[-1.0, 1.0, 1.0, -1.0]));
     assert_eq!(metrics::accuracy((&y).into(), (&t).into())?, 0.5);
+    assert_eq!(metrics::margin_accuracy((&y).into(), (&t).into())?, 0.5);
     Ok(())
 }
 

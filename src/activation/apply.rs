@@ -42,6 +42,7 @@ impl Activation {
         match self {
             Self::LeakyRelu { slope } => finite("slope of leaky_relu", *slope),
             Self::Elu { alpha } => finite("alpha of elu", *alpha),
+            Self::Breakpoints(points) => points.check::<T>(),
             Self::Surrogate { value, derivative } => value.check::<T>().and(derivative.check::<T>()),
             _ => Ok(()),
         }

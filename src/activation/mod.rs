@@ -158,7 +158,8 @@ impl Activation {
         self.surrogate(Self::Linear)
     }
 
-    /// Whether gradient descent can pass: false for `Step` and `Sign`, and for a surrogate that is one of them.
+    /// Whether gradient descent can pass: false for `Step`, `Sign` and constant breakpoints, and for a surrogate that is one
+    /// of them.
     ///
     /// ```
     /// use chainrule::Activation;
@@ -168,6 +169,7 @@ impl Activation {
     pub fn is_trainable(&self) -> bool {
         match self {
             Self::Step | Self::Sign => false,
+            Self::Breakpoints(points) => !points.is_constant(),
             Self::Surrogate { derivative, .. } => derivative.is_trainable(),
             _ => true,
         }

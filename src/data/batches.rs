@@ -15,9 +15,9 @@ use alloc::vec::Vec;
 /// use chainrule::{Batches, Dataset, nalgebra::DMatrix};
 /// let data = Dataset::new(DMatrix::from_fn(2, 10, |_, j| j as f64), DMatrix::from_fn(1, 10, |_, j| j as f64))?;
 /// let mut batches = Batches::shuffled(4, 7)?;
-/// batches.begin(&data, 0);
+/// let mut epoch = batches.epoch(&data, 0);
 /// let mut sizes = vec![];
-/// while let Some((x, t)) = batches.next(&data) {
+/// while let Some((x, t)) = epoch.next_batch() {
 ///     assert_eq!(x.as_slice()[0], t.as_slice()[0]); // inputs and targets stay together
 ///     sizes.push(x.cols());
 /// }
@@ -30,7 +30,6 @@ pub struct Batches<T> {
     /// The seed of the orders; `None` keeps the order of the data set.
     seed: Option<u64>,
     order: Vec<usize>,
-    next: usize,
     inputs: Vec<T>,
     targets: Vec<T>,
 }
@@ -57,42 +56,52 @@ impl<T: Real> Batches<T> {
         if size == 0 {
             return Err(Error::new(ErrorKind::Value, "size of a batch", "at least 1 sample", 0));
         }
-        Ok(Self { size, seed, order: Vec::new(), next: usize::MAX, inputs: Vec::new(), targets: Vec::new() })
+        Ok(Self { size, seed, order: Vec::new(), inputs: Vec::new(), targets: Vec::new() })
     }
 
-    /// Goes to the start of an epoch.
-    pub fn begin(&mut self, data: &Dataset<T>, epoch: u64) {
-        self.next = 0;
+    /// The batches of an epoch over `data`, from the first.
+    pub fn epoch<'a>(&'a mut self, data: &'a Dataset<T>, epoch: u64) -> EpochBatches<'a, T> {
         self.order.clear();
         if let Some(seed) = self.seed {
             self.order.extend(0..data.len());
             shuffle(&mut self.order, stream(derive(seed, Purpose::Shuffle, epoch)));
         }
+        EpochBatches { batches: self, data, next: 0 }
     }
+}
 
-    /// The inputs and targets of the next batch; `None` after the last of the epoch and before [`begin`](Self::begin).
-    /// `data` must be that of `begin`.
-    pub fn next<'a>(&'a mut self, data: &'a Dataset<T>) -> Option<(View<'a, T>, View<'a, T>)> {
-        let (first, end) = (self.next, data.len().min(self.next.saturating_add(self.size)));
+/// The mini-batches of one epoch; made by [`Batches::epoch`].
+#[derive(Debug)]
+pub struct EpochBatches<'a, T: Real> {
+    batches: &'a mut Batches<T>,
+    data: &'a Dataset<T>,
+    next: usize,
+}
+
+impl<T: Real> EpochBatches<'_, T> {
+    /// The inputs and targets of the next batch; `None` after the last.
+    pub fn next_batch(&mut self) -> Option<(View<'_, T>, View<'_, T>)> {
+        let Batches { size, seed, order, inputs, targets } = &mut *self.batches;
+        let (first, end) = (self.next, self.data.len().min(self.next.saturating_add(*size)));
         if first >= end {
             return None;
         }
         self.next = end;
-        let (inputs, targets) = (View::from(data.inputs()), View::from(data.targets()));
-        if self.seed.is_none() {
-            return Some((inputs.range(first, end), targets.range(first, end)));
+        let (x, t) = (View::from(self.data.inputs()), View::from(self.data.targets()));
+        if seed.is_none() {
+            return Some((x.range(first, end), t.range(first, end)));
         }
-        let order = self.order.get(first..end)?;
-        Some((gather(inputs, order, &mut self.inputs)?, gather(targets, order, &mut self.targets)?))
+        let order = &order[first..end];
+        Some((gather(x, order, inputs), gather(t, order, targets)))
     }
 }
 
-/// The columns at `order`, copied side by side; `None` where one is beyond the matrix.
-fn gather<'a, T: Real>(from: View<'_, T>, order: &[usize], to: &'a mut Vec<T>) -> Option<View<'a, T>> {
+/// The columns at `order`, copied side by side.
+fn gather<'a, T: Real>(from: View<'_, T>, order: &[usize], to: &'a mut Vec<T>) -> View<'a, T> {
     let rows = from.rows();
     to.clear();
     for index in order {
-        to.extend_from_slice(from.as_slice().get(index * rows..(index + 1) * rows)?);
+        to.extend_from_slice(&from.as_slice()[index * rows..(index + 1) * rows]);
     }
-    Some(View::from_parts(to, rows, order.len()))
+    View::from_parts(to, rows, order.len())
 }

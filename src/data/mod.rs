@@ -5,7 +5,7 @@ mod dataset;
 mod labels;
 mod scaler;
 
-pub use batches::Batches;
+pub use batches::{Batches, EpochBatches};
 pub use dataset::Dataset;
 pub use labels::one_hot;
 pub use scaler::Scaler;

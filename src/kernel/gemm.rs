@@ -50,7 +50,7 @@ pub(crate) fn gemm_f64(level: Level, m: usize, n: usize, k: usize, a: Mat<'_, f6
 
 fn gemm<T: Element>(level: Level, size: Size, a: Mat<'_, T>, b: Mat<'_, T>, c: &mut [T], pack: &mut Vec<T>) {
     let Size { m, n, k } = size;
-    if m * n * k <= TINY && m * n <= TINY / 2 && !size.is_row(b) && !size.is_column(a) {
+    if m * n <= TINY / 2 && k <= TINY && m * n * k <= TINY && !size.is_row(b) && !size.is_column(a) {
         dispatch!(level, simd => tiny(simd, size, a, b, c));
     } else {
         large(level, size, a, b, c, pack);

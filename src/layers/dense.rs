@@ -4,11 +4,10 @@ use crate::activation::{Activation, OutputRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::init::Init;
 use crate::kernel::{Pass, gemm::Mat};
-use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Scratch};
+use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start};
 use crate::real::Real;
 use crate::view::{View, ViewMut};
 use alloc::{format, string::String, vec, vec::Vec};
-use rand::Rng;
 
 /// A fully connected layer with its activation: a = φ(z), z = W·x + b, where W is outputs × inputs and wⱼₖ goes from
 /// input k to neuron j.
@@ -124,11 +123,11 @@ impl<T: Real> Layer<T> for Dense {
         blocks
     }
 
-    fn init(&self, inputs: usize, params: &mut [T], rng: &mut dyn Rng) {
-        let (weights, bias) = params.split_at_mut(self.outputs * inputs);
-        self.init.fill(weights, inputs, self.outputs, rng);
+    fn start(&self, p: Start<'_, T>) {
+        let (weights, bias) = p.params.split_at_mut(self.outputs * p.inputs);
+        self.init.fill_unchecked(weights, p.inputs, self.outputs, p.rng);
         if let Some(init) = self.bias {
-            init.fill(bias, inputs, self.outputs, rng);
+            init.fill_unchecked(bias, p.inputs, self.outputs, p.rng);
         }
     }
 

@@ -9,6 +9,8 @@ use alloc::string::String;
 
 /// yⱼ = e^xⱼ / Σₖ e^xₖ for each sample: class scores become probabilities.
 ///
+/// Of a single score the softmax is always 1; for one probability take a sigmoid.
+///
 /// The largest score is subtracted first, so that no score is too large. For training with cross-entropy prefer to end
 /// the network on its scores and to use [`SoftmaxCrossEntropy`](crate::SoftmaxCrossEntropy), which is stable where
 /// the two apart are not; this layer is for [`CrossEntropy`](crate::CrossEntropy) and

@@ -3,15 +3,15 @@
 use super::{Costs, Loss, Slopes, check_each};
 use crate::activation::{Activation, OutputRange};
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::Real;
+use crate::kernel::Pass;
+use crate::real::{Real, is_nan, sigmoid, softplus};
 use crate::softmax::{log_sum_exp, softmax_columns};
 use crate::view::{View, ViewMut};
 use alloc::{format, vec::Vec};
 
 /// factor · value, where nothing of something infinite is nothing: 0·ln 0 = 0. NaN passes.
 fn times<T: Real>(factor: T, value: T) -> T {
-    #[allow(clippy::eq_op, reason = "the portable test for NaN")]
-    if factor == T::zero() && value == value {
+    if factor == T::zero() && !is_nan(value) {
         return factor;
     }
     factor * value
@@ -48,10 +48,12 @@ fn check_smoothing(place: &str, smoothing: f64) -> Result<()> {
 /// Cross-entropy of class scores (logits) that a softmax turns into probabilities: for a sample
 /// C = −Σⱼ wⱼtⱼ ln softmax(y)ⱼ = Σⱼ wⱼtⱼ(ln Σₖ e^yₖ − yⱼ), summed over the classes, averaged over the samples.
 ///
-/// The network ends on its scores, without a softmax layer; [`Loss::link`] gives the probabilities.
+/// The network ends on its scores, without a softmax layer; [`Loss::link`] gives the probabilities. With a single output
+/// there is nothing to learn, its probability being 1: two classes take two outputs, or one and [`SigmoidCrossEntropy`].
 /// ∂C/∂y = s·softmax(y) − w⊙t with s = Σⱼ wⱼtⱼ, which is the textbook's a − t where targets sum to one and weigh 1.
 ///
-/// - [Label smoothing](Self::label_smoothing) ε replaces t by (1−ε)t + ε/K with K classes (Szegedy et al. 2016).
+/// - [Label smoothing](Self::label_smoothing) ε replaces t by (1−ε)t + ε/K with K classes (Szegedy et al. 2016), as in
+///   PyTorch: of a sample whose targets are all 0 to mask it, too.
 /// - [Class weights](Self::class_weights) multiply the classes' terms; the average stays over the number of samples, as
 ///   PyTorch does for targets that are probabilities and Keras for `class_weight` (PyTorch divides by the sum of the
 ///   weights where targets are class numbers).
@@ -103,10 +105,7 @@ impl<T: Real> Loss<T> for SoftmaxCrossEntropy {
     }
 
     fn costs(&self, p: Costs<'_, T>) {
-        for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
-            let (max, log) = log_sum_exp(y);
-            *cost = y.iter().zip(self.weighted(t)).fold(T::zero(), |sum, (y, t)| sum + times(t, (max - *y) + log));
-        }
+        T::vectorize(SoftmaxCosts(self, p));
     }
 
     fn slopes(&self, mut p: Slopes<'_, T>) {
@@ -137,6 +136,20 @@ impl<T: Real> Loss<T> for SoftmaxCrossEntropy {
 
     fn check_targets(&self, target: View<'_, T>) -> Result<()> {
         check_each("SoftmaxCrossEntropy", target, "a finite number ≥ 0", |t| t >= T::zero() && t.is_finite())
+    }
+}
+
+struct SoftmaxCosts<'a, T>(&'a SoftmaxCrossEntropy, Costs<'a, T>);
+
+impl<T: Real> Pass for SoftmaxCosts<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self(loss, p) = self;
+        for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
+            let (max, log) = log_sum_exp::<T, FMA>(y);
+            *cost = y.iter().zip(loss.weighted(t)).fold(T::zero(), |sum, (y, t)| sum + times(t, (max - *y) + log));
+        }
     }
 }
 
@@ -210,24 +223,11 @@ impl<T: Real> Loss<T> for SigmoidCrossEntropy {
     }
 
     fn costs(&self, p: Costs<'_, T>) {
-        let share: T = share(p.y.rows());
-        for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
-            *cost = share
-                * y.iter().zip(t).enumerate().fold(T::zero(), |sum, (j, (y, t))| {
-                    let (yes, no) = self.weighted(j, *t);
-                    sum + times(yes, Activation::Softplus.value(-*y)) + times(no, Activation::Softplus.value(*y))
-                });
-        }
+        T::vectorize(SigmoidCosts(self, p));
     }
 
-    fn slopes(&self, mut p: Slopes<'_, T>) {
-        let share: T = share(p.y.rows());
-        for ((dy, y), t) in p.dy.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
-            for (j, ((dy, y), t)) in dy.iter_mut().zip(y).zip(t).enumerate() {
-                let (yes, no) = self.weighted(j, *t);
-                *dy = share * (no * Activation::Sigmoid.value(*y) - yes * Activation::Sigmoid.value(-*y));
-            }
-        }
+    fn slopes(&self, p: Slopes<'_, T>) {
+        T::vectorize(SigmoidSlopes(self, p));
     }
 
     fn link(&self, mut y: ViewMut<'_, T>) {
@@ -246,6 +246,41 @@ impl<T: Real> Loss<T> for SigmoidCrossEntropy {
 
     fn check_targets(&self, target: View<'_, T>) -> Result<()> {
         check_each("SigmoidCrossEntropy", target, "a number in [0, 1]", |t| t >= T::zero() && t <= T::one())
+    }
+}
+
+struct SigmoidCosts<'a, T>(&'a SigmoidCrossEntropy, Costs<'a, T>);
+
+impl<T: Real> Pass for SigmoidCosts<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self(loss, p) = self;
+        let share: T = share(p.y.rows());
+        for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
+            *cost = share
+                * y.iter().zip(t).enumerate().fold(T::zero(), |sum, (j, (y, t))| {
+                    let (yes, no) = loss.weighted(j, *t);
+                    sum + times(yes, softplus::<T, FMA>(-*y)) + times(no, softplus::<T, FMA>(*y))
+                });
+        }
+    }
+}
+
+struct SigmoidSlopes<'a, T>(&'a SigmoidCrossEntropy, Slopes<'a, T>);
+
+impl<T: Real> Pass for SigmoidSlopes<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self(loss, mut p) = self;
+        let share: T = share(p.y.rows());
+        for ((dy, y), t) in p.dy.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
+            for (j, ((dy, y), t)) in dy.iter_mut().zip(y).zip(t).enumerate() {
+                let (yes, no) = loss.weighted(j, *t);
+                *dy = share * (no * sigmoid::<T, FMA>(*y) - yes * sigmoid::<T, FMA>(-*y));
+            }
+        }
     }
 }
 
@@ -325,6 +360,11 @@ on_probabilities!(KlDivergence, |y, t| times(t, t.ln()) + times(t, -y.ln()));
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hinge;
 
+/// max(0, z); NaN passes.
+fn relu<T: Real>(z: T) -> T {
+    if z <= T::zero() { T::zero() } else { z }
+}
+
 impl<T: Real> Loss<T> for Hinge {
     fn name(&self) -> &str {
         "Hinge"
@@ -333,14 +373,19 @@ impl<T: Real> Loss<T> for Hinge {
     fn costs(&self, p: Costs<'_, T>) {
         let share: T = share(p.y.rows());
         for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
-            *cost = share * y.iter().zip(t).fold(T::zero(), |sum, (y, t)| sum + Activation::Relu.value(T::one() - *t * *y));
+            *cost = share * y.iter().zip(t).fold(T::zero(), |sum, (y, t)| sum + relu(T::one() - *t * *y));
         }
     }
 
     fn slopes(&self, mut p: Slopes<'_, T>) {
         let share: T = share(p.y.rows());
         for ((dy, y), t) in p.dy.as_mut_slice().iter_mut().zip(p.y.as_slice()).zip(p.target.as_slice()) {
-            *dy = -(share * *t) * Activation::Relu.derivative(T::one() - *t * *y);
+            let margin = T::one() - *t * *y;
+            // NaN passes.
+            *dy = if margin <= T::zero() { T::zero() } else { -(share * *t) };
+            if is_nan(margin) {
+                *dy = margin;
+            }
         }
     }
 

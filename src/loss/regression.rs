@@ -3,7 +3,7 @@
 use super::{Costs, Loss, Reduction, Slopes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
-use crate::real::{Real, tanh};
+use crate::real::{Real, magnitude, tanh};
 
 /// A loss that is a sum over the outputs of one function of r = y − t.
 trait Residual<T: Real> {
@@ -47,10 +47,6 @@ impl<T: Real, F: Residual<T>> Pass for WriteSlopes<'_, T, F> {
     }
 }
 
-fn magnitude<T: Real>(r: T) -> T {
-    if r < T::zero() { -r } else { r }
-}
-
 macro_rules! residual_loss {
     ($name:ident, $reduction:expr, $over:expr, $self_:ident, $r:ident, cost: $cost:expr, slope: $slope:expr $(, check: $check:expr)?) => {
         impl<T: Real> Residual<T> for $name {
@@ -84,7 +80,7 @@ macro_rules! residual_loss {
     };
 }
 
-/// J = Σ ½(y−t)², summed over the outputs **and over the samples**: the cost (5) of the usual lecture notes.
+/// J = Σ ½(y−t)², summed over the outputs **and over the samples**.
 ///
 /// ∂J/∂y = y − t. The gradient grows with the batch; where that is not wanted take [`QuadraticCost`].
 ///

@@ -69,7 +69,8 @@ impl<T: Real> Default for Adam<T> {
 impl<T: Real> Optimizer<T> for Adam<T> {
     fn step(&mut self, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()> {
         self.check()?;
-        self.state.begin(lr, params, grads, groups)?;
+        // The first step is the longest: lr is then divided by 1−β₁.
+        self.state.begin(lr, 1.0 / (1.0 - self.beta1), params, grads, groups)?;
         let t = usize::try_from(self.state.step).unwrap_or(usize::MAX);
         let (bias1, bias2) = (1.0 - num_traits::pow(self.beta1, t), 1.0 - num_traits::pow(self.beta2, t));
         let [m, v] = &mut self.state.slots[..] else { return Ok(()) };

@@ -39,6 +39,18 @@ impl Group {
         groups.iter().filter(|group| group.rate != 0.0)
     }
 
+    /// The rates of all groups at the rate `lr` must be finite in `T`.
+    pub(crate) fn check_rates<T: Real>(groups: &[Self], lr: f64) -> Result<()> {
+        match groups.iter().position(|group| !T::of(lr * group.rate * group.decay.max(1.0)).is_finite()) {
+            None => Ok(()),
+            Some(index) => {
+                let Self { rate, decay, .. } = groups[index];
+                let given = format!("lr {lr}, rate {rate}, decay {decay}");
+                Err(Error::new(ErrorKind::Value, format!("group {index}"), "a finite product of lr, rate and decay", given))
+            }
+        }
+    }
+
     /// Groups must lie within the parameters, in order and apart, with sound numbers.
     pub(crate) fn check(groups: &[Self], params: usize) -> Result<()> {
         if groups.is_empty() {

@@ -45,21 +45,23 @@ impl<T: Real> OptimizerState<T> {
     /// Takes over `other` where it is of the same rule.
     fn replace(&mut self, other: &Self) -> Result<()> {
         let lengths: Vec<_> = other.slots.iter().map(Vec::len).collect();
-        if other.rule != self.rule || lengths.len() != self.slots.len() || lengths.windows(2).any(|pair| pair[0] != pair[1]) {
+        let uneven = lengths.windows(2).any(|pair| pair[0] != pair[1]);
+        let unlike = lengths.first().is_some_and(|length| (*length == 0) != (other.step == 0));
+        if other.rule != self.rule || lengths.len() != self.slots.len() || uneven || unlike {
             let expected = format!("a state of {} with {} vectors of one length", self.rule, self.slots.len());
             return Err(Error::new(
                 ErrorKind::Incompatible,
                 "Optimizer::restore",
                 expected,
-                format!("{} with vectors of {lengths:?}", other.rule),
+                format!("{} after {} steps with vectors of {lengths:?}", other.rule, other.step),
             ));
         }
         self.clone_from(other);
         Ok(())
     }
 
-    /// Checks the arguments of a step, makes room on the first one, and counts.
-    fn begin(&mut self, lr: f64, params: &[T], grads: &[T], groups: &[Group]) -> Result<()> {
+    /// Checks the arguments of a step whose rule multiplies lr by at most `stretch`, makes room on the first one, and counts.
+    fn begin(&mut self, lr: f64, stretch: f64, params: &[T], grads: &[T], groups: &[Group]) -> Result<()> {
         let place = |what: &str| format!("{what} of {}::step", self.rule);
         if !(lr.is_finite() && lr >= 0.0) {
             return Err(Error::new(ErrorKind::Value, place("lr"), "a finite rate ≥ 0", lr));
@@ -73,11 +75,7 @@ impl<T: Real> OptimizerState<T> {
             ));
         }
         Group::check(groups, params.len())?;
-        if let Some(index) = groups.iter().position(|group| !T::of(lr * group.rate * group.decay.max(1.0)).is_finite()) {
-            let Group { rate, decay, .. } = groups[index];
-            let given = format!("lr {lr}, rate {rate}, decay {decay}");
-            return Err(Error::new(ErrorKind::Value, place(&format!("group {index}")), "a finite product of lr, rate and decay", given));
-        }
+        Group::check_rates::<T>(groups, lr * stretch)?;
         if let Some(slot) = self.slots.first().filter(|slot| self.step > 0 && slot.len() != params.len()) {
             let expected = format!("{} parameters, as in the steps before", slot.len());
             return Err(Error::new(ErrorKind::Shape, place("params"), expected, params.len()));

@@ -46,8 +46,11 @@ impl<T: Real> Sgd<T> {
     #[must_use]
     pub fn momentum(mut self, momentum: f64) -> Self {
         self.momentum = momentum;
-        // Plain descent remembers nothing.
-        self.state = OptimizerState::new("Sgd", usize::from(momentum != 0.0));
+        // Plain descent remembers nothing; a state that fits stays.
+        let slots = usize::from(momentum != 0.0);
+        if self.state.slots.len() != slots {
+            self.state = OptimizerState::new("Sgd", slots);
+        }
         self
     }
 
@@ -73,7 +76,7 @@ impl<T: Real> Default for Sgd<T> {
 impl<T: Real> Optimizer<T> for Sgd<T> {
     fn step(&mut self, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()> {
         self.check()?;
-        self.state.begin(lr, params, grads, groups)?;
+        self.state.begin(lr, 1.0, params, grads, groups)?;
         for group in Group::active(groups) {
             let (lr, range) = (lr * group.rate, group.range.clone());
             let (w, g) = (&mut params[range.clone()], &grads[range.clone()]);

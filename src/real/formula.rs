@@ -4,7 +4,7 @@
 //! Each formula is the textbook one, arranged so that nothing cancels or overflows, ±∞ give the limits, and NaN passes.
 //! Where a formula has branches, 0 belongs to the upper one, as in `magnitude`: dual numbers see the derivative of a branch.
 
-use super::Real;
+use super::{Real, is_nan, magnitude};
 use crate::activation::{Activation, Breakpoints};
 use crate::kernel::Pass;
 
@@ -16,8 +16,7 @@ trait Formula<T>: Copy {
 /// `value` unless z is NaN: comparisons are false on NaN and would turn it into a number.
 #[inline(always)]
 fn unless_nan<T: Real>(z: T, value: T) -> T {
-    #[allow(clippy::eq_op, reason = "the portable test for NaN")]
-    if z == z { value } else { z }
+    if is_nan(z) { z } else { value }
 }
 
 /// z, brought so near to 0 that a product with a factor that has underflown is 0 and not ∞·0.
@@ -26,11 +25,6 @@ fn bounded<T: Real>(z: T) -> T {
     let bound = T::of(800.0);
     let z = if z > bound { bound } else { z };
     if z < -bound { -bound } else { z }
-}
-
-#[inline(always)]
-fn magnitude<T: Real>(z: T) -> T {
-    if z < T::zero() { -z } else { z }
 }
 
 /// (σ(z), σ′(z)) from e = e^(−|z|): σ = 1/(1+e) or e/(1+e), σ′ = e/(1+e)².
@@ -42,7 +36,7 @@ fn logistic<T: Real, const FMA: bool>(z: T) -> (T, T) {
     (if z < T::zero() { lower } else { upper }, lower * upper)
 }
 
-/// The line through the kinks at `low` and `high`: 0 before, `slope`·(z − low) between, `slope`·(high − low) after.
+/// `bottom` up to the kink at `low`, `middle` with its slope, `top` from the kink at `high` on.
 #[inline(always)]
 fn ramp<T: Real>(z: T, low: f64, high: f64, bottom: f64, top: f64, middle: T, slope: T) -> (T, T) {
     let (low, high) = (T::of(low), T::of(high));
@@ -189,8 +183,7 @@ formulas! {
 impl<T: Real> Formula<T> for &Breakpoints {
     #[inline(always)]
     fn both<const FMA: bool>(self, z: T) -> (T, T) {
-        #[allow(clippy::eq_op, reason = "the portable test for NaN")]
-        if z != z {
+        if is_nan(z) {
             return (z, z);
         }
         let ((x, y), slope) = self.piece(self.points().partition_point(|(x, _)| T::of(*x) <= z));
@@ -244,6 +237,18 @@ pub(super) fn both<T: Real>(activation: &Activation, z: &mut [T], d: &mut [T]) {
 #[inline(always)]
 pub(crate) fn tanh<T: Real, const FMA: bool>(z: T) -> T {
     Tanh.both::<FMA>(z).0
+}
+
+/// σ(z), likewise.
+#[inline(always)]
+pub(crate) fn sigmoid<T: Real, const FMA: bool>(z: T) -> T {
+    Sigmoid.both::<FMA>(z).0
+}
+
+/// ln(1 + eᶻ), likewise.
+#[inline(always)]
+pub(crate) fn softplus<T: Real, const FMA: bool>(z: T) -> T {
+    Softplus.both::<FMA>(z).0
 }
 
 /// Elements to a step of a loop: a multiple of every vector width, so that short slices are vector code, too.

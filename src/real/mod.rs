@@ -2,7 +2,7 @@
 
 mod formula;
 
-pub(crate) use formula::tanh;
+pub(crate) use formula::{sigmoid, softplus, tanh};
 
 use crate::activation::Activation;
 use crate::error::{Error, ErrorKind, Result};
@@ -150,6 +150,21 @@ macro_rules! fast {
 fast!(f32, gemm_f32, erfcf);
 fast!(f64, gemm_f64, erfc);
 
+/// Whether `x` is NaN, for any scalar.
+#[inline(always)]
+pub(crate) fn is_nan<T: Real>(x: T) -> bool {
+    #[allow(clippy::eq_op, reason = "the portable test")]
+    {
+        x != x
+    }
+}
+
+/// |x|, whose derivative at 0 is that of the branch above.
+#[inline(always)]
+pub(crate) fn magnitude<T: Real>(x: T) -> T {
+    if x < T::zero() { -x } else { x }
+}
+
 /// Zeros, as many as the product of `sizes`; an error where no memory holds them.
 pub(crate) fn zeros<T: Real>(place: &str, sizes: &[usize]) -> Result<Vec<T>> {
     let mut numbers = Vec::new();
@@ -168,7 +183,7 @@ pub(crate) fn zeros<T: Real>(place: &str, sizes: &[usize]) -> Result<Vec<T>> {
 /// (Abramowitz & Stegun 7.1.6 and 7.1.14), for numbers that no library serves.
 fn erfc_by_series<T: Real>(x: T) -> T {
     let number = <T as Real>::of;
-    let a = if x < T::zero() { -x } else { x };
+    let a = magnitude(x);
     let gauss = (-(a * a)).exp();
     let tail = if a.as_f64() < 2.0 {
         let (mut term, mut sum) = (a, a);

@@ -199,6 +199,7 @@ impl<'a, T: Real> Trainer<'a, T> {
         self.optimizer.check()?;
         let groups = self.groups.clone().unwrap_or_else(|| Group::all(net.params().len()));
         Group::check(&groups, net.params().len())?;
+        Group::check_rates::<T>(&groups, self.rate)?;
         let known = self.optimizer.state().slots.first().map_or(0, Vec::len);
         if known != 0 && known != net.params().len() {
             let expected = format!("a network of {known} parameters, as in the steps before");
@@ -210,8 +211,8 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// One pass over the data; returns its cost.
     fn run_epoch(&mut self, net: &mut Sequential<T>, data: &Dataset<T>, batches: &mut Batches<T>, groups: &[Group]) -> Result<f64> {
         let (mut sum, mut batch) = (0.0, 0);
-        batches.begin(data, self.epoch as u64);
-        while let Some((x, target)) = batches.next(data) {
+        let mut batches = batches.epoch(data, self.epoch as u64);
+        while let Some((x, target)) = batches.next_batch() {
             let cost = net.at(net.params())?.gradient_unchecked(x, target, &*self.loss, &mut self.tape).as_f64();
             if !cost.is_finite() {
                 let place = format!("epoch {}, batch {batch}", self.epoch);
@@ -243,18 +244,18 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// The validation cost and the metrics after an epoch.
     fn measure(&mut self, net: &Sequential<T>, data: &Dataset<T>, cost: f64) -> Result<Epoch> {
         let mut epoch = Epoch { epoch: self.epoch, cost, validation: None, metrics: Vec::new() };
-        if let Some(data) = self.validation {
-            let here = net.at(net.params())?;
-            epoch.validation = Some(here.cost_unchecked(data.inputs().into(), data.targets().into(), &*self.loss, &mut self.tape).as_f64());
+        if self.validation.is_none() && self.metrics.is_empty() {
+            return Ok(epoch);
         }
-        if !self.metrics.is_empty() {
-            let data = self.validation.unwrap_or(data);
-            let mut y = DMatrix::zeros(net.outputs(), data.len());
-            net.predict_into(data.inputs(), &mut y, &mut self.tape)?;
-            self.loss.link((&mut y).into());
-            for (name, metric) in &mut self.metrics {
-                epoch.metrics.push((name.clone(), metric((&y).into(), data.targets().into())?));
-            }
+        let judged = self.validation.unwrap_or(data);
+        let mut y = DMatrix::zeros(net.outputs(), judged.len());
+        net.predict_into(judged.inputs(), &mut y, &mut self.tape)?;
+        if self.validation.is_some() {
+            epoch.validation = Some(self.loss.value((&y).into(), judged.targets().into())?.as_f64());
+        }
+        self.loss.link((&mut y).into());
+        for (name, metric) in &mut self.metrics {
+            epoch.metrics.push((name.clone(), metric((&y).into(), judged.targets().into())?));
         }
         Ok(epoch)
     }
