@@ -852,6 +852,17 @@ fn numbers_beyond_f32() {
     assert!(accepted.is_empty(), "accepted: {accepted:?}");
 }
 
+/// Breakpoints that are sound in `f64` but not in the network's scalar.
+#[test]
+fn breakpoints_beyond_f32() {
+    for points in [[(0.0, 0.0), (1.0, 1e300)], [(0.0, 0.0), (1e-300, 1.0)], [(1.0, 0.0), (1.0 + 1e-12, 0.0)]] {
+        let points = Breakpoints::new(&points).expect("sound in f64");
+        let error = Sequential::<f32>::builder(1).layer(Activation::from(points)).build(&mut rng()).expect_err("too fine for f32");
+        assert_eq!(error.kind(), Value);
+        assert!(error.to_string().contains("finite and apart in the network's scalar"), "{error}");
+    }
+}
+
 /// Two finite rates whose product is not.
 #[test]
 fn rates_whose_product_overflows() {

@@ -1,6 +1,6 @@
 //! Activations at numbers: what needs the scalar.
 
-use super::Activation;
+use super::{Activation, Breakpoints};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
 use crate::real::Real;
@@ -42,7 +42,7 @@ impl Activation {
         match self {
             Self::LeakyRelu { slope } => finite("slope of leaky_relu", *slope),
             Self::Elu { alpha } => finite("alpha of elu", *alpha),
-            Self::Breakpoints(points) => points.check::<T>(),
+            Self::Breakpoints(points) => check_breakpoints::<T>(points),
             Self::Surrogate { value, derivative } => value.check::<T>().and(derivative.check::<T>()),
             _ => Ok(()),
         }
@@ -100,6 +100,19 @@ impl Activation {
             _ => T::vectorize(Scale(delta, cache, |d| d)),
         }
     }
+}
+
+/// All numbers must be finite in `T`, and the x still increase there.
+fn check_breakpoints<T: Real>(breakpoints: &Breakpoints) -> Result<()> {
+    let (finite, points) = (|v: f64| T::of(v).is_finite(), breakpoints.points());
+    let sound = points.iter().all(|(x, y)| finite(*x) && finite(*y))
+        && breakpoints.all_slopes().all(finite)
+        && points.windows(2).all(|pair| T::of(pair[0].0) < T::of(pair[1].0));
+    if sound {
+        return Ok(());
+    }
+    let expected = "points and slopes that stay finite and apart in the network's scalar";
+    Err(Error::new(ErrorKind::Value, "breakpoints", expected, breakpoints))
 }
 
 /// δ ← δ ⊙ factor(c).

@@ -1,7 +1,6 @@
 //! A user's own piecewise-linear activation.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::Real;
 use alloc::{format, sync::Arc, vec::Vec};
 use core::{fmt, str::FromStr};
 
@@ -75,26 +74,13 @@ impl Breakpoints {
     }
 
     /// The slopes, first to last, those beyond the ends among them.
-    fn all_slopes(&self) -> impl Iterator<Item = f64> + '_ {
+    pub(super) fn all_slopes(&self) -> impl Iterator<Item = f64> + '_ {
         [self.left].into_iter().chain(self.points.windows(2).map(slope)).chain([self.right])
     }
 
     /// Whether the function is constant.
     pub(super) fn is_constant(&self) -> bool {
         self.all_slopes().all(|slope| slope == 0.0)
-    }
-
-    /// Checks that all numbers are finite in `T` and that the x still increase there.
-    pub(super) fn check<T: Real>(&self) -> Result<()> {
-        let finite = |v: f64| T::of(v).is_finite();
-        let sound = self.points.iter().all(|(x, y)| finite(*x) && finite(*y))
-            && self.all_slopes().all(finite)
-            && self.points.windows(2).all(|pair| T::of(pair[0].0) < T::of(pair[1].0));
-        if sound {
-            return Ok(());
-        }
-        let expected = "points and slopes that stay finite and apart in the network's scalar";
-        Err(Error::new(ErrorKind::Value, "breakpoints", expected, self))
     }
 
     /// The straight piece that has `before` points at or before it: a point on it and its slope.
