@@ -9,7 +9,7 @@ macro_rules! functions {
      ln2: ($ln2_high:literal, $ln2_low:literal), series: [$($c:expr),*]) => {
         pub(crate) mod $module {
             #[inline(always)]
-            pub(crate) fn fma<const FMA: bool>(a: $t, b: $t, c: $t) -> $t {
+            fn fma<const FMA: bool>(a: $t, b: $t, c: $t) -> $t {
                 #[cfg(feature = "std")]
                 if FMA {
                     return a.mul_add(b, c);

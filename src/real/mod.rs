@@ -46,13 +46,6 @@ pub trait Real: RealField + Copy {
         (self.exp(), self.exp_m1())
     }
 
-    /// self · factor + summand.
-    #[doc(hidden)]
-    #[inline(always)]
-    fn mul_add_kernel<const FMA: bool>(self, factor: Self, summand: Self) -> Self {
-        self * factor + summand
-    }
-
     /// erfc x = 2/√π ∫ₓ^∞ e^(−t²) dt.
     #[doc(hidden)]
     fn erfc(self) -> Self {
@@ -109,11 +102,6 @@ macro_rules! fast {
             #[inline(always)]
             fn exp_and_m1_kernel<const FMA: bool>(self) -> (Self, Self) {
                 math::$t::exp_and_m1::<FMA>(self)
-            }
-
-            #[inline(always)]
-            fn mul_add_kernel<const FMA: bool>(self, factor: Self, summand: Self) -> Self {
-                math::$t::fma::<FMA>(self, factor, summand)
             }
 
             fn erfc(self) -> Self {
