@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::check_pair;
 use crate::real::{Real, is_nan};
-use crate::view::View;
+use crate::view::{View, shape};
 use alloc::{format, string::ToString, vec, vec::Vec};
 use core::fmt;
 
@@ -26,7 +26,7 @@ pub fn classes<'y, T: Real>(y: impl Into<View<'y, T>>) -> Result<Vec<usize>> {
 /// [`classes`], where a single row means 1 from `threshold` on.
 fn classes_from<T: Real>(y: View<'_, T>, threshold: f64) -> Result<Vec<usize>> {
     if y.rows() == 0 || y.cols() == 0 {
-        let given = format!("{} × {}", y.rows(), y.cols());
+        let given = shape(y.shape());
         return Err(Error::new(ErrorKind::Empty, "metrics::classes", "at least 1 row and 1 column (sample)", given));
     }
     let mut classes = Vec::with_capacity(y.cols());

@@ -8,7 +8,7 @@ use crate::loss::{Costs, Loss, Slopes, reduce, scale};
 use crate::random::{Purpose, derive};
 use crate::real::{Real, zeros};
 use crate::tape::{Stage, Tape};
-use crate::view::{View, ViewMut};
+use crate::view::{View, ViewMut, check_shape, shape};
 use alloc::{format, string::ToString, sync::Arc, vec, vec::Vec};
 use approx::{AbsDiffEq, RelativeEq};
 use core::fmt;
@@ -348,10 +348,7 @@ impl<T: Real> At<'_, T> {
         let (x, mut y) = (x.into(), y.into());
         self.check_inputs(x)?;
         let outputs = self.net.outputs();
-        if (y.rows(), y.cols()) != (outputs, x.cols()) {
-            let (expected, given) = (format!("{outputs} × {}", x.cols()), format!("{} × {}", y.rows(), y.cols()));
-            return Err(Error::new(ErrorKind::Shape, "outputs y", expected, given));
-        }
+        check_shape(|| "outputs y".into(), (outputs, x.cols()), y.as_view().shape())?;
         for first in (0..x.cols()).step_by(INFERENCE_BATCH) {
             let end = x.cols().min(first + INFERENCE_BATCH);
             self.infer(x.range(first, end), &mut y.as_mut_slice()[first * outputs..end * outputs], tape);
@@ -375,7 +372,7 @@ impl<T: Real> At<'_, T> {
         let (x, target) = (x.into(), target.into());
         self.check_pass(x, target, loss)?;
         let outputs = self.net.outputs();
-        let (mut y, mut costs) = (core::mem::take(&mut tape.ping_pong[2]), core::mem::take(&mut tape.costs));
+        let (mut y, mut costs) = (core::mem::take(&mut tape.outputs), core::mem::take(&mut tape.costs));
         y.resize(outputs * x.cols().min(INFERENCE_BATCH), T::zero());
         costs.resize(x.cols(), T::zero());
         for first in (0..x.cols()).step_by(INFERENCE_BATCH) {
@@ -386,7 +383,7 @@ impl<T: Real> At<'_, T> {
             loss.costs(Costs { y, target: target.range(first, end), costs: &mut costs[first..end] });
         }
         let cost = reduce(loss.reduction(), &costs);
-        (tape.ping_pong[2], tape.costs) = (y, costs);
+        (tape.outputs, tape.costs) = (y, costs);
         Ok(cost)
     }
 
@@ -475,10 +472,7 @@ impl<T: Real> At<'_, T> {
     pub(crate) fn check_pass(&self, x: View<'_, T>, target: View<'_, T>, loss: &dyn Loss<T>) -> Result<()> {
         self.check_inputs(x)?;
         let outputs = self.net.outputs();
-        if (target.rows(), target.cols()) != (outputs, x.cols()) {
-            let (expected, given) = (format!("{outputs} × {}", x.cols()), format!("{} × {}", target.rows(), target.cols()));
-            return Err(Error::new(ErrorKind::Shape, "targets", expected, given));
-        }
+        check_shape(|| "targets".into(), (outputs, x.cols()), target.shape())?;
         let range = self.net.range();
         if !loss.accepts(range) {
             let expected = format!("outputs on which {} is defined", loss.name());
@@ -491,7 +485,7 @@ impl<T: Real> At<'_, T> {
 
     fn check_inputs(&self, x: View<'_, T>) -> Result<()> {
         if x.rows() != self.net.inputs() {
-            let (expected, given) = (format!("{} rows (features)", self.net.inputs()), format!("{} × {}", x.rows(), x.cols()));
+            let (expected, given) = (format!("{} rows (features)", self.net.inputs()), shape(x.shape()));
             return Err(Error::new(ErrorKind::Shape, "inputs x", expected, given));
         }
         if x.cols() == 0 {
@@ -518,7 +512,7 @@ impl<T: Real> At<'_, T> {
     fn infer(&self, x: View<'_, T>, y: &mut [T], tape: &mut Tape<T>) {
         let (layout, batch) = (&*self.net.layout, x.cols());
         let last = layout.layers() - 1;
-        let Tape { ping_pong: [here, there, _], scratch, .. } = tape;
+        let Tape { ping_pong: [here, there], scratch, .. } = tape;
         let (mut here, mut there) = (here, there);
         for (index, layer) in self.net.layers.iter().enumerate() {
             let (inputs, outputs) = (layout.widths[index], layout.widths[index + 1]);

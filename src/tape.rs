@@ -55,8 +55,10 @@ pub struct Tape<T> {
     pub(crate) grads: Vec<T>,
     /// One cost per sample.
     pub(crate) costs: Vec<T>,
-    /// Outputs of alternate layers during inference, and of the last.
-    pub(crate) ping_pong: [Vec<T>; 3],
+    /// Outputs of alternate layers during inference.
+    pub(crate) ping_pong: [Vec<T>; 2],
+    /// Outputs of the network during inference, where only their cost is wanted.
+    pub(crate) outputs: Vec<T>,
     pub(crate) scratch: Scratch<T>,
     pub(crate) seed: u64,
     pub(crate) step: u64,
@@ -85,7 +87,8 @@ impl<T> Tape<T> {
             cache: Vec::new(),
             grads: Vec::new(),
             costs: Vec::new(),
-            ping_pong: [const { Vec::new() }; 3],
+            ping_pong: [const { Vec::new() }; 2],
+            outputs: Vec::new(),
             scratch: Scratch::default(),
             seed,
             step: 0,

@@ -1,7 +1,7 @@
 //! Borrowed matrices whose columns lie one after the other.
 
 use crate::error::{Error, ErrorKind, Result};
-use alloc::format;
+use alloc::{format, string::String};
 use nalgebra::{DMatrixView, DMatrixViewMut, Dim, IsContiguous, Matrix, RawStorage, RawStorageMut, Scalar};
 
 /// A borrowed `features × samples` matrix: **a sample is a column**, and the columns lie one after the other.
@@ -52,6 +52,19 @@ fn samples(place: &str, len: usize, rows: usize) -> Result<usize> {
         return Err(Error::new(ErrorKind::Shape, place, format!("a multiple of {rows} numbers"), len));
     }
     Ok(len / rows)
+}
+
+/// A matrix at `place` must be `expected`, rows and columns.
+pub(crate) fn check_shape(place: impl FnOnce() -> String, expected: (usize, usize), given: (usize, usize)) -> Result<()> {
+    if expected == given {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Shape, place(), shape(expected), shape(given)))
+}
+
+/// How errors write a shape.
+pub(crate) fn shape((rows, cols): (usize, usize)) -> String {
+    format!("{rows} × {cols}")
 }
 
 impl<'a, T> View<'a, T> {
@@ -120,6 +133,11 @@ impl<'a, T> View<'a, T> {
                 format!("{count} columns from {first}"),
             )),
         }
+    }
+
+    /// Rows and columns.
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        (self.rows, self.cols)
     }
 
     pub(crate) fn range(&self, first: usize, end: usize) -> Self {

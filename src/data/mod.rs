@@ -12,13 +12,13 @@ pub use scaler::Scaler;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::real::Real;
-use crate::view::View;
+use crate::view::{View, shape};
 use alloc::format;
 
 /// There must be a sample and a feature, and every number must be finite.
 fn check_finite<T: Real>(place: &str, x: View<'_, T>) -> Result<()> {
     if x.rows() == 0 || x.cols() == 0 {
-        let given = format!("{} × {}", x.rows(), x.cols());
+        let given = shape(x.shape());
         return Err(Error::new(ErrorKind::Empty, place, "at least 1 row and 1 column (sample)", given));
     }
     match x.as_slice().iter().position(|v| !v.is_finite()) {

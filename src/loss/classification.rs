@@ -1,6 +1,6 @@
 //! Losses for classes: on logits, on probabilities, on margins.
 
-use super::{Costs, Loss, Slopes, check_each};
+use super::{Costs, Loss, Slopes, check_each, share};
 use crate::activation::{Activation, OutputRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
@@ -210,11 +210,6 @@ impl SigmoidCrossEntropy {
         let w = self.weights.at::<T>(j);
         (w * self.positive.at::<T>(j) * t, w * (T::one() - t))
     }
-}
-
-/// 1/d for d outputs.
-fn share<T: Real>(outputs: usize) -> T {
-    T::of(1.0 / outputs as f64)
 }
 
 impl<T: Real> Loss<T> for SigmoidCrossEntropy {

@@ -9,8 +9,8 @@ pub use regression::{Huber, LogCosh, MeanAbsoluteError, MeanSquaredError, Quadra
 use crate::activation::OutputRange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::real::Real;
-use crate::view::{View, ViewMut};
-use alloc::{format, string::String, vec};
+use crate::view::{View, ViewMut, check_shape, shape};
+use alloc::{format, vec};
 use core::fmt::Debug;
 use nalgebra::DMatrix;
 
@@ -175,16 +175,14 @@ pub(crate) fn scale<T: Real>(reduction: Reduction, mut dy: ViewMut<'_, T>) {
 /// Outputs and targets must have the same shape, with at least one sample.
 pub(crate) fn check_pair<T>(place: &str, y: View<'_, T>, target: View<'_, T>) -> Result<()> {
     if y.cols() == 0 || y.rows() == 0 {
-        return Err(Error::new(ErrorKind::Empty, place, "at least 1 sample of at least 1 output", shape(y)));
+        return Err(Error::new(ErrorKind::Empty, place, "at least 1 sample of at least 1 output", shape(y.shape())));
     }
-    if (y.rows(), y.cols()) != (target.rows(), target.cols()) {
-        return Err(Error::new(ErrorKind::Shape, format!("targets of {place}"), shape(y), shape(target)));
-    }
-    Ok(())
+    check_shape(|| format!("targets of {place}"), y.shape(), target.shape())
 }
 
-fn shape<T>(view: View<'_, T>) -> String {
-    format!("{} × {}", view.rows(), view.cols())
+/// 1/d: what an average over d outputs multiplies their sum by.
+fn share<T: Real>(outputs: usize) -> T {
+    T::of(1.0 / outputs as f64)
 }
 
 /// Every target must satisfy `ok`.

@@ -1,6 +1,6 @@
 //! Losses on the difference r = y − t of output and target.
 
-use super::{Costs, Loss, Reduction, Slopes};
+use super::{Costs, Loss, Reduction, Slopes, share};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
 use crate::real::{Real, magnitude, tanh};
@@ -22,7 +22,7 @@ impl Over {
     fn factor<T: Real>(self, outputs: usize) -> T {
         match self {
             Self::Sum => T::one(),
-            Self::Mean => T::of(1.0 / outputs as f64),
+            Self::Mean => share(outputs),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What a training run leaves behind.
 
 use alloc::{string::String, vec::Vec};
-use core::ops::ControlFlow;
 
 /// What is known at the end of an epoch.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +50,3 @@ impl History {
         self.epochs.iter().filter_map(|epoch| epoch.validation)
     }
 }
-
-/// A callback's word on whether training goes on.
-pub(crate) type Verdict = ControlFlow<()>;

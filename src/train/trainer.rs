@@ -1,6 +1,6 @@
 //! The training loop.
 
-use super::history::{Epoch, History, Verdict};
+use super::history::{Epoch, History};
 use crate::data::{Batches, Dataset};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{Loss, Reduction};
@@ -16,6 +16,9 @@ use nalgebra::DMatrix;
 
 /// A measure of predictions against targets, such as [`metrics::accuracy`](crate::metrics::accuracy).
 type Metric<'a, T> = Box<dyn FnMut(View<'_, T>, View<'_, T>) -> Result<f64> + 'a>;
+
+/// What is told of each epoch, and says whether training goes on.
+type Callback<'a> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'a>;
 
 /// Trains networks: epochs of mini-batches, each a forward pass, a backward pass and a step of the optimiser.
 ///
@@ -53,7 +56,7 @@ pub struct Trainer<'a, T: Real> {
     groups: Option<Vec<Group>>,
     validation: Option<&'a Dataset<T>>,
     metrics: Vec<(String, Metric<'a, T>)>,
-    callback: Box<dyn FnMut(&Epoch) -> Verdict + 'a>,
+    callback: Callback<'a>,
     /// Epochs finished so far.
     epoch: usize,
     tape: Tape<T>,
