@@ -12,7 +12,12 @@ mod gemm;
 use std::time::Instant;
 
 use fearless_simd::{Level, Simd, dispatch};
-use gemm::{Mat, gemm_f32};
+use gemm::{Mat, Size};
+
+/// C = op(A)·op(B).
+fn gemm(level: Level, (m, n, k): (usize, usize, usize), a: Mat<'_, f32>, b: Mat<'_, f32>, c: &mut [f32], pack: &mut Vec<f32>) {
+    dispatch!(level, simd => gemm::product::<_, _, false>(simd, Size { m, n, k }, a, b, c, pack));
+}
 
 /// Runs an element-wise loop with the level's instructions.
 macro_rules! vectorised {
@@ -231,12 +236,12 @@ impl Net {
             let (w, bias, z) = (&self.weights[l], &self.bias[l], &mut after[0]);
             if self.layout == FeatureMajor {
                 let input = if l == 0 { x } else { &before[l - 1] };
-                gemm_f32(level, outputs, batch, inputs, plain(w, outputs), plain(input, inputs), z, &mut self.pack);
+                gemm(level, (outputs, batch, inputs), plain(w, outputs), plain(input, inputs), z, &mut self.pack);
                 vectorised!(level, bias_relu_features(z, bias, last));
             } else {
                 let input = if l == 0 { turned(x, inputs) } else { plain(&before[l - 1], batch) };
                 let w = if self.layout == BatchMajorInOut { plain(w, inputs) } else { turned(w, outputs) };
-                gemm_f32(level, batch, outputs, inputs, input, w, z, &mut self.pack);
+                gemm(level, (batch, outputs, inputs), input, w, z, &mut self.pack);
                 vectorised!(level, bias_relu_batch(z, bias, batch, last));
             }
         }
@@ -265,26 +270,26 @@ impl Net {
             let input = if l == 0 { x } else { &self.activations[l - 1] };
             match self.layout {
                 FeatureMajor => {
-                    gemm_f32(level, outputs, inputs, batch, plain(delta, outputs), turned(input, inputs), dw, &mut self.pack);
+                    gemm(level, (outputs, inputs, batch), plain(delta, outputs), turned(input, inputs), dw, &mut self.pack);
                     vectorised!(level, bias_gradient_features(delta, db));
                 }
                 BatchMajorInOut => {
                     let input = if l == 0 { plain(input, inputs) } else { turned(input, batch) };
-                    gemm_f32(level, inputs, outputs, batch, input, plain(delta, batch), dw, &mut self.pack);
+                    gemm(level, (inputs, outputs, batch), input, plain(delta, batch), dw, &mut self.pack);
                     vectorised!(level, bias_gradient_batch(delta, db, batch));
                 }
                 BatchMajorOutIn => {
                     let input = if l == 0 { turned(input, inputs) } else { plain(input, batch) };
-                    gemm_f32(level, outputs, inputs, batch, turned(delta, batch), input, dw, &mut self.pack);
+                    gemm(level, (outputs, inputs, batch), turned(delta, batch), input, dw, &mut self.pack);
                     vectorised!(level, bias_gradient_batch(delta, db, batch));
                 }
             }
             if l > 0 {
                 let dx = &mut before[l - 1];
                 match self.layout {
-                    FeatureMajor => gemm_f32(level, inputs, batch, outputs, turned(w, outputs), plain(delta, outputs), dx, &mut self.pack),
-                    BatchMajorInOut => gemm_f32(level, batch, inputs, outputs, plain(delta, batch), turned(w, inputs), dx, &mut self.pack),
-                    BatchMajorOutIn => gemm_f32(level, batch, inputs, outputs, plain(delta, batch), plain(w, outputs), dx, &mut self.pack),
+                    FeatureMajor => gemm(level, (inputs, batch, outputs), turned(w, outputs), plain(delta, outputs), dx, &mut self.pack),
+                    BatchMajorInOut => gemm(level, (batch, inputs, outputs), plain(delta, batch), turned(w, inputs), dx, &mut self.pack),
+                    BatchMajorOutIn => gemm(level, (batch, inputs, outputs), plain(delta, batch), plain(w, outputs), dx, &mut self.pack),
                 }
                 vectorised!(level, relu_backward(dx, input));
             }

@@ -2,6 +2,7 @@
 
 use crate::activation::OutputRange;
 use crate::error::Result;
+use crate::kernel::workers::{Divide, Workers, spread};
 use crate::real::Real;
 use crate::view::{View, ViewMut};
 use alloc::{borrow::Cow, string::String, vec::Vec};
@@ -53,15 +54,43 @@ impl Block {
     }
 }
 
-/// Reusable buffers of this crate's kernels, opaque to layers of other crates; lives in a [`Tape`](crate::Tape).
+/// Buffers and threads of this crate's kernels, opaque to layers of other crates; lives in a [`Tape`](crate::Tape).
 #[derive(Clone, Debug)]
 pub struct Scratch<T> {
-    pub(crate) pack: Vec<T>,
+    pub(crate) workers: Workers,
+    /// A buffer for the products of each thread.
+    packs: Vec<Vec<T>>,
+}
+
+impl<T> Scratch<T> {
+    pub(crate) fn new(workers: Workers) -> Self {
+        Self { packs: (0..workers.count()).map(|_| Vec::new()).collect(), workers }
+    }
+}
+
+impl<T: Real> Scratch<T> {
+    /// Does work of `cost` multiplications for each of `len` samples, or inputs: side by side where it is worth it.
+    /// Two samples are the least for a thread, because the product for a single one may round differently.
+    #[inline]
+    pub(crate) fn share<W: Divide>(&mut self, cost: usize, len: usize, mut work: W, run: impl Fn(&mut W, &mut Vec<T>) + Sync) {
+        if let [pack] = &mut self.packs[..] {
+            return run(&mut work, pack);
+        }
+        let parts = self.packs.len().min(parts(cost, len)).min(len / 2).max(1);
+        spread(work, len, &mut self.packs[..parts], &|mut work, pack| run(&mut work, pack));
+    }
+}
+
+/// Into how many parts work of `cost` multiplications for each of `len` samples is worth cutting: a part must take a
+/// thread longer than it takes to wake it.
+pub(crate) fn parts(cost: usize, len: usize) -> usize {
+    const LEAST: usize = 1 << 19;
+    cost.saturating_mul(len) / LEAST
 }
 
 impl<T> Default for Scratch<T> {
     fn default() -> Self {
-        Self { pack: Vec::new() }
+        Self::new(Workers::default())
     }
 }
 

@@ -19,6 +19,13 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
+    /// Parameters of the largest block: what most of the work for a sample is proportional to.
+    pub(crate) fn largest_block(&self) -> usize {
+        self.blocks.iter().flatten().map(Block::len).max().unwrap_or(0)
+    }
+}
+
+impl Layout {
     pub(crate) fn layers(&self) -> usize {
         self.names.len()
     }

@@ -13,6 +13,8 @@ mod kernel;
 mod layer;
 mod layers;
 mod layout;
+#[cfg(test)]
+mod levels;
 mod loss;
 pub mod metrics;
 mod optim;

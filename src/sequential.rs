@@ -2,7 +2,7 @@
 
 use crate::activation::OutputRange;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Start};
+use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Start, parts};
 use crate::layout::{Layout, place};
 use crate::loss::{Costs, Loss, Slopes, reduce, scale};
 use crate::random::{Purpose, derive};
@@ -349,10 +349,12 @@ impl<T: Real> At<'_, T> {
         self.check_inputs(x)?;
         let outputs = self.net.outputs();
         check_shape(|| "outputs y".into(), (outputs, x.cols()), y.as_view().shape())?;
-        for first in (0..x.cols()).step_by(INFERENCE_BATCH) {
-            let end = x.cols().min(first + INFERENCE_BATCH);
-            self.infer(x.range(first, end), &mut y.as_mut_slice()[first * outputs..end * outputs], tape);
-        }
+        self.on_threads(x.cols(), tape, |tape| {
+            for first in (0..x.cols()).step_by(INFERENCE_BATCH) {
+                let end = x.cols().min(first + INFERENCE_BATCH);
+                self.infer(x.range(first, end), &mut y.as_mut_slice()[first * outputs..end * outputs], tape);
+            }
+        });
         Ok(())
     }
 
@@ -372,19 +374,21 @@ impl<T: Real> At<'_, T> {
         let (x, target) = (x.into(), target.into());
         self.check_pass(x, target, loss)?;
         let outputs = self.net.outputs();
-        let (mut y, mut costs) = (core::mem::take(&mut tape.outputs), core::mem::take(&mut tape.costs));
-        y.resize(outputs * x.cols().min(INFERENCE_BATCH), T::zero());
-        costs.resize(x.cols(), T::zero());
-        for first in (0..x.cols()).step_by(INFERENCE_BATCH) {
-            let end = x.cols().min(first + INFERENCE_BATCH);
-            let y = &mut y[..outputs * (end - first)];
-            self.infer(x.range(first, end), y, tape);
-            let y = View::from_parts(y, outputs, end - first);
-            loss.costs(Costs { y, target: target.range(first, end), costs: &mut costs[first..end] });
-        }
-        let cost = reduce(loss.reduction(), &costs);
-        (tape.outputs, tape.costs) = (y, costs);
-        Ok(cost)
+        Ok(self.on_threads(x.cols(), tape, |tape| {
+            let (mut y, mut costs) = (core::mem::take(&mut tape.outputs), core::mem::take(&mut tape.costs));
+            y.resize(outputs * x.cols().min(INFERENCE_BATCH), T::zero());
+            costs.resize(x.cols(), T::zero());
+            for first in (0..x.cols()).step_by(INFERENCE_BATCH) {
+                let end = x.cols().min(first + INFERENCE_BATCH);
+                let y = &mut y[..outputs * (end - first)];
+                self.infer(x.range(first, end), y, tape);
+                let y = View::from_parts(y, outputs, end - first);
+                loss.costs(Costs { y, target: target.range(first, end), costs: &mut costs[first..end] });
+            }
+            let cost = reduce(loss.reduction(), &costs);
+            (tape.outputs, tape.costs) = (y, costs);
+            cost
+        }))
     }
 
     /// The cost on a batch in training (with dropout), and by the four equations δˡ, ∂C/∂Wˡ and ∂C/∂bˡ of every layer
@@ -408,12 +412,24 @@ impl<T: Real> At<'_, T> {
 
     /// [`gradient`](Self::gradient) of what has been checked.
     pub(crate) fn gradient_unchecked(&self, x: View<'_, T>, target: View<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) -> T {
-        let cost = self.training_cost(x, target, loss, tape);
-        let (y, mut dy) = tape.top(self.net.outputs());
-        loss.slopes(Slopes { y, target, dy: dy.reborrow() });
-        scale(loss.reduction(), dy);
-        self.backward(x, tape);
-        cost
+        self.on_threads(x.cols(), tape, |tape| {
+            let cost = self.training_cost(x, target, loss, tape);
+            let (y, mut dy) = tape.top(self.net.outputs());
+            loss.slopes(Slopes { y, target, dy: dy.reborrow() });
+            scale(loss.reduction(), dy);
+            self.backward(x, tape);
+            cost
+        })
+    }
+
+    /// Runs a pass where it may use the tape's threads, if it is worth them.
+    #[inline]
+    fn on_threads<R: Send>(&self, samples: usize, tape: &mut Tape<T>, pass: impl FnOnce(&mut Tape<T>) -> R + Send) -> R {
+        if tape.scratch.workers.count() == 1 || parts(self.net.layout.largest_block(), samples) < 2 {
+            return pass(tape);
+        }
+        let workers = tape.scratch.workers.clone();
+        workers.run(|| pass(tape))
     }
 
     /// The forward pass of training and its cost.
@@ -459,12 +475,12 @@ impl<T: Real> At<'_, T> {
         let x = x.into();
         self.check_inputs(x)?;
         self.check_trainable()?;
-        self.forward(x, tape);
+        self.on_threads(x.cols(), tape, |tape| self.forward(x, tape));
         let (y, mut dy) = tape.top(self.net.outputs());
         // What the caller leaves out is 0, not what another pass left.
         dy.as_mut_slice().fill(T::zero());
         let result = slopes(y, dy)?;
-        self.backward(x, tape);
+        self.on_threads(x.cols(), tape, |tape| self.backward(x, tape));
         Ok(result)
     }
 

@@ -1,6 +1,8 @@
 //! What a pass produces, outside the network: one per thread.
 
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "parallel")]
+use crate::kernel::workers::Workers;
 use crate::layer::{Role, Scratch};
 use crate::layout::Layout;
 use crate::real::Real;
@@ -93,6 +95,42 @@ impl<T> Tape<T> {
             seed,
             step: 0,
         }
+    }
+
+    /// The same tape with `count` threads of its own, which live as long as it does: passes of enough work run on them, each
+    /// on a part of the samples or of the weights, and small ones on the caller's thread alone. The results have the same
+    /// bits for any number of threads.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] when `count` is 0 or the system refuses the threads.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// let net = Sequential::<f32>::builder(100)
+    ///     .layer(Dense::new(200, Activation::Relu))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let x = DMatrix::from_fn(100, 500, |i, j| (i * j % 7) as f32);
+    /// let (mut y, mut tape) = (DMatrix::zeros(200, 500), Tape::new().threads(2)?);
+    /// net.predict_into(&x, &mut y, &mut tape)?;
+    /// assert_eq!(y, net.predict(&x)?);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[cfg(feature = "parallel")]
+    pub fn threads(mut self, count: usize) -> Result<Self> {
+        self.set_threads(count)?;
+        Ok(self)
+    }
+
+    #[cfg(feature = "parallel")]
+    pub(crate) fn set_threads(&mut self, count: usize) -> Result<()> {
+        if count == self.scratch.workers.count() {
+            return Ok(());
+        }
+        let Some(workers) = (count > 0).then(|| Workers::new(count)).flatten() else {
+            return Err(Error::new(ErrorKind::Value, "threads", "at least 1, and no more than the system has room for", count));
+        };
+        self.scratch = Scratch::new(workers);
+        Ok(())
     }
 
     /// The number of training passes so far. Randomness is a function of the seed, this number, the layer and the

@@ -2,8 +2,7 @@
 
 use super::{Activation, Breakpoints};
 use crate::error::{Error, ErrorKind, Result};
-use crate::kernel::Pass;
-use crate::real::Real;
+use crate::real::{Chain, Real, resolve};
 
 impl Activation {
     /// φ(z).
@@ -26,9 +25,9 @@ impl Activation {
     /// assert_eq!(Activation::Relu.derivative(2.0), 1.0);
     /// ```
     pub fn derivative<T: Real>(&self, z: T) -> T {
-        let mut z = [z];
-        self.derivatives(&mut z);
-        z[0]
+        let (mut z, mut slope) = ([z], [T::zero()]);
+        self.forward(&mut z, &mut slope);
+        slope[0]
     }
 
     /// Checks that the parameters of the function are finite in `T`.
@@ -50,25 +49,7 @@ impl Activation {
 
     /// z ← φ(z).
     pub(crate) fn apply<T: Real>(&self, z: &mut [T]) {
-        match self {
-            Self::Linear => {}
-            Self::Surrogate { value, .. } => value.apply(z),
-            _ => T::activate(self, z),
-        }
-    }
-
-    /// z ← φ′(z).
-    fn derivatives<T: Real>(&self, z: &mut [T]) {
-        if let Self::Surrogate { derivative, .. } = self {
-            return derivative.derivatives(z);
-        }
-        // By way of the values, a few at a time: no code of its own for what is seldom asked for.
-        let mut values = [T::zero(); 64];
-        for d in z.chunks_mut(values.len()) {
-            let values = &mut values[..d.len()];
-            values.copy_from_slice(d);
-            T::activate_both(self, values, d);
-        }
+        self.forward(z, &mut []);
     }
 
     /// How many numbers per element [`forward`](Self::forward) keeps for [`backward`](Self::backward): where φ′ can be
@@ -77,28 +58,14 @@ impl Activation {
         usize::from(!matches!(self, Self::Linear | Self::Relu))
     }
 
-    /// z ← φ(z), and what the backward pass needs into `cache`.
+    /// z ← φ(z), and into `cache` what the backward pass needs where it is not empty.
     pub(crate) fn forward<T: Real>(&self, z: &mut [T], cache: &mut [T]) {
-        if self.cache_len() == 0 {
-            return self.apply(z);
-        }
-        match self {
-            Self::Surrogate { value, derivative } => {
-                cache.copy_from_slice(z);
-                derivative.derivatives(cache);
-                value.apply(z);
-            }
-            _ => T::activate_both(self, z, cache),
-        }
+        resolve(self, z, cache, T::activate);
     }
 
     /// δ ← δ ⊙ φ′(z), where a = φ(z).
     pub(crate) fn backward<T: Real>(&self, a: &[T], cache: &[T], delta: &mut [T]) {
-        match self {
-            Self::Linear => {}
-            Self::Relu => T::vectorize(Scale(delta, a, |a| if a <= T::zero() { T::zero() } else { T::one() })),
-            _ => T::vectorize(Scale(delta, cache, |d| d)),
-        }
+        T::vectorize(Chain { activation: self, a, slopes: cache, delta });
     }
 }
 
@@ -113,17 +80,4 @@ fn check_breakpoints<T: Real>(breakpoints: &Breakpoints) -> Result<()> {
     }
     let expected = "points and slopes that stay finite and apart in the network's scalar";
     Err(Error::new(ErrorKind::Value, "breakpoints", expected, breakpoints))
-}
-
-/// δ ← δ ⊙ factor(c).
-struct Scale<'a, T, F>(&'a mut [T], &'a [T], F);
-
-impl<T: Real, F: Fn(T) -> T> Pass for Scale<'_, T, F> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        for (delta, c) in self.0.iter_mut().zip(self.1) {
-            *delta *= (self.2)(*c);
-        }
-    }
 }

@@ -146,6 +146,18 @@ impl Activation {
         Self::Surrogate { value, derivative }
     }
 
+    /// The activations that give the value and the derivative, neither a surrogate.
+    pub(crate) fn parts(&self) -> (&Self, &Self) {
+        let (mut value, mut slope) = (self, self);
+        while let Self::Surrogate { value: inner, .. } = value {
+            value = inner;
+        }
+        while let Self::Surrogate { derivative, .. } = slope {
+            slope = derivative;
+        }
+        (value, slope)
+    }
+
     /// This activation, trained as if its derivative were 1 (the *straight-through estimator*: Bengio, Léonard &
     /// Courville 2013). With `Step` and the squared error, gradient descent is then Rosenblatt's perceptron rule.
     ///

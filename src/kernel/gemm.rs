@@ -12,17 +12,17 @@ use alloc::vec::Vec;
 use core::array::from_fn;
 use core::ops::Range;
 
-use fearless_simd::{Level, Simd, dispatch, f32x4, f32x16, f64x2, f64x8, prelude::*};
+use fearless_simd::{Simd, f32x4, f32x16, f64x2, f64x8, prelude::*};
 
 /// A column-major operand: element (i, j) lies at `data[i + j * ld]`; `transposed` multiplies with its transpose.
 #[derive(Clone, Copy, Debug)]
-pub struct Mat<'a, T> {
+pub(crate) struct Mat<'a, T> {
     /// The elements, column by column.
-    pub data: &'a [T],
+    pub(crate) data: &'a [T],
     /// Distance between neighbouring columns, at least the number of stored rows.
-    pub ld: usize,
+    pub(crate) ld: usize,
     /// Whether op(X) = Xᵀ.
-    pub transposed: bool,
+    pub(crate) transposed: bool,
 }
 
 impl<T> Mat<'_, T> {
@@ -32,43 +32,53 @@ impl<T> Mat<'_, T> {
     }
 
     /// The transpose of op(self), in the same memory.
-    fn flipped(self) -> Self {
+    pub(crate) fn flipped(self) -> Self {
         Self { transposed: !self.transposed, ..self }
     }
 }
 
-/// C = op(A)·op(B) in `f32`. C is m × n, packed column-major, overwritten; k is the inner dimension (k = 0 gives zeros).
-/// `pack` is scratch memory that grows on first use only.
-pub(crate) fn gemm_f32(level: Level, m: usize, n: usize, k: usize, a: Mat<'_, f32>, b: Mat<'_, f32>, c: &mut [f32], pack: &mut Vec<f32>) {
-    gemm(level, Size { m, n, k }, a, b, c, pack);
-}
+impl<'a, T: Copy> Mat<'a, T> {
+    /// Columns of `rows` elements, one after the other.
+    pub(crate) fn columns(data: &'a [T], rows: usize) -> Self {
+        Self { data, ld: rows, transposed: false }
+    }
 
-/// C = op(A)·op(B) in `f64`; see [`gemm_f32`].
-pub(crate) fn gemm_f64(level: Level, m: usize, n: usize, k: usize, a: Mat<'_, f64>, b: Mat<'_, f64>, c: &mut [f64], pack: &mut Vec<f64>) {
-    gemm(level, Size { m, n, k }, a, b, c, pack);
-}
-
-fn gemm<T: Element>(level: Level, size: Size, a: Mat<'_, T>, b: Mat<'_, T>, c: &mut [T], pack: &mut Vec<T>) {
-    let Size { m, n, k } = size;
-    if m * n <= TINY / 2 && k <= TINY && m * n * k <= TINY && !size.is_row(b) && !size.is_column(a) {
-        dispatch!(level, simd => tiny(simd, size, a, b, c));
-    } else {
-        large(level, size, a, b, c, pack);
+    /// Element (i, j) of op(self).
+    pub(crate) fn at(self, i: usize, j: usize) -> T {
+        let (row, column) = self.strides();
+        self.data[i * row + j * column]
     }
 }
 
-/// Apart from [`gemm`], which it would burden with a large stack frame.
-#[inline(never)]
-fn large<T: Element>(level: Level, size: Size, a: Mat<'_, T>, b: Mat<'_, T>, c: &mut [T], pack: &mut Vec<T>) {
-    dispatch!(level, simd => by_width(simd, size, a, b, c, pack));
+/// C = op(A)·op(B) for `f32` and `f64`. C is packed column-major, overwritten; an inner dimension of 0 gives zeros.
+/// `pack` is scratch memory that grows on first use only.
+#[inline(always)]
+pub(crate) fn product<T: Element, S: Simd, const FMA: bool>(
+    simd: S,
+    size: Size,
+    a: Mat<'_, T>,
+    b: Mat<'_, T>,
+    c: &mut [T],
+    pack: &mut Vec<T>,
+) {
+    let Size { m, n, k } = size;
+    if m * n <= TINY / 2 && k <= TINY && (1..=TINY).contains(&(m * n * k)) && !size.is_row(b) && !size.is_column(a) {
+        tiny::<T, S, FMA>(simd, size, a, b, c);
+    } else {
+        // A function of its own, whose large stack frame tiny products are spared.
+        simd.vectorize(
+            #[inline(always)]
+            || by_width(simd, size, a, b, c, pack),
+        );
+    }
 }
 
 /// C is m × n, the inner dimension k.
-#[derive(Clone, Copy)]
-struct Size {
-    m: usize,
-    n: usize,
-    k: usize,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) m: usize,
+    pub(crate) n: usize,
+    pub(crate) k: usize,
 }
 
 impl Size {
@@ -96,18 +106,31 @@ const ALIGN: usize = 64;
 const GEMV: usize = 8;
 
 /// A scalar with vector types that have the same number of lanes on every level.
-trait Element: SimdFloatElement {
+pub(crate) trait Element: SimdFloatElement {
     type Wide<S: Simd>: SimdFloat<S, Element = Self>;
     type Narrow<S: Simd>: SimdFloat<S, Element = Self>;
+    /// a·b + c, rounded as the vectors' multiply-add. `FMA` says whether that is one instruction for a scalar.
+    fn multiply_add<S: Simd, const FMA: bool>(simd: S, a: Self, b: Self, c: Self) -> Self;
 }
-impl Element for f32 {
-    type Wide<S: Simd> = f32x16<S>;
-    type Narrow<S: Simd> = f32x4<S>;
+macro_rules! element {
+    ($t:ident, $wide:ident, $narrow:ident) => {
+        impl Element for $t {
+            type Wide<S: Simd> = $wide<S>;
+            type Narrow<S: Simd> = $narrow<S>;
+
+            #[inline(always)]
+            fn multiply_add<S: Simd, const FMA: bool>(simd: S, a: Self, b: Self, c: Self) -> Self {
+                #[cfg(feature = "std")]
+                if FMA {
+                    return a.mul_add(b, c);
+                }
+                $narrow::splat(simd, a).mul_add(b, $narrow::splat(simd, c))[0]
+            }
+        }
+    };
 }
-impl Element for f64 {
-    type Wide<S: Simd> = f64x8<S>;
-    type Narrow<S: Simd> = f64x2<S>;
-}
+element!(f32, f32x16, f32x4);
+element!(f64, f64x8, f64x2);
 
 /// Picks the register tile: MV vectors of L lanes by NR columns fill, but do not overflow, the registers.
 #[inline(always)]
@@ -166,18 +189,40 @@ fn by_shape<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usiz
     }
 }
 
-/// Plain loops in the common order of summation.
+/// Plain loops in the common order of summation, a few rows at a time.
 #[inline(always)]
-fn tiny<T: Element, S: Simd>(simd: S, Size { m, n, k }: Size, a: Mat<'_, T>, b: Mat<'_, T>, c: &mut [T]) {
-    let ((ai, ap), (bp, bj)) = (a.strides(), b.strides());
-    for j in 0..n {
-        for i in 0..m {
-            let mut sum = T::Narrow::<S>::splat(simd, T::default());
-            for p in 0..k {
-                sum = T::Narrow::<S>::splat(simd, a.data[i * ai + p * ap]).mul_add(b.data[p * bp + j * bj], sum);
-            }
-            c[i + j * m] = sum[0];
+fn tiny<T: Element, S: Simd, const FMA: bool>(simd: S, size: Size, a: Mat<'_, T>, b: Mat<'_, T>, c: &mut [T]) {
+    for i in (0..size.m).step_by(4) {
+        match size.m - i {
+            1 => tiny_rows::<T, S, FMA, 1>(simd, size, i, a, b, c),
+            2 => tiny_rows::<T, S, FMA, 2>(simd, size, i, a, b, c),
+            3 => tiny_rows::<T, S, FMA, 3>(simd, size, i, a, b, c),
+            _ => tiny_rows::<T, S, FMA, 4>(simd, size, i, a, b, c),
         }
+    }
+}
+
+/// The rows i..i + M.
+#[inline(always)]
+fn tiny_rows<T: Element, S: Simd, const FMA: bool, const M: usize>(
+    simd: S,
+    Size { m, n, k }: Size,
+    i: usize,
+    a: Mat<'_, T>,
+    b: Mat<'_, T>,
+    c: &mut [T],
+) {
+    let ((ai, ap), (bp, bj)) = (a.strides(), b.strides());
+    let a = &a.data[i * ai..];
+    for (j, c) in c.chunks_exact_mut(m).enumerate().take(n) {
+        let (b, mut sums) = (&b.data[j * bj..], [T::default(); M]);
+        for p in 0..k {
+            let (a, x) = (&a[p * ap..], b[p * bp]);
+            for q in 0..M {
+                sums[q] = T::multiply_add::<S, FMA>(simd, a[q * ai], x, sums[q]);
+            }
+        }
+        put(&mut c[i..i + M], &sums, false);
     }
 }
 
@@ -700,20 +745,18 @@ fn transpose<S: Simd, V: SimdBase<S>, const N: usize>(mut vectors: [V; N]) -> [V
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::{Kernel, dispatch, forced::levels};
     use alloc::vec;
+    use fearless_simd::Level;
 
-    /// Every level this machine has, the best one first.
-    fn levels() -> Vec<Level> {
-        let best = Level::new();
-        #[allow(unused_mut)]
-        let mut levels = vec![best];
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        {
-            levels.extend(best.as_avx2().map(Level::Avx2));
-            levels.extend(best.as_sse4_2().map(Level::Sse4_2));
-            levels.extend(best.as_sse2().map(Level::Sse2));
+    struct Product<'a, T>(Size, Mat<'a, T>, Mat<'a, T>, &'a mut [T], &'a mut Vec<T>);
+
+    impl<T: Element> Kernel for Product<'_, T> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd, const FMA: bool>(self, simd: S) {
+            super::product::<T, S, FMA>(simd, self.0, self.1, self.2, self.3, self.4);
         }
-        levels
     }
 
     /// Numbers in [-1, 1).
@@ -756,14 +799,14 @@ mod tests {
     }
 
     macro_rules! tests {
-        ($name:ident, $gemm:ident, $t:ty) => {
+        ($name:ident, $t:ty) => {
             mod $name {
                 use super::*;
 
                 fn product(level: Level, m: usize, n: usize, k: usize, a: Mat<'_, $t>, b: Mat<'_, $t>) -> Vec<$t> {
                     let mut c = vec![<$t>::NAN; m * n];
                     // a dirty buffer: what pads the operands must not matter
-                    $gemm(level, m, n, k, a, b, &mut c, &mut vec![<$t>::NAN; 3000]);
+                    dispatch(level, Product(Size { m, n, k }, a, b, &mut c, &mut vec![<$t>::NAN; 3000]));
                     c
                 }
 
@@ -839,6 +882,6 @@ mod tests {
             }
         };
     }
-    tests!(single, gemm_f32, f32);
-    tests!(double, gemm_f64, f64);
+    tests!(single, f32);
+    tests!(double, f64);
 }

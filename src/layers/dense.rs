@@ -3,9 +3,8 @@
 use crate::activation::{Activation, OutputRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::init::Init;
-use crate::kernel::{Pass, gemm::Mat};
 use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start};
-use crate::real::Real;
+use crate::real::{DenseBackward, DenseForward, DenseGradient, Real};
 use crate::view::{View, ViewMut};
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -73,23 +72,13 @@ impl Dense {
         &self.activation
     }
 
-    /// z = W·x + b.
-    fn weighted_input<T: Real>(&self, params: &[T], x: View<'_, T>, z: &mut ViewMut<'_, T>, scratch: &mut Scratch<T>) {
+    /// a = φ(W·x + b), and φ′ into `slopes` where it is not empty.
+    fn pass<T: Real>(&self, params: &[T], x: View<'_, T>, mut a: ViewMut<'_, T>, slopes: &mut [T], scratch: &mut Scratch<T>) {
         let (weights, bias) = params.split_at(self.outputs * x.rows());
-        let shape = (self.outputs, x.cols(), x.rows());
-        T::gemm(shape, column_major(weights, self.outputs), column_major(x.as_slice(), x.rows()), z.as_mut_slice(), &mut scratch.pack);
-        if self.bias.is_some() {
-            T::vectorize(AddToColumns(z.as_mut_slice(), bias));
-        }
+        let (activation, outputs, inputs) = (&self.activation, self.outputs, x.rows());
+        let pass = DenseForward { activation, weights, bias, outputs, inputs, x: x.as_slice(), a: a.as_mut_slice(), slopes };
+        scratch.share(weights.len(), x.cols(), pass, T::dense_forward);
     }
-}
-
-fn column_major<T>(data: &[T], rows: usize) -> Mat<'_, T> {
-    Mat { data, ld: rows, transposed: false }
-}
-
-fn transposed<T>(data: &[T], rows: usize) -> Mat<'_, T> {
-    Mat { data, ld: rows, transposed: true }
 }
 
 impl<T: Real> Layer<T> for Dense {
@@ -143,69 +132,34 @@ impl<T: Real> Layer<T> for Dense {
         self.activation.is_trainable()
     }
 
-    fn infer(&self, mut p: Infer<'_, T>) {
-        self.weighted_input(p.params, p.x, &mut p.y, p.scratch);
-        self.activation.apply(p.y.as_mut_slice());
+    fn infer(&self, p: Infer<'_, T>) {
+        self.pass(p.params, p.x, p.y, &mut [], p.scratch);
     }
 
-    fn forward(&self, mut p: Forward<'_, T>) {
-        self.weighted_input(p.params, p.x, &mut p.y, p.scratch);
-        self.activation.forward(p.y.as_mut_slice(), p.cache);
+    fn forward(&self, p: Forward<'_, T>) {
+        self.pass(p.params, p.x, p.y, p.cache, p.scratch);
     }
 
     fn backward(&self, mut p: Backward<'_, T>) {
-        // BP1 at the top, the second factor of BP2 below: δ = ∂C/∂a ⊙ φ′(z)
-        self.activation.backward(p.y.as_slice(), p.cache, p.delta.as_mut_slice());
-        // BP2, the first factor: ∂C/∂x = Wᵀ·δ
-        if let Some(mut dx) = p.dx {
-            let (inputs, batch) = (p.x.rows(), p.x.cols());
-            let weights = &p.params[..self.outputs * inputs];
-            let delta = column_major(p.delta.as_view().as_slice(), self.outputs);
-            T::gemm((inputs, batch, self.outputs), transposed(weights, self.outputs), delta, dx.as_mut_slice(), &mut p.scratch.pack);
-        }
+        let (outputs, inputs) = (self.outputs, p.x.rows());
+        let mut dx = p.dx;
+        let pass = DenseBackward {
+            activation: &self.activation,
+            weights: &p.params[..outputs * inputs],
+            outputs,
+            inputs,
+            a: p.y.as_slice(),
+            slopes: p.cache,
+            delta: p.delta.as_mut_slice(),
+            dx: dx.as_mut().map_or(&mut [], |dx| dx.as_mut_slice()),
+        };
+        p.scratch.share(outputs * inputs, p.x.cols(), pass, T::dense_backward);
     }
 
     fn gradient(&self, p: Gradient<'_, T>) {
-        let (inputs, batch) = (p.x.rows(), p.x.cols());
-        let (dw, db) = p.grads.split_at_mut(self.outputs * inputs);
-        let delta = p.delta.as_slice();
-        // BP3: ∂C/∂b = Σ δ over the samples
-        if self.bias.is_some() {
-            T::vectorize(SumColumns(delta, db));
-        }
-        // BP4: ∂C/∂W = δ·xᵀ
-        let shape = (self.outputs, inputs, batch);
-        T::gemm(shape, column_major(delta, self.outputs), transposed(p.x.as_slice(), inputs), dw, &mut p.scratch.pack);
-    }
-}
-
-/// Adds a vector to each column.
-struct AddToColumns<'a, T>(&'a mut [T], &'a [T]);
-
-impl<T: Real> Pass for AddToColumns<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        for column in self.0.chunks_exact_mut(self.1.len()) {
-            for (z, b) in column.iter_mut().zip(self.1) {
-                *z += *b;
-            }
-        }
-    }
-}
-
-/// Sums the columns, first to last.
-struct SumColumns<'a, T>(&'a [T], &'a mut [T]);
-
-impl<T: Real> Pass for SumColumns<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        self.1.fill(T::zero());
-        for column in self.0.chunks_exact(self.1.len()) {
-            for (sum, d) in self.1.iter_mut().zip(column) {
-                *sum += *d;
-            }
-        }
+        let (outputs, inputs, samples) = (self.outputs, p.x.rows(), p.x.cols());
+        let (dw, db) = p.grads.split_at_mut(outputs * inputs);
+        let pass = DenseGradient { outputs, inputs, samples, delta: p.delta.as_slice(), x: p.x.as_slice(), dw, db };
+        p.scratch.share(outputs * samples, inputs, pass, T::dense_gradient);
     }
 }

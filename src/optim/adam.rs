@@ -1,8 +1,11 @@
 //! Adam.
 
-use super::{Group, Optimizer, OptimizerState, check_fraction};
+use super::{Group, Optimizer, OptimizerState, check_fraction, update};
 use crate::error::{Error, ErrorKind, Result};
-use crate::kernel::Pass;
+use crate::kernel::{
+    Pass,
+    workers::{Divide, Workers},
+};
 use crate::real::Real;
 
 /// Adam (Kingma & Ba 2015): with the gradient g in step t, counted from 1,
@@ -68,6 +71,10 @@ impl<T: Real> Default for Adam<T> {
 
 impl<T: Real> Optimizer<T> for Adam<T> {
     fn step(&mut self, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()> {
+        self.step_on(&Workers::default(), lr, params, grads, groups)
+    }
+
+    fn step_on(&mut self, workers: &Workers, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()> {
         self.check()?;
         // The first step is the longest: lr is then divided by 1−β₁.
         self.state.begin(lr, 1.0 / (1.0 - self.beta1), params, grads, groups)?;
@@ -76,11 +83,11 @@ impl<T: Real> Optimizer<T> for Adam<T> {
         let [m, v] = &mut self.state.slots[..] else { return Ok(()) };
         for group in Group::active(groups) {
             let (lr, range) = (lr * group.rate, group.range.clone());
-            T::vectorize(Update {
+            let pass = Update {
                 w: &mut params[range.clone()],
                 g: &grads[range.clone()],
                 m: &mut m[range.clone()],
-                v: &mut v[range],
+                v: &mut v[range.clone()],
                 beta1: T::of(self.beta1),
                 share1: T::of(1.0 - self.beta1),
                 beta2: T::of(self.beta2),
@@ -89,7 +96,8 @@ impl<T: Real> Optimizer<T> for Adam<T> {
                 root: T::of(1.0 / libm::sqrt(bias2)),
                 eps: T::of(self.eps),
                 keep: T::of(1.0 - lr * group.decay),
-            });
+            };
+            update::<T, _>(workers, range.len(), pass);
         }
         Ok(())
     }
@@ -128,6 +136,14 @@ struct Update<'a, T> {
     eps: T,
     /// 1 − lr·λ
     keep: T,
+}
+
+impl<T: Real> Divide for Update<'_, T> {
+    fn divide(self, at: usize) -> (Self, Self) {
+        let ((w, w_rest), (g, g_rest)) = (self.w.split_at_mut(at), self.g.split_at(at));
+        let ((m, m_rest), (v, v_rest)) = (self.m.split_at_mut(at), self.v.split_at_mut(at));
+        (Self { w, g, m, v, ..self }, Self { w: w_rest, g: g_rest, m: m_rest, v: v_rest, ..self })
+    }
 }
 
 impl<T: Real> Pass for Update<'_, T> {

@@ -9,6 +9,10 @@ pub use group::Group;
 pub use sgd::Sgd;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::kernel::{
+    Pass,
+    workers::{Divide, Workers, spread},
+};
 use crate::real::Real;
 use alloc::{format, string::String, vec, vec::Vec};
 use core::fmt::Debug;
@@ -102,6 +106,16 @@ pub trait Optimizer<T: Real>: Debug + Send {
     /// them, or a group reaches beyond them; nothing is changed then.
     fn step(&mut self, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()>;
 
+    /// [`step`](Optimizer::step) on several threads, for a rule that can.
+    ///
+    /// # Errors
+    /// As [`step`](Optimizer::step).
+    #[doc(hidden)]
+    fn step_on(&mut self, workers: &Workers, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()> {
+        let _ = workers;
+        self.step(lr, params, grads, groups)
+    }
+
     /// Checks the hyper-parameters; [`step`](Optimizer::step) does, too.
     ///
     /// # Errors
@@ -116,6 +130,18 @@ pub trait Optimizer<T: Real>: Debug + Send {
     /// # Errors
     /// [`ErrorKind::Incompatible`] when the state is not of this rule; nothing is changed then.
     fn restore(&mut self, state: &OptimizerState<T>) -> Result<()>;
+}
+
+/// Runs the loop of a rule over `len` parameters, side by side where there are enough of them.
+fn update<T: Real, P: Pass + Divide>(workers: &Workers, len: usize, pass: P) {
+    /// So many take a thread longer than it takes to wake it.
+    const LEAST: usize = 1 << 16;
+    let parts = workers.count().min(len / LEAST).max(1);
+    if parts == 1 {
+        T::vectorize(pass);
+    } else {
+        workers.run(|| spread(pass, len, &mut vec![(); parts], &|pass, ()| drop(T::vectorize(pass))));
+    }
 }
 
 /// A hyper-parameter must lie in [0, 1).

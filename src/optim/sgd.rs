@@ -1,8 +1,11 @@
 //! Stochastic gradient descent.
 
-use super::{Group, Optimizer, OptimizerState, check_fraction};
+use super::{Group, Optimizer, OptimizerState, check_fraction, update};
 use crate::error::{Error, ErrorKind, Result};
-use crate::kernel::Pass;
+use crate::kernel::{
+    Pass,
+    workers::{Divide, Workers},
+};
 use crate::real::Real;
 
 /// Gradient descent with the momentum of PyTorch's `SGD`: with the gradient g, momentum μ and dampening τ
@@ -75,6 +78,10 @@ impl<T: Real> Default for Sgd<T> {
 
 impl<T: Real> Optimizer<T> for Sgd<T> {
     fn step(&mut self, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()> {
+        self.step_on(&Workers::default(), lr, params, grads, groups)
+    }
+
+    fn step_on(&mut self, workers: &Workers, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()> {
         self.check()?;
         self.state.begin(lr, 1.0, params, grads, groups)?;
         for group in Group::active(groups) {
@@ -82,19 +89,20 @@ impl<T: Real> Optimizer<T> for Sgd<T> {
             let (w, g) = (&mut params[range.clone()], &grads[range.clone()]);
             let keep = T::of(1.0 - lr * group.decay);
             match self.state.slots.first_mut() {
-                None => T::vectorize(Descend { w, g, lr: T::of(lr), keep }),
+                None => update::<T, _>(workers, range.len(), Descend { w, g, lr: T::of(lr), keep }),
                 Some(v) => {
                     let first = self.state.step == 1;
-                    T::vectorize(Momentum {
+                    let pass = Momentum {
                         w,
                         g,
-                        v: &mut v[range],
+                        v: &mut v[range.clone()],
                         lr: T::of(lr),
                         keep,
                         momentum: T::of(self.momentum),
                         share: T::of(if first { 1.0 } else { 1.0 - self.dampening }),
                         nesterov: self.nesterov,
-                    });
+                    };
+                    update::<T, _>(workers, range.len(), pass);
                 }
             }
         }
@@ -127,6 +135,13 @@ struct Descend<'a, T> {
     keep: T,
 }
 
+impl<T: Real> Divide for Descend<'_, T> {
+    fn divide(self, at: usize) -> (Self, Self) {
+        let ((w, w_rest), (g, g_rest)) = (self.w.split_at_mut(at), self.g.split_at(at));
+        (Self { w, g, ..self }, Self { w: w_rest, g: g_rest, ..self })
+    }
+}
+
 impl<T: Real> Pass for Descend<'_, T> {
     type Output = ();
     #[inline(always)]
@@ -147,6 +162,13 @@ struct Momentum<'a, T> {
     momentum: T,
     share: T,
     nesterov: bool,
+}
+
+impl<T: Real> Divide for Momentum<'_, T> {
+    fn divide(self, at: usize) -> (Self, Self) {
+        let ((w, w_rest), (g, g_rest), (v, v_rest)) = (self.w.split_at_mut(at), self.g.split_at(at), self.v.split_at_mut(at));
+        (Self { w, g, v, ..self }, Self { w: w_rest, g: g_rest, v: v_rest, ..self })
+    }
 }
 
 impl<T: Real> Pass for Momentum<'_, T> {

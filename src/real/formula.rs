@@ -197,40 +197,95 @@ impl<T: Real> Formula<T> for &Breakpoints {
 macro_rules! with_formula {
     ($activation:expr, $pass:ident($($slice:expr),*)) => {
         match $activation {
-            Activation::Linear => T::vectorize($pass(Linear, $($slice),*)),
-            Activation::Step => T::vectorize($pass(Step, $($slice),*)),
-            Activation::Sign => T::vectorize($pass(Sign, $($slice),*)),
-            Activation::PiecewiseLinear => T::vectorize($pass(PiecewiseLinear, $($slice),*)),
-            Activation::Sigmoid => T::vectorize($pass(Sigmoid, $($slice),*)),
-            Activation::Tanh => T::vectorize($pass(Tanh, $($slice),*)),
-            Activation::Relu => T::vectorize($pass(Relu, $($slice),*)),
-            Activation::LeakyRelu { slope } => T::vectorize($pass(LeakyRelu { slope: T::of(*slope) }, $($slice),*)),
-            Activation::Relu6 => T::vectorize($pass(Relu6, $($slice),*)),
-            Activation::Elu { alpha } => T::vectorize($pass(Elu { alpha: T::of(*alpha) }, $($slice),*)),
-            Activation::Selu => T::vectorize($pass(Selu, $($slice),*)),
-            Activation::Gelu => T::vectorize($pass(Gelu, $($slice),*)),
-            Activation::GeluTanh => T::vectorize($pass(GeluTanh, $($slice),*)),
-            Activation::Silu => T::vectorize($pass(Silu, $($slice),*)),
-            Activation::Mish => T::vectorize($pass(Mish, $($slice),*)),
-            Activation::Softplus => T::vectorize($pass(Softplus, $($slice),*)),
-            Activation::Softsign => T::vectorize($pass(Softsign, $($slice),*)),
-            Activation::HardSigmoid => T::vectorize($pass(HardSigmoid, $($slice),*)),
-            Activation::HardTanh => T::vectorize($pass(HardTanh, $($slice),*)),
-            Activation::HardSwish => T::vectorize($pass(HardSwish, $($slice),*)),
-            Activation::Breakpoints(points) => T::vectorize($pass(points, $($slice),*)),
+            Activation::Linear => (Pass::run::<FMA>($pass(Linear, $($slice),*))),
+            Activation::Step => (Pass::run::<FMA>($pass(Step, $($slice),*))),
+            Activation::Sign => (Pass::run::<FMA>($pass(Sign, $($slice),*))),
+            Activation::PiecewiseLinear => (Pass::run::<FMA>($pass(PiecewiseLinear, $($slice),*))),
+            Activation::Sigmoid => (Pass::run::<FMA>($pass(Sigmoid, $($slice),*))),
+            Activation::Tanh => (Pass::run::<FMA>($pass(Tanh, $($slice),*))),
+            Activation::Relu => (Pass::run::<FMA>($pass(Relu, $($slice),*))),
+            Activation::LeakyRelu { slope } => (Pass::run::<FMA>($pass(LeakyRelu { slope: T::of(*slope) }, $($slice),*))),
+            Activation::Relu6 => (Pass::run::<FMA>($pass(Relu6, $($slice),*))),
+            Activation::Elu { alpha } => (Pass::run::<FMA>($pass(Elu { alpha: T::of(*alpha) }, $($slice),*))),
+            Activation::Selu => (Pass::run::<FMA>($pass(Selu, $($slice),*))),
+            Activation::Gelu => (Pass::run::<FMA>($pass(Gelu, $($slice),*))),
+            Activation::GeluTanh => (Pass::run::<FMA>($pass(GeluTanh, $($slice),*))),
+            Activation::Silu => (Pass::run::<FMA>($pass(Silu, $($slice),*))),
+            Activation::Mish => (Pass::run::<FMA>($pass(Mish, $($slice),*))),
+            Activation::Softplus => (Pass::run::<FMA>($pass(Softplus, $($slice),*))),
+            Activation::Softsign => (Pass::run::<FMA>($pass(Softsign, $($slice),*))),
+            Activation::HardSigmoid => (Pass::run::<FMA>($pass(HardSigmoid, $($slice),*))),
+            Activation::HardTanh => (Pass::run::<FMA>($pass(HardTanh, $($slice),*))),
+            Activation::HardSwish => (Pass::run::<FMA>($pass(HardSwish, $($slice),*))),
+            Activation::Breakpoints(points) => (Pass::run::<FMA>($pass(points, $($slice),*))),
             Activation::Surrogate { .. } => {}
         }
     };
 }
 
-/// z ← φ(z), of no surrogate.
-pub(super) fn values<T: Real>(activation: &Activation, z: &mut [T]) {
-    with_formula!(activation, Values(z));
+/// z ← φ(z), and d ← φ′(z) where d is not empty, of an activation that is no surrogate.
+pub(crate) struct Activate<'a, T> {
+    pub(crate) activation: &'a Activation,
+    pub(crate) z: &'a mut [T],
+    pub(crate) d: &'a mut [T],
 }
 
-/// z ← φ(z), d ← φ′(z), of no surrogate.
-pub(super) fn both<T: Real>(activation: &Activation, z: &mut [T], d: &mut [T]) {
-    with_formula!(activation, Both(z, d));
+impl<T: Real> Pass for Activate<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self { activation, z, d } = self;
+        if d.is_empty() {
+            with_formula!(activation, Values(z));
+        } else {
+            with_formula!(activation, Both(z, d));
+        }
+    }
+}
+
+/// [`Activate`] of any activation by `activate`, which takes no surrogates.
+#[inline(always)]
+pub(crate) fn resolve<T: Real>(activation: &Activation, z: &mut [T], d: &mut [T], activate: impl Fn(&Activation, &mut [T], &mut [T])) {
+    let Activation::Surrogate { .. } = activation else {
+        return activate(activation, z, d);
+    };
+    let (value, derivative) = activation.parts();
+    // The values of the function that lends its derivative are nobody's: a few at a time.
+    let mut values = [T::zero(); 64];
+    for (z, d) in z.chunks(values.len()).zip(d.chunks_mut(values.len())) {
+        let values = &mut values[..z.len()];
+        values.copy_from_slice(z);
+        activate(derivative, values, d);
+    }
+    activate(value, z, &mut []);
+}
+
+/// δ ← δ ⊙ φ′(z) with a = φ(z) and, where φ keeps them, the slopes φ′(z).
+pub(crate) struct Chain<'a, T> {
+    pub(crate) activation: &'a Activation,
+    pub(crate) a: &'a [T],
+    pub(crate) slopes: &'a [T],
+    pub(crate) delta: &'a mut [T],
+}
+
+impl<T: Real> Pass for Chain<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        match self.activation {
+            Activation::Linear => {}
+            Activation::Relu => {
+                for (delta, a) in self.delta.iter_mut().zip(self.a) {
+                    *delta *= if *a <= T::zero() { T::zero() } else { T::one() };
+                }
+            }
+            _ => {
+                for (delta, slope) in self.delta.iter_mut().zip(self.slopes) {
+                    *delta *= *slope;
+                }
+            }
+        }
+    }
 }
 
 /// tanh z, for loops of other files.
@@ -298,16 +353,27 @@ impl<T: Real, F: Formula<T>> Pass for Both<'_, T, F> {
 fn padded<T: Real>(rest: &[T]) -> Option<[T; LANES]> {
     (!rest.is_empty()).then(|| {
         let mut chunk = [T::zero(); LANES];
-        for (to, from) in chunk.iter_mut().zip(rest) {
-            *to = *from;
-        }
+        copy_few(&mut chunk[..rest.len()], rest);
         chunk
     })
 }
 
 #[inline(always)]
 fn unpad<T: Real>(chunk: &Option<[T; LANES]>, rest: &mut [T]) {
-    for (to, from) in rest.iter_mut().zip(chunk.iter().flatten()) {
+    if let Some(chunk) = chunk {
+        let len = rest.len();
+        copy_few(rest, &chunk[..len]);
+    }
+}
+
+/// Copies fewer than [`LANES`] elements: a call to `memcpy` would cost more than the copy.
+#[inline(always)]
+fn copy_few<T: Real>(to: &mut [T], from: &[T]) {
+    let ((to, to_rest), (from, from_rest)) = (to.as_chunks_mut::<4>(), from.as_chunks::<4>());
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    for (to, from) in to_rest.iter_mut().zip(from_rest) {
         *to = *from;
     }
 }

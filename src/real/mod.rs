@@ -1,13 +1,17 @@
 //! The scalar type of a network, and the functions of it.
 
+mod dense;
 mod formula;
 
-pub(crate) use formula::{sigmoid, softplus, tanh};
+pub(crate) use dense::{DenseBackward, DenseForward, DenseGradient};
+pub(crate) use formula::{Chain, resolve, sigmoid, softplus, tanh};
 
 use crate::activation::Activation;
 use crate::error::{Error, ErrorKind, Result};
-use crate::kernel::{self, Pass, gemm::Mat, math};
+use crate::kernel::{self, Pass, math};
 use alloc::{string::ToString, vec::Vec};
+use dense::{Fused, Plain, WithPack};
+use formula::Activate;
 use nalgebra::RealField;
 
 /// A real number that a network can be made of: `f32`, `f64`, or any nalgebra [`RealField`] that is `Copy`.
@@ -59,28 +63,28 @@ pub trait Real: RealField + Copy {
         self
     }
 
-    /// z ← φ(z), of an activation that is no surrogate.
+    /// z ← φ(z), and d ← φ′(z) where d is not empty, of an activation that is no surrogate.
     #[doc(hidden)]
-    fn activate(activation: &Activation, z: &mut [Self]) {
-        formula::values(activation, z);
+    fn activate(activation: &Activation, z: &mut [Self], d: &mut [Self]) {
+        Pass::run::<false>(Activate { activation, z, d });
     }
 
-    /// z ← φ(z), d ← φ′(z), of an activation that is no surrogate.
+    /// The forward pass of a dense layer; `pack` is a buffer that may grow, here and below.
     #[doc(hidden)]
-    fn activate_both(activation: &Activation, z: &mut [Self], d: &mut [Self]) {
-        formula::both(activation, z, d);
+    fn dense_forward(pass: &mut DenseForward<'_, Self>, _pack: &mut Vec<Self>) {
+        pass.compute(Plain);
     }
 
-    /// C = op(A)·op(B), with C of m × n columns one after the other and an inner size of k.
+    /// The backward pass of a dense layer.
     #[doc(hidden)]
-    fn gemm(shape: (usize, usize, usize), a: Mat<'_, Self>, b: Mat<'_, Self>, c: &mut [Self], _pack: &mut Vec<Self>) {
-        let (m, n, k) = shape;
-        let at = |x: Mat<'_, Self>, i: usize, j: usize| if x.transposed { x.data[j + i * x.ld] } else { x.data[i + j * x.ld] };
-        for j in 0..n {
-            for i in 0..m {
-                c[i + j * m] = (0..k).fold(Self::zero(), |sum, p| sum + at(a, i, p) * at(b, p, j));
-            }
-        }
+    fn dense_backward(pass: &mut DenseBackward<'_, Self>, _pack: &mut Vec<Self>) {
+        pass.compute(Plain);
+    }
+
+    /// The gradient of a dense layer.
+    #[doc(hidden)]
+    fn dense_gradient(pass: &mut DenseGradient<'_, Self>, _pack: &mut Vec<Self>) {
+        pass.compute(Plain);
     }
 
     /// Runs a loop compiled for the best instruction set of the machine.
@@ -92,7 +96,7 @@ pub trait Real: RealField + Copy {
 }
 
 macro_rules! fast {
-    ($t:ident, $gemm:ident, $erfc:ident) => {
+    ($t:ident, $erfc:ident) => {
         impl Real for $t {
             #[inline(always)]
             fn exp_kernel<const FMA: bool>(self) -> Self {
@@ -113,30 +117,33 @@ macro_rules! fast {
                 if self.abs() < $t::MIN_POSITIVE { 0.0 } else { self }
             }
 
-            // The bodies of the trait, compiled here once and not in every crate that uses this one.
-            fn activate(activation: &Activation, z: &mut [Self]) {
-                formula::values(activation, z);
+            // Without type parameters: compiled here once, and not in every crate that uses this one.
+            fn activate(activation: &Activation, z: &mut [Self], d: &mut [Self]) {
+                kernel::dispatch(kernel::level(), Activate { activation, z, d });
             }
 
-            fn activate_both(activation: &Activation, z: &mut [Self], d: &mut [Self]) {
-                formula::both(activation, z, d);
+            fn dense_forward(pass: &mut DenseForward<'_, Self>, pack: &mut Vec<Self>) {
+                kernel::dispatch(kernel::level(), WithPack(pass, pack));
             }
 
-            fn gemm(shape: (usize, usize, usize), a: Mat<'_, Self>, b: Mat<'_, Self>, c: &mut [Self], pack: &mut Vec<Self>) {
-                let (m, n, k) = shape;
-                kernel::gemm::$gemm(kernel::level(), m, n, k, a, b, c, pack);
+            fn dense_backward(pass: &mut DenseBackward<'_, Self>, pack: &mut Vec<Self>) {
+                kernel::dispatch(kernel::level(), WithPack(pass, pack));
+            }
+
+            fn dense_gradient(pass: &mut DenseGradient<'_, Self>, pack: &mut Vec<Self>) {
+                kernel::dispatch(kernel::level(), WithPack(pass, pack));
             }
 
             #[inline]
             fn vectorize<P: Pass>(pass: P) -> P::Output {
-                kernel::vectorize(kernel::level(), pass)
+                kernel::dispatch(kernel::level(), pass)
             }
         }
     };
 }
 
-fast!(f32, gemm_f32, erfcf);
-fast!(f64, gemm_f64, erfc);
+fast!(f32, erfcf);
+fast!(f64, erfc);
 
 /// Whether `x` is NaN, for any scalar.
 #[inline(always)]

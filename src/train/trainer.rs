@@ -59,6 +59,8 @@ pub struct Trainer<'a, T: Real> {
     callback: Callback<'a>,
     /// Epochs finished so far.
     epoch: usize,
+    #[cfg(feature = "parallel")]
+    threads: usize,
     tape: Tape<T>,
 }
 
@@ -78,6 +80,8 @@ impl<'a, T: Real> Trainer<'a, T> {
             metrics: Vec::new(),
             callback: Box::new(|_| ControlFlow::Continue(())),
             epoch: 0,
+            #[cfg(feature = "parallel")]
+            threads: 1,
             tape: Tape::new(),
         }
     }
@@ -105,6 +109,14 @@ impl<'a, T: Real> Trainer<'a, T> {
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
+    }
+
+    /// Trains on `count` threads of the trainer's own, as [`Tape::threads`] does; 1 without. The result has the same bits for
+    /// any number.
+    #[cfg(feature = "parallel")]
+    #[must_use]
+    pub fn threads(self, count: usize) -> Self {
+        Self { threads: count, ..self }
     }
 
     /// Takes the samples in the order of the data set, without copying them.
@@ -160,6 +172,8 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// and the optimiser are then as they were after the last epoch that was finished.
     pub fn fit(&mut self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
         let groups = self.check(net, data)?;
+        #[cfg(feature = "parallel")]
+        self.tape.set_threads(self.threads).map_err(|error| error.within("Trainer"))?;
         let mut batches = if self.shuffle { Batches::shuffled(self.batch, self.seed)? } else { Batches::in_order(self.batch)? };
         let mut history = History::default();
         let mut finished = Finished { params: net.params().to_vec(), optimizer: self.optimizer.state().clone(), step: self.tape.step() };
@@ -226,7 +240,7 @@ impl<'a, T: Real> Trainer<'a, T> {
                     cost,
                 ));
             }
-            self.optimizer.step(self.rate, net.params_mut(), self.tape.grads(), groups)?;
+            self.optimizer.step_on(&self.tape.scratch.workers, self.rate, net.params_mut(), self.tape.grads(), groups)?;
             sum += match self.loss.reduction() {
                 Reduction::Mean => cost * x.cols() as f64,
                 Reduction::Sum => cost,
