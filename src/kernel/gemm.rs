@@ -95,7 +95,11 @@ impl Size {
 }
 
 /// Longest block of the inner dimension.
-const K_BLOCK: usize = 512;
+const K_BLOCK: usize = 384;
+/// Bytes of the left factor that are packed at once, half of a large second-level cache.
+const LEFT_BYTES: usize = 1 << 20;
+/// Bytes of a right factor stored by rows that are packed at once, so that its rows are read in long pieces.
+const RIGHT_BYTES: usize = 1 << 18;
 /// Up to this inner dimension nothing is gained by dot products.
 const DOT_MIN: usize = 16;
 /// Up to this many multiply-adds plain loops are fastest.
@@ -179,7 +183,7 @@ fn by_shape<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usiz
         (false, false) => false,
         (true, true) => true,
         (false, true) => padded.1 + m * n / 8 < padded.0,
-        (true, false) => n * k + m * n * k.div_ceil(K_BLOCK) / 2 < m * k,
+        (true, false) => n < 64 && n * k + m * n * k.div_ceil(K_BLOCK) / 2 < m * k,
     };
     if across {
         let out = Out { c, ld: if m == 1 { n } else { m }, transposed: m > 1 };
@@ -323,10 +327,10 @@ impl<'a, T: Element> Columns<'a, T> {
         Self { data: &mat.data[column * mat.ld..], ld: mat.ld, skip: row }
     }
 
-    /// Without the first `row` rows.
+    /// Without the first `row` rows and `column` columns.
     #[inline(always)]
-    fn lowered(self, row: usize) -> Self {
-        Self { skip: self.skip + row, ..self }
+    fn from(self, row: usize, column: usize) -> Self {
+        Self { data: &self.data[column * self.ld..], skip: self.skip + row, ..self }
     }
 
     /// Whether `width` elements may be read in each of the first `count` columns.
@@ -373,19 +377,17 @@ fn blocked<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize
     let vectors = m.div_ceil(L);
     let panels = vectors.div_ceil(MV);
     let (smaller, larger) = (vectors / panels, vectors % panels);
-    let start = |panel: usize| panel * smaller + panel.min(larger);
-    // A wide b is better read once for several panels.
-    let group = if n > 192 { 12 } else { 1 };
+    let start = |panel: usize| (panel * smaller + panel.min(larger)) * L;
     // Copying pays where the original is used often, or its columns collide in the cache.
     let pack_a = a.transposed || n > 256 || (n > 32 && a.ld * bytes > 1024);
-    let packed_from = match by_row {
-        false => n,
-        true if b.data.len() < k * b.ld || (m > 128 && (b.ld * bytes).is_multiple_of(4096)) => 0,
-        true => n / NR * NR,
-    };
+    // Two packed factors make the fastest loop, if it is long and many panels share the copy.
+    let pack_b = pack_a && panels > 4 && k >= 64;
+    // As many panels of each factor as the caches hold; one of b if its columns lie along memory, because then it is read on.
+    let group = (LEFT_BYTES / (block_len * MV * L * bytes)).clamp(1, panels);
+    let strip = if pack_b && by_row { (RIGHT_BYTES / (block_len * NR * bytes)).clamp(1, n.div_ceil(NR)) * NR } else { NR };
 
-    let a_room = block_len * L * if gemv { GEMV } else { MV * group.min(panels) };
-    let room = a_room + block_len * (n - packed_from).next_multiple_of(NR) + ALIGN / bytes;
+    let a_room = block_len * L * if gemv { GEMV } else { MV * group };
+    let room = a_room + block_len * strip + ALIGN / bytes;
     if pack.len() < room {
         pack.resize(room, T::default());
     }
@@ -394,53 +396,59 @@ fn blocked<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize
 
     for k0 in (0..k).step_by(block_len) {
         let block = Block { len: block_len.min(k - k0), add: k0 > 0 };
+        let a_block = if a.transposed { Columns::new(a, k0, 0) } else { Columns::new(a, 0, k0) };
+        let b_block = if by_row { Columns::new(b, 0, k0) } else { Columns::new(b, k0, 0) };
         if gemv {
-            matvec::<T, S, L>(simd, block, m, Columns::new(a, 0, k0), &b.data[k0..], out.c, a_pack);
+            matvec::<T, S, L>(simd, block, m, a_block, &b.data[k0..], out.c, a_pack);
             continue;
         }
-        let b_block = if by_row { Columns::new(b, 0, k0) } else { Columns::new(b, k0, 0) };
-        for j in (packed_from..n).step_by(NR) {
-            let (from, to) = (b_block.lowered(j), &mut b_pack[(j - packed_from) * block.len..]);
-            copy_columns::<T, S, NR>(simd, block.len, (n - j).min(NR), from, NR, to);
-        }
-        let right = Right { raw: b_block, packed: b_pack, packed_from };
         // From the last panel to the first, because `store` spills over the end of a column into rows that come later.
         for first in (0..panels).step_by(group).rev() {
             let last = (first + group).min(panels);
-            let place = |panel: usize| {
-                let (i, width) = (start(panel) * L, (start(panel + 1) - start(panel)) * L);
-                let raw = if a.transposed { Columns::new(a, k0, i) } else { Columns::new(a, i, k0) };
-                let packed = (start(panel) - start(first)) * L * block.len;
-                let packed = (pack_a || !raw.holds(block.len, width)).then_some(packed..packed + width * block.len);
-                (i, width, raw, packed)
-            };
-            for panel in first..last {
-                if let (i, width, raw, Some(packed)) = place(panel) {
-                    let (rows, to) = (width.min(m - i), &mut a_pack[packed]);
-                    if a.transposed {
-                        transpose_columns::<T, S, L>(simd, block.len, rows, raw, width, to);
-                    } else {
-                        copy_columns::<T, S, L>(simd, block.len, rows, raw, width, to);
-                    }
+            // What must be packed because a panel would reach beyond the matrix is at its end.
+            let unpacked = |panel: &usize| !pack_a && a_block.from(start(*panel), 0).holds(block.len, start(panel + 1) - start(*panel));
+            let packed_from = (first..last).find(|panel| !unpacked(panel)).unwrap_or(last);
+            let top = start(packed_from);
+            if a.transposed {
+                for panel in packed_from..last {
+                    let (i, end) = (start(panel), start(panel + 1));
+                    let to = &mut a_pack[(i - top) * block.len..];
+                    transpose_columns::<T, S, L>(simd, block.len, end.min(m) - i, a_block.from(0, i), end - i, to);
                 }
+            } else if packed_from < last {
+                let bound = |panel: usize| start(packed_from + panel) - top;
+                copy_panels::<T, S, L>(simd, block.len, m - top, a_block.from(top, 0), last - packed_from, bound, a_pack);
             }
-            let step = if last - first > 1 { NR } else { n };
-            for j in (0..n).step_by(step) {
-                let columns = j..(j + step).min(n);
-                for panel in (first..last).rev() {
-                    let (i, width, raw, packed) = place(panel);
-                    let left = match packed {
-                        Some(packed) => Columns { data: &a_pack[packed], ld: width, skip: 0 },
-                        None => raw,
+            for strip_start in (0..n).step_by(strip) {
+                let strip_end = n.min(strip_start + strip);
+                let original = if by_row { b_block.from(strip_start, 0) } else { b_block.from(0, strip_start) };
+                let b_packed = pack_b || (by_row && !original.holds(block.len, NR));
+                if b_packed && by_row {
+                    let count = (strip_end - strip_start).div_ceil(NR);
+                    copy_panels::<T, S, NR>(simd, block.len, strip_end - strip_start, original, count, |panel| panel * NR, b_pack);
+                } else if b_packed {
+                    transpose_panel::<T, S, NR>(simd, block.len, strip_end - strip_start, original, b_pack);
+                }
+                for j in (strip_start..strip_end).step_by(NR) {
+                    let right = match b_packed {
+                        true => Columns { data: &b_pack[(j - strip_start) * block.len..], ld: NR, skip: 0 },
+                        false => original,
                     };
-                    let (columns, rows, out) = (columns.clone(), i..m.min(i + width), &mut out);
-                    match (width / L, by_row) {
-                        (1, false) => tiles::<T, S, 1, NR, false>(simd, block, left, right, rows, columns, out),
-                        (2, false) => tiles::<T, S, 2, NR, false>(simd, block, left, right, rows, columns, out),
-                        (_, false) => tiles::<T, S, MV, NR, false>(simd, block, left, right, rows, columns, out),
-                        (1, true) => tiles::<T, S, 1, NR, true>(simd, block, left, right, rows, columns, out),
-                        (2, true) => tiles::<T, S, 2, NR, true>(simd, block, left, right, rows, columns, out),
-                        (_, true) => tiles::<T, S, MV, NR, true>(simd, block, left, right, rows, columns, out),
+                    for panel in (first..last).rev() {
+                        let (i, width) = (start(panel), start(panel + 1) - start(panel));
+                        let left = match panel < packed_from {
+                            true => a_block.from(i, 0),
+                            false => Columns { data: &a_pack[(i - top) * block.len..], ld: width, skip: 0 },
+                        };
+                        let (rows, columns, out) = (i..m.min(i + width), j..strip_end.min(j + NR), &mut out);
+                        match (width / L, by_row || b_packed) {
+                            (1, false) => tile::<T, S, 1, NR, false>(simd, block, left, right, rows, columns, out),
+                            (2, false) => tile::<T, S, 2, NR, false>(simd, block, left, right, rows, columns, out),
+                            (_, false) => tile::<T, S, MV, NR, false>(simd, block, left, right, rows, columns, out),
+                            (1, true) => tile::<T, S, 1, NR, true>(simd, block, left, right, rows, columns, out),
+                            (2, true) => tile::<T, S, 2, NR, true>(simd, block, left, right, rows, columns, out),
+                            (_, true) => tile::<T, S, MV, NR, true>(simd, block, left, right, rows, columns, out),
+                        }
                     }
                 }
             }
@@ -448,21 +456,13 @@ fn blocked<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize
     }
 }
 
-/// The factor whose elements are broadcast: in place, and from column `packed_from` on as packed rows of NR.
-#[derive(Clone, Copy)]
-struct Right<'a, T> {
-    raw: Columns<'a, T>,
-    packed: &'a [T],
-    packed_from: usize,
-}
-
-/// One panel of rows times some columns, tile by tile.
+/// One tile of `out`: a panel of rows times up to NR columns.
 #[inline(always)]
-fn tiles<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_ROW: bool>(
+fn tile<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_ROW: bool>(
     simd: S,
     block: Block,
     left: Columns<'_, T>,
-    right: Right<'_, T>,
+    right: Columns<'_, T>,
     rows: Range<usize>,
     columns: Range<usize>,
     out: &mut Out<'_, T>,
@@ -470,28 +470,23 @@ fn tiles<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_ROW: bo
     simd.vectorize(
         #[inline(always)]
         || {
-            for j in columns.clone().step_by(NR) {
-                let nr = (columns.end - j).min(NR);
-                let right = if !BY_ROW {
-                    Columns { data: &right.raw.data[j * right.raw.ld..], ..right.raw }
-                } else if j < right.packed_from {
-                    right.raw.lowered(j)
-                } else {
-                    Columns { data: &right.packed[(j - right.packed_from) * block.len..], ld: NR, skip: 0 }
-                };
-                if nr > 4 || NR <= 4 {
-                    let tile = accumulate::<T, S, MV, NR, BY_ROW>(simd, block.len, left, right, nr);
-                    store(simd, &tile, block.add, rows.clone(), j..j + nr, out);
-                } else {
-                    let tile = accumulate::<T, S, MV, 4, BY_ROW>(simd, block.len, left, right, nr);
-                    store(simd, &tile, block.add, rows.clone(), j..j + nr, out);
-                }
+            let nr = columns.len();
+            let (row_step, column_step) = if out.transposed { (out.ld, 1) } else { (1, out.ld) };
+            let (c, corner) = (out.c.as_ptr(), rows.start * row_step + columns.start * column_step);
+            let soon = |row: usize, column: usize| c.wrapping_add(corner + row * row_step + column * column_step);
+            if nr > 4 || NR <= 4 {
+                let tile = accumulate::<T, S, MV, NR, BY_ROW>(simd, block.len, left, right, nr, soon);
+                store(simd, &tile, block.add, rows, columns, out);
+            } else {
+                let tile = accumulate::<T, S, MV, 4, BY_ROW>(simd, block.len, left, right, nr, soon);
+                store(simd, &tile, block.add, rows, columns, out);
             }
         },
     );
 }
 
-/// The tile: sums over p of (column p of `left`) × (row p of `right`), whose rows are its columns if `BY_ROW`.
+/// The tile: sums over p of (column p of `left`) × (row p of `right`), whose rows are its columns if `BY_ROW`. The loop over
+/// packed factors also fetches the memory that the tile is about to go to: `soon` gives the address of an element.
 #[inline(always)]
 fn accumulate<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_ROW: bool>(
     simd: S,
@@ -499,11 +494,31 @@ fn accumulate<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_RO
     left: Columns<'_, T>,
     right: Columns<'_, T>,
     nr: usize,
+    soon: impl Fn(usize, usize) -> *const T,
 ) -> Tile<T, S, MV, NR> {
+    const UNROLL: usize = 4;
     let width = MV * T::Native::<S>::LEN;
     let mut tile = [[T::Native::<S>::splat(simd, T::default()); MV]; NR];
-    // These two loops hold no panics and no calls, which keeps the tile in registers; the `else` arms never run.
-    if BY_ROW {
+    // These loops hold no panics and no calls, which keeps the tile in registers; the `else` arms never run.
+    if BY_ROW && (left.ld, left.skip, right.ld, right.skip) == (width, 0, NR, 0) {
+        let mut columns = left.data[..len * width].chunks_exact(width * UNROLL);
+        let mut rows = right.data[..len * NR].chunks_exact(NR * UNROLL);
+        let lines: [[*const T; MV]; NR] = from_fn(|j| from_fn(|i| soon(i * T::Native::<S>::LEN, j)));
+        for ((line, columns), rows) in lines.as_flattened().iter().zip(&mut columns).zip(&mut rows) {
+            prefetch(simd, *line);
+            for u in 0..UNROLL {
+                multiply_add(simd, &mut tile, &columns[u * width..(u + 1) * width], |j| rows[u * NR + j]);
+            }
+        }
+        for (columns, rows) in (&mut columns).zip(&mut rows) {
+            for u in 0..UNROLL {
+                multiply_add(simd, &mut tile, &columns[u * width..(u + 1) * width], |j| rows[u * NR + j]);
+            }
+        }
+        for (column, row) in columns.remainder().chunks_exact(width).zip(rows.remainder().chunks_exact(NR)) {
+            multiply_add(simd, &mut tile, column, |j| row[j]);
+        }
+    } else if BY_ROW {
         let (left_data, right_data) = (&left.data[..len * left.ld], &right.data[..len * right.ld]);
         for (column, row) in left_data.chunks_exact(left.ld).zip(right_data.chunks_exact(right.ld)) {
             let Some(column) = column.get(left.skip..left.skip + width) else { break };
@@ -661,31 +676,76 @@ fn matvec_panel<T: Element, S: Simd, const MV: usize, const L: usize>(
 ) -> usize {
     let width = MV * L;
     let rows = i..m.min(i + width);
-    let mut left = a.lowered(i);
+    let mut left = a.from(i, 0);
     if !left.holds(block.len, width) {
-        copy_columns::<T, S, L>(simd, block.len, rows.len(), left, width, pack);
+        copy_columns::<T, L>(block.len, rows.len(), left, width, pack);
         left = Columns { data: pack, ld: width, skip: 0 };
     }
     let right = Columns { data: x, ld: block.len, skip: 0 };
-    let tile = accumulate::<T, S, MV, 1, false>(simd, block.len, left, right, 1);
+    let tile = accumulate::<T, S, MV, 1, false>(simd, block.len, left, right, 1, |_, _| x.as_ptr());
     store(simd, &tile, block.add, rows, 0..1, &mut Out { c, ld: m, transposed: false });
     i + width
 }
 
-/// Copies the first `rows` elements of each column, padded to `width`, a multiple of N, by whatever follows them.
+/// Copies panels, the rows from `start(q)` to `start(q + 1)` of the first `len` columns, one after the other.
 #[inline(always)]
-fn copy_columns<T: Element, S: Simd, const N: usize>(simd: S, count: usize, rows: usize, from: Columns<'_, T>, width: usize, to: &mut [T]) {
+fn copy_panels<T: Element, S: Simd, const N: usize>(
+    simd: S,
+    len: usize,
+    rows: usize,
+    from: Columns<'_, T>,
+    panels: usize,
+    start: impl Fn(usize) -> usize,
+    to: &mut [T],
+) {
+    // Several columns are read at once, along all panels: few far jumps, and much under way from a distant cache.
+    const AT_ONCE: usize = 8;
     simd.vectorize(
         #[inline(always)]
         || {
-            for (p, to) in to.chunks_mut(width).take(count).enumerate() {
-                let start = from.skip + p * from.ld;
-                if let Some(column) = from.data.get(start..start + width) {
-                    for (to, from) in to.as_chunks_mut::<N>().0.iter_mut().zip(column.as_chunks::<N>().0) {
-                        *to = *from;
-                    }
-                } else {
-                    to[..rows].copy_from_slice(&from.data[start..][..rows]);
+            for p in (0..len).step_by(AT_ONCE) {
+                for (i, end) in (0..panels).map(|panel| (start(panel), start(panel + 1))) {
+                    let to = &mut to[i * len + p * (end - i)..];
+                    copy_columns::<T, N>(AT_ONCE.min(len - p), rows.min(end) - i, from.from(i, p), end - i, to);
+                }
+            }
+        },
+    );
+}
+
+/// Copies the first `rows` elements of each column, padded to `width`, a multiple of N, by whatever follows them.
+#[inline(always)]
+fn copy_columns<T: Element, const N: usize>(count: usize, rows: usize, from: Columns<'_, T>, width: usize, to: &mut [T]) {
+    for (p, to) in to.chunks_exact_mut(width).take(count).enumerate() {
+        let start = from.skip + p * from.ld;
+        if let Some(column) = from.data.get(start..start + width) {
+            for (to, from) in to.as_chunks_mut::<N>().0.iter_mut().zip(column.as_chunks::<N>().0) {
+                *to = *from;
+            }
+        } else {
+            put(&mut to[..rows], &from.data[start..][..rows], false);
+        }
+    }
+}
+
+/// to[j + p * NR] = element p of column j, for `count` columns of `len` elements; missing columns are replaced by the last one.
+#[inline(always)]
+fn transpose_panel<T: Element, S: Simd, const NR: usize>(simd: S, len: usize, count: usize, from: Columns<'_, T>, to: &mut [T]) {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            let lanes = T::Native::<S>::LEN;
+            let columns: [&[T]; NR] = from_fn(|j| &from.data[from.skip + j.min(count - 1) * from.ld..][..len]);
+            let whole = len / lanes * lanes;
+            for (p, to) in (0..whole).step_by(lanes).zip(to.chunks_exact_mut(lanes * NR)) {
+                let lines = transpose::<S, _, NR>(from_fn(|j| T::Native::<S>::from_slice(simd, &columns[j][p..p + lanes])));
+                for (line, to) in lines.iter().zip(to.chunks_exact_mut(lanes)) {
+                    line.store_slice(to);
+                }
+            }
+            for (p, to) in (whole..len).zip(to[whole * NR..].chunks_exact_mut(NR)) {
+                for j in 0..NR {
+                    to[j] = columns[j][p];
                 }
             }
         },
@@ -705,10 +765,17 @@ fn transpose_columns<T: Element, S: Simd, const L: usize>(
     simd.vectorize(
         #[inline(always)]
         || {
+            let distant = size_of_val(from.data) > 1 << 17;
             for i in (0..rows).step_by(L) {
                 for p in (0..len).step_by(L) {
                     let start = |q: usize| from.skip + p + (i + q).min(rows - 1) * from.ld;
                     if start(L - 1) + L <= from.data.len() {
+                        // so many columns at once are too many for the processor's own prefetching
+                        if distant {
+                            for q in 0..L {
+                                prefetch(simd, from.data.as_ptr().wrapping_add(start(q) + 3 * L));
+                            }
+                        }
                         let lines = transpose::<S, _, L>(from_fn(|q| T::Native::<S>::from_slice(simd, &from.data[start(q)..][..L])));
                         for (line, to) in lines.iter().zip(to[p * width + i..].chunks_mut(width)).take(len - p) {
                             line.store_slice(&mut to[..L]);
@@ -725,6 +792,25 @@ fn transpose_columns<T: Element, S: Simd, const L: usize>(
             }
         },
     );
+}
+
+/// Asks for the cache line at an address, valid or not.
+#[inline(always)]
+fn prefetch<T, S: Simd>(simd: S, address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        fearless_simd::kernel!(
+            #[inline]
+            fn fetch(sse2: Sse2, address: *const i8) {
+                core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(address)
+            }
+        );
+        if let Some(sse2) = simd.level().as_sse2() {
+            fetch(sse2, address.cast());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (simd, address);
 }
 
 /// The transpose of N vectors, N a power of two: read one after the other, the results hold element 0 of every vector, then
@@ -787,6 +873,8 @@ mod tests {
             (70, 270, 40),
             (200, 20, 30),
             (64, 13, 1030),
+            (250, 270, 400),
+            (800, 20, 400),
         ]);
         shapes
     }

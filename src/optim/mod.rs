@@ -31,7 +31,7 @@ use core::fmt::Debug;
 /// assert_eq!(resumed.state().step, 1);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct OptimizerState<T> {
     /// The rule that the state is of.
     pub rule: String,
@@ -39,6 +39,19 @@ pub struct OptimizerState<T> {
     pub step: u64,
     /// The rule's vectors, each as long as the parameters, or all empty before the first step.
     pub slots: Vec<Vec<T>>,
+}
+
+impl<T: Clone> Clone for OptimizerState<T> {
+    fn clone(&self) -> Self {
+        Self { rule: self.rule.clone(), step: self.step, slots: self.slots.clone() }
+    }
+
+    /// Into the memory that is there.
+    fn clone_from(&mut self, other: &Self) {
+        self.rule.clone_from(&other.rule);
+        self.step = other.step;
+        self.slots.clone_from(&other.slots);
+    }
 }
 
 impl<T: Real> OptimizerState<T> {

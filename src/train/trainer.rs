@@ -26,6 +26,17 @@ type Callback<'a> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'a>;
 /// the network and the data stay the caller's. It prints nothing: a callback after each epoch can, and can end the run.
 /// What happens is a function of the network, the data and the settings, the seed among them.
 ///
+/// **Memory.** Beside the network (P parameters) and the data (N samples), a run takes at its peak
+///
+/// ```text
+/// (2 + 2s)·P + (2A + K + i + o + 1)·b numbers, 8·N bytes, and up to 1.5 MiB a thread
+/// ```
+///
+/// with s vectors of the optimiser ([`Sgd`](crate::Sgd) 0, with momentum 1, [`Adam`](crate::Adam) 2), i inputs, o outputs, batches of
+/// b, A outputs of all layers together and K of them with an activation other than linear or ReLU (dropout counts as one):
+/// gradient, tape, the batch, and what a failed epoch goes back to. In order, the last i + o and 8·N fall away; judging by
+/// validation data or metrics adds their outputs. A run allocates in its first epoch, later only what an epoch reports.
+///
 /// ```
 /// use chainrule::prelude::*;
 ///

@@ -1,0 +1,96 @@
+//! The peak memory of a training run is what the documentation of `Trainer` says.
+
+use chainrule::prelude::*;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// Counts the bytes that are alive, and the most that ever were.
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn grow(bytes: usize) {
+    PEAK.fetch_max(LIVE.fetch_add(bytes, Relaxed) + bytes, Relaxed);
+}
+
+// SAFETY: hands everything to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grow(layout.size());
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What a run takes beside the network and the data: the formula of `Trainer`, without the packing buffers.
+struct Run {
+    params: usize,
+    /// Vectors of the optimiser.
+    slots: usize,
+    inputs: usize,
+    outputs: usize,
+    /// Outputs of all layers, and those whose activation keeps its derivative.
+    neurons: usize,
+    kept: usize,
+    batch: usize,
+    samples: usize,
+}
+
+impl Run {
+    fn bytes<T>(&self) -> usize {
+        let numbers = (2 + 2 * self.slots) * self.params + (2 * self.neurons + self.kept + self.inputs + self.outputs + 1) * self.batch;
+        numbers * size_of::<T>() + 8 * self.samples
+    }
+}
+
+fn peak_of<T: Real>(run: &Run, widths: [usize; 2], activation: Activation, optimizer: impl Optimizer<T>) -> Result<usize> {
+    let x = DMatrix::from_fn(run.inputs, run.samples, |i, j| T::of((i * j % 17) as f64 / 17.0));
+    let data = Dataset::new(x, DMatrix::from_fn(run.outputs, run.samples, |i, j| T::of(f64::from(u8::from(i == j % run.outputs)))))?;
+    let mut net = Sequential::<T>::builder(run.inputs)
+        .layer(Dense::new(widths[0], activation.clone()))
+        .layer(Dense::new(widths[1], activation))
+        .layer(Dense::new(run.outputs, Activation::Linear))
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    assert_eq!(net.params().len(), run.params);
+    let before = LIVE.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    Trainer::new(SoftmaxCrossEntropy::new(), optimizer).batch(run.batch).epochs(3).rate(1e-4).fit(&mut net, &data)?;
+    Ok(PEAK.load(Relaxed) - before)
+}
+
+/// At least what the formula says, and at most that and the packing buffer with some small change.
+fn check<T>(run: &Run, peak: usize) {
+    const PACK: usize = 3 << 19;
+    let formula = run.bytes::<T>();
+    assert!((formula..formula + PACK + 20_000).contains(&peak), "{peak} bytes, by the formula {formula}");
+}
+
+#[test]
+fn a_training_run_takes_what_the_documentation_says() -> Result<()> {
+    // The network of 784-512-512-10, and a small one.
+    let mut run = Run { params: 669_706, slots: 2, inputs: 784, outputs: 10, neurons: 1034, kept: 0, batch: 128, samples: 1000 };
+    check::<f32>(&run, peak_of::<f32>(&run, [512, 512], Activation::Relu, Adam::new())?);
+    run.slots = 0;
+    check::<f32>(&run, peak_of::<f32>(&run, [512, 512], Activation::Relu, Sgd::new())?);
+    (run.slots, run.kept) = (1, 1024);
+    check::<f64>(&run, peak_of::<f64>(&run, [512, 512], Activation::Tanh, Sgd::new().momentum(0.9))?);
+    let small = Run {
+        params: 13 * 64 + 64 + 64 * 64 + 64 + 64 * 3 + 3,
+        slots: 2,
+        inputs: 13,
+        outputs: 3,
+        neurons: 131,
+        kept: 128,
+        batch: 32,
+        samples: 500,
+    };
+    check::<f64>(&small, peak_of::<f64>(&small, [64, 64], Activation::Sigmoid, Adam::new())?);
+    Ok(())
+}
