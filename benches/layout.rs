@@ -5,14 +5,14 @@
 //! with the weights stored in × out ("in×out") and out × in ("out×in"); feature-major always has them out × in.
 
 extern crate alloc;
-#[path = "../src/kernel/gemm.rs"]
-#[allow(dead_code, unreachable_pub, reason = "a private module of the crate, seen from outside")]
-mod gemm;
+#[path = "../src/kernel/mod.rs"]
+#[allow(dead_code, unused_imports, unreachable_pub, reason = "a private module of the crate, seen from outside")]
+mod kernel;
 
 use std::time::Instant;
 
 use fearless_simd::{Level, Simd, dispatch};
-use gemm::{Mat, Size};
+use kernel::gemm::{self, Mat, Size};
 
 /// C = op(A)·op(B).
 fn gemm(level: Level, (m, n, k): (usize, usize, usize), a: Mat<'_, f32>, b: Mat<'_, f32>, c: &mut [f32], pack: &mut Vec<f32>) {

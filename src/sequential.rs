@@ -15,8 +15,9 @@ use core::fmt;
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, DVectorView, DVectorViewMut};
 use rand::Rng;
 
-/// Samples that inference takes at a time, so that what one layer writes is still in cache when the next reads it.
-const INFERENCE_BATCH: usize = 128;
+/// Samples that inference takes at a time: enough to use a weight often once it is fetched, few enough that what one layer
+/// writes is still near when the next reads it.
+const INFERENCE_BATCH: usize = 512;
 
 /// A feed-forward network: y = f_L(… f₂(f₁(x)) …), a function of x and of one flat vector of parameters.
 ///

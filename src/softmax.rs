@@ -47,15 +47,25 @@ fn maximum<T: Real>(column: &[T]) -> T {
 /// where one class is certain.
 #[inline(always)]
 pub(crate) fn log_sum_exp<T: Real, const FMA: bool>(column: &[T]) -> (T, T) {
+    /// So many at a time, a multiple of every vector width.
+    const LANES: usize = 16;
     let max = maximum(column);
-    let mut seen = false;
-    let rest = column.iter().fold(T::zero(), |sum, z| {
-        if *z == max && !seen {
-            seen = true;
-            sum
-        } else {
-            sum + (*z - max).exp_kernel::<FMA>()
+    let (mut rest, mut seen) = (T::zero(), false);
+    for scores in column.chunks(LANES) {
+        let mut e = [T::zero(); LANES];
+        for (e, z) in e.iter_mut().zip(scores) {
+            *e = *z - max;
         }
-    });
+        for e in &mut e {
+            *e = e.exp_kernel::<FMA>();
+        }
+        for (e, z) in e.iter().zip(scores) {
+            if *z == max && !seen {
+                seen = true;
+            } else {
+                rest += *e;
+            }
+        }
+    }
     (max, rest.ln_1p())
 }

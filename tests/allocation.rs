@@ -8,11 +8,15 @@ use chainrule::prelude::*;
 use chainrule::{Batches, Real};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 thread_local! {
     /// What this thread has asked for: tests run side by side.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
+
+/// What all threads have asked for.
+static OF_ALL: AtomicU64 = AtomicU64::new(0);
 
 struct Counting;
 
@@ -20,6 +24,7 @@ impl Counting {
     fn count() {
         // A thread that ends may allocate after its counter is gone; nobody asks for that.
         let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        OF_ALL.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -208,4 +213,37 @@ fn a_fit_of_few_or_many_batches() {
         assert_eq!(fit::<f64>(Adam::new(), 2, in_order), fit::<f64>(Adam::new(), 200, in_order));
         assert_eq!(fit::<f32>(Adam::new(), 2, in_order), fit::<f32>(Adam::new(), 200, in_order));
     }
+}
+
+/// On threads a pass allocates nothing either, but for the queue through which it reaches them: that takes a block of room
+/// every so many passes.
+#[cfg(feature = "parallel")]
+#[test]
+fn gradients_on_threads() {
+    const PASSES: u64 = 252;
+    /// The passes for which a block of the queue has room.
+    const BLOCK: u64 = 63;
+    let net = Sequential::<f32>::builder(40)
+        .layer(Dense::new(300, Activation::Gelu))
+        .layer(Dropout::new(0.3))
+        .layer(Dense::new(150, Activation::Relu))
+        .layer(Dense::new(5, Activation::Linear))
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .expect("a sound network");
+    let (data, loss, mut tape) = (data(33), SoftmaxCrossEntropy::new(), Tape::new().threads(2).expect("two threads"));
+    let mut pass = || net.gradient(data.inputs(), data.targets(), &loss, &mut tape).expect("a sound pass");
+    for _ in 0..10 {
+        pass();
+    }
+    let mut quiet = 0;
+    let here = allocations(|| {
+        for _ in 0..PASSES {
+            let before = OF_ALL.load(Ordering::Relaxed);
+            pass();
+            quiet += u64::from(OF_ALL.load(Ordering::Relaxed) == before);
+        }
+    });
+    assert!(here <= PASSES / BLOCK + 1, "{here} in {PASSES} passes");
+    // Other tests may allocate meanwhile, but not in each of these moments.
+    assert!(quiet > 0, "the tape's threads allocate in every pass");
 }

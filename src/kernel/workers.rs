@@ -11,11 +11,12 @@ impl Workers {
     /// `count` threads, which live as long as this value and its clones; `None` where the system refuses them.
     #[cfg(feature = "parallel")]
     pub(crate) fn new(count: usize) -> Option<Self> {
-        let pool = match count {
-            0 | 1 => None,
-            _ => Some(rayon_core::ThreadPoolBuilder::new().num_threads(count).build().ok()?.into()),
-        };
-        Some(Self { pool })
+        if count < 2 {
+            return Some(Self::default());
+        }
+        let pool = rayon_core::ThreadPoolBuilder::new().num_threads(count).build().ok()?;
+        // The library has a limit of its own, at which it stops without a word.
+        (pool.current_num_threads() == count).then(|| Self { pool: Some(pool.into()) })
     }
 
     /// The number of threads, at least 1.

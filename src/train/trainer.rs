@@ -183,9 +183,9 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// and the optimiser are then as they were after the last epoch that was finished.
     pub fn fit(&mut self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
         let groups = self.check(net, data)?;
+        let mut batches = if self.shuffle { Batches::shuffled(self.batch, self.seed)? } else { Batches::in_order(self.batch)? };
         #[cfg(feature = "parallel")]
         self.tape.set_threads(self.threads).map_err(|error| error.within("Trainer"))?;
-        let mut batches = if self.shuffle { Batches::shuffled(self.batch, self.seed)? } else { Batches::in_order(self.batch)? };
         let mut history = History::default();
         let mut finished = Finished { params: net.params().to_vec(), optimizer: self.optimizer.state().clone(), step: self.tape.step() };
         self.tape.seek(self.seed, finished.step);

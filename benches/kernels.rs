@@ -1,0 +1,141 @@
+//! The inner loops: matrix products in FLOP per second, activations and updates of optimisers in elements per second.
+
+extern crate alloc;
+mod common;
+#[path = "../src/kernel/mod.rs"]
+#[allow(dead_code, unused_imports, unreachable_pub, reason = "a private module of the crate, seen from outside")]
+mod kernel;
+
+use chainrule::prelude::*;
+use common::{criterion, numbers};
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, measurement::WallTime};
+use fearless_simd::Simd;
+use kernel::Kernel;
+use kernel::gemm::{self, Mat, Size};
+
+/// C = op(A)·op(B).
+struct Product<'a> {
+    size: Size,
+    a: Mat<'a, f32>,
+    b: Mat<'a, f32>,
+    c: &'a mut [f32],
+    pack: &'a mut Vec<f32>,
+}
+
+impl Kernel for Product<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd, const FMA: bool>(self, simd: S) {
+        gemm::product::<f32, S, FMA>(simd, self.size, self.a, self.b, self.c, self.pack);
+    }
+}
+
+/// The three products of a dense layer, by the layer's outputs and inputs and the samples of a batch.
+fn products(c: &mut Criterion) {
+    let shapes = [
+        (3, 2, 3),
+        (1, 3, 3),
+        (64, 13, 32),
+        (1, 64, 32),
+        (64, 64, 32),
+        (10, 64, 32),
+        (128, 784, 32),
+        (10, 128, 32),
+        (512, 784, 128),
+        (512, 512, 128),
+        (1024, 1024, 256),
+        (128, 784, 1),
+        (1024, 1024, 1),
+    ];
+    let mut pack = vec![];
+    for (outputs, inputs, samples) in shapes {
+        let of = |rows, cols| numbers::<f32>(rows, cols).as_slice().to_vec();
+        let (w, x, delta) = (of(outputs, inputs), of(inputs, samples), of(outputs, samples));
+        let (w, x, delta) = (Mat::columns(&w, outputs), Mat::columns(&x, inputs), Mat::columns(&delta, outputs));
+        let kinds = [
+            ("NN W·x", Size { m: outputs, n: samples, k: inputs }, w, x),
+            ("TN Wᵀ·δ", Size { m: inputs, n: samples, k: outputs }, w.flipped(), delta),
+            ("NT δ·xᵀ", Size { m: outputs, n: inputs, k: samples }, delta, x.flipped()),
+        ];
+        let mut group = c.benchmark_group("product");
+        group.throughput(Throughput::Elements(2 * (outputs * inputs * samples) as u64));
+        for (name, size, a, b) in kinds {
+            let mut result = vec![0.0; size.m * size.n];
+            group.bench_function(BenchmarkId::new(name, format!("{outputs}x{inputs}, {samples} samples")), |bencher| {
+                bencher.iter(|| kernel::dispatch(kernel::level(), Product { size, a, b, c: &mut result, pack: &mut pack }));
+            });
+        }
+        group.finish();
+    }
+}
+
+/// Every activation as a layer of its own: its function, and with it its derivative. A copy of the elements is in the time.
+fn activations(c: &mut Criterion) -> Result<()> {
+    const ELEMENTS: usize = 4096;
+    let all = "linear; step; sign; piecewise_linear; sigmoid; tanh; relu; leaky_relu; relu6; elu; selu; gelu; gelu_tanh; silu; mish; \
+               softplus; softsign; hard_sigmoid; hard_tanh; hard_swish; breakpoints(-1:-0.5, 0:0, 0.5:2); step surrogate tanh";
+    let x = 4.0 * numbers::<f32>(ELEMENTS, 1);
+    let mut group = c.benchmark_group("activation");
+    group.throughput(Throughput::Elements(ELEMENTS as u64));
+    for name in all.split("; ") {
+        elementwise(&mut group, name, name.parse::<Activation>()?, &x)?;
+    }
+    group.finish();
+    Ok(())
+}
+
+fn softmax(c: &mut Criterion) -> Result<()> {
+    for (classes, samples) in [(10, 32), (10, 256), (1000, 32)] {
+        let mut group = c.benchmark_group("softmax");
+        group.throughput(Throughput::Elements((classes * samples) as u64));
+        elementwise(&mut group, &format!("{classes} classes, {samples} samples"), Softmax, &numbers(classes, samples))?;
+        group.finish();
+    }
+    Ok(())
+}
+
+/// A layer without parameters: inference, and a pass forward and backward.
+fn elementwise(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, layer: impl Layer<f32> + 'static, x: &DMatrix<f32>) -> Result<()> {
+    let net = Sequential::builder(x.nrows()).layer(layer).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    let (mut y, mut tape) = (x.clone(), Tape::new());
+    group.bench_function(BenchmarkId::new("inference", name), |bencher| {
+        bencher.iter(|| net.predict_into(x, &mut y, &mut tape).expect("a sound pass"));
+    });
+    group.bench_function(BenchmarkId::new("gradient", name), |bencher| {
+        bencher.iter(|| {
+            let ones = |_: View<'_, f32>, mut dy: ViewMut<'_, f32>| {
+                dy.as_mut_slice().fill(1.0);
+                Ok(())
+            };
+            net.gradient_with(x, &mut tape, ones).expect("a sound pass");
+        });
+    });
+    Ok(())
+}
+
+/// Updates of parameters by the rules of the optimisers.
+fn optimizers(c: &mut Criterion) {
+    for count in [1_000, 1_000_000] {
+        let rules: [(&str, Box<dyn Optimizer<f32>>); 3] =
+            [("descent", Box::new(Sgd::new())), ("momentum", Box::new(Sgd::new().momentum(0.9))), ("Adam", Box::new(Adam::new()))];
+        let (mut params, grads, groups) = (vec![0.5; count], numbers::<f32>(count, 1), Group::all(count));
+        let mut group = c.benchmark_group("optimiser");
+        group.throughput(Throughput::Elements(count as u64));
+        for (name, mut rule) in rules {
+            group.bench_function(BenchmarkId::new(name, count), |bencher| {
+                bencher.iter(|| rule.step(1e-6, &mut params, grads.as_slice(), &groups).expect("a sound step"));
+            });
+        }
+        group.finish();
+    }
+}
+
+fn main() -> Result<()> {
+    let mut c = criterion();
+    products(&mut c);
+    activations(&mut c)?;
+    softmax(&mut c)?;
+    optimizers(&mut c);
+    c.final_summary();
+    Ok(())
+}
