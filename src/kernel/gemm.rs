@@ -904,7 +904,7 @@ mod tests {
 
                 #[test]
                 fn agrees_with_the_definition_on_all_levels() {
-                    let (a, b) = (numbers::<$t>(200_000, 1), numbers::<$t>(200_000, 2));
+                    let (a, b) = (numbers::<$t>(400_000, 1), numbers::<$t>(400_000, 2));
                     for (m, n, k) in shapes() {
                         for case in 0..8 {
                             let a = operand(&a, m, k, case / 4 * 3, case & 1 != 0);
