@@ -84,7 +84,7 @@ impl<T: Real> Scratch<T> {
 /// Into how many parts work of `cost` multiplications for each of `len` samples is worth cutting: a part must take a
 /// thread longer than it takes to wake it.
 pub(crate) fn parts(cost: usize, len: usize) -> usize {
-    const LEAST: usize = 1 << 19;
+    const LEAST: usize = 1 << 21;
     cost.saturating_mul(len) / LEAST
 }
 

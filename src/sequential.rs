@@ -2,7 +2,7 @@
 
 use crate::activation::OutputRange;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Start, parts};
+use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Start};
 use crate::layout::{Layout, place};
 use crate::loss::{Costs, Loss, Slopes, reduce, scale};
 use crate::random::{Purpose, derive};
@@ -350,7 +350,7 @@ impl<T: Real> At<'_, T> {
         self.check_inputs(x)?;
         let outputs = self.net.outputs();
         check_shape(|| "outputs y".into(), (outputs, x.cols()), y.as_view().shape())?;
-        self.on_threads(x.cols(), tape, |tape| {
+        tape.on_threads(&self.net.layout, x.cols(), |tape| {
             for first in (0..x.cols()).step_by(INFERENCE_BATCH) {
                 let end = x.cols().min(first + INFERENCE_BATCH);
                 self.infer(x.range(first, end), &mut y.as_mut_slice()[first * outputs..end * outputs], tape);
@@ -375,7 +375,7 @@ impl<T: Real> At<'_, T> {
         let (x, target) = (x.into(), target.into());
         self.check_pass(x, target, loss)?;
         let outputs = self.net.outputs();
-        Ok(self.on_threads(x.cols(), tape, |tape| {
+        Ok(tape.on_threads(&self.net.layout, x.cols(), |tape| {
             let (mut y, mut costs) = (core::mem::take(&mut tape.outputs), core::mem::take(&mut tape.costs));
             y.resize(outputs * x.cols().min(INFERENCE_BATCH), T::zero());
             costs.resize(x.cols(), T::zero());
@@ -413,7 +413,7 @@ impl<T: Real> At<'_, T> {
 
     /// [`gradient`](Self::gradient) of what has been checked.
     pub(crate) fn gradient_unchecked(&self, x: View<'_, T>, target: View<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) -> T {
-        self.on_threads(x.cols(), tape, |tape| {
+        tape.on_threads(&self.net.layout, x.cols(), |tape| {
             let cost = self.training_cost(x, target, loss, tape);
             let (y, mut dy) = tape.top(self.net.outputs());
             loss.slopes(Slopes { y, target, dy: dy.reborrow() });
@@ -421,16 +421,6 @@ impl<T: Real> At<'_, T> {
             self.backward(x, tape);
             cost
         })
-    }
-
-    /// Runs a pass where it may use the tape's threads, if it is worth them.
-    #[inline]
-    fn on_threads<R: Send>(&self, samples: usize, tape: &mut Tape<T>, pass: impl FnOnce(&mut Tape<T>) -> R + Send) -> R {
-        if tape.scratch.workers.count() == 1 || parts(self.net.layout.largest_block(), samples) < 2 {
-            return pass(tape);
-        }
-        let workers = tape.scratch.workers.clone();
-        workers.run(|| pass(tape))
     }
 
     /// The forward pass of training and its cost.
@@ -476,12 +466,12 @@ impl<T: Real> At<'_, T> {
         let x = x.into();
         self.check_inputs(x)?;
         self.check_trainable()?;
-        self.on_threads(x.cols(), tape, |tape| self.forward(x, tape));
+        tape.on_threads(&self.net.layout, x.cols(), |tape| self.forward(x, tape));
         let (y, mut dy) = tape.top(self.net.outputs());
         // What the caller leaves out is 0, not what another pass left.
         dy.as_mut_slice().fill(T::zero());
         let result = slopes(y, dy)?;
-        self.on_threads(x.cols(), tape, |tape| self.backward(x, tape));
+        tape.on_threads(&self.net.layout, x.cols(), |tape| self.backward(x, tape));
         Ok(result)
     }
 

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "parallel")]
 use crate::kernel::workers::Workers;
-use crate::layer::{Role, Scratch};
+use crate::layer::{Role, Scratch, parts};
 use crate::layout::Layout;
 use crate::real::Real;
 use crate::view::{View, ViewMut};
@@ -244,6 +244,16 @@ impl<T: Real> Tape<T> {
         self.layout = Some(Arc::clone(layout));
         self.batch = batch;
         self.stage = Stage::Empty;
+    }
+
+    /// Runs passes of so many samples where they may use the threads of this tape, if they are worth them.
+    #[inline]
+    pub(crate) fn on_threads<R: Send>(&mut self, layout: &Layout, samples: usize, passes: impl FnOnce(&mut Self) -> R + Send) -> R {
+        if self.scratch.workers.count() == 1 || parts(layout.largest_block(), samples) < 2 {
+            return passes(self);
+        }
+        let workers = self.scratch.workers.clone();
+        workers.run(|| passes(self))
     }
 
     /// Makes all numbers NaN, to show a layer that does not overwrite what it shall.

@@ -238,32 +238,33 @@ impl<'a, T: Real> Trainer<'a, T> {
 
     /// One pass over the data; returns its cost.
     fn run_epoch(&mut self, net: &mut Sequential<T>, data: &Dataset<T>, batches: &mut Batches<T>, groups: &[Group]) -> Result<f64> {
-        let (mut sum, mut batch) = (0.0, 0);
-        let mut batches = batches.epoch(data, self.epoch as u64);
-        while let Some((x, target)) = batches.next_batch() {
-            let cost = net.at(net.params())?.gradient_unchecked(x, target, &*self.loss, &mut self.tape).as_f64();
-            if !cost.is_finite() {
-                let place = format!("epoch {}, batch {batch}", self.epoch);
-                return Err(Error::new(
-                    ErrorKind::Diverged { epoch: self.epoch, batch },
-                    place,
-                    "a finite cost (a smaller rate may help)",
-                    cost,
-                ));
+        let Self { loss, optimizer, rate, epoch, tape, .. } = self;
+        let (loss, epoch) = (&**loss, *epoch);
+        let sum = tape.on_threads(&net.layout().clone(), self.batch.min(data.len()), |tape| {
+            let (mut sum, mut batch) = (0.0, 0);
+            let mut batches = batches.epoch(data, epoch as u64);
+            while let Some((x, target)) = batches.next_batch() {
+                let cost = net.at(net.params())?.gradient_unchecked(x, target, loss, tape).as_f64();
+                if !cost.is_finite() {
+                    let place = format!("epoch {epoch}, batch {batch}");
+                    let kind = ErrorKind::Diverged { epoch, batch };
+                    return Err(Error::new(kind, place, "a finite cost (a smaller rate may help)", cost));
+                }
+                optimizer.step_on(&tape.scratch.workers, *rate, net.params_mut(), tape.grads(), groups)?;
+                sum += match loss.reduction() {
+                    Reduction::Mean => cost * x.cols() as f64,
+                    Reduction::Sum => cost,
+                };
+                batch += 1;
             }
-            self.optimizer.step_on(&self.tape.scratch.workers, self.rate, net.params_mut(), self.tape.grads(), groups)?;
-            sum += match self.loss.reduction() {
-                Reduction::Mean => cost * x.cols() as f64,
-                Reduction::Sum => cost,
-            };
-            batch += 1;
-        }
-        if let Some(index) = net.params().iter().position(|p| !p.is_finite()) {
-            let place = format!("epoch {}, after the last batch, parameter {index}", self.epoch);
-            let kind = ErrorKind::Diverged { epoch: self.epoch, batch: batch - 1 };
-            return Err(Error::new(kind, place, "a finite number (a smaller rate may help)", net.params()[index]));
-        }
-        Ok(match self.loss.reduction() {
+            if let Some(index) = net.params().iter().position(|p| !p.is_finite()) {
+                let place = format!("epoch {epoch}, after the last batch, parameter {index}");
+                let kind = ErrorKind::Diverged { epoch, batch: batch - 1 };
+                return Err(Error::new(kind, place, "a finite number (a smaller rate may help)", net.params()[index]));
+            }
+            Ok(sum)
+        })?;
+        Ok(match loss.reduction() {
             Reduction::Mean => sum / data.len() as f64,
             Reduction::Sum => sum,
         })
