@@ -676,15 +676,39 @@ fn matvec_panel<T: Element, S: Simd, const MV: usize, const L: usize>(
 ) -> usize {
     let width = MV * L;
     let rows = i..m.min(i + width);
-    let mut left = a.from(i, 0);
-    if !left.holds(block.len, width) {
-        copy_columns::<T, L>(block.len, rows.len(), left, width, pack);
-        left = Columns { data: pack, ld: width, skip: 0 };
-    }
-    let right = Columns { data: x, ld: block.len, skip: 0 };
-    let tile = accumulate::<T, S, MV, 1, false>(simd, block.len, left, right, 1, |_, _| x.as_ptr());
+    let left = a.from(i, 0);
+    let tile = if left.holds(block.len, width) {
+        let right = Columns { data: x, ld: block.len, skip: 0 };
+        accumulate::<T, S, MV, 1, false>(simd, block.len, left, right, 1, |_, _| x.as_ptr())
+    } else {
+        ragged_tile(simd, left, rows.len(), &x[..block.len], &mut pack[..width])
+    };
     store(simd, &tile, block.add, rows, 0..1, &mut Out { c, ld: m, transposed: false });
     i + width
+}
+
+/// The sums over columns that end within a vector: what lies below the last row is summed, too, and a column that the memory
+/// ends with is padded in `pack`.
+#[inline(always)]
+fn ragged_tile<T: Element, S: Simd, const MV: usize>(
+    simd: S,
+    a: Columns<'_, T>,
+    rows: usize,
+    x: &[T],
+    pack: &mut [T],
+) -> Tile<T, S, MV, 1> {
+    let mut tile = [[T::Native::<S>::splat(simd, T::default()); MV]];
+    let mut rest = &a.data[a.skip..];
+    for x in x {
+        if let Some(column) = rest.get(..pack.len()) {
+            multiply_add(simd, &mut tile, column, |_| *x);
+        } else {
+            put(&mut pack[..rows], &rest[..rows], false);
+            multiply_add(simd, &mut tile, pack, |_| *x);
+        }
+        rest = rest.get(a.ld..).unwrap_or_default();
+    }
+    tile
 }
 
 /// Copies panels, the rows from `start(q)` to `start(q + 1)` of the first `len` columns, one after the other.

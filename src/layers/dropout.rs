@@ -2,6 +2,7 @@
 
 use crate::activation::OutputRange;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kernel::Pass;
 use crate::layer::{Backward, Forward, Infer, Layer};
 use crate::random::{Purpose, derive, stream};
 use crate::real::Real;
@@ -64,17 +65,8 @@ impl<T: Real> Layer<T> for Dropout {
     fn forward(&self, mut p: Forward<'_, T>) {
         let scale = T::of(1.0 / (1.0 - self.p));
         // An input is kept when 32 random bits, read as a fraction of 1, are at least p.
-        let threshold = (self.p * 4_294_967_296.0) as u64;
-        let width = p.x.rows();
-        for (sample, factors) in p.cache.chunks_exact_mut(width).enumerate() {
-            let mut rng = stream(derive(p.seed, Purpose::Sample, sample as u64));
-            for pair in factors.chunks_mut(2) {
-                let bits = rng.next_u64();
-                for (factor, bits) in pair.iter_mut().zip([bits & 0xffff_ffff, bits >> 32]) {
-                    *factor = if bits >= threshold { scale } else { T::zero() };
-                }
-            }
-        }
+        let threshold = (self.p * 4_294_967_296.0) as u32;
+        T::vectorize(Masks { seed: p.seed, width: p.x.rows(), threshold, scale, factors: p.cache });
         for ((y, x), factor) in p.y.as_mut_slice().iter_mut().zip(p.x.as_slice()).zip(&*p.cache) {
             *y = *x * *factor;
         }
@@ -84,6 +76,36 @@ impl<T: Real> Layer<T> for Dropout {
         if let Some(mut dx) = p.dx {
             for ((dx, dy), factor) in dx.as_mut_slice().iter_mut().zip(p.delta.as_view().as_slice()).zip(p.cache) {
                 *dx = *dy * *factor;
+            }
+        }
+    }
+}
+
+/// The factors of all samples: `scale` where a random word is at least the threshold, else 0.
+struct Masks<'a, T> {
+    seed: u64,
+    width: usize,
+    threshold: u32,
+    scale: T,
+    factors: &'a mut [T],
+}
+
+impl<T: Real> Pass for Masks<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        // Words first and then comparisons: the one is a chain of integers, the other vector code without a branch.
+        let mut words = [0_u32; 64];
+        for (sample, factors) in self.factors.chunks_exact_mut(self.width).enumerate() {
+            let mut rng = stream(derive(self.seed, Purpose::Sample, sample as u64));
+            for factors in factors.chunks_mut(words.len()) {
+                for pair in words[..factors.len().next_multiple_of(2)].as_chunks_mut::<2>().0 {
+                    let bits = rng.next_u64();
+                    *pair = [bits as u32, (bits >> 32) as u32];
+                }
+                for (factor, word) in factors.iter_mut().zip(&words) {
+                    *factor = if *word >= self.threshold { self.scale } else { T::zero() };
+                }
             }
         }
     }

@@ -13,10 +13,23 @@ trait Formula<T>: Copy {
     fn both<const FMA: bool>(self, z: T) -> (T, T);
 }
 
-/// `value` unless z is NaN: comparisons are false on NaN and would turn it into a number.
+/// `value` unless z is NaN: comparisons are false on NaN and would turn it into a number. By arithmetic, as in [`ramp`].
 #[inline(always)]
 fn unless_nan<T: Real>(z: T, value: T) -> T {
-    if is_nan(z) { z } else { value }
+    let one = T::one();
+    let z = if z > one { one } else { z };
+    let z = if z < -one { -one } else { z };
+    // Less 0, which keeps −0, or less NaN.
+    value - nothing(z)
+}
+
+/// 0, or NaN of NaN, for finite z.
+#[inline(always)]
+fn nothing<T: Real>(z: T) -> T {
+    #[allow(clippy::eq_op, reason = "not equal where z is NaN")]
+    {
+        z - z
+    }
 }
 
 /// z, brought so near to 0 that a product with a factor that has underflown is 0 and not ∞·0.
@@ -36,15 +49,19 @@ fn logistic<T: Real, const FMA: bool>(z: T) -> (T, T) {
     (if z < T::zero() { lower } else { upper }, lower * upper)
 }
 
-/// `bottom` up to the kink at `low`, `middle` with its slope, `top` from the kink at `high` on.
+/// `bottom` up to the kink at `low`, `middle` with its slope, `top` from the kink at `high` on; `middle` of NaN is NaN.
 #[inline(always)]
 fn ramp<T: Real>(z: T, low: f64, high: f64, bottom: f64, top: f64, middle: T, slope: T) -> (T, T) {
     let (low, high) = (T::of(low), T::of(high));
     let value = if z <= low { T::of(bottom) } else { middle };
     let value = if z >= high { T::of(top) } else { value };
-    let inside = if z <= low { T::zero() } else { slope };
-    let inside = if z >= high { T::zero() } else { inside };
-    (unless_nan(z, value), unless_nan(z, inside))
+    // By z cut off at the kinks and not by the conditions above: of conditions that two results share, the compiler makes
+    // branches, and of branches no vector code. It is finite or NaN, and so is `inside`.
+    let near = if z < low { low } else { z };
+    let near = if near > high { high } else { near };
+    let inside = if near <= low { T::zero() } else { slope };
+    let inside = if near >= high { T::zero() } else { inside };
+    (value, inside - nothing(near))
 }
 
 macro_rules! formulas {
@@ -121,10 +138,8 @@ formulas! {
     }
     /// z·Φ(z) with Φ(z) = erfc(−z/√2)/2; the derivative is Φ(z) + z·e^(−z²/2)/√(2π).
     Gelu |z, zero, one| {
-        let half = T::of(0.5);
         let near = bounded(z);
-        let cumulative = half * (-near * T::of(core::f64::consts::FRAC_1_SQRT_2)).erfc();
-        let density = (-(half * near * near)).exp_kernel::<FMA>() * half * T::frac_2_sqrt_pi() * T::of(core::f64::consts::FRAC_1_SQRT_2);
+        let (cumulative, density) = near.normal_kernel::<FMA>();
         (if z > near { z } else { near * cumulative }, cumulative + near * density)
     }
     /// ½z(1 + tanh u) = z·σ(2u), 2u = √(8/π)(z + 0.044715 z³).
@@ -157,7 +172,7 @@ formulas! {
     Softplus |z, zero, one| {
         let above = if z < zero { zero } else { z };
         let e = (-magnitude(z)).exp_kernel::<FMA>();
-        (above + e.ln_1p(), logistic::<T, FMA>(z).0)
+        (above + e.ln_1p_kernel::<FMA>(), logistic::<T, FMA>(z).0)
     }
     /// z/(1 + |z|); far out by 1/(1 + 1/|z|), which is right at ±∞.
     Softsign |z, zero, one| {
@@ -175,8 +190,11 @@ formulas! {
     HardSwish |z, zero, one| {
         let (three, sixth) = (T::of(3.0), T::of(1.0 / 6.0));
         let value = if z <= -three { zero } else { z * (z + three) * sixth };
-        let slope = if z <= -three { zero } else { (z + z + three) * sixth };
-        (if z >= three { z } else { unless_nan(z, value) }, if z >= three { one } else { unless_nan(z, slope) })
+        // Conditions of its own, as in `ramp`.
+        let near = if z < -three { -three } else { z };
+        let near = if near > three { three } else { near };
+        let slope = if near <= -three { zero } else { (z + z + three) * sixth };
+        (if z >= three { z } else { value }, if near >= three { one } else { slope })
     }
 }
 

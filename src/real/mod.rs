@@ -50,10 +50,19 @@ pub trait Real: RealField + Copy {
         (self.exp(), self.exp_m1())
     }
 
-    /// erfc x = 2/√π ∫ₓ^∞ e^(−t²) dt.
+    /// ln(1 + x), for x in [0, 1].
     #[doc(hidden)]
-    fn erfc(self) -> Self {
-        erfc_by_series(self)
+    #[inline(always)]
+    fn ln_1p_kernel<const FMA: bool>(self) -> Self {
+        self.ln_1p()
+    }
+
+    /// The normal distribution Φ(x) = erfc(−x/√2)/2 and its density e^(−x²/2)/√(2π), for |x| ≤ 1000.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn normal_kernel<const FMA: bool>(self) -> (Self, Self) {
+        let (half, root) = (Self::of(0.5), Self::of(core::f64::consts::FRAC_1_SQRT_2));
+        (half * erfc_by_series(-self * root), (-(half * self * self)).exp() * half * Self::frac_2_sqrt_pi() * root)
     }
 
     /// This number, or 0 where it is too small to be normal: arithmetic on subnormal numbers is a hundred times slower.
@@ -96,7 +105,7 @@ pub trait Real: RealField + Copy {
 }
 
 macro_rules! fast {
-    ($t:ident, $erfc:ident) => {
+    ($t:ident) => {
         impl Real for $t {
             #[inline(always)]
             fn exp_kernel<const FMA: bool>(self) -> Self {
@@ -108,8 +117,14 @@ macro_rules! fast {
                 math::$t::exp_and_m1::<FMA>(self)
             }
 
-            fn erfc(self) -> Self {
-                libm::$erfc(self)
+            #[inline(always)]
+            fn ln_1p_kernel<const FMA: bool>(self) -> Self {
+                math::$t::ln_1p::<FMA>(self)
+            }
+
+            #[inline(always)]
+            fn normal_kernel<const FMA: bool>(self) -> (Self, Self) {
+                math::$t::normal::<FMA>(self)
             }
 
             #[inline(always)]
@@ -142,8 +157,8 @@ macro_rules! fast {
     };
 }
 
-fast!(f32, erfcf);
-fast!(f64, erfc);
+fast!(f32);
+fast!(f64);
 
 /// Whether `x` is NaN, for any scalar.
 #[inline(always)]
@@ -174,7 +189,7 @@ pub(crate) fn zeros<T: Real>(place: &str, sizes: &[usize]) -> Result<Vec<T>> {
     Ok(numbers)
 }
 
-/// erfc by the series erf x = 2/√π · e^(−x²) Σ 2ⁿx²ⁿ⁺¹/(2n+1)!! near 0 and Laplace's continued fraction beyond
+/// erfc x = 2/√π ∫ₓ^∞ e^(−t²) dt by the series erf x = 2/√π · e^(−x²) Σ 2ⁿx²ⁿ⁺¹/(2n+1)!! near 0 and Laplace's continued fraction beyond
 /// (Abramowitz & Stegun 7.1.6 and 7.1.14), for numbers that no library serves.
 fn erfc_by_series<T: Real>(x: T) -> T {
     let number = <T as Real>::of;

@@ -102,8 +102,9 @@ def python(name, folder, program, variant="", **options):
 # ---- Rust
 
 @once
-def cargo(name, folder, program, features, flags, changes, again):
-    """Builds the T4 program alone from nothing, which is what is timed, and then the program of the items."""
+def cargo(name, folder, program, features, items, flags, changes, again):
+    """Builds the T4 program alone from nothing, which is what is timed, and then the program of the items, with
+    the features that only `items` needs."""
     target, log, folder = os.path.join(TARGET, name), os.path.join(TARGET, name + ".log"), os.path.join(HERE, folder)
     features = features.split()
     build = ["cargo", "build", "--release", *features, "--target-dir", target, "--bin"]
@@ -129,7 +130,7 @@ def cargo(name, folder, program, features, flags, changes, again):
             row["t4_stripped"] = os.path.getsize(stripped)
         with open(BUILDS, "a") as f:
             f.write(json.dumps(row | {"flags": flags, "features": " ".join(features)}) + "\n")
-    if not call(build + [program], log, cwd=folder, env=env):
+    if not call(build + [program, *items.split()], log, cwd=folder, env=env):
         raise Missing(f"it does not build, see {log}")
 
 
@@ -141,9 +142,9 @@ def packages(folder, features):
     return len(set(names) - set(names[:1]))
 
 
-def rust(name, folder, features="", flags="", program="bench", build=None, changes=False, **options):
+def rust(name, folder, features="", flags="", program="bench", build=None, items="", changes=False, **options):
     build = build or name
-    prepare = functools.partial(cargo, build, folder, program, features, flags, changes)
+    prepare = functools.partial(cargo, build, folder, program, features, items, flags, changes)
     return Peer(name, (os.path.join(TARGET, build, "release", program),), prepare, **options)
 
 
@@ -176,7 +177,7 @@ PEERS = {
     peer.name: peer
     for peer in [
         # It is what changes between two runs.
-        rust("chainrule", ".", program="items", changes=True),
+        rust("chainrule", ".", program="items", items="--features parallel", changes=True),
         python("torch-eager", "venv", "torch/bench.py", "eager"),
         python("torch-compile", "venv", "torch/bench.py", "compile", once=True),
         python("torch-ftz", "venv", "torch/bench.py", "ftz"),
