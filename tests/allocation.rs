@@ -1,6 +1,6 @@
 //! After a first step the hot paths allocate nothing: a counting allocator says so.
 //!
-//! The one use of `unsafe` in this repository: Rust wants it of who writes an allocator. This one counts and hands on.
+//! The one use of `unsafe` in this repository, with `memory.rs`: Rust wants it of who writes an allocator. These count and hand on.
 #![allow(unsafe_code)]
 
 use chainrule::nalgebra::DMatrix;
