@@ -15,8 +15,8 @@ use core::fmt;
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, DVectorView, DVectorViewMut};
 use rand::Rng;
 
-/// Samples that inference takes at a time: enough to use a weight often once it is fetched, few enough that what one layer
-/// writes is still near when the next reads it.
+/// Samples that a thread takes at a time in inference: enough to use a weight often once it is fetched, few enough that what
+/// one layer writes is still near when the next reads it.
 const INFERENCE_BATCH: usize = 512;
 
 /// A feed-forward network: y = f_L(… f₂(f₁(x)) …), a function of x and of one flat vector of parameters.
@@ -351,8 +351,9 @@ impl<T: Real> At<'_, T> {
         let outputs = self.net.outputs();
         check_shape(|| "outputs y".into(), (outputs, x.cols()), y.as_view().shape())?;
         tape.on_threads(&self.net.layout, x.cols(), |tape| {
-            for first in (0..x.cols()).step_by(INFERENCE_BATCH) {
-                let end = x.cols().min(first + INFERENCE_BATCH);
+            let step = tape.scratch.workers.count() * INFERENCE_BATCH;
+            for first in (0..x.cols()).step_by(step) {
+                let end = x.cols().min(first + step);
                 self.infer(x.range(first, end), &mut y.as_mut_slice()[first * outputs..end * outputs], tape);
             }
         });
@@ -377,10 +378,11 @@ impl<T: Real> At<'_, T> {
         let outputs = self.net.outputs();
         Ok(tape.on_threads(&self.net.layout, x.cols(), |tape| {
             let (mut y, mut costs) = (core::mem::take(&mut tape.outputs), core::mem::take(&mut tape.costs));
-            y.resize(outputs * x.cols().min(INFERENCE_BATCH), T::zero());
+            let step = tape.scratch.workers.count() * INFERENCE_BATCH;
+            y.resize(outputs * x.cols().min(step), T::zero());
             costs.resize(x.cols(), T::zero());
-            for first in (0..x.cols()).step_by(INFERENCE_BATCH) {
-                let end = x.cols().min(first + INFERENCE_BATCH);
+            for first in (0..x.cols()).step_by(step) {
+                let end = x.cols().min(first + step);
                 let y = &mut y[..outputs * (end - first)];
                 self.infer(x.range(first, end), y, tape);
                 let y = View::from_parts(y, outputs, end - first);

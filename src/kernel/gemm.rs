@@ -196,13 +196,15 @@ fn by_shape<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usiz
 /// Plain loops in the common order of summation, a few rows at a time.
 #[inline(always)]
 fn tiny<T: Element, S: Simd, const FMA: bool>(simd: S, size: Size, a: Mat<'_, T>, b: Mat<'_, T>, c: &mut [T]) {
-    for i in (0..size.m).step_by(4) {
+    let mut i = 0;
+    while i < size.m {
         match size.m - i {
             1 => tiny_rows::<T, S, FMA, 1>(simd, size, i, a, b, c),
             2 => tiny_rows::<T, S, FMA, 2>(simd, size, i, a, b, c),
             3 => tiny_rows::<T, S, FMA, 3>(simd, size, i, a, b, c),
             _ => tiny_rows::<T, S, FMA, 4>(simd, size, i, a, b, c),
         }
+        i += 4;
     }
 }
 
@@ -210,23 +212,44 @@ fn tiny<T: Element, S: Simd, const FMA: bool>(simd: S, size: Size, a: Mat<'_, T>
 #[inline(always)]
 fn tiny_rows<T: Element, S: Simd, const FMA: bool, const M: usize>(
     simd: S,
-    Size { m, n, k }: Size,
+    size: Size,
     i: usize,
     a: Mat<'_, T>,
     b: Mat<'_, T>,
     c: &mut [T],
 ) {
-    let ((ai, ap), (bp, bj)) = (a.strides(), b.strides());
-    let a = &a.data[i * ai..];
-    for (j, c) in c.chunks_exact_mut(m).enumerate().take(n) {
+    if a.transposed {
+        let columns: [&[T]; M] = from_fn(|q| &a.data[(i + q) * a.ld..][..size.k]);
+        tiny_sums::<T, S, FMA, M>(simd, size, |p| from_fn(|q| columns[q][p]), b, &mut c[i..]);
+    } else {
+        let column = |p| {
+            let start = i + p * a.ld;
+            let column: &[T] = &a.data[start..start + M];
+            from_fn(|q| column[q])
+        };
+        tiny_sums::<T, S, FMA, M>(simd, size, column, b, &mut c[i..]);
+    }
+}
+
+/// M rows of C, of which `a` gives the column of A that is to be multiplied with a row of B.
+#[inline(always)]
+fn tiny_sums<T: Element, S: Simd, const FMA: bool, const M: usize>(
+    simd: S,
+    Size { m, n, k }: Size,
+    a: impl Fn(usize) -> [T; M],
+    b: Mat<'_, T>,
+    c: &mut [T],
+) {
+    let (bp, bj) = b.strides();
+    for j in 0..n {
         let (b, mut sums) = (&b.data[j * bj..], [T::default(); M]);
         for p in 0..k {
-            let (a, x) = (&a[p * ap..], b[p * bp]);
+            let (a, x) = (a(p), b[p * bp]);
             for q in 0..M {
-                sums[q] = T::multiply_add::<S, FMA>(simd, a[q * ai], x, sums[q]);
+                sums[q] = T::multiply_add::<S, FMA>(simd, a[q], x, sums[q]);
             }
         }
-        put(&mut c[i..i + M], &sums, false);
+        c[j * m..j * m + M].copy_from_slice(&sums);
     }
 }
 

@@ -76,8 +76,9 @@ impl Dense {
     fn pass<T: Real>(&self, params: &[T], x: View<'_, T>, mut a: ViewMut<'_, T>, slopes: &mut [T], scratch: &mut Scratch<T>) {
         let (weights, bias) = params.split_at(self.outputs * x.rows());
         let (activation, outputs, inputs) = (&self.activation, self.outputs, x.rows());
-        let pass = DenseForward { activation, weights, bias, outputs, inputs, x: x.as_slice(), a: a.as_mut_slice(), slopes };
-        scratch.share(weights.len(), x.cols(), pass, T::dense_forward);
+        let (samples, x, a) = (x.cols(), x.as_slice(), a.as_mut_slice());
+        let pass = DenseForward { activation, weights, bias, outputs, inputs, samples, x, a, slopes };
+        scratch.share(weights.len(), samples, pass, T::dense_forward);
     }
 }
 
@@ -148,6 +149,7 @@ impl<T: Real> Layer<T> for Dense {
             weights: &p.params[..outputs * inputs],
             outputs,
             inputs,
+            samples: p.x.cols(),
             a: p.y.as_slice(),
             slopes: p.cache,
             delta: p.delta.as_mut_slice(),
@@ -159,7 +161,7 @@ impl<T: Real> Layer<T> for Dense {
     fn gradient(&self, p: Gradient<'_, T>) {
         let (outputs, inputs, samples) = (self.outputs, p.x.rows(), p.x.cols());
         let (dw, db) = p.grads.split_at_mut(outputs * inputs);
-        let pass = DenseGradient { outputs, inputs, samples, delta: p.delta.as_slice(), x: p.x.as_slice(), dw, db };
+        let pass = DenseGradient { outputs, inputs, some: inputs, samples, delta: p.delta.as_slice(), x: p.x.as_slice(), dw, db };
         p.scratch.share(outputs * samples, inputs, pass, T::dense_gradient);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Real,
-    formula::{Activate, Chain, resolve},
+    formula::{Activate, Chain, LANES, copy_few, resolve},
 };
 use crate::activation::Activation;
 use crate::kernel::gemm::{self, Element, Mat, Size};
@@ -20,6 +20,7 @@ pub struct DenseForward<'a, T> {
     pub(crate) bias: &'a [T],
     pub(crate) outputs: usize,
     pub(crate) inputs: usize,
+    pub(crate) samples: usize,
     /// Inputs × samples.
     pub(crate) x: &'a [T],
     /// Outputs × samples, to be overwritten.
@@ -35,6 +36,7 @@ pub struct DenseBackward<'a, T> {
     pub(crate) weights: &'a [T],
     pub(crate) outputs: usize,
     pub(crate) inputs: usize,
+    pub(crate) samples: usize,
     /// Outputs × samples.
     pub(crate) a: &'a [T],
     /// φ′(z) where φ keeps it, else empty.
@@ -50,6 +52,8 @@ pub struct DenseBackward<'a, T> {
 pub struct DenseGradient<'a, T> {
     pub(crate) outputs: usize,
     pub(crate) inputs: usize,
+    /// How many of the inputs.
+    pub(crate) some: usize,
     pub(crate) samples: usize,
     /// Outputs × samples.
     pub(crate) delta: &'a [T],
@@ -66,7 +70,8 @@ impl<T: Real> Divide for DenseForward<'_, T> {
         let (x, x_rest) = self.x.split_at(at * self.inputs);
         let (a, a_rest) = self.a.split_at_mut(at * self.outputs);
         let (slopes, slopes_rest) = self.slopes.split_at_mut(if self.slopes.is_empty() { 0 } else { at * self.outputs });
-        (Self { x, a, slopes, ..self }, Self { x: x_rest, a: a_rest, slopes: slopes_rest, ..self })
+        let samples = self.samples - at;
+        (Self { samples: at, x, a, slopes, ..self }, Self { samples, x: x_rest, a: a_rest, slopes: slopes_rest, ..self })
     }
 }
 
@@ -76,14 +81,19 @@ impl<T: Real> Divide for DenseBackward<'_, T> {
         let (slopes, slopes_rest) = self.slopes.split_at(if self.slopes.is_empty() { 0 } else { at * self.outputs });
         let (delta, delta_rest) = self.delta.split_at_mut(at * self.outputs);
         let (dx, dx_rest) = self.dx.split_at_mut(if self.dx.is_empty() { 0 } else { at * self.inputs });
-        (Self { a, slopes, delta, dx, ..self }, Self { a: a_rest, slopes: slopes_rest, delta: delta_rest, dx: dx_rest, ..self })
+        let samples = self.samples - at;
+        (
+            Self { samples: at, a, slopes, delta, dx, ..self },
+            Self { samples, a: a_rest, slopes: slopes_rest, delta: delta_rest, dx: dx_rest, ..self },
+        )
     }
 }
 
 impl<T: Real> Divide for DenseGradient<'_, T> {
     fn divide(self, at: usize) -> (Self, Self) {
         let (dw, dw_rest) = self.dw.split_at_mut(at * self.outputs);
-        (Self { dw, ..self }, Self { x: &self.x[at..], dw: dw_rest, db: &mut [], ..self })
+        let some = self.some - at;
+        (Self { some: at, dw, ..self }, Self { some, x: &self.x[at..], dw: dw_rest, db: &mut [], ..self })
     }
 }
 
@@ -141,20 +151,26 @@ pub(super) trait Fused<T> {
 impl<T: Real> Fused<T> for DenseForward<'_, T> {
     #[inline(always)]
     fn compute(&mut self, mut ops: impl Ops<T>) {
-        let &mut Self { activation, weights, bias, outputs, inputs, x, ref mut a, ref mut slopes } = self;
-        let size = Size { m: outputs, n: a.len() / outputs, k: inputs };
-        ops.product(size, Mat::columns(weights, outputs), Mat::columns(x, inputs), a);
+        let &mut Self { activation, weights, bias, outputs, inputs, samples, x, ref mut a, ref mut slopes } = self;
+        let size = Size { m: outputs, n: samples, k: inputs };
+        let (weights, x) = (Mat::columns(weights, outputs), Mat::columns(x, inputs));
+        if a.len() <= LANES {
+            // So few that copying them to and fro would be most of the work: they stay in one step of the activation's loop.
+            let (mut z, mut d) = ([T::zero(); LANES], [T::zero(); LANES]);
+            ops.product(size, weights, x, &mut z[..a.len()]);
+            add_bias(&mut z[..a.len()], bias);
+            if *activation != Activation::Linear {
+                ops.activate(activation, &mut z, if slopes.is_empty() { &mut [] } else { &mut d });
+            }
+            copy_few(a, &z);
+            return copy_few(slopes, &d);
+        }
+        ops.product(size, weights, x, a);
         // Bias and activation together, while a few columns are near.
         let step = outputs * (NEAR / outputs).max(1);
         let mut slopes = slopes.chunks_mut(step);
         for z in a.chunks_mut(step) {
-            if !bias.is_empty() {
-                for column in z.chunks_exact_mut(outputs) {
-                    for (z, b) in column.iter_mut().zip(bias) {
-                        *z += *b;
-                    }
-                }
-            }
+            add_bias(z, bias);
             if *activation != Activation::Linear {
                 ops.activate(activation, z, slopes.next().unwrap_or_default());
             }
@@ -162,15 +178,30 @@ impl<T: Real> Fused<T> for DenseForward<'_, T> {
     }
 }
 
+/// z ← z + b for each column, where there is a bias.
+#[inline(always)]
+fn add_bias<T: Real>(mut z: &mut [T], bias: &[T]) {
+    if bias.is_empty() {
+        return;
+    }
+    // Split off one after the other: `chunks_exact` divides first, which takes longer than a small layer.
+    while let Some((column, rest)) = z.split_at_mut_checked(bias.len()) {
+        for (z, b) in column.iter_mut().zip(bias) {
+            *z += *b;
+        }
+        z = rest;
+    }
+}
+
 impl<T: Real> Fused<T> for DenseBackward<'_, T> {
     #[inline(always)]
     fn compute(&mut self, mut ops: impl Ops<T>) {
-        let &mut Self { activation, weights, outputs, inputs, a, slopes, ref mut delta, ref mut dx } = self;
+        let &mut Self { activation, weights, outputs, inputs, samples, a, slopes, ref mut delta, ref mut dx } = self;
         // BP1 at the top, the second factor of BP2 below: δ = ∂C/∂a ⊙ φ′(z)
         Pass::run::<false>(Chain { activation, a, slopes, delta });
         // BP2, the first factor: ∂C/∂x = Wᵀ·δ
         if !dx.is_empty() {
-            let size = Size { m: inputs, n: delta.len() / outputs, k: outputs };
+            let size = Size { m: inputs, n: samples, k: outputs };
             ops.product(size, Mat::columns(weights, outputs).flipped(), Mat::columns(delta, outputs), dx);
         }
     }
@@ -179,18 +210,20 @@ impl<T: Real> Fused<T> for DenseBackward<'_, T> {
 impl<T: Real> Fused<T> for DenseGradient<'_, T> {
     #[inline(always)]
     fn compute(&mut self, mut ops: impl Ops<T>) {
-        let &mut Self { outputs, inputs, samples, delta, x, ref mut dw, ref mut db } = self;
+        let &mut Self { outputs, inputs, some, samples, delta, x, ref mut dw, ref mut db } = self;
         // BP3: ∂C/∂b = Σ δ over the samples
         if !db.is_empty() {
             db.fill(T::zero());
-            for column in delta.chunks_exact(outputs) {
+            let mut delta = delta;
+            while let Some((column, rest)) = delta.split_at_checked(outputs) {
                 for (sum, d) in db.iter_mut().zip(column) {
                     *sum += *d;
                 }
+                delta = rest;
             }
         }
         // BP4: ∂C/∂W = δ·xᵀ
-        let size = Size { m: outputs, n: dw.len() / outputs, k: samples };
+        let size = Size { m: outputs, n: some, k: samples };
         ops.product(size, Mat::columns(delta, outputs), Mat::columns(x, inputs).flipped(), dw);
     }
 }

@@ -325,7 +325,7 @@ pub(crate) fn softplus<T: Real, const FMA: bool>(z: T) -> T {
 }
 
 /// Elements to a step of a loop: a multiple of every vector width, so that short slices are vector code, too.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// z ← φ(z).
 struct Values<'a, T, F>(F, &'a mut [T]);
@@ -379,14 +379,14 @@ fn padded<T: Real>(rest: &[T]) -> Option<[T; LANES]> {
 #[inline(always)]
 fn unpad<T: Real>(chunk: &Option<[T; LANES]>, rest: &mut [T]) {
     if let Some(chunk) = chunk {
-        let len = rest.len();
-        copy_few(rest, &chunk[..len]);
+        copy_few(rest, chunk);
     }
 }
 
-/// Copies fewer than [`LANES`] elements: a call to `memcpy` would cost more than the copy.
+/// Copies as many elements as `to` has, about [`LANES`] at most: a call to `memcpy` would cost more than the copy.
 #[inline(always)]
-fn copy_few<T: Real>(to: &mut [T], from: &[T]) {
+pub(super) fn copy_few<T: Real>(to: &mut [T], from: &[T]) {
+    let from = &from[..to.len()];
     let ((to, to_rest), (from, from_rest)) = (to.as_chunks_mut::<4>(), from.as_chunks::<4>());
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
