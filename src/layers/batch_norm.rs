@@ -17,7 +17,8 @@ use core::ops::Range;
 /// for each feature. In training μ = 1/n Σ x and v = 1/n Σ (x − μ)² are those of the n samples of the batch, so that a
 /// sample's output depends on its batch; in inference μ and v are running averages, and each sample is by itself. The
 /// definition, ε = 10⁻⁵ and the momentum m = 0.1 are those of PyTorch's `BatchNorm1d` (Keras: 10⁻³, and its momentum 0.99
-/// is our 1 − m). NaN or ±∞ makes its feature NaN in the whole batch; the squares of large numbers do not overflow.
+/// is our 1 − m). In training NaN or ±∞ makes its feature NaN in the whole batch. The squares of large
+/// numbers do not overflow, but in the running variance, which has to hold them.
 ///
 /// Backwards the gradient passes through μ and v, with means over the samples:
 ///

@@ -304,24 +304,20 @@ fn plain_moments<T: Real, const CENTRED: bool>(x: &[T], factor: T) -> [T; 2] {
 /// Σ f(aᵢ, bᵢ) over slices of one length: by lanes, then the lanes in pairs.
 #[inline(always)]
 fn sum<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
-    /// So many at a time, a multiple of every vector width.
-    const LANES: usize = 16;
+    /// So many at a time, a multiple of every vector width; of fewer the compiler makes as many variables, and no vectors.
+    const LANES: usize = 64;
     let mut lanes = [T::zero(); LANES];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    for (a, b) in a.iter().zip(b) {
+    for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
         for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
             *lane += f(*a, *b);
         }
     }
-    for (lane, (a, b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
-        *lane += f(*a, *b);
-    }
-    let mut count = LANES;
+    let mut count = a.len().next_power_of_two().min(LANES);
     while count > 1 {
         count /= 2;
-        for i in 0..count {
-            let other = lanes[i + count];
-            lanes[i] += other;
+        let (lower, upper) = lanes.split_at_mut(count);
+        for (lower, upper) in lower.iter_mut().zip(upper) {
+            *lower += *upper;
         }
     }
     lanes[0]

@@ -9,7 +9,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 /// Additive noise: in training y = x + σ·ν with independent normal ν of mean 0 and variance 1, in inference y = x; so
 /// ∂C/∂x = ∂C/∂y. On the inputs of a network and with the squared error, small noise acts like a penalty on slopes
-/// (Bishop 1995). Keras calls the layer the same.
+/// (Bishop 1995). The definition is that of the layer of this name in Keras.
 ///
 /// The noise is a function of the [`Tape`](crate::Tape)'s seed, its step, the layer and the sample. It is drawn in `f64` and
 /// rounded.
