@@ -3,9 +3,11 @@
 //! The analytic derivative is compared with central differences in `f64`, extrapolated to a step of 0 by Ridders'
 //! method (C. Ridders, *Advances in Engineering Software* 4, 1982), which also says how far it can be trusted: that
 //! takes the check to about 1e−10 and past kinks that are not too near.
+//!
+//! Blocks of [`Role::Statistic`] are left out: what a layer writes in place of their gradient is no derivative.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::layer::{Backward, Forward, Gradient, Layer, Scratch, Start};
+use crate::layer::{Backward, Block, Forward, Gradient, Layer, Role, Scratch, Start};
 use crate::layout::place;
 use crate::loss::{Costs, Loss, Slopes, reduce, scale};
 use crate::random::stream;
@@ -96,8 +98,9 @@ pub fn network<'x, 't>(
     let cost = net.gradient(x, target, loss, &mut tape)?;
     let mut params = net.params().to_vec();
     let mut scratch = Tape::new();
+    let learned = learned(net.layout().blocks.iter().flatten(), tape.grads_mut());
     let mut comparison = Comparison::new(cost, tape.grads());
-    for index in 0..params.len() {
+    for index in learned {
         let start = params[index];
         let numeric = ridders(start, |p| {
             params[index] = p;
@@ -176,9 +179,10 @@ pub fn layer(layer: &dyn Layer<f64>, inputs: usize, batch: usize, seed: u64) -> 
         scratch: &mut kernels,
     });
 
+    let learned = learned(&blocks, &mut grads);
     grads.extend(&dx);
     let mut comparison = Comparison::new(value, &grads);
-    for index in 0..params.len() {
+    for index in learned {
         let start = params[index];
         let numeric = ridders(start, |p| {
             params[index] = p;
@@ -241,7 +245,22 @@ fn name_of_parameter(net: &Sequential<f64>, index: usize) -> String {
     format!("{}, {}", layout.place(layer), name_in_blocks(&layout.blocks[layer], index - layout.params[layer]))
 }
 
-fn name_in_blocks(blocks: &[crate::layer::Block], mut index: usize) -> String {
+/// The parameters that have a derivative; in the gradient of the others, statistics, 0.
+fn learned<'a>(blocks: impl IntoIterator<Item = &'a Block>, grads: &mut [f64]) -> Vec<usize> {
+    let (mut learned, mut start) = (Vec::new(), 0);
+    for block in blocks {
+        let range = start..start + block.len();
+        start = range.end;
+        if block.role == Role::Statistic {
+            grads[range].fill(0.0);
+        } else {
+            learned.extend(range);
+        }
+    }
+    learned
+}
+
+fn name_in_blocks(blocks: &[Block], mut index: usize) -> String {
     for block in blocks {
         if index < block.len() {
             return format!("{}[({}, {})]", block.name, index % block.rows, index / block.rows);

@@ -17,6 +17,10 @@ pub enum Role {
     Weight,
     /// Is added: bˡⱼ.
     Bias,
+    /// Multiplies a normalised input, from 1 on: γˡⱼ. No weight, because decay would take it to 0 and the layer's output with it.
+    Scale,
+    /// A running statistic of the data, which follows the batches and not the gradient's rule.
+    Statistic,
 }
 
 /// A named matrix of parameters that a layer asks for; it lies column after column in the flat vector of all.

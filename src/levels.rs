@@ -61,8 +61,10 @@ fn train<T: Real>(activation: &Activation, bits: impl Fn(T) -> u64) -> Vec<u64> 
     let data = Dataset::new(scaled, targets).expect("as many inputs as targets");
     let mut net = Sequential::builder(19)
         .layer(Dense::new(33, activation.clone()))
+        .layer(LayerNorm::new())
         .layer(Dropout::new(0.2))
         .layer(Dense::new(70, activation.clone()).without_bias())
+        .layer(BatchNorm::new())
         .layer(Dense::new(5, Activation::Linear))
         .build(&mut rng)
         .expect("a sound network");

@@ -31,7 +31,7 @@ pub use data::{Batches, Dataset, EpochBatches, Scaler, one_hot};
 pub use error::{Error, ErrorKind, Result};
 pub use init::Init;
 pub use layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start};
-pub use layers::{Dense, Dropout, Softmax};
+pub use layers::{AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, RmsNorm, Softmax};
 pub use loss::{
     Costs, CrossEntropy, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, QuadraticCost, Reduction,
     SigmoidCrossEntropy, Slopes, SoftmaxCrossEntropy, SumSquaredError,
@@ -48,10 +48,10 @@ pub use {nalgebra, rand};
 /// What a program that trains a network usually needs.
 pub mod prelude {
     pub use crate::{
-        Activation, Adam, Backward, Block, CrossEntropy, Dataset, Dense, Dropout, Error, ErrorKind, Forward, Gradient, Group, Hinge, Huber,
-        Infer, Init, KlDivergence, Layer, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Optimizer, QuadraticCost, Real, Result, Role,
-        Scaler, Sequential, Sgd, SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, Start, SumSquaredError, Tape, Trainer, View, ViewMut,
-        metrics, one_hot,
+        Activation, Adam, AlphaDropout, Backward, BatchNorm, Block, CrossEntropy, Dataset, Dense, Dropout, Error, ErrorKind, Forward,
+        GaussianNoise, Gradient, Group, Hinge, Huber, Infer, Init, KlDivergence, Layer, LayerNorm, LogCosh, Loss, MeanAbsoluteError,
+        MeanSquaredError, Optimizer, QuadraticCost, Real, Result, RmsNorm, Role, Scaler, Sequential, Sgd, SigmoidCrossEntropy, Softmax,
+        SoftmaxCrossEntropy, Start, SumSquaredError, Tape, Trainer, View, ViewMut, metrics, one_hot,
     };
     pub use core::ops::ControlFlow;
     pub use nalgebra::{DMatrix, DVector};

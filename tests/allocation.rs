@@ -64,10 +64,15 @@ fn allocations<R>(work: impl FnOnce() -> R) -> u64 {
 /// Every kind of layer, one of them wide enough that the product packs its operands.
 fn net<T: Real>() -> Sequential<T> {
     Sequential::builder(40)
+        .layer(GaussianNoise::new(0.1))
         .layer(Dense::new(150, Activation::Relu))
         .layer(Dropout::new(0.3))
         .layer(Dense::new(130, Activation::Linear))
+        .layer(BatchNorm::new())
         .layer(Activation::Gelu)
+        .layer(LayerNorm::new())
+        .layer(RmsNorm::new())
+        .layer(AlphaDropout::new(0.1))
         .layer(Dense::new(9, Activation::Step.surrogate(Activation::Tanh)))
         .layer(Dense::new(5, Activation::Linear).without_bias())
         .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))

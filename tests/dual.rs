@@ -251,6 +251,52 @@ fn losses_at_every_branch() -> Result<()> {
     Ok(())
 }
 
+/// The dual part of the cost and the gradient agree through every normalising layer and every kind of noise, too; and so do
+/// two ways to the curvature.
+#[test]
+fn norms_and_noise() -> Result<()> {
+    fn net<T: Real>(kind: usize) -> Result<Sequential<T>> {
+        let net = Sequential::<T>::builder(3).layer(GaussianNoise::new(0.1)).layer(Dense::new(5, Activation::Tanh));
+        let net = match kind {
+            0 => net.layer(LayerNorm::new()),
+            1 => net.layer(RmsNorm::new()),
+            _ => net.layer(BatchNorm::new()),
+        };
+        net.layer(AlphaDropout::new(0.2)).layer(Dense::new(2, Activation::Linear)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+    }
+    for kind in 0..3 {
+        let plain = net::<f64>(kind)?;
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(90 + kind as u64);
+        // Statistics have no part in training, and what stands for their gradient none in the derivative.
+        let statistics = if kind == 2 { 30..40 } else { 0..0 };
+        let mut direction: Vec<f64> = plain.params().iter().map(|_| 2.0 * rng.random::<f64>() - 1.0).collect();
+        direction[statistics].fill(0.0);
+        let x = DMatrix::from_fn(3, 4, |_, _| 4.0 * rng.random::<f64>() - 2.0);
+        let t = DMatrix::from_fn(2, 4, |_, _| rng.random::<f64>());
+        let mut tape = Tape::with_seed(5);
+        let cost = plain.gradient(&x, &t, &QuadraticCost, &mut tape)?;
+        let want = dot(tape.grads(), &direction);
+
+        let params: Vec<_> = plain.params().iter().zip(&direction).map(|(p, v)| Dual64::new(*p, *v)).collect();
+        let mut tape1 = Tape::with_seed(5);
+        let dual = net(kind)?.at(&params)?.gradient(&x.map(Dual64::from_re), &t.map(Dual64::from_re), &QuadraticCost, &mut tape1)?;
+        assert!((dual.re - cost).abs() <= 1e-13 * cost, "{plain}: {} and {cost}", dual.re);
+        let size = norm(tape.grads()) * norm(&direction);
+        assert!((dual.eps - want).abs() <= 1e-12 * size, "{plain}: {} along v, the gradient says {want}", dual.eps);
+        for (dual, g) in tape1.grads().iter().zip(tape.grads()) {
+            assert!((dual.re - g).abs() <= 1e-12 * norm(tape.grads()), "{plain}: {dual} and {g}");
+        }
+
+        let product: Vec<f64> = tape1.grads().iter().map(|g| g.eps).collect();
+        let params: Vec<_> = plain.params().iter().zip(&direction).map(|(p, v)| Dual2_64::new(*p, *v, 0.0)).collect();
+        let (x, t) = (x.map(Dual2_64::from_re), t.map(Dual2_64::from_re));
+        let curvature = net(kind)?.at(&params)?.gradient(&x, &t, &QuadraticCost, &mut Tape::with_seed(5))?.v2;
+        let along = dot(&product, &direction);
+        assert!((curvature - along).abs() <= 1e-11 * norm(&product) * norm(&direction), "{plain}: vᵀHv {curvature} and {along}");
+    }
+    Ok(())
+}
+
 /// The other dual numbers work too: several directions at once, mixed and third derivatives.
 #[test]
 fn other_dual_numbers() -> Result<()> {

@@ -1,26 +1,35 @@
-//! Layers one by one: dropout and its masks, softmax, dense without bias; the summary; and what converts to a batch.
+//! Layers one by one: dropout and its masks, noise, softmax, dense without bias; the summary; and what converts to a batch.
 
 use chainrule::nalgebra::{DMatrix, DVector, DVectorView, RowDVector, SMatrix, SVector};
 use chainrule::prelude::*;
 use chainrule::rand::RngExt;
-use chainrule::{ErrorKind, OutputRange};
+use chainrule::{ErrorKind, OutputRange, check};
 
 fn rng(seed: u64) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(seed)
 }
 
-/// A network of nothing but dropout, on top of a layer that shows ∂C/∂ dropout's input as its δ.
-fn dropout(width: usize, p: f64) -> Result<Sequential<f64>> {
-    Sequential::builder(width).layer(Activation::Linear).layer(Dropout::new(p)).build(&mut rng(0))
+/// A network of nothing but the layer, on top of one that shows ∂C/∂ its input as its δ.
+fn alone<T: chainrule::Real>(width: usize, layer: impl Layer<T> + 'static) -> Result<Sequential<T>> {
+    Sequential::builder(width).layer(Activation::Linear).layer(layer).build(&mut rng(0))
 }
 
-/// The factors of one training pass, and ∂C/∂x for ∂C/∂y = 1.
-fn factors(net: &Sequential<f64>, batch: usize, tape: &mut Tape<f64>) -> Result<(DMatrix<f64>, DMatrix<f64>)> {
-    net.gradient_with(&DMatrix::from_element(net.inputs(), batch, 1.0), tape, |_, mut dy| {
+fn dropout(width: usize, p: f64) -> Result<Sequential<f64>> {
+    alone(width, Dropout::new(p))
+}
+
+/// y and ∂C/∂x of one training pass, for ∂C/∂y = 1.
+fn pass(net: &Sequential<f64>, x: &DMatrix<f64>, tape: &mut Tape<f64>) -> Result<(DMatrix<f64>, DMatrix<f64>)> {
+    net.gradient_with(x, tape, |_, mut dy| {
         dy.as_mut_slice().fill(1.0);
         Ok(())
     })?;
     Ok((tape.a(1)?.clone_owned(), tape.delta(0)?.clone_owned()))
+}
+
+/// The factors of dropout in one training pass, forwards and backwards.
+fn factors(net: &Sequential<f64>, batch: usize, tape: &mut Tape<f64>) -> Result<(DMatrix<f64>, DMatrix<f64>)> {
+    pass(net, &DMatrix::from_element(net.inputs(), batch, 1.0), tape)
 }
 
 /// Each input is 0 with probability p and else multiplied by exactly 1/(1−p); so its expectation stays. Bounds are five
@@ -162,6 +171,161 @@ fn dropout_refuses() {
         assert_eq!(error.place(), "layer 1 (Dropout)");
     }
     assert!(dropout(3, 0.999_999_999).is_ok());
+}
+
+/// What is kept is a·x + b, the rest a·α′ + b, by the masks of dropout and with the numbers that PyTorch 2.15 gives:
+/// `F.alpha_dropout` of ones in f64.
+#[test]
+fn alpha_dropout_values() -> Result<()> {
+    let cases = [
+        (0.1, [-1.457738730518132, 1.0832554862072818]),
+        (0.5, [-0.7791939305180315, 1.6655988251839635]),
+        (0.9, [-0.2858859888252616, 4.199082175467488]),
+    ];
+    for (p, [dropped, kept]) in cases {
+        let x = DMatrix::from_element(40, 25, 1.0);
+        let (net, mask) = (alone(40, AlphaDropout::new(p))?, alone(40, Dropout::new(p))?);
+        let (y, dx) = pass(&net, &x, &mut Tape::with_seed(5))?;
+        let (mask, _) = pass(&mask, &x, &mut Tape::with_seed(5))?;
+        let a = (kept - dropped) / 2.758_099_340_847_376_6;
+        for ((y, dx), mask) in y.iter().zip(&dx).zip(&mask) {
+            let (want, slope) = if *mask == 0.0 { (dropped, 0.0) } else { (kept, a) };
+            assert!((y - want).abs() <= 4e-15 && (dx - slope).abs() <= 4e-15, "p {p}: {y} and {dx}, not {want} and {slope}");
+        }
+        // With another input the dropped ones are the same.
+        let (other, _) = pass(&net, &(&x * -3.0), &mut Tape::with_seed(5))?;
+        for ((other, y), mask) in other.iter().zip(&y).zip(&mask) {
+            assert!(if *mask == 0.0 { other == y } else { (other - (y - 4.0 * a)).abs() <= 1e-14 }, "p {p}: {other} beside {y}");
+        }
+        assert_eq!(net.predict(&x)?, x);
+    }
+    assert_eq!(
+        pass(&alone(3, AlphaDropout::new(0.0))?, &DMatrix::from_element(3, 4, 1.5), &mut Tape::new())?.0,
+        DMatrix::from_element(3, 4, 1.5)
+    );
+    for p in [1.0, -0.1, f64::NAN] {
+        let error = alone::<f64>(3, AlphaDropout::new(p)).expect_err("p must lie in [0, 1)");
+        assert_eq!((error.kind(), error.place()), (ErrorKind::Value, "layer 1 (AlphaDropout)"));
+    }
+    Ok(())
+}
+
+/// Twelve uniform numbers less 6: mean 0 and variance 1.
+fn normal(rng: &mut Xoshiro256PlusPlus) -> f64 {
+    (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0
+}
+
+/// Mean and variance of many numbers.
+fn moments(numbers: &DMatrix<f64>) -> (f64, f64) {
+    let mean = numbers.mean();
+    (mean, numbers.map(|v| (v - mean) * (v - mean)).mean())
+}
+
+/// Inputs of mean 0 and variance 1 keep both. Bounds are five standard deviations, the fourth moment taken as 10 at most.
+#[test]
+fn alpha_dropout_keeps_mean_and_variance() -> Result<()> {
+    let mut rng = rng(20);
+    for p in [0.05, 0.3, 0.5] {
+        let x = DMatrix::from_fn(500, 400, |_, _| normal(&mut rng));
+        let (y, _) = pass(&alone(500, AlphaDropout::new(p))?, &x, &mut Tape::with_seed(1))?;
+        let (mean, variance) = moments(&y);
+        let n = x.len() as f64;
+        assert!(mean.abs() <= 5.0 / n.sqrt(), "p {p}: a mean of {mean}");
+        assert!((variance - 1.0).abs() <= 5.0 * (9.0 / n).sqrt(), "p {p}: a variance of {variance}");
+    }
+    Ok(())
+}
+
+/// The noise is normal: its first four moments, and how many numbers are beyond 1, 2 and 3 σ, within five standard
+/// deviations; independent among neighbours, samples, passes and layers.
+#[test]
+fn gaussian_noise_is_normal() -> Result<()> {
+    let n = 400_000.0_f64;
+    let x = DMatrix::from_element(1000, 400, 2.0);
+    let noise =
+        |net: &Sequential<f64>, tape: &mut Tape<f64>| -> Result<DMatrix<f64>> { Ok(pass(net, &x, tape)?.0.map(|y| (y - 2.0) / 0.3)) };
+    let net = alone(1000, GaussianNoise::new(0.3))?;
+    let mut tape = Tape::with_seed(1);
+    let z = noise(&net, &mut tape)?;
+    // E zᵏ and the variance of zᵏ.
+    for (k, want, variance) in [(1, 0.0, 1.0), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 3.0, 96.0_f64)] {
+        let moment = z.map(|z| z.powi(k)).mean();
+        assert!((moment - want).abs() <= 5.0 * (variance / n).sqrt(), "moment {k}: {moment}");
+    }
+    for (bound, q) in [(1.0, 0.317_310_507_863), (2.0, 0.045_500_263_896), (3.0, 0.002_699_796_063_f64)] {
+        let beyond = z.iter().filter(|z| z.abs() > bound).count() as f64 / n;
+        assert!((beyond - q).abs() <= 5.0 * (q * (1.0 - q) / n).sqrt(), "beyond {bound} σ: {beyond}");
+    }
+    let independent = |a: &[f64], b: &[f64], what: &str| {
+        let (n, products) = (a.len().min(b.len()) as f64, a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>());
+        assert!((products / n).abs() <= 5.0 / n.sqrt(), "{what}: a correlation of {}", products / n);
+    };
+    let numbers = z.as_slice();
+    independent(numbers, &numbers[1..], "a neighbour");
+    independent(numbers, &numbers[1000..], "the next sample");
+    independent(numbers, noise(&net, &mut tape)?.as_slice(), "the next pass");
+    independent(numbers, noise(&net, &mut Tape::with_seed(2))?.as_slice(), "another seed");
+    let above = Sequential::builder(1000).layer(Activation::Linear).layer(GaussianNoise::new(0.0)).layer(GaussianNoise::new(0.3));
+    let above = above.build(&mut rng(0))?;
+    let mut tape = Tape::with_seed(1);
+    above.gradient_with(&x, &mut tape, |_, _| Ok(()))?;
+    assert_eq!(tape.a(1)?, x, "without deviation there is no noise");
+    independent(numbers, tape.a(2)?.map(|y| (y - 2.0) / 0.3).as_slice(), "the next layer");
+    Ok(())
+}
+
+/// The same pass has the same noise, a sample's does not depend on the batch around it, f32 has it rounded; backwards the
+/// slopes pass, and in inference there is none.
+#[test]
+fn gaussian_noise_is_reproducible() -> Result<()> {
+    let net = alone(40, GaussianNoise::new(0.5))?;
+    let x = DMatrix::from_fn(40, 6, |i, j| (i * j) as f64 / 7.0);
+    let mut tape = Tape::with_seed(7);
+    let (first, dx) = pass(&net, &x, &mut tape)?;
+    assert!(dx.iter().all(|dx| *dx == 1.0));
+    assert_ne!(pass(&net, &x, &mut tape)?.0, first);
+    tape.seek(7, 0);
+    assert_eq!(pass(&net, &x, &mut tape)?.0, first);
+    assert_eq!(pass(&net, &x.columns(0, 2).clone_owned(), &mut Tape::with_seed(7))?.0, first.columns(0, 2));
+    assert_eq!(net.predict(&x)?, x);
+    let single = alone::<f32>(40, GaussianNoise::new(0.5))?;
+    let mut tape = Tape::with_seed(7);
+    single.gradient_with(&DMatrix::zeros(40, 6), &mut tape, |_, _| Ok(()))?;
+    let (zero, _) = pass(&net, &DMatrix::zeros(40, 6), &mut Tape::with_seed(7))?;
+    assert_eq!(tape.a(1)?, zero.map(|z| z as f32));
+    // NaN stays where it is.
+    let mut bad = x.clone();
+    bad[(3, 2)] = f64::NAN;
+    let (y, _) = pass(&net, &bad, &mut Tape::with_seed(7))?;
+    assert!(y.iter().zip(&first).enumerate().all(|(i, (y, first))| if i == 83 { y.is_nan() } else { y == first }));
+    for std in [-0.1, f64::NAN, f64::INFINITY] {
+        let error = alone::<f64>(3, GaussianNoise::new(std)).expect_err("σ must be finite and not negative");
+        assert_eq!((error.kind(), error.place()), (ErrorKind::Value, "layer 1 (GaussianNoise)"));
+    }
+    assert!(alone::<f32>(3, GaussianNoise::new(1e39)).is_err() && alone::<f64>(3, GaussianNoise::new(1e39)).is_ok());
+    Ok(())
+}
+
+/// Neither kind of noise keeps an output within a range that a loss could rely on.
+#[test]
+fn noise_has_no_range() -> Result<()> {
+    let softmax = Sequential::<f64>::builder(2).layer(Softmax);
+    for net in [softmax.clone().layer(AlphaDropout::new(0.1)), softmax.layer(GaussianNoise::new(0.1))] {
+        assert_eq!(net.build(&mut rng(0))?.range(), OutputRange::Real);
+    }
+    Ok(())
+}
+
+/// Derivatives of both by differences, with the noise of one step.
+#[test]
+fn noise_derivatives() -> Result<()> {
+    for (inputs, batch) in [(1, 1), (2, 5), (17, 3)] {
+        for layer in [&GaussianNoise::new(0.7) as &dyn Layer<f64>, &AlphaDropout::new(0.4)] {
+            let report = check::layer(layer, inputs, batch, 3)?;
+            assert!(report.error() < 1e-8 && report.compared == inputs * batch, "{layer:?}: {report}");
+        }
+    }
+    Ok(())
 }
 
 fn softmax(x: &DMatrix<f64>) -> Result<DMatrix<f64>> {

@@ -34,6 +34,18 @@ impl Dropout {
     pub fn new(p: f64) -> Self {
         Self { p }
     }
+
+    /// The probability.
+    pub(super) fn p(&self) -> f64 {
+        self.p
+    }
+
+    /// For each input of a pass 0 with probability p, else `scale`.
+    pub(super) fn draw<T: Real>(&self, seed: u64, width: usize, scale: T, factors: &mut [T]) {
+        // An input is kept when 32 random bits, read as a fraction of 1, are at least p.
+        let threshold = (self.p * 4_294_967_296.0) as u32;
+        T::vectorize(Masks { seed, width, threshold, scale, factors });
+    }
 }
 
 impl<T: Real> Layer<T> for Dropout {
@@ -63,10 +75,7 @@ impl<T: Real> Layer<T> for Dropout {
     }
 
     fn forward(&self, mut p: Forward<'_, T>) {
-        let scale = T::of(1.0 / (1.0 - self.p));
-        // An input is kept when 32 random bits, read as a fraction of 1, are at least p.
-        let threshold = (self.p * 4_294_967_296.0) as u32;
-        T::vectorize(Masks { seed: p.seed, width: p.x.rows(), threshold, scale, factors: p.cache });
+        self.draw(p.seed, p.x.rows(), T::of(1.0 / (1.0 - self.p)), p.cache);
         for ((y, x), factor) in p.y.as_mut_slice().iter_mut().zip(p.x.as_slice()).zip(&*p.cache) {
             *y = *x * *factor;
         }

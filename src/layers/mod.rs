@@ -1,10 +1,19 @@
 //! The layers of this crate, one a file.
 
 mod activation;
+mod alpha_dropout;
+mod batch_norm;
 mod dense;
 mod dropout;
+mod layer_norm;
+mod noise;
+mod norm;
 mod softmax;
 
+pub use alpha_dropout::AlphaDropout;
+pub use batch_norm::BatchNorm;
 pub use dense::Dense;
 pub use dropout::Dropout;
+pub use layer_norm::{LayerNorm, RmsNorm};
+pub use noise::GaussianNoise;
 pub use softmax::Softmax;

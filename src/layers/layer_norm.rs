@@ -1,0 +1,324 @@
+//! Layer norm and RMS norm: each sample by itself.
+
+use super::norm::{Norm, add, multiply};
+use crate::error::Result;
+use crate::kernel::Pass;
+use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Start};
+use crate::real::{Real, magnitude};
+use alloc::{string::String, vec::Vec};
+
+/// Layer normalisation (Ba, Kiros & Hinton 2016): the features of each sample get mean 0 and variance 1, then a scale
+/// and a bias of their own:
+///
+/// ```text
+/// yⱼ = γⱼ·x̂ⱼ + βⱼ,  x̂ⱼ = (xⱼ − μ)/√(v + ε),  μ = 1/n Σₖ xₖ,  v = 1/n Σₖ (xₖ − μ)²
+/// ```
+///
+/// with the n features of the sample; the same in training and in inference. The definition and ε = 10⁻⁵ are PyTorch's
+/// (Keras: 10⁻³). Of a constant sample x̂ is 0, so of a single feature always. NaN or ±∞ makes its own sample NaN, no other;
+/// the squares of large numbers do not overflow.
+///
+/// Backwards, with g = γ ⊙ ∂C/∂y and means over the features:
+///
+/// ```text
+/// ∂C/∂x = (g − mean(g) − x̂·mean(g ⊙ x̂))/√(v + ε),  ∂C/∂γ = Σ ∂C/∂y ⊙ x̂,  ∂C/∂β = Σ ∂C/∂y over the samples
+/// ```
+///
+/// γ, the block `scale`, starts at 1 and is of [`Role::Scale`](crate::Role::Scale), β, the block `bias`, at 0 and of
+/// [`Role::Bias`](crate::Role::Bias): what decays weights leaves both alone. They are PyTorch's `weight` and `bias`.
+///
+/// ```
+/// use chainrule::{LayerNorm, Sequential, nalgebra::DVector, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
+/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+/// let net = Sequential::<f64>::builder(3).layer(LayerNorm::new()).build(&mut rng)?;
+/// let y = net.predict(&DVector::from_vec(vec![1.0, 2.0, 6.0]))?;
+/// assert!(y.sum().abs() < 1e-15 && (y.norm_squared() / 3.0 - 1.0).abs() < 1e-5);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerNorm(Norm);
+
+/// Normalisation by the root of the mean square (Zhang & Sennrich 2019): layer norm without the mean and the bias:
+///
+/// ```text
+/// yⱼ = γⱼ·x̂ⱼ,  x̂ⱼ = xⱼ/√(1/n Σₖ xₖ² + ε)
+/// ```
+///
+/// with the n features of the sample; the same in training and in inference. ε is the machine epsilon of the network's
+/// scalar, as in PyTorch; others take 10⁻⁵ or 10⁻⁶, which [`eps`](Self::eps) sets. NaN or ±∞ makes its own sample NaN,
+/// no other; the squares of large numbers do not overflow.
+///
+/// Backwards, with g = γ ⊙ ∂C/∂y and the mean over the features:
+///
+/// ```text
+/// ∂C/∂x = (g − x̂·mean(g ⊙ x̂))/√(1/n Σₖ xₖ² + ε),  ∂C/∂γ = Σ ∂C/∂y ⊙ x̂ over the samples
+/// ```
+///
+/// γ, the block `scale`, starts at 1 and is of [`Role::Scale`](crate::Role::Scale): what decays weights leaves it alone.
+///
+/// ```
+/// use chainrule::{RmsNorm, Sequential, nalgebra::DVector, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
+/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+/// let net = Sequential::<f64>::builder(2).layer(RmsNorm::new()).build(&mut rng)?;
+/// let y = net.predict(&DVector::from_vec(vec![3.0, 4.0]))?; // their root mean square is √12.5
+/// assert!((y[0] - 3.0 / 12.5_f64.sqrt()).abs() < 1e-15);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RmsNorm(Norm);
+
+impl LayerNorm {
+    /// Layer norm with ε = 10⁻⁵, a scale and a bias.
+    pub fn new() -> Self {
+        Self(Norm { eps: Some(1e-5), scale: true, bias: true })
+    }
+
+    /// The same layer with this ε, finite and above 0.
+    #[must_use]
+    pub fn eps(self, eps: f64) -> Self {
+        Self(Norm { eps: Some(eps), ..self.0 })
+    }
+
+    /// The same layer without γ.
+    #[must_use]
+    pub fn without_scale(self) -> Self {
+        Self(Norm { scale: false, ..self.0 })
+    }
+
+    /// The same layer without β.
+    #[must_use]
+    pub fn without_bias(self) -> Self {
+        Self(Norm { bias: false, ..self.0 })
+    }
+}
+
+impl Default for LayerNorm {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RmsNorm {
+    /// RMS norm with the machine epsilon for ε, and a scale.
+    pub fn new() -> Self {
+        Self(Norm { eps: None, scale: true, bias: false })
+    }
+
+    /// The same layer with this ε, finite and above 0.
+    #[must_use]
+    pub fn eps(self, eps: f64) -> Self {
+        Self(Norm { eps: Some(eps), ..self.0 })
+    }
+
+    /// The same layer without γ.
+    #[must_use]
+    pub fn without_scale(self) -> Self {
+        Self(Norm { scale: false, ..self.0 })
+    }
+}
+
+impl Default for RmsNorm {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The layer of each: `$centred` says whether the mean is subtracted, which is all that they differ in.
+macro_rules! layer {
+    ($name:ident, $centred:literal) => {
+        impl<T: Real> Layer<T> for $name {
+            fn name(&self) -> String {
+                String::from(stringify!($name))
+            }
+
+            fn outputs(&self, inputs: usize) -> Result<usize> {
+                self.0.check::<T>()?;
+                Ok(inputs)
+            }
+
+            fn blocks(&self, inputs: usize) -> Vec<Block> {
+                self.0.blocks(inputs)
+            }
+
+            fn start(&self, p: Start<'_, T>) {
+                self.0.start(p.params, p.inputs);
+            }
+
+            /// μ and 1/√(v + ε).
+            fn cache_len(&self, _inputs: usize) -> usize {
+                2
+            }
+
+            fn infer(&self, p: Infer<'_, T>) {
+                let Infer { params, x, mut y, .. } = p;
+                let (scale, bias, _) = self.0.split(params, x.rows());
+                let (eps, width, x, y) = (self.0.eps(), x.rows(), x.as_slice(), y.as_mut_slice());
+                T::vectorize(Normalize::<_, $centred> { eps, width, scale, bias, x, y, moments: &mut [] });
+            }
+
+            fn forward(&self, p: Forward<'_, T>) {
+                let Forward { params, x, mut y, cache, .. } = p;
+                let (scale, bias, _) = self.0.split(params, x.rows());
+                let (eps, width, x, y) = (self.0.eps(), x.rows(), x.as_slice(), y.as_mut_slice());
+                T::vectorize(Normalize::<_, $centred> { eps, width, scale, bias, x, y, moments: cache.as_chunks_mut().0 });
+            }
+
+            fn backward(&self, p: Backward<'_, T>) {
+                let Backward { params, x, cache, delta, dx: Some(mut dx), .. } = p else { return };
+                let (scale, ..) = self.0.split(params, x.rows());
+                let (width, dy, dx) = (x.rows(), delta.as_view(), dx.as_mut_slice());
+                let (x, moments, dy) = (x.as_slice(), cache.as_chunks().0, dy.as_slice());
+                T::vectorize(Slopes::<_, $centred> { width, scale, x, moments, dy, dx });
+            }
+
+            fn gradient(&self, p: Gradient<'_, T>) {
+                let Gradient { x, cache, delta, grads, .. } = p;
+                let (dscale, dbias, _) = self.0.split_mut(grads, x.rows());
+                let (width, x, moments, dy) = (x.rows(), x.as_slice(), cache.as_chunks().0, delta.as_slice());
+                T::vectorize(Sums { width, x, moments, dy, dscale, dbias });
+            }
+        }
+    };
+}
+layer!(LayerNorm, true);
+layer!(RmsNorm, false);
+
+/// y = γ·x̂ + β.
+struct Normalize<'a, T, const CENTRED: bool> {
+    eps: T,
+    width: usize,
+    scale: &'a [T],
+    bias: &'a [T],
+    x: &'a [T],
+    y: &'a mut [T],
+    /// [μ, 1/√(v + ε)] of each sample, to be overwritten; empty where nobody asks for them.
+    moments: &'a mut [[T; 2]],
+}
+
+impl<T: Real, const CENTRED: bool> Pass for Normalize<'_, T, CENTRED> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let mut kept = self.moments.iter_mut();
+        for (x, y) in self.x.chunks_exact(self.width).zip(self.y.chunks_exact_mut(self.width)) {
+            let [mean, inverse] = moments::<T, CENTRED>(x, self.eps);
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = (*x - mean) * inverse;
+            }
+            multiply(y, self.scale);
+            add(y, self.bias);
+            if let Some(kept) = kept.next() {
+                *kept = [mean, inverse];
+            }
+        }
+    }
+}
+
+/// ∂C/∂x.
+struct Slopes<'a, T, const CENTRED: bool> {
+    width: usize,
+    scale: &'a [T],
+    x: &'a [T],
+    moments: &'a [[T; 2]],
+    dy: &'a [T],
+    dx: &'a mut [T],
+}
+
+impl<T: Real, const CENTRED: bool> Pass for Slopes<'_, T, CENTRED> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let n = T::of(self.width as f64);
+        let samples = self.x.chunks_exact(self.width).zip(self.dy.chunks_exact(self.width)).zip(self.moments);
+        for (dx, ((x, dy), [mean, inverse])) in self.dx.chunks_exact_mut(self.width).zip(samples) {
+            dx.copy_from_slice(dy);
+            multiply(dx, self.scale);
+            let level = if CENTRED { sum(dx, dx, |g, _| g) / n } else { T::zero() };
+            let tilt = sum(dx, x, |g, x| g * ((x - *mean) * *inverse)) / n;
+            for (g, x) in dx.iter_mut().zip(x) {
+                *g = *inverse * (*g - level - (*x - *mean) * *inverse * tilt);
+            }
+        }
+    }
+}
+
+/// ∂C/∂γ and ∂C/∂β.
+struct Sums<'a, T> {
+    width: usize,
+    x: &'a [T],
+    moments: &'a [[T; 2]],
+    dy: &'a [T],
+    /// To be overwritten, as `dbias`; empty where there is none.
+    dscale: &'a mut [T],
+    dbias: &'a mut [T],
+}
+
+impl<T: Real> Pass for Sums<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        self.dscale.fill(T::zero());
+        self.dbias.fill(T::zero());
+        for ((x, dy), [mean, inverse]) in self.x.chunks_exact(self.width).zip(self.dy.chunks_exact(self.width)).zip(self.moments) {
+            for (sum, (dy, x)) in self.dscale.iter_mut().zip(dy.iter().zip(x)) {
+                *sum += *dy * ((*x - *mean) * *inverse);
+            }
+            add(self.dbias, dy);
+        }
+    }
+}
+
+/// [μ, 1/√(v + ε)] of a sample; of RMS norm μ is 0.
+#[inline(always)]
+fn moments<T: Real, const CENTRED: bool>(x: &[T], eps: T) -> [T; 2] {
+    let one = T::one();
+    let [mean, variance] = plain_moments::<T, CENTRED>(x, one);
+    if variance.is_finite() {
+        return [mean, one / (variance + eps).sqrt()];
+    }
+    // Squares overflow, or there is a NaN or ∞, which stays one: the same of x/max|x|.
+    let max = x.iter().fold(T::zero(), |max, x| if magnitude(*x) > max { magnitude(*x) } else { max });
+    let factor = one / max;
+    let [mean, variance] = plain_moments::<T, CENTRED>(x, factor);
+    [mean * max, factor / (variance + eps * factor * factor).sqrt()]
+}
+
+/// [μ, v] of x times a factor.
+#[inline(always)]
+fn plain_moments<T: Real, const CENTRED: bool>(x: &[T], factor: T) -> [T; 2] {
+    let n = T::of(x.len() as f64);
+    let mean = if CENTRED {
+        // From the first feature on: of a constant sample the differences are exactly 0, however large it is.
+        let first = x[0] * factor;
+        first + sum(x, x, |x, _| x * factor - first) / n
+    } else {
+        T::zero()
+    };
+    let square = |x: T| {
+        let d = x * factor - mean;
+        d * d
+    };
+    [mean, sum(x, x, |x, _| square(x)) / n]
+}
+
+/// Σ f(aᵢ, bᵢ) over slices of one length: by lanes, then the lanes in pairs.
+#[inline(always)]
+fn sum<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
+    /// So many at a time, a multiple of every vector width; of fewer the compiler makes as many variables, and no vectors.
+    const LANES: usize = 64;
+    let mut lanes = [T::zero(); LANES];
+    for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
+        for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane += f(*a, *b);
+        }
+    }
+    let mut count = a.len().next_power_of_two().min(LANES);
+    while count > 1 {
+        count /= 2;
+        let (lower, upper) = lanes.split_at_mut(count);
+        for (lower, upper) in lower.iter_mut().zip(upper) {
+            *lower += *upper;
+        }
+    }
+    lanes[0]
+}
