@@ -20,6 +20,7 @@ pub mod metrics;
 mod optim;
 mod random;
 mod real;
+mod schedule;
 mod sequential;
 mod softmax;
 mod tape;
@@ -36,8 +37,11 @@ pub use loss::{
     Costs, CrossEntropy, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, QuadraticCost, Reduction,
     SigmoidCrossEntropy, Slopes, SoftmaxCrossEntropy, SumSquaredError,
 };
-pub use optim::{Adam, Group, Optimizer, OptimizerState, Sgd};
+pub use optim::{
+    Adam, Group, Optimizer, OptimizerState, Sgd,
+};
 pub use real::Real;
+pub use schedule::{Plateau, Schedule};
 pub use sequential::{At, Builder, Sequential};
 pub use tape::Tape;
 pub use train::{Epoch, History, Trainer};
@@ -48,10 +52,11 @@ pub use {nalgebra, rand};
 /// What a program that trains a network usually needs.
 pub mod prelude {
     pub use crate::{
-        Activation, Adam, Backward, Block, CrossEntropy, Dataset, Dense, Dropout, Error, ErrorKind, Forward, Gradient, Group, Hinge, Huber,
-        Infer, Init, KlDivergence, Layer, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Optimizer, QuadraticCost, Real, Result, Role,
-        Scaler, Sequential, Sgd, SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, Start, SumSquaredError, Tape, Trainer, View, ViewMut,
-        metrics, one_hot,
+        Activation, Adam, Backward, Block, CrossEntropy, Dataset, Dense, Dropout, Error,
+        ErrorKind, Forward, Gradient, Group, Hinge, Huber, Infer, Init, KlDivergence, Layer, LogCosh, Loss, MeanAbsoluteError,
+        MeanSquaredError, Optimizer, Plateau, QuadraticCost, Real, Result, Role, Scaler, Schedule,
+        Sequential, Sgd, SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, Start, SumSquaredError, Tape, Trainer, View, ViewMut, metrics,
+        one_hot,
     };
     pub use core::ops::ControlFlow;
     pub use nalgebra::{DMatrix, DVector};
