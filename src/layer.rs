@@ -17,6 +17,8 @@ pub enum Role {
     Weight,
     /// Is added: bˡⱼ.
     Bias,
+    /// A running statistic of the data, which follows the batches and not the gradient's rule.
+    Statistic,
 }
 
 /// A named matrix of parameters that a layer asks for; it lies column after column in the flat vector of all.
