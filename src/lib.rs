@@ -38,7 +38,7 @@ pub use loss::{
     SigmoidCrossEntropy, Slopes, SoftmaxCrossEntropy, SumSquaredError,
 };
 pub use optim::{
-    Adadelta, Adagrad, Adam, Adamax, Group, Lion, Nadam, Optimizer, OptimizerState, RAdam, RmsProp, Rprop, Sgd,
+    Adadelta, Adagrad, Adam, Adamax, Clip, Constraint, Group, Lion, Nadam, Optimizer, OptimizerState, Penalty, RAdam, RmsProp, Rprop, Sgd,
 };
 pub use real::Real;
 pub use schedule::{Plateau, Schedule};
@@ -52,9 +52,9 @@ pub use {nalgebra, rand};
 /// What a program that trains a network usually needs.
 pub mod prelude {
     pub use crate::{
-        Activation, Adadelta, Adagrad, Adam, Adamax, Backward, Block, CrossEntropy, Dataset, Dense, Dropout, Error,
+        Activation, Adadelta, Adagrad, Adam, Adamax, Backward, Block, Clip, Constraint, CrossEntropy, Dataset, Dense, Dropout, Error,
         ErrorKind, Forward, Gradient, Group, Hinge, Huber, Infer, Init, KlDivergence, Layer, Lion, LogCosh, Loss, MeanAbsoluteError,
-        MeanSquaredError, Nadam, Optimizer, Plateau, QuadraticCost, RAdam, Real, Result, RmsProp, Role, Rprop, Scaler, Schedule,
+        MeanSquaredError, Nadam, Optimizer, Penalty, Plateau, QuadraticCost, RAdam, Real, Result, RmsProp, Role, Rprop, Scaler, Schedule,
         Sequential, Sgd, SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, Start, SumSquaredError, Tape, Trainer, View, ViewMut, metrics,
         one_hot,
     };

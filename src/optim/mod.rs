@@ -4,9 +4,13 @@ mod adadelta;
 mod adagrad;
 mod adam;
 mod adamax;
+mod clip;
+mod constraint;
 mod group;
 mod lion;
 mod nadam;
+mod norm;
+mod penalty;
 mod radam;
 mod rmsprop;
 mod rprop;
@@ -16,9 +20,12 @@ pub use adadelta::Adadelta;
 pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use adamax::Adamax;
+pub use clip::Clip;
+pub use constraint::Constraint;
 pub use group::Group;
 pub use lion::Lion;
 pub use nadam::Nadam;
+pub use penalty::Penalty;
 pub use radam::RAdam;
 pub use rmsprop::RmsProp;
 pub use rprop::Rprop;
@@ -153,6 +160,32 @@ impl<T: Real> OptimizerState<T> {
 /// | [`RmsProp`] | 1, centred 2, with momentum one more |
 /// | [`Adam`] | 2, AMSGrad 3 |
 /// | [`Adadelta`], [`Adamax`], [`Nadam`], [`RAdam`], [`Rprop`] | 2 |
+///
+/// A loop of one's own, with everything that may stand around the rule, in its order:
+///
+/// ```
+/// use chainrule::prelude::*;
+/// let mut net = Sequential::<f64>::builder(2)
+///     .layer(Dense::new(4, Activation::Tanh))
+///     .layer(Dense::new(1, Activation::Linear))
+///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+/// let x = DMatrix::from_column_slice(2, 4, &[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
+/// let target = DMatrix::from_row_slice(1, 4, &[0.0, 1.0, 1.0, 0.0]);
+///
+/// let (mut rule, groups, mut tape) = (Nadam::new(), net.default_groups(), Tape::new());
+/// let schedule = Schedule::Cosine { rate: 0.1, min: 0.0, steps: 200 }.warm_up(10);
+/// let (penalty, clip, constraint) = (Penalty::new().l2(1e-4), Clip::GlobalNorm(1.0), Constraint::MaxNorm(5.0));
+/// let mut cost = f64::INFINITY;
+/// for step in 0..210 {
+///     cost = net.gradient(&x, &target, &MeanSquaredError, &mut tape)? + penalty.cost(&net);
+///     penalty.add_gradient(&net, tape.grads_mut())?;
+///     clip.apply(&net, tape.grads_mut())?;
+///     rule.step(schedule.rate(step), net.params_mut(), tape.grads(), &groups)?;
+///     constraint.apply(&mut net)?;
+/// }
+/// assert!(cost < 0.01);
+/// # Ok::<(), Error>(())
+/// ```
 pub trait Optimizer<T: Real>: Debug + Send {
     /// One step: changes `params` within each group by `grads`, at the rate `lr` times the group's, and running statistics
     /// ([`Group::statistic`]) by p ← p − g. Parameters in no group, and those of a group whose rate is 0, stay as they are, and
@@ -292,7 +325,7 @@ struct Step<'a, T> {
 
 impl<T: Real> Step<'_, T> {
     /// Changes the parameters of every group: `rule` gets a group's lr and 1 − lr·λ and returns what becomes of one
-    /// parameter, told its gradient and what is remembered of it. Must be `#[inline(always)]`.
+    /// parameter, told its gradient and what the K slots remember of it; that must be `#[inline(always)]`.
     fn each<F, const K: usize>(self, slots: &mut [Vec<T>], rule: impl Fn(f64, T) -> F)
     where
         F: Fn(T, T, [T; K]) -> (T, [T; K]) + Copy + Send,
