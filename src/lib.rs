@@ -20,6 +20,7 @@ pub mod metrics;
 mod optim;
 mod random;
 mod real;
+mod schedule;
 mod sequential;
 mod softmax;
 mod tape;
@@ -36,8 +37,11 @@ pub use loss::{
     Costs, CrossEntropy, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, QuadraticCost, Reduction,
     SigmoidCrossEntropy, Slopes, SoftmaxCrossEntropy, SumSquaredError,
 };
-pub use optim::{Adam, Group, Optimizer, OptimizerState, Sgd};
+pub use optim::{
+    Adadelta, Adagrad, Adam, Adamax, Clip, Constraint, Group, Lion, Nadam, Optimizer, OptimizerState, Penalty, RAdam, RmsProp, Rprop, Sgd,
+};
 pub use real::Real;
+pub use schedule::{Plateau, Schedule};
 pub use sequential::{At, Builder, Sequential};
 pub use tape::Tape;
 pub use train::{Epoch, History, Trainer};

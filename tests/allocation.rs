@@ -127,6 +127,45 @@ fn gradient_and_step() {
     training_steps::<f32>(Adam::new(), &SoftmaxCrossEntropy::new());
 }
 
+/// Other rules, at the rate of a schedule, with a penalty and clipping before them and a constraint after.
+#[test]
+fn steps_with_all_around_them() {
+    let rules: [Box<dyn Optimizer<f64>>; 10] = [
+        Box::new(Adagrad::new()),
+        Box::new(RmsProp::new()),
+        Box::new(RmsProp::new().centred().momentum(0.9)),
+        Box::new(Adadelta::new()),
+        Box::new(Adam::new().amsgrad()),
+        Box::new(Adamax::new()),
+        Box::new(Nadam::new()),
+        Box::new(RAdam::new()),
+        Box::new(Lion::new()),
+        Box::new(Rprop::new()),
+    ];
+    let schedule = Schedule::WarmRestarts { rate: 0.01, min: 1e-4, steps: 2, factor: 2 }.warm_up(2);
+    let (penalty, mut plateau) = (Penalty::new().l1(1e-4).l2(1e-4), Plateau::new());
+    for mut rule in rules {
+        let (mut net, data, loss, mut tape) = (net::<f64>(), data(33), SoftmaxCrossEntropy::new(), Tape::new());
+        let groups = net.default_groups();
+        let mut step = |t| -> Result<()> {
+            let cost = net.gradient(data.inputs(), data.targets(), &loss, &mut tape)? + penalty.cost(&net);
+            penalty.add_gradient(&net, tape.grads_mut())?;
+            for clip in [Clip::Value(0.5), Clip::Norm(0.1), Clip::GlobalNorm(0.1)] {
+                clip.apply(&net, tape.grads_mut())?;
+            }
+            rule.step(schedule.rate(t) * plateau.observe(cost), net.params_mut(), tape.grads(), &groups)?;
+            for constraint in [Constraint::MaxNorm(0.5), Constraint::Box { low: -0.1, high: 0.1 }] {
+                constraint.apply(&mut net)?;
+            }
+            Ok(())
+        };
+        step(0).expect("a sound step");
+        for t in 1..8 {
+            assert_eq!(allocations(|| step(t).expect("a sound step")), 0, "step {t}");
+        }
+    }
+}
+
 #[test]
 fn gradient_by_each_loss() {
     let losses: [&dyn Loss<f64>; 9] = [

@@ -737,7 +737,7 @@ fn steps_of_wrong_lengths() {
 
 #[test]
 fn steps_with_bad_groups() {
-    let group = |range, rate, decay| Group { range, rate, decay };
+    let group = |range, rate, decay| Group { rate, decay, ..Group::new(range) };
     let range = |index: usize, free: usize, given: &str| {
         (Shape, format!("group {index}: expected a range within {free}..3, after the group before, got {given}"))
     };
@@ -832,8 +832,9 @@ fn states_of_the_last_step() {
 #[test]
 fn numbers_beyond_f32() {
     let build = |layer: Dense| Sequential::<f32>::builder(1).layer(layer).build(&mut rng()).map(drop);
-    let step =
-        |optimizer: &mut dyn Optimizer<f32>, lr, rate, decay| optimizer.step(lr, &mut [1.0], &[0.0], &[Group { range: 0..1, rate, decay }]);
+    let step = |optimizer: &mut dyn Optimizer<f32>, lr, rate, decay| {
+        optimizer.step(lr, &mut [1.0], &[0.0], &[Group { rate, decay, ..Group::new(0..1) }])
+    };
     let cases = [
         ("a constant that becomes ∞", build(Dense::new(1, Activation::Linear).init(Init::Constant(1e39)))),
         ("a gain that becomes ∞", build(Dense::new(1, Activation::Linear).init(Init::Orthogonal { gain: 1e39 }))),
@@ -866,7 +867,7 @@ fn breakpoints_beyond_f32() {
 /// Two finite rates whose product is not.
 #[test]
 fn rates_whose_product_overflows() {
-    let groups = [Group { range: 0..1, rate: 1e200, decay: 0.0 }];
+    let groups = [Group { rate: 1e200, ..Group::new(0..1) }];
     let mut p = [1.0];
     let result = Sgd::<f64>::new().step(1e200, &mut p, &[0.0], &groups);
     assert!(result.is_err(), "accepted, and a gradient of 0 has made {p:?} of [1]");

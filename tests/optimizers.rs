@@ -81,11 +81,11 @@ fn adam(beta1: f64, beta2: f64, eps: f64) -> impl Fn(usize, f64, f64, &mut [f64;
 /// Several groups with gaps between them, one of them frozen.
 fn groups() -> Vec<Group> {
     vec![
-        Group { range: 0..5, rate: 1.0, decay: 0.0 },
-        Group { range: 5..11, rate: 0.0, decay: 0.3 },
-        Group { range: 12..12, rate: 1.0, decay: 0.3 },
-        Group { range: 13..20, rate: 2.5, decay: 0.2 },
-        Group { range: 20..36, rate: 0.5, decay: 0.01 },
+        Group::new(0..5),
+        Group { rate: 0.0, decay: 0.3, ..Group::new(5..11) },
+        Group { decay: 0.3, ..Group::new(12..12) },
+        Group { rate: 2.5, decay: 0.2, ..Group::new(13..20) },
+        Group { rate: 0.5, decay: 0.01, ..Group::new(20..36) },
     ]
 }
 
@@ -115,7 +115,7 @@ fn trajectories() {
 /// SGD with decoupled decay, and AdamW.
 #[test]
 fn trajectories_with_decay() {
-    each!(f64, [Group { range: 0..N, rate: 1.0, decay: 0.3 }], 1e-12);
+    each!(f64, [Group { decay: 0.3, ..Group::new(0..N) }], 1e-12);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn trajectories_in_single_precision() {
 #[test]
 fn a_step_by_hand() -> Result<()> {
     let mut w = [2.0_f64];
-    Adam::new().step(0.5, &mut w, &[0.1], &[Group { range: 0..1, rate: 1.0, decay: 0.25 }])?;
+    Adam::new().step(0.5, &mut w, &[0.1], &[Group { decay: 0.25, ..Group::new(0..1) }])?;
     // m̂ = g and v̂ = g², so that the step is lr·0.1/(0.1 + 10⁻⁸); the decay is 0.5·0.25·2.
     assert!((w[0] - (2.0 - 0.25 - 0.5 * 0.1 / (0.1 + 1e-8))).abs() < 1e-15, "{w:?}");
 
@@ -190,7 +190,7 @@ fn what_no_group_names() -> Result<()> {
         assert!((0..5).chain(13..36).all(|i| w[i] != before[i]));
         // All are frozen: time passes, nothing else.
         let (before, known) = (w.clone(), optimizer.state().slots.clone());
-        optimizer.step(0.1, &mut w, &gradient(&before, 7), &[Group { range: 0..N, rate: 0.0, decay: 0.5 }])?;
+        optimizer.step(0.1, &mut w, &gradient(&before, 7), &[Group { rate: 0.0, decay: 0.5, ..Group::new(0..N) }])?;
         assert_eq!((&w, &optimizer.state().slots, optimizer.state().step), (&before, &known, 6));
     }
     Ok(())
@@ -199,7 +199,7 @@ fn what_no_group_names() -> Result<()> {
 /// One clock for all: a group that joins later is corrected for the bias of the common step.
 #[test]
 fn a_group_thawed_late() -> Result<()> {
-    let frozen = |rate| [Group { range: 0..1, rate: 1.0, decay: 0.0 }, Group { range: 1..2, rate, decay: 0.0 }];
+    let frozen = |rate| [Group::new(0..1), Group { rate, ..Group::new(1..2) }];
     let (mut adam, mut w) = (Adam::<f64>::new(), [1.0, 1.0]);
     for _ in 0..4 {
         adam.step(0.1, &mut w, &[2.0, 2.0], &frozen(0.0))?;
@@ -221,7 +221,7 @@ fn a_group_thawed_late() -> Result<()> {
 fn a_rate_of_zero() -> Result<()> {
     let mut adam = Adam::new().beta1(0.5);
     let mut w = start();
-    adam.step(0.0, &mut w, &gradient(&start(), 1), &[Group { range: 0..N, rate: 1.0, decay: 0.5 }])?;
+    adam.step(0.0, &mut w, &gradient(&start(), 1), &[Group { decay: 0.5, ..Group::new(0..N) }])?;
     assert_eq!(w, start());
     let halves: Vec<f64> = gradient(&start(), 1).iter().map(|g| 0.5 * g).collect();
     assert_eq!(adam.state().slots[0], halves);
@@ -304,7 +304,7 @@ fn the_minimum_of_rosenbrock() {
 /// Decay pulls towards 0: with it the minimum of ½(w−1)² is where (w−1) + λw = 0.
 #[test]
 fn the_minimum_with_decay() -> Result<()> {
-    let groups = [Group { range: 0..1, rate: 0.5, decay: 0.25 }];
+    let groups = [Group { rate: 0.5, decay: 0.25, ..Group::new(0..1) }];
     let (mut sgd, mut w) = (Sgd::<f64>::new(), [5.0]);
     for _ in 0..500 {
         let g = [w[0] - 1.0];

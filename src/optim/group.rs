@@ -1,7 +1,8 @@
 //! Groups of parameters with a rate and a decay of their own.
 
+use super::{blocks, check_strength};
 use crate::error::{Error, ErrorKind, Result};
-use crate::layer::Block;
+use crate::layer::{Block, Role};
 use crate::real::Real;
 use crate::sequential::Sequential;
 use alloc::{format, vec, vec::Vec};
@@ -14,8 +15,10 @@ use core::ops::Range;
 ///
 /// ```
 /// use chainrule::Group;
-/// let all = Group::all(10);
-/// assert_eq!(all, [Group { range: 0..10, rate: 1.0, decay: 0.0 }]);
+/// let slow = Group { rate: 0.1, ..Group::new(0..6) };
+/// let decaying = Group { decay: 1e-2, ..Group::new(6..10) };
+/// assert_eq!((slow.decay, decaying.rate), (0.0, 1.0));
+/// assert_eq!(Group::all(10), [Group::new(0..10)]);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
@@ -26,17 +29,21 @@ pub struct Group {
     /// Decoupled weight decay λ: each step also takes w ← w − lr·rate·λ·w, whatever the rule
     /// (Loshchilov & Hutter 2019); finite and not negative.
     pub decay: f64,
+    /// Whether these are running statistics ([`Role::Statistic`]), whose gradient g is already the change that a batch asks
+    /// for: every rule takes p ← p − g, whatever the learning rate, the decay, and a rate that is not 0.
+    pub statistic: bool,
 }
 
 impl Group {
-    /// One group of all parameters, at the plain rate and without decay.
-    pub fn all(params: usize) -> Vec<Self> {
-        vec![Self { range: 0..params, rate: 1.0, decay: 0.0 }]
+    /// Parameters at the plain rate and without decay.
+    pub fn new(range: Range<usize>) -> Self {
+        Self { range, rate: 1.0, decay: 0.0, statistic: false }
     }
 
-    /// The groups that a step works on.
-    pub(super) fn active(groups: &[Self]) -> impl Iterator<Item = &Self> {
-        groups.iter().filter(|group| group.rate != 0.0)
+    /// One group of a plain vector of parameters, at the plain rate and without decay; of a network's,
+    /// [`Sequential::default_groups`] knows which are running statistics.
+    pub fn all(params: usize) -> Vec<Self> {
+        vec![Self::new(0..params)]
     }
 
     /// The rates of all groups at the rate `lr` must be finite in `T`.
@@ -57,15 +64,13 @@ impl Group {
             return Err(Error::new(ErrorKind::Empty, "groups", "at least 1 group, or nothing is trained", 0));
         }
         let mut free = 0;
-        for (index, Self { range, rate, decay }) in groups.iter().enumerate() {
+        for (index, Self { range, rate, decay, .. }) in groups.iter().enumerate() {
             if range.start < free || range.start > range.end || range.end > params {
                 let expected = format!("a range within {free}..{params}, after the group before");
                 return Err(Error::new(ErrorKind::Shape, format!("group {index}"), expected, format!("{range:?}")));
             }
             for (name, value) in [("rate", rate), ("decay", decay)] {
-                if !(value.is_finite() && *value >= 0.0) {
-                    return Err(Error::new(ErrorKind::Value, format!("{name} of group {index}"), "a finite number ≥ 0", value));
-                }
+                check_strength(|| format!("{name} of group {index}"), *value)?;
             }
             free = range.end;
         }
@@ -74,7 +79,8 @@ impl Group {
 }
 
 impl<T: Real> Sequential<T> {
-    /// Groups of all parameters: `choose` gives the rate and the decay of each block, told its layer.
+    /// Groups of all parameters: `choose` gives the rate and the decay of each block, told its layer. Blocks of running
+    /// statistics become groups of their own ([`Group::statistic`]); of what is chosen for them only a rate of 0 counts.
     ///
     /// ```
     /// use chainrule::{Activation, Dense, Role, Sequential, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
@@ -82,29 +88,45 @@ impl<T: Real> Sequential<T> {
     ///     .layer(Dense::new(8, Activation::Relu))
     ///     .layer(Dense::new(2, Activation::Linear))
     ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
-    /// // Biases learn twice as fast and do not decay; the first layer is frozen.
-    /// let groups = net.groups(|layer, block| match (layer, block.role) {
-    ///     (0, _) => (0.0, 0.0),
-    ///     (_, Role::Bias) => (2.0, 0.0),
-    ///     _ => (1.0, 1e-2),
+    /// // Two learning rates, η for weights and 2η for biases, and no decay on biases.
+    /// let groups = net.groups(|_, block| match block.role {
+    ///     Role::Weight => (1.0, 1e-2),
+    ///     _ => (2.0, 0.0),
     /// });
-    /// assert_eq!(groups.len(), 3); // the first layer's blocks are one group
+    /// assert_eq!(groups.len(), 4); // weights, biases, weights, biases
+    /// // The first layer is frozen.
+    /// let groups = net.groups(|layer, _| (if layer == 0 { 0.0 } else { 1.0 }, 0.0));
+    /// assert_eq!(groups.len(), 2); // the blocks of a layer are one group
+    /// // By the name of the block.
+    /// let groups = net.groups(|_, block| (if block.name == "bias" { 0.5 } else { 1.0 }, 0.0));
+    /// assert_eq!((groups[1].range.clone(), groups[1].rate), (32..40, 0.5));
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn groups(&self, mut choose: impl FnMut(usize, &Block) -> (f64, f64)) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
-        let mut start = 0;
-        for layer in 0..self.layers().len() {
-            for block in self.blocks(layer) {
-                let (rate, decay) = choose(layer, block);
-                let end = start + block.len();
-                match groups.last_mut() {
-                    Some(last) if (last.rate, last.decay) == (rate, decay) => last.range.end = end,
-                    _ => groups.push(Group { range: start..end, rate, decay }),
-                }
-                start = end;
+        for (layer, block, range) in blocks(self.layout()) {
+            let (rate, decay) = choose(layer, block);
+            let statistic = block.role == Role::Statistic;
+            match groups.last_mut() {
+                Some(last) if (last.rate, last.decay, last.statistic) == (rate, decay, statistic) => last.range.end = range.end,
+                _ => groups.push(Group { range, rate, decay, statistic }),
             }
         }
         groups
+    }
+
+    /// All parameters at the plain rate and without decay, running statistics marked: one group where there are none.
+    ///
+    /// ```
+    /// use chainrule::{Activation, Dense, Group, Sequential, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
+    /// let net = Sequential::<f32>::builder(4)
+    ///     .layer(Dense::new(2, Activation::Relu))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// assert_eq!(net.default_groups(), Group::all(10));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn default_groups(&self) -> Vec<Group> {
+        // A network without parameters has no blocks, and may be stepped all the same.
+        if self.params().is_empty() { Group::all(0) } else { self.groups(|_, _| (1.0, 0.0)) }
     }
 }

@@ -1,11 +1,7 @@
 //! Stochastic gradient descent.
 
-use super::{Group, Optimizer, OptimizerState, check_fraction, update};
+use super::{OptimizerState, Rule, Step, check_fraction, optimizer};
 use crate::error::{Error, ErrorKind, Result};
-use crate::kernel::{
-    Pass,
-    workers::{Divide, Workers},
-};
 use crate::real::Real;
 
 /// Gradient descent with the momentum of PyTorch's `SGD`: with the gradient g, momentum μ and dampening τ
@@ -49,11 +45,8 @@ impl<T: Real> Sgd<T> {
     #[must_use]
     pub fn momentum(mut self, momentum: f64) -> Self {
         self.momentum = momentum;
-        // Plain descent remembers nothing; a state that fits stays.
-        let slots = usize::from(momentum != 0.0);
-        if self.state.slots.len() != slots {
-            self.state = OptimizerState::new("Sgd", slots);
-        }
+        // Plain descent remembers nothing.
+        self.state.reshape("Sgd", usize::from(momentum != 0.0));
         self
     }
 
@@ -76,40 +69,12 @@ impl<T: Real> Default for Sgd<T> {
     }
 }
 
-impl<T: Real> Optimizer<T> for Sgd<T> {
-    fn step(&mut self, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()> {
-        self.step_on(&Workers::default(), lr, params, grads, groups)
-    }
+optimizer!(Sgd);
 
-    fn step_on(&mut self, workers: &Workers, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()> {
-        self.check()?;
-        self.state.begin(lr, 1.0, params, grads, groups)?;
-        for group in Group::active(groups) {
-            let (lr, range) = (lr * group.rate, group.range.clone());
-            let (w, g) = (&mut params[range.clone()], &grads[range.clone()]);
-            let keep = T::of(1.0 - lr * group.decay);
-            match self.state.slots.first_mut() {
-                None => update::<T, _>(workers, range.len(), Descend { w, g, lr: T::of(lr), keep }),
-                Some(v) => {
-                    let first = self.state.step == 1;
-                    let pass = Momentum {
-                        w,
-                        g,
-                        v: &mut v[range.clone()],
-                        lr: T::of(lr),
-                        keep,
-                        momentum: T::of(self.momentum),
-                        share: T::of(if first { 1.0 } else { 1.0 - self.dampening }),
-                        nesterov: self.nesterov,
-                    };
-                    update::<T, _>(workers, range.len(), pass);
-                }
-            }
-        }
-        Ok(())
-    }
+impl<T: Real> Rule<T> for Sgd<T> {
+    const NAME: &'static str = "Sgd";
 
-    fn check(&self) -> Result<()> {
+    fn check_numbers(&self) -> Result<()> {
         check_fraction("momentum of Sgd", self.momentum)?;
         check_fraction("dampening of Sgd", self.dampening)?;
         if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
@@ -119,68 +84,25 @@ impl<T: Real> Optimizer<T> for Sgd<T> {
         Ok(())
     }
 
-    fn state(&self) -> &OptimizerState<T> {
-        &self.state
-    }
-
-    fn restore(&mut self, state: &OptimizerState<T>) -> Result<()> {
-        self.state.replace(state)
-    }
-}
-
-struct Descend<'a, T> {
-    w: &'a mut [T],
-    g: &'a [T],
-    lr: T,
-    keep: T,
-}
-
-impl<T: Real> Divide for Descend<'_, T> {
-    fn divide(self, at: usize) -> (Self, Self) {
-        let ((w, w_rest), (g, g_rest)) = (self.w.split_at_mut(at), self.g.split_at(at));
-        (Self { w, g, ..self }, Self { w: w_rest, g: g_rest, ..self })
-    }
-}
-
-impl<T: Real> Pass for Descend<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let Self { w, g, lr, keep } = self;
-        for (w, g) in w.iter_mut().zip(g) {
-            *w = *w * keep - lr * *g;
+    fn descend(&mut self, step: Step<'_, T>) {
+        if self.state.slots.is_empty() {
+            return step.each(&mut [], |lr, keep| {
+                let lr = T::of(lr);
+                #[inline(always)]
+                move |w, g, []| (w * keep - lr * g, [])
+            });
         }
-    }
-}
-
-struct Momentum<'a, T> {
-    w: &'a mut [T],
-    g: &'a [T],
-    v: &'a mut [T],
-    lr: T,
-    keep: T,
-    momentum: T,
-    share: T,
-    nesterov: bool,
-}
-
-impl<T: Real> Divide for Momentum<'_, T> {
-    fn divide(self, at: usize) -> (Self, Self) {
-        let ((w, w_rest), (g, g_rest), (v, v_rest)) = (self.w.split_at_mut(at), self.g.split_at(at), self.v.split_at_mut(at));
-        (Self { w, g, v, ..self }, Self { w: w_rest, g: g_rest, v: v_rest, ..self })
-    }
-}
-
-impl<T: Real> Pass for Momentum<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let Self { w, g, v, lr, keep, momentum, share, nesterov } = self;
         // With v = 0 before it, the first step needs no rule of its own.
-        for ((w, g), v) in w.iter_mut().zip(g).zip(v) {
-            *v = (momentum * *v + share * *g).flush();
-            let direction = if nesterov { *g + momentum * *v } else { *v };
-            *w = *w * keep - lr * direction;
-        }
+        let share = T::of(if step.t == 1 { 1.0 } else { 1.0 - self.dampening });
+        let (momentum, nesterov) = (T::of(self.momentum), self.nesterov);
+        step.each(&mut self.state.slots, |lr, keep| {
+            let lr = T::of(lr);
+            #[inline(always)]
+            move |w, g, [v]| {
+                let v = (momentum * v + share * g).flush();
+                let direction = if nesterov { g + momentum * v } else { v };
+                (w * keep - lr * direction, [v])
+            }
+        });
     }
 }

@@ -1,0 +1,101 @@
+//! Clipping of gradients.
+
+use super::{
+    blocks, check_len, check_positive, larger,
+    norm::{Clamp, Largest, Norm},
+};
+use crate::error::Result;
+use crate::layer::Role;
+use crate::real::Real;
+use crate::sequential::Sequential;
+
+/// Keeps a gradient small before an optimiser follows it: the step that a cliff of the cost asks for is cut, not taken.
+///
+/// With a limit c, finite and above 0:
+///
+/// | | what becomes of g | TensorFlow | PyTorch |
+/// |---|---|---|---|
+/// | `Value(c)` | every number into [−c, c] | `clip_by_value` | `clip_grad_value_` |
+/// | `Norm(c)` | each block with ‖g‖₂ > c becomes g·c/‖g‖₂ | `clip_by_norm` | |
+/// | `GlobalNorm(c)` | the whole gradient, of all blocks together, likewise | `clip_by_global_norm` | `clip_grad_norm_` |
+///
+/// (Pascanu, Mikolov & Bengio 2013.) It is TensorFlow's definition: PyTorch multiplies by c/(‖g‖₂ + 10⁻⁶). Neither a gradient
+/// within the limit nor a running statistic is touched. The squares within a norm neither overflow nor vanish. NaN passes: a
+/// norm that is NaN clips nothing, and where a number is infinite the others become 0 and it NaN.
+///
+/// ```
+/// use chainrule::{Activation, Adam, Clip, Dense, Optimizer, Sequential, SumSquaredError, Tape, nalgebra::DMatrix};
+/// use chainrule::rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
+/// let mut net = Sequential::<f64>::builder(1)
+///     .layer(Dense::new(1, Activation::Linear))
+///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+/// net.set_params(&[0.0, 0.0])?;
+/// let (x, t) = (DMatrix::from_element(1, 1, 0.75), DMatrix::from_element(1, 1, 8.0));
+/// let (mut adam, groups, mut tape) = (Adam::new(), net.default_groups(), Tape::new());
+///
+/// net.gradient(&x, &t, &SumSquaredError, &mut tape)?;
+/// assert_eq!(tape.grads(), [-6.0, -8.0]);
+/// assert_eq!(Clip::GlobalNorm(5.0).apply(&net, tape.grads_mut())?, 10.0);
+/// assert_eq!(tape.grads(), [-3.0, -4.0]);
+/// adam.step(0.1, net.params_mut(), tape.grads(), &groups)?;
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Clip {
+    /// Limits every number.
+    Value(f64),
+    /// Limits the norm of each block.
+    Norm(f64),
+    /// Limits the norm of the whole gradient.
+    GlobalNorm(f64),
+}
+
+impl Clip {
+    /// Checks the limit.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value) for a limit that is not finite and above 0.
+    pub fn check(&self) -> Result<()> {
+        self.check_in::<f64>()
+    }
+
+    fn check_in<T: Real>(&self) -> Result<()> {
+        match *self {
+            Self::Value(c) => check_positive::<T>("limit of Clip::Value", c),
+            Self::Norm(c) => check_positive::<T>("limit of Clip::Norm", c),
+            Self::GlobalNorm(c) => check_positive::<T>("limit of Clip::GlobalNorm", c),
+        }
+    }
+
+    /// Clips `grads`, a gradient by the parameters of `net`, and returns what was compared with the limit: the largest
+    /// magnitude, the largest norm of a block, the norm.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check) in `T`, and [`ErrorKind::Shape`](crate::ErrorKind::Shape) for more or fewer numbers than parameters;
+    /// nothing is changed then.
+    pub fn apply<T: Real>(&self, net: &Sequential<T>, grads: &mut [T]) -> Result<T> {
+        self.check_in::<T>()?;
+        check_len(|| "grads of Clip::apply".into(), net.params().len(), grads)?;
+        let ranges = blocks(net.layout()).filter(|(_, block, _)| block.role != Role::Statistic).map(|(_, _, range)| range);
+        let mut largest = T::zero();
+        let mut note = |size: T| largest = larger(largest, size);
+        match *self {
+            Self::Value(c) => ranges.for_each(|range| {
+                note(T::vectorize(Largest(&grads[range.clone()])));
+                T::vectorize(Clamp { x: &mut grads[range], low: -T::of(c), high: T::of(c) });
+            }),
+            Self::Norm(c) => ranges.for_each(|range| {
+                let norm = Norm::of(core::iter::once(&grads[range.clone()]));
+                note(norm.value());
+                norm.limit(T::of(c), &mut grads[range]);
+            }),
+            Self::GlobalNorm(c) => {
+                let norm = Norm::of(ranges.clone().map(|range| &grads[range]));
+                note(norm.value());
+                ranges.for_each(|range| norm.limit(T::of(c), &mut grads[range]));
+            }
+        }
+        Ok(largest)
+    }
+}

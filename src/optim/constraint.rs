@@ -1,0 +1,123 @@
+//! Constraints on weights.
+
+use super::{
+    blocks, check_number, check_positive, larger,
+    norm::{CHAINS, Clamp, Norm},
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::kernel::Pass;
+use crate::layer::Role;
+use crate::real::{Real, magnitude};
+use crate::sequential::Sequential;
+
+/// Where weights must stay: after a step they are taken to the nearest point that is allowed. Biases and running statistics are
+/// left alone; NaN stays.
+///
+/// ```
+/// use chainrule::{Activation, Constraint, Dense, Sequential, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
+/// let mut net = Sequential::<f64>::builder(2)
+///     .layer(Dense::new(2, Activation::Relu))
+///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+/// net.set_params(&[3.0, 1.0, -4.0, 1.0, 7.0, 8.0])?; // neurons with weights (3, −4) and (1, 1), and the biases
+/// Constraint::MaxNorm(2.5).apply(&mut net)?; // in training after optimizer.step
+/// assert_eq!(net.params(), [1.5, 1.0, -2.0, 1.0, 7.0, 8.0]);
+/// Constraint::Box { low: 0.0, high: f64::INFINITY }.apply(&mut net)?;
+/// assert_eq!(net.params(), [1.5, 1.0, 0.0, 1.0, 7.0, 8.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Constraint {
+    /// The weights into each neuron, a row of W, have a norm ‖w‖₂ ≤ c, finite and above 0: longer rows become w·c/‖w‖₂ (Srebro,
+    /// Rennie & Jaakkola 2004; with dropout Hinton et al. 2012; Keras' `MaxNorm(c, axis=0)`, without its ε = 10⁻⁷ beside the
+    /// norm). The squares within a norm neither overflow nor vanish.
+    MaxNorm(f64),
+    /// Every weight lies in [low, high]; either may be infinite. With a low of 0 weights are not negative (Keras' `NonNeg`).
+    Box {
+        /// The least.
+        low: f64,
+        /// The largest, not less than `low`.
+        high: f64,
+    },
+}
+
+impl Constraint {
+    /// Checks the bounds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] for a norm that is not finite and above 0, and for a box in which no finite number lies.
+    pub fn check(&self) -> Result<()> {
+        self.check_in::<f64>()
+    }
+
+    fn check_in<T: Real>(&self) -> Result<()> {
+        match *self {
+            Self::MaxNorm(c) => check_positive::<T>("norm of Constraint::MaxNorm", c),
+            Self::Box { low, high } => {
+                let low_in_t = T::of(low).as_f64();
+                check_number(|| "low of Constraint::Box".into(), low, "a number below ∞", low_in_t < f64::INFINITY)?;
+                if high >= low && T::of(high).as_f64() > f64::NEG_INFINITY {
+                    return Ok(());
+                }
+                let expected = alloc::format!("a number above −∞, at least {low}");
+                Err(Error::new(ErrorKind::Value, "high of Constraint::Box", expected, high))
+            }
+        }
+    }
+
+    /// Takes the weights of `net`, its blocks of [`Role::Weight`], to where they may be.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check) in `T`; nothing is changed then.
+    pub fn apply<T: Real>(&self, net: &mut Sequential<T>) -> Result<()> {
+        self.check_in::<T>()?;
+        let layout = net.layout().clone();
+        for (_, block, range) in blocks(&layout).filter(|(_, block, range)| block.role == Role::Weight && !range.is_empty()) {
+            let w = &mut net.params_mut()[range];
+            match *self {
+                Self::MaxNorm(c) => T::vectorize(Rows { w, rows: block.rows, c: T::of(c) }),
+                Self::Box { low, high } => T::vectorize(Clamp { x: w, low: T::of(low), high: T::of(high) }),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Limits the norm of each row of a matrix that has elements, some rows at a time.
+struct Rows<'a, T> {
+    w: &'a mut [T],
+    rows: usize,
+    c: T,
+}
+
+impl<T: Real> Pass for Rows<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self { w, rows, c } = self;
+        for first in (0..rows).step_by(CHAINS) {
+            let some = first..rows.min(first + CHAINS);
+            let mut sums = [T::zero(); CHAINS];
+            for column in w.chunks_exact(rows) {
+                for (sum, w) in sums.iter_mut().zip(&column[some.clone()]) {
+                    *sum += *w * *w;
+                }
+            }
+            let mut factors = [T::one(); CHAINS];
+            for (row, (factor, sum)) in some.clone().zip(factors.iter_mut().zip(sums)) {
+                let row = || w[row..].iter().step_by(rows);
+                let largest = || row().fold(T::zero(), |largest, w| larger(largest, magnitude(*w)));
+                let scaled = |scale| row().fold(T::zero(), |sum, w| sum + *w / scale * (*w / scale));
+                *factor = Norm::from_squares(sum, largest, scaled).factor(c);
+            }
+            if factors.iter().all(|factor| *factor == T::one()) {
+                continue;
+            }
+            for column in w.chunks_exact_mut(rows) {
+                for (w, factor) in column[some.clone()].iter_mut().zip(factors) {
+                    *w *= factor;
+                }
+            }
+        }
+    }
+}

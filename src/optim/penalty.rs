@@ -1,0 +1,140 @@
+//! Penalties on the size of weights.
+
+use super::{blocks, check_len, check_strength, norm::total, sign};
+use crate::error::Result;
+use crate::kernel::Pass;
+use crate::layer::{Block, Role};
+use crate::real::{Real, magnitude};
+use crate::sequential::Sequential;
+use alloc::sync::Arc;
+use core::fmt;
+use core::ops::Range;
+
+/// Which blocks are penalised, told their layer.
+type Choose = dyn Fn(usize, &Block) -> bool + Send + Sync;
+
+/// What is added to the cost for large weights, and its gradient: with strengths λ₁, λ₂
+///
+/// ```text
+/// λ₁·Σ|w| + ½·λ₂·Σw²        gradient λ₁·sign w + λ₂·w, with sign 0 = 0
+/// ```
+///
+/// over all weights; biases and running statistics are left alone. λ₂·w is what PyTorch's `weight_decay` adds to the gradient, which
+/// there is that of biases, too. Keras' `L2(λ)` is λ·Σw², without the half. scikit-learn's `alpha` is λ₂ times the number of samples.
+///
+/// The gradient goes through the rule of the optimiser; a group's [`decay`](crate::Group::decay) does not. For plain descent both
+/// are the same.
+///
+/// ```
+/// use chainrule::{Activation, Dense, Penalty, Sequential, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
+/// let mut net = Sequential::<f64>::builder(2)
+///     .layer(Dense::new(1, Activation::Linear))
+///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+/// net.set_params(&[3.0, -4.0, 5.0])?; // the last is a bias
+/// let penalty = Penalty::new().l1(0.5).l2(2.0);
+/// assert_eq!(penalty.cost(&net), 0.5 * 7.0 + 0.5 * 2.0 * 25.0);
+/// let mut grads = [0.0; 3]; // in training tape.grads_mut(), between gradient and step
+/// penalty.add_gradient(&net, &mut grads)?;
+/// assert_eq!(grads, [6.5, -8.5, 0.0]);
+///
+/// // All blocks of the first layer.
+/// assert_eq!(Penalty::new().l1(1.0).on(|layer, _| layer == 0).cost(&net), 12.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Penalty {
+    l1: f64,
+    l2: f64,
+    on: Arc<Choose>,
+}
+
+impl Penalty {
+    /// No penalty yet, on every block of [`Role::Weight`].
+    pub fn new() -> Self {
+        Self { l1: 0.0, l2: 0.0, on: Arc::new(|_, block| block.role == Role::Weight) }
+    }
+
+    /// The same with another λ₁, finite and not negative.
+    #[must_use]
+    pub fn l1(self, l1: f64) -> Self {
+        Self { l1, ..self }
+    }
+
+    /// The same with another λ₂, finite and not negative.
+    #[must_use]
+    pub fn l2(self, l2: f64) -> Self {
+        Self { l2, ..self }
+    }
+
+    /// The same on the blocks that `choose` wants, told their layer; it is asked in every step. Running statistics are never
+    /// penalised.
+    #[must_use]
+    pub fn on(self, choose: impl Fn(usize, &Block) -> bool + Send + Sync + 'static) -> Self {
+        Self { on: Arc::new(choose), ..self }
+    }
+
+    /// Checks the strengths.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value), naming the one that is not finite or negative.
+    pub fn check(&self) -> Result<()> {
+        check_strength(|| "l1 of Penalty".into(), self.l1)?;
+        check_strength(|| "l2 of Penalty".into(), self.l2)
+    }
+
+    /// The penalty of `net`.
+    pub fn cost<T: Real>(&self, net: &Sequential<T>) -> T {
+        let (l1, half) = (T::of(self.l1), T::of(0.5 * self.l2));
+        let cost = |w: T| l1 * magnitude(w) + half * (w * w);
+        self.ranges(net).fold(T::zero(), |sum, range| sum + total(&net.params()[range], cost))
+    }
+
+    /// Adds the penalty's gradient to `grads`, a gradient by the parameters of `net`.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), and [`ErrorKind::Shape`](crate::ErrorKind::Shape) for more or fewer numbers than parameters;
+    /// nothing is changed then.
+    pub fn add_gradient<T: Real>(&self, net: &Sequential<T>, grads: &mut [T]) -> Result<()> {
+        self.check()?;
+        check_len(|| "grads of Penalty::add_gradient".into(), net.params().len(), grads)?;
+        for range in self.ranges(net) {
+            T::vectorize(Add { w: &net.params()[range.clone()], g: &mut grads[range], l1: T::of(self.l1), l2: T::of(self.l2) });
+        }
+        Ok(())
+    }
+
+    fn ranges<T: Real>(&self, net: &Sequential<T>) -> impl Iterator<Item = Range<usize>> {
+        blocks(net.layout())
+            .filter(|(layer, block, _)| block.role != Role::Statistic && (self.on)(*layer, block))
+            .map(|(_, _, range)| range)
+    }
+}
+
+impl Default for Penalty {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Penalty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Penalty").field("l1", &self.l1).field("l2", &self.l2).finish_non_exhaustive()
+    }
+}
+
+struct Add<'a, T> {
+    w: &'a [T],
+    g: &'a mut [T],
+    l1: T,
+    l2: T,
+}
+
+impl<T: Real> Pass for Add<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for (g, w) in self.g.iter_mut().zip(self.w) {
+            *g += self.l1 * sign(*w) + self.l2 * *w;
+        }
+    }
+}

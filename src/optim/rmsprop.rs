@@ -1,0 +1,139 @@
+//! RMSProp.
+
+use super::{OptimizerState, Rule, Step, check_fraction, check_positive, optimizer, root};
+use crate::error::Result;
+use crate::real::Real;
+
+/// RMSProp (Tieleman & Hinton 2012, lecture 6e; centred: Graves 2013): the gradient over the root of its running mean square,
+///
+/// ```text
+/// v ← ρ·v + (1−ρ)·g²
+/// w ← w − lr·g / (√v + ε)
+/// ```
+///
+/// with ε outside the root, as in PyTorch (Keras and TensorFlow have it within). [`centred`](Self::centred) subtracts the
+/// square of the mean, and with a [`momentum`](Self::momentum) steps gather. A group's decay λ also takes lr·λ·w, decoupled from
+/// all of it.
+///
+/// ```
+/// use chainrule::{Group, Optimizer, RmsProp};
+/// let mut w = [2.0_f64];
+/// let mut rmsprop = RmsProp::new();
+/// for _ in 0..500 {
+///     let gradient = [2.0 * w[0]]; // of w²
+///     rmsprop.step(0.01, &mut w, &gradient, &Group::all(1))?;
+/// }
+/// assert!(w[0].abs() < 0.02);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct RmsProp<T> {
+    rho: f64,
+    eps: f64,
+    momentum: f64,
+    centred: bool,
+    state: OptimizerState<T>,
+}
+
+impl<T: Real> RmsProp<T> {
+    /// RMSProp with PyTorch's ρ = 0.99 (Keras: 0.9) and ε = 1e−8, without momentum.
+    pub fn new() -> Self {
+        Self { rho: 0.99, eps: 1e-8, momentum: 0.0, centred: false, state: OptimizerState::new("RmsProp", 1) }
+    }
+
+    /// The same with another ρ in [0, 1).
+    #[must_use]
+    pub fn rho(self, rho: f64) -> Self {
+        Self { rho, ..self }
+    }
+
+    /// The same with another ε, finite and above 0.
+    #[must_use]
+    pub fn eps(self, eps: f64) -> Self {
+        Self { eps, ..self }
+    }
+
+    /// The same with momentum μ in [0, 1): b ← μ·b + g / (√v + ε), and w ← w − lr·b.
+    #[must_use]
+    pub fn momentum(self, momentum: f64) -> Self {
+        Self { momentum, ..self }.remembering()
+    }
+
+    /// The same, centred: with the running mean m ← ρ·m + (1−ρ)·g, √(v − m²) takes the place of √v. Where rounding makes
+    /// v − m² negative, it is 0 (PyTorch's root is NaN there).
+    #[must_use]
+    pub fn centred(self) -> Self {
+        Self { centred: true, ..self }.remembering()
+    }
+
+    /// With as many vectors as the options need: v, m where centred, b where there is a momentum.
+    fn remembering(mut self) -> Self {
+        let rule = if self.centred { "RmsProp (centred)" } else { "RmsProp" };
+        self.state.reshape(rule, 1 + usize::from(self.centred) + usize::from(self.momentum != 0.0));
+        self
+    }
+}
+
+impl<T: Real> Default for RmsProp<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+optimizer!(RmsProp);
+
+impl<T: Real> Rule<T> for RmsProp<T> {
+    const NAME: &'static str = "RmsProp";
+
+    fn check_numbers(&self) -> Result<()> {
+        check_fraction("rho of RmsProp", self.rho)?;
+        check_positive::<T>("eps of RmsProp", self.eps)?;
+        check_fraction("momentum of RmsProp", self.momentum)
+    }
+
+    fn descend(&mut self, step: Step<'_, T>) {
+        let (rho, share, eps, momentum) = (T::of(self.rho), T::of(1.0 - self.rho), T::of(self.eps), T::of(self.momentum));
+        let slots = &mut self.state.slots;
+        // A running mean, and g / (√x + ε).
+        let mean = move |known: T, new: T| (rho * known + share * new).flush();
+        let scaled = move |g: T, x: T| g / (root(x) + eps);
+        // Without the sign that rounding may give it; NaN stays.
+        let variance = move |v: T, m: T| if v - m * m < T::zero() { T::zero() } else { v - m * m };
+        match (self.centred, self.momentum != 0.0) {
+            (false, false) => step.each(slots, |lr, keep| {
+                let lr = T::of(lr);
+                #[inline(always)]
+                move |w, g, [v]| {
+                    let v = mean(v, g * g);
+                    (w * keep - lr * scaled(g, v), [v])
+                }
+            }),
+            (false, true) => step.each(slots, |lr, keep| {
+                let lr = T::of(lr);
+                #[inline(always)]
+                move |w, g, [v, b]| {
+                    let v = mean(v, g * g);
+                    let b = (momentum * b + scaled(g, v)).flush();
+                    (w * keep - lr * b, [v, b])
+                }
+            }),
+            (true, false) => step.each(slots, |lr, keep| {
+                let lr = T::of(lr);
+                #[inline(always)]
+                move |w, g, [v, m]| {
+                    let (v, m) = (mean(v, g * g), mean(m, g));
+                    (w * keep - lr * scaled(g, variance(v, m)), [v, m])
+                }
+            }),
+            (true, true) => step.each(slots, |lr, keep| {
+                let lr = T::of(lr);
+                #[inline(always)]
+                move |w, g, [v, m, b]| {
+                    let (v, m) = (mean(v, g * g), mean(m, g));
+                    let b = (momentum * b + scaled(g, variance(v, m))).flush();
+                    (w * keep - lr * b, [v, m, b])
+                }
+            }),
+        }
+    }
+}

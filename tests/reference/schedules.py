@@ -1,0 +1,75 @@
+"""Writes schedules.tsv: the learning rates of PyTorch's schedulers.
+
+    pip install torch==2.15.0 && python3 schedules.py
+
+A line is: schedule, rates at the steps 0, 1, 2, …. A scheduler of PyTorch is stepped once per step; only steps are written at which
+its definition and ours are the same (a cosine that has come to its end rises again there).
+"""
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch.optim import lr_scheduler as s
+
+warnings.filterwarnings("ignore")
+
+
+def rates(make, steps, rate=0.5):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))], lr=rate)
+    scheduler, out = make(optimizer), []
+    for _ in range(steps):
+        out.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return out
+
+
+def warm(then, steps):
+    """A line from 1/(n+1) of the rate, and then the other."""
+
+    def make(o):
+        line = s.LinearLR(o, start_factor=1 / (steps + 1), total_iters=steps)
+        return s.SequentialLR(o, [line, then(o)], milestones=[steps])
+
+    return make
+
+
+def plateau(values, **options):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))], lr=1.0)
+    scheduler, out = s.ReduceLROnPlateau(optimizer, threshold_mode="abs", eps=0, **options), []
+    for value in values:
+        scheduler.step(value)
+        out.append(optimizer.param_groups[0]["lr"])
+    return out
+
+
+VALUES = [9.0, 8.0, 8.5, 7.99, 8.0, 7.5, 7.6, 7.6, float("nan"), 7.7, 7.6, 7.49, 7.4, 7.4, 7.4, 7.4, 7.4, 7.4, 7.4, 7.4, 1.0, 2.0, 2.0, 2.0, 2.0]
+
+SCHEDULES = [
+    ("constant", lambda: rates(lambda o: s.ConstantLR(o, factor=1.0), 5)),
+    ("step", lambda: rates(lambda o: s.StepLR(o, 7, 0.3), 40)),
+    ("multi", lambda: rates(lambda o: s.MultiStepLR(o, [3, 10, 11, 11], 0.3), 20)),
+    ("exponential", lambda: rates(lambda o: s.ExponentialLR(o, 0.9), 60)),
+    ("inverse", lambda: rates(lambda o: s.LambdaLR(o, lambda t: 1 / (1 + 0.3 * t)), 40)),
+    ("line", lambda: rates(lambda o: s.PolynomialLR(o, 30, 1.0), 40)),
+    ("polynomial", lambda: rates(lambda o: s.PolynomialLR(o, 30, 2.5), 40)),
+    ("cosine", lambda: rates(lambda o: s.CosineAnnealingLR(o, 30, 0.01), 31)),
+    ("restarts 1", lambda: rates(lambda o: s.CosineAnnealingWarmRestarts(o, 7, 1, 0.01), 40)),
+    ("restarts 3", lambda: rates(lambda o: s.CosineAnnealingWarmRestarts(o, 3, 3, 0.01), 140)),
+    ("one cycle", lambda: rates(lambda o: s.OneCycleLR(o, 0.5, total_steps=50), 49)),
+    ("one cycle warm", lambda: rates(lambda o: s.OneCycleLR(o, 0.5, total_steps=37, pct_start=0.45, div_factor=10, final_div_factor=100), 36)),
+    ("warm exponential", lambda: rates(warm(lambda o: s.ExponentialLR(o, 0.9), 8), 30)),
+    ("plateau", lambda: plateau(VALUES, factor=0.5, patience=2, threshold=0.05)),
+    ("plateau cooldown", lambda: plateau(VALUES, factor=0.1, patience=1, threshold=0, cooldown=3, min_lr=0.005)),
+]
+
+
+def main():
+    lines = ["schedule\trates", "values\t" + " ".join(repr(v).replace("nan", "NaN") for v in VALUES)]
+    lines += ["\t".join([name, " ".join(repr(x) for x in make())]) for name, make in SCHEDULES]
+    Path(__file__).with_name("schedules.tsv").write_text("\n".join(lines) + "\n")
+    print(f"{len(lines) - 2} schedules")
+
+
+main()
