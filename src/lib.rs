@@ -27,7 +27,7 @@ mod train;
 mod view;
 
 pub use activation::{Activation, Breakpoints, OutputRange};
-pub use data::{Batches, Dataset, EpochBatches, Scaler, one_hot};
+pub use data::{Batch, Batches, Dataset, EpochBatches, Scaler, one_hot};
 pub use error::{Error, ErrorKind, Result};
 pub use init::Init;
 pub use layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start};
@@ -41,7 +41,7 @@ pub use real::Real;
 pub use sequential::{At, Builder, Sequential};
 pub use tape::Tape;
 pub use train::{Epoch, History, Trainer};
-pub use view::{View, ViewMut};
+pub use view::{Targets, View, ViewMut};
 
 pub use {nalgebra, rand};
 
@@ -50,8 +50,8 @@ pub mod prelude {
     pub use crate::{
         Activation, Adam, Backward, Block, CrossEntropy, Dataset, Dense, Dropout, Error, ErrorKind, Forward, Gradient, Group, Hinge, Huber,
         Infer, Init, KlDivergence, Layer, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Optimizer, QuadraticCost, Real, Result, Role,
-        Scaler, Sequential, Sgd, SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, Start, SumSquaredError, Tape, Trainer, View, ViewMut,
-        metrics, one_hot,
+        Scaler, Sequential, Sgd, SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, Start, SumSquaredError, Tape, Targets, Trainer, View,
+        ViewMut, metrics, one_hot,
     };
     pub use core::ops::ControlFlow;
     pub use nalgebra::{DMatrix, DVector};

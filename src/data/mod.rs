@@ -5,8 +5,9 @@ mod dataset;
 mod labels;
 mod scaler;
 
-pub use batches::{Batches, EpochBatches};
+pub use batches::{Batch, Batches, EpochBatches};
 pub use dataset::Dataset;
+pub(crate) use labels::class_of;
 pub use labels::one_hot;
 pub use scaler::Scaler;
 
@@ -21,11 +22,17 @@ fn check_finite<T: Real>(place: &str, x: View<'_, T>) -> Result<()> {
         let given = shape(x.shape());
         return Err(Error::new(ErrorKind::Empty, place, "at least 1 row and 1 column (sample)", given));
     }
-    match x.as_slice().iter().position(|v| !v.is_finite()) {
+    check_each(place, x, "a finite number", |v| v.is_finite())
+}
+
+/// Every number of `x` must satisfy `ok`.
+pub(crate) fn check_each<T: Real>(place: &str, x: View<'_, T>, expected: &str, ok: impl Fn(T) -> bool) -> Result<()> {
+    match x.as_slice().iter().position(|v| !ok(*v)) {
         None => Ok(()),
         Some(index) => {
-            let place = format!("{place}, row {}, column {}", index % x.rows(), index / x.rows());
-            Err(Error::new(ErrorKind::NotFinite, place, "a finite number", x.as_slice()[index]))
+            let (place, given) = (format!("{place}, row {}, column {}", index % x.rows(), index / x.rows()), x.as_slice()[index]);
+            let kind = if given.is_finite() { ErrorKind::Value } else { ErrorKind::NotFinite };
+            Err(Error::new(kind, place, expected, given))
         }
     }
 }
