@@ -27,7 +27,9 @@ mod train;
 mod view;
 
 pub use activation::{Activation, Breakpoints, OutputRange};
-pub use data::{Batch, Batches, Dataset, EpochBatches, Scaler, one_hot};
+pub use data::{Batch, Batches, Dataset, EpochBatches, Scaler, one_hot, read_idx, read_npy, read_npz, write_npy};
+#[cfg(feature = "csv")]
+pub use data::{Column, Csv, Table};
 pub use error::{Error, ErrorKind, Result};
 pub use init::Init;
 pub use layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start};

@@ -1,14 +1,26 @@
-//! Data sets, mini-batches, and what is done to data before training.
+//! Data sets, where they come from, mini-batches, and what is done to data before training.
 
+mod array;
 mod batches;
+mod bytes;
+#[cfg(feature = "csv")]
+mod csv;
 mod dataset;
+mod idx;
 mod labels;
+mod npy;
+mod npz;
 mod scaler;
 
 pub use batches::{Batch, Batches, EpochBatches};
+#[cfg(feature = "csv")]
+pub use csv::{Column, Csv, Table};
 pub use dataset::Dataset;
+pub use idx::read_idx;
 pub(crate) use labels::class_of;
 pub use labels::one_hot;
+pub use npy::{read_npy, write_npy};
+pub use npz::read_npz;
 pub use scaler::Scaler;
 
 use crate::error::{Error, ErrorKind, Result};
