@@ -12,6 +12,7 @@
 //! same format with images of the same size will do, such as Fashion-MNIST.
 
 use chainrule::prelude::*;
+use chainrule::read_idx;
 use flate2::read::GzDecoder;
 use std::error;
 use std::fs::File;
@@ -115,39 +116,19 @@ fn run(options: &Options) -> Result<(), Box<dyn error::Error>> {
 
 /// The images and labels of one part of the data set.
 fn read_set(folder: &Path, part: &str) -> Result<Dataset<f32>, Box<dyn error::Error>> {
-    let (shape, pixels) = read_idx::<3>(&folder.join(format!("{part}-images-idx3-ubyte")))?;
-    if shape[1..] != [28, 28] {
-        return Err(format!("images of {part}: expected 28 × 28 pixels, got {} × {}", shape[1], shape[2]).into());
+    let read = |name: &str| -> Result<DMatrix<f32>, Box<dyn error::Error>> {
+        let path = folder.join(format!("{part}-{name}"));
+        Ok(read_idx(&read_file(&path)?).map_err(|error| format!("{}: {error}", path.display()))?)
+    };
+    let (images, labels) = (read("images-idx3-ubyte")?, read("labels-idx1-ubyte")?);
+    if images.nrows() != PIXELS {
+        return Err(format!("images of {part}: expected {PIXELS} pixels, got {}", images.nrows()).into());
     }
-    let (_, labels) = read_idx::<1>(&folder.join(format!("{part}-labels-idx1-ubyte")))?;
-    let labels: Vec<usize> = labels.into_iter().map(usize::from).collect();
+    let labels: Vec<usize> = labels.iter().map(|label| *label as usize).collect();
 
-    // 0 is white and 1 is black. The file has image after image, as a matrix of samples as columns has.
-    let inputs = View::new(&pixels, PIXELS)?.matrix().map(|pixel| f32::from(pixel) / 255.0);
-    let data = Dataset::new(inputs, one_hot(&labels, CLASSES)?).map_err(|error| format!("images and labels of {part}: {error}"))?;
+    // 0 is white and 1 is black.
+    let data = Dataset::new(images / 255.0, one_hot(&labels, CLASSES)?).map_err(|error| format!("images and labels of {part}: {error}"))?;
     Ok(data)
-}
-
-/// Reads a file in the IDX format: the bytes 0, 0, 8 (for unsigned bytes) and the number of dimensions, the dimensions as
-/// big-endian 32-bit numbers, and the data, the last dimension running fastest.
-fn read_idx<const DIMENSIONS: usize>(path: &Path) -> Result<([usize; DIMENSIONS], Vec<u8>), Box<dyn error::Error>> {
-    let bytes = read_file(path)?;
-    let wrong = |expected: String, given: String| format!("{}: expected {expected}, got {given}", path.display());
-
-    let magic = [0, 0, 8, DIMENSIONS as u8];
-    let (header, data) =
-        bytes.split_at_checked(4 * (1 + DIMENSIONS)).ok_or_else(|| wrong("an IDX header".into(), format!("{} bytes", bytes.len())))?;
-    if header[..4] != magic {
-        return Err(wrong(format!("an IDX file that starts with {magic:?}"), format!("{:?}", &header[..4])).into());
-    }
-    let mut shape = [0; DIMENSIONS];
-    for (size, bytes) in shape.iter_mut().zip(header[4..].chunks_exact(4)) {
-        *size = usize::try_from(u32::from_be_bytes(bytes.try_into()?))?;
-    }
-    if shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size)) != Some(data.len()) {
-        return Err(wrong(format!("{shape:?} bytes of data"), data.len().to_string()).into());
-    }
-    Ok((shape, data.to_vec()))
 }
 
 /// Reads a file, or the compressed one of the same name.

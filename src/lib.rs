@@ -28,7 +28,9 @@ mod train;
 mod view;
 
 pub use activation::{Activation, Breakpoints, OutputRange};
-pub use data::{Batches, Dataset, EpochBatches, Scaler, one_hot};
+pub use data::{Batch, Batches, Dataset, EpochBatches, Scaler, one_hot, read_idx, read_npy, read_npz, write_npy};
+#[cfg(feature = "csv")]
+pub use data::{Column, Csv, Table};
 pub use error::{Error, ErrorKind, Result};
 pub use init::Init;
 pub use layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start};
@@ -44,19 +46,14 @@ pub use real::Real;
 pub use schedule::{Plateau, Schedule};
 pub use sequential::{At, Builder, Sequential};
 pub use tape::Tape;
-pub use train::{Epoch, History, Trainer};
-pub use view::{View, ViewMut};
+pub use train::{Epoch, Every, History, Monitor, Observer, Plan, Step, Stop, Stopped, Trainer};
+pub use view::{Targets, View, ViewMut};
 
 pub use {nalgebra, rand};
 
 /// What a program that trains a network usually needs.
 pub mod prelude {
-    pub use crate::{
-        Activation, Adam, AlphaDropout, Backward, BatchNorm, Block, CrossEntropy, Dataset, Dense, Dropout, Error, ErrorKind, Forward,
-        GaussianNoise, Gradient, Group, Hinge, Huber, Infer, Init, KlDivergence, Layer, LayerNorm, LogCosh, Loss, MeanAbsoluteError,
-        MeanSquaredError, Optimizer, QuadraticCost, Real, Result, RmsNorm, Role, Scaler, Sequential, Sgd, SigmoidCrossEntropy, Softmax,
-        SoftmaxCrossEntropy, Start, SumSquaredError, Tape, Trainer, View, ViewMut, metrics, one_hot,
-    };
+    pub use crate::{Activation, Adadelta, Adagrad, Adam, Adamax, AlphaDropout, Backward, BatchNorm, Block, Clip, Constraint, CrossEntropy, Dataset, Dense, Dropout, Error, ErrorKind, Every, Forward, GaussianNoise, Gradient, Group, Hinge, Huber, Infer, Init, KlDivergence, Layer, LayerNorm, Lion, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Monitor, Nadam, Observer, Optimizer, Penalty, Plateau, QuadraticCost, RAdam, Real, Result, RmsNorm, RmsProp, Role, Rprop, Scaler, Schedule, Sequential, Sgd, SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, Start, Step, Stop, Stopped, SumSquaredError, Tape, Targets, Trainer, View, ViewMut, metrics, one_hot};
     pub use core::ops::ControlFlow;
     pub use nalgebra::{DMatrix, DVector};
     pub use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};

@@ -1,8 +1,8 @@
-//! Borrowed matrices whose columns lie one after the other.
+//! Borrowed matrices whose columns lie one after the other, and targets with weights.
 
 use crate::error::{Error, ErrorKind, Result};
 use alloc::{format, string::String};
-use nalgebra::{DMatrixView, DMatrixViewMut, Dim, IsContiguous, Matrix, RawStorage, RawStorageMut, Scalar};
+use nalgebra::{DMatrixView, DMatrixViewMut, Dim, IsContiguous, Matrix, RawStorage, RawStorageMut, RealField, Scalar};
 
 /// A borrowed `features × samples` matrix: **a sample is a column**, and the columns lie one after the other.
 ///
@@ -42,6 +42,27 @@ pub struct ViewMut<'a, T> {
     data: &'a mut [T],
     rows: usize,
     cols: usize,
+}
+
+/// What outputs should be, outputs × samples, and how much each sample counts: without weights, all the same.
+///
+/// A sample's cost and gradient are multiplied by its weight, and an average still divides by the number of samples (Keras'
+/// definition); [`metrics`](crate::metrics) divide by the sum of the weights (scikit-learn's `sample_weight`). Matrices and
+/// [`View`]s convert, without weights, and a [`&Dataset`](crate::Dataset) with those it has.
+///
+/// ```
+/// use chainrule::{Targets, metrics, nalgebra::DMatrix};
+///
+/// let y = DMatrix::from_row_slice(1, 3, &[0.9, 0.2, 0.1]);
+/// let t = DMatrix::from_row_slice(1, 3, &[1.0, 1.0, 0.0]);
+/// assert_eq!(metrics::accuracy((&y).into(), (&t).into())?, 2.0 / 3.0);
+/// assert_eq!(metrics::accuracy((&y).into(), Targets::weighted(&t, &[1.0, 2.0, 1.0])?)?, 0.5);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Targets<'a, T> {
+    values: View<'a, T>,
+    weights: Option<&'a [T]>,
 }
 
 fn samples(place: &str, len: usize, rows: usize) -> Result<usize> {
@@ -232,5 +253,76 @@ impl<'a, T, R: Dim, C: Dim, S: RawStorageMut<T, R, C> + IsContiguous> From<&'a m
     fn from(matrix: &'a mut Matrix<T, R, C, S>) -> Self {
         let (rows, cols) = matrix.shape();
         Self { data: matrix.as_mut_slice(), rows, cols }
+    }
+}
+
+impl<'a, T> Targets<'a, T> {
+    /// What the outputs should be.
+    pub fn values(&self) -> View<'a, T> {
+        let View { data, rows, cols } = self.values;
+        View { data, rows, cols }
+    }
+
+    /// One weight per sample; `None` where all count the same.
+    pub fn weights(&self) -> Option<&'a [T]> {
+        self.weights
+    }
+
+    /// `weights` as they are: those of a data set, or a part of them.
+    pub(crate) fn from_parts(values: View<'a, T>, weights: Option<&'a [T]>) -> Self {
+        debug_assert!(weights.is_none_or(|weights| weights.len() == values.cols()));
+        Self { values, weights }
+    }
+}
+
+impl<'a, T: RealField + Copy> Targets<'a, T> {
+    /// Targets of which sample j counts `weights[j]` times.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`] unless there is one weight per sample, [`ErrorKind::NotFinite`] for a NaN or ±∞ or where their sum
+    /// is infinite, [`ErrorKind::Value`] for one below 0 or where all are 0.
+    ///
+    /// ```
+    /// use chainrule::{Targets, View};
+    /// let t = [0.0, 1.0, 1.0];
+    /// let targets = Targets::weighted(View::new(&t, 1)?, &[1.0, 0.0, 2.5])?;
+    /// assert_eq!(targets.weights(), Some(&[1.0, 0.0, 2.5][..]));
+    /// assert!(Targets::weighted(View::new(&t, 1)?, &[0.0; 3]).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn weighted(values: impl Into<View<'a, T>>, weights: &'a [T]) -> Result<Self> {
+        let values = values.into();
+        check_weights("Targets", weights, values.cols())?;
+        Ok(Self { values, weights: Some(weights) })
+    }
+}
+
+/// There must be `samples` weights of `place`, finite and ≥ 0, and their sum finite and above 0.
+pub(crate) fn check_weights<T: RealField + Copy>(place: &str, weights: &[T], samples: usize) -> Result<()> {
+    let place = || format!("weights of {place}");
+    if weights.len() != samples {
+        return Err(Error::new(ErrorKind::Shape, place(), format!("{samples}, one per sample"), weights.len()));
+    }
+    if let Some(sample) = weights.iter().position(|w| !(w.is_finite() && *w >= T::zero())) {
+        let kind = if weights[sample].is_finite() { ErrorKind::Value } else { ErrorKind::NotFinite };
+        return Err(Error::new(kind, format!("{}, sample {sample}", place()), "a finite weight ≥ 0", weights[sample]));
+    }
+    let sum = weights.iter().fold(T::zero(), |sum, w| sum + *w);
+    match sum.is_finite() {
+        true if sum > T::zero() => Ok(()),
+        true => Err(Error::new(ErrorKind::Value, place(), "at least 1 weight above 0", "none")),
+        false => Err(Error::new(ErrorKind::NotFinite, place(), "weights whose sum is finite", sum)),
+    }
+}
+
+impl<'a, T> From<View<'a, T>> for Targets<'a, T> {
+    fn from(values: View<'a, T>) -> Self {
+        Self { values, weights: None }
+    }
+}
+
+impl<'a, T, R: Dim, C: Dim, S: RawStorage<T, R, C> + IsContiguous> From<&'a Matrix<T, R, C, S>> for Targets<'a, T> {
+    fn from(matrix: &'a Matrix<T, R, C, S>) -> Self {
+        View::from(matrix).into()
     }
 }

@@ -2,6 +2,7 @@
 
 use chainrule::nalgebra::{DMatrix, DVector};
 use chainrule::prelude::*;
+use chainrule::rand::RngExt;
 use chainrule::{Batches, Real};
 
 /// Samples whose features and target are functions of their number, so that each is known by any of them.
@@ -29,8 +30,8 @@ fn numbers(x: View<'_, f64>, t: View<'_, f64>) -> Vec<usize> {
 fn epoch(batches: &mut Batches<f64>, data: &Dataset<f64>, epoch: u64) -> Vec<Vec<usize>> {
     let mut batches = batches.epoch(data, epoch);
     let mut all = vec![];
-    while let Some((x, t)) = batches.next_batch() {
-        all.push(numbers(x, t));
+    while let Some(batch) = batches.next_batch() {
+        all.push(numbers(batch.x, batch.target.values()));
     }
     assert!(batches.next_batch().is_none(), "after the last there is none");
     all
@@ -84,6 +85,217 @@ fn splits() -> Result<()> {
     Ok(())
 }
 
+/// `n` samples of these classes, shuffled, each known by its number.
+fn labelled(counts: &[usize], seed: u64) -> Dataset<f64> {
+    let labels: Vec<usize> = counts.iter().enumerate().flat_map(|(class, count)| std::iter::repeat_n(class, *count)).collect();
+    let data =
+        Dataset::new(DMatrix::from_fn(1, labels.len(), |_, j| j as f64), one_hot(&labels, counts.len()).expect("labels")).expect("data");
+    let mut order: Vec<usize> = (0..labels.len()).collect();
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    order.sort_by_cached_key(|_| rng.random::<u64>());
+    data.select(&order).expect("all samples")
+}
+
+fn classes_of(data: &Dataset<f64>, classes: usize) -> Vec<usize> {
+    let labels = metrics::classes(data.targets()).expect("classes");
+    (0..classes).map(|class| labels.iter().filter(|label| **label == class).count()).collect()
+}
+
+/// The numbers of the samples of several parts, sorted.
+fn together(parts: &[&Dataset<f64>]) -> Vec<usize> {
+    let mut all: Vec<usize> = parts.iter().flat_map(|part| part.inputs().iter().map(|x| *x as usize)).collect();
+    all.sort_unstable();
+    all
+}
+
+#[test]
+fn stratified_splits() -> Result<()> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
+    for round in 0..300 {
+        let counts: Vec<usize> =
+            (0..2 + rng.random_range(0..5_usize)).map(|_| if rng.random_bool(0.1) { 0 } else { rng.random_range(2..40) }).collect();
+        let (n, present) = (counts.iter().sum::<usize>(), counts.iter().filter(|count| **count > 0).count());
+        let fraction = rng.random_range(0.02..0.98);
+        let first = (fraction * n as f64 + 0.5) as usize;
+        if present == 0 || first < present || n - first < present {
+            continue;
+        }
+        let data = labelled(&counts, round);
+        let (a, b) = data.stratified_split(fraction, round)?;
+        assert_eq!((a.len(), together(&[&a, &b])), (first, (0..n).collect()));
+        let given = classes_of(&a, counts.len());
+        for (class, (count, given)) in counts.iter().zip(&given).enumerate() {
+            let share = first as f64 * *count as f64 / n as f64;
+            assert!(*count == 0 || (1..*count).contains(given), "{given} of {count} samples of class {class}");
+            // Off by less than one, unless that would leave a class out of a part.
+            let crowded =
+                counts.iter().any(|count| *count > 0 && !(1.0..=*count as f64 - 1.0).contains(&(first as f64 * *count as f64 / n as f64)));
+            assert!(crowded || (share - *given as f64).abs() < 1.0, "{given} of {count} samples of class {class}, a share of {share}");
+        }
+        let again = data.stratified_split(fraction, round)?;
+        assert_eq!((again.0, again.1), (a, b));
+    }
+    Ok(())
+}
+
+/// The largest remainders get what is left, the first class among equals.
+#[test]
+fn the_largest_remainders() -> Result<()> {
+    for (counts, fraction, first) in [
+        (vec![6, 3, 3], 2.0 / 3.0, vec![4, 2, 2]),
+        (vec![5, 5], 0.5, vec![3, 2]),
+        (vec![5, 5, 5, 5], 0.3, vec![2, 2, 1, 1]),
+        (vec![10, 7, 3], 0.55, vec![5, 4, 2]),  // shares 5.5, 3.85, 1.65
+        (vec![100, 2, 2], 0.04, vec![2, 1, 1]), // 3.85, 0.08, 0.08: none is left out
+        (vec![100, 2, 2], 0.96, vec![98, 1, 1]),
+        (vec![2, 0, 2], 0.5, vec![1, 0, 1]),
+        (vec![2, 100], 0.5, vec![1, 50]),
+    ] {
+        let (a, _) = labelled(&counts, 1).stratified_split(fraction, 9)?;
+        assert_eq!(classes_of(&a, counts.len()), first, "{fraction} of {counts:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn folds() -> Result<()> {
+    for n in [2, 3, 7, 10, 24, 101] {
+        let data = labelled(&[n / 2, n - n / 2], 5);
+        for k in [2, 3, 5, n] {
+            if k > n {
+                continue;
+            }
+            let folds = data.k_fold(k, 11)?;
+            assert_eq!(folds.len(), k);
+            let folds: Vec<_> = folds.collect();
+            for (train, validation) in &folds {
+                assert_eq!(together(&[train, validation]), (0..n).collect::<Vec<_>>());
+                assert!(validation.len() == n / k || validation.len() == n / k + 1);
+            }
+            let validations: Vec<_> = folds.iter().map(|(_, validation)| validation).collect();
+            assert_eq!(together(&validations), (0..n).collect::<Vec<_>>());
+            assert_eq!(folds, data.k_fold(k, 11)?.collect::<Vec<_>>());
+        }
+    }
+    let data = labelled(&[20, 20], 5);
+    assert_ne!(data.k_fold(4, 1)?.next(), data.k_fold(4, 2)?.next());
+    Ok(())
+}
+
+#[test]
+fn stratified_folds() -> Result<()> {
+    for counts in [vec![5, 5], vec![7, 12, 5], vec![6, 0, 31, 9], vec![50, 5]] {
+        let (data, n) = (labelled(&counts, 2), counts.iter().sum::<usize>());
+        for k in 2..=5 {
+            let folds: Vec<_> = data.stratified_k_fold(k, 11)?.collect();
+            assert_eq!(folds.len(), k);
+            for (train, validation) in &folds {
+                assert_eq!(together(&[train, validation]), (0..n).collect::<Vec<_>>());
+                assert!(validation.len() == n / k || validation.len() == n / k + 1);
+                for (part, whole) in classes_of(validation, counts.len()).iter().zip(&counts) {
+                    assert!(*part == whole / k || *part == whole / k + 1, "{part} of {whole} in one of {k}");
+                }
+            }
+            let validations: Vec<_> = folds.iter().map(|(_, validation)| validation).collect();
+            assert_eq!(together(&validations), (0..n).collect::<Vec<_>>());
+            // Shuffled, not class by class.
+            let labels = metrics::classes(folds[0].0.targets())?;
+            assert!(!labels.is_sorted(), "{labels:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_splits_refuse() -> Result<()> {
+    let data = labelled(&[5, 1, 4], 1);
+    let text = |result: Result<()>| result.expect_err("bad input").to_string();
+    let split = |data: &Dataset<f64>, fraction| text(data.stratified_split(fraction, 1).map(drop));
+    let folds = |data: &Dataset<f64>, k| text(data.stratified_k_fold(k, 1).map(drop));
+    assert_eq!(split(&data, 0.5), "class 1 of Dataset::stratified_split: expected at least 2 samples, got 1");
+    assert_eq!(folds(&data, 2), "class 1 of Dataset::stratified_k_fold: expected at least 2 samples, got 1");
+    assert_eq!(folds(&labelled(&[9, 4], 1), 5), "class 1 of Dataset::stratified_k_fold: expected at least 5 samples, got 4");
+    let few = labelled(&[4, 3, 3], 1);
+    let parts = "Dataset::stratified_split: expected parts of at least 3 samples, one per class, got 2";
+    assert_eq!((&*split(&few, 0.2), &*split(&few, 0.8)), (parts, parts));
+    assert_eq!(split(&few, f64::NAN), "Dataset::stratified_split: expected a fraction between 0 and 1, got NaN");
+    for k in [0, 1, 11] {
+        assert_eq!(text(few.k_fold(k, 1).map(drop)), format!("Dataset::k_fold: expected from 2 folds to 10, one per sample, got {k}"));
+        assert_eq!(folds(&few, k), format!("Dataset::stratified_k_fold: expected from 2 folds to 10, one per sample, got {k}"));
+    }
+    // Prices are no classes, and neither are shares of them.
+    let expected = "a class: a 1 among 0 or −1, or of a single row 0 or 1 (−1 or 1)";
+    for (column, given) in [(vec![3.5], "3.5"), (vec![0.5, 0.5], "0.5, 0.5"), (vec![1.0, 1.0], "1, 1"), (vec![0.0, 0.0], "0, 0")] {
+        let data = few.with_targets(DMatrix::from_fn(column.len(), 10, |i, j| if j == 7 { column[i] } else { f64::from(i == 0) }))?;
+        let place = |name: &str| format!("targets of Dataset::{name}, column 7: expected {expected}, got {given}");
+        assert_eq!(split(&data, 0.5), place("stratified_split"));
+        assert_eq!(folds(&data, 2), place("stratified_k_fold"));
+        assert_eq!(text(data.clone().balanced().map(drop)), place("balanced"));
+        assert_eq!(text(data.class_weighted(&[1.0, 2.0]).map(drop)), place("class_weighted"));
+    }
+    Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Weights
+
+/// Where a sample goes, its weight goes with it.
+#[test]
+fn weights_stay_with_their_samples() -> Result<()> {
+    let weight = |x: f64| 1.0 + x / 8.0;
+    let data = labelled(&[9, 8, 7], 4);
+    let weights: Vec<f64> = data.inputs().iter().map(|x| weight(*x)).collect();
+    let data = data.weighted(weights)?;
+    let check = |part: &Dataset<f64>| {
+        let expected: Vec<f64> = part.inputs().iter().map(|x| weight(*x)).collect();
+        assert_eq!(part.weights(), Some(&expected[..]));
+    };
+    check(&data);
+    check(&data.select(&[3, 3, 1])?);
+    for (a, b) in
+        [data.split(0.4, 1)?, data.stratified_split(0.4, 1)?].into_iter().chain(data.k_fold(5, 1)?).chain(data.stratified_k_fold(5, 1)?)
+    {
+        check(&a);
+        check(&b);
+    }
+    check(&data.with_targets(DMatrix::zeros(2, 24))?);
+    assert_eq!(data.with_inputs(DMatrix::zeros(2, 24))?.weights(), data.weights());
+    for mut batches in [Batches::in_order(5)?, Batches::shuffled(5, 1)?] {
+        let mut batches = batches.epoch(&data, 0);
+        let mut sizes = vec![];
+        while let Some(batch) = batches.next_batch() {
+            let expected: Vec<f64> = batch.x.as_slice().iter().map(|x| weight(*x)).collect();
+            assert_eq!(batch.target.weights(), Some(&expected[..]));
+            sizes.push(batch.x.cols());
+        }
+        assert_eq!(sizes, [5, 5, 5, 5, 4]);
+    }
+    // Without weights there are none.
+    assert!(labelled(&[2, 2], 1).split(0.5, 1)?.0.weights().is_none());
+    let mut batches = Batches::shuffled(5, 1)?;
+    assert!(batches.epoch(&labelled(&[2, 2], 1), 0).next_batch().is_some_and(|batch| batch.target.weights().is_none()));
+    Ok(())
+}
+
+#[test]
+fn weights_of_classes() -> Result<()> {
+    let data = Dataset::new(DMatrix::zeros(1, 6), one_hot(&[0, 2, 2, 0, 0, 0], 3)?)?;
+    let weighted = data.clone().class_weighted(&[1.0, 5.0, 0.25])?;
+    assert_eq!(weighted.weights(), Some(&[1.0, 0.25, 0.25, 1.0, 1.0, 1.0][..]));
+    // scikit-learn: n / (k·nᵢ) with the two classes that there are; instead of the weights before.
+    assert_eq!(weighted.balanced()?.weights(), Some(&[0.75, 1.5, 1.5, 0.75, 0.75, 0.75][..]));
+    // Margins and a single row.
+    let margins = data.with_targets(DMatrix::from_row_slice(1, 6, &[-1.0, 1.0, 1.0, -1.0, -1.0, -1.0]))?;
+    assert_eq!(margins.balanced()?.weights(), Some(&[0.75, 1.5, 1.5, 0.75, 0.75, 0.75][..]));
+    let text = |weights: &[f64]| data.clone().class_weighted(weights).expect_err("bad weights").to_string();
+    assert_eq!(text(&[1.0, 2.0]), "weights of Dataset::class_weighted: expected 3, one per class, got 2");
+    assert_eq!(text(&[1.0, 2.0, -1.0]), "weights of Dataset, sample 1: expected a finite weight ≥ 0, got -1");
+    assert_eq!(text(&[0.0, 1.0, 0.0]), "weights of Dataset: expected at least 1 weight above 0, got none");
+    let error = data.weighted(vec![1.0; 5]).expect_err("a weight too few");
+    assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::Shape, "weights of Dataset: expected 6, one per sample, got 5"));
+    Ok(())
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Mini-batches
 
@@ -98,9 +310,9 @@ fn batches_in_order() -> Result<()> {
     // Borrowed, not copied.
     let mut batches = batches.epoch(&data, 0);
     batches.next_batch();
-    let (x, t) = batches.next_batch().expect("a second batch");
-    assert!(std::ptr::eq(x.as_slice(), &data.inputs().as_slice()[9..18]));
-    assert!(std::ptr::eq(t.as_slice(), &data.targets().as_slice()[6..12]));
+    let batch = batches.next_batch().expect("a second batch");
+    assert!(std::ptr::eq(batch.x.as_slice(), &data.inputs().as_slice()[9..18]));
+    assert!(std::ptr::eq(batch.target.values().as_slice(), &data.targets().as_slice()[6..12]));
     Ok(())
 }
 

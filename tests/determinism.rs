@@ -175,9 +175,9 @@ fn numbered(n: usize) -> Dataset<f64> {
 fn order(batches: &mut Batches<f64>, data: &Dataset<f64>, epoch: u64) -> Vec<f64> {
     let mut order = vec![];
     let mut batches = batches.epoch(data, epoch);
-    while let Some((x, t)) = batches.next_batch() {
-        assert_eq!(x, t);
-        order.extend(x.as_slice());
+    while let Some(batch) = batches.next_batch() {
+        assert_eq!(batch.x, batch.target.values());
+        order.extend(batch.x.as_slice());
     }
     order
 }
@@ -356,8 +356,8 @@ fn epochs(net: &mut Sequential<f64>, optimizer: &mut dyn Optimizer<f64>, tape: &
     let mut batches = Batches::shuffled(5, 11)?;
     for epoch in epochs {
         let mut batches = batches.epoch(&data, epoch);
-        while let Some((x, t)) = batches.next_batch() {
-            net.gradient(x, t, &MeanSquaredError, tape)?;
+        while let Some(batch) = batches.next_batch() {
+            net.gradient(batch.x, batch.target.values(), &MeanSquaredError, tape)?;
             optimizer.step(0.05, net.params_mut(), tape.grads(), &groups)?;
         }
     }

@@ -1,8 +1,95 @@
-//! Classes, accuracy and confusion, against counts made by hand.
+//! Metrics against scikit-learn, against counts made by hand, and at their edges.
 
 use chainrule::nalgebra::{DMatrix, DVector};
 use chainrule::prelude::*;
-use metrics::ConfusionMatrix;
+use chainrule::rand::RngExt;
+use metrics::{Average, ConfusionMatrix};
+
+/// Written by `reference/metrics.py`: rows, predictions, targets, weights, scikit-learn's metrics.
+const TABLE: &str = include_str!("reference/metrics.tsv");
+
+struct Case {
+    y: DMatrix<f64>,
+    t: DMatrix<f64>,
+    w: Option<Vec<f64>>,
+    metrics: Vec<(&'static str, Vec<f64>)>,
+}
+
+fn numbers(text: &str) -> Vec<f64> {
+    text.split(' ').map(|x| x.parse().expect("a number")).collect()
+}
+
+fn table() -> Vec<Case> {
+    let case = |line: &'static str| {
+        let [rows, y, t, w, metrics @ ..] = &*line.split('\t').collect::<Vec<_>>() else { panic!("{line}") };
+        let rows: usize = rows.parse().expect("a number");
+        let matrix = |text: &str| DMatrix::from_vec(rows, text.split(' ').count() / rows, numbers(text));
+        let metrics = metrics.iter().map(|metric| metric.split_once(": ").expect("a metric")).map(|(name, value)| (name, numbers(value)));
+        Case { y: matrix(y), t: matrix(t), w: (*w != "-").then(|| numbers(w)), metrics: metrics.collect() }
+    };
+    TABLE.lines().skip(1).map(case).collect()
+}
+
+/// The metric that the table calls `name`.
+fn metric<T: chainrule::Real>(name: &str, y: View<'_, T>, t: Targets<'_, T>) -> Result<Vec<f64>> {
+    let (kind, setting) = name.split_once(' ').unwrap_or((name, ""));
+    let average = match setting {
+        "macro" => Average::Macro,
+        "micro" => Average::Micro,
+        "weighted" => Average::Weighted,
+        class => Average::Class(class.parse().unwrap_or(usize::MAX)),
+    };
+    let value = match kind {
+        "accuracy" => metrics::accuracy(y, t),
+        "precision" => metrics::precision(y, t, average),
+        "recall" => metrics::recall(y, t, average),
+        "f1" => metrics::f1(y, t, average),
+        "log_loss" | "log_loss32" => metrics::log_loss(y, t),
+        "roc_auc" => metrics::roc_auc(y, t),
+        "top_k" => metrics::top_k_accuracy(y, t, setting.parse().expect("k")),
+        "mean_absolute_error" => metrics::mean_absolute_error(y, t),
+        "mean_squared_error" => metrics::mean_squared_error(y, t),
+        "root_mean_squared_error" => metrics::root_mean_squared_error(y, t),
+        "r2" => metrics::r2(y, t),
+        "max_error" => metrics::max_error(y, t),
+        "confusion" => {
+            let matrix = ConfusionMatrix::of(y, t)?;
+            let pairs = (0..matrix.classes()).flat_map(|a| (0..matrix.classes()).map(move |p| (a, p)));
+            return Ok(pairs.map(|(a, p)| matrix.count(a, p)).collect());
+        }
+        _ => panic!("unknown metric {name}"),
+    };
+    Ok(vec![value?])
+}
+
+#[test]
+fn as_scikit_learn() -> Result<()> {
+    let (mut seen, mut worst) = (std::collections::BTreeMap::new(), 0.0_f64);
+    for (line, Case { y, t, w, metrics }) in table().iter().enumerate() {
+        for (name, expected) in metrics {
+            let given = if *name == "log_loss32" {
+                let (y, t, w) =
+                    (y.map(|v| v as f32), t.map(|v| v as f32), w.as_ref().map(|w| w.iter().map(|w| *w as f32).collect::<Vec<_>>()));
+                let targets = w.as_ref().map_or(Ok(Targets::from(&t)), |w| Targets::weighted(&t, w))?;
+                metric(name, (&y).into(), targets)?
+            } else {
+                metric(name, y.into(), w.as_ref().map_or(Ok(Targets::from(t)), |w| Targets::weighted(t, w))?)?
+            };
+            // scikit-learn's own sums are in single precision there.
+            let bound = if *name == "log_loss32" { 1e-6 } else { 1e-13 };
+            assert_eq!(given.len(), expected.len());
+            for (given, expected) in given.iter().zip(expected) {
+                let error = (given - expected).abs() / expected.abs().max(1.0);
+                assert!(error <= bound, "{name} of line {}: {given} and {expected}", line + 2);
+                worst = worst.max(error / bound);
+            }
+            *seen.entry(name.split(' ').next().expect("a name").to_string()).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(seen.len(), 14, "{seen:?}");
+    assert!(worst > 0.0, "nothing was computed");
+    Ok(())
+}
 
 #[test]
 fn the_largest_row() -> Result<()> {
@@ -53,11 +140,11 @@ fn accuracies() -> Result<()> {
 /// Margins with targets −1 and 1: the border is 0, and on it is class 1, as ½ is of probabilities.
 #[test]
 fn accuracies_of_margins() -> Result<()> {
-    let by_margin = |y: &[f64], t: &[f64]| metrics::margin_accuracy(View::new(y, 1)?, View::new(t, 1)?);
+    let by_margin = |y: &[f64], t: &[f64]| metrics::margin_accuracy(View::new(y, 1)?, View::new(t, 1)?.into());
     assert_eq!(by_margin(&[0.3, -0.3, 0.0, 7.0], &[1.0, -1.0, 1.0, -1.0])?, 0.75);
     // Whatever the other samples are.
     assert_eq!(by_margin(&[0.3], &[1.0])?, 1.0);
-    let by_probability = metrics::accuracy(View::new(&[0.3, -0.3, 0.5, 7.0], 1)?, View::new(&[0.0, 0.0, 1.0, 0.0], 1)?)?;
+    let by_probability = metrics::accuracy(View::new(&[0.3, -0.3, 0.5, 7.0], 1)?, View::new(&[0.0, 0.0, 1.0, 0.0], 1)?.into())?;
     assert_eq!(by_probability, 0.75);
     // Several rows are compared with each other, whatever their signs.
     let (y, t) = (DMatrix::from_column_slice(2, 2, &[-0.2, -0.1, 0.1, 0.2]), DMatrix::from_column_slice(2, 2, &[-1.0, 1.0, 1.0, -1.0]));
@@ -74,10 +161,10 @@ fn confusions() -> Result<()> {
     for a in 0..5 {
         for p in 0..5 {
             let count = predicted.iter().zip(&actual).filter(|pair| *pair == (&p, &a)).count();
-            assert_eq!(matrix.count(a, p), count, "{a} taken for {p}");
+            assert_eq!(matrix.count(a, p), count as f64, "{a} taken for {p}");
         }
     }
-    assert_eq!(matrix.count(usize::MAX, 0), 0);
+    assert_eq!((matrix.count(usize::MAX, 0), matrix.support(2), matrix.support(4)), (0.0, 3.0, 0.0));
     assert_eq!(matrix.accuracy(), 5.0 / 8.0);
     assert_eq!(ConfusionMatrix::new(&[0, 0], &[0, 0], 1)?.accuracy(), 1.0);
     Ok(())
@@ -88,8 +175,8 @@ fn confusions() -> Result<()> {
 fn actual_and_predicted() -> Result<()> {
     let (a, b) = ([0, 0, 1], [1, 0, 1]);
     let (matrix, turned) = (ConfusionMatrix::new(&a, &b, 2)?, ConfusionMatrix::new(&b, &a, 2)?);
-    assert_eq!((matrix.count(1, 0), matrix.count(0, 1)), (1, 0));
-    assert_eq!((turned.count(1, 0), turned.count(0, 1)), (0, 1));
+    assert_eq!((matrix.count(1, 0), matrix.count(0, 1)), (1.0, 0.0));
+    assert_eq!((turned.count(1, 0), turned.count(0, 1)), (0.0, 1.0));
     assert_ne!(matrix, turned);
     Ok(())
 }
@@ -98,30 +185,75 @@ fn actual_and_predicted() -> Result<()> {
 fn confusions_as_text() -> Result<()> {
     let matrix = ConfusionMatrix::new(&[0, 1, 1, 0, 2], &[0, 1, 0, 0, 2], 3)?;
     let text = "\
-actual \\ predicted 0 1 2
-                 0 2 1 ·
-                 1 · 1 ·
-                 2 · · 1";
+actual \\ predicted 0 1 2 total
+                 0 2 1 ·     3
+                 1 · 1 ·     1
+                 2 · · 1     1
+             total 2 2 1     5";
     assert_eq!(matrix.to_string(), text);
     Ok(())
 }
 
 #[test]
 fn wide_confusions_as_text() -> Result<()> {
-    // 120 times 0 right, 7 times 1 for 0: all columns are as wide as the largest number.
+    // 120 times 0 right, 7 times 1 taken for 0: a column is as wide as the widest in it, and a name may have any letters.
     let (mut predicted, mut actual) = (vec![0; 127], vec![0; 120]);
     actual.extend([1; 7]);
-    predicted.push(10);
-    actual.push(10);
-    let matrix = ConfusionMatrix::new(&predicted, &actual, 11)?;
-    let lines: Vec<String> = matrix.to_string().lines().map(String::from).collect();
-    assert_eq!(lines.len(), 12);
-    assert_eq!(lines[0], "actual \\ predicted   0   1   2   3   4   5   6   7   8   9  10");
-    assert_eq!(lines[1], "                 0 120   ·   ·   ·   ·   ·   ·   ·   ·   ·   ·");
-    assert_eq!(lines[2], "                 1   7   ·   ·   ·   ·   ·   ·   ·   ·   ·   ·");
-    assert_eq!(lines[11], "                10   ·   ·   ·   ·   ·   ·   ·   ·   ·   ·   1");
-    // All lines end in the same column.
-    assert!(lines.iter().all(|line| line.chars().count() == lines[0].chars().count()));
+    predicted.push(2);
+    actual.push(2);
+    let matrix = ConfusionMatrix::new(&predicted, &actual, 3)?.named(["a", "Häschen", "c"])?;
+    let text = "\
+actual \\ predicted   a Häschen c total
+                 a 120       · ·   120
+           Häschen   7       · ·     7
+                 c   ·       · 1     1
+             total 127       · 1   128";
+    assert_eq!(matrix.to_string(), text);
+    let long = matrix.named(["a name that is longer than the corner", "b", "c"])?.to_string();
+    let widths: Vec<usize> = long.lines().map(|line| line.chars().count()).collect();
+    assert!(widths.iter().all(|width| *width == widths[0]), "{long}");
+    assert!(ConfusionMatrix::new(&[0], &[0], 2)?.named(["one"]).is_err());
+    Ok(())
+}
+
+/// Weights have decimals, as many as are asked for.
+#[test]
+fn weighted_confusions_as_text() -> Result<()> {
+    let (y, t, w) = ([0.9, 0.2, 0.7, 0.1], [1.0, 1.0, 0.0, 0.0], [0.25, 10.0, 1.5, 1.0]);
+    let matrix = ConfusionMatrix::of(View::new(&y, 1)?, Targets::weighted(View::new(&t, 1)?, &w)?)?;
+    let text = "\
+actual \\ predicted     0    1 total
+                 0  1.00 1.50  2.50
+                 1 10.00 0.25 10.25
+             total 11.00 1.75 12.75";
+    assert_eq!(matrix.to_string(), text);
+    assert!(format!("{matrix:.1}").contains("                 0  1.0 1.5   2.5\n"), "{matrix:.1}");
+    let report = "
+         precision recall    F1 support
+       0     0.091  0.400 0.148    2.50
+       1     0.143  0.024 0.042   10.25
+   macro     0.117  0.212 0.095   12.75
+weighted     0.133  0.098 0.063   12.75
+accuracy 0.098";
+    assert_eq!(format!("\n{}", matrix.report()), report);
+    Ok(())
+}
+
+/// Only classes that there are have a line.
+#[test]
+fn reports() -> Result<()> {
+    let matrix = ConfusionMatrix::new(&[0, 4, 4, 0, 0], &[0, 4, 0, 2, 0], 6)?;
+    let text = "
+         precision recall    F1 support
+       0     0.667  0.667 0.667       3
+       2     0.000  0.000 0.000       1
+       4     0.500  1.000 0.667       1
+   macro     0.389  0.556 0.444       5
+weighted     0.500  0.600 0.533       5
+accuracy 0.600";
+    assert_eq!(format!("\n{}", matrix.report()), text);
+    let fine = format!("{:.5}", matrix.report());
+    assert!(fine.contains("accuracy 0.60000") && fine.contains("  0.66667 0.66667 0.66667 "), "{fine}");
     Ok(())
 }
 
@@ -130,7 +262,228 @@ fn wide_confusions_as_text() -> Result<()> {
 fn from_predictions() -> Result<()> {
     let y = DMatrix::from_column_slice(3, 3, &[0.1, 0.2, 0.7, 0.6, 0.3, 0.1, 0.2, 0.5, 0.3]);
     let matrix = ConfusionMatrix::new(&metrics::classes(&y)?, &[2, 1, 1], 3)?;
-    assert_eq!((matrix.count(2, 2), matrix.count(1, 0), matrix.count(1, 1)), (1, 1, 1));
+    assert_eq!((matrix.count(2, 2), matrix.count(1, 0), matrix.count(1, 1)), (1.0, 1.0, 1.0));
     assert_eq!(matrix.accuracy(), 2.0 / 3.0);
+    Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Weights
+
+type Measure = fn(View<'_, f64>, Targets<'_, f64>) -> Result<f64>;
+
+/// All metrics by name; of one or several rows, of probabilities of classes.
+const ALL: [(&str, Measure); 14] = [
+    ("accuracy", metrics::accuracy),
+    ("margin_accuracy", metrics::margin_accuracy),
+    ("top_k_accuracy", |y, t| metrics::top_k_accuracy(y, t, 2)),
+    ("precision", |y, t| metrics::precision(y, t, Average::Macro)),
+    ("recall", |y, t| metrics::recall(y, t, Average::Weighted)),
+    ("f1", |y, t| metrics::f1(y, t, Average::Class(0))),
+    ("log_loss", metrics::log_loss),
+    ("roc_auc", metrics::roc_auc),
+    ("mean_absolute_error", metrics::mean_absolute_error),
+    ("mean_squared_error", metrics::mean_squared_error),
+    ("root_mean_squared_error", metrics::root_mean_squared_error),
+    ("r2", metrics::r2),
+    ("max_error", metrics::max_error),
+    ("confusion", |y, t| Ok(ConfusionMatrix::of(y, t)?.accuracy())),
+];
+
+/// Probabilities and classes, each class there.
+fn guesses(rng: &mut Xoshiro256PlusPlus, classes: usize, samples: usize) -> Result<(DMatrix<f64>, DMatrix<f64>)> {
+    let mut y = DMatrix::from_fn(classes, samples, |_, _| (rng.random::<f64>() * 16.0).round() / 16.0 + 0.01);
+    for mut column in y.column_iter_mut() {
+        let sum = column.sum();
+        column /= sum;
+    }
+    let labels: Vec<usize> = (0..samples).map(|j| if j < classes { j } else { (rng.random::<f64>() * classes as f64) as usize }).collect();
+    Ok((y, one_hot(&labels, classes)?))
+}
+
+/// A weight is a number of copies: 2 is the sample twice, 0 none, and all weights times a factor are the same.
+#[test]
+fn weights_are_copies() -> Result<()> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
+    for (name, metric) in ALL {
+        for round in 0..20 {
+            let (classes, samples) = (2 + round % 4, 6 + 2 * round);
+            let (y, t) = guesses(&mut rng, classes, samples)?;
+            let weights: Vec<f64> = (0..samples).map(|j| if j < classes { 1.0 } else { (rng.random::<f64>() * 4.0).floor() }).collect();
+            let copies: Vec<usize> = (0..samples).flat_map(|j| std::iter::repeat_n(j, weights[j] as usize)).collect();
+            let (many, targets) = (y.select_columns(&copies), t.select_columns(&copies));
+            let (plain, weighted) = (metric((&many).into(), (&targets).into())?, metric((&y).into(), Targets::weighted(&t, &weights)?)?);
+            assert!((plain - weighted).abs() < 1e-12, "{name}: {plain} of copies, {weighted} of weights");
+            let scaled: Vec<f64> = weights.iter().map(|w| 0.125 * w).collect();
+            assert_eq!(metric((&y).into(), Targets::weighted(&t, &scaled)?)?, weighted, "{name}");
+            // Weights that are all the same are none.
+            let same = metric((&y).into(), Targets::weighted(&t, &vec![4.0; samples])?)?;
+            assert_eq!(same, metric((&y).into(), (&t).into())?, "{name}");
+        }
+    }
+    Ok(())
+}
+
+/// A data set brings its weights along.
+#[test]
+fn weights_of_data_sets() -> Result<()> {
+    let (y, t) = (DMatrix::from_row_slice(1, 3, &[0.9, 0.2, 0.1]), DMatrix::from_row_slice(1, 3, &[1.0, 1.0, 0.0]));
+    let data = Dataset::new(t.clone(), t)?.weighted(vec![1.0, 2.0, 1.0])?;
+    assert_eq!(metrics::accuracy((&y).into(), (&data).into())?, 0.5);
+    assert_eq!(Targets::from(&data).values(), data.targets().into());
+    // And to a trainer's metrics, of the data that they judge.
+    let mut net = Sequential::builder(1).layer(Dense::new(1, Activation::Linear)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    let (heavy, mut sums) = (data.clone().weighted(vec![1.0, 2.0, 5.0])?, vec![]);
+    for validated in [false, true] {
+        let mut trainer =
+            Trainer::new(MeanSquaredError, Sgd::new()).epochs(1).metric("sum", |_, t| Ok(t.weights().unwrap_or(&[]).iter().sum()));
+        if validated {
+            trainer = trainer.validation(&heavy);
+        }
+        sums.push(trainer.fit(&mut net, &data)?.last().and_then(|epoch| epoch.metric("sum")));
+    }
+    assert_eq!(sums, [Some(4.0), Some(8.0)]);
+    Ok(())
+}
+
+#[test]
+fn weights_that_are_none() -> Result<()> {
+    let t = DMatrix::from_row_slice(1, 3, &[1.0, 1.0, 0.0]);
+    let text = |weights: &[f64]| Targets::weighted(&t, weights).expect_err("bad weights").to_string();
+    assert_eq!(text(&[1.0, 1.0]), "weights of Targets: expected 3, one per sample, got 2");
+    assert_eq!(text(&[1.0, -0.5, 1.0]), "weights of Targets, sample 1: expected a finite weight ≥ 0, got -0.5");
+    assert_eq!(text(&[1.0, 1.0, f64::NAN]), "weights of Targets, sample 2: expected a finite weight ≥ 0, got NaN");
+    assert_eq!(text(&[f64::INFINITY, 1.0, 1.0]), "weights of Targets, sample 0: expected a finite weight ≥ 0, got inf");
+    assert_eq!(text(&[0.0, -0.0, 0.0]), "weights of Targets: expected at least 1 weight above 0, got none");
+    assert_eq!(text(&[f64::MAX; 3]), "weights of Targets: expected weights whose sum is finite, got inf");
+    // A batch of a weighted data set may have weights of 0 alone.
+    let data = Dataset::new(t.clone(), t)?.weighted(vec![0.0, 1.0, 1.0])?;
+    let mut batches = chainrule::Batches::in_order(1)?;
+    let mut batches = batches.epoch(&data, 0);
+    let batch = batches.next_batch().expect("a batch");
+    for (name, metric) in ALL {
+        let error = metric(batch.x, batch.target).expect_err("no weight").to_string();
+        assert!(error.ends_with(": expected at least 1 weight above 0, got none"), "{name}: {error}");
+    }
+    Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Edges
+
+#[test]
+fn what_metrics_refuse() -> Result<()> {
+    for (name, metric) in ALL {
+        let (y, t) = (DMatrix::from_column_slice(2, 2, &[0.25, 0.75, 0.5, 0.5]), one_hot(&[0, 1], 2)?);
+        assert!(metric((&y).into(), (&t).into()).is_ok(), "{name}");
+        let narrow = DMatrix::from_element(1, 2, 1.0);
+        let error = metric((&y).into(), (&narrow).into()).expect_err("another shape");
+        assert_eq!((error.kind(), error.expected(), error.given()), (ErrorKind::Shape, "2 × 2", "1 × 2"), "{name}");
+        let none = DMatrix::zeros(2, 0);
+        assert_eq!(metric((&none).into(), (&none).into()).expect_err("nothing").kind(), ErrorKind::Empty, "{name}");
+        for in_targets in [false, true] {
+            let mut bad = [y.clone(), t.clone()];
+            bad[usize::from(in_targets)][(1, 0)] = f64::NAN;
+            let error = metric((&bad[0]).into(), (&bad[1]).into()).expect_err("NaN");
+            assert_eq!((error.kind(), error.given()), (ErrorKind::NotFinite, "NaN"), "{name}");
+            assert!(error.place().ends_with(", row 1, column 0"), "{name}: {error}");
+            assert!(error.place().contains(if in_targets { "targets" } else { "predictions" }), "{name}: {error}");
+        }
+    }
+    let (y, t) = (DMatrix::from_column_slice(2, 2, &[0.25, 0.75, 0.5, 0.5]), one_hot(&[0, 0], 2)?);
+    let (y, t) = (View::from(&y), Targets::from(&t));
+    let text = |result: Result<f64>| result.expect_err("bad input").to_string();
+    assert_eq!(text(metrics::top_k_accuracy(y, t, 0)), "k of metrics::top_k_accuracy: expected from 1 to 2, got 0");
+    assert_eq!(text(metrics::top_k_accuracy(y, t, 3)), "k of metrics::top_k_accuracy: expected from 1 to 2, got 3");
+    let single = View::new(&[1.0], 1)?;
+    assert_eq!(
+        text(metrics::top_k_accuracy(single, single.into(), 1)),
+        "metrics::top_k_accuracy: expected at least 2 rows (classes), got 1"
+    );
+    assert_eq!(text(metrics::f1(y, t, Average::Class(2))), "class of Average: expected below 2, got 2");
+    assert_eq!(text(metrics::roc_auc(y, t)), "class 0 of metrics::roc_auc: expected a sample of another class, got none");
+    let zero = View::new(&[0.0], 1)?;
+    assert_eq!(text(metrics::roc_auc(single, zero.into())), "class 1 of metrics::roc_auc: expected a sample, got none");
+    let place = "predictions of metrics::log_loss, row 0, column 0: expected a probability in [0, 1], got";
+    assert_eq!(text(metrics::log_loss(View::new(&[1.5], 1)?, zero.into())), format!("{place} 1.5"));
+    assert_eq!(text(metrics::log_loss(View::new(&[-0.5], 1)?, zero.into())), format!("{place} -0.5"));
+    let place = "targets of metrics::log_loss, row 0, column 0: expected a probability in [0, 1], got -1";
+    assert_eq!(text(metrics::log_loss(zero, View::new(&[-1.0], 1)?.into())), place);
+    let infinite = View::new(&[f64::INFINITY], 1)?;
+    let place = "predictions of metrics::r2, row 0, column 0: expected a finite number, got inf";
+    assert_eq!(text(metrics::r2(infinite, zero.into())), place);
+    Ok(())
+}
+
+/// The area is the fraction of pairs in order, equal scores half: counted pair by pair, on scores of all kinds.
+#[test]
+fn areas_are_pairs() -> Result<()> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
+    let kinds = [f64::NEG_INFINITY, -3.5, -0.0, 0.0, 1e-300, 0.5, 7.0, f64::INFINITY];
+    for n in 2..60 {
+        let y: Vec<f64> = (0..n).map(|_| kinds[(rng.random::<f64>() * 8.0) as usize]).collect();
+        let t: Vec<f64> = (0..n).map(|j| if j == 0 { 1.0 } else { f64::from(rng.random::<f64>() < 0.4 && j > 1) }).collect();
+        let (mut right, mut pairs) = (0.0, 0.0);
+        for (a, b) in (0..n).flat_map(|a| (0..n).map(move |b| (a, b))).filter(|(a, b)| t[*a] > t[*b]) {
+            right += if y[a] > y[b] { 1.0 } else { 0.5 * f64::from(y[a] == y[b]) };
+            pairs += 1.0;
+        }
+        assert_eq!(metrics::roc_auc(View::new(&y, 1)?, View::new(&t, 1)?.into())?, right / pairs);
+        // Margins −1 and 1 are the same classes.
+        let margins: Vec<f64> = t.iter().map(|t| 2.0 * t - 1.0).collect();
+        assert_eq!(metrics::roc_auc(View::new(&y, 1)?, View::new(&margins, 1)?.into())?, right / pairs);
+    }
+    Ok(())
+}
+
+/// The first rows come first among equals, so that one guess is the class.
+#[test]
+fn top_k_of_equals() -> Result<()> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(9);
+    for classes in 2..7 {
+        let (y, t) = guesses(&mut rng, classes, 200)?;
+        let top = |k| metrics::top_k_accuracy((&y).into(), (&t).into(), k);
+        assert_eq!(top(1)?, metrics::accuracy((&y).into(), (&t).into())?);
+        assert_eq!(top(classes)?, 1.0);
+        assert!((1..classes).all(|k| top(k).expect("k") <= top(k + 1).expect("k")));
+    }
+    let even = DMatrix::from_element(4, 4, 0.25);
+    let t = DMatrix::identity(4, 4);
+    for k in 1..=4 {
+        assert_eq!(metrics::top_k_accuracy((&even).into(), (&t).into(), k)?, k as f64 / 4.0);
+    }
+    Ok(())
+}
+
+/// Certain and right costs next to nothing, certain and wrong −ln ε, and soft targets their share of both.
+#[test]
+fn log_losses_of_certainty() -> Result<()> {
+    let loss = |y: f64, t: f64| metrics::log_loss(View::new(&[y], 1)?, View::new(&[t], 1)?.into());
+    assert_eq!(loss(1.0, 1.0)?, -(1.0 - f64::EPSILON).ln());
+    assert_eq!(loss(0.0, 1.0)?, -f64::EPSILON.ln());
+    assert_eq!(loss(1.0, 0.0)?, -f64::EPSILON.ln());
+    assert_eq!(metrics::log_loss(View::new(&[0.0_f32], 1)?, View::new(&[1.0], 1)?.into())?, -f64::from(f32::EPSILON).ln());
+    assert!((loss(0.25, 0.25)? - (-0.25 * 0.25_f64.ln() - 0.75 * 0.75_f64.ln())).abs() < 1e-15);
+    Ok(())
+}
+
+/// As scikit-learn has it, and so for constants that rounding would not leave constant.
+#[test]
+fn r2_of_constants() -> Result<()> {
+    for value in [0.0_f64, 0.1, -1e300, 1e-300, 12_345.678] {
+        for n in [1, 2, 3, 10, 1000] {
+            let t = vec![value; n];
+            let mut y = t.clone();
+            assert_eq!(metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 1.0, "{value} {n} times");
+            y[0] += value.abs().max(1.0);
+            assert_eq!(metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 0.0, "{value} {n} times");
+            let weights: Vec<f64> = (1..=n).map(|w| 0.3 * w as f64).collect();
+            assert_eq!(metrics::r2(View::new(&y, 1)?, Targets::weighted(View::new(&t, 1)?, &weights)?)?, 0.0, "{value} {n} times");
+        }
+    }
+    // The mean itself scores 0, worse than it below.
+    let t = [1.0, 2.0, 3.0];
+    assert_eq!(metrics::r2(View::new(&[2.0; 3], 1)?, View::new(&t, 1)?.into())?, 0.0);
+    assert_eq!(metrics::r2(View::new(&[3.0, 2.0, 1.0], 1)?, View::new(&t, 1)?.into())?, -3.0);
     Ok(())
 }

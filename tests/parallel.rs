@@ -396,8 +396,8 @@ fn a_loop_by_hand() -> Result<()> {
     let mut batches = chainrule::Batches::in_order(40)?;
     for epoch in 0..2 {
         let mut batches = batches.epoch(&data, epoch);
-        while let Some((x, t)) = batches.next_batch() {
-            by_hand.gradient(x, t, &SoftmaxCrossEntropy::new(), &mut tape)?;
+        while let Some(batch) = batches.next_batch() {
+            by_hand.gradient(batch.x, batch.target.values(), &SoftmaxCrossEntropy::new(), &mut tape)?;
             adam.step(1e-3, by_hand.params_mut(), tape.grads(), &groups)?;
         }
     }

@@ -24,8 +24,8 @@ fn public_types_are_send_and_sync() {
     all!(owned: SumSquaredError, QuadraticCost, MeanSquaredError, MeanAbsoluteError, Huber, LogCosh, Hinge, Reduction);
     all!(owned: SoftmaxCrossEntropy, SigmoidCrossEntropy, CrossEntropy, KlDivergence);
     all!(owned: Sgd<f64>, Adam<f64>, Group, OptimizerState<f64>);
-    all!(owned: Dataset<f64>, Batches<f64>, Scaler<f64>, History, Epoch, metrics::ConfusionMatrix, check::Report, check::Derivative);
-    all!(shared: View<'_, f64>, ViewMut<'_, f64>, At<'_, f64>);
+    all!(owned: Dataset<f64>, Batches<f64>, metrics::Average, Scaler<f64>, History, Epoch, metrics::ConfusionMatrix, check::Report, check::Derivative);
+    all!(shared: View<'_, f64>, ViewMut<'_, f64>, Targets<'_, f64>, chainrule::Batch<'_, f64>, At<'_, f64>);
     fn sent<T: Send + ?Sized>() {}
     sent::<dyn Optimizer<f64>>();
     // What `?` in a function that returns a boxed error, and `anyhow`, ask for.

@@ -326,7 +326,7 @@ fn metrics_in_order() -> Result<()> {
     let (mut net, data) = (net(), data(20));
     let calls = RefCell::new(String::new());
     let metric = |name: &'static str| {
-        |_: View<'_, f64>, _: View<'_, f64>| {
+        |_: View<'_, f64>, _: Targets<'_, f64>| {
             calls.borrow_mut().push_str(name);
             Ok(calls.borrow().len() as f64)
         }
@@ -352,7 +352,7 @@ fn what_metrics_see() -> Result<()> {
     for validated in [false, true] {
         let seen = RefCell::new(vec![]);
         let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(1).metric("seen", |y, t| {
-            seen.borrow_mut().push((y.matrix().into_owned(), t.matrix().into_owned()));
+            seen.borrow_mut().push((y.matrix().into_owned(), t.values().matrix().into_owned()));
             Ok(0.0)
         });
         if validated {

@@ -4,7 +4,7 @@ use super::Dataset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::random::{Purpose, derive, shuffle, stream};
 use crate::real::Real;
-use crate::view::View;
+use crate::view::{Targets, View};
 use alloc::vec::Vec;
 
 /// The mini-batches of a data set, epoch after epoch; the last of an epoch may be smaller. Its buffers are reused.
@@ -17,9 +17,9 @@ use alloc::vec::Vec;
 /// let mut batches = Batches::shuffled(4, 7)?;
 /// let mut epoch = batches.epoch(&data, 0);
 /// let mut sizes = vec![];
-/// while let Some((x, t)) = epoch.next_batch() {
-///     assert_eq!(x.as_slice()[0], t.as_slice()[0]); // inputs and targets stay together
-///     sizes.push(x.cols());
+/// while let Some(batch) = epoch.next_batch() {
+///     assert_eq!(batch.x.as_slice()[0], batch.target.values().as_slice()[0]); // inputs and targets stay together
+///     sizes.push(batch.x.cols());
 /// }
 /// assert_eq!(sizes, [4, 4, 2]);
 /// # Ok::<(), chainrule::Error>(())
@@ -32,6 +32,17 @@ pub struct Batches<T> {
     order: Vec<usize>,
     inputs: Vec<T>,
     targets: Vec<T>,
+    weights: Vec<T>,
+}
+
+/// Samples that a step is made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Batch<'a, T> {
+    /// The inputs, features × batch.
+    pub x: View<'a, T>,
+    /// What the outputs should be, outputs × batch, with the weights of the samples where the data set has weights.
+    pub target: Targets<'a, T>,
 }
 
 impl<T: Real> Batches<T> {
@@ -56,7 +67,7 @@ impl<T: Real> Batches<T> {
         if size == 0 {
             return Err(Error::new(ErrorKind::Value, "size of a batch", "at least 1 sample", 0));
         }
-        Ok(Self { size, seed, order: Vec::new(), inputs: Vec::new(), targets: Vec::new() })
+        Ok(Self { size, seed, order: Vec::new(), inputs: Vec::new(), targets: Vec::new(), weights: Vec::new() })
     }
 
     /// The batches of an epoch over `data`, from the first.
@@ -79,20 +90,22 @@ pub struct EpochBatches<'a, T: Real> {
 }
 
 impl<T: Real> EpochBatches<'_, T> {
-    /// The inputs and targets of the next batch; `None` after the last.
-    pub fn next_batch(&mut self) -> Option<(View<'_, T>, View<'_, T>)> {
-        let Batches { size, seed, order, inputs, targets } = &mut *self.batches;
+    /// The next batch; `None` after the last.
+    pub fn next_batch(&mut self) -> Option<Batch<'_, T>> {
+        let Batches { size, seed, order, inputs, targets, weights } = &mut *self.batches;
         let (first, end) = (self.next, self.data.len().min(self.next.saturating_add(*size)));
         if first >= end {
             return None;
         }
         self.next = end;
-        let (x, t) = (View::from(self.data.inputs()), View::from(self.data.targets()));
+        let (x, t, w) = (View::from(self.data.inputs()), View::from(self.data.targets()), self.data.weights());
         if seed.is_none() {
-            return Some((x.range(first, end), t.range(first, end)));
+            let target = Targets::from_parts(t.range(first, end), w.map(|w| &w[first..end]));
+            return Some(Batch { x: x.range(first, end), target });
         }
         let order = &order[first..end];
-        Some((gather(x, order, inputs), gather(t, order, targets)))
+        let w = w.map(|w| gather(View::from_parts(w, 1, w.len()), order, weights).as_slice());
+        Some(Batch { x: gather(x, order, inputs), target: Targets::from_parts(gather(t, order, targets), w) })
     }
 }
 

@@ -1,15 +1,16 @@
 //! Inputs and their targets.
 
 use super::check_finite;
+use super::labels::labels;
 use crate::error::{Error, ErrorKind, Result};
 use crate::random::{Purpose, derive, shuffle, stream};
 use crate::real::Real;
-use crate::view::View;
-use alloc::{format, vec::Vec};
+use crate::view::{Targets, View, check_weights};
+use alloc::{format, vec, vec::Vec};
 use nalgebra::DMatrix;
 
 /// Samples: inputs (features × samples) and targets (outputs × samples), column j of one belonging to column j of the
-/// other. All numbers are finite; there is at least one sample.
+/// other, and if wanted how much each sample counts. All numbers are finite; there is at least one sample.
 ///
 /// ```
 /// use chainrule::{Dataset, nalgebra::DMatrix};
@@ -24,6 +25,14 @@ use nalgebra::DMatrix;
 pub struct Dataset<T: Real> {
     inputs: DMatrix<T>,
     targets: DMatrix<T>,
+    weights: Option<Vec<T>>,
+}
+
+/// The targets of a data set, with its weights.
+impl<'a, T: Real> From<&'a Dataset<T>> for Targets<'a, T> {
+    fn from(data: &'a Dataset<T>) -> Self {
+        Self::from_parts((&data.targets).into(), data.weights())
+    }
 }
 
 impl<T: Real> Dataset<T> {
@@ -39,7 +48,7 @@ impl<T: Real> Dataset<T> {
             let expected = format!("{} columns, one per sample of the inputs", inputs.ncols());
             return Err(Error::new(ErrorKind::Shape, "targets of Dataset", expected, targets.ncols()));
         }
-        Ok(Self { inputs, targets })
+        Ok(Self { inputs, targets, weights: None })
     }
 
     /// Samples as rows: `inputs` holds `features` numbers per sample, `targets` holds `outputs`, sample after sample, as
@@ -62,6 +71,64 @@ impl<T: Real> Dataset<T> {
         Self::new(matrix(inputs, features, "inputs of Dataset")?, matrix(targets, outputs, "targets of Dataset")?)
     }
 
+    /// The same samples, of which sample j counts `weights[j]` times: what [`Targets`] says of weights. Every part of the data
+    /// set keeps those of its samples.
+    ///
+    /// # Errors
+    /// As [`Targets::weighted`].
+    ///
+    /// ```
+    /// use chainrule::Dataset;
+    /// let data = Dataset::from_rows(&[3.0, 5.0, 5.0, 1.0, 10.0, 2.0], 2, &[75.0, 82.0, 93.0], 1)?.weighted(vec![1.0, 0.5, 2.0])?;
+    /// assert_eq!(data.select(&[2, 0])?.weights(), Some(&[2.0, 1.0][..]));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn weighted(self, weights: Vec<T>) -> Result<Self> {
+        check_weights("Dataset", &weights, self.len())?;
+        Ok(Self { weights: Some(weights), ..self })
+    }
+
+    /// The same samples, each with the weight of its class, instead of those that there were. Classes are columns of
+    /// [`one_hot`](crate::one_hot) targets (0 may be −1), or a single row of 0 and 1 (or −1 and 1).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] for targets that are no classes, [`ErrorKind::Shape`] unless there is one weight per class, two for a
+    /// single row, and as [`Targets::weighted`].
+    ///
+    /// ```
+    /// use chainrule::Dataset;
+    /// let data = Dataset::from_rows(&[3.0, 5.0, 10.0], 1, &[0.0, 1.0, 0.0], 1)?;
+    /// assert_eq!(data.class_weighted(&[1.0, 4.0])?.weights(), Some(&[1.0, 4.0, 1.0][..]));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn class_weighted(self, weights: &[T]) -> Result<Self> {
+        let (labels, classes) = labels("Dataset::class_weighted", (&self.targets).into())?;
+        if weights.len() != classes {
+            let expected = format!("{classes}, one per class");
+            return Err(Error::new(ErrorKind::Shape, "weights of Dataset::class_weighted", expected, weights.len()));
+        }
+        self.weighted(labels.iter().map(|label| weights[*label]).collect())
+    }
+
+    /// [`class_weighted`](Self::class_weighted) by n / (k·nᵢ), of n samples with k classes nᵢ samples in class i: all classes count
+    /// the same, and the weights sum to n (scikit-learn's `balanced`). A class without a sample is none of the k.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] for targets that are no classes.
+    ///
+    /// ```
+    /// use chainrule::Dataset;
+    /// let data = Dataset::from_rows(&[3.0, 5.0, 10.0, 4.0], 1, &[0.0, 1.0, 0.0, 0.0], 1)?;
+    /// assert_eq!(data.balanced()?.weights(), Some(&[2.0 / 3.0, 2.0, 2.0 / 3.0, 2.0 / 3.0][..]));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn balanced(self) -> Result<Self> {
+        let (labels, classes) = labels("Dataset::balanced", (&self.targets).into())?;
+        let counts = count(&labels, classes);
+        let share = labels.len() as f64 / counts.iter().filter(|count| **count > 0).count() as f64;
+        self.weighted(labels.iter().map(|label| T::of(share / counts[*label] as f64)).collect())
+    }
+
     /// The inputs, features × samples.
     pub fn inputs(&self) -> &DMatrix<T> {
         &self.inputs
@@ -70,6 +137,11 @@ impl<T: Real> Dataset<T> {
     /// The targets, outputs × samples.
     pub fn targets(&self) -> &DMatrix<T> {
         &self.targets
+    }
+
+    /// One weight per sample; `None` where all count the same.
+    pub fn weights(&self) -> Option<&[T]> {
+        self.weights.as_deref()
     }
 
     /// The number of samples, at least 1.
@@ -99,7 +171,23 @@ impl<T: Real> Dataset<T> {
         if let Some(index) = indices.iter().find(|index| **index >= self.len()) {
             return Err(Error::new(ErrorKind::Value, "Dataset::select", format!("indices below {}", self.len()), index));
         }
-        Ok(Self { inputs: self.inputs.select_columns(indices), targets: self.targets.select_columns(indices) })
+        Ok(self.pick(indices))
+    }
+
+    /// [`select`](Self::select), where the indices are known to be sound.
+    fn pick(&self, indices: &[usize]) -> Self {
+        Self {
+            inputs: self.inputs.select_columns(indices),
+            targets: self.targets.select_columns(indices),
+            weights: self.weights.as_ref().map(|weights| indices.iter().map(|index| weights[*index]).collect()),
+        }
+    }
+
+    /// The numbers of all samples, in an order that `seed` decides.
+    fn shuffled(&self, seed: u64) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        shuffle(&mut order, stream(derive(seed, Purpose::Split, 0)));
+        order
     }
 
     /// Two parts, shuffled by `seed`: the first has `fraction` of the samples, rounded, and each at least one.
@@ -115,20 +203,133 @@ impl<T: Real> Dataset<T> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn split(&self, fraction: f64, seed: u64) -> Result<(Self, Self)> {
-        if !(fraction > 0.0 && fraction < 1.0) {
-            return Err(Error::new(ErrorKind::Value, "Dataset::split", "a fraction between 0 and 1", fraction));
-        }
-        if self.len() < 2 {
-            return Err(Error::new(ErrorKind::Empty, "Dataset::split", "at least 2 samples", self.len()));
-        }
-        let mut order: Vec<usize> = (0..self.len()).collect();
-        shuffle(&mut order, stream(derive(seed, Purpose::Split, 0)));
-        let rounded = (fraction * self.len() as f64 + 0.5) as usize;
-        let (first, second) = order.split_at(rounded.clamp(1, self.len() - 1));
-        Ok((self.select(first)?, self.select(second)?))
+        let first = self.first_part("Dataset::split", fraction)?;
+        let order = self.shuffled(seed);
+        let (first, second) = order.split_at(first);
+        Ok((self.pick(first), self.pick(second)))
     }
 
-    /// The same samples with other inputs: how a scaler is applied.
+    /// [`split`](Self::split) that keeps the proportions of the classes: each part has at least one sample of every class that
+    /// there is, and of each class as near to its share as whole samples allow (the method of largest remainders, ties to the
+    /// first class). Classes as in [`class_weighted`](Self::class_weighted).
+    ///
+    /// # Errors
+    /// As [`split`](Self::split); [`ErrorKind::Value`] for targets that are no classes, [`ErrorKind::Empty`] for a class with a
+    /// single sample, or a part with fewer samples than there are classes.
+    ///
+    /// ```
+    /// use chainrule::{Dataset, metrics, nalgebra::DMatrix, one_hot};
+    /// let labels = [0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2];
+    /// let data = Dataset::<f64>::new(DMatrix::from_fn(1, 12, |_, j| j as f64), one_hot(&labels, 3)?)?;
+    /// let (train, test) = data.stratified_split(2.0 / 3.0, 42)?;
+    /// let mut labels = metrics::classes(test.targets())?;
+    /// labels.sort();
+    /// assert_eq!((train.len(), labels), (8, vec![0, 0, 1, 2]));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn stratified_split(&self, fraction: f64, seed: u64) -> Result<(Self, Self)> {
+        let place = "Dataset::stratified_split";
+        let first = self.first_part(place, fraction)?;
+        let (labels, classes) = labels(place, (&self.targets).into())?;
+        let counts = count(&labels, classes);
+        check_counts(place, &counts, 2)?;
+        let present = counts.iter().filter(|count| **count > 0).count();
+        for part in [first, self.len() - first] {
+            if part < present {
+                return Err(Error::new(ErrorKind::Empty, place, format!("parts of at least {present} samples, one per class"), part));
+            }
+        }
+        let mut open = quotas(&counts, first);
+        let (mut parts, order) = ([Vec::with_capacity(first), Vec::with_capacity(self.len() - first)], self.shuffled(seed));
+        for sample in order {
+            let open = &mut open[labels[sample]];
+            parts[usize::from(*open == 0)].push(sample);
+            *open = open.saturating_sub(1);
+        }
+        let [first, second] = parts;
+        Ok((self.pick(&first), self.pick(&second)))
+    }
+
+    /// How many samples `fraction` of them are.
+    fn first_part(&self, place: &str, fraction: f64) -> Result<usize> {
+        if !(fraction > 0.0 && fraction < 1.0) {
+            return Err(Error::new(ErrorKind::Value, place, "a fraction between 0 and 1", fraction));
+        }
+        if self.len() < 2 {
+            return Err(Error::new(ErrorKind::Empty, place, "at least 2 samples", self.len()));
+        }
+        let rounded = (fraction * self.len() as f64 + 0.5) as usize;
+        Ok(rounded.clamp(1, self.len() - 1))
+    }
+
+    /// The k pairs (training, validation) of a cross-validation, shuffled by `seed` and made one at a time: every sample is
+    /// in one validation part, and their sizes differ by at most 1.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] unless `k` is from 2 to the number of samples.
+    ///
+    /// ```
+    /// use chainrule::{Dataset, nalgebra::DMatrix};
+    /// let data = Dataset::new(DMatrix::from_fn(1, 10, |_, j| j as f64), DMatrix::zeros(1, 10))?;
+    /// let sizes: Vec<_> = data.k_fold(3, 42)?.map(|(train, validation)| (train.len(), validation.len())).collect();
+    /// assert_eq!(sizes, [(6, 4), (7, 3), (7, 3)]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn k_fold(&self, k: usize, seed: u64) -> Result<impl ExactSizeIterator<Item = (Self, Self)>> {
+        self.folds("Dataset::k_fold", k, seed, |_| Ok(()))
+    }
+
+    /// [`k_fold`](Self::k_fold) that keeps the proportions of the classes: of each class, too, the numbers of samples in two
+    /// validation parts differ by at most 1. Classes as in [`class_weighted`](Self::class_weighted).
+    ///
+    /// # Errors
+    /// As [`k_fold`](Self::k_fold); [`ErrorKind::Value`] for targets that are no classes, [`ErrorKind::Empty`] for a class with
+    /// fewer than `k` samples.
+    ///
+    /// ```
+    /// use chainrule::{Dataset, nalgebra::DMatrix};
+    /// let data = Dataset::new(DMatrix::from_fn(1, 9, |_, j| j as f64), DMatrix::from_fn(1, 9, |_, j| f64::from(j < 3)))?;
+    /// for (train, validation) in data.stratified_k_fold(3, 42)? {
+    ///     assert_eq!((train.targets().sum(), validation.targets().sum()), (2.0, 1.0));
+    /// }
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn stratified_k_fold(&self, k: usize, seed: u64) -> Result<impl ExactSizeIterator<Item = (Self, Self)>> {
+        let place = "Dataset::stratified_k_fold";
+        self.folds(place, k, seed, move |order| {
+            let (labels, classes) = labels(place, (&self.targets).into())?;
+            check_counts(place, &count(&labels, classes), k)?;
+            order.sort_by_key(|sample| labels[*sample]);
+            Ok(())
+        })
+    }
+
+    /// Deals the samples, shuffled and then arranged, to `k` folds in turn.
+    fn folds(
+        &self,
+        place: &str,
+        k: usize,
+        seed: u64,
+        arrange: impl FnOnce(&mut [usize]) -> Result<()>,
+    ) -> Result<impl ExactSizeIterator<Item = (Self, Self)>> {
+        if k < 2 || k > self.len() {
+            let expected = format!("from 2 folds to {}, one per sample", self.len());
+            return Err(Error::new(ErrorKind::Value, place, expected, k));
+        }
+        let order = self.shuffled(seed);
+        let mut dealt = order.clone();
+        arrange(&mut dealt)?;
+        let mut fold_of = vec![0; self.len()];
+        for (position, sample) in dealt.into_iter().enumerate() {
+            fold_of[sample] = position % k;
+        }
+        Ok((0..k).map(move |fold| {
+            let (validation, train): (Vec<_>, Vec<_>) = order.iter().partition(|sample| fold_of[**sample] == fold);
+            (self.pick(&train), self.pick(&validation))
+        }))
+    }
+
+    /// The same samples, targets and weights with other inputs: how a scaler is applied.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -142,14 +343,57 @@ impl<T: Real> Dataset<T> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn with_inputs(&self, inputs: DMatrix<T>) -> Result<Self> {
-        Self::new(inputs, self.targets.clone())
+        Ok(Self { weights: self.weights.clone(), ..Self::new(inputs, self.targets.clone())? })
     }
 
-    /// The same samples with other targets.
+    /// The same samples, inputs and weights with other targets.
     ///
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_targets(&self, targets: DMatrix<T>) -> Result<Self> {
-        Self::new(self.inputs.clone(), targets)
+        Ok(Self { weights: self.weights.clone(), ..Self::new(self.inputs.clone(), targets)? })
+    }
+}
+
+/// How many samples each class has.
+fn count(labels: &[usize], classes: usize) -> Vec<usize> {
+    let mut counts = vec![0; classes];
+    for label in labels {
+        counts[*label] += 1;
+    }
+    counts
+}
+
+/// Every class that has a sample must have `least` of them.
+fn check_counts(place: &str, counts: &[usize], least: usize) -> Result<()> {
+    match counts.iter().position(|count| (1..least).contains(count)) {
+        None => Ok(()),
+        Some(class) => {
+            Err(Error::new(ErrorKind::Empty, format!("class {class} of {place}"), format!("at least {least} samples"), counts[class]))
+        }
+    }
+}
+
+/// How many of the samples of each class go to a part of `total`: their share, rounded so that the sum is right and, of each
+/// class with samples, between 1 and all but 1. The shares are compared as whole multiples of 1/n.
+fn quotas(counts: &[usize], total: usize) -> Vec<usize> {
+    let n: usize = counts.iter().sum();
+    let whole = |count: usize| (count as u128 * total as u128 / n as u128) as usize;
+    let mut quotas: Vec<usize> = counts.iter().map(|count| whole(*count).clamp(1.min(*count), count.saturating_sub(1))).collect();
+    let lacking = |quotas: &[usize], class: usize| counts[class] as i128 * total as i128 - quotas[class] as i128 * n as i128;
+    loop {
+        let given: usize = quotas.iter().sum();
+        // The part has at least one sample per class, and so has the rest: some class has room.
+        if given < total {
+            let room = (0..counts.len()).rev().filter(|class| quotas[*class] + 1 < counts[*class]);
+            let Some(class) = room.max_by_key(|class| lacking(&quotas, *class)) else { return quotas };
+            quotas[class] += 1;
+        } else if given > total {
+            let room = (0..counts.len()).filter(|class| quotas[*class] > 1);
+            let Some(class) = room.min_by_key(|class| lacking(&quotas, *class)) else { return quotas };
+            quotas[class] -= 1;
+        } else {
+            return quotas;
+        }
     }
 }

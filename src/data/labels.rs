@@ -2,7 +2,8 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::real::{Real, zeros};
-use alloc::format;
+use crate::view::View;
+use alloc::{format, string::ToString, vec::Vec};
 use nalgebra::DMatrix;
 
 /// Class labels 0..classes as columns that are 1 at the label and 0 elsewhere, classes × samples.
@@ -29,4 +30,30 @@ pub fn one_hot<T: Real>(labels: &[usize], classes: usize) -> Result<DMatrix<T>> 
         column[*label] = T::one();
     }
     Ok(DMatrix::from_vec(classes, labels.len(), targets))
+}
+
+/// The class of a sample: the row of the largest number, the first where there are several; of a single row, 1 from
+/// `threshold` on and 0 below.
+pub(crate) fn class_of<T: Real>(column: &[T], threshold: T) -> usize {
+    match column {
+        [single] => usize::from(*single >= threshold),
+        _ => (1..column.len()).fold(0, |best, row| if column[row] > column[best] { row } else { best }),
+    }
+}
+
+/// The labels of targets that are classes, and the number of classes: of columns with one 1, the others 0 or −1, or of a single row
+/// of such numbers.
+pub(super) fn labels<T: Real>(place: &str, targets: View<'_, T>) -> Result<(Vec<usize>, usize)> {
+    let mut labels = Vec::with_capacity(targets.cols());
+    for (sample, column) in targets.iter().enumerate() {
+        let ones = column.iter().filter(|t| **t == T::one()).count();
+        let others = column.iter().filter(|t| **t == T::zero() || **t == -T::one()).count();
+        if ones + others != column.len() || ones > 1 || (ones == 0 && column.len() > 1) {
+            let expected = "a class: a 1 among 0 or −1, or of a single row 0 or 1 (−1 or 1)";
+            let given = column.iter().take(10).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(Error::new(ErrorKind::Value, format!("targets of {place}, column {sample}"), expected, given));
+        }
+        labels.push(class_of(column, T::of(0.5)));
+    }
+    Ok((labels, targets.rows().max(2)))
 }

@@ -1,13 +1,26 @@
-//! Data sets, mini-batches, and what is done to data before training.
+//! Data sets, where they come from, mini-batches, and what is done to data before training.
 
+mod array;
 mod batches;
+mod bytes;
+#[cfg(feature = "csv")]
+mod csv;
 mod dataset;
+mod idx;
 mod labels;
+mod npy;
+mod npz;
 mod scaler;
 
-pub use batches::{Batches, EpochBatches};
+pub use batches::{Batch, Batches, EpochBatches};
+#[cfg(feature = "csv")]
+pub use csv::{Column, Csv, Table};
 pub use dataset::Dataset;
+pub use idx::read_idx;
+pub(crate) use labels::class_of;
 pub use labels::one_hot;
+pub use npy::{read_npy, write_npy};
+pub use npz::read_npz;
 pub use scaler::Scaler;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -21,11 +34,17 @@ fn check_finite<T: Real>(place: &str, x: View<'_, T>) -> Result<()> {
         let given = shape(x.shape());
         return Err(Error::new(ErrorKind::Empty, place, "at least 1 row and 1 column (sample)", given));
     }
-    match x.as_slice().iter().position(|v| !v.is_finite()) {
+    check_each(place, x, "a finite number", |v| v.is_finite())
+}
+
+/// Every number of `x` must satisfy `ok`.
+pub(crate) fn check_each<T: Real>(place: &str, x: View<'_, T>, expected: &str, ok: impl Fn(T) -> bool) -> Result<()> {
+    match x.as_slice().iter().position(|v| !ok(*v)) {
         None => Ok(()),
         Some(index) => {
-            let place = format!("{place}, row {}, column {}", index % x.rows(), index / x.rows());
-            Err(Error::new(ErrorKind::NotFinite, place, "a finite number", x.as_slice()[index]))
+            let (place, given) = (format!("{place}, row {}, column {}", index % x.rows(), index / x.rows()), x.as_slice()[index]);
+            let kind = if given.is_finite() { ErrorKind::Value } else { ErrorKind::NotFinite };
+            Err(Error::new(kind, place, expected, given))
         }
     }
 }

@@ -1,21 +1,21 @@
 //! The training loop.
 
 use super::history::{Epoch, History};
-use crate::data::{Batches, Dataset};
+use crate::data::{Batch, Batches, Dataset};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{Loss, Reduction};
 use crate::optim::{Group, Optimizer, OptimizerState};
 use crate::real::Real;
 use crate::sequential::Sequential;
 use crate::tape::Tape;
-use crate::view::View;
+use crate::view::{Targets, View};
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::fmt;
 use core::ops::ControlFlow;
 use nalgebra::DMatrix;
 
 /// A measure of predictions against targets, such as [`metrics::accuracy`](crate::metrics::accuracy).
-type Metric<'a, T> = Box<dyn FnMut(View<'_, T>, View<'_, T>) -> Result<f64> + 'a>;
+type Metric<'a, T> = Box<dyn FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + 'a>;
 
 /// What is told of each epoch, and says whether training goes on.
 type Callback<'a> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'a>;
@@ -149,10 +149,10 @@ impl<'a, T: Real> Trainer<'a, T> {
         Self { validation: Some(data), ..self }
     }
 
-    /// A metric to compute after each epoch, of the predictions (after the loss's [`link`](Loss::link)) and the targets,
-    /// on the validation data, or without it on the training data.
+    /// A metric to compute after each epoch, of the predictions (after the loss's [`link`](Loss::link)) and the targets
+    /// with their weights, on the validation data, or without it on the training data.
     #[must_use]
-    pub fn metric(mut self, name: impl Into<String>, metric: impl FnMut(View<'_, T>, View<'_, T>) -> Result<f64> + 'a) -> Self {
+    pub fn metric(mut self, name: impl Into<String>, metric: impl FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + 'a) -> Self {
         self.metrics.push((name.into(), Box::new(metric)));
         self
     }
@@ -243,8 +243,8 @@ impl<'a, T: Real> Trainer<'a, T> {
         let sum = tape.on_threads(&net.layout().clone(), self.batch.min(data.len()), |tape| {
             let (mut sum, mut batch) = (0.0, 0);
             let mut batches = batches.epoch(data, epoch as u64);
-            while let Some((x, target)) = batches.next_batch() {
-                let cost = net.at(net.params())?.gradient_unchecked(x, target, loss, tape).as_f64();
+            while let Some(Batch { x, target }) = batches.next_batch() {
+                let cost = net.at(net.params())?.gradient_unchecked(x, target.values(), loss, tape).as_f64();
                 if !cost.is_finite() {
                     let place = format!("epoch {epoch}, batch {batch}");
                     let kind = ErrorKind::Diverged { epoch, batch };
@@ -284,7 +284,7 @@ impl<'a, T: Real> Trainer<'a, T> {
         }
         self.loss.link((&mut y).into());
         for (name, metric) in &mut self.metrics {
-            epoch.metrics.push((name.clone(), metric((&y).into(), judged.targets().into())?));
+            epoch.metrics.push((name.clone(), metric((&y).into(), judged.into())?));
         }
         Ok(epoch)
     }

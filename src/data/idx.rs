@@ -1,0 +1,55 @@
+//! The format of MNIST.
+
+use super::array::{Array, Element};
+use super::bytes::{Bytes, wrong};
+use crate::error::{ErrorKind, Result};
+use crate::real::Real;
+use alloc::{format, vec::Vec};
+use nalgebra::DMatrix;
+
+/// Reads a file in the IDX format, in which [MNIST](http://yann.lecun.com/exdb/mnist/) came (its page defines it): the entries of
+/// the first axis become columns, the other axes are flattened. A file of 60 000 images of 28 × 28 pixels gives
+/// 784 × 60 000, row after row of an image, one of labels 1 × 60 000. Numbers of all six types become the nearest of `T`.
+///
+/// Nothing is allocated before the data are found to be as many as the header says.
+///
+/// # Errors
+/// [`ErrorKind::Parse`] where the bytes are no IDX file, [`ErrorKind::Shape`] where there are fewer or more data than it says.
+///
+/// ```
+/// use chainrule::{one_hot, read_idx};
+///
+/// // With files: let images = read_idx(&std::fs::read("train-images-idx3-ubyte")?)?;
+/// let images = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 255, 0, 0, 51]; // 2 images of 2 × 1 bytes
+/// let x = read_idx::<f32>(&images)? / 255.0;
+/// assert_eq!((x.nrows(), x.column(1).as_slice()), (2, &[0.0, 0.2][..]));
+///
+/// let labels = [0, 0, 8, 1, 0, 0, 0, 2, 1, 0];
+/// let labels: Vec<usize> = read_idx::<f32>(&labels)?.iter().map(|label| *label as usize).collect();
+/// assert_eq!(one_hot::<f32>(&labels, 2)?.as_slice(), [0.0, 1.0, 1.0, 0.0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn read_idx<T: Real>(bytes: &[u8]) -> Result<DMatrix<T>> {
+    let place = "read_idx";
+    let mut bytes = Bytes::new(place, bytes);
+    let [zero, null, code, axes] = bytes.array("an IDX file, which starts with 4 bytes")?;
+    let element = match code {
+        0x08 => Element::U8,
+        0x09 => Element::I8,
+        0x0b => Element::I16,
+        0x0c => Element::I32,
+        0x0d => Element::F32,
+        0x0e => Element::F64,
+        _ => return wrong(ErrorKind::Parse, place, "a type of number 8, 9, 11, 12, 13 or 14 in byte 2", code),
+    };
+    if (zero, null) != (0, 0) || axes == 0 {
+        let given = format!("{:?}", [zero, null, code, axes]);
+        return wrong(ErrorKind::Parse, place, "an IDX file, which starts with 0, 0, the type and at least 1 axis", given);
+    }
+    let mut shape = Vec::with_capacity(axes.into());
+    for _ in 0..axes {
+        let size = u32::from_be_bytes(bytes.array(&format!("the sizes of {axes} axes"))?);
+        shape.push(usize::try_from(size).unwrap_or(usize::MAX));
+    }
+    Array { element, big_endian: true, fortran: false, shape }.matrix(place, bytes.rest())
+}

@@ -1,0 +1,241 @@
+//! Metrics of classes.
+
+use super::confusion::{Average, ConfusionMatrix};
+use super::{average, check, weights};
+use crate::data::{check_each, class_of};
+use crate::error::{Error, ErrorKind, Result};
+use crate::real::{Real, is_nan};
+use crate::view::{Targets, View, shape};
+use alloc::{format, vec::Vec};
+use core::cmp::Ordering;
+
+/// The class of each sample: the row of the largest number, the first where there are several; of a single row, 1 from
+/// ½ on and 0 below.
+///
+/// # Errors
+/// [`ErrorKind::Empty`] without a sample or a row, [`ErrorKind::NotFinite`] for NaN.
+///
+/// ```
+/// use chainrule::{metrics, nalgebra::DMatrix};
+/// let y = DMatrix::from_column_slice(3, 2, &[0.1, 0.7, 0.2, 0.5, 0.3, 0.2]);
+/// assert_eq!(metrics::classes(&y)?, [1, 0]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn classes<'y, T: Real>(y: impl Into<View<'y, T>>) -> Result<Vec<usize>> {
+    classes_from(y.into(), 0.5)
+}
+
+/// [`classes`], where a single row means 1 from `threshold` on.
+fn classes_from<T: Real>(y: View<'_, T>, threshold: f64) -> Result<Vec<usize>> {
+    if y.rows() == 0 || y.cols() == 0 {
+        let given = shape(y.shape());
+        return Err(Error::new(ErrorKind::Empty, "metrics::classes", "at least 1 row and 1 column (sample)", given));
+    }
+    check_each("metrics::classes", y, "a number", |v| !is_nan(v))?;
+    Ok(y.iter().map(|column| class_of(column, T::of(threshold))).collect())
+}
+
+/// The classes of the predictions, and those of the targets.
+pub(super) fn both_classes<T: Real>(
+    place: &str,
+    y: View<'_, T>,
+    target: Targets<'_, T>,
+    threshold: f64,
+) -> Result<(Vec<usize>, Vec<usize>)> {
+    check(place, y, target)?;
+    let predicted = classes_from(y, threshold).map_err(|error| error.within("predictions"))?;
+    let actual = classes_from(target.values(), threshold).map_err(|error| error.within("targets"))?;
+    Ok((predicted, actual))
+}
+
+/// The fraction of samples whose [class](classes) is that of their target. Predictions are probabilities or scores of
+/// classes, one row each, or one row of probabilities; targets likewise. For one row of margins with targets −1 and 1
+/// take [`margin_accuracy`].
+///
+/// # Errors
+/// As [`classes`]; [`ErrorKind::Shape`] when the shapes differ, [`ErrorKind::Value`] when all weights are 0.
+///
+/// ```
+/// use chainrule::{metrics, nalgebra::DMatrix};
+/// let y = DMatrix::from_column_slice(2, 2, &[0.9, 0.1, 0.8, 0.2]);
+/// let t = DMatrix::from_column_slice(2, 2, &[1.0, 0.0, 0.0, 1.0]);
+/// assert_eq!(metrics::accuracy((&y).into(), (&t).into())?, 0.5);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn accuracy<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+    accuracy_from("metrics::accuracy", y, target, 0.5)
+}
+
+/// As [`accuracy`], for margins: a single row means its class from 0 on, as with [`Hinge`](crate::Hinge).
+///
+/// # Errors
+/// As [`accuracy`].
+///
+/// ```
+/// use chainrule::{View, metrics};
+/// let (y, t) = ([0.3, -2.0, 0.1], [1.0, -1.0, -1.0]);
+/// assert_eq!(metrics::margin_accuracy(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 2.0 / 3.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn margin_accuracy<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+    accuracy_from("metrics::margin_accuracy", y, target, 0.0)
+}
+
+fn accuracy_from<T: Real>(place: &str, y: View<'_, T>, target: Targets<'_, T>, threshold: f64) -> Result<f64> {
+    let (predicted, actual) = both_classes(place, y, target, threshold)?;
+    Ok(average(target, predicted.iter().zip(&actual).map(|(p, a)| f64::from(p == a))))
+}
+
+/// The fraction of samples whose class is among their `k` largest scores. Of equal scores the first rows come first, so that
+/// k = 1 is [`accuracy`]; scikit-learn takes the last.
+///
+/// # Errors
+/// As [`accuracy`]; [`ErrorKind::Value`] unless `k` is from 1 to the number of classes, [`ErrorKind::Shape`] for a single row.
+///
+/// ```
+/// use chainrule::{metrics, nalgebra::DMatrix, one_hot};
+/// let y = DMatrix::from_column_slice(3, 2, &[0.1, 0.7, 0.2, 0.5, 0.3, 0.2]);
+/// let t = one_hot(&[2, 2], 3)?;
+/// assert_eq!(metrics::top_k_accuracy((&y).into(), (&t).into(), 2)?, 0.5);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn top_k_accuracy<T: Real>(y: View<'_, T>, target: Targets<'_, T>, k: usize) -> Result<f64> {
+    let place = "metrics::top_k_accuracy";
+    let (_, actual) = both_classes(place, y, target, 0.5)?;
+    if y.rows() < 2 {
+        return Err(Error::new(ErrorKind::Shape, place, "at least 2 rows (classes)", y.rows()));
+    }
+    if k == 0 || k > y.rows() {
+        return Err(Error::new(ErrorKind::Value, format!("k of {place}"), format!("from 1 to {}", y.rows()), k));
+    }
+    let among = |scores: &[T], class: usize| {
+        let before = scores[..class].iter().filter(|score| **score >= scores[class]).count();
+        before + scores[class + 1..].iter().filter(|score| **score > scores[class]).count() < k
+    };
+    Ok(average(target, y.iter().zip(&actual).map(|(scores, class)| f64::from(among(scores, *class)))))
+}
+
+/// Of the samples taken for a class, the fraction that belong to it: TP / (TP + FP), 0 where there are none (as
+/// scikit-learn's `zero_division=0`). [`ConfusionMatrix`] gives this, [`recall`] and [`f1`] of all classes at once.
+///
+/// # Errors
+/// As [`accuracy`]; [`ErrorKind::Value`] for a class that there is not.
+///
+/// ```
+/// use chainrule::{View, metrics, metrics::Average};
+/// let (y, t) = ([0.9, 0.8, 0.7, 0.2], [1.0, 0.0, 1.0, 0.0]);
+/// assert_eq!(metrics::precision(View::new(&y, 1)?, View::new(&t, 1)?.into(), Average::Class(1))?, 2.0 / 3.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn precision<T: Real>(y: View<'_, T>, target: Targets<'_, T>, average: Average) -> Result<f64> {
+    ConfusionMatrix::of(y, target)?.precision(average)
+}
+
+/// Of the samples of a class, the fraction taken for it: TP / (TP + FN), 0 where there are none.
+///
+/// # Errors
+/// As [`precision`].
+///
+/// ```
+/// use chainrule::{View, metrics, metrics::Average};
+/// let (y, t) = ([0.9, 0.8, 0.7, 0.2], [1.0, 0.0, 1.0, 0.0]);
+/// assert_eq!(metrics::recall(View::new(&y, 1)?, View::new(&t, 1)?.into(), Average::Class(1))?, 1.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn recall<T: Real>(y: View<'_, T>, target: Targets<'_, T>, average: Average) -> Result<f64> {
+    ConfusionMatrix::of(y, target)?.recall(average)
+}
+
+/// The harmonic mean of [`precision`] and [`recall`]: 2·TP / (2·TP + FP + FN), 0 where there are none. A macro average
+/// is that of the classes' F1, as scikit-learn has it, not the F1 of two averages.
+///
+/// # Errors
+/// As [`precision`].
+///
+/// ```
+/// use chainrule::{View, metrics, metrics::Average};
+/// let (y, t) = ([0.9, 0.8, 0.7, 0.2], [1.0, 0.0, 1.0, 0.0]);
+/// assert_eq!(metrics::f1(View::new(&y, 1)?, View::new(&t, 1)?.into(), Average::Class(1))?, 0.8);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn f1<T: Real>(y: View<'_, T>, target: Targets<'_, T>, average: Average) -> Result<f64> {
+    ConfusionMatrix::of(y, target)?.f1(average)
+}
+
+/// The average of −Σⱼ tⱼ ln yⱼ, of one row −t ln y − (1−t) ln(1−y): predictions are probabilities, as a network gives them after
+/// [`Loss::link`](crate::Loss::link), and targets classes or probabilities of them. As in scikit-learn, probabilities are first
+/// brought into [ε, 1 − ε], with ε the epsilon of `T`, so that one certain mistake does not cost ∞; and they need not sum to 1.
+///
+/// # Errors
+/// As [`accuracy`]; [`ErrorKind::Value`] for predictions or targets outside [0, 1].
+///
+/// ```
+/// use chainrule::{metrics, nalgebra::DMatrix, one_hot};
+/// let y = DMatrix::from_column_slice(2, 4, &[0.1, 0.9, 0.9, 0.1, 0.8, 0.2, 0.35, 0.65]);
+/// let t = one_hot(&[1, 0, 0, 1], 2)?;
+/// let loss: f64 = metrics::log_loss((&y).into(), (&t).into())?;
+/// assert!((loss - 0.216_16).abs() < 1e-5);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn log_loss<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+    let place = "metrics::log_loss";
+    check(place, y, target)?;
+    let probability = |v: T| v >= T::zero() && v <= T::one();
+    check_each(&format!("predictions of {place}"), y, "a probability in [0, 1]", probability)?;
+    check_each(&format!("targets of {place}"), target.values(), "a probability in [0, 1]", probability)?;
+    let eps = T::default_epsilon().as_f64();
+    // Where t is 0, nothing is added.
+    let term = |t: f64, y: f64| if t == 0.0 { 0.0 } else { -t * libm::log(y.clamp(eps, 1.0 - eps)) };
+    let cost = |(y, t): (&[T], &[T])| match (y, t) {
+        ([y], [t]) => term(t.as_f64(), y.as_f64()) + term(1.0 - t.as_f64(), 1.0 - y.as_f64()),
+        _ => y.iter().zip(t).map(|(y, t)| term(t.as_f64(), y.as_f64())).sum(),
+    };
+    Ok(average(target, y.iter().zip(target.values().iter()).map(cost)))
+}
+
+/// The area under the receiver operating characteristic: how often a sample of the class scores above one that is not of it,
+/// equal scores counting half (Hanley & McNeil 1982). Scores need not be probabilities. Of one row, targets are 1 from ½ on, so
+/// that −1 and 1 will do; of several rows it is the plain average over the classes, each against the rest (scikit-learn's
+/// `multi_class="ovr"`).
+///
+/// # Errors
+/// As [`accuracy`]; [`ErrorKind::Value`] for a class without a sample or that has them all (of a weight above 0).
+///
+/// ```
+/// use chainrule::{View, metrics};
+/// let (y, t) = ([0.1, 0.4, 0.35, 0.8], [0.0, 0.0, 1.0, 1.0]);
+/// assert_eq!(metrics::roc_auc(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 0.75);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn roc_auc<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+    let place = "metrics::roc_auc";
+    let (_, actual) = both_classes(place, y, target, 0.5)?;
+    let weights: Vec<f64> = weights(target).collect();
+    let mut order: Vec<usize> = (0..y.cols()).collect();
+    let score = |sample: usize, row: usize| y.as_slice()[sample * y.rows() + row];
+    let mut sum = 0.0;
+    for row in 0..y.rows() {
+        let class = if y.rows() == 1 { 1 } else { row };
+        order.sort_unstable_by(|a, b| {
+            let by_score = score(*a, row).partial_cmp(&score(*b, row)).unwrap_or(Ordering::Equal);
+            by_score.then(a.cmp(b))
+        });
+        // Σ over scores, from the lowest, of (others below + half of the others that score the same) · those of the class.
+        let (mut area, mut below, mut above) = (0.0, 0.0, 0.0);
+        for equal in order.chunk_by(|a, b| score(*a, row) == score(*b, row)) {
+            let (mut of_class, mut others) = (0.0, 0.0);
+            for sample in equal {
+                *(if actual[*sample] == class { &mut of_class } else { &mut others }) += weights[*sample];
+            }
+            area += of_class * (below + 0.5 * others);
+            (above, below) = (above + of_class, below + others);
+        }
+        for (what, weight) in [("a sample", above), ("a sample of another class", below)] {
+            if weight == 0.0 {
+                return Err(Error::new(ErrorKind::Value, format!("class {class} of {place}"), what, "none"));
+            }
+        }
+        sum += area / (above * below);
+    }
+    Ok(sum / y.rows() as f64)
+}

@@ -1,0 +1,48 @@
+//! How good predictions are, in units that people read.
+//!
+//! A metric takes predictions and [`Targets`], which may carry weights: averages are then Σwᵢ·mᵢ / Σwᵢ, and counts are sums of
+//! weights, as with scikit-learn's `sample_weight`. All numbers are added in `f64`, sample after sample. A function of predictions and
+//! targets alone can be given to [`Trainer::metric`](crate::Trainer::metric) by name, one with a setting in a closure:
+//!
+//! ```
+//! use chainrule::prelude::*;
+//! use chainrule::metrics::Average;
+//!
+//! let trainer: Trainer<f64> = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
+//!     .metric("accuracy", metrics::accuracy)
+//!     .metric("F1", |y, t| metrics::f1(y, t, Average::Macro));
+//! ```
+
+mod classification;
+mod confusion;
+mod regression;
+
+pub use classification::{accuracy, classes, f1, log_loss, margin_accuracy, precision, recall, roc_auc, top_k_accuracy};
+pub use confusion::{Average, ConfusionMatrix};
+pub use regression::{max_error, mean_absolute_error, mean_squared_error, r2, root_mean_squared_error};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::loss::check_pair;
+use crate::real::Real;
+use crate::view::{Targets, View};
+
+/// The weight of each sample, 1 without weights.
+fn weights<T: Real>(target: Targets<'_, T>) -> impl Iterator<Item = f64> + Clone {
+    (0..target.values().cols()).map(move |sample| target.weights().map_or(1.0, |weights| weights[sample].as_f64()))
+}
+
+/// Σwᵢ·mᵢ / Σwᵢ, first to last.
+fn average<T: Real>(target: Targets<'_, T>, measures: impl Iterator<Item = f64>) -> f64 {
+    let (sum, total) = weights(target).zip(measures).fold((0.0, 0.0), |(sum, total), (w, m)| (sum + w * m, total + w));
+    sum / total
+}
+
+/// Predictions and targets must have the same shape, and a sample must count.
+fn check<T: Real>(place: &str, y: View<'_, T>, target: Targets<'_, T>) -> Result<()> {
+    check_pair(place, y, target.values())?;
+    if weights(target).any(|w| w > 0.0) {
+        return Ok(());
+    }
+    // Of a whole data set that cannot be, of a part of it it can.
+    Err(Error::new(ErrorKind::Value, place, "at least 1 weight above 0", "none"))
+}

@@ -1,0 +1,131 @@
+//! Metrics of numbers.
+
+use super::{average, check, weights};
+use crate::data::check_each;
+use crate::error::Result;
+use crate::real::Real;
+use crate::view::{Targets, View};
+use alloc::format;
+
+/// All numbers must be finite.
+fn check_finite<T: Real>(place: &str, y: View<'_, T>, target: Targets<'_, T>) -> Result<()> {
+    check(place, y, target)?;
+    for (name, numbers) in [("predictions", y), ("targets", target.values())] {
+        check_each(&format!("{name} of {place}"), numbers, "a finite number", |v| v.is_finite())?;
+    }
+    Ok(())
+}
+
+/// Output and target number `row` of each sample.
+fn pairs<'a, T: Real>(y: View<'a, T>, target: Targets<'a, T>, row: usize) -> impl Iterator<Item = (f64, f64)> + Clone {
+    (0..y.cols())
+        .map(move |sample| sample * y.rows() + row)
+        .map(move |i| (y.as_slice()[i].as_f64(), target.values().as_slice()[i].as_f64()))
+}
+
+/// The plain average of a measure over the outputs.
+fn over_outputs(outputs: usize, measure: impl Fn(usize) -> f64) -> f64 {
+    (0..outputs).map(measure).sum::<f64>() / outputs as f64
+}
+
+/// The average of |y − t|, over samples and outputs.
+///
+/// # Errors
+/// [`ErrorKind::Empty`](crate::ErrorKind::Empty) without a sample or an output, [`ErrorKind::Shape`](crate::ErrorKind::Shape) when the
+/// shapes differ, [`ErrorKind::NotFinite`](crate::ErrorKind::NotFinite) for a NaN or ±∞, and
+/// [`ErrorKind::Value`](crate::ErrorKind::Value) when all weights are 0.
+///
+/// ```
+/// use chainrule::{View, metrics};
+/// let (y, t) = ([2.5, 0.0, 2.0, 8.0], [3.0, -0.5, 2.0, 7.0]);
+/// assert_eq!(metrics::mean_absolute_error(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 0.5);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn mean_absolute_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+    check_finite("metrics::mean_absolute_error", y, target)?;
+    Ok(over_outputs(y.rows(), |row| average(target, pairs(y, target, row).map(|(y, t)| (y - t).abs()))))
+}
+
+/// The average of (y − t)², of one output.
+fn squared<T: Real>(y: View<'_, T>, target: Targets<'_, T>, row: usize) -> f64 {
+    average(target, pairs(y, target, row).map(|(y, t)| (y - t) * (y - t)))
+}
+
+/// The average of (y − t)², over samples and outputs.
+///
+/// # Errors
+/// As [`mean_absolute_error`].
+///
+/// ```
+/// use chainrule::{View, metrics};
+/// let (y, t) = ([2.5, 0.0, 2.0, 8.0], [3.0, -0.5, 2.0, 7.0]);
+/// assert_eq!(metrics::mean_squared_error(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 0.375);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn mean_squared_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+    check_finite("metrics::mean_squared_error", y, target)?;
+    Ok(over_outputs(y.rows(), |row| squared(y, target, row)))
+}
+
+/// √ of the average of (y − t)²: the root of each output, then the average over the outputs, as in scikit-learn. (Keras takes
+/// the root of [`mean_squared_error`]; of a single output they are the same.)
+///
+/// # Errors
+/// As [`mean_absolute_error`].
+///
+/// ```
+/// use chainrule::{View, metrics};
+/// let (y, t) = ([3.0, 5.0], [0.0, 1.0]); // two outputs of one sample
+/// assert_eq!(metrics::root_mean_squared_error(View::new(&y, 2)?, View::new(&t, 2)?.into())?, 3.5);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn root_mean_squared_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+    check_finite("metrics::root_mean_squared_error", y, target)?;
+    Ok(over_outputs(y.rows(), |row| libm::sqrt(squared(y, target, row))))
+}
+
+/// The coefficient of determination R² = 1 − Σ(y − t)² / Σ(t − t̄)² of each output, and their plain average: 1 for perfect predictions,
+/// 0 for those that are always the mean t̄, below 0 for worse. Of a constant target it is 1 where all predictions are
+/// right and 0 otherwise, as in scikit-learn; so it is of a single sample, where scikit-learn has NaN.
+///
+/// # Errors
+/// As [`mean_absolute_error`].
+///
+/// ```
+/// use chainrule::{View, metrics};
+/// let (y, t) = ([1.0, 2.0, 4.0], [1.0, 2.0, 3.0]);
+/// assert_eq!(metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 0.5);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn r2<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+    check_finite("metrics::r2", y, target)?;
+    Ok(over_outputs(y.rows(), |row| {
+        let targets = pairs(y, target, row).map(|(_, t)| t);
+        // The mean in two passes, so that rounding of the first is made up for: of a constant it is the constant.
+        let rough = average(target, targets.clone());
+        let mean = rough + average(target, targets.clone().map(|t| t - rough));
+        let (error, spread) = (squared(y, target, row), average(target, targets.map(|t| (t - mean) * (t - mean))));
+        match (error == 0.0, spread == 0.0) {
+            (true, _) => 1.0,
+            (false, true) => 0.0,
+            (false, false) => 1.0 - error / spread,
+        }
+    }))
+}
+
+/// The largest |y − t| of all samples and outputs. A weight makes no difference, unless it is 0: then the sample is none.
+///
+/// # Errors
+/// As [`mean_absolute_error`].
+///
+/// ```
+/// use chainrule::{View, metrics};
+/// let (y, t) = ([2.5, 0.0, 2.0, 8.0], [3.0, -0.5, 2.0, 7.0]);
+/// assert_eq!(metrics::max_error(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 1.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn max_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+    check_finite("metrics::max_error", y, target)?;
+    let of = |row| weights(target).zip(pairs(y, target, row)).filter(|(w, _)| *w > 0.0).map(|(_, (y, t))| (y - t).abs());
+    Ok((0..y.rows()).flat_map(of).fold(0.0, f64::max))
+}
