@@ -14,7 +14,7 @@ use crate::random::stream;
 use crate::real::zeros;
 use crate::sequential::Sequential;
 use crate::tape::Tape;
-use crate::view::{View, ViewMut};
+use crate::view::{Targets, View, ViewMut};
 use alloc::{format, string::String, vec, vec::Vec};
 use core::fmt;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
@@ -87,7 +87,7 @@ impl fmt::Display for Report {
 pub fn network<'x, 't>(
     net: &Sequential<f64>,
     x: impl Into<View<'x, f64>>,
-    target: impl Into<View<'t, f64>>,
+    target: impl Into<Targets<'t, f64>>,
     loss: &dyn Loss<f64>,
 ) -> Result<Report> {
     let (x, target) = (x.into(), target.into());
@@ -218,8 +218,8 @@ pub fn layer(layer: &dyn Layer<f64>, inputs: usize, batch: usize, seed: u64) -> 
 /// ```
 pub fn loss<'y, 't>(loss: &dyn Loss<f64>, y: impl Into<View<'y, f64>>, target: impl Into<View<'t, f64>>) -> Result<Report> {
     let (y, target) = (y.into(), target.into());
-    let value = loss.value(y, target)?;
-    let mut gradient = loss.gradient(y, target)?;
+    let value = loss.value(y, target.into())?;
+    let mut gradient = loss.gradient(y, target.into())?;
     gradient.fill(f64::NAN);
     loss.slopes(Slopes { y, target, dy: (&mut gradient).into() });
     scale(loss.reduction(), (&mut gradient).into());

@@ -53,7 +53,13 @@ pub use {nalgebra, rand};
 
 /// What a program that trains a network usually needs.
 pub mod prelude {
-    pub use crate::{Activation, Adadelta, Adagrad, Adam, Adamax, AlphaDropout, Backward, BatchNorm, Block, Clip, Constraint, CrossEntropy, Dataset, Dense, Dropout, Error, ErrorKind, Every, Forward, GaussianNoise, Gradient, Group, Hinge, Huber, Infer, Init, KlDivergence, Layer, LayerNorm, Lion, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Monitor, Nadam, Observer, Optimizer, Penalty, Plateau, QuadraticCost, RAdam, Real, Result, RmsNorm, RmsProp, Role, Rprop, Scaler, Schedule, Sequential, Sgd, SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, Start, Step, Stop, Stopped, SumSquaredError, Tape, Targets, Trainer, View, ViewMut, metrics, one_hot};
+    pub use crate::{
+        Activation, Adadelta, Adagrad, Adam, Adamax, AlphaDropout, Backward, BatchNorm, Block, Clip, Constraint, CrossEntropy, Dataset,
+        Dense, Dropout, Error, ErrorKind, Every, Forward, GaussianNoise, Gradient, Group, Hinge, Huber, Infer, Init, KlDivergence, Layer,
+        LayerNorm, Lion, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Monitor, Nadam, Observer, Optimizer, Penalty, Plateau,
+        QuadraticCost, RAdam, Real, Result, RmsNorm, RmsProp, Role, Rprop, Scaler, Schedule, Sequential, Sgd, SigmoidCrossEntropy, Softmax,
+        SoftmaxCrossEntropy, Start, Step, Stop, Stopped, SumSquaredError, Tape, Targets, Trainer, View, ViewMut, metrics, one_hot,
+    };
     pub use core::ops::ControlFlow;
     pub use nalgebra::{DMatrix, DVector};
     pub use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};

@@ -4,11 +4,11 @@ use crate::activation::OutputRange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Start};
 use crate::layout::{Layout, place};
-use crate::loss::{Costs, Loss, Slopes, reduce, scale};
+use crate::loss::{Costs, Loss, Slopes, reduce, scale, weigh};
 use crate::random::{Purpose, derive};
 use crate::real::{Real, zeros};
 use crate::tape::{Stage, Tape};
-use crate::view::{View, ViewMut, check_shape, shape};
+use crate::view::{Targets, View, ViewMut, check_shape, shape};
 use alloc::{format, string::ToString, sync::Arc, vec, vec::Vec};
 use approx::{AbsDiffEq, RelativeEq};
 use core::fmt;
@@ -232,7 +232,7 @@ impl<T: Real> Sequential<T> {
         Ok(At { net: self, params })
     }
 
-    fn here(&self) -> At<'_, T> {
+    pub(crate) fn here(&self) -> At<'_, T> {
         At { net: self, params: &self.params }
     }
 
@@ -284,7 +284,7 @@ impl<T: Real> Sequential<T> {
     pub fn cost<'x, 't>(
         &self,
         x: impl Into<View<'x, T>>,
-        target: impl Into<View<'t, T>>,
+        target: impl Into<Targets<'t, T>>,
         loss: &dyn Loss<T>,
         tape: &mut Tape<T>,
     ) -> Result<T> {
@@ -298,7 +298,7 @@ impl<T: Real> Sequential<T> {
     pub fn gradient<'x, 't>(
         &self,
         x: impl Into<View<'x, T>>,
-        target: impl Into<View<'t, T>>,
+        target: impl Into<Targets<'t, T>>,
         loss: &dyn Loss<T>,
         tape: &mut Tape<T>,
     ) -> Result<T> {
@@ -369,7 +369,7 @@ impl<T: Real> At<'_, T> {
     pub fn cost<'x, 't>(
         &self,
         x: impl Into<View<'x, T>>,
-        target: impl Into<View<'t, T>>,
+        target: impl Into<Targets<'t, T>>,
         loss: &dyn Loss<T>,
         tape: &mut Tape<T>,
     ) -> Result<T> {
@@ -386,8 +386,9 @@ impl<T: Real> At<'_, T> {
                 let y = &mut y[..outputs * (end - first)];
                 self.infer(x.range(first, end), y, tape);
                 let y = View::from_parts(y, outputs, end - first);
-                loss.costs(Costs { y, target: target.range(first, end), costs: &mut costs[first..end] });
+                loss.costs(Costs { y, target: target.values().range(first, end), costs: &mut costs[first..end] });
             }
+            weigh(&mut costs, target.weights());
             let cost = reduce(loss.reduction(), &costs);
             (tape.outputs, tape.costs) = (y, costs);
             cost
@@ -403,7 +404,7 @@ impl<T: Real> At<'_, T> {
     pub fn gradient<'x, 't>(
         &self,
         x: impl Into<View<'x, T>>,
-        target: impl Into<View<'t, T>>,
+        target: impl Into<Targets<'t, T>>,
         loss: &dyn Loss<T>,
         tape: &mut Tape<T>,
     ) -> Result<T> {
@@ -414,11 +415,12 @@ impl<T: Real> At<'_, T> {
     }
 
     /// [`gradient`](Self::gradient) of what has been checked.
-    pub(crate) fn gradient_unchecked(&self, x: View<'_, T>, target: View<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) -> T {
+    pub(crate) fn gradient_unchecked(&self, x: View<'_, T>, target: Targets<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) -> T {
         tape.on_threads(&self.net.layout, x.cols(), |tape| {
             let cost = self.training_cost(x, target, loss, tape);
             let (y, mut dy) = tape.top(self.net.outputs());
-            loss.slopes(Slopes { y, target, dy: dy.reborrow() });
+            loss.slopes(Slopes { y, target: target.values(), dy: dy.reborrow() });
+            weigh(dy.as_mut_slice(), target.weights());
             scale(loss.reduction(), dy);
             self.backward(x, tape);
             cost
@@ -426,12 +428,13 @@ impl<T: Real> At<'_, T> {
     }
 
     /// The forward pass of training and its cost.
-    pub(crate) fn training_cost(&self, x: View<'_, T>, target: View<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) -> T {
+    pub(crate) fn training_cost(&self, x: View<'_, T>, target: Targets<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) -> T {
         self.forward(x, tape);
         let mut costs = core::mem::take(&mut tape.costs);
         costs.resize(x.cols(), T::zero());
         let (y, _) = tape.top(self.net.outputs());
-        loss.costs(Costs { y, target, costs: &mut costs });
+        loss.costs(Costs { y, target: target.values(), costs: &mut costs });
+        weigh(&mut costs, target.weights());
         let cost = reduce(loss.reduction(), &costs);
         tape.costs = costs;
         cost
@@ -478,10 +481,10 @@ impl<T: Real> At<'_, T> {
     }
 
     /// All that [`cost`](Self::cost) checks.
-    pub(crate) fn check_pass(&self, x: View<'_, T>, target: View<'_, T>, loss: &dyn Loss<T>) -> Result<()> {
+    pub(crate) fn check_pass(&self, x: View<'_, T>, target: Targets<'_, T>, loss: &dyn Loss<T>) -> Result<()> {
         self.check_inputs(x)?;
         let outputs = self.net.outputs();
-        check_shape(|| "targets".into(), (outputs, x.cols()), target.shape())?;
+        check_shape(|| "targets".into(), (outputs, x.cols()), target.values().shape())?;
         let range = self.net.range();
         if !loss.accepts(range) {
             let expected = format!("outputs on which {} is defined", loss.name());
@@ -489,7 +492,7 @@ impl<T: Real> At<'_, T> {
             return Err(Error::new(ErrorKind::Incompatible, top, expected, format!("outputs in {range:?}")));
         }
         loss.check(outputs)?;
-        loss.check_targets(target)
+        loss.check_targets(target.values())
     }
 
     fn check_inputs(&self, x: View<'_, T>) -> Result<()> {

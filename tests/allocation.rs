@@ -133,7 +133,7 @@ fn steps_with_all_around_them() {
     let rules: [Box<dyn Optimizer<f64>>; 10] = [
         Box::new(Adagrad::new()),
         Box::new(RmsProp::new()),
-        Box::new(RmsProp::new().centred().momentum(0.9)),
+        Box::new(RmsProp::new().centered().momentum(0.9)),
         Box::new(Adadelta::new()),
         Box::new(Adam::new().amsgrad()),
         Box::new(Adamax::new()),

@@ -239,10 +239,10 @@ fn losses_at_every_branch() -> Result<()> {
             for t in [0.0, 0.25, 1.0] {
                 // Huber's bend at ½ is smooth once; nothing to avoid.
                 let (ys, ts) = ([y, 0.5], [t, 1.0 - t]);
-                let slope = plain.gradient(View::new(&ys, 2)?, View::new(&ts, 2)?)?;
+                let slope = plain.gradient(View::new(&ys, 2)?, View::new(&ts, 2)?.into())?;
                 let outputs = [Dual64::new(ys[0], 1.0), Dual64::from_re(ys[1])];
-                let cost = dual.value(View::new(&outputs, 2)?, View::new(&ts.map(Dual64::from_re), 2)?)?;
-                let value = plain.value(View::new(&ys, 2)?, View::new(&ts, 2)?)?;
+                let cost = dual.value(View::new(&outputs, 2)?, View::new(&ts.map(Dual64::from_re), 2)?.into())?;
+                let value = plain.value(View::new(&ys, 2)?, View::new(&ts, 2)?.into())?;
                 assert!((cost.re - value).abs() <= 1e-14 * value, "{plain:?} of {y} for {t}");
                 assert!((cost.eps - slope[0]).abs() <= 1e-14, "{plain:?} of {y} for {t}: {}, the slope is {}", cost.eps, slope[0]);
             }

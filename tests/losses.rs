@@ -103,7 +103,7 @@ fn values_and_gradients() -> Result<()> {
     for row in &rows {
         let (y, t, loss) = (View::new(&row.y, row.d)?, View::new(&row.t, row.d)?, loss::<f64>(row.name, row.d));
         let place = format!("{} of y {:?}, t {:?}, d {}", row.name, row.y, row.t, row.d);
-        let cost = loss.value(y, t)?;
+        let cost = loss.value(y, t.into())?;
         // The terms of KL have both signs, so that they cancel in the sum.
         let floor = if row.name == "kl_divergence" { 4e-16 } else { 0.0 };
         assert!((cost - row.cost).abs() <= 2e-15 * row.cost + floor, "{place}: {cost:e}, not {:e}", row.cost);
@@ -111,7 +111,7 @@ fn values_and_gradients() -> Result<()> {
             assert!((cost - theirs).abs() <= 1e-14 * theirs.abs() + 1e-15, "{place}: {cost:e}, PyTorch {theirs:e}");
             pytorch += 1;
         }
-        let gradient = loss.gradient(y, t)?;
+        let gradient = loss.gradient(y, t.into())?;
         assert_eq!(gradient.shape(), (row.d, y.cols()));
         let floor = if slope_cancels(row) { 4e-16 * 3.0 } else { 0.0 }; // 3 is the largest weight
         for (got, want) in gradient.iter().zip(&row.gradient) {
@@ -132,15 +132,15 @@ fn values_and_gradients_in_f32() -> Result<()> {
         let wide = |x: &[f32]| x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
         let (y, t) = (narrow(&row.y), narrow(&row.t));
         let got = loss::<f32>(row.name, row.d);
-        let cost = f64::from(got.value(View::new(&y, row.d)?, View::new(&t, row.d)?)?);
-        let gradient = got.gradient(View::new(&y, row.d)?, View::new(&t, row.d)?)?;
+        let cost = f64::from(got.value(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?);
+        let gradient = got.gradient(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?;
         let (y, t, want) = (wide(&y), wide(&t), loss::<f64>(row.name, row.d));
-        let want_cost = want.value(View::new(&y, row.d)?, View::new(&t, row.d)?)?;
+        let want_cost = want.value(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?;
         let close = |got: f64, want: f64, floor: f64| got == want || (got - want).abs() <= 8.0 * eps * want.abs() + floor;
         let floor = if row.name == "kl_divergence" { 2.0 * eps } else { 0.0 };
         assert!(close(cost, want_cost, floor), "{} of y {y:?}, t {t:?}: {cost:e}, not {want_cost:e}", row.name);
         let floor = if slope_cancels(&row) { 6.0 * eps } else { 0.0 };
-        for (got, want) in gradient.iter().zip(&want.gradient(View::new(&y, row.d)?, View::new(&t, row.d)?)?) {
+        for (got, want) in gradient.iter().zip(&want.gradient(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?) {
             assert!(close(f64::from(*got), *want, floor), "∂ {} of y {y:?}, t {t:?}: {got:e}, not {want:e}", row.name);
         }
     }
@@ -156,12 +156,12 @@ fn reduction() -> Result<()> {
         let loss = loss::<f64>(name, 3);
         // Margins are for −1 and 1.
         let t = if name == "hinge" { t.map(|t| 2.0 * t - 1.0) } else { t };
-        let one = loss.value(View::new(&y, 3)?, View::new(&t, 3)?)?;
-        let slope = loss.gradient(View::new(&y, 3)?, View::new(&t, 3)?)?;
+        let one = loss.value(View::new(&y, 3)?, View::new(&t, 3)?.into())?;
+        let slope = loss.gradient(View::new(&y, 3)?, View::new(&t, 3)?.into())?;
         assert!(one > 0.0 && slope.iter().any(|d| *d != 0.0), "{name}");
         for n in [2, 7] {
-            let value = loss.value(View::new(&y.repeat(n), 3)?, View::new(&t.repeat(n), 3)?)?;
-            let gradient = loss.gradient(View::new(&y.repeat(n), 3)?, View::new(&t.repeat(n), 3)?)?;
+            let value = loss.value(View::new(&y.repeat(n), 3)?, View::new(&t.repeat(n), 3)?.into())?;
+            let gradient = loss.gradient(View::new(&y.repeat(n), 3)?, View::new(&t.repeat(n), 3)?.into())?;
             let (times, over) = if name == "sum_squared" { (n as f64, 1.0) } else { (1.0, n as f64) };
             assert_eq!(loss.reduction() == Reduction::Sum, name == "sum_squared");
             assert!((value - times * one).abs() <= 1e-15 * value, "{name}: {value} of {n}, {one} of one");
@@ -185,8 +185,8 @@ fn over_outputs() -> Result<()> {
         }
         let loss = loss::<f64>(name, 1);
         let (y, t) = (vec![0.3; 6], vec![1.0; 6]);
-        let one = loss.value(View::new(&y[..1], 1)?, View::new(&t[..1], 1)?)?;
-        let six = loss.value(View::new(&y, 6)?, View::new(&t, 6)?)?;
+        let one = loss.value(View::new(&y[..1], 1)?, View::new(&t[..1], 1)?.into())?;
+        let six = loss.value(View::new(&y, 6)?, View::new(&t, 6)?.into())?;
         let factor = if sums.contains(name) { 6.0 } else { 1.0 };
         assert!(one > 0.0 && (six - factor * one).abs() <= 1e-15 * six, "{name}: {six} of six, {one} of one");
     }
@@ -197,8 +197,8 @@ fn over_outputs() -> Result<()> {
 /// plain formula loses all digits below 1e−8 and overflows beyond 710.
 #[test]
 fn log_cosh_near_and_far() -> Result<()> {
-    let cost = |r: f64| LogCosh.value(View::new(&[r], 1)?, View::new(&[0.0], 1)?);
-    let slope = |r: f64| -> Result<f64> { Ok(LogCosh.gradient(View::new(&[r], 1)?, View::new(&[0.0], 1)?)?[0]) };
+    let cost = |r: f64| LogCosh.value(View::new(&[r], 1)?, View::new(&[0.0], 1)?.into());
+    let slope = |r: f64| -> Result<f64> { Ok(LogCosh.gradient(View::new(&[r], 1)?, View::new(&[0.0], 1)?.into())?[0]) };
     for sign in [1.0, -1.0] {
         for r in [0.0, 1e-150, 1e-100, 1e-20, 1e-10, 1e-8, 1e-6, 1e-4, 1e-3] {
             let r2: f64 = r * r;
@@ -256,19 +256,19 @@ fn infinite_outputs() -> Result<()> {
     ];
     for (name, y, t, cost, slope) in cases {
         let loss = loss::<f64>(name, 1);
-        assert_eq!(loss.value(View::new(&[y], 1)?, View::new(&[t], 1)?)?, cost, "{name} of {y} and {t}");
-        let got = loss.gradient(View::new(&[y], 1)?, View::new(&[t], 1)?)?[0];
+        assert_eq!(loss.value(View::new(&[y], 1)?, View::new(&[t], 1)?.into())?, cost, "{name} of {y} and {t}");
+        let got = loss.gradient(View::new(&[y], 1)?, View::new(&[t], 1)?.into())?[0];
         assert!(got == slope || (got - slope).abs() < 1e-16, "slope of {name} at {y} and {t}: {got}");
     }
     // A class with the logit −∞ is impossible: free where nothing is expected of it, ∞ where something is.
     let y = [-INF, 0.0, 0.0];
     let softmax = SoftmaxCrossEntropy::new();
-    assert_eq!(softmax.value(View::new(&y, 3)?, View::new(&[0.0, 1.0, 0.0], 3)?)?, core::f64::consts::LN_2);
-    assert_eq!(softmax.gradient(View::new(&y, 3)?, View::new(&[0.0, 1.0, 0.0], 3)?)?.as_slice(), [0.0, -0.5, 0.5]);
-    assert_eq!(softmax.value(View::new(&y, 3)?, View::new(&[1.0, 0.0, 0.0], 3)?)?, INF);
+    assert_eq!(softmax.value(View::new(&y, 3)?, View::new(&[0.0, 1.0, 0.0], 3)?.into())?, core::f64::consts::LN_2);
+    assert_eq!(softmax.gradient(View::new(&y, 3)?, View::new(&[0.0, 1.0, 0.0], 3)?.into())?.as_slice(), [0.0, -0.5, 0.5]);
+    assert_eq!(softmax.value(View::new(&y, 3)?, View::new(&[1.0, 0.0, 0.0], 3)?.into())?, INF);
     // Two classes with the logit ∞, or all with −∞, have no limit.
     for y in [[INF, INF, 0.0], [-INF; 3]] {
-        assert!(softmax.value(View::new(&y, 3)?, View::new(&[1.0, 0.0, 0.0], 3)?)?.is_nan(), "{y:?}");
+        assert!(softmax.value(View::new(&y, 3)?, View::new(&[1.0, 0.0, 0.0], 3)?.into())?.is_nan(), "{y:?}");
     }
     Ok(())
 }
@@ -285,9 +285,9 @@ fn nan_outputs_give_nan_costs() -> Result<()> {
                     let t: Vec<f64> = (0..6).map(|i| if i % 3 == hot { 1.0 } else { off }).collect();
                     let mut y = [0.2, 0.3, 0.5, 0.5, 0.3, 0.2];
                     y[3 * sample + row] = f64::NAN;
-                    let cost = loss.value(View::new(&y, 3)?, View::new(&t, 3)?)?;
+                    let cost = loss.value(View::new(&y, 3)?, View::new(&t, 3)?.into())?;
                     assert!(cost.is_nan(), "{name}: {cost} of {y:?} for {t:?}");
-                    let gradient = loss.gradient(View::new(&y, 3)?, View::new(&t, 3)?)?;
+                    let gradient = loss.gradient(View::new(&y, 3)?, View::new(&t, 3)?.into())?;
                     assert!(gradient[(row, sample)].is_nan(), "slope of {name}: {gradient} at {y:?} for {t:?}");
                 }
             }
@@ -302,14 +302,14 @@ fn tiny_probabilities_cost_finitely() -> Result<()> {
     for y in [f64::MIN_POSITIVE, 1e-310, 5e-324] {
         let (view, one) = (View::new(std::slice::from_ref(&y), 1)?, View::new(&[1.0], 1)?);
         for loss in [&CrossEntropy as &dyn Loss<f64>, &KlDivergence] {
-            let cost = loss.value(view, one)?;
+            let cost = loss.value(view, one.into())?;
             assert!(cost.is_finite() && (cost + y.ln()).abs() <= 1e-15 * cost, "{loss:?} of {y:e}: {cost}");
         }
     }
     for y in [f32::MIN_POSITIVE, 1e-40, 1e-45] {
         let (view, one) = (View::new(std::slice::from_ref(&y), 1)?, View::new(&[1.0], 1)?);
         for loss in [&CrossEntropy as &dyn Loss<f32>, &KlDivergence] {
-            let cost = loss.value(view, one)?;
+            let cost = loss.value(view, one.into())?;
             assert!(cost.is_finite() && (cost + y.ln()).abs() <= 1e-6 * cost, "{loss:?} of {y:e}: {cost}");
         }
     }
@@ -330,10 +330,10 @@ fn kl_is_cross_entropy_less_entropy() -> Result<()> {
             let (y, t) = (simplex(), simplex());
             let entropy = -t.iter().map(|t| t * t.ln()).sum::<f64>();
             let (y, t) = (View::new(&y, d)?, View::new(&t, d)?);
-            let (kl, cross) = (KlDivergence.value(y, t)?, CrossEntropy.value(y, t)?);
+            let (kl, cross) = (KlDivergence.value(y, t.into())?, CrossEntropy.value(y, t.into())?);
             assert!((kl - (cross - entropy)).abs() < 1e-14 && kl > 0.0);
-            assert_eq!(KlDivergence.value(t, t)?, 0.0);
-            assert_eq!(KlDivergence.gradient(y, t)?, CrossEntropy.gradient(y, t)?);
+            assert_eq!(KlDivergence.value(t, t.into())?, 0.0);
+            assert_eq!(KlDivergence.gradient(y, t.into())?, CrossEntropy.gradient(y, t.into())?);
         }
     }
     Ok(())
@@ -414,8 +414,8 @@ fn sequential_uses_the_same_numbers() -> Result<()> {
         let (y, t, loss) = (View::new(&row.y, row.d)?, View::new(&row.t, row.d)?, loss::<f64>(row.name, row.d));
         let net = Sequential::<f64>::builder(row.d).layer(Activation::Linear).build(&mut rng)?;
         let cost = net.gradient(y, t, &*loss, &mut tape)?;
-        assert_eq!(cost, loss.value(y, t)?, "{}", row.name);
-        assert_eq!(tape.delta(0)?, loss.gradient(y, t)?, "{}", row.name);
+        assert_eq!(cost, loss.value(y, t.into())?, "{}", row.name);
+        assert_eq!(tape.delta(0)?, loss.gradient(y, t.into())?, "{}", row.name);
         assert_eq!(net.cost(y, t, &*loss, &mut tape)?, cost, "{}", row.name);
         let costs: f64 = tape.costs().iter().sum();
         let mean = if row.name == "sum_squared" { costs } else { costs / y.cols() as f64 };

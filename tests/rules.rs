@@ -22,8 +22,8 @@ fn rule<T: Real>(name: &str) -> Box<dyn Optimizer<T>> {
         "rmsprop" => Box::new(RmsProp::new()),
         "rmsprop rho" => Box::new(RmsProp::default().rho(0.9).eps(1e-2)),
         "rmsprop momentum" => Box::new(RmsProp::new().momentum(0.9)),
-        "rmsprop centred" => Box::new(RmsProp::new().centred()),
-        "rmsprop both" => Box::new(RmsProp::new().rho(0.9).centred().momentum(0.8)),
+        "rmsprop centred" => Box::new(RmsProp::new().centered()),
+        "rmsprop both" => Box::new(RmsProp::new().rho(0.9).centered().momentum(0.8)),
         "adadelta" => Box::new(Adadelta::new()),
         "adadelta rho" => Box::new(Adadelta::default().rho(0.95).eps(1e-2)),
         "adam" => Box::new(Adam::new()),
@@ -266,8 +266,8 @@ fn nan_passes() -> Result<()> {
 
 /// A gradient that does not change: its variance is 0, and rounding must not make a root of a negative number.
 #[test]
-fn centred_at_a_constant_gradient() -> Result<()> {
-    let (mut optimizer, mut w) = (RmsProp::<f64>::new().rho(0.5).centred(), vec![0.0]);
+fn centered_at_a_constant_gradient() -> Result<()> {
+    let (mut optimizer, mut w) = (RmsProp::<f64>::new().rho(0.5).centered(), vec![0.0]);
     for _ in 0..200 {
         optimizer.step(1e-9, &mut w, &[0.1], &Group::all(1))?;
     }
@@ -356,7 +356,7 @@ fn hyper_parameters() {
 fn names_of_rules() -> Result<()> {
     let rules: [(&str, Box<dyn Optimizer<f64>>); 9] = [
         ("Adagrad", Box::new(Adagrad::new())),
-        ("RmsProp", Box::new(RmsProp::new().centred())),
+        ("RmsProp", Box::new(RmsProp::new().centered())),
         ("Adadelta", Box::new(Adadelta::new())),
         ("Adam", Box::new(Adam::new().amsgrad())),
         ("Adamax", Box::new(Adamax::new())),

@@ -224,7 +224,7 @@ fn history() -> Result<()> {
     let second = trainer.fit(&mut net, &data)?;
     assert_eq!(trainer.epoch(), 6);
     for (history, start) in [(&first, 0), (&second, 3)] {
-        assert!(!history.stopped);
+        assert!(history.stopped.is_none());
         // Counted over the trainer's life.
         assert_eq!(history.epochs.iter().map(|epoch| epoch.epoch).collect::<Vec<_>>(), [start, start + 1, start + 2]);
         assert_eq!(history.costs().collect::<Vec<_>>(), history.epochs.iter().map(|epoch| epoch.cost).collect::<Vec<_>>());
@@ -246,7 +246,7 @@ fn no_epochs() -> Result<()> {
     let mut trained = net();
     let mut trainer = Trainer::new(QuadraticCost, Adam::new()).epochs(0).on_epoch(|_| panic!("there is none"));
     let history = trainer.fit(&mut trained, &data(20))?;
-    assert!(history.epochs.is_empty() && history.last().is_none() && !history.stopped);
+    assert!(history.epochs.is_empty() && history.last().is_none() && history.stopped.is_none());
     assert_eq!((trained, trainer.epoch(), trainer.optimizer().state().step), (net(), 0, 0));
     Ok(())
 }
@@ -380,14 +380,14 @@ fn a_callback_stops() -> Result<()> {
         .epochs(10)
         .on_epoch(|epoch| if epoch.epoch == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
     let history = trainer.fit(&mut stopped, &data)?;
-    assert!(history.stopped);
+    assert_eq!(history.stopped, Some(Stopped::ByObserver));
     assert_eq!((history.epochs.len(), trainer.epoch()), (4, 4));
     let mut four = net();
     Trainer::new(QuadraticCost, Adam::new()).epochs(4).fit(&mut four, &data)?;
     assert_eq!(bits(stopped.params()), bits(four.params()));
     // Going on is possible, and the verdict is asked anew.
     let history = trainer.fit(&mut stopped, &data)?;
-    assert!(!history.stopped);
+    assert!(history.stopped.is_none());
     assert_eq!((history.epochs.len(), trainer.epoch()), (10, 14));
     Ok(())
 }
@@ -396,7 +396,7 @@ fn a_callback_stops() -> Result<()> {
 #[test]
 fn a_callback_that_stops_in_the_last_epoch() -> Result<()> {
     let history = Trainer::new(QuadraticCost, Sgd::new()).epochs(1).on_epoch(|_| ControlFlow::Break(())).fit(&mut net(), &data(20))?;
-    assert_eq!((history.stopped, history.epochs.len()), (true, 1));
+    assert_eq!((history.stopped, history.epochs.len()), (Some(Stopped::ByObserver), 1));
     Ok(())
 }
 
@@ -417,7 +417,7 @@ fn early_stopping() -> Result<()> {
     };
     let history =
         Trainer::new(QuadraticCost, Adam::new()).epochs(5000).rate(0.05).validation(&validation).on_epoch(stop).fit(&mut net(), &data)?;
-    assert!(history.stopped);
+    assert_eq!(history.stopped, Some(Stopped::ByObserver));
     let costs: Vec<f64> = history.validations().collect();
     let (before, last) = costs.split_at(costs.len() - 5);
     let least = before.iter().copied().fold(f64::INFINITY, f64::min);
@@ -585,7 +585,7 @@ fn a_trainer_takes_the_optimiser_as_it_is() -> Result<()> {
 #[test]
 fn a_trainer_describes_itself() {
     let text = format!("{:?}", Trainer::<f64>::new(QuadraticCost, Sgd::new()).epochs(7).batch(9).rate(0.5).seed(3));
-    for part in ["QuadraticCost", "Sgd", "epochs: 7", "batch: 9", "rate: 0.5", "seed: 3"] {
+    for part in ["QuadraticCost", "Sgd", "epochs: 7", "batch: 9", "rate: Constant(0.5)", "seed: 3"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
 }

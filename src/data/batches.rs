@@ -90,6 +90,11 @@ pub struct EpochBatches<'a, T: Real> {
 }
 
 impl<T: Real> EpochBatches<'_, T> {
+    /// Leaves out so many batches.
+    pub(crate) fn skip(&mut self, batches: usize) {
+        self.next = self.next.saturating_add(batches.saturating_mul(self.batches.size));
+    }
+
     /// The next batch; `None` after the last.
     pub fn next_batch(&mut self) -> Option<Batch<'_, T>> {
         let Batches { size, seed, order, inputs, targets, weights } = &mut *self.batches;

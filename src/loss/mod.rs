@@ -9,7 +9,7 @@ pub use regression::{Huber, LogCosh, MeanAbsoluteError, MeanSquaredError, Quadra
 use crate::activation::OutputRange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::real::Real;
-use crate::view::{View, ViewMut, check_shape, shape};
+use crate::view::{Targets, View, ViewMut, check_shape, shape};
 use alloc::{format, vec};
 use core::fmt::Debug;
 use nalgebra::DMatrix;
@@ -118,23 +118,26 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
         check_each(self.name(), target, "a finite number", |t| t.is_finite())
     }
 
-    /// The cost of a batch.
+    /// The cost of a batch: the sum or the average of wᵢ·Cᵢ with the weights of the samples, 1 without.
     ///
     /// # Errors
     /// When the shapes differ, there is no sample, or the loss is not defined on the targets.
     ///
     /// ```
-    /// use chainrule::{Loss, MeanSquaredError, View};
-    /// let (y, t) = ([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 6.0]); // two samples of two outputs
-    /// assert_eq!(MeanSquaredError.value(View::new(&y, 2)?, View::new(&t, 2)?)?, 1.0);
+    /// use chainrule::{Loss, MeanSquaredError, Targets, View};
+    /// let (y, t) = (View::new(&[1.0, 2.0, 3.0, 4.0], 2)?, View::new(&[1.0, 2.0, 3.0, 6.0], 2)?); // two samples of two outputs
+    /// assert_eq!(MeanSquaredError.value(y, t.into())?, 1.0);
+    /// assert_eq!(MeanSquaredError.value(y, Targets::weighted(t, &[1.0, 3.0])?)?, 3.0);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    fn value(&self, y: View<'_, T>, target: View<'_, T>) -> Result<T> {
-        check_pair(self.name(), y, target)?;
+    fn value(&self, y: View<'_, T>, target: Targets<'_, T>) -> Result<T> {
+        let values = target.values();
+        check_pair(self.name(), y, values)?;
         self.check(y.rows())?;
-        self.check_targets(target)?;
+        self.check_targets(values)?;
         let mut costs = vec![T::zero(); y.cols()];
-        self.costs(Costs { y, target, costs: &mut costs });
+        self.costs(Costs { y, target: values, costs: &mut costs });
+        weigh(&mut costs, target.weights());
         Ok(reduce(self.reduction(), &costs))
     }
 
@@ -142,14 +145,28 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
     ///
     /// # Errors
     /// As [`value`](Loss::value).
-    fn gradient(&self, y: View<'_, T>, target: View<'_, T>) -> Result<DMatrix<T>> {
-        check_pair(self.name(), y, target)?;
+    fn gradient(&self, y: View<'_, T>, target: Targets<'_, T>) -> Result<DMatrix<T>> {
+        let values = target.values();
+        check_pair(self.name(), y, values)?;
         self.check(y.rows())?;
-        self.check_targets(target)?;
+        self.check_targets(values)?;
         let mut dy = DMatrix::zeros(y.rows(), y.cols());
-        self.slopes(Slopes { y, target, dy: (&mut dy).into() });
+        self.slopes(Slopes { y, target: values, dy: (&mut dy).into() });
+        weigh(dy.as_mut_slice(), target.weights());
         scale(self.reduction(), (&mut dy).into());
         Ok(dy)
+    }
+}
+
+/// Multiplies what belongs to each sample by its weight.
+pub(crate) fn weigh<T: Real>(numbers: &mut [T], weights: Option<&[T]>) {
+    if let Some(weights) = weights {
+        let each = numbers.len() / weights.len().max(1);
+        for (numbers, weight) in numbers.chunks_exact_mut(each.max(1)).zip(weights) {
+            for number in numbers {
+                *number *= *weight;
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::layer::Role;
 use crate::real::Real;
 use crate::sequential::Sequential;
+use core::ops::Range;
 
 /// Keeps a gradient small before an optimiser follows it: the step that a cliff of the cost asks for is cut, not taken.
 ///
@@ -77,7 +78,7 @@ impl Clip {
     pub fn apply<T: Real>(&self, net: &Sequential<T>, grads: &mut [T]) -> Result<T> {
         self.check_in::<T>()?;
         check_len(|| "grads of Clip::apply".into(), net.params().len(), grads)?;
-        let ranges = blocks(net.layout()).filter(|(_, block, _)| block.role != Role::Statistic).map(|(_, _, range)| range);
+        let ranges = learned(net);
         let mut largest = T::zero();
         let mut note = |size: T| largest = larger(largest, size);
         match *self {
@@ -98,4 +99,14 @@ impl Clip {
         }
         Ok(largest)
     }
+}
+
+/// The norm of a gradient of `net`, running statistics left out.
+pub(crate) fn gradient_norm<T: Real>(net: &Sequential<T>, grads: &[T]) -> T {
+    Norm::of(learned(net).map(|range| &grads[range])).value()
+}
+
+/// Where the parameters lie that are no running statistics.
+fn learned<T: Real>(net: &Sequential<T>) -> impl Iterator<Item = Range<usize>> + Clone {
+    blocks(net.layout()).filter(|(_, block, _)| block.role != Role::Statistic).map(|(_, _, range)| range)
 }

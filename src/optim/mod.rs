@@ -21,6 +21,7 @@ pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use adamax::Adamax;
 pub use clip::Clip;
+pub(crate) use clip::gradient_norm;
 pub use constraint::Constraint;
 pub use group::Group;
 pub use lion::Lion;

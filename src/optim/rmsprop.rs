@@ -11,7 +11,7 @@ use crate::real::Real;
 /// w ← w − lr·g / (√v + ε)
 /// ```
 ///
-/// with ε outside the root, as in PyTorch (Keras and TensorFlow have it within). [`centred`](Self::centred) subtracts the
+/// with ε outside the root, as in PyTorch (Keras and TensorFlow have it within). [`centered`](Self::centered) subtracts the
 /// square of the mean, and with a [`momentum`](Self::momentum) steps gather. A group's decay λ also takes lr·λ·w, decoupled from
 /// all of it.
 ///
@@ -62,7 +62,7 @@ impl<T: Real> RmsProp<T> {
     /// The same, centred: with the running mean m ← ρ·m + (1−ρ)·g, √(v − m²) takes the place of √v. Where rounding makes
     /// v − m² negative, it is 0 (PyTorch's root is NaN there).
     #[must_use]
-    pub fn centred(self) -> Self {
+    pub fn centered(self) -> Self {
         Self { centred: true, ..self }.remembering()
     }
 

@@ -36,6 +36,23 @@ pub trait Real: RealField + Copy {
         self.to_subset_unchecked()
     }
 
+    /// How many bytes this number is saved in; 0 where it cannot be.
+    #[doc(hidden)]
+    const BYTES: usize = 0;
+
+    /// The number in its first [`BYTES`](Self::BYTES) bytes, little-endian.
+    #[doc(hidden)]
+    fn to_bytes(self) -> [u8; 8] {
+        [0; 8]
+    }
+
+    /// The number that [`to_bytes`](Self::to_bytes) took.
+    #[doc(hidden)]
+    fn from_bytes(bytes: [u8; 8]) -> Self {
+        let _ = bytes;
+        Self::zero()
+    }
+
     /// eˣ. `FMA` says whether fused multiply-add is an instruction where this is compiled.
     #[doc(hidden)]
     #[inline(always)]
@@ -107,6 +124,20 @@ pub trait Real: RealField + Copy {
 macro_rules! fast {
     ($t:ident) => {
         impl Real for $t {
+            const BYTES: usize = size_of::<$t>();
+
+            fn to_bytes(self) -> [u8; 8] {
+                let mut bytes = [0; 8];
+                bytes[..Self::BYTES].copy_from_slice(&self.to_le_bytes());
+                bytes
+            }
+
+            fn from_bytes(bytes: [u8; 8]) -> Self {
+                let mut own = [0; Self::BYTES];
+                own.copy_from_slice(&bytes[..Self::BYTES]);
+                Self::from_le_bytes(own)
+            }
+
             #[inline(always)]
             fn exp_kernel<const FMA: bool>(self) -> Self {
                 math::$t::exp::<FMA>(self)

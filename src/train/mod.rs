@@ -1,7 +1,18 @@
 //! Training: epochs of mini-batches.
 
+#[cfg(feature = "std")]
+mod checkpoint;
+#[cfg(feature = "std")]
+mod file;
 mod history;
+mod observer;
+#[cfg(feature = "std")]
+mod record;
+mod state;
+mod stop;
 mod trainer;
 
 pub use history::{Epoch, History};
-pub use trainer::Trainer;
+pub use observer::{Observer, Plan, Step};
+pub use stop::{Monitor, Stop, Stopped};
+pub use trainer::{Every, Trainer};

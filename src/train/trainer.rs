@@ -1,11 +1,15 @@
 //! The training loop.
 
 use super::history::{Epoch, History};
+use super::observer::{Observer, Plan, Step};
+use super::state::{Finished, Position, State};
+use super::stop::{Monitor, Stop, Stopped, Watch};
 use crate::data::{Batch, Batches, Dataset};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{Loss, Reduction};
-use crate::optim::{Group, Optimizer, OptimizerState};
+use crate::optim::{Clip, Constraint, Group, Optimizer, Penalty, gradient_norm};
 use crate::real::Real;
+use crate::schedule::{Plateau, Schedule};
 use crate::sequential::Sequential;
 use crate::tape::Tape;
 use crate::view::{Targets, View};
@@ -22,9 +26,12 @@ type Callback<'a> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'a>;
 
 /// Trains networks: epochs of mini-batches, each a forward pass, a backward pass and a step of the optimiser.
 ///
-/// It owns the optimiser, the tape and the count of epochs, so that [`fit`](Self::fit) can be called again to go on;
-/// the network and the data stay the caller's. It prints nothing: a callback after each epoch can, and can end the run.
-/// What happens is a function of the network, the data and the settings, the seed among them.
+/// It owns the optimiser, the tape and where training is, so that [`fit`](Self::fit) can be called again to go on; the network
+/// and the data stay the caller's. It prints nothing: an [`Observer`] can, and can end the run. What happens is a function of
+/// the network, the data and the settings, the seed among them.
+///
+/// What a step does with the gradient, in this order: the [`Penalty`]'s gradient is added, each [`Clip`] applied, the rule of
+/// the optimiser takes it at the rate of the [`Schedule`], each [`Constraint`] is enforced.
 ///
 /// **Memory.** Beside the network (P parameters) and the data (N samples), a run takes at its peak
 ///
@@ -35,7 +42,8 @@ type Callback<'a> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'a>;
 /// with s vectors of the optimiser ([`Sgd`](crate::Sgd) 0, with momentum 1, [`Adam`](crate::Adam) 2), i inputs, o outputs, batches of
 /// b, A outputs of all layers together and K of them with an activation other than linear or ReLU (dropout counts as one):
 /// gradient, tape, the batch, and what a failed epoch goes back to. In order, the last i + o and 8·N fall away; judging by
-/// validation data or metrics adds their outputs. A run allocates in its first epoch, later only what an epoch reports.
+/// validation data or metrics adds their outputs, keeping the best up to 2·P. A run allocates in its first epoch, later only what
+/// an epoch reports.
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -51,28 +59,54 @@ type Callback<'a> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'a>;
 ///     .batch(4)
 ///     .rate(0.05)
 ///     .metric("accuracy", metrics::accuracy)
-///     .on_epoch(|epoch| if epoch.cost < 1e-2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+///     .stop(Stop::target(Monitor::Cost, 1e-2))
 ///     .fit(&mut net, &xor)?;
 /// assert_eq!(history.last().and_then(|epoch| epoch.metric("accuracy")), Some(1.0));
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 pub struct Trainer<'a, T: Real> {
-    loss: Box<dyn Loss<T> + 'a>,
-    optimizer: Box<dyn Optimizer<T> + 'a>,
+    pub(super) loss: Box<dyn Loss<T> + 'a>,
+    pub(super) optimizer: Box<dyn Optimizer<T> + 'a>,
     epochs: usize,
-    batch: usize,
-    rate: f64,
-    seed: u64,
-    shuffle: bool,
+    pub(super) batch: usize,
+    rate: Schedule,
+    plateau: Option<Monitor>,
+    pub(super) seed: u64,
+    pub(super) shuffle: bool,
     groups: Option<Vec<Group>>,
+    penalty: Option<Penalty>,
+    clips: Vec<Clip>,
+    constraints: Vec<Constraint>,
     validation: Option<&'a Dataset<T>>,
-    metrics: Vec<(String, Metric<'a, T>)>,
-    callback: Callback<'a>,
-    /// Epochs finished so far.
-    epoch: usize,
+    pub(super) metrics: Vec<(String, Metric<'a, T>)>,
+    pub(super) stops: Vec<Stop>,
+    best: Option<Monitor>,
+    pub(super) observers: Vec<Box<dyn Observer + Send + 'a>>,
+    callbacks: Vec<Callback<'a>>,
+    #[cfg(feature = "std")]
+    checkpoint: Option<(std::path::PathBuf, Every)>,
     #[cfg(feature = "parallel")]
     threads: usize,
-    tape: Tape<T>,
+    pub(super) tape: Tape<T>,
+    pub(super) state: State<T>,
+}
+
+/// How often a checkpoint is written, beside the end of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Every {
+    /// After so many epochs, at least 1.
+    Epochs(usize),
+    /// After so many steps, at least 1.
+    Steps(u64),
+}
+
+/// Why the steps of an epoch halt.
+enum Halt {
+    /// It is over.
+    End,
+    /// A checkpoint is due.
+    Save,
+    Stopped(Stopped),
 }
 
 impl<'a, T: Real> Trainer<'a, T> {
@@ -83,17 +117,26 @@ impl<'a, T: Real> Trainer<'a, T> {
             optimizer: Box::new(optimizer),
             epochs: 10,
             batch: 32,
-            rate: 1e-3,
+            rate: Schedule::Constant(1e-3),
+            plateau: None,
             seed: 0,
             shuffle: true,
             groups: None,
+            penalty: None,
+            clips: Vec::new(),
+            constraints: Vec::new(),
             validation: None,
             metrics: Vec::new(),
-            callback: Box::new(|_| ControlFlow::Continue(())),
-            epoch: 0,
+            stops: Vec::new(),
+            best: None,
+            observers: Vec::new(),
+            callbacks: Vec::new(),
+            #[cfg(feature = "std")]
+            checkpoint: None,
             #[cfg(feature = "parallel")]
             threads: 1,
             tape: Tape::new(),
+            state: State::default(),
         }
     }
 
@@ -110,10 +153,30 @@ impl<'a, T: Real> Trainer<'a, T> {
         Self { batch, ..self }
     }
 
-    /// The learning rate η, finite and not negative.
+    /// The learning rate η, finite and not negative, or a schedule η(t) of the step t, counted from 0 over the trainer's life.
+    ///
+    /// ```
+    /// use chainrule::{Adam, MeanSquaredError, Schedule, Trainer};
+    /// let cosine = Schedule::Cosine { rate: 0.01, min: 0.0, steps: 1000 };
+    /// let trainer = Trainer::<f64>::new(MeanSquaredError, Adam::new()).rate(cosine.warm_up(100));
+    /// ```
     #[must_use]
-    pub fn rate(self, rate: f64) -> Self {
-        Self { rate, ..self }
+    pub fn rate(self, rate: impl Into<Schedule>) -> Self {
+        Self { rate: rate.into(), ..self }
+    }
+
+    /// Multiplies the rate by less whenever what is watched no longer becomes better.
+    ///
+    /// ```
+    /// use chainrule::{Adam, MeanSquaredError, Monitor, Plateau, Trainer};
+    /// let plateau = Plateau { factor: 0.5, patience: 5, ..Plateau::new() };
+    /// let trainer = Trainer::<f64>::new(MeanSquaredError, Adam::new()).plateau(Monitor::Cost, plateau);
+    /// ```
+    #[must_use]
+    pub fn plateau(mut self, monitor: Monitor, plateau: Plateau) -> Self {
+        self.plateau = Some(monitor);
+        self.state.plateau = Some(plateau);
+        self
     }
 
     /// The seed of the order of samples and of dropout.
@@ -143,29 +206,115 @@ impl<'a, T: Real> Trainer<'a, T> {
         Self { groups: Some(groups), ..self }
     }
 
+    /// Adds a penalty on large weights to the cost.
+    #[must_use]
+    pub fn penalty(self, penalty: Penalty) -> Self {
+        Self { penalty: Some(penalty), ..self }
+    }
+
+    /// Clips the gradient before each step; after the clips that were given before.
+    #[must_use]
+    pub fn clip(mut self, clip: Clip) -> Self {
+        self.clips.push(clip);
+        self
+    }
+
+    /// Enforces a constraint on the weights after each step; after the constraints that were given before.
+    #[must_use]
+    pub fn constrain(mut self, constraint: Constraint) -> Self {
+        self.constraints.push(constraint);
+        self
+    }
+
     /// Data on which the cost and the metrics are computed after each epoch, never trained on.
     #[must_use]
     pub fn validation(self, data: &'a Dataset<T>) -> Self {
         Self { validation: Some(data), ..self }
     }
 
-    /// A metric to compute after each epoch, of the predictions (after the loss's [`link`](Loss::link)) and the targets
-    /// with their weights, on the validation data, or without it on the training data.
+    /// A metric to compute after each epoch, of the predictions (after the loss's [`link`](Loss::link)) and the targets,
+    /// on the validation data, or without it on the training data.
     #[must_use]
     pub fn metric(mut self, name: impl Into<String>, metric: impl FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + 'a) -> Self {
         self.metrics.push((name.into(), Box::new(metric)));
         self
     }
 
+    /// A reason to end before the last epoch; whichever of several comes first.
+    #[must_use]
+    pub fn stop(mut self, stop: Stop) -> Self {
+        self.state.watches.push(Watch::new(&stop));
+        self.stops.push(stop);
+        self
+    }
+
+    /// However [`fit`](Self::fit) ends, also by an error, the network gets the parameters of the epoch that was the best in what is
+    /// watched. When it is called again with that network, training goes on from the latest parameters, not from the best.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// let x = DMatrix::from_fn(1, 40, |_, j| j as f64 / 20.0 - 1.0);
+    /// let (data, judge) = Dataset::new(x.clone(), x.map(|x| (5.0 * x).sin()))?.split(0.3, 1)?;
+    /// let mut net = Sequential::builder(1)
+    ///     .layer(Dense::new(20, Activation::Tanh))
+    ///     .layer(Dense::new(1, Activation::Linear))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
+    ///     .validation(&judge)
+    ///     .rate(0.03)
+    ///     .epochs(500)
+    ///     .stop(Stop::patience(Monitor::Validation, 20))
+    ///     .restore_best(Monitor::Validation);
+    /// let history = trainer.fit(&mut net, &data)?;
+    /// let best = history.best(&Monitor::Validation).and_then(|epoch| epoch.validation);
+    /// assert_eq!(best, Some(net.cost(judge.inputs(), judge.targets(), &MeanSquaredError, &mut Tape::new())?));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[must_use]
+    pub fn restore_best(self, monitor: Monitor) -> Self {
+        Self { best: Some(monitor), ..self }
+    }
+
+    /// Tells `observer` what happens; after those that were given before.
+    #[must_use]
+    pub fn observe(mut self, observer: impl Observer + Send + 'a) -> Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
     /// Calls back after each epoch; `Break` ends the run. What the callback borrows must be declared before the trainer.
     #[must_use]
-    pub fn on_epoch(self, callback: impl FnMut(&Epoch) -> ControlFlow<()> + 'a) -> Self {
-        Self { callback: Box::new(callback), ..self }
+    pub fn on_epoch(mut self, callback: impl FnMut(&Epoch) -> ControlFlow<()> + 'a) -> Self {
+        self.callbacks.push(Box::new(callback));
+        self
+    }
+
+    /// Writes a checkpoint to `path`, as [`save`](Self::save) does, every so often and at the end of a run.
+    ///
+    /// ```no_run
+    /// use chainrule::prelude::*;
+    /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
+    /// # let mut net = Sequential::<f64>::builder(1)
+    /// #     .layer(Dense::new(1, Activation::Linear))
+    /// #     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// // A program that can be killed at any time and started again: it goes on where it was.
+    /// let path = std::path::Path::new("run.checkpoint");
+    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(1000).checkpoint(path, Every::Epochs(10));
+    /// if path.exists() {
+    ///     trainer.resume(&mut net, path)?;
+    /// }
+    /// let history = trainer.fit(&mut net, &data)?; // of all 1000 epochs
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn checkpoint(self, path: impl Into<std::path::PathBuf>, every: Every) -> Self {
+        Self { checkpoint: Some((path.into(), every)), ..self }
     }
 
     /// The number of epochs finished so far, over all calls of [`fit`](Self::fit).
     pub fn epoch(&self) -> usize {
-        self.epoch
+        self.state.position.epoch
     }
 
     /// The optimiser.
@@ -178,56 +327,66 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///
     /// # Errors
     /// Before anything is changed: as [`Sequential::gradient`] for the data and the validation data, and
-    /// [`ErrorKind::Value`] or [`ErrorKind::Shape`] for settings out of range. In training:
-    /// [`ErrorKind::Diverged`] when the cost of a mini-batch is NaN or infinite, and what a metric returns; the network
-    /// and the optimiser are then as they were after the last epoch that was finished.
+    /// [`ErrorKind::Value`], [`ErrorKind::Shape`] or [`ErrorKind::Incompatible`] for settings out of range. In training:
+    /// [`ErrorKind::Diverged`] when the cost of a mini-batch is NaN or infinite, [`ErrorKind::Io`] when a checkpoint cannot be
+    /// written, and what a metric returns; the network and the optimiser are then as they were after the last epoch that was
+    /// finished (or the network has its [best](Self::restore_best) parameters).
     pub fn fit(&mut self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
         let groups = self.check(net, data)?;
         let mut batches = if self.shuffle { Batches::shuffled(self.batch, self.seed)? } else { Batches::in_order(self.batch)? };
         #[cfg(feature = "parallel")]
         self.tape.set_threads(self.threads).map_err(|error| error.within("Trainer"))?;
-        let mut history = History::default();
-        let mut finished = Finished { params: net.params().to_vec(), optimizer: self.optimizer.state().clone(), step: self.tape.step() };
-        self.tape.seek(self.seed, finished.step);
-        for _ in 0..self.epochs {
-            let epoch = self.run_epoch(net, data, &mut batches, &groups).and_then(|cost| self.measure(net, data, cost));
-            let epoch = match epoch {
-                Ok(epoch) => epoch,
-                Err(error) => {
-                    finished.restore(net, &mut *self.optimizer, &mut self.tape, self.seed)?;
-                    return Err(error);
-                }
-            };
-            finished.params.copy_from_slice(net.params());
-            finished.optimizer.clone_from(self.optimizer.state());
-            finished.step = self.tape.step();
-            self.epoch += 1;
-            let verdict = (self.callback)(&epoch);
-            history.epochs.push(epoch);
-            if verdict.is_break() {
-                history.stopped = true;
-                break;
-            }
+        if !self.state.begin() {
+            return Ok(self.state.history.clone());
         }
-        Ok(history)
+        self.state.take_latest(net);
+        self.tape.seek(self.seed, self.state.position.step);
+        let plan = Plan {
+            first: self.state.position.epoch,
+            end: self.state.start.saturating_add(self.epochs),
+            batches: data.len().div_ceil(self.batch),
+        };
+        self.observers.iter_mut().for_each(|observer| observer.on_start(&plan));
+        let result = self.run(net, data, &mut batches, &groups, plan.end);
+        if self.best.is_some() {
+            self.state.put_best(net);
+        }
+        result?;
+        self.write_checkpoint(net)?;
+        Ok(self.state.history.clone())
     }
 
     /// All that can be wrong before the first step; returns the groups.
     fn check(&self, net: &Sequential<T>, data: &Dataset<T>) -> Result<Vec<Group>> {
         let here = net.at(net.params())?;
-        here.check_pass(data.inputs().into(), data.targets().into(), &*self.loss).map_err(|error| error.within("training data"))?;
+        here.check_pass(data.inputs().into(), data.into(), &*self.loss).map_err(|error| error.within("training data"))?;
         if let Some(validation) = self.validation {
-            let check = here.check_pass(validation.inputs().into(), validation.targets().into(), &*self.loss);
+            let check = here.check_pass(validation.inputs().into(), validation.into(), &*self.loss);
             check.map_err(|error| error.within("validation data"))?;
         }
         here.check_trainable()?;
-        if !(self.rate.is_finite() && self.rate >= 0.0) {
-            return Err(Error::new(ErrorKind::Value, "rate of Trainer", "a finite rate ≥ 0", self.rate));
-        }
         self.optimizer.check()?;
-        let groups = self.groups.clone().unwrap_or_else(|| Group::all(net.params().len()));
+        self.rate.check()?;
+        let rate = self.rate.rate(self.state.position.step);
+        if !(rate.is_finite() && rate >= 0.0) {
+            return Err(Error::new(ErrorKind::Value, "rate of Trainer", "a finite rate ≥ 0", rate));
+        }
+        self.state.plateau.as_ref().map_or(Ok(()), Plateau::check)?;
+        self.penalty.as_ref().map_or(Ok(()), Penalty::check)?;
+        self.clips.iter().try_for_each(Clip::check)?;
+        self.constraints.iter().try_for_each(Constraint::check)?;
+        self.stops.iter().try_for_each(Stop::check)?;
+        let watched = self.stops.iter().filter_map(Stop::monitor).chain(&self.best).chain(&self.plateau);
+        for monitor in watched {
+            monitor.check(self.validation.is_some(), self.metrics.iter().map(|(name, _)| &**name))?;
+        }
+        #[cfg(feature = "std")]
+        if let Some((_, Every::Epochs(0) | Every::Steps(0))) = self.checkpoint {
+            return Err(Error::new(ErrorKind::Value, "checkpoint of Trainer", "at least every epoch or step", 0));
+        }
+        let groups = self.groups.clone().unwrap_or_else(|| net.default_groups());
         Group::check(&groups, net.params().len())?;
-        Group::check_rates::<T>(&groups, self.rate)?;
+        Group::check_rates::<T>(&groups, rate)?;
         let known = self.optimizer.state().slots.first().map_or(0, Vec::len);
         if known != 0 && known != net.params().len() {
             let expected = format!("a network of {known} parameters, as in the steps before");
@@ -236,73 +395,203 @@ impl<'a, T: Real> Trainer<'a, T> {
         Ok(groups)
     }
 
-    /// One pass over the data; returns its cost.
-    fn run_epoch(&mut self, net: &mut Sequential<T>, data: &Dataset<T>, batches: &mut Batches<T>, groups: &[Group]) -> Result<f64> {
-        let Self { loss, optimizer, rate, epoch, tape, .. } = self;
-        let (loss, epoch) = (&**loss, *epoch);
-        let sum = tape.on_threads(&net.layout().clone(), self.batch.min(data.len()), |tape| {
-            let (mut sum, mut batch) = (0.0, 0);
-            let mut batches = batches.epoch(data, epoch as u64);
-            while let Some(Batch { x, target }) = batches.next_batch() {
-                let cost = net.at(net.params())?.gradient_unchecked(x, target.values(), loss, tape).as_f64();
-                if !cost.is_finite() {
-                    let place = format!("epoch {epoch}, batch {batch}");
-                    let kind = ErrorKind::Diverged { epoch, batch };
-                    return Err(Error::new(kind, place, "a finite cost (a smaller rate may help)", cost));
+    fn every(&self) -> Option<Every> {
+        #[cfg(feature = "std")]
+        return self.checkpoint.as_ref().map(|(_, every)| *every);
+        #[cfg(not(feature = "std"))]
+        None
+    }
+
+    /// Writes a checkpoint where one is asked for.
+    fn write_checkpoint(&self, net: &Sequential<T>) -> Result<()> {
+        #[cfg(feature = "std")]
+        return self.checkpoint.as_ref().map_or(Ok(()), |(path, _)| self.save(net, path));
+        #[cfg(not(feature = "std"))]
+        return Ok(());
+    }
+
+    /// The epochs up to `end`.
+    fn run(&mut self, net: &mut Sequential<T>, data: &Dataset<T>, batches: &mut Batches<T>, groups: &[Group], end: usize) -> Result<()> {
+        let mut finished = Finished::new(net, self.optimizer.state(), self.state.position);
+        while self.state.position.epoch < end {
+            let clock = Clock::start();
+            let halt = self.steps(net, data, batches, groups, &clock);
+            let measured = halt.and_then(|halt| match halt {
+                Halt::End => Ok((Halt::End, Some(self.measure(net, data, &clock)?))),
+                halt => Ok((halt, None)),
+            });
+            let (halt, epoch) = match measured {
+                Ok(measured) => measured,
+                Err(error) => {
+                    self.state.position = finished.restore(net, &mut *self.optimizer)?;
+                    self.tape.seek(self.seed, self.state.position.step);
+                    return Err(error);
                 }
-                optimizer.step_on(&tape.scratch.workers, *rate, net.params_mut(), tape.grads(), groups)?;
-                sum += match loss.reduction() {
+            };
+            let (mut stopped, mut due) = match halt {
+                Halt::End => (None, false),
+                Halt::Save => (None, true),
+                Halt::Stopped(why) => (Some(why), false),
+            };
+            match epoch {
+                Some(epoch) => {
+                    stopped = self.close(net, epoch, &mut finished);
+                    due = matches!(self.every(), Some(Every::Epochs(n)) if self.state.position.epoch.is_multiple_of(n));
+                }
+                None => self.state.position.seconds += clock.seconds().unwrap_or(0.0),
+            }
+            self.state.history.stopped = stopped;
+            if self.state.history.stopped.is_some() {
+                return Ok(());
+            }
+            if due {
+                self.write_checkpoint(net)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The steps of an epoch, from where it stands.
+    fn steps(
+        &mut self,
+        net: &mut Sequential<T>,
+        data: &Dataset<T>,
+        batches: &mut Batches<T>,
+        groups: &[Group],
+        clock: &Clock,
+    ) -> Result<Halt> {
+        let due = if let Some(Every::Steps(n)) = self.every() { Some(n) } else { None };
+        let Self { loss, optimizer, rate, penalty, clips, constraints, stops, observers, tape, state, .. } = self;
+        let (loss, budget) = (&**loss, stops.iter().filter_map(Stop::time).min().map(|time| time.as_secs_f64() - state.seconds()));
+        let State { position, plateau, .. } = state;
+        let multiplier = plateau.as_ref().map_or(1.0, |plateau| plateau.multiplier);
+        tape.on_threads(&net.layout().clone(), self.batch.min(data.len()), |tape| {
+            let mut batches = batches.epoch(data, position.epoch as u64);
+            batches.skip(position.batch);
+            while let Some(Batch { x, target }) = batches.next_batch() {
+                let rate = rate.rate(tape.step()) * multiplier;
+                let mut cost = net.here().gradient_unchecked(x, target, loss, tape).as_f64();
+                position.cost += match loss.reduction() {
                     Reduction::Mean => cost * x.cols() as f64,
                     Reduction::Sum => cost,
                 };
-                batch += 1;
+                if let Some(penalty) = penalty {
+                    let more = penalty.cost(net).as_f64();
+                    penalty.add_gradient(net, tape.grads_mut())?;
+                    position.penalty += more * x.cols() as f64;
+                    cost += more;
+                }
+                if !cost.is_finite() {
+                    let (epoch, batch) = (position.epoch, position.batch);
+                    let kind = ErrorKind::Diverged { epoch, batch };
+                    return Err(Error::new(kind, format!("epoch {epoch}, batch {batch}"), "a finite cost (a smaller rate may help)", cost));
+                }
+                position.samples += x.cols();
+                if position.samples == data.len() {
+                    position.gradient_norm = gradient_norm(net, tape.grads()).as_f64();
+                }
+                for clip in &*clips {
+                    clip.apply(net, tape.grads_mut())?;
+                }
+                optimizer.step_on(&tape.scratch.workers, rate, net.params_mut(), tape.grads(), groups)?;
+                for constraint in &*constraints {
+                    constraint.apply(net)?;
+                }
+                let step = Step { epoch: position.epoch, batch: position.batch, step: position.step, cost, rate };
+                position.batch += 1;
+                position.step = tape.step();
+                position.rate = rate;
+                // Each is told, whatever the others say.
+                if observers.iter_mut().fold(false, |stop, observer| observer.on_batch(&step).is_break() | stop) {
+                    return Ok(Halt::Stopped(Stopped::ByObserver));
+                }
+                if let Some(budget) = budget
+                    && clock.seconds().is_some_and(|seconds| seconds >= budget)
+                    && let Some(stop) = stops.iter().find(|stop| stop.time().is_some())
+                {
+                    return Ok(Halt::Stopped(Stopped::By(stop.clone())));
+                }
+                if due.is_some_and(|steps| position.step.is_multiple_of(steps)) {
+                    return Ok(Halt::Save);
+                }
             }
             if let Some(index) = net.params().iter().position(|p| !p.is_finite()) {
+                let (epoch, batch) = (position.epoch, position.batch.saturating_sub(1));
+                let kind = ErrorKind::Diverged { epoch, batch };
                 let place = format!("epoch {epoch}, after the last batch, parameter {index}");
-                let kind = ErrorKind::Diverged { epoch, batch: batch - 1 };
                 return Err(Error::new(kind, place, "a finite number (a smaller rate may help)", net.params()[index]));
             }
-            Ok(sum)
-        })?;
-        Ok(match loss.reduction() {
-            Reduction::Mean => sum / data.len() as f64,
-            Reduction::Sum => sum,
+            Ok(Halt::End)
         })
     }
 
-    /// The validation cost and the metrics after an epoch.
-    fn measure(&mut self, net: &Sequential<T>, data: &Dataset<T>, cost: f64) -> Result<Epoch> {
-        let mut epoch = Epoch { epoch: self.epoch, cost, validation: None, metrics: Vec::new() };
-        if self.validation.is_none() && self.metrics.is_empty() {
-            return Ok(epoch);
+    /// What is known at the end of an epoch: the validation cost and the metrics, too.
+    fn measure(&mut self, net: &Sequential<T>, data: &Dataset<T>, clock: &Clock) -> Result<Epoch> {
+        let Position { epoch, samples, cost, penalty, rate, gradient_norm, seconds, .. } = self.state.position;
+        let samples = samples as f64;
+        let cost = match self.loss.reduction() {
+            Reduction::Mean => cost / samples,
+            Reduction::Sum => cost,
+        } + penalty / samples;
+        let mut epoch = Epoch { epoch, cost, validation: None, metrics: Vec::new(), rate, gradient_norm, seconds: None };
+        if self.validation.is_some() || !self.metrics.is_empty() {
+            let judged = self.validation.unwrap_or(data);
+            let mut y = DMatrix::zeros(net.outputs(), judged.len());
+            net.predict_into(judged.inputs(), &mut y, &mut self.tape)?;
+            if self.validation.is_some() {
+                epoch.validation = Some(self.loss.value((&y).into(), judged.into())?.as_f64());
+            }
+            self.loss.link((&mut y).into());
+            for (name, metric) in &mut self.metrics {
+                epoch.metrics.push((name.clone(), metric((&y).into(), judged.into())?));
+            }
         }
-        let judged = self.validation.unwrap_or(data);
-        let mut y = DMatrix::zeros(net.outputs(), judged.len());
-        net.predict_into(judged.inputs(), &mut y, &mut self.tape)?;
-        if self.validation.is_some() {
-            epoch.validation = Some(self.loss.value((&y).into(), judged.targets().into())?.as_f64());
-        }
-        self.loss.link((&mut y).into());
-        for (name, metric) in &mut self.metrics {
-            epoch.metrics.push((name.clone(), metric((&y).into(), judged.into())?));
-        }
+        epoch.seconds = clock.seconds().map(|more| seconds + more);
         Ok(epoch)
+    }
+
+    /// Notes a finished epoch; says whether the run ends with it.
+    fn close(&mut self, net: &Sequential<T>, epoch: Epoch, finished: &mut Finished<T>) -> Option<Stopped> {
+        let Self { state, stops, optimizer, observers, callbacks, .. } = self;
+        let moved = || finished.distance(net);
+        let mut stopped = None;
+        for (stop, watch) in stops.iter().zip(&mut state.watches) {
+            if watch.sees(stop, &epoch, state.last_cost, moved) && stopped.is_none() {
+                stopped = Some(Stopped::By(stop.clone()));
+            }
+        }
+        if let (Some(monitor), Some(plateau)) = (&self.plateau, &mut state.plateau) {
+            plateau.observe(monitor.to_lower(monitor.value(&epoch).unwrap_or(f64::NAN)));
+        }
+        if let Some(monitor) = &self.best {
+            state.note_best(monitor, &epoch, net);
+        }
+        state.last_cost = Some(epoch.cost);
+        state.position = Position { epoch: epoch.epoch + 1, step: state.position.step, ..Position::default() };
+        finished.update(net, optimizer.state(), state.position);
+        let mut stop = observers.iter_mut().fold(false, |stop, observer| observer.on_epoch(&epoch).is_break() | stop);
+        stop = callbacks.iter_mut().fold(stop, |stop, callback| callback(&epoch).is_break() | stop);
+        state.history.epochs.push(epoch);
+        stopped.or(stop.then_some(Stopped::ByObserver))
     }
 }
 
-/// What to go back to when an epoch fails.
-struct Finished<T> {
-    params: Vec<T>,
-    optimizer: OptimizerState<T>,
-    step: u64,
-}
+/// How long it is since it was started, where that can be known.
+struct Clock(#[cfg(feature = "std")] std::time::Instant);
 
-impl<T: Real> Finished<T> {
-    fn restore(&self, net: &mut Sequential<T>, optimizer: &mut dyn Optimizer<T>, tape: &mut Tape<T>, seed: u64) -> Result<()> {
-        net.set_params(&self.params)?;
-        optimizer.restore(&self.optimizer)?;
-        tape.seek(seed, self.step);
-        Ok(())
+impl Clock {
+    fn start() -> Self {
+        Self(
+            #[cfg(feature = "std")]
+            std::time::Instant::now(),
+        )
+    }
+
+    fn seconds(&self) -> Option<f64> {
+        #[cfg(feature = "std")]
+        return Some(self.0.elapsed().as_secs_f64());
+        #[cfg(not(feature = "std"))]
+        None
     }
 }
 
@@ -315,7 +604,7 @@ impl<T: Real> fmt::Debug for Trainer<'_, T> {
             .field("batch", &self.batch)
             .field("rate", &self.rate)
             .field("seed", &self.seed)
-            .field("epoch", &self.epoch)
+            .field("epoch", &self.epoch())
             .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,246 @@
+//! Checkpoints: training that goes on exactly where it was.
+
+use super::file;
+use super::history::{Epoch, History};
+use super::record::{Reader, Writer};
+use super::state::{Best, Position, State};
+use super::stop::{Stopped, Watch};
+use super::trainer::Trainer;
+use crate::error::{Error, ErrorKind, Result};
+use crate::optim::OptimizerState;
+use crate::real::Real;
+use crate::schedule::Plateau;
+use crate::sequential::Sequential;
+use alloc::{format, string::String, vec::Vec};
+use std::path::Path;
+
+const MAGIC: [u8; 8] = *b"chainrul";
+const VERSION: u32 = 1;
+
+/// What a checkpoint holds beside the settings it was made with.
+struct Saved<T> {
+    params: Vec<T>,
+    optimizer: OptimizerState<T>,
+    state: State<T>,
+    observers: Vec<Vec<f64>>,
+}
+
+impl<T: Real> Trainer<'_, T> {
+    /// Writes all that is needed to go on exactly here into one file: the network's parameters, the state of the rule, the step, the
+    /// epoch and the place within it, what schedules, stops and observers remember, the best and the latest parameters, and the history.
+    ///
+    /// The file is written beside `path` under another name, brought to the disk, and then renamed: whenever the process or the
+    /// machine stops, the old or the new checkpoint is there, whole. It begins with the version of its format and ends with a
+    /// checksum; [`resume`](Self::resume) refuses one that was cut off or changed by a single bit. Two processes must not write to the
+    /// same path.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when the file cannot be written; the old one is then still there. [`ErrorKind::Incompatible`] for scalars
+    /// other than `f32` and `f64`.
+    pub fn save(&self, net: &Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
+        if T::BYTES == 0 {
+            return Err(Error::new(ErrorKind::Incompatible, "Trainer::save", "f32 or f64", core::any::type_name::<T>()));
+        }
+        let mut record = Writer::new(MAGIC, VERSION);
+        record.list(self.settings(net).into_iter(), |record, (name, value)| {
+            record.text(name);
+            record.text(&value);
+        });
+        record.numbers(net.params());
+        let OptimizerState { rule, step, slots } = self.optimizer.state();
+        record.text(rule);
+        record.u64(*step);
+        record.list(slots.iter(), |record, slot| record.numbers(slot));
+        self.write_state(&mut record);
+        record.list(self.observers.iter(), |record, observer| record.numbers(&observer.state()));
+        file::write(path.as_ref(), &record.finish())
+    }
+
+    /// Goes on where a checkpoint was written, in this process or another: the trainer, which must have been put together with the same
+    /// settings, and the network, which must have been built alike, become what they were. The next call of [`fit`](Self::fit)
+    /// continues the call that was interrupted, up to the number of [`epochs`](Self::epochs) counted from that call's beginning, and
+    /// returns the history of all of it; the result has the same bits as without the interruption.
+    ///
+    /// What the settings' functions are (the metrics, a schedule, the numbers of a rule) is the program's affair: they may be changed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when the file cannot be read, [`ErrorKind::Parse`] when it is damaged or of another version,
+    /// [`ErrorKind::Incompatible`] when it is of another network, loss, rule, batch size, seed or order, or of other metrics, stops or
+    /// observers; nothing is changed then.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// # let path = std::env::temp_dir().join(format!("chainrule-doc-{}.checkpoint", std::process::id()));
+    /// let data = Dataset::new(DMatrix::from_fn(1, 50, |_, j| j as f64 / 50.0), DMatrix::from_element(1, 50, 0.5))?;
+    /// let start = || {
+    ///     let net = Sequential::builder(1)
+    ///         .layer(Dense::new(8, Activation::Tanh))
+    ///         .layer(Dense::new(1, Activation::Linear))
+    ///         .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     Ok::<_, Error>((net, Trainer::new(MeanSquaredError, Adam::new()).epochs(10)))
+    /// };
+    /// // Without an interruption:
+    /// let (mut net, mut trainer) = start()?;
+    /// let history = trainer.fit(&mut net, &data)?;
+    ///
+    /// // Interrupted after four epochs, and in another process:
+    /// let (mut interrupted, mut trainer) = start()?;
+    /// trainer.epochs(4).checkpoint(&path, Every::Epochs(1)).fit(&mut interrupted, &data)?;
+    /// let (mut resumed, mut trainer) = start()?;
+    /// trainer.resume(&mut resumed, &path)?;
+    /// assert_eq!(trainer.fit(&mut resumed, &data)?, history);
+    /// assert_eq!(resumed, net);
+    /// # std::fs::remove_file(&path).ok();
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn resume(&mut self, net: &mut Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let bytes = file::read(path)?;
+        let saved = self.read(net, &path.display().to_string(), &bytes)?;
+        let (optimizer, observers) = (self.optimizer.state().clone(), self.observers.iter().map(|o| o.state()).collect::<Vec<_>>());
+        if let Err(error) = self.restore(&saved.optimizer, &saved.observers) {
+            // What they gave they take back.
+            self.restore(&optimizer, &observers)?;
+            return Err(error);
+        }
+        net.params_mut().copy_from_slice(&saved.params);
+        self.state = saved.state;
+        Ok(())
+    }
+
+    fn restore(&mut self, optimizer: &OptimizerState<T>, observers: &[Vec<f64>]) -> Result<()> {
+        self.optimizer.restore(optimizer)?;
+        self.observers.iter_mut().zip(observers).try_for_each(|(observer, state)| observer.restore(state))
+    }
+
+    /// What must be the same when training goes on.
+    fn settings(&self, net: &Sequential<T>) -> Vec<(&'static str, String)> {
+        let metrics: Vec<&str> = self.metrics.iter().map(|(name, _)| name.as_str()).collect();
+        alloc::vec![
+            ("scalar", core::any::type_name::<T>().into()),
+            ("layers", format!("{} inputs, {:?}", net.inputs(), net.layers())),
+            ("loss", format!("{:?}", self.loss)),
+            ("batch", format!("{}", self.batch)),
+            ("seed", format!("{}", self.seed)),
+            ("shuffled", format!("{}", self.shuffle)),
+            ("metrics", format!("{metrics:?}")),
+            ("stops", format!("{:?}", self.stops)),
+            ("plateau", format!("{}", self.state.plateau.is_some())),
+            ("observers", format!("{}", self.observers.len())),
+        ]
+    }
+
+    fn write_state(&self, record: &mut Writer) {
+        let State { position, start, watches, plateau, last_cost, best, latest, history, resumed: _ } = &self.state;
+        let Position { epoch, batch, samples, cost, penalty, rate, gradient_norm, seconds, step } = *position;
+        [epoch, batch, samples].into_iter().for_each(|count| record.count(count));
+        [cost, penalty, rate, gradient_norm, seconds].into_iter().for_each(|number| record.f64(number));
+        record.u64(step);
+        record.count(*start);
+        for watch in watches {
+            record.f64(watch.best);
+            record.u64(watch.waited);
+        }
+        if let Some(plateau) = plateau {
+            record.f64(plateau.best);
+            record.u64(plateau.bad);
+            record.u64(plateau.cooling);
+            record.f64(plateau.multiplier);
+        }
+        record.option(*last_cost, Writer::f64);
+        record.option(best.as_ref(), |record, best| {
+            record.f64(best.value);
+            record.numbers(&best.params);
+        });
+        record.option(latest.as_ref(), |record, latest| record.numbers(latest));
+        record.option(history.stopped.as_ref(), |record, stopped| {
+            let stop = if let Stopped::By(stop) = stopped { self.stops.iter().position(|known| known == stop) } else { None };
+            record.option(stop, Writer::count);
+        });
+        record.list(history.epochs.iter(), |record, epoch| {
+            record.count(epoch.epoch);
+            record.f64(epoch.cost);
+            record.option(epoch.validation, Writer::f64);
+            record.list(epoch.metrics.iter(), |record, (name, value)| {
+                record.text(name);
+                record.f64(*value);
+            });
+            record.f64(epoch.rate);
+            record.f64(epoch.gradient_norm);
+            record.option(epoch.seconds, Writer::f64);
+        });
+    }
+
+    /// Takes a checkpoint apart, which must be one of this trainer and this network.
+    fn read(&self, net: &Sequential<T>, place: &str, bytes: &[u8]) -> Result<Saved<T>> {
+        let mut record = Reader::open(place, bytes, MAGIC, VERSION)?;
+        let settings = record.list(|record| Ok((record.text()?, record.text()?)))?;
+        for ((name, mine), (_, saved)) in self.settings(net).iter().zip(&settings) {
+            if mine != saved {
+                let expected = format!("{saved}, as when it was saved");
+                return Err(Error::new(ErrorKind::Incompatible, format!("{name} of {place}"), expected, mine));
+            }
+        }
+        let count = net.params().len();
+        let params = record.numbers()?;
+        let optimizer = OptimizerState { rule: record.text()?, step: record.u64()?, slots: record.list(Reader::numbers)? };
+        let state = self.read_state(&mut record)?;
+        let observers = record.list(Reader::numbers)?;
+        let whole = |numbers: Option<&Vec<T>>| numbers.is_none_or(|numbers| numbers.len() == count);
+        let fits = settings.len() == self.settings(net).len()
+            && whole(Some(&params))
+            && whole(optimizer.slots.first().filter(|slot| !slot.is_empty()))
+            && whole(state.best.as_ref().map(|best| &best.params))
+            && whole(state.latest.as_ref())
+            && observers.len() == self.observers.len();
+        if !fits {
+            return Err(record.error(format!("numbers for {count} parameters and {} observers", self.observers.len()), "others"));
+        }
+        record.finish()?;
+        Ok(Saved { params, optimizer, state, observers })
+    }
+
+    fn read_state(&self, record: &mut Reader<'_>) -> Result<State<T>> {
+        let position = Position {
+            epoch: record.count()?,
+            batch: record.count()?,
+            samples: record.count()?,
+            cost: record.f64()?,
+            penalty: record.f64()?,
+            rate: record.f64()?,
+            gradient_norm: record.f64()?,
+            seconds: record.f64()?,
+            step: record.u64()?,
+        };
+        let start = record.count()?;
+        let watch = |_| Ok(Watch { best: record.f64()?, waited: record.u64()? });
+        let watches = self.stops.iter().map(watch).collect::<Result<_>>()?;
+        let plateau = match &self.state.plateau {
+            None => None,
+            Some(mine) => {
+                Some(Plateau { best: record.f64()?, bad: record.u64()?, cooling: record.u64()?, multiplier: record.f64()?, ..mine.clone() })
+            }
+        };
+        let last_cost = record.option(Reader::f64)?;
+        let best = record.option(|record| Ok(Best { value: record.f64()?, params: record.numbers()? }))?;
+        let latest = record.option(Reader::numbers)?;
+        let stopped = record.option(|record| {
+            let Some(index) = record.option(Reader::count)? else { return Ok(Stopped::ByObserver) };
+            let stop = self.stops.get(index).ok_or_else(|| record.error(format!("one of {} stops", self.stops.len()), index))?;
+            Ok(Stopped::By(stop.clone()))
+        })?;
+        let epochs = record.list(|record| {
+            Ok(Epoch {
+                epoch: record.count()?,
+                cost: record.f64()?,
+                validation: record.option(Reader::f64)?,
+                metrics: record.list(|record| Ok((record.text()?, record.f64()?)))?,
+                rate: record.f64()?,
+                gradient_norm: record.f64()?,
+                seconds: record.option(Reader::f64)?,
+            })
+        })?;
+        let history = History { epochs, stopped };
+        Ok(State { position, start, watches, plateau, last_cost, best, latest, history, resumed: true })
+    }
+}

@@ -1,0 +1,88 @@
+//! Who is told what happens in training.
+
+use super::history::Epoch;
+use core::ops::ControlFlow;
+
+/// What a call of [`fit`](crate::Trainer::fit) is going to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Plan {
+    /// The first epoch; not 0 where training goes on.
+    pub first: usize,
+    /// The epoch before which it ends.
+    pub end: usize,
+    /// Mini-batches in an epoch.
+    pub batches: usize,
+}
+
+/// What is known after the step of a mini-batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Step {
+    /// The epoch, counted from 0 over the trainer's life.
+    pub epoch: usize,
+    /// The mini-batch within the epoch, counted from 0.
+    pub batch: usize,
+    /// The step, counted from 0 over the trainer's life.
+    pub step: u64,
+    /// The cost of the mini-batch before the step, with the penalty.
+    pub cost: f64,
+    /// The learning rate of the step.
+    pub rate: f64,
+}
+
+/// Watches a run, and can end it. What an observer borrows must be declared before the trainer.
+///
+/// ```
+/// use chainrule::prelude::*;
+///
+/// /// Ends a run after a number of steps.
+/// struct Limit(u64);
+///
+/// impl Observer for Limit {
+///     fn on_batch(&mut self, step: &Step) -> ControlFlow<()> {
+///         if step.step + 1 < self.0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+///     }
+/// }
+///
+/// let data = Dataset::new(DMatrix::from_element(1, 100, 1.0), DMatrix::from_element(1, 100, 2.0))?;
+/// let mut net = Sequential::<f64>::builder(1)
+///     .layer(Dense::new(1, Activation::Linear))
+///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+/// let mut trainer = Trainer::new(MeanSquaredError, Sgd::new()).batch(10).observe(Limit(25));
+/// let history = trainer.fit(&mut net, &data)?;
+/// assert_eq!((history.epochs.len(), history.stopped), (2, Some(Stopped::ByObserver)));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub trait Observer {
+    /// Before the first step of a call of [`fit`](crate::Trainer::fit).
+    fn on_start(&mut self, plan: &Plan) {
+        let _ = plan;
+    }
+
+    /// After each step; `Break` ends the run there, and the next call of [`fit`](crate::Trainer::fit) finishes the epoch.
+    fn on_batch(&mut self, step: &Step) -> ControlFlow<()> {
+        let _ = step;
+        ControlFlow::Continue(())
+    }
+
+    /// After each epoch; `Break` ends the run.
+    fn on_epoch(&mut self, epoch: &Epoch) -> ControlFlow<()> {
+        let _ = epoch;
+        ControlFlow::Continue(())
+    }
+
+    /// What the observer must know to go on after an interruption, for a checkpoint.
+    fn state(&self) -> alloc::vec::Vec<f64> {
+        alloc::vec::Vec::new()
+    }
+
+    /// Goes on from what [`state`](Self::state) gave.
+    ///
+    /// # Errors
+    /// When the state is not of this observer.
+    fn restore(&mut self, state: &[f64]) -> crate::Result<()> {
+        let _ = state;
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! Where training is.
+
+use super::history::{Epoch, History};
+use super::stop::{Monitor, Stopped, Watch};
+use crate::error::Result;
+use crate::optim::{Optimizer, OptimizerState};
+use crate::real::Real;
+use crate::schedule::Plateau;
+use crate::sequential::Sequential;
+use alloc::vec::Vec;
+
+/// How far training has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Position {
+    /// Epochs finished.
+    pub(super) epoch: usize,
+    /// Mini-batches done of the next one, the samples in them, and what is known of it.
+    pub(super) batch: usize,
+    pub(super) samples: usize,
+    /// The cost, summed over the samples.
+    pub(super) cost: f64,
+    /// The penalty, times samples.
+    pub(super) penalty: f64,
+    pub(super) rate: f64,
+    pub(super) gradient_norm: f64,
+    pub(super) seconds: f64,
+    /// Steps over all epochs.
+    pub(super) step: u64,
+}
+
+/// The best epoch so far.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Best<T> {
+    pub(super) value: f64,
+    pub(super) params: Vec<T>,
+}
+
+/// All that a trainer must know, beside its settings, the network and the optimiser, to go on exactly where it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct State<T> {
+    pub(super) position: Position,
+    /// The epoch with which the present call began.
+    pub(super) start: usize,
+    /// What each stop remembers.
+    pub(super) watches: Vec<Watch>,
+    pub(super) plateau: Option<Plateau>,
+    /// The training cost of the last epoch.
+    pub(super) last_cost: Option<f64>,
+    pub(super) best: Option<Best<T>>,
+    /// The parameters of the last epoch, while the network has the best.
+    pub(super) latest: Option<Vec<T>>,
+    /// Of the present call.
+    pub(super) history: History,
+    /// Whether the next call continues one of another process.
+    pub(super) resumed: bool,
+}
+
+impl<T> Default for State<T> {
+    fn default() -> Self {
+        Self {
+            position: Position::default(),
+            start: 0,
+            watches: Vec::new(),
+            plateau: None,
+            last_cost: None,
+            best: None,
+            latest: None,
+            history: History::default(),
+            resumed: false,
+        }
+    }
+}
+
+impl<T: Real> State<T> {
+    /// Begins a call, or continues one; says whether there is anything left to do.
+    pub(super) fn begin(&mut self) -> bool {
+        if !core::mem::take(&mut self.resumed) {
+            self.start = self.position.epoch;
+            self.history = History::default();
+        } else if let Some(Stopped::By(_)) = self.history.stopped {
+            return false;
+        }
+        self.history.stopped = None;
+        true
+    }
+
+    /// Seconds of the present call.
+    pub(super) fn seconds(&self) -> f64 {
+        self.history.epochs.iter().filter_map(|epoch| epoch.seconds).sum::<f64>() + self.position.seconds
+    }
+
+    pub(super) fn note_best(&mut self, monitor: &Monitor, epoch: &Epoch, net: &Sequential<T>) {
+        let value = monitor.value(epoch).unwrap_or(f64::NAN);
+        match &mut self.best {
+            Some(best) if monitor.is_better(value, best.value, 0.0) => {
+                best.value = value;
+                best.params.copy_from_slice(net.params());
+            }
+            None if !value.is_nan() => self.best = Some(Best { value, params: net.params().to_vec() }),
+            _ => {}
+        }
+    }
+
+    /// Gives `net` the best parameters.
+    pub(super) fn put_best(&mut self, net: &mut Sequential<T>) {
+        if let Some(best) = &self.best {
+            self.latest = Some(net.params().to_vec());
+            net.params_mut().copy_from_slice(&best.params);
+        }
+    }
+
+    /// Gives `net` the latest parameters, if it still has the best.
+    pub(super) fn take_latest(&mut self, net: &mut Sequential<T>) {
+        if let (Some(latest), Some(best)) = (self.latest.take(), &self.best)
+            && net.params() == best.params
+        {
+            net.params_mut().copy_from_slice(&latest);
+        }
+    }
+}
+
+/// What to go back to when an epoch fails.
+pub(super) struct Finished<T> {
+    params: Vec<T>,
+    optimizer: OptimizerState<T>,
+    position: Position,
+}
+
+impl<T: Real> Finished<T> {
+    pub(super) fn new(net: &Sequential<T>, optimizer: &OptimizerState<T>, position: Position) -> Self {
+        Self { params: net.params().to_vec(), optimizer: optimizer.clone(), position }
+    }
+
+    pub(super) fn update(&mut self, net: &Sequential<T>, optimizer: &OptimizerState<T>, position: Position) {
+        self.params.copy_from_slice(net.params());
+        self.optimizer.clone_from(optimizer);
+        self.position = position;
+    }
+
+    /// The largest change of a parameter since.
+    pub(super) fn distance(&self, net: &Sequential<T>) -> f64 {
+        net.params().iter().zip(&self.params).fold(0.0, |most, (new, old)| (*new - *old).as_f64().abs().max(most))
+    }
+
+    pub(super) fn restore(&self, net: &mut Sequential<T>, optimizer: &mut dyn Optimizer<T>) -> Result<Position> {
+        net.set_params(&self.params)?;
+        optimizer.restore(&self.optimizer)?;
+        Ok(self.position)
+    }
+}

@@ -1,0 +1,238 @@
+//! When a run ends, and what is watched to know.
+
+use super::history::Epoch;
+use crate::error::{Error, ErrorKind, Result};
+use alloc::{format, string::String};
+use core::fmt;
+
+/// A number of each epoch, and which way is better.
+///
+/// ```
+/// use chainrule::Monitor;
+/// assert_eq!(Monitor::highest("accuracy").to_string(), "highest accuracy");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Monitor {
+    /// The training cost; lower is better.
+    Cost,
+    /// The validation cost; lower is better.
+    Validation,
+    /// The metric of that name; higher is better.
+    Highest(String),
+    /// The metric of that name; lower is better.
+    Lowest(String),
+}
+
+impl Monitor {
+    /// A metric that shall be high, such as an accuracy.
+    pub fn highest(metric: impl Into<String>) -> Self {
+        Self::Highest(metric.into())
+    }
+
+    /// A metric that shall be low, such as an error.
+    pub fn lowest(metric: impl Into<String>) -> Self {
+        Self::Lowest(metric.into())
+    }
+
+    /// The number in an epoch; `None` where it was not measured.
+    pub fn value(&self, epoch: &Epoch) -> Option<f64> {
+        match self {
+            Self::Cost => Some(epoch.cost),
+            Self::Validation => epoch.validation,
+            Self::Highest(name) | Self::Lowest(name) => epoch.metric(name),
+        }
+    }
+
+    /// Whether `value` is better than `than` by more than `by`; NaN is not.
+    pub(super) fn is_better(&self, value: f64, than: f64, by: f64) -> bool {
+        match self {
+            Self::Highest(_) => value > than + by,
+            _ => value < than - by,
+        }
+    }
+
+    /// The number, or its negative, so that lower is better.
+    pub(super) fn to_lower(&self, value: f64) -> f64 {
+        if let Self::Highest(_) = self { -value } else { value }
+    }
+
+    /// What every number is better than.
+    pub(super) fn worst(&self) -> f64 {
+        match self {
+            Self::Highest(_) => f64::NEG_INFINITY,
+            _ => f64::INFINITY,
+        }
+    }
+
+    /// Checks that a trainer with these metrics measures it.
+    pub(super) fn check<'n>(&self, validation: bool, mut metrics: impl Iterator<Item = &'n str>) -> Result<()> {
+        let known = match self {
+            Self::Cost => true,
+            Self::Validation => validation,
+            Self::Highest(name) | Self::Lowest(name) => metrics.any(|metric| metric == name),
+        };
+        if known {
+            return Ok(());
+        }
+        let expected = "to watch validation data or a metric that the trainer has";
+        Err(Error::new(ErrorKind::Incompatible, "Monitor", expected, format!("{self}")))
+    }
+}
+
+impl fmt::Display for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cost => write!(f, "lowest cost"),
+            Self::Validation => write!(f, "lowest validation cost"),
+            Self::Highest(name) => write!(f, "highest {name}"),
+            Self::Lowest(name) => write!(f, "lowest {name}"),
+        }
+    }
+}
+
+/// A reason to end a run before its last epoch; all but the last are looked at after each epoch.
+///
+/// ```
+/// use chainrule::prelude::*;
+/// let x = DMatrix::from_fn(1, 20, |_, j| j as f64 / 10.0 - 1.0);
+/// let data = Dataset::new(x.clone(), x.map(|x| 3.0 * x))?;
+/// let mut net = Sequential::builder(1)
+///     .layer(Dense::new(1, Activation::Linear))
+///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+/// let history = Trainer::new(MeanSquaredError, Sgd::new())
+///     .rate(0.1)
+///     .epochs(1000)
+///     .stop(Stop::Cost { change: 1e-9 })
+///     .fit(&mut net, &data)?;
+/// assert_eq!(history.stopped, Some(Stopped::By(Stop::Cost { change: 1e-9 })));
+/// assert!(history.epochs.len() < 100);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Stop {
+    /// The training cost has converged: between two epochs it changed by at most `change`, finite and ≥ 0.
+    Cost {
+        /// The largest change of the cost.
+        change: f64,
+    },
+    /// The weights have converged: in an epoch no parameter changed by more than `change`, finite and ≥ 0.
+    Weights {
+        /// The largest change of a parameter.
+        change: f64,
+    },
+    /// What is watched is as good as wanted.
+    Target {
+        /// What is watched.
+        monitor: Monitor,
+        /// At most this, or at least, of a metric that shall be high.
+        value: f64,
+    },
+    /// Early stopping (Prechelt 1998): what is watched has not become better than its best by more than `min_change` for
+    /// `patience` epochs in a row.
+    Patience {
+        /// What is watched.
+        monitor: Monitor,
+        /// Epochs without a better number, at least 1.
+        patience: usize,
+        /// What is better only by this much is not better; finite and ≥ 0.
+        min_change: f64,
+    },
+    /// Training took this long, over all epochs of the call; looked at after each batch. The epoch that it falls into is
+    /// finished by the next call of [`fit`](crate::Trainer::fit).
+    #[cfg(feature = "std")]
+    Time(core::time::Duration),
+}
+
+impl Stop {
+    /// Early stopping without a minimum change.
+    pub fn patience(monitor: Monitor, patience: usize) -> Self {
+        Self::Patience { monitor, patience, min_change: 0.0 }
+    }
+
+    /// Reaching a value.
+    pub fn target(monitor: Monitor, value: f64) -> Self {
+        Self::Target { monitor, value }
+    }
+
+    pub(super) fn monitor(&self) -> Option<&Monitor> {
+        match self {
+            Self::Target { monitor, .. } | Self::Patience { monitor, .. } => Some(monitor),
+            _ => None,
+        }
+    }
+
+    pub(super) fn time(&self) -> Option<core::time::Duration> {
+        match self {
+            #[cfg(feature = "std")]
+            Self::Time(time) => Some(*time),
+            _ => None,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let error = |what: &str, expected: &str, given: f64| Err(Error::new(ErrorKind::Value, format!("{what} of Stop"), expected, given));
+        match *self {
+            Self::Cost { change } | Self::Weights { change } if !(change.is_finite() && change >= 0.0) => {
+                error("change", "a finite number ≥ 0", change)
+            }
+            Self::Target { value, .. } if value.is_nan() => error("target", "a number", value),
+            Self::Patience { patience: 0, .. } => error("patience", "at least 1 epoch", 0.0),
+            Self::Patience { min_change, .. } if !(min_change.is_finite() && min_change >= 0.0) => {
+                error("min_change", "a finite number ≥ 0", min_change)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why a run ended.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Stopped {
+    /// An observer said so.
+    ByObserver,
+    /// This was reached.
+    By(Stop),
+}
+
+/// What a [`Stop`] remembers from epoch to epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Watch {
+    /// The best so far.
+    pub(super) best: f64,
+    /// Epochs since.
+    pub(super) waited: u64,
+}
+
+impl Watch {
+    pub(super) fn new(stop: &Stop) -> Self {
+        Self { best: stop.monitor().map_or(f64::INFINITY, Monitor::worst), waited: 0 }
+    }
+
+    /// Whether `stop` ends the run after `epoch`, in which the largest change of a parameter was what `moved` says.
+    pub(super) fn sees(&mut self, stop: &Stop, epoch: &Epoch, cost_before: Option<f64>, moved: impl FnOnce() -> f64) -> bool {
+        match stop {
+            Stop::Cost { change } => cost_before.is_some_and(|before| (epoch.cost - before).abs() <= *change),
+            Stop::Weights { change } => moved() <= *change,
+            Stop::Target { monitor, value } => monitor.value(epoch).is_some_and(|now| now == *value || monitor.is_better(now, *value, 0.0)),
+            Stop::Patience { monitor, patience, min_change } => {
+                let now = monitor.value(epoch).unwrap_or(f64::NAN);
+                if monitor.is_better(now, self.best, *min_change) {
+                    *self = Self { best: now, waited: 0 };
+                } else {
+                    self.waited += 1;
+                }
+                let end = self.waited >= *patience as u64;
+                if end {
+                    // A run that goes on all the same is as patient again.
+                    self.waited = 0;
+                }
+                end
+            }
+            #[cfg(feature = "std")]
+            Stop::Time(_) => false,
+        }
+    }
+}
