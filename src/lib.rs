@@ -46,7 +46,7 @@ pub use real::Real;
 pub use schedule::{Plateau, Schedule};
 pub use sequential::{At, Builder, Sequential};
 pub use tape::Tape;
-pub use train::{Epoch, Every, History, Monitor, Observer, Plan, Step, Stop, Stopped, Trainer};
+pub use train::{Epoch, Every, History, Monitor, Observer, Plan, Scaled, Step, Stop, Stopped, Trainer};
 pub use view::{Targets, View, ViewMut};
 
 pub use {nalgebra, rand};
@@ -57,8 +57,8 @@ pub mod prelude {
         Activation, Adadelta, Adagrad, Adam, Adamax, AlphaDropout, Backward, BatchNorm, Block, Clip, Constraint, CrossEntropy, Dataset,
         Dense, Dropout, Error, ErrorKind, Every, Forward, GaussianNoise, Gradient, Group, Hinge, Huber, Infer, Init, KlDivergence, Layer,
         LayerNorm, Lion, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Monitor, Nadam, Observer, Optimizer, Penalty, Plateau,
-        QuadraticCost, RAdam, Real, Result, RmsNorm, RmsProp, Role, Rprop, Scaler, Schedule, Sequential, Sgd, SigmoidCrossEntropy, Softmax,
-        SoftmaxCrossEntropy, Start, Step, Stop, Stopped, SumSquaredError, Tape, Targets, Trainer, View, ViewMut, metrics, one_hot,
+        QuadraticCost, RAdam, Real, Result, RmsNorm, RmsProp, Role, Rprop, Scaled, Scaler, Schedule, Sequential, Sgd, SigmoidCrossEntropy,
+        Softmax, SoftmaxCrossEntropy, Start, Step, Stop, Stopped, SumSquaredError, Tape, Targets, Trainer, View, ViewMut, metrics, one_hot,
     };
     pub use core::ops::ControlFlow;
     pub use nalgebra::{DMatrix, DVector};
