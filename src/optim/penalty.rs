@@ -20,7 +20,8 @@ type Choose = dyn Fn(usize, &Block) -> bool + Send + Sync;
 /// ```
 ///
 /// over all weights; biases and running statistics are left alone. λ₂·w is what PyTorch's `weight_decay` adds to the gradient, which
-/// there is that of biases, too. Keras' `L2(λ)` is λ·Σw², without the half. scikit-learn's `alpha` is λ₂ times the number of samples.
+/// there is that of biases, too. Keras' `L2(λ)` is λ·Σw², without the half. scikit-learn's `alpha` is λ₂ times the number of samples
+/// in a mini-batch.
 ///
 /// The gradient goes through the rule of the optimiser; a group's [`decay`](crate::Group::decay) does not. For plain descent both
 /// are the same.
