@@ -253,7 +253,7 @@ weighted     0.500  0.600 0.533       5
 accuracy 0.600";
     assert_eq!(format!("\n{}", matrix.report()), text);
     let fine = format!("{:.5}", matrix.report());
-    assert!(fine.contains("accuracy 0.60000") && fine.contains("  0.66667 0.66667 0.66667 "), "{fine}");
+    assert!(fine.contains("accuracy 0.60000") && fine.contains("0   0.66667 0.66667 0.66667       3\n"), "{fine}");
     Ok(())
 }
 

@@ -35,7 +35,7 @@ pub struct Batches<T> {
     weights: Vec<T>,
 }
 
-/// Samples that a step is made of.
+/// The samples of a step; made by [`EpochBatches::next_batch`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Batch<'a, T> {

@@ -13,6 +13,7 @@ use alloc::{
     vec::Vec,
 };
 use csv::{ReaderBuilder, StringRecord, Trim};
+use nalgebra::DMatrix;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -221,23 +222,11 @@ impl Csv {
         if self.header {
             line = rows.next(&mut record)?;
         }
-        let (wanted, mut names) = match &self.wanted {
-            Wanted::Numbers(wanted) => (columns.find(wanted)?, None),
-            Wanted::Classes(column, classes) => (columns.find([column])?, Some(Names::new(classes.as_deref())?)),
+        let (features, wanted) = self.choose(&columns)?;
+        let mut names = match &self.wanted {
+            Wanted::Numbers(_) => None,
+            Wanted::Classes(_, classes) => Some(Names::new(classes.as_deref())?),
         };
-        let features = match &self.features {
-            Some(features) => columns.find(features)?,
-            None => (0..columns.width).filter(|index| !wanted.contains(index)).collect(),
-        };
-        if let Some(both) = features.iter().find(|index| wanted.contains(index)) {
-            return wrong(ErrorKind::Value, PLACE, "columns that are features or targets", format!("{} as both", columns.name(*both)));
-        }
-        for (what, columns) in [("target", &wanted), ("feature", &features)] {
-            if columns.is_empty() {
-                return wrong(ErrorKind::Empty, PLACE, format!("at least 1 column that is a {what}"), 0);
-            }
-        }
-
         let (mut inputs, mut targets, mut labels, mut dropped) = (Vec::new(), Vec::new(), Vec::new(), 0);
         while let Some(at) = line {
             if record.len() != columns.width {
@@ -272,20 +261,43 @@ impl Csv {
             return wrong(ErrorKind::Empty, PLACE, "at least 1 row without a missing value", format!("none ({dropped} dropped)"));
         }
 
+        let samples = inputs.len() / features.len();
         let titles = |indices: &[usize]| indices.iter().map(|index| columns.title(*index)).collect::<Vec<_>>();
         let (outputs, targets) = match names {
-            None => (titles(&wanted), targets),
+            None => (titles(&wanted), DMatrix::from_vec(wanted.len(), samples, targets)),
             Some(names) => {
                 let (names, labels) = names.sorted(&labels);
                 if names.len() < 2 {
-                    return wrong(ErrorKind::Empty, &columns.name(wanted[0]), "at least 2 classes", format!("only {}", names.join(", ")));
+                    let place = format!("{PLACE}, {}", columns.name(wanted[0]));
+                    return wrong(ErrorKind::Empty, &place, "at least 2 classes", format!("only {}", names.join(", ")));
                 }
                 let targets = one_hot(&labels, names.len())?;
-                (names, targets.as_slice().to_vec())
+                (names, targets)
             }
         };
-        let data = Dataset::from_rows(&inputs, features.len(), &targets, outputs.len())?;
+        let data = Dataset::new(DMatrix::from_vec(features.len(), samples, inputs), targets)?;
         Ok(Table { data, features: titles(&features), outputs, dropped })
+    }
+
+    /// The numbers of the columns that are features, and of those that are targets.
+    fn choose(&self, columns: &Columns) -> Result<(Vec<usize>, Vec<usize>)> {
+        let wanted = match &self.wanted {
+            Wanted::Numbers(wanted) => columns.find(wanted)?,
+            Wanted::Classes(column, _) => columns.find([column])?,
+        };
+        let features = match &self.features {
+            Some(features) => columns.find(features)?,
+            None => (0..columns.width).filter(|index| !wanted.contains(index)).collect(),
+        };
+        if let Some(both) = features.iter().find(|index| wanted.contains(index)) {
+            return wrong(ErrorKind::Value, PLACE, "columns that are features or targets", format!("{} as both", columns.name(*both)));
+        }
+        for (what, columns) in [("target", &wanted), ("feature", &features)] {
+            if columns.is_empty() {
+                return wrong(ErrorKind::Empty, PLACE, format!("at least 1 column that is a {what}"), 0);
+            }
+        }
+        Ok((features, wanted))
     }
 }
 

@@ -4,7 +4,7 @@ use super::bytes::{Bytes, text, wrong};
 use super::npy;
 use crate::error::{ErrorKind, Result};
 use crate::real::Real;
-use alloc::{format, vec::Vec};
+use alloc::{format, string::ToString, vec::Vec};
 use nalgebra::DMatrix;
 
 /// Reads the array `name` of a file of `np.savez`, as [`read_npy`](super::read_npy) reads one of its own. The file is a ZIP archive
@@ -32,7 +32,7 @@ pub fn read_npz<T: Real>(bytes: &[u8], name: &str) -> Result<DMatrix<T>> {
         }
         names.push(array.escape_ascii());
     }
-    let known = names.iter().map(|name| format!("{name}")).collect::<Vec<_>>().join(", ");
+    let known = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     wrong(ErrorKind::Parse, PLACE, format!("one of the arrays {known}"), format!("{name:?}"))
 }
 
@@ -76,8 +76,7 @@ impl<'a> Entries<'a> {
         if (disk, directory_disk, here) != (0, 0, left) || left == 0xffff || size == u32::MAX || start == u32::MAX {
             return wrong(ErrorKind::Parse, PLACE, "an archive in one part, of at most 4 GiB", "another");
         }
-        let directory = slice(bytes, start, size).filter(|_| start as usize + size as usize <= end);
-        let Some(directory) = directory else {
+        let Some(directory) = slice(&bytes[..end], start, size) else {
             return wrong(
                 ErrorKind::Parse,
                 PLACE,

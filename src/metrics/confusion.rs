@@ -193,7 +193,7 @@ impl ConfusionMatrix {
     }
 
     /// A table of precision, recall, F1 and number of samples of every class that there is, with their averages, as
-    /// scikit-learn's `classification_report`. Three decimals, or as the format says.
+    /// scikit-learn's `classification_report`. The measures have three decimals, or as many as the format says.
     ///
     /// ```
     /// use chainrule::metrics::ConfusionMatrix;
@@ -213,8 +213,8 @@ impl ConfusionMatrix {
     }
 
     /// Decimals to print counts with: none where all are whole.
-    fn decimals(&self, f: &fmt::Formatter<'_>) -> usize {
-        f.precision().unwrap_or(if self.counts.iter().all(|count| *count == libm::trunc(*count)) { 0 } else { 2 })
+    fn decimals(&self) -> usize {
+        if self.counts.iter().all(|count| *count == libm::trunc(*count)) { 0 } else { 2 }
     }
 }
 
@@ -227,24 +227,26 @@ fn ratio(a: f64, b: f64) -> f64 {
 /// printed with two decimals, or as the format says.
 impl fmt::Display for ConfusionMatrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let decimals = self.decimals(f);
+        let decimals = f.precision().unwrap_or(self.decimals());
         let number = |count: f64| if count == 0.0 { "·".to_string() } else { format!("{count:.decimals$}") };
         let (classes, total) = (self.classes(), self.total());
-        let mut rows = vec![self.names.iter().cloned().chain(["total".into()]).collect::<Vec<_>>()];
+        let row = |name: &str, cells: &mut dyn Iterator<Item = String>| [name.to_string()].into_iter().chain(cells).collect::<Vec<_>>();
+        let mut rows = vec![row("actual \\ predicted", &mut self.names.iter().cloned().chain(["total".into()]))];
         rows.extend((0..classes).map(|actual| {
             let counts = (0..classes).map(|predicted| self.count(actual, predicted));
-            counts.chain([self.support(actual)]).map(number).collect()
+            row(&self.names[actual], &mut counts.chain([self.support(actual)]).map(number))
         }));
-        rows.push((0..classes).map(|predicted| self.taken(predicted)).chain([total]).map(number).collect());
-        let corner = "actual \\ predicted".to_string();
-        let first: Vec<&String> = [&corner].into_iter().chain(&self.names).chain(rows[0].last()).collect();
-        let width = |cells: &mut dyn Iterator<Item = &String>| cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
-        let first_width = width(&mut first.iter().copied());
-        let widths: Vec<usize> = (0..=classes).map(|column| width(&mut rows.iter().map(|row| &row[column]))).collect();
-        for (line, (name, row)) in first.iter().zip(&rows).enumerate() {
-            write!(f, "{}{name:>first_width$}", if line == 0 { "" } else { "\n" })?;
-            for (cell, width) in row.iter().zip(&widths) {
-                write!(f, " {cell:>width$}")?;
+        rows.push(row("total", &mut (0..classes).map(|predicted| self.taken(predicted)).chain([total]).map(number)));
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..classes + 2).map(width).collect();
+        for (line, row) in rows.iter().enumerate() {
+            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let before = match (line, column) {
+                    (0, 0) => "",
+                    (_, 0) => "\n",
+                    _ => " ",
+                };
+                write!(f, "{before}{cell:>width$}")?;
             }
         }
         Ok(())
@@ -257,20 +259,20 @@ struct Report<'a>(&'a ConfusionMatrix);
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (matrix, digits) = (self.0, f.precision().unwrap_or(3));
-        let whole = ConfusionMatrix::decimals(matrix, f);
+        let decimals = matrix.decimals();
         let classes = matrix.present().map(|class| (&*matrix.names[class], Average::Class(class), matrix.support(class)));
         let averages = [("macro", Average::Macro), ("weighted", Average::Weighted)].map(|(name, average)| (name, average, matrix.total()));
         let rows: Vec<_> = classes.chain(averages).collect();
         let width = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0);
         let number = digits + 2;
         let (precision, recall, f1) = (number.max("precision".len()), number.max("recall".len()), number.max("F1".len()));
-        let support = format!("{:.whole$}", matrix.total()).len().max("support".len());
+        let support = format!("{:.decimals$}", matrix.total()).len().max("support".len());
         write!(f, "{:>width$} {:>precision$} {:>recall$} {:>f1$} {:>support$}", "", "precision", "recall", "F1", "support")?;
         for (name, average, weight) in rows {
             // No class here is one that there is not.
             let of = |measure: Result<f64>| measure.map_err(|_| fmt::Error);
             let (p, r, s) = (of(matrix.precision(average))?, of(matrix.recall(average))?, of(matrix.f1(average))?);
-            write!(f, "\n{name:>width$} {p:>precision$.digits$} {r:>recall$.digits$} {s:>f1$.digits$} {weight:>support$.whole$}")?;
+            write!(f, "\n{name:>width$} {p:>precision$.digits$} {r:>recall$.digits$} {s:>f1$.digits$} {weight:>support$.decimals$}")?;
         }
         write!(f, "\n{:>width$} {:.digits$}", "accuracy", matrix.accuracy())
     }
