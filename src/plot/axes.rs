@@ -43,7 +43,7 @@ impl Axis {
             return None;
         }
         let size = low.abs().max(high.abs());
-        let (low, high) = if (whole && low == high) || (log && high - low < 1e-6) {
+        let (low, high) = if (whole && low == high && size < 1e6) || (log && high - low < 1e-6) {
             (low - 0.5, high + 0.5)
         } else if !log && size < TINY {
             (-1.0, 1.0)
@@ -105,7 +105,7 @@ impl Axis {
         let step = [1.0, 2.0, 5.0].map(|m| m * power).into_iter().find(|step| *step >= rough).unwrap_or(10.0 * power);
         let step = if whole { step.max(1.0) } else { step };
         let first = (low / step).ceil();
-        let values: Vec<_> = (0..12).map(|k| (first + f64::from(k)) * step).filter(|v| *v <= high).collect();
+        let values: Vec<_> = (0..12).map(|k| (first + f64::from(k)) * step).filter(|v| *v <= high + 1e-9 * step).collect();
         let largest = values.iter().fold(0f64, |largest, v| largest.max(v.abs()));
         let exponent = if largest > 0.0 { largest.log10().floor() as i32 } else { 0 };
         // A common power of 10 goes to the label.
@@ -331,7 +331,7 @@ mod tests {
     }
 
     fn around(values: &[f64], log: bool, whole: bool) -> Axis {
-        Axis::around("y", values.iter().copied(), log, whole, 6.0).unwrap()
+        Axis::around("y", values.iter().copied(), log, whole, 7.0).unwrap()
     }
 
     #[test]
@@ -350,7 +350,7 @@ mod tests {
         assert_eq!(texts(&around(&[1e-3, 1.0], true, false)), ["0.001", "0.01", "0.1", "1"]);
         assert_eq!(texts(&around(&[1e-8, 1e-2], true, false)), ["10⁻⁸", "10⁻⁷", "10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²"]);
         assert_eq!(texts(&around(&[1.0, 10.0], true, false)), ["1", "2", "5", "10"]);
-        assert_eq!(texts(&around(&[100.0, 130.0], true, false)).len(), 6);
+        assert_eq!(texts(&around(&[100.0, 130.0], true, false)), ["100", "105", "110", "115", "120", "125", "130"]);
         assert!(Axis::around("y", [0.0, -1.0, f64::NAN].into_iter(), true, false, 6.0).is_none());
     }
 
