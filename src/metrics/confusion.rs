@@ -118,6 +118,11 @@ impl ConfusionMatrix {
         self.names.len()
     }
 
+    /// The names of the classes; their numbers where they were not [`named`](Self::named).
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// How many samples of class `actual` were taken for `predicted`, or what they weigh; 0 for a class that there is not.
     pub fn count(&self, actual: usize, predicted: usize) -> f64 {
         let classes = self.classes();

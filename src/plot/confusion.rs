@@ -7,15 +7,15 @@ use super::{font, style};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::ConfusionMatrix;
 
-/// Draws a confusion matrix: actual classes as rows, predicted ones as columns, in each cell the number of samples on a colour that says
+/// Draws a confusion matrix: actual classes as rows, predicted ones as columns, in each cell the number of samples, or what they weigh, on a colour that says
 /// which share of the row's samples it is.
 ///
 /// Numbers are left out where cells are too small for them, and some names of classes where there is no room for all.
 ///
 /// ```
 /// use chainrule::{metrics::ConfusionMatrix, plot::Confusion};
-/// let matrix = ConfusionMatrix::new(&[0, 1, 1, 0], &[0, 1, 0, 0], 2)?;
-/// let figure = Confusion::new("Mails", &matrix).names(&["ham", "spam"]).draw()?;
+/// let matrix = ConfusionMatrix::new(&[0, 1, 1, 0], &[0, 1, 0, 0], 2)?.named(["ham", "spam"])?;
+/// let figure = Confusion::new("Mails", &matrix).draw()?;
 /// assert!(figure.svg().contains(">spam</text>"));
 /// # Ok::<(), chainrule::Error>(())
 /// ```
@@ -23,21 +23,13 @@ use crate::metrics::ConfusionMatrix;
 pub struct Confusion<'a> {
     title: String,
     matrix: &'a ConfusionMatrix,
-    names: Vec<String>,
-    named: bool,
     size: (u32, u32),
 }
 
 impl<'a> Confusion<'a> {
-    /// The picture of a matrix; its classes are called by their numbers.
+    /// The picture of a matrix, with the names that its classes have.
     pub fn new(title: impl Into<String>, matrix: &'a ConfusionMatrix) -> Self {
-        Self { title: title.into(), matrix, names: vec![], named: false, size: SIZE }
-    }
-
-    /// With names for the classes.
-    #[must_use]
-    pub fn names(self, names: &[impl ToString]) -> Self {
-        Self { names: names.iter().map(ToString::to_string).collect(), named: true, ..self }
+        Self { title: title.into(), matrix, size: SIZE }
     }
 
     /// Width and height in pixels, 200 to 8192 each; 800 × 600 without.
@@ -49,22 +41,11 @@ impl<'a> Confusion<'a> {
     /// Draws the picture.
     ///
     /// # Errors
-    /// [`ErrorKind::Shape`] when there are more or fewer names than classes; [`ErrorKind::Value`] for a size out of range or with less
-    /// than a pixel for a cell.
+    /// [`ErrorKind::Value`] for a size out of range or with less than a pixel for a cell.
     pub fn draw(&self) -> Result<Figure> {
         const PLACE: &str = "plot::Confusion";
         let canvas = Canvas::new(PLACE, self.size)?;
-        let n = self.matrix.classes();
-        if self.named && self.names.len() != n {
-            return Err(Error::new(ErrorKind::Shape, format!("names of {PLACE}"), format!("{n} names"), self.names.len()));
-        }
-        let numbers: Vec<String>;
-        let names = if self.named {
-            &self.names
-        } else {
-            numbers = (0..n).map(|class| class.to_string()).collect();
-            &numbers
-        };
+        let (n, names) = (self.matrix.classes(), self.matrix.names());
         let room = canvas.title(&self.title);
         let ticks: Vec<_> = (0..=4).map(|k| (f64::from(k) / 4.0, format!("{} %", 25 * k))).collect();
         let room = bar(&canvas, room, "share of actual class", &ticks, style::amount);
@@ -85,11 +66,14 @@ impl<'a> Confusion<'a> {
         let (left, top) = ((left + (wide - cell * n as f64) / 2.0).floor(), room.top.floor());
         let table = Rect { left, top, right: left + cell * n as f64, bottom: top + cell * n as f64 };
 
-        let count = |actual: usize, predicted: usize| self.matrix.count(actual, predicted) as f64;
-        let rows: Vec<f64> = (0..n).map(|actual| (0..n).map(|predicted| count(actual, predicted)).sum()).collect();
-        let color = |actual: usize, predicted: usize| match rows[actual] {
+        let samples: Vec<f64> = (0..n).map(|actual| self.matrix.support(actual)).collect();
+        let color = |actual: usize, predicted: usize| match samples[actual] {
             0.0 => style::amount(0.0),
-            samples => style::amount(count(actual, predicted) / samples),
+            samples => style::amount(self.matrix.count(actual, predicted) / samples),
+        };
+        let count = |actual: usize, predicted: usize| match self.matrix.count(actual, predicted) {
+            whole if whole.fract() == 0.0 => whole.to_string(),
+            weight => format!("{weight:.1}"),
         };
         canvas.image(table, n, (0..n * n).map(|k| color(k / n, k % n)).collect());
         if cell >= 8.0 {
@@ -101,12 +85,12 @@ impl<'a> Confusion<'a> {
         }
         canvas.frame(table);
 
-        let number = (0..n * n).map(|k| font::width(&count(k / n, k % n).to_string(), 1.0)).fold(0.0, f64::max);
+        let number = (0..n * n).map(|k| font::width(&count(k / n, k % n), 1.0)).fold(0.0, f64::max);
         let size = (0.86 * cell / number).min(0.5 * cell).min(18.0);
         if size >= 7.0 {
             for (actual, predicted) in (0..n * n).map(|k| (k / n, k % n)) {
                 let at = (table.left + (predicted as f64 + 0.5) * cell, table.top + (actual as f64 + 0.5) * cell);
-                canvas.text(count(actual, predicted).to_string(), at, size, style::ink(color(actual, predicted)), Anchor::Middle);
+                canvas.text(count(actual, predicted), at, size, style::ink(color(actual, predicted)), Anchor::Middle);
             }
         }
         let every = ((SMALL + 2.0) / cell).ceil() as usize;
