@@ -12,8 +12,8 @@ use nalgebra::{DMatrix, DMatrixView};
 /// MNIST.
 ///
 /// The colours go from dark (the most negative) over grey (0) to light (the most positive), the same for all neurons. NaN and ±∞ are left
-/// white. A weight is a square of whole pixels; to see some neurons of many, hand over some rows: `net.weights(0)?.rows(0, 16)`. Gradients ([`Tape::dw`](crate::Tape::dw))
-/// have the same form.
+/// white. A weight is a square of whole pixels; to see some neurons of many, hand over some rows: `net.weights(0)?.rows(0, 16)`.
+/// Gradients ([`Tape::dw`](crate::Tape::dw)) have the same form.
 ///
 /// ```
 /// use chainrule::{plot::Weights, prelude::*};
