@@ -1,9 +1,10 @@
 //! Pictures of training, as SVG and PNG: costs and metrics over epochs ([`Runs`]), any other series ([`Curves`]), confusion matrices
 //! ([`Confusion`]), decision boundaries over two inputs ([`Boundary`]) and the weights of neurons as images ([`Weights`]).
 //!
-//! Each is put together by a builder, whose `draw` returns a [`Figure`]. They can be read without colour: curves differ in stroke and marker
-//! as well, and scales of colours get lighter or darker all the way. Charts are drawn by the crate plotters, with a font that comes with
-//! this crate, so that no font of the system is wanted. A title is left out where it is empty, and a text that is too long ends in "…".
+//! Each is put together by a builder, whose `draw` returns a [`Figure`]. They can be read without colour: curves differ in stroke and
+//! marker as well, and scales of colours get lighter or darker all the way. Charts are drawn by the crate plotters, with a font that
+//! comes with this crate, so that no font of the system is wanted. A title is left out where it is empty, and a text that is too long
+//! ends in "…".
 //!
 //! ```no_run
 //! use chainrule::{plot, prelude::*};
