@@ -8,8 +8,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Draws any series of points as curves: learning-rate schedules, gradient norms, what a line search saw.
 ///
-/// The curves differ in colour, stroke and marker. A point with NaN or ±∞, and on a logarithmic axis one with y below 10⁻²⁹⁰, is left out, and
-/// the curve has a gap there; a curve of which nothing is left says so in the legend.
+/// The curves differ in colour, stroke and marker. A point with NaN or ±∞, and on a logarithmic axis one with y below 10⁻²⁹⁰, is left
+/// out, and the curve has a gap there; a curve of which nothing is left says so in the legend.
 ///
 /// ```
 /// use chainrule::plot::Curves;
