@@ -26,7 +26,7 @@ pub enum ErrorKind {
     NotReady,
     /// A text is not the name of anything known, or a file not in its format.
     Parse,
-    /// A file or a stream cannot be read.
+    /// A file or a stream cannot be read or written.
     Io,
     /// The cost of a mini-batch became NaN or infinite during training.
     Diverged {

@@ -88,7 +88,7 @@ fn convergence_target_and_the_first_of_several() -> Result<()> {
     let target = Stop::target(Monitor::highest("score"), 0.5);
     let history = fit(&[Stop::Cost { change: 0.0 }, target.clone(), Stop::target(Monitor::Cost, 1e9)])?;
     assert_eq!((history.epochs.len(), &history.stopped), (1, &Some(Stopped::By(Stop::target(Monitor::Cost, 1e9)))));
-    let history = fit(&[target.clone()])?;
+    let history = fit(std::slice::from_ref(&target))?;
     assert_eq!((history.epochs.len(), history.stopped), (2, Some(Stopped::By(target))), "reached when equal");
     Ok(())
 }

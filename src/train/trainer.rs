@@ -405,9 +405,11 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// Writes a checkpoint where one is asked for.
     fn write_checkpoint(&self, net: &Sequential<T>) -> Result<()> {
         #[cfg(feature = "std")]
-        return self.checkpoint.as_ref().map_or(Ok(()), |(path, _)| self.save(net, path));
-        #[cfg(not(feature = "std"))]
-        return Ok(());
+        if let Some((path, _)) = &self.checkpoint {
+            self.save(net, path)?;
+        }
+        let _ = net;
+        Ok(())
     }
 
     /// The epochs up to `end`.
