@@ -39,11 +39,11 @@ type Callback<'a> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'a>;
 /// (2 + 2s)·P + (2A + K + i + o + 1)·b numbers, 8·N bytes, and up to 1.5 MiB a thread
 /// ```
 ///
-/// with s vectors of the optimiser ([`Sgd`](crate::Sgd) 0, with momentum 1, [`Adam`](crate::Adam) 2), i inputs, o outputs, batches of
-/// b, A outputs of all layers together and K of them with an activation other than linear or ReLU (dropout counts as one):
-/// gradient, tape, the batch, and what a failed epoch goes back to. In order, the last i + o and 8·N fall away; judging by
-/// validation data or metrics adds their outputs, keeping the best up to 2·P. A run allocates in its first epoch, later only what
-/// an epoch reports.
+/// with s vectors of the optimiser (the table in [`Optimizer`]), i inputs, o outputs, batches of b, A outputs of all layers
+/// together and K of them with an activation other than linear or ReLU (dropout counts as one; a layer norm adds 2):
+/// gradient, tape, the batch, and what a failed epoch goes back to. In order, the last i + o and 8·N fall away; weights of samples
+/// add b, judging by validation data or metrics their outputs, keeping the best up to 2·P. A run allocates in its first epoch,
+/// later only what an epoch reports.
 ///
 /// ```
 /// use chainrule::prelude::*;
