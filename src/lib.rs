@@ -18,6 +18,8 @@ mod levels;
 mod loss;
 pub mod metrics;
 mod optim;
+#[cfg(feature = "progress")]
+mod progress;
 mod random;
 mod real;
 mod schedule;
@@ -42,6 +44,8 @@ pub use loss::{
 pub use optim::{
     Adadelta, Adagrad, Adam, Adamax, Clip, Constraint, Group, Lion, Nadam, Optimizer, OptimizerState, Penalty, RAdam, RmsProp, Rprop, Sgd,
 };
+#[cfg(feature = "progress")]
+pub use progress::Progress;
 pub use real::Real;
 pub use schedule::{Plateau, Schedule};
 pub use sequential::{At, Builder, Sequential};
@@ -49,6 +53,8 @@ pub use tape::Tape;
 pub use train::{Epoch, Every, History, Monitor, Observer, Plan, Step, Stop, Stopped, Trainer};
 pub use view::{Targets, View, ViewMut};
 
+#[cfg(feature = "progress")]
+pub use indicatif;
 pub use {nalgebra, rand};
 
 /// What a program that trains a network usually needs.
