@@ -8,6 +8,8 @@ mod activation;
 pub mod check;
 mod data;
 mod error;
+#[path = "docs/mod.rs"]
+pub mod guide;
 mod init;
 mod kernel;
 mod layer;
