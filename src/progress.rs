@@ -17,9 +17,9 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// ██████████░░░░░░░░░░ 24/48 of epoch 7/10  cost 0.2188  rate 0.001000  00:00:06 left  last epoch: cost 0.2304  accuracy 0.9395
 /// ```
 ///
-/// What a narrow terminal has no room for is cut off. Where stderr is no terminal, nothing is drawn. The bar looks at the clock
-/// five to ten times a second and not at each step; only then does it draw and allocate. So of epochs shorter than that not each is
-/// seen, and where a [`Stop`](crate::Stop) ends such a run, the last ones are not.
+/// What a narrow terminal has no room for is cut off. Where stderr is no terminal, nothing is drawn. The line is drawn five to ten
+/// times a second, and the clock is not looked at in each step. So of epochs shorter than that not each is seen, and where a
+/// [`Stop`](crate::Stop) ends such a run, the last ones are not.
 ///
 /// ```
 /// use chainrule::{Progress, prelude::*};
