@@ -8,6 +8,8 @@ mod activation;
 pub mod check;
 mod data;
 mod error;
+#[path = "docs/mod.rs"]
+pub mod guide;
 mod init;
 mod kernel;
 mod layer;
@@ -20,6 +22,8 @@ pub mod metrics;
 mod optim;
 #[cfg(feature = "plot")]
 pub mod plot;
+#[cfg(feature = "progress")]
+mod progress;
 mod random;
 mod real;
 mod schedule;
@@ -44,6 +48,8 @@ pub use loss::{
 pub use optim::{
     Adadelta, Adagrad, Adam, Adamax, Clip, Constraint, Group, Lion, Nadam, Optimizer, OptimizerState, Penalty, RAdam, RmsProp, Rprop, Sgd,
 };
+#[cfg(feature = "progress")]
+pub use progress::Progress;
 pub use real::Real;
 pub use schedule::{Plateau, Schedule};
 pub use sequential::{At, Builder, Sequential};
@@ -51,6 +57,8 @@ pub use tape::Tape;
 pub use train::{Epoch, Every, History, Monitor, Observer, Plan, Scaled, Step, Stop, Stopped, Trainer};
 pub use view::{Targets, View, ViewMut};
 
+#[cfg(feature = "progress")]
+pub use indicatif;
 pub use {nalgebra, rand};
 
 /// What a program that trains a network usually needs.
