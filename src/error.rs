@@ -24,8 +24,10 @@ pub enum ErrorKind {
     Untrainable,
     /// What was asked for has not been computed yet, such as δ before a backward pass.
     NotReady,
-    /// A text is not the name of anything known.
+    /// A text is not the name of anything known, or a file not in its format.
     Parse,
+    /// A file or a stream cannot be read.
+    Io,
     /// The cost of a mini-batch became NaN or infinite during training.
     Diverged {
         /// The epoch, counted from 0.
