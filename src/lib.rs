@@ -18,6 +18,8 @@ mod levels;
 mod loss;
 pub mod metrics;
 mod optim;
+#[cfg(feature = "plot")]
+pub mod plot;
 mod random;
 mod real;
 mod schedule;

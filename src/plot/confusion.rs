@@ -1,0 +1,130 @@
+//! Confusion matrices as tables of colours.
+
+use super::axes::{LABEL, SMALL, bar};
+use super::canvas::{BLACK, Canvas, Rect, SIZE};
+use super::figure::{Anchor, Figure};
+use super::{font, style};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::ConfusionMatrix;
+
+/// Draws a confusion matrix: actual classes as rows, predicted ones as columns, in each cell the number of samples on a colour that says
+/// which share of the row's samples it is.
+///
+/// Numbers are left out where cells are too small for them, and some names of classes where there is no room for all.
+///
+/// ```
+/// use chainrule::{metrics::ConfusionMatrix, plot::Confusion};
+/// let matrix = ConfusionMatrix::new(&[0, 1, 1, 0], &[0, 1, 0, 0], 2)?;
+/// let figure = Confusion::new("Mails", &matrix).names(&["ham", "spam"]).draw()?;
+/// assert!(figure.svg().contains(">spam</text>"));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Confusion<'a> {
+    title: String,
+    matrix: &'a ConfusionMatrix,
+    names: Vec<String>,
+    named: bool,
+    size: (u32, u32),
+}
+
+impl<'a> Confusion<'a> {
+    /// The picture of a matrix; its classes are called by their numbers.
+    pub fn new(title: impl Into<String>, matrix: &'a ConfusionMatrix) -> Self {
+        Self { title: title.into(), matrix, names: vec![], named: false, size: SIZE }
+    }
+
+    /// With names for the classes.
+    #[must_use]
+    pub fn names(self, names: &[impl ToString]) -> Self {
+        Self { names: names.iter().map(ToString::to_string).collect(), named: true, ..self }
+    }
+
+    /// Width and height in pixels, 200 to 8192 each; 800 × 600 without.
+    #[must_use]
+    pub fn size(self, width: u32, height: u32) -> Self {
+        Self { size: (width, height), ..self }
+    }
+
+    /// Draws the picture.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`] when there are more or fewer names than classes; [`ErrorKind::Value`] for a size out of range or with less
+    /// than a pixel for a cell.
+    pub fn draw(&self) -> Result<Figure> {
+        const PLACE: &str = "plot::Confusion";
+        let canvas = Canvas::new(PLACE, self.size)?;
+        let n = self.matrix.classes();
+        if self.named && self.names.len() != n {
+            return Err(Error::new(ErrorKind::Shape, format!("names of {PLACE}"), format!("{n} names"), self.names.len()));
+        }
+        let numbers: Vec<String>;
+        let names = if self.named {
+            &self.names
+        } else {
+            numbers = (0..n).map(|class| class.to_string()).collect();
+            &numbers
+        };
+        let room = canvas.title(&self.title);
+        let ticks: Vec<_> = (0..=4).map(|k| (f64::from(k) / 4.0, format!("{} %", 25 * k))).collect();
+        let room = bar(&canvas, room, "share of actual class", &ticks, style::amount);
+
+        let widest = names.iter().map(|name| font::width(name, SMALL)).fold(0.0, f64::max);
+        let left = room.left + LABEL + 14.0 + widest.min(0.25 * room.width());
+        let wide = room.right - left;
+        // Names under the columns lie if there is room, and else stand.
+        let standing = widest > 0.9 * wide / n as f64;
+        let below = LABEL + 14.0 + if standing { widest.min(0.25 * room.height()) } else { SMALL };
+        let cell = (wide / n as f64).min((room.bottom - below - room.top) / n as f64);
+        if cell < 1.0 {
+            let given = format!("{} × {}", self.size.0, self.size.1);
+            return Err(Error::new(ErrorKind::Value, format!("size of {PLACE}"), format!("a pixel for each of {n} × {n} cells"), given));
+        }
+        // On whole pixels, so that the grid is sharp.
+        let cell = if cell > 8.0 { cell.floor() } else { cell };
+        let (left, top) = ((left + (wide - cell * n as f64) / 2.0).floor(), room.top.floor());
+        let table = Rect { left, top, right: left + cell * n as f64, bottom: top + cell * n as f64 };
+
+        let count = |actual: usize, predicted: usize| self.matrix.count(actual, predicted) as f64;
+        let rows: Vec<f64> = (0..n).map(|actual| (0..n).map(|predicted| count(actual, predicted)).sum()).collect();
+        let color = |actual: usize, predicted: usize| match rows[actual] {
+            0.0 => style::amount(0.0),
+            samples => style::amount(count(actual, predicted) / samples),
+        };
+        canvas.image(table, n, (0..n * n).map(|k| color(k / n, k % n)).collect());
+        if cell >= 8.0 {
+            for k in 1..n {
+                let at = k as f64 / n as f64;
+                canvas.line(vec![table.at(at, 0.0), table.at(at, 1.0)], [190; 3], 1.0, &[]);
+                canvas.line(vec![table.at(0.0, at), table.at(1.0, at)], [190; 3], 1.0, &[]);
+            }
+        }
+        canvas.frame(table);
+
+        let number = (0..n * n).map(|k| font::width(&count(k / n, k % n).to_string(), 1.0)).fold(0.0, f64::max);
+        let size = (0.86 * cell / number).min(0.5 * cell).min(18.0);
+        if size >= 7.0 {
+            for (actual, predicted) in (0..n * n).map(|k| (k / n, k % n)) {
+                let at = (table.left + (predicted as f64 + 0.5) * cell, table.top + (actual as f64 + 0.5) * cell);
+                canvas.text(count(actual, predicted).to_string(), at, size, style::ink(color(actual, predicted)), Anchor::Middle);
+            }
+        }
+        let every = ((SMALL + 2.0) / cell).ceil() as usize;
+        for (class, name) in names.iter().enumerate().step_by(every) {
+            let middle = (class as f64 + 0.5) * cell;
+            let row = font::fit(name, SMALL, left - room.left - LABEL - 14.0 + 1.0);
+            canvas.text(row, (table.left - 6.0, table.top + middle), SMALL, BLACK, Anchor::End);
+            let column = (table.left + middle, table.bottom + 6.0);
+            if standing {
+                canvas.turned(font::fit(name, SMALL, below - LABEL - 14.0 + 1.0), column, SMALL, Anchor::End);
+            } else {
+                canvas.text(name.clone(), (column.0, column.1 + SMALL / 2.0), SMALL, BLACK, Anchor::Middle);
+            }
+        }
+        let (x, y) = table.middle();
+        let beside = left - 14.0 - LABEL / 2.0 - widest.min(left - room.left - LABEL - 14.0);
+        canvas.turned("actual class", (beside, y), LABEL, Anchor::Middle);
+        canvas.text("predicted class", (x, table.bottom + below - LABEL / 2.0), LABEL, BLACK, Anchor::Middle);
+        Ok(canvas.finish())
+    }
+}

@@ -1,0 +1,36 @@
+//! Pictures of training, as SVG and PNG: costs and metrics over epochs ([`Runs`]), any other series ([`Curves`]), confusion matrices
+//! ([`Confusion`]), decision boundaries over two inputs ([`Boundary`]) and the weights of neurons as images ([`Weights`]).
+//!
+//! Each is put together by a builder, whose `draw` returns a [`Figure`]. They can be read without colour: curves differ in stroke and marker
+//! as well, and scales of colours get lighter or darker all the way. Charts are drawn by the crate plotters, with a font that comes with
+//! this crate, so that no font of the system is wanted. A title is left out where it is empty, and a text that is too long ends in "…".
+//!
+//! ```no_run
+//! use chainrule::{plot, prelude::*};
+//! # let (data, validation): (Dataset<f64>, Dataset<f64>) = todo!();
+//! # let mut net: Sequential<f64> = todo!();
+//! let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).validation(&validation);
+//! let history = trainer.fit(&mut net, &data)?;
+//! plot::Runs::new("My network", &[("", &history)]).log().draw()?.save("run.svg")?;
+//! plot::Weights::new("First layer", net.weights(0)?, 28, 28).size(1200, 900).draw()?.save("weights.png")?;
+//! # Ok::<(), chainrule::Error>(())
+//! ```
+
+mod axes;
+mod boundary;
+mod canvas;
+mod confusion;
+mod curves;
+mod figure;
+mod font;
+mod raster;
+mod runs;
+mod style;
+mod weights;
+
+pub use boundary::Boundary;
+pub use confusion::Confusion;
+pub use curves::Curves;
+pub use figure::Figure;
+pub use runs::Runs;
+pub use weights::Weights;
