@@ -1,11 +1,12 @@
 //! Recognises handwritten digits: 1797 images of 8 × 8 pixels, ten classes.
 //!
-//! The whole way of a classification: read, split, standardise, train with an eye on validation data, and judge by test
-//! data that training never saw.
+//! The whole way of a classification: read, split, standardise, train until validation data say that it is enough, and judge by
+//! test data that training never saw.
 //!
 //! ```text
 //! cargo run --release --example digits
-//! cargo run --release --example digits -- 7     # the seed of another split and another start
+//! cargo run --release --example digits -- 7             # the seed of another split and another start
+//! cargo run --release --features plot --example digits  # and pictures, in target/pictures/
 //! ```
 //!
 //! The data come with the repository; `examples/data/NOTICE.md` says from where.
@@ -44,12 +45,14 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     // A thousand images are few: without smoothing and dropout the network learns them by heart.
     let loss = SoftmaxCrossEntropy::new().label_smoothing(0.1);
     println!("epoch   training cost   validation cost   validation accuracy");
-    Trainer::new(loss.clone(), Adam::new())
-        .epochs(40)
+    let history = Trainer::new(loss.clone(), Adam::new())
+        .epochs(200)
         .batch(32)
         .rate(2e-3)
         .seed(seed)
         .validation(&validation)
+        .stop(Stop::patience(Monitor::Validation, 15))
+        .restore_best(Monitor::Validation)
         .metric("accuracy", metrics::accuracy)
         .on_epoch(|epoch| {
             let done = epoch.epoch + 1;
@@ -59,6 +62,9 @@ fn main() -> Result<(), Box<dyn error::Error>> {
             ControlFlow::Continue(())
         })
         .fit(&mut net, &train)?;
+    if let Some(best) = history.best(&Monitor::Validation) {
+        println!("{} epochs; the network is the one after {} of them.", history.epochs.len(), best.epoch + 1);
+    }
 
     let mut probabilities = net.predict(test.inputs())?;
     loss.link((&mut probabilities).into());
@@ -70,8 +76,23 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         draw(test_images.inputs().column(wrong).as_slice());
     }
     let confusion = ConfusionMatrix::new(&predicted, &actual, CLASSES)?;
-    println!("\n{confusion}\n");
+    println!("\n{confusion}\n\n{}\n", confusion.report());
     println!("test accuracy: {:.4}", confusion.accuracy());
+
+    #[cfg(feature = "plot")]
+    pictures(&history, &confusion)?;
+    Ok(())
+}
+
+/// Draws how the training went, and what was taken for what.
+#[cfg(feature = "plot")]
+fn pictures(history: &chainrule::History, confusion: &ConfusionMatrix) -> Result<(), Box<dyn error::Error>> {
+    use chainrule::plot::{Confusion, Runs};
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pictures");
+    std::fs::create_dir_all(&folder)?;
+    Runs::new("Digits: cost and accuracy", &[("", history)]).metrics().draw()?.save(folder.join("digits-training.png"))?;
+    Confusion::new("Digits of the test", confusion).draw()?.save(folder.join("digits-confusion.png"))?;
+    println!("pictures: digits-training.png and digits-confusion.png in {}", folder.display());
     Ok(())
 }
 
