@@ -52,7 +52,7 @@ impl<T: Real> Trainer<'_, T> {
         record.u64(*step);
         record.list(slots.iter(), |record, slot| record.numbers(slot));
         self.write_state(&mut record);
-        record.list(self.observers.iter(), |record, observer| record.numbers(&observer.state()));
+        record.list(self.observer_states().into_iter(), |record, state| record.numbers(&state));
         file::write(path.as_ref(), &record.finish())
     }
 
@@ -66,7 +66,7 @@ impl<T: Real> Trainer<'_, T> {
     /// # Errors
     /// [`ErrorKind::Io`] when the file cannot be read, [`ErrorKind::Parse`] when it is damaged or of another version,
     /// [`ErrorKind::Incompatible`] when it is of another network, loss, rule, batch size, seed or order, or of other metrics, stops or
-    /// observers; nothing is changed then.
+    /// observers with a state; nothing is changed then.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -97,7 +97,7 @@ impl<T: Real> Trainer<'_, T> {
         let path = path.as_ref();
         let bytes = file::read(path)?;
         let saved = self.read(net, &path.display().to_string(), &bytes)?;
-        let (optimizer, observers) = (self.optimizer.state().clone(), self.observers.iter().map(|o| o.state()).collect::<Vec<_>>());
+        let (optimizer, observers) = (self.optimizer.state().clone(), self.observer_states());
         if let Err(error) = self.restore(&saved.optimizer, &saved.observers) {
             // What they gave they take back.
             self.restore(&optimizer, &observers)?;
@@ -110,7 +110,13 @@ impl<T: Real> Trainer<'_, T> {
 
     fn restore(&mut self, optimizer: &OptimizerState<T>, observers: &[Vec<f64>]) -> Result<()> {
         self.optimizer.restore(optimizer)?;
-        self.observers.iter_mut().zip(observers).try_for_each(|(observer, state)| observer.restore(state))
+        let keeping = self.observers.iter_mut().filter(|observer| !observer.state().is_empty());
+        keeping.zip(observers).try_for_each(|(observer, state)| observer.restore(state))
+    }
+
+    /// The states of the observers that have one: those that only show what happens may come and go.
+    fn observer_states(&self) -> Vec<Vec<f64>> {
+        self.observers.iter().map(|observer| observer.state()).filter(|state| !state.is_empty()).collect()
     }
 
     /// What must be the same when training goes on.
@@ -126,7 +132,7 @@ impl<T: Real> Trainer<'_, T> {
             ("metrics", format!("{metrics:?}")),
             ("stops", format!("{:?}", self.stops)),
             ("plateau", format!("{}", self.state.plateau.is_some())),
-            ("observers", format!("{}", self.observers.len())),
+            ("observers", format!("{} with a state", self.observer_states().len())),
         ]
     }
 
@@ -192,9 +198,9 @@ impl<T: Real> Trainer<'_, T> {
             && whole(optimizer.slots.first().filter(|slot| !slot.is_empty()))
             && whole(state.best.as_ref().map(|best| &best.params))
             && whole(state.latest.as_ref())
-            && observers.len() == self.observers.len();
+            && observers.len() == self.observer_states().len();
         if !fits {
-            return Err(record.error(format!("numbers for {count} parameters and {} observers", self.observers.len()), "others"));
+            return Err(record.error(format!("numbers for {count} parameters, as the settings say"), "others"));
         }
         record.finish()?;
         Ok(Saved { params, optimizer, state, observers })

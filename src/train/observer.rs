@@ -72,7 +72,7 @@ pub trait Observer {
         ControlFlow::Continue(())
     }
 
-    /// What the observer must know to go on after an interruption, for a checkpoint.
+    /// What the observer must know to go on after an interruption, for a checkpoint; always something, or always nothing.
     fn state(&self) -> alloc::vec::Vec<f64> {
         alloc::vec::Vec::new()
     }
