@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         let cost = net.cost(test.inputs(), test.targets(), &loss, &mut tape)?;
         let accuracy = metrics::accuracy((&probability(test.inputs().into())?).into(), test.targets().into())?;
         let path = Path::new(PICTURES).join(format!("two_moons-{until:03}.png"));
-        Boundary::new(format!("After {until} epochs: {:.1} % right", 100.0 * accuracy), &train, probability)
+        Boundary::new(format!("After {until} epochs: {:.1} % of new points right", 100.0 * accuracy), &train, probability)
             .names(&["upper moon", "lower moon"])
             .size(640, 480)
             .draw()?
