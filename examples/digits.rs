@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! cargo run --release --example digits
-//! cargo run --release --example digits -- 7             # the seed of another split and another start
-//! cargo run --release --features plot --example digits  # and pictures, in target/pictures/
+//! cargo run --release --example digits -- 7  # the seed of another split and another start
+//! cargo run --release --features progress,plot --example digits  # with a bar, and pictures in target/pictures/
 //! ```
 //!
 //! The data come with the repository; `examples/data/NOTICE.md` says from where.
@@ -44,8 +44,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
 
     // A thousand images are few: without smoothing and dropout the network learns them by heart.
     let loss = SoftmaxCrossEntropy::new().label_smoothing(0.1);
-    println!("epoch   training cost   validation cost   validation accuracy");
-    let history = Trainer::new(loss.clone(), Adam::new())
+    let trainer = Trainer::new(loss.clone(), Adam::new())
         .epochs(200)
         .batch(32)
         .rate(2e-3)
@@ -53,17 +52,20 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         .validation(&validation)
         .stop(Stop::patience(Monitor::Validation, 15))
         .restore_best(Monitor::Validation)
-        .metric("accuracy", metrics::accuracy)
-        .on_epoch(|epoch| {
-            let done = epoch.epoch + 1;
-            if let (0, Some(cost), Some(accuracy)) = (done % 5, epoch.validation, epoch.metric("accuracy")) {
-                println!("{done:>5}   {:>13.4}   {cost:>15.4}   {accuracy:>19.4}", epoch.cost);
-            }
-            ControlFlow::Continue(())
-        })
-        .fit(&mut net, &train)?;
+        .metric("accuracy", metrics::accuracy);
+    #[cfg(feature = "progress")]
+    let trainer = trainer.observe(chainrule::Progress::new());
+    let mut trainer = trainer;
+    let history = trainer.fit(&mut net, &train)?;
+
+    println!("epoch   training cost   validation cost   validation accuracy");
+    for epoch in history.epochs.iter().step_by(10) {
+        if let (Some(cost), Some(accuracy)) = (epoch.validation, epoch.metric("accuracy")) {
+            println!("{:>5}   {:>13.4}   {cost:>15.4}   {accuracy:>19.4}", epoch.epoch, epoch.cost);
+        }
+    }
     if let Some(best) = history.best(&Monitor::Validation) {
-        println!("{} epochs; the network is the one after {} of them.", history.epochs.len(), best.epoch + 1);
+        println!("{} epochs; the network is that of epoch {}, the best.", history.epochs.len(), best.epoch);
     }
 
     let mut probabilities = net.predict(test.inputs())?;

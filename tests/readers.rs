@@ -2,7 +2,7 @@
 
 use chainrule::nalgebra::DMatrix;
 use chainrule::prelude::*;
-use chainrule::rand::{Rng, RngExt};
+use chainrule::rand::Rng;
 use chainrule::{read_idx, read_npy, read_npz, write_npy};
 
 /// Written by `reference/arrays.py`: format, shape, numbers in C order, file in hexadecimal.
@@ -352,6 +352,7 @@ fn archives_that_are_none() {
 #[cfg(feature = "csv")]
 mod csv {
     use super::*;
+    use chainrule::rand::RngExt;
     use chainrule::{Column, Csv, Table};
 
     fn read(csv: &Csv, text: &str) -> Result<Table<f64>> {

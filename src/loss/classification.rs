@@ -63,7 +63,7 @@ fn check_smoothing(place: &str, smoothing: f64) -> Result<()> {
 ///
 /// ```
 /// use chainrule::{Loss, SoftmaxCrossEntropy, View};
-/// let cost = SoftmaxCrossEntropy::new().value(View::new(&[1e4, 0.0], 2)?, View::new(&[0.0, 1.0], 2)?)?;
+/// let cost = SoftmaxCrossEntropy::new().value(View::new(&[1e4, 0.0], 2)?, View::new(&[0.0, 1.0], 2)?.into())?;
 /// assert_eq!(cost, 1e4);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
@@ -169,7 +169,7 @@ impl<T: Real> Pass for SoftmaxCosts<'_, T> {
 ///
 /// ```
 /// use chainrule::{Loss, SigmoidCrossEntropy, View};
-/// let cost = SigmoidCrossEntropy::new().value(View::new(&[-1e4, -1e4], 1)?, View::new(&[1.0, 0.0], 1)?)?;
+/// let cost = SigmoidCrossEntropy::new().value(View::new(&[-1e4, -1e4], 1)?, View::new(&[1.0, 0.0], 1)?.into())?;
 /// assert_eq!(cost, 5e3);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
@@ -286,7 +286,7 @@ impl<T: Real> Pass for SigmoidSlopes<'_, T> {
 ///
 /// ```
 /// use chainrule::{CrossEntropy, Loss, View};
-/// let cost = CrossEntropy.value(View::new(&[0.25, 0.75], 2)?, View::new(&[1.0, 0.0], 2)?)?;
+/// let cost = CrossEntropy.value(View::new(&[0.25, 0.75], 2)?, View::new(&[1.0, 0.0], 2)?.into())?;
 /// assert_eq!(cost, 4.0_f64.ln());
 /// # Ok::<(), chainrule::Error>(())
 /// ```
@@ -302,7 +302,7 @@ pub struct CrossEntropy;
 /// ```
 /// use chainrule::{KlDivergence, Loss, View};
 /// let p = [0.25, 0.75];
-/// assert_eq!(KlDivergence.value(View::new(&p, 2)?, View::new(&p, 2)?)?, 0.0);
+/// assert_eq!(KlDivergence.value(View::new(&p, 2)?, View::new(&p, 2)?.into())?, 0.0);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -348,7 +348,7 @@ on_probabilities!(KlDivergence, |y, t| times(t, t.ln()) + times(t, -y.ln()));
 ///
 /// ```
 /// use chainrule::{Hinge, Loss, View};
-/// let cost = Hinge.value(View::new(&[0.5, 3.0], 1)?, View::new(&[1.0, -1.0], 1)?)?;
+/// let cost = Hinge.value(View::new(&[0.5, 3.0], 1)?, View::new(&[1.0, -1.0], 1)?.into())?;
 /// assert_eq!(cost, (0.5 + 4.0) / 2.0);
 /// # Ok::<(), chainrule::Error>(())
 /// ```

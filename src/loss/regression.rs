@@ -86,7 +86,7 @@ macro_rules! residual_loss {
 ///
 /// ```
 /// use chainrule::{Loss, SumSquaredError, View};
-/// let cost = SumSquaredError.value(View::new(&[1.0, 3.0], 1)?, View::new(&[0.0, 0.0], 1)?)?;
+/// let cost = SumSquaredError.value(View::new(&[1.0, 3.0], 1)?, View::new(&[0.0, 0.0], 1)?.into())?;
 /// assert_eq!(cost, 5.0); // ½ + 9/2
 /// # Ok::<(), chainrule::Error>(())
 /// ```
@@ -101,7 +101,7 @@ residual_loss!(SumSquaredError, Reduction::Sum, Over::Sum, self, r, cost: T::of(
 ///
 /// ```
 /// use chainrule::{Loss, QuadraticCost, View};
-/// let cost = QuadraticCost.value(View::new(&[1.0, 3.0], 1)?, View::new(&[0.0, 0.0], 1)?)?;
+/// let cost = QuadraticCost.value(View::new(&[1.0, 3.0], 1)?, View::new(&[0.0, 0.0], 1)?.into())?;
 /// assert_eq!(cost, 2.5);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
@@ -116,7 +116,7 @@ residual_loss!(QuadraticCost, Reduction::Mean, Over::Sum, self, r, cost: T::of(0
 ///
 /// ```
 /// use chainrule::{Loss, MeanSquaredError, View};
-/// let cost = MeanSquaredError.value(View::new(&[1.0, 3.0], 2)?, View::new(&[0.0, 0.0], 2)?)?;
+/// let cost = MeanSquaredError.value(View::new(&[1.0, 3.0], 2)?, View::new(&[0.0, 0.0], 2)?.into())?;
 /// assert_eq!(cost, 5.0);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
@@ -130,7 +130,7 @@ residual_loss!(MeanSquaredError, Reduction::Mean, Over::Mean, self, r, cost: r *
 ///
 /// ```
 /// use chainrule::{Loss, MeanAbsoluteError, View};
-/// let cost = MeanAbsoluteError.value(View::new(&[1.0, -3.0], 2)?, View::new(&[0.0, 0.0], 2)?)?;
+/// let cost = MeanAbsoluteError.value(View::new(&[1.0, -3.0], 2)?, View::new(&[0.0, 0.0], 2)?.into())?;
 /// assert_eq!(cost, 2.0);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
@@ -148,7 +148,7 @@ residual_loss!(MeanAbsoluteError, Reduction::Mean, Over::Mean, self, r, cost: ma
 ///
 /// ```
 /// use chainrule::{Huber, Loss, View};
-/// let cost = Huber::new(1.0).value(View::new(&[3.0], 1)?, View::new(&[0.0], 1)?)?;
+/// let cost = Huber::new(1.0).value(View::new(&[3.0], 1)?, View::new(&[0.0], 1)?.into())?;
 /// assert_eq!(cost, 2.5);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
@@ -184,7 +184,7 @@ check: {
 ///
 /// ```
 /// use chainrule::{LogCosh, Loss, View};
-/// let cost = LogCosh.value(View::new(&[1000.0], 1)?, View::new(&[0.0], 1)?)?;
+/// let cost = LogCosh.value(View::new(&[1000.0], 1)?, View::new(&[0.0], 1)?.into())?;
 /// assert_eq!(cost, 1000.0 - core::f64::consts::LN_2);
 /// # Ok::<(), chainrule::Error>(())
 /// ```

@@ -106,7 +106,7 @@ impl fmt::Display for Monitor {
 ///     .stop(Stop::Cost { change: 1e-9 })
 ///     .fit(&mut net, &data)?;
 /// assert_eq!(history.stopped, Some(Stopped::By(Stop::Cost { change: 1e-9 })));
-/// assert!(history.epochs.len() < 100);
+/// assert!(history.epochs.len() < 1000);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]

@@ -366,11 +366,11 @@ impl<'a, T: Real> Trainer<'a, T> {
         }
         here.check_trainable()?;
         self.optimizer.check()?;
-        self.rate.check()?;
         let rate = self.rate.rate(self.state.position.step);
         if !(rate.is_finite() && rate >= 0.0) {
             return Err(Error::new(ErrorKind::Value, "rate of Trainer", "a finite rate ≥ 0", rate));
         }
+        self.rate.check()?;
         self.state.plateau.as_ref().map_or(Ok(()), Plateau::check)?;
         self.penalty.as_ref().map_or(Ok(()), Penalty::check)?;
         self.clips.iter().try_for_each(Clip::check)?;
