@@ -255,15 +255,17 @@ fn killed_at_any_instant() {
     let history = trainer.fit(&mut whole, &data).expect("training succeeds");
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(11);
     let (mut last, mut during) = (0, 0);
-    for _ in 0..200 {
+    let written = || std::fs::metadata(scratch.file()).and_then(|file| file.modified()).ok();
+    for trial in 0..200 {
+        let before = written();
         let mut child = std::process::Command::new(std::env::current_exe().expect("this program"))
             .args(["--exact", "child_that_is_killed", "--ignored", "--nocapture"])
             .env("CHAINRULE_CHECKPOINT", scratch.file())
             .stdout(std::process::Stdio::null())
             .spawn()
             .expect("a process");
-        // The first one needs the time to write at all.
-        while !scratch.file().exists() {
+        // Every other one may come to its first checkpoint, however slow the disk is.
+        while trial % 2 == 0 && written() == before {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         std::thread::sleep(std::time::Duration::from_micros(rng.random_range(0..40_000)));
@@ -279,7 +281,7 @@ fn killed_at_any_instant() {
     let (mut net, mut trainer) = killed();
     trainer.resume(&mut net, scratch.file()).expect("a sound checkpoint");
     let resumed: History = trainer.fit(&mut net, &data).expect("training succeeds");
-    assert!(last > 200 && (last as usize) < KILLED_EPOCHS * 7, "{last} steps until then");
+    assert!(last >= 100 && (last as usize) < KILLED_EPOCHS * 7, "{last} steps until then");
     assert!(during > 0, "some were killed while they wrote");
     assert_eq!(bits(&net), bits(&whole), "{last} steps, {during} killed while they wrote");
     assert_eq!(resumed, history);
