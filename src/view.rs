@@ -297,6 +297,23 @@ impl<'a, T: RealField + Copy> Targets<'a, T> {
     }
 }
 
+/// Every number must satisfy `ok`; the error names its row and column in `place`.
+pub(crate) fn check_each<T: RealField + Copy>(
+    place: impl FnOnce() -> String,
+    x: View<'_, T>,
+    expected: &str,
+    ok: impl Fn(T) -> bool,
+) -> Result<()> {
+    // Without a branch per element where all is well.
+    if x.as_slice().iter().fold(true, |all, v| all & ok(*v)) {
+        return Ok(());
+    }
+    let index = x.as_slice().iter().position(|v| !ok(*v)).unwrap_or(0);
+    let (row, column, given) = (index % x.rows(), index / x.rows(), x.as_slice()[index]);
+    let kind = if given.is_finite() { ErrorKind::Value } else { ErrorKind::NotFinite };
+    Err(Error::new(kind, format!("{}, row {row}, column {column}", place()), expected, given))
+}
+
 /// There must be `samples` weights of `place`, finite and ≥ 0, and their sum finite and above 0.
 pub(crate) fn check_weights<T: RealField + Copy>(place: &str, weights: &[T], samples: usize) -> Result<()> {
     let place = || format!("weights of {place}");

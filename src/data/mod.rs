@@ -25,8 +25,7 @@ pub use scaler::Scaler;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::real::Real;
-use crate::view::{View, shape};
-use alloc::format;
+use crate::view::{View, check_each, shape};
 
 /// There must be a sample and a feature, and every number must be finite.
 fn check_finite<T: Real>(place: &str, x: View<'_, T>) -> Result<()> {
@@ -34,17 +33,5 @@ fn check_finite<T: Real>(place: &str, x: View<'_, T>) -> Result<()> {
         let given = shape(x.shape());
         return Err(Error::new(ErrorKind::Empty, place, "at least 1 row and 1 column (sample)", given));
     }
-    check_each(place, x, "a finite number", |v| v.is_finite())
-}
-
-/// Every number of `x` must satisfy `ok`.
-pub(crate) fn check_each<T: Real>(place: &str, x: View<'_, T>, expected: &str, ok: impl Fn(T) -> bool) -> Result<()> {
-    match x.as_slice().iter().position(|v| !ok(*v)) {
-        None => Ok(()),
-        Some(index) => {
-            let (place, given) = (format!("{place}, row {}, column {}", index % x.rows(), index / x.rows()), x.as_slice()[index]);
-            let kind = if given.is_finite() { ErrorKind::Value } else { ErrorKind::NotFinite };
-            Err(Error::new(kind, place, expected, given))
-        }
-    }
+    check_each(|| place.into(), x, "a finite number", |v| v.is_finite())
 }

@@ -1,6 +1,6 @@
 //! Losses for classes: on logits, on probabilities, on margins.
 
-use super::{Costs, Loss, Slopes, check_each, share};
+use super::{Costs, Loss, Slopes, check_targets, share};
 use crate::activation::{Activation, OutputRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
@@ -135,7 +135,7 @@ impl<T: Real> Loss<T> for SoftmaxCrossEntropy {
     }
 
     fn check_targets(&self, target: View<'_, T>) -> Result<()> {
-        check_each("SoftmaxCrossEntropy", target, "a finite number ≥ 0", |t| t >= T::zero() && t.is_finite())
+        check_targets("SoftmaxCrossEntropy", target, "a finite number ≥ 0", |t| t >= T::zero() && t.is_finite())
     }
 }
 
@@ -240,7 +240,7 @@ impl<T: Real> Loss<T> for SigmoidCrossEntropy {
     }
 
     fn check_targets(&self, target: View<'_, T>) -> Result<()> {
-        check_each("SigmoidCrossEntropy", target, "a number in [0, 1]", |t| t >= T::zero() && t <= T::one())
+        check_targets("SigmoidCrossEntropy", target, "a number in [0, 1]", |t| t >= T::zero() && t <= T::one())
     }
 }
 
@@ -332,7 +332,7 @@ macro_rules! on_probabilities {
             }
 
             fn check_targets(&self, target: View<'_, T>) -> Result<()> {
-                check_each(stringify!($name), target, "a finite number ≥ 0", |t| t >= T::zero() && t.is_finite())
+                check_targets(stringify!($name), target, "a finite number ≥ 0", |t| t >= T::zero() && t.is_finite())
             }
         }
     };
@@ -385,6 +385,6 @@ impl<T: Real> Loss<T> for Hinge {
     }
 
     fn check_targets(&self, target: View<'_, T>) -> Result<()> {
-        check_each("Hinge", target, "−1 or 1", |t| t == T::one() || t == -T::one())
+        check_targets("Hinge", target, "−1 or 1", |t| t == T::one() || t == -T::one())
     }
 }

@@ -9,7 +9,7 @@ pub use regression::{Huber, LogCosh, MeanAbsoluteError, MeanSquaredError, Quadra
 use crate::activation::OutputRange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::real::Real;
-use crate::view::{Targets, View, ViewMut, check_shape, shape};
+use crate::view::{Targets, View, ViewMut, check_each, check_shape, shape};
 use alloc::{format, vec};
 use core::fmt::Debug;
 use nalgebra::DMatrix;
@@ -115,7 +115,7 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
     /// # Errors
     /// When they are not, naming the row and the column.
     fn check_targets(&self, target: View<'_, T>) -> Result<()> {
-        check_each(self.name(), target, "a finite number", |t| t.is_finite())
+        check_targets(self.name(), target, "a finite number", |t| t.is_finite())
     }
 
     /// The cost of a batch: the sum or the average of wᵢ·Cᵢ with the weights of the samples, 1 without.
@@ -203,14 +203,6 @@ fn share<T: Real>(outputs: usize) -> T {
 }
 
 /// Every target must satisfy `ok`.
-pub(crate) fn check_each<T: Real>(name: &str, target: View<'_, T>, expected: &str, ok: impl Fn(T) -> bool) -> Result<()> {
-    // Without a branch per element where all is well.
-    if target.as_slice().iter().fold(true, |all, t| all & ok(*t)) {
-        return Ok(());
-    }
-    let index = target.as_slice().iter().position(|t| !ok(*t)).unwrap_or(0);
-    let (row, column) = (index % target.rows(), index / target.rows());
-    let given = target.as_slice()[index];
-    let kind = if given.is_finite() { ErrorKind::Value } else { ErrorKind::NotFinite };
-    Err(Error::new(kind, format!("target of {name}, row {row}, column {column}"), expected, given))
+pub(crate) fn check_targets<T: Real>(name: &str, target: View<'_, T>, expected: &str, ok: impl Fn(T) -> bool) -> Result<()> {
+    check_each(|| format!("target of {name}"), target, expected, ok)
 }

@@ -2,10 +2,10 @@
 
 use super::confusion::{Average, ConfusionMatrix};
 use super::{average, check, weights};
-use crate::data::{check_each, class_of};
+use crate::data::class_of;
 use crate::error::{Error, ErrorKind, Result};
 use crate::real::{Real, is_nan};
-use crate::view::{Targets, View, shape};
+use crate::view::{Targets, View, check_each, shape};
 use alloc::{format, vec::Vec};
 use core::cmp::Ordering;
 
@@ -31,7 +31,7 @@ fn classes_from<T: Real>(y: View<'_, T>, threshold: f64) -> Result<Vec<usize>> {
         let given = shape(y.shape());
         return Err(Error::new(ErrorKind::Empty, "metrics::classes", "at least 1 row and 1 column (sample)", given));
     }
-    check_each("metrics::classes", y, "a number", |v| !is_nan(v))?;
+    check_each(|| "metrics::classes".into(), y, "a number", |v| !is_nan(v))?;
     Ok(y.iter().map(|column| class_of(column, T::of(threshold))).collect())
 }
 
@@ -181,8 +181,8 @@ pub fn log_loss<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> 
     let place = "metrics::log_loss";
     check(place, y, target)?;
     let probability = |v: T| v >= T::zero() && v <= T::one();
-    check_each(&format!("predictions of {place}"), y, "a probability in [0, 1]", probability)?;
-    check_each(&format!("targets of {place}"), target.values(), "a probability in [0, 1]", probability)?;
+    check_each(|| format!("predictions of {place}"), y, "a probability in [0, 1]", probability)?;
+    check_each(|| format!("targets of {place}"), target.values(), "a probability in [0, 1]", probability)?;
     let eps = T::default_epsilon().as_f64();
     // Where t is 0, nothing is added.
     let term = |t: f64, y: f64| if t == 0.0 { 0.0 } else { -t * libm::log(y.clamp(eps, 1.0 - eps)) };

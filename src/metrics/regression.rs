@@ -1,17 +1,16 @@
 //! Metrics of numbers.
 
 use super::{average, check, weights};
-use crate::data::check_each;
 use crate::error::Result;
 use crate::real::Real;
-use crate::view::{Targets, View};
+use crate::view::{Targets, View, check_each};
 use alloc::format;
 
 /// All numbers must be finite.
 fn check_finite<T: Real>(place: &str, y: View<'_, T>, target: Targets<'_, T>) -> Result<()> {
     check(place, y, target)?;
     for (name, numbers) in [("predictions", y), ("targets", target.values())] {
-        check_each(&format!("{name} of {place}"), numbers, "a finite number", |v| v.is_finite())?;
+        check_each(|| format!("{name} of {place}"), numbers, "a finite number", |v| v.is_finite())?;
     }
     Ok(())
 }

@@ -53,12 +53,6 @@ impl<T: Real> Adadelta<T> {
     }
 }
 
-impl<T: Real> Default for Adadelta<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 optimizer!(Adadelta);
 
 impl<T: Real> Rule<T> for Adadelta<T> {

@@ -52,12 +52,6 @@ impl<T: Real> Adagrad<T> {
     }
 }
 
-impl<T: Real> Default for Adagrad<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 optimizer!(Adagrad);
 
 impl<T: Real> Rule<T> for Adagrad<T> {

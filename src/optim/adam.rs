@@ -83,12 +83,6 @@ impl<T: Real> Adam<T> {
     }
 }
 
-impl<T: Real> Default for Adam<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 optimizer!(Adam);
 
 impl<T: Real> Rule<T> for Adam<T> {

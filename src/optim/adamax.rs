@@ -59,12 +59,6 @@ impl<T: Real> Adamax<T> {
     }
 }
 
-impl<T: Real> Default for Adamax<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 optimizer!(Adamax);
 
 impl<T: Real> Rule<T> for Adamax<T> {

@@ -51,12 +51,6 @@ impl<T: Real> Lion<T> {
     }
 }
 
-impl<T: Real> Default for Lion<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 optimizer!(Lion);
 
 impl<T: Real> Rule<T> for Lion<T> {

@@ -270,9 +270,15 @@ trait Rule<T: Real> {
     fn descend(&mut self, step: Step<'_, T>);
 }
 
-/// `Optimizer` for a [`Rule`] with a `state`.
+/// `Optimizer` for a [`Rule`] with a `state`, and `Default` by its `new`.
 macro_rules! optimizer {
     ($rule:ident) => {
+        impl<T: Real> Default for $rule<T> {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
         impl<T: Real> $crate::optim::Optimizer<T> for $rule<T> {
             fn step(&mut self, lr: f64, params: &mut [T], grads: &[T], groups: &[$crate::optim::Group]) -> $crate::error::Result<()> {
                 self.check_numbers()?;

@@ -94,12 +94,6 @@ impl<T: Real> Nadam<T> {
     }
 }
 
-impl<T: Real> Default for Nadam<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 optimizer!(Nadam);
 
 impl<T: Real> Rule<T> for Nadam<T> {

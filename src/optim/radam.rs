@@ -70,12 +70,6 @@ impl<T: Real> RAdam<T> {
     }
 }
 
-impl<T: Real> Default for RAdam<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 optimizer!(RAdam);
 
 impl<T: Real> Rule<T> for RAdam<T> {

@@ -74,12 +74,6 @@ impl<T: Real> RmsProp<T> {
     }
 }
 
-impl<T: Real> Default for RmsProp<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 optimizer!(RmsProp);
 
 impl<T: Real> Rule<T> for RmsProp<T> {

@@ -62,12 +62,6 @@ impl<T: Real> Rprop<T> {
     }
 }
 
-impl<T: Real> Default for Rprop<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 optimizer!(Rprop);
 
 impl<T: Real> Rule<T> for Rprop<T> {

@@ -63,12 +63,6 @@ impl<T: Real> Sgd<T> {
     }
 }
 
-impl<T: Real> Default for Sgd<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 optimizer!(Sgd);
 
 impl<T: Real> Rule<T> for Sgd<T> {
