@@ -6,6 +6,7 @@ use crate::kernel::workers::{Divide, Workers, spread};
 use crate::real::Real;
 use crate::view::{View, ViewMut};
 use alloc::{borrow::Cow, string::String, vec::Vec};
+use core::any::Any;
 use core::fmt::{self, Debug};
 use rand::Rng;
 
@@ -194,7 +195,17 @@ pub struct Gradient<'a, T> {
 /// layer is given always fits, and no call of the public interface can hand it a wrong shape.
 ///
 /// A layer of another crate implements four methods, and three more where it has parameters; the example `custom_layer` does it in under forty lines, and
-/// [`check::layer`](crate::check::layer) tests its derivatives.
+/// [`check::layer`](crate::check::layer) tests its derivatives. A layer of a network is found again as what it is by
+/// `downcast_ref`, because every layer is [`Any`]:
+///
+/// ```
+/// use chainrule::prelude::*;
+/// use std::any::Any;
+/// let net = Sequential::<f64>::builder(2).layer(Dropout::new(0.3)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+/// let layer: &dyn Any = &*net.layers()[0];
+/// assert_eq!(layer.downcast_ref::<Dropout>(), Some(&Dropout::new(0.3)));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 ///
 /// The passes, with δ = ∂C/∂z of the layer and ∂C/∂x handed to the layer below:
 ///
@@ -203,7 +214,7 @@ pub struct Gradient<'a, T> {
 /// | [`forward`](Layer::forward) | y = f(x) | aˡ = σ(Wˡaˡ⁻¹ + bˡ) |
 /// | [`backward`](Layer::backward) | δ from ∂C/∂y, and ∂C/∂x | BP1, BP2 |
 /// | [`gradient`](Layer::gradient) | ∂C/∂b, ∂C/∂W from δ and x | BP3, BP4 |
-pub trait Layer<T: Real>: Debug + Send + Sync {
+pub trait Layer<T: Real>: Any + Debug + Send + Sync {
     /// The name by which errors and the summary call the layer.
     fn name(&self) -> String;
 

@@ -8,9 +8,13 @@ mod activation;
 pub mod check;
 mod data;
 mod error;
+#[cfg(feature = "std")]
+mod file;
 #[path = "docs/mod.rs"]
 pub mod guide;
 mod init;
+#[cfg(any(feature = "onnx", feature = "safetensors"))]
+mod io;
 mod kernel;
 mod layer;
 mod layers;
@@ -54,7 +58,7 @@ pub use real::Real;
 pub use schedule::{Plateau, Schedule};
 pub use sequential::{At, Builder, Sequential};
 pub use tape::Tape;
-pub use train::{Epoch, Every, History, Monitor, Observer, Plan, Scaled, Step, Stop, Stopped, Trainer};
+pub use train::{Epoch, Every, History, Model, Monitor, Observer, Plan, Step, Stop, Stopped, Trainer};
 pub use view::{Targets, View, ViewMut};
 
 #[cfg(feature = "progress")]
@@ -66,9 +70,9 @@ pub mod prelude {
     pub use crate::{
         Activation, Adadelta, Adagrad, Adam, Adamax, AlphaDropout, Backward, BatchNorm, Block, Clip, Constraint, CrossEntropy, Dataset,
         Dense, Dropout, Error, ErrorKind, Every, Forward, GaussianNoise, Gradient, Group, Hinge, Huber, Infer, Init, KlDivergence, Layer,
-        LayerNorm, Lion, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Monitor, Nadam, Observer, Optimizer, Penalty, Plateau,
-        QuadraticCost, RAdam, Real, Result, RmsNorm, RmsProp, Role, Rprop, Scaled, Scaler, Schedule, Sequential, Sgd, SigmoidCrossEntropy,
-        Softmax, SoftmaxCrossEntropy, Start, Step, Stop, Stopped, SumSquaredError, Tape, Targets, Trainer, View, ViewMut, metrics, one_hot,
+        LayerNorm, Lion, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Model, Monitor, Nadam, Observer, Optimizer, Penalty, Plateau,
+        QuadraticCost, RAdam, Real, Result, RmsNorm, RmsProp, Role, Rprop, Scaler, Schedule, Sequential, Sgd, SigmoidCrossEntropy, Softmax,
+        SoftmaxCrossEntropy, Start, Step, Stop, Stopped, SumSquaredError, Tape, Targets, Trainer, View, ViewMut, metrics, one_hot,
     };
     pub use core::ops::ControlFlow;
     pub use nalgebra::{DMatrix, DVector};

@@ -58,8 +58,14 @@ pub struct Builder<T: Real> {
 impl<T: Real> Builder<T> {
     /// Puts a layer on top.
     #[must_use]
-    pub fn layer(mut self, layer: impl Layer<T> + 'static) -> Self {
-        self.layers.push(Arc::new(layer));
+    pub fn layer(self, layer: impl Layer<T>) -> Self {
+        self.shared(Arc::new(layer))
+    }
+
+    /// Puts a layer on top that others may have, too.
+    #[must_use]
+    pub(crate) fn shared(mut self, layer: Arc<dyn Layer<T>>) -> Self {
+        self.layers.push(layer);
         self
     }
 
@@ -69,6 +75,20 @@ impl<T: Real> Builder<T> {
     /// Without inputs or layers, and when a layer refuses its inputs or its own configuration; the error names the
     /// layer.
     pub fn build(self, rng: &mut impl Rng) -> Result<Sequential<T>> {
+        let mut net = self.build_at_zero()?;
+        net.reset(rng);
+        Ok(net)
+    }
+
+    /// [`build`](Self::build) with all parameters 0.
+    pub(crate) fn build_at_zero(self) -> Result<Sequential<T>> {
+        let layout = self.layout()?;
+        let params = zeros("parameters of Sequential", &[layout.param_count()])?;
+        Ok(Sequential { layers: self.layers, layout: Arc::new(layout), params })
+    }
+
+    /// Fixes every width, without memory for parameters.
+    pub(crate) fn layout(&self) -> Result<Layout> {
         if self.inputs == 0 {
             return Err(Error::new(ErrorKind::Value, "Sequential::builder", "at least 1 input", 0));
         }
@@ -96,10 +116,7 @@ impl<T: Real> Builder<T> {
             layout.blocks.push(blocks);
             layout.names.push(name);
         }
-        let params = zeros("parameters of Sequential", &[layout.param_count()])?;
-        let mut net = Sequential { layers: self.layers, layout: Arc::new(layout), params };
-        net.reset(rng);
-        Ok(net)
+        Ok(layout)
     }
 }
 

@@ -461,7 +461,7 @@ fn networks_in_the_units_of_their_data() -> Result<()> {
     let data = data();
     let units = Dataset::new(data.inputs() * 1e6, data.targets() * 1e-3)?;
     let scalers = (Scaler::standard(units.inputs())?, Scaler::standard(units.targets())?);
-    let mut model = Scaled::new(net(), scalers.0.clone(), scalers.1.clone())?;
+    let mut model = Model::new(net(), scalers.0.clone(), scalers.1.clone())?;
     model.fit(&mut trainer().epochs(50), &units)?;
     let mut by_hand = net();
     let scaled = units.with_inputs(scalers.0.transform(units.inputs())?)?.with_targets(scalers.1.transform(units.targets())?)?;
@@ -469,10 +469,10 @@ fn networks_in_the_units_of_their_data() -> Result<()> {
     assert_eq!(model.net(), &by_hand);
     assert_eq!(model.scale(&units)?, scaled);
     assert_eq!(model.predict(units.inputs())?, scalers.1.inverse(&by_hand.predict(scaled.inputs())?)?);
-    let plain = Scaled::new(net(), None, None)?;
+    let plain = Model::new(net(), None, None)?;
     assert_eq!(plain.predict(units.inputs())?, net().predict(units.inputs())?);
-    let error = Scaled::new(net(), scalers.1.clone(), None).expect_err("2 features for 3 inputs");
+    let error = Model::new(net(), scalers.1.clone(), None).expect_err("2 features for 3 inputs");
     assert_eq!(error.to_string(), "scaler of inputs: expected 3 features, got 2");
-    assert_eq!(Scaled::new(net(), None, scalers.0).map_err(|e| e.kind()), Err(ErrorKind::Shape));
+    assert_eq!(Model::new(net(), None, scalers.0).map_err(|e| e.kind()), Err(ErrorKind::Shape));
     Ok(())
 }

@@ -34,6 +34,42 @@ pub struct Scaler<T> {
 }
 
 impl<T: Real> Scaler<T> {
+    /// The map of given shifts and scales, one of each a feature.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Empty`] without a feature, [`ErrorKind::Shape`] when there are not as many scales as shifts,
+    /// [`ErrorKind::NotFinite`] for a NaN or ±∞, [`ErrorKind::Value`] for a scale of 0.
+    ///
+    /// ```
+    /// use chainrule::{Scaler, nalgebra::DVector};
+    /// let celsius = Scaler::new(vec![32.0], vec![1.8])?; // of degrees Fahrenheit
+    /// assert_eq!(celsius.transform(&DVector::from_element(1, 212.0))?[0], 100.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn new(shift: Vec<T>, scale: Vec<T>) -> Result<Self> {
+        if shift.is_empty() {
+            return Err(Error::new(ErrorKind::Empty, "Scaler::new", "at least 1 feature", 0));
+        }
+        if scale.len() != shift.len() {
+            return Err(Error::new(ErrorKind::Shape, "Scaler::new", format!("{} scales, as shifts", shift.len()), scale.len()));
+        }
+        for (feature, (shift, scale)) in shift.iter().zip(&scale).enumerate() {
+            let kind = match shift.is_finite() && scale.is_finite() {
+                true if *scale != T::zero() => continue,
+                true => ErrorKind::Value,
+                false => ErrorKind::NotFinite,
+            };
+            let given = format!("shift {shift} and scale {scale}");
+            return Err(Error::new(
+                kind,
+                format!("Scaler::new, feature {feature}"),
+                "a finite shift and a finite scale that is not 0",
+                given,
+            ));
+        }
+        Ok(Self { shift, scale })
+    }
+
     /// To mean 0 and variance 1, the variance taken over n (as scikit-learn's `StandardScaler`).
     ///
     /// # Errors

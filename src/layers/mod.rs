@@ -3,12 +3,17 @@
 mod activation;
 mod alpha_dropout;
 mod batch_norm;
+#[cfg(any(feature = "onnx", feature = "serde"))]
+mod built_in;
 mod dense;
 mod dropout;
 mod layer_norm;
 mod noise;
 mod norm;
 mod softmax;
+
+#[cfg(any(feature = "onnx", feature = "serde"))]
+pub(crate) use built_in::BuiltIn;
 
 pub use alpha_dropout::AlphaDropout;
 pub use batch_norm::BatchNorm;

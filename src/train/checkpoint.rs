@@ -1,12 +1,12 @@
 //! Checkpoints: training that goes on exactly where it was.
 
-use super::file;
 use super::history::{Epoch, History};
 use super::record::{Reader, Writer};
 use super::state::{Best, Position, State};
 use super::stop::{Stopped, Watch};
 use super::trainer::Trainer;
 use crate::error::{Error, ErrorKind, Result};
+use crate::file;
 use crate::optim::OptimizerState;
 use crate::real::Real;
 use crate::schedule::Plateau;

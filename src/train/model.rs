@@ -1,4 +1,4 @@
-//! Networks in the units of their data.
+//! Networks in the units of their data, as they are kept.
 
 use super::history::History;
 use super::trainer::Trainer;
@@ -7,10 +7,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::real::Real;
 use crate::sequential::Sequential;
 use crate::view::View;
-use alloc::format;
+use alloc::{collections::BTreeMap, format, string::String};
 use nalgebra::DMatrix;
 
 /// A network with scalers for its inputs and outputs, which learns and predicts in the units of the data: y = s⁻¹(f(s(x))).
+/// With notes of its own it is what goes into a file.
 ///
 /// Costs and metrics of training are in scaled units, where no feature outweighs the others; predictions are not.
 ///
@@ -25,7 +26,7 @@ use nalgebra::DMatrix;
 ///     .layer(Dense::new(10, Activation::Tanh))
 ///     .layer(Dense::new(1, Activation::Linear))
 ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
-/// let mut model = Scaled::new(net, Scaler::standard(data.inputs())?, Scaler::standard(data.targets())?)?;
+/// let mut model = Model::new(net, Scaler::standard(data.inputs())?, Scaler::standard(data.targets())?)?;
 /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(200).rate(0.01);
 /// model.fit(&mut trainer, &data)?;
 /// let predicted = model.predict(data.inputs())?;
@@ -33,13 +34,14 @@ use nalgebra::DMatrix;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scaled<T: Real> {
+pub struct Model<T: Real> {
     net: Sequential<T>,
     inputs: Option<Scaler<T>>,
     outputs: Option<Scaler<T>>,
+    metadata: BTreeMap<String, String>,
 }
 
-impl<T: Real> Scaled<T> {
+impl<T: Real> Model<T> {
     /// `net` between two scalers; `None` leaves a side as it is, as outputs of classes must be.
     ///
     /// # Errors
@@ -54,7 +56,7 @@ impl<T: Real> Scaled<T> {
         };
         check("inputs", &inputs, net.inputs())?;
         check("outputs", &outputs, net.outputs())?;
-        Ok(Self { net, inputs, outputs })
+        Ok(Self { net, inputs, outputs, metadata: BTreeMap::new() })
     }
 
     /// The network, which works in scaled units.
@@ -67,6 +69,11 @@ impl<T: Real> Scaled<T> {
         &mut self.net
     }
 
+    /// The network alone.
+    pub fn into_net(self) -> Sequential<T> {
+        self.net
+    }
+
     /// The scaler of the inputs.
     pub fn inputs(&self) -> Option<&Scaler<T>> {
         self.inputs.as_ref()
@@ -75,6 +82,24 @@ impl<T: Real> Scaled<T> {
     /// The scaler of the outputs.
     pub fn outputs(&self) -> Option<&Scaler<T>> {
         self.outputs.as_ref()
+    }
+
+    /// Notes that are kept with the model: where its data came from, what its classes are called.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// The notes, to be changed.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// let net = Sequential::<f64>::builder(4).layer(Dense::new(3, Activation::Linear)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let mut model = Model::from(net);
+    /// model.metadata_mut().insert("classes".into(), "setosa, versicolor, virginica".into());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn metadata_mut(&mut self) -> &mut BTreeMap<String, String> {
+        &mut self.metadata
     }
 
     /// `data` in scaled units: what [`Trainer::validation`] needs.
@@ -115,5 +140,12 @@ impl<T: Real> Scaled<T> {
             None => Ok(y),
             Some(scaler) => scaler.inverse(&y),
         }
+    }
+}
+
+/// A network whose data have no scale.
+impl<T: Real> From<Sequential<T>> for Model<T> {
+    fn from(net: Sequential<T>) -> Self {
+        Self { net, inputs: None, outputs: None, metadata: BTreeMap::new() }
     }
 }

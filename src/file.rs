@@ -11,13 +11,13 @@ fn error(path: &Path, expected: &str, error: &io::Error) -> Error {
 }
 
 /// The bytes of a file.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|e| error(path, "a file that can be read", &e))
 }
 
 /// Writes a file so that, whatever happens, the old or the new one is there: to a file beside it, which takes its place once it
 /// is on the disk.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let Some(name) = path.file_name() else {
         return Err(Error::new(ErrorKind::Io, path.display().to_string(), "the path of a file", "no file name"));
     };

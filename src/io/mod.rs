@@ -1,0 +1,4 @@
+//! Model files and interchange formats.
+
+#[cfg(feature = "safetensors")]
+mod names;

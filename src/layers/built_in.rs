@@ -1,0 +1,37 @@
+//! Which layers this crate has, as data: what goes into files and comes out of them.
+
+use super::{AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, RmsNorm, Softmax};
+use crate::activation::Activation;
+use crate::layer::Layer;
+use crate::real::Real;
+use alloc::sync::Arc;
+use core::any::Any;
+
+macro_rules! built_in {
+    ($($name:ident),*) => {
+        /// A layer of this crate.
+        #[derive(Clone, Debug, PartialEq)]
+        pub(crate) enum BuiltIn {
+            $($name($name),)*
+        }
+
+        impl BuiltIn {
+            /// What a layer is; `None` if it is another crate's.
+            pub(crate) fn of<T: Real>(layer: &dyn Layer<T>) -> Option<Self> {
+                let layer: &dyn Any = layer;
+                $(if let Some(layer) = layer.downcast_ref::<$name>() {
+                    return Some(Self::$name(layer.clone()));
+                })*
+                None
+            }
+
+            /// The layer.
+            pub(crate) fn layer<T: Real>(self) -> Arc<dyn Layer<T>> {
+                match self {
+                    $(Self::$name(layer) => Arc::new(layer),)*
+                }
+            }
+        }
+    };
+}
+built_in!(Dense, Activation, Softmax, Dropout, AlphaDropout, GaussianNoise, LayerNorm, RmsNorm, BatchNorm);
