@@ -58,7 +58,7 @@ pub use real::Real;
 pub use schedule::{Plateau, Schedule};
 pub use sequential::{At, Builder, Sequential};
 pub use tape::Tape;
-pub use train::{Epoch, Every, History, Model, Monitor, Observer, Plan, Step, Stop, Stopped, Trainer};
+pub use train::{Epoch, Every, History, LevenbergMarquardt, Model, Monitor, Observer, Plan, Step, Stop, Stopped, Trainer};
 pub use view::{Targets, View, ViewMut};
 
 #[cfg(feature = "progress")]
@@ -70,9 +70,10 @@ pub mod prelude {
     pub use crate::{
         Activation, Adadelta, Adagrad, Adam, Adamax, AlphaDropout, Backward, BatchNorm, Block, Clip, Constraint, CrossEntropy, Dataset,
         Dense, Dropout, Error, ErrorKind, Every, Forward, GaussianNoise, Gradient, Group, Hinge, Huber, Infer, Init, KlDivergence, Layer,
-        LayerNorm, Lion, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Model, Monitor, Nadam, Observer, Optimizer, Penalty, Plateau,
-        QuadraticCost, RAdam, Real, Result, RmsNorm, RmsProp, Role, Rprop, Scaler, Schedule, Sequential, Sgd, SigmoidCrossEntropy, Softmax,
-        SoftmaxCrossEntropy, Start, Step, Stop, Stopped, SumSquaredError, Tape, Targets, Trainer, View, ViewMut, metrics, one_hot,
+        LayerNorm, LevenbergMarquardt, Lion, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Model, Monitor, Nadam, Observer,
+        Optimizer, Penalty, Plateau, QuadraticCost, RAdam, Real, Result, RmsNorm, RmsProp, Role, Rprop, Scaler, Schedule, Sequential, Sgd,
+        SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, Start, Step, Stop, Stopped, SumSquaredError, Tape, Targets, Trainer, View,
+        ViewMut, metrics, one_hot,
     };
     pub use core::ops::ControlFlow;
     pub use nalgebra::{DMatrix, DVector};

@@ -3,6 +3,7 @@
 #[cfg(feature = "std")]
 mod checkpoint;
 mod history;
+mod levenberg_marquardt;
 mod model;
 mod observer;
 #[cfg(feature = "std")]
@@ -12,6 +13,7 @@ mod stop;
 mod trainer;
 
 pub use history::{Epoch, History};
+pub use levenberg_marquardt::LevenbergMarquardt;
 pub use model::Model;
 pub use observer::{Observer, Plan, Step};
 pub use stop::{Monitor, Stop, Stopped};

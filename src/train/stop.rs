@@ -195,6 +195,8 @@ pub enum Stopped {
     ByObserver,
     /// This was reached.
     By(Stop),
+    /// [`LevenbergMarquardt`](crate::LevenbergMarquardt) found no step that lowers the cost any more.
+    Converged,
 }
 
 /// What a [`Stop`] remembers from epoch to epoch.

@@ -579,17 +579,17 @@ impl<'a, T: Real> Trainer<'a, T> {
 }
 
 /// How long it is since it was started, where that can be known.
-struct Clock(#[cfg(feature = "std")] std::time::Instant);
+pub(super) struct Clock(#[cfg(feature = "std")] std::time::Instant);
 
 impl Clock {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self(
             #[cfg(feature = "std")]
             std::time::Instant::now(),
         )
     }
 
-    fn seconds(&self) -> Option<f64> {
+    pub(super) fn seconds(&self) -> Option<f64> {
         #[cfg(feature = "std")]
         return Some(self.0.elapsed().as_secs_f64());
         #[cfg(not(feature = "std"))]

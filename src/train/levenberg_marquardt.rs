@@ -1,0 +1,359 @@
+//! Levenberg–Marquardt: least squares for small networks.
+
+use super::history::{Epoch, History};
+use super::state::State;
+use super::stop::{Monitor, Stop, Stopped, Watch};
+use super::trainer::Clock;
+use crate::data::Dataset;
+use crate::error::{Error, ErrorKind, Result};
+use crate::loss::SumSquaredError;
+use crate::real::{DenseGradient, Real, zeros};
+use crate::sequential::Sequential;
+use crate::tape::Tape;
+use crate::view::{Targets, View};
+use alloc::vec::Vec;
+use nalgebra::{Cholesky, DMatrix, DVector};
+
+/// Residuals whose gradients are added to JᵀJ at once: enough for the product to be fast, few enough to stay in the cache.
+const CHUNK: usize = 128;
+
+/// Least squares by second-order steps: C(w) = ½ Σᵢ vᵢ‖yᵢ − tᵢ‖² over all samples, vᵢ their weights
+/// ([`SumSquaredError`]). For networks of up to a few hundred parameters nothing else comes as close to the minimum as fast; the
+/// default of MATLAB's `train`.
+///
+/// With the residuals r = √v·(y − t) and their Jacobian J = ∂r/∂w, a step h solves
+///
+/// ```text
+/// (JᵀJ + μI)·h = −Jᵀr,  w ← w + h
+/// ```
+///
+/// which is a Gauss–Newton step for a small damping μ, and gradient descent at the rate 1/μ for a large one (Levenberg 1944;
+/// Marquardt 1963; for networks Hagan & Menhaj 1994). A step that does not lower the cost is taken back, and μ is multiplied by
+/// 2, 4, 8, … until one does. After a good one, μ is multiplied by max(⅓, 1 − (2ρ − 1)³), ρ the drop of the cost over what the
+/// linear model promised (H. B. Nielsen, *Damping parameter in Marquardt's method*, 1999). JᵀJ + μI is factorised by
+/// Cholesky's method. The steps are those of inference: no dropout, running statistics as they are.
+///
+/// An epoch is one step that lowers the cost. In its [`Epoch`], `cost` is the cost after it, `rate` 1/μ, and `gradient_norm`
+/// ‖Jᵀr‖₂ before it. Costs never rise, so that every run ends with the best training cost it has seen.
+///
+/// P parameters and N residuals (samples × outputs) take 3P² + O(P·(128 + outputs)) numbers, and a step N·P² + P³/3
+/// multiplications; above a thousand parameters, a [`Trainer`](crate::Trainer) is the better choice. Use `f64`: the conditions
+/// of J are squared in JᵀJ.
+///
+/// ```
+/// use chainrule::prelude::*;
+/// use core::f64::consts::PI;
+///
+/// let x = DMatrix::from_fn(1, 100, |_, j| -1.0 + 0.02 * j as f64);
+/// let data = Dataset::new(x.clone(), x.map(|x| (PI * x).sin()))?;
+/// let mut net = Sequential::builder(1)
+///     .layer(Dense::new(10, Activation::Tanh))
+///     .layer(Dense::new(1, Activation::Linear))
+///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+/// let history = LevenbergMarquardt::new().epochs(100).fit(&mut net, &data)?;
+/// assert!(history.costs().last() < Some(1e-6));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct LevenbergMarquardt<'a, T: Real> {
+    epochs: usize,
+    damping: f64,
+    validation: Option<&'a Dataset<T>>,
+    stops: Vec<Stop>,
+    best: Option<Monitor>,
+}
+
+impl<T: Real> Default for LevenbergMarquardt<'_, T> {
+    fn default() -> Self {
+        Self { epochs: 1000, damping: 1e-3, validation: None, stops: Vec::new(), best: None }
+    }
+}
+
+impl<'a, T: Real> LevenbergMarquardt<'a, T> {
+    /// At most 1000 epochs, with a first damping of 10⁻³.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with at most so many epochs.
+    #[must_use]
+    pub fn epochs(self, epochs: usize) -> Self {
+        Self { epochs, ..self }
+    }
+
+    /// The same with a first damping of μ = `damping` · max diag(JᵀJ): small where the start is near a minimum, up to 1 where it
+    /// is not. Finite and above 0.
+    #[must_use]
+    pub fn damping(self, damping: f64) -> Self {
+        Self { damping, ..self }
+    }
+
+    /// The same, with the cost on other data after each epoch.
+    #[must_use]
+    pub fn validation(self, data: &'a Dataset<T>) -> Self {
+        Self { validation: Some(data), ..self }
+    }
+
+    /// The same with one more reason to end, as in [`Trainer::stop`](crate::Trainer::stop).
+    #[must_use]
+    pub fn stop(mut self, stop: Stop) -> Self {
+        self.stops.push(stop);
+        self
+    }
+
+    /// The same, where the network ends with the parameters of the epoch that was best in what is watched.
+    #[must_use]
+    pub fn restore_best(self, monitor: Monitor) -> Self {
+        Self { best: Some(monitor), ..self }
+    }
+
+    /// Trains `net` on all samples of `data` together. [`History::stopped`] is [`Stopped::Converged`] where no step lowers the
+    /// cost any more.
+    ///
+    /// # Errors
+    /// Those of [`Sequential::gradient`] with [`SumSquaredError`] on the data; [`ErrorKind::NotFinite`] where the cost or its
+    /// derivatives are not finite at the start; [`ErrorKind::Value`] for a setting out of range or where P² numbers do not fit into memory;
+    /// [`ErrorKind::Incompatible`] for a stop that watches what is not measured. The network is then as it was.
+    pub fn fit(&self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
+        self.check(net, data)?;
+        let start = net.params().to_vec();
+        let history = self.run(net, data);
+        if history.is_err() {
+            net.params_mut().copy_from_slice(&start);
+        }
+        history
+    }
+
+    fn run(&self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
+        let mut work = Work::new(net, data)?;
+        let (mut history, mut state) = (History::default(), State::default());
+        let mut watches: Vec<Watch> = self.stops.iter().map(Watch::new).collect();
+        let (mut damping, mut seconds) = (None, 0.0);
+        for epoch in 0..self.epochs {
+            let clock = Clock::start();
+            let before = work.cost;
+            work.linearize(net, data)?;
+            let norm = work.gradient.norm();
+            let mu = damping.get_or_insert_with(|| Damping::new(T::of(self.damping) * work.normal.diagonal().max()));
+            if !work.step(net, data, mu)? {
+                history.stopped = Some(Stopped::Converged);
+                break;
+            }
+            let validation = self.validation.map(|data| net.cost(data.inputs(), data, &SumSquaredError, &mut work.tape)).transpose()?;
+            let seconds_now = clock.seconds();
+            seconds += seconds_now.unwrap_or(0.0);
+            let epoch = Epoch {
+                epoch,
+                cost: work.cost.as_f64(),
+                validation: validation.map(T::as_f64),
+                metrics: Vec::new(),
+                rate: 1.0 / mu.value.as_f64(),
+                gradient_norm: norm.as_f64(),
+                seconds: seconds_now,
+            };
+            let moved = || work.h.amax().as_f64();
+            for (stop, watch) in self.stops.iter().zip(&mut watches) {
+                let timed = stop.time().is_some_and(|time| seconds >= time.as_secs_f64());
+                if (watch.sees(stop, &epoch, Some(before.as_f64()), moved) || timed) && history.stopped.is_none() {
+                    history.stopped = Some(Stopped::By(stop.clone()));
+                }
+            }
+            if let Some(monitor) = &self.best {
+                state.note_best(monitor, &epoch, net);
+            }
+            history.epochs.push(epoch);
+            if history.stopped.is_some() {
+                break;
+            }
+        }
+        state.put_best(net);
+        Ok(history)
+    }
+
+    fn check(&self, net: &Sequential<T>, data: &Dataset<T>) -> Result<()> {
+        let damping = T::of(self.damping);
+        if !(damping.is_finite() && damping > T::zero()) {
+            return Err(Error::new(ErrorKind::Value, "damping of LevenbergMarquardt", "a finite number > 0", self.damping));
+        }
+        for data in [Some(data), self.validation].into_iter().flatten() {
+            net.here().check_pass(data.inputs().into(), data.into(), &SumSquaredError)?;
+        }
+        net.here().check_trainable()?;
+        self.stops.iter().try_for_each(Stop::check)?;
+        let mut watched = self.stops.iter().filter_map(Stop::monitor).chain(&self.best);
+        watched.try_for_each(|monitor| monitor.check(self.validation.is_some(), core::iter::empty()))
+    }
+}
+
+/// μ and what it is multiplied by after a step that fails.
+struct Damping<T> {
+    value: T,
+    growth: T,
+}
+
+impl<T: Real> Damping<T> {
+    fn new(value: T) -> Self {
+        // All derivatives 0: any damping is as good.
+        Self { value: if value > T::zero() { value } else { T::one() }, growth: T::of(2.0) }
+    }
+
+    /// After a step of so great a gain, as a part of what was promised.
+    fn succeed(&mut self, gain: T) {
+        let u = T::of(2.0) * gain - T::one();
+        let (factor, least) = (T::one() - u * u * u, T::one() / T::of(3.0));
+        self.value *= if factor > least { factor } else { least };
+        // Not so small that 1/μ is no number.
+        self.value = self.value.max(T::default_epsilon() * T::default_epsilon());
+        self.growth = T::of(2.0);
+    }
+
+    fn fail(&mut self) {
+        self.value *= self.growth;
+        self.growth *= T::of(2.0);
+    }
+}
+
+/// The linear model of the residuals, and room for a step.
+struct Work<T: Real> {
+    tape: Tape<T>,
+    /// C at the network's parameters.
+    cost: T,
+    /// JᵀJ.
+    normal: DMatrix<T>,
+    /// Jᵀr = ∂C/∂w.
+    gradient: DVector<T>,
+    h: DVector<T>,
+    trial: Vec<T>,
+    /// Gradients of some residuals, parameters × residuals, and their product with themselves.
+    rows: Vec<T>,
+    product: Vec<T>,
+    /// Outputs of some samples.
+    y: Vec<T>,
+    /// Where JᵀJ + μI is factorised.
+    damped: DMatrix<T>,
+}
+
+impl<T: Real> Work<T> {
+    fn new(net: &Sequential<T>, data: &Dataset<T>) -> Result<Self> {
+        let (count, outputs) = (net.params().len(), net.outputs());
+        let mut tape = Tape::new();
+        let cost = net.cost(data.inputs(), data, &SumSquaredError, &mut tape)?;
+        if !cost.is_finite() {
+            return Err(Error::new(ErrorKind::NotFinite, "LevenbergMarquardt", "a finite cost at the start", cost));
+        }
+        let place = "LevenbergMarquardt";
+        let residuals = samples(outputs) * outputs;
+        let square = || Ok(DMatrix::from_vec(count, count, zeros(place, &[count, count])?));
+        Ok(Self {
+            tape,
+            cost,
+            normal: square()?,
+            gradient: DVector::zeros(count),
+            h: DVector::zeros(count),
+            trial: net.params().to_vec(),
+            rows: zeros(place, &[count, residuals])?,
+            product: zeros(place, &[count, count])?,
+            y: zeros(place, &[residuals])?,
+            damped: square()?,
+        })
+    }
+
+    /// JᵀJ and Jᵀr at the network's parameters.
+    fn linearize(&mut self, net: &Sequential<T>, data: &Dataset<T>) -> Result<()> {
+        let (count, outputs) = (net.params().len(), net.outputs());
+        let target: Targets<'_, T> = data.into();
+        let x = View::from(data.inputs());
+        self.normal.fill(T::zero());
+        self.gradient.fill(T::zero());
+        for first in (0..x.cols()).step_by(samples(outputs)) {
+            let end = x.cols().min(first + samples(outputs));
+            let x = x.range(first, end);
+            let rows = &mut self.rows[..count * outputs * x.cols()];
+            net.here().residual_gradients(x, rows, &mut self.tape);
+            let y = &mut self.y[..outputs * x.cols()];
+            net.predict_into(x, crate::view::ViewMut::from_parts(y, outputs, end - first), &mut self.tape)?;
+            let residuals = y.iter().zip(target.values().range(first, end).as_slice());
+            for (k, (row, (y, t))) in rows.chunks_exact_mut(count).zip(residuals).enumerate() {
+                let root = target.weights().map_or(T::one(), |weights| weights[first + k / outputs].sqrt());
+                let residual = root * (*y - *t);
+                for (g, row) in self.gradient.iter_mut().zip(row) {
+                    *row *= root;
+                    *g += residual * *row;
+                }
+            }
+            let (samples, rows) = (rows.len() / count, &*rows);
+            let pass = DenseGradient {
+                outputs: count,
+                inputs: count,
+                some: count,
+                samples,
+                delta: rows,
+                x: rows,
+                dw: &mut self.product,
+                db: &mut [],
+            };
+            self.tape.scratch.share(count * samples, count, pass, T::dense_gradient);
+            for (sum, product) in self.normal.as_mut_slice().iter_mut().zip(&self.product) {
+                *sum += *product;
+            }
+        }
+        match self.normal.iter().chain(&self.gradient).find(|value| !value.is_finite()) {
+            None => Ok(()),
+            Some(value) => Err(Error::new(ErrorKind::NotFinite, "LevenbergMarquardt", "finite derivatives of the residuals", value)),
+        }
+    }
+
+    /// Takes a step that lowers the cost; says whether there is one.
+    fn step(&mut self, net: &mut Sequential<T>, data: &Dataset<T>, mu: &mut Damping<T>) -> Result<bool> {
+        let size = DVector::from_column_slice(net.params()).norm();
+        loop {
+            if self.solve(mu.value) {
+                let length = self.h.norm();
+                if length <= T::default_epsilon() * (size + T::default_epsilon()) {
+                    return Ok(false);
+                }
+                for (trial, (w, h)) in self.trial.iter_mut().zip(net.params().iter().zip(&self.h)) {
+                    *trial = *w + *h;
+                }
+                let cost = net.at(&self.trial)?.cost(data.inputs(), data, &SumSquaredError, &mut self.tape)?;
+                if cost < self.cost {
+                    let promised = T::of(0.5) * (mu.value * length * length - self.h.dot(&self.gradient));
+                    mu.succeed((self.cost - cost) / promised);
+                    net.params_mut().copy_from_slice(&self.trial);
+                    self.cost = cost;
+                    return Ok(true);
+                }
+            }
+            mu.fail();
+            if !mu.value.is_finite() {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// h = −(JᵀJ + μI)⁻¹·Jᵀr; false where the matrix is not positive definite to rounding.
+    fn solve(&mut self, mu: T) -> bool {
+        let mut damped = core::mem::replace(&mut self.damped, DMatrix::zeros(0, 0));
+        if damped.is_empty() {
+            // The factorisation before failed, and kept it.
+            damped = self.normal.clone();
+        } else {
+            damped.copy_from(&self.normal);
+        }
+        for i in 0..damped.nrows() {
+            damped[(i, i)] += mu;
+        }
+        let Some(factors) = Cholesky::new(damped) else { return false };
+        for (h, g) in self.h.iter_mut().zip(&self.gradient) {
+            *h = -*g;
+        }
+        factors.solve_mut(&mut self.h);
+        self.damped = factors.unpack_dirty();
+        self.h.iter().all(|h| h.is_finite())
+    }
+}
+
+/// So many samples at a time.
+fn samples(outputs: usize) -> usize {
+    (CHUNK / outputs).max(1)
+}
