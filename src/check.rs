@@ -151,7 +151,7 @@ pub fn layer(layer: &dyn Layer<f64>, inputs: usize, batch: usize, seed: u64) -> 
         (vec![f64::NAN; outputs * batch], zeros("check::layer", &[layer.cache_len(inputs), batch])?, Scratch::default());
     let mut cost = |params: &[f64], x: &[f64], y: &mut [f64], cache: &mut [f64]| {
         let (x, y_view) = (View::from_parts(x, inputs, batch), ViewMut::from_parts(y, outputs, batch));
-        layer.forward(Forward { params, x, y: y_view, cache, seed, scratch: &mut kernels });
+        layer.forward(Forward { params, x, y: y_view, cache, seed, training: true, scratch: &mut kernels });
         y.iter().zip(&weights).map(|(y, w)| y * w).sum::<f64>()
     };
     let value = cost(&params, &x, &mut y, &mut cache);
@@ -167,6 +167,7 @@ pub fn layer(layer: &dyn Layer<f64>, inputs: usize, batch: usize, seed: u64) -> 
         cache: &cache,
         delta: delta.reborrow(),
         dx: Some(ViewMut::from_parts(&mut dx, inputs, batch)),
+        training: true,
         scratch: &mut kernels,
     });
     layer.gradient(Gradient {
@@ -176,6 +177,7 @@ pub fn layer(layer: &dyn Layer<f64>, inputs: usize, batch: usize, seed: u64) -> 
         cache: &cache,
         delta: delta.as_view(),
         grads: &mut grads,
+        training: true,
         scratch: &mut kernels,
     });
 

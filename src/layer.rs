@@ -144,6 +144,9 @@ pub struct Forward<'a, T> {
     pub cache: &'a mut [T],
     /// The seed of this layer in this pass, from which all its randomness follows.
     pub seed: u64,
+    /// Whether the pass is one of training. Where not, y is what [`Layer::infer`] computes, to the bit, and the passes back
+    /// give the derivatives of that.
+    pub training: bool,
     /// Buffers for the kernels.
     pub scratch: &'a mut Scratch<T>,
 }
@@ -164,6 +167,8 @@ pub struct Backward<'a, T> {
     pub delta: ViewMut<'a, T>,
     /// ∂C/∂x, to be overwritten; `None` where nobody asks for it.
     pub dx: Option<ViewMut<'a, T>>,
+    /// As of the forward pass.
+    pub training: bool,
     /// Buffers for the kernels.
     pub scratch: &'a mut Scratch<T>,
 }
@@ -184,6 +189,8 @@ pub struct Gradient<'a, T> {
     pub delta: View<'a, T>,
     /// ∂C/∂ the layer's parameters, summed over the batch, to be overwritten; laid as `params`.
     pub grads: &'a mut [T],
+    /// As of the forward pass. Where it is false, statistics are constants: what belongs to them here is 0.
+    pub training: bool,
     /// Buffers for the kernels.
     pub scratch: &'a mut Scratch<T>,
 }
@@ -255,7 +262,8 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
     /// y = f(x), without cache or randomness.
     fn infer(&self, p: Infer<'_, T>);
 
-    /// y = f(x) in training: as [`infer`](Layer::infer), and keeps in `cache` what the backward pass needs.
+    /// y = f(x), in training or, where [`Forward::training`] is false, as [`infer`](Layer::infer) computes it; and keeps in
+    /// `cache` what the backward pass needs.
     fn forward(&self, p: Forward<'_, T>) {
         self.infer(Infer { params: p.params, x: p.x, y: p.y, scratch: p.scratch });
     }

@@ -7,6 +7,7 @@ extern crate alloc;
 mod activation;
 pub mod check;
 mod data;
+mod derivative;
 mod error;
 #[cfg(feature = "std")]
 mod file;

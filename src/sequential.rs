@@ -350,8 +350,8 @@ impl<T: Real> Sequential<T> {
 /// A network at given parameters; made by [`Sequential::at`].
 #[derive(Clone, Copy, Debug)]
 pub struct At<'a, T: Real> {
-    net: &'a Sequential<T>,
-    params: &'a [T],
+    pub(crate) net: &'a Sequential<T>,
+    pub(crate) params: &'a [T],
 }
 
 impl<T: Real> At<'_, T> {
@@ -435,26 +435,36 @@ impl<T: Real> At<'_, T> {
     pub(crate) fn gradient_unchecked(&self, x: View<'_, T>, target: Targets<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) -> T {
         tape.on_threads(&self.net.layout, x.cols(), |tape| {
             let cost = self.training_cost(x, target, loss, tape);
-            let (y, mut dy) = tape.top(self.net.outputs());
-            loss.slopes(Slopes { y, target: target.values(), dy: dy.reborrow() });
-            weigh(dy.as_mut_slice(), target.weights());
-            scale(loss.reduction(), dy);
-            self.backward(x, tape);
+            self.tape_slopes(target, loss, tape);
+            self.training_backward(x, tape);
             cost
         })
     }
 
     /// The forward pass of training and its cost.
     pub(crate) fn training_cost(&self, x: View<'_, T>, target: Targets<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) -> T {
-        self.forward(x, tape);
+        self.forward(x, tape, true);
+        self.tape_cost(target, loss, tape)
+    }
+
+    /// The cost of the outputs in the tape.
+    pub(crate) fn tape_cost(&self, target: Targets<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) -> T {
         let mut costs = core::mem::take(&mut tape.costs);
-        costs.resize(x.cols(), T::zero());
+        costs.resize(target.values().cols(), T::zero());
         let (y, _) = tape.top(self.net.outputs());
         loss.costs(Costs { y, target: target.values(), costs: &mut costs });
         weigh(&mut costs, target.weights());
         let cost = reduce(loss.reduction(), &costs);
         tape.costs = costs;
         cost
+    }
+
+    /// ∂C/∂y of the cost of the outputs in the tape.
+    pub(crate) fn tape_slopes(&self, target: Targets<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) {
+        let (y, mut dy) = tape.top(self.net.outputs());
+        loss.slopes(Slopes { y, target: target.values(), dy: dy.reborrow() });
+        weigh(dy.as_mut_slice(), target.weights());
+        scale(loss.reduction(), dy);
     }
 
     /// As [`gradient`](Self::gradient), for a cost that is no [`Loss`]: `slopes` is given the outputs y and ∂C/∂y = 0 to be
@@ -488,12 +498,12 @@ impl<T: Real> At<'_, T> {
         let x = x.into();
         self.check_inputs(x)?;
         self.check_trainable()?;
-        tape.on_threads(&self.net.layout, x.cols(), |tape| self.forward(x, tape));
+        tape.on_threads(&self.net.layout, x.cols(), |tape| self.forward(x, tape, true));
         let (y, mut dy) = tape.top(self.net.outputs());
         // What the caller leaves out is 0, not what another pass left.
         dy.as_mut_slice().fill(T::zero());
         let result = slopes(y, dy)?;
-        tape.on_threads(&self.net.layout, x.cols(), |tape| self.backward(x, tape));
+        tape.on_threads(&self.net.layout, x.cols(), |tape| self.training_backward(x, tape));
         Ok(result)
     }
 
@@ -512,7 +522,7 @@ impl<T: Real> At<'_, T> {
         loss.check_targets(target.values())
     }
 
-    fn check_inputs(&self, x: View<'_, T>) -> Result<()> {
+    pub(crate) fn check_inputs(&self, x: View<'_, T>) -> Result<()> {
         if x.rows() != self.net.inputs() {
             let (expected, given) = (format!("{} rows (features)", self.net.inputs()), shape(x.shape()));
             return Err(Error::new(ErrorKind::Shape, "inputs x", expected, given));
@@ -560,13 +570,13 @@ impl<T: Real> At<'_, T> {
         }
     }
 
-    /// The forward pass of training, into the tape.
-    fn forward(&self, x: View<'_, T>, tape: &mut Tape<T>) {
+    /// The forward pass into the tape, of training or of what [`infer`](Self::infer) computes.
+    pub(crate) fn forward(&self, x: View<'_, T>, tape: &mut Tape<T>, training: bool) {
         let (layout, batch) = (&*self.net.layout, x.cols());
         tape.prepare(&self.net.layout, batch);
         tape.stage = Stage::Forward;
         let seed = derive(tape.seed, Purpose::Pass, tape.step);
-        tape.step = tape.step.wrapping_add(1);
+        tape.step = tape.step.wrapping_add(u64::from(training));
         let (mut done, mut cached) = (0, 0);
         for (index, layer) in self.net.layers.iter().enumerate() {
             let (inputs, outputs, cache) = (layout.widths[index], layout.widths[index + 1] * batch, layout.caches[index] * batch);
@@ -578,6 +588,7 @@ impl<T: Real> At<'_, T> {
                 y: ViewMut::from_parts(&mut rest[..outputs], layout.widths[index + 1], batch),
                 cache: &mut tape.cache[cached..cached + cache],
                 seed: seed.wrapping_add(index as u64),
+                training,
                 scratch: &mut tape.scratch,
             });
             done += outputs;
@@ -585,30 +596,50 @@ impl<T: Real> At<'_, T> {
         }
     }
 
-    /// The backward pass, from ∂C/∂y in the tape.
-    fn backward(&self, x: View<'_, T>, tape: &mut Tape<T>) {
+    /// The backward pass of training, from ∂C/∂y in the tape.
+    fn training_backward(&self, x: View<'_, T>, tape: &mut Tape<T>) {
+        let mut grads = core::mem::take(&mut tape.grads);
+        self.backward(x, tape, None, Rows { grads: &mut grads, samples: x.cols() }, true);
+        tape.grads = grads;
+        tape.stage = Stage::Backward;
+    }
+
+    /// The backward pass, from ∂C/∂y in the tape: ∂C/∂x where it is asked for, and gradients by all parameters.
+    pub(crate) fn backward(&self, x: View<'_, T>, tape: &mut Tape<T>, mut dx: Option<ViewMut<'_, T>>, rows: Rows<'_, T>, training: bool) {
         let (layout, batch) = (&*self.net.layout, x.cols());
-        let Tape { activations, deltas, cache, grads, scratch, .. } = tape;
+        let Tape { activations, deltas, cache, scratch, .. } = tape;
         let (mut end, mut cache_end) = (activations.len(), cache.len());
         for (index, layer) in self.net.layers.iter().enumerate().rev() {
-            let (inputs, outputs) = (layout.widths[index], layout.widths[index + 1]);
+            let (inputs, outputs, kept) = (layout.widths[index], layout.widths[index + 1], layout.caches[index]);
             let start = end - outputs * batch;
-            let cache_start = cache_end - layout.caches[index] * batch;
+            let cache_start = cache_end - kept * batch;
             let below = start.saturating_sub(inputs * batch);
             let x = if index == 0 { x } else { View::from_parts(&activations[below..start], inputs, batch) };
             let y = View::from_parts(&activations[start..end], outputs, batch);
             let cache = &cache[cache_start..cache_end];
             let (lower, upper) = deltas.split_at_mut(start);
             let mut delta = ViewMut::from_parts(&mut upper[..outputs * batch], outputs, batch);
-            let dx = (index > 0).then(|| ViewMut::from_parts(&mut lower[below..], inputs, batch));
+            let dx = if index == 0 { dx.take() } else { Some(ViewMut::from_parts(&mut lower[below..], inputs, batch)) };
             let params = &self.params[layout.param_range(index)];
-            layer.backward(Backward { params, x, y, cache, delta: delta.reborrow(), dx, scratch });
-            let grads = &mut grads[layout.param_range(index)];
-            layer.gradient(Gradient { params, x, y, cache, delta: delta.as_view(), grads, scratch });
+            layer.backward(Backward { params, x, y, cache, delta: delta.reborrow(), dx, training, scratch });
+            let delta = delta.as_view();
+            for (row, first) in rows.grads.chunks_exact_mut(layout.param_count().max(1)).zip((0..batch).step_by(rows.samples)) {
+                let end = first + rows.samples;
+                let (x, y, delta, cache) =
+                    (x.range(first, end), y.range(first, end), delta.range(first, end), &cache[first * kept..end * kept]);
+                let grads = &mut row[layout.param_range(index)];
+                layer.gradient(Gradient { params, x, y, cache, delta, grads, training, scratch });
+            }
             (end, cache_end) = (start, cache_start);
         }
-        tape.stage = Stage::Backward;
     }
+}
+
+/// Gradients by all parameters, one after the other, each of so many samples.
+pub(crate) struct Rows<'a, T> {
+    pub(crate) grads: &'a mut [T],
+    /// At least 1, and a divisor of the batch.
+    pub(crate) samples: usize,
 }
 
 /// A summary: one line a layer, with its number of outputs and of parameters.

@@ -61,9 +61,19 @@ pub struct Tape<T> {
     pub(crate) ping_pong: [Vec<T>; 2],
     /// Outputs of the network during inference, where only their cost is wanted.
     pub(crate) outputs: Vec<T>,
+    pub(crate) repeated: Repeated<T>,
     pub(crate) scratch: Scratch<T>,
     pub(crate) seed: u64,
     pub(crate) step: u64,
+}
+
+/// What passes need in which each sample stands several times.
+#[derive(Clone, Debug)]
+pub(crate) struct Repeated<T> {
+    /// The inputs.
+    pub(crate) x: Vec<T>,
+    /// The derivatives that such a pass gives, sample after sample.
+    pub(crate) rows: Vec<T>,
 }
 
 impl<T> Default for Tape<T> {
@@ -91,6 +101,7 @@ impl<T> Tape<T> {
             costs: Vec::new(),
             ping_pong: [const { Vec::new() }; 2],
             outputs: Vec::new(),
+            repeated: Repeated { x: Vec::new(), rows: Vec::new() },
             scratch: Scratch::default(),
             seed,
             step: 0,
@@ -246,6 +257,22 @@ impl<T: Real> Tape<T> {
         self.stage = Stage::Empty;
     }
 
+    /// Puts each sample of a forward pass, whose inputs were `x`, `copies` times side by side, in place: a backward pass is
+    /// then one of several costs for each.
+    pub(crate) fn repeat(&mut self, layout: &Layout, x: View<'_, T>, copies: usize) {
+        self.repeated.x.clear();
+        for sample in x.iter() {
+            for _ in 0..copies {
+                self.repeated.x.extend_from_slice(sample);
+            }
+        }
+        repeat(&mut self.activations, &layout.widths[1..], x.cols(), copies);
+        repeat(&mut self.cache, &layout.caches, x.cols(), copies);
+        self.deltas.resize(self.activations.len(), T::zero());
+        self.batch = x.cols() * copies;
+        self.stage = Stage::Empty;
+    }
+
     /// Runs passes of so many samples where they may use the threads of this tape, if they are worth them.
     #[inline]
     pub(crate) fn on_threads<R: Send>(&mut self, layout: &Layout, samples: usize, passes: impl FnOnce(&mut Self) -> R + Send) -> R {
@@ -271,5 +298,22 @@ impl<T: Real> Tape<T> {
             View::from_parts(&self.activations[start..], outputs, self.batch),
             ViewMut::from_parts(&mut self.deltas[start..], outputs, self.batch),
         )
+    }
+}
+
+/// Puts `copies` of each sample in the place of one; of a layer, samples of its width lie one after the other.
+fn repeat<T: Real>(numbers: &mut Vec<T>, widths: &[usize], batch: usize, copies: usize) {
+    let mut from = numbers.len();
+    numbers.resize(from * copies, T::zero());
+    let mut to = numbers.len();
+    // From the end, where nothing that is still to be read gets overwritten.
+    for width in widths.iter().rev() {
+        for _ in 0..batch {
+            from -= width;
+            for _ in 0..copies {
+                to -= width;
+                numbers.copy_within(from..from + width, to);
+            }
+        }
     }
 }

@@ -59,6 +59,9 @@ impl<T: Real> Layer<T> for AlphaDropout {
     }
 
     fn forward(&self, mut p: Forward<'_, T>) {
+        if !p.training {
+            return self.0.forward(p);
+        }
         let rate = self.0.p();
         let a = 1.0 / libm::sqrt((1.0 - rate) * (1.0 + rate * SATURATED * SATURATED));
         let b = -a * rate * SATURATED;

@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
 use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Start};
 use crate::real::{Real, magnitude};
+use crate::view::View;
 use alloc::{string::String, vec::Vec};
 use core::ops::Range;
 
@@ -39,6 +40,8 @@ use core::ops::Range;
 /// and what takes a step takes it there by p ← p − g, whatever its rule and rate: running ← (1 − m)·running + m·batch. A mean
 /// of gradients over parts of a batch is then a mean of their statistics. The variance of the batch is here the unbiased
 /// one, 1/(n−1) Σ (x − μ)².
+///
+/// Out of training the layer is an affine map and the running averages are constants: the gradient by them is 0.
 ///
 /// A batch of one sample has x̂ = 0 and hence y = β and ∂C/∂x = 0; it says nothing about the variance, so that the running
 /// one stays, while the running mean follows. (PyTorch refuses such a batch.)
@@ -91,6 +94,13 @@ impl BatchNorm {
     pub fn without_bias(self) -> Self {
         Self { norm: Norm { bias: false, ..self.norm }, ..self }
     }
+
+    /// The inputs of a pass, with the moments by which they are normalised.
+    fn batch<'a, T: Real>(&self, params: &'a [T], x: View<'a, T>, training: bool) -> Batch<'a, T> {
+        let (.., statistics) = self.norm.split(params, x.rows());
+        let running = (!training).then(|| statistics.split_at(x.rows()));
+        Batch { eps: self.norm.eps(), inputs: x.rows(), x: x.as_slice(), running }
+    }
 }
 
 impl Default for BatchNorm {
@@ -126,30 +136,27 @@ impl<T: Real> Layer<T> for BatchNorm {
 
     fn infer(&self, p: Infer<'_, T>) {
         let Infer { params, x, mut y, .. } = p;
-        let (scale, bias, statistics) = self.norm.split(params, x.rows());
-        let batch = Batch { eps: self.norm.eps(), inputs: x.rows(), x: x.as_slice() };
-        T::vectorize(Normalize { batch, scale, bias, running: Some(statistics.split_at(x.rows())), y: y.as_mut_slice() });
+        let (scale, bias, _) = self.norm.split(params, x.rows());
+        T::vectorize(Normalize { batch: self.batch(params, x, false), scale, bias, y: y.as_mut_slice() });
     }
 
     fn forward(&self, p: Forward<'_, T>) {
-        let Forward { params, x, mut y, .. } = p;
+        let Forward { params, x, mut y, training, .. } = p;
         let (scale, bias, _) = self.norm.split(params, x.rows());
-        let batch = Batch { eps: self.norm.eps(), inputs: x.rows(), x: x.as_slice() };
-        T::vectorize(Normalize { batch, scale, bias, running: None, y: y.as_mut_slice() });
+        T::vectorize(Normalize { batch: self.batch(params, x, training), scale, bias, y: y.as_mut_slice() });
     }
 
     fn backward(&self, p: Backward<'_, T>) {
-        let Backward { params, x, delta, dx: Some(mut dx), .. } = p else { return };
+        let Backward { params, x, delta, dx: Some(mut dx), training, .. } = p else { return };
         let (scale, ..) = self.norm.split(params, x.rows());
-        let batch = Batch { eps: self.norm.eps(), inputs: x.rows(), x: x.as_slice() };
-        T::vectorize(Slopes { batch, scale, dy: delta.as_view().as_slice(), dx: dx.as_mut_slice() });
+        T::vectorize(Slopes { batch: self.batch(params, x, training), scale, dy: delta.as_view().as_slice(), dx: dx.as_mut_slice() });
     }
 
     fn gradient(&self, p: Gradient<'_, T>) {
-        let Gradient { params, x, delta, grads, .. } = p;
+        let Gradient { params, x, delta, grads, training, .. } = p;
         let (.., running) = self.norm.split(params, x.rows());
         let (dscale, dbias, steps) = self.norm.split_mut(grads, x.rows());
-        let batch = Batch { eps: self.norm.eps(), inputs: x.rows(), x: x.as_slice() };
+        let batch = self.batch(params, x, training);
         T::vectorize(Sums { batch, momentum: T::of(self.momentum), running, dy: delta.as_slice(), dscale, dbias, steps });
     }
 }
@@ -168,6 +175,8 @@ struct Batch<'a, T> {
     eps: T,
     inputs: usize,
     x: &'a [T],
+    /// Running mean and variance, in the place of the batch's.
+    running: Option<(&'a [T], &'a [T])>,
 }
 
 /// Of the features of a strip.
@@ -208,9 +217,12 @@ impl<'a, T: Real> Batch<'a, T> {
         matrix.chunks_exact_mut(self.inputs).map(move |sample| &mut sample[strip.clone()])
     }
 
-    /// Those of the batch.
+    /// Those of the batch, or the running ones.
     #[inline(always)]
     fn moments(&self, strip: &Range<usize>) -> Moments<T> {
+        if let Some((mean, variance)) = self.running {
+            return Moments::running(&mean[strip.clone()], &variance[strip.clone()], self.eps);
+        }
         let mut factor = [T::one(); STRIP];
         let (mut mean, mut variance) = self.plain_moments(strip, &factor);
         if !variance.iter().all(T::is_finite) {
@@ -311,8 +323,6 @@ struct Normalize<'a, T> {
     batch: Batch<'a, T>,
     scale: &'a [T],
     bias: &'a [T],
-    /// Running mean and variance, in the place of the batch's.
-    running: Option<(&'a [T], &'a [T])>,
     y: &'a mut [T],
 }
 
@@ -322,10 +332,7 @@ impl<T: Real> Pass for Normalize<'_, T> {
     fn run<const FMA: bool>(self) {
         let batch = self.batch;
         for strip in batch.strips() {
-            let moments = match self.running {
-                Some((mean, variance)) => Moments::running(&mean[strip.clone()], &variance[strip.clone()], batch.eps),
-                None => batch.moments(&strip),
-            };
+            let moments = batch.moments(&strip);
             for (x, y) in batch.rows(batch.x, &strip).zip(batch.rows_mut(self.y, &strip)) {
                 for ((y, x), (mean, inverse)) in y.iter_mut().zip(x).zip(moments.lanes()) {
                     *y = (*x - *mean) * *inverse;
@@ -353,6 +360,15 @@ impl<T: Real> Pass for Slopes<'_, T> {
         let n = T::of(batch.samples() as f64);
         for strip in batch.strips() {
             let moments = batch.moments(&strip);
+            if batch.running.is_some() {
+                for (dx, dy) in batch.rows_mut(self.dx, &strip).zip(batch.rows(self.dy, &strip)) {
+                    for ((dx, dy), inverse) in dx.iter_mut().zip(dy).zip(&moments.inverse) {
+                        *dx = *inverse * *dy;
+                    }
+                    multiply(dx, part(self.scale, &strip));
+                }
+                continue;
+            }
             let (mut level, mut tilt) = batch.sums(self.dy, &strip, &moments);
             for (level, tilt) in level.iter_mut().zip(&mut tilt) {
                 *level /= n;
@@ -370,7 +386,7 @@ impl<T: Real> Pass for Slopes<'_, T> {
     }
 }
 
-/// ∂C/∂γ, ∂C/∂β and the steps of the running averages.
+/// ∂C/∂γ, ∂C/∂β and, in training, the steps of the running averages.
 struct Sums<'a, T> {
     batch: Batch<'a, T>,
     momentum: T,
@@ -399,6 +415,11 @@ impl<T: Real> Pass for Sums<'_, T> {
                 if let Some(grads) = grads.get_mut(strip.clone()) {
                     grads.copy_from_slice(&sums[..grads.len()]);
                 }
+            }
+            if batch.running.is_some() {
+                mean_step[strip.clone()].fill(T::zero());
+                variance_step[strip].fill(T::zero());
+                continue;
             }
             let running = running_mean[strip.clone()].iter().zip(&moments.mean);
             for (step, (running, batch)) in mean_step[strip.clone()].iter_mut().zip(running) {

@@ -75,6 +75,9 @@ impl<T: Real> Layer<T> for Dropout {
     }
 
     fn forward(&self, mut p: Forward<'_, T>) {
+        if !p.training {
+            return p.y.as_mut_slice().copy_from_slice(p.x.as_slice());
+        }
         self.draw(p.seed, p.x.rows(), T::of(1.0 / (1.0 - self.p)), p.cache);
         for ((y, x), factor) in p.y.as_mut_slice().iter_mut().zip(p.x.as_slice()).zip(&*p.cache) {
             *y = *x * *factor;
@@ -83,6 +86,9 @@ impl<T: Real> Layer<T> for Dropout {
 
     fn backward(&self, p: Backward<'_, T>) {
         if let Some(mut dx) = p.dx {
+            if !p.training {
+                return dx.as_mut_slice().copy_from_slice(p.delta.as_view().as_slice());
+            }
             for ((dx, dy), factor) in dx.as_mut_slice().iter_mut().zip(p.delta.as_view().as_slice()).zip(p.cache) {
                 *dx = *dy * *factor;
             }

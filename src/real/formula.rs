@@ -294,7 +294,8 @@ impl<T: Real> Pass for Chain<'_, T> {
             Activation::Linear => {}
             Activation::Relu => {
                 for (delta, a) in self.delta.iter_mut().zip(self.a) {
-                    *delta *= if *a <= T::zero() { T::zero() } else { T::one() };
+                    let slope = if *a <= T::zero() { T::zero() } else { T::one() };
+                    *delta *= if is_nan(*a) { *a } else { slope };
                 }
             }
             _ => {
