@@ -14,7 +14,7 @@ mod file;
 #[path = "docs/mod.rs"]
 pub mod guide;
 mod init;
-#[cfg(any(feature = "onnx", feature = "safetensors"))]
+#[cfg(any(feature = "ndarray", feature = "onnx", feature = "safetensors"))]
 mod io;
 mod kernel;
 mod layer;
@@ -64,6 +64,8 @@ pub use view::{Targets, View, ViewMut};
 
 #[cfg(feature = "progress")]
 pub use indicatif;
+#[cfg(feature = "ndarray")]
+pub use ndarray;
 pub use {nalgebra, rand};
 
 /// What a program that trains a network usually needs.
