@@ -32,7 +32,7 @@ fn main() -> Result<()> {
     let examples = Dataset::new(states, changes)?;
     let mut net =
         Sequential::builder(2).layer(Dense::new(16, Activation::Tanh)).layer(Dense::new(2, Activation::Linear)).build(&mut rng)?;
-    let history = LevenbergMarquardt::new().epochs(200).fit(&mut net, &examples)?;
+    let history = LevenbergMarquardt::new().epochs(400).fit(&mut net, &examples)?;
     let cost = history.last().map_or(f64::NAN, |epoch| epoch.cost);
     println!("learnt from {} examples: changes off by {:.1e} on average\n", examples.len(), (cost / examples.len() as f64).sqrt());
 

@@ -180,7 +180,6 @@ impl<T: Real> At<'_, T> {
 
     /// The gradient by the parameters of every residual y − t: sample after sample, output after output, each of as many
     /// numbers as there are parameters.
-    #[allow(dead_code, reason = "for Levenberg–Marquardt")]
     pub(crate) fn residual_gradients(&self, x: View<'_, T>, rows: &mut [T], tape: &mut Tape<T>) {
         let (outputs, params) = (self.net.outputs(), self.params.len());
         if params > 0 {
@@ -188,6 +187,25 @@ impl<T: Real> At<'_, T> {
                 rows[(sample * outputs + first) * params..][..grads.len()].copy_from_slice(grads);
             });
         }
+    }
+
+    /// Σ cₖ·∂yₖ/∂θ over all outputs of all samples, with factors c that depend on the outputs y.
+    pub(crate) fn weighted_gradient(
+        &self,
+        x: View<'_, T>,
+        grads: &mut [T],
+        tape: &mut Tape<T>,
+        factor: impl Fn(usize, T) -> T + Send + Sync,
+    ) {
+        tape.on_threads(self.net.layout(), x.cols(), |tape| {
+            self.forward(x, tape, false);
+            let (y, mut dy) = tape.top(self.net.outputs());
+            for (k, (dy, y)) in dy.as_mut_slice().iter_mut().zip(y.as_slice()).enumerate() {
+                *dy = factor(k, *y);
+            }
+            self.backward(x, tape, None, Rows { grads, samples: x.cols() }, false);
+            tape.stage = Stage::Empty;
+        });
     }
 
     /// The cost on a batch, in inference, and ∂C/∂x into `dx`, inputs × samples: how each input of each sample makes the cost
