@@ -95,7 +95,8 @@ impl<T: Real> Builder<T> {
         if self.layers.is_empty() {
             return Err(Error::new(ErrorKind::Empty, "Sequential::builder", "at least 1 layer", 0));
         }
-        let mut layout = Layout { names: vec![], widths: vec![self.inputs], blocks: vec![], params: vec![0], caches: vec![] };
+        let mut layout =
+            Layout { names: vec![], widths: vec![self.inputs], blocks: vec![], params: vec![0], caches: vec![], tangent_caches: vec![] };
         for (index, layer) in self.layers.iter().enumerate() {
             let (name, inputs) = (layer.name(), layout.widths[index]);
             let here = |error: Error| error.within(place(index, &name));
@@ -111,6 +112,7 @@ impl<T: Real> Builder<T> {
                 return Err(here(Error::new(ErrorKind::Value, "", "parameters that fit into memory", format!("{blocks:?}"))));
             };
             layout.caches.push(layer.cache_len(inputs));
+            layout.tangent_caches.push(layer.tangent_cache_len(inputs));
             layout.params.push(count);
             layout.widths.push(outputs);
             layout.blocks.push(blocks);
