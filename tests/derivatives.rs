@@ -82,7 +82,8 @@ fn along(activation: &Activation, kind: usize, at: &Sequential<f64>, x: &DMatrix
 fn close(got: &[f64], want: &[f64], what: impl FnOnce() -> String) {
     assert_eq!(got.len(), want.len());
     let size = want.iter().fold(0.0_f64, |max, w| max.max(w.abs()));
-    if let Some(i) = got.iter().zip(want).position(|(g, w)| !((g - w).abs() <= 1e-12 * size)) {
+    let apart = |(g, w): (&f64, &f64)| (g - w).abs() > 1e-12 * size || (g - w).is_nan();
+    if let Some(i) = got.iter().zip(want).position(apart) {
         panic!("{}: {} in place of {} at {i}, of at most {size}", what(), got[i], want[i]);
     }
 }
@@ -540,5 +541,31 @@ fn edges() -> Result<()> {
             assert!(huge.iter().all(|d| d.is_finite()), "{activation}: {huge}");
         }
     }
+    Ok(())
+}
+
+/// The same bits on threads.
+#[cfg(feature = "parallel")]
+#[test]
+fn on_threads() -> Result<()> {
+    let net = Sequential::<f64>::builder(200)
+        .layer(Dense::new(300, Activation::Tanh))
+        .layer(LayerNorm::new())
+        .layer(Dense::new(3, Activation::Linear))
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    let (x, t, v) = (batch(200, 101, 31), batch(3, 101, 32), direction(net.params().len(), 33));
+    let pass = |tape: &mut Tape<f64>| -> Result<_> {
+        let (mut j, mut dx) = (DMatrix::zeros(3, 200 * 101), DMatrix::zeros(200, 101));
+        let (mut h, mut gn, mut y_dot) = (vec![0.0; v.len()], vec![0.0; v.len()], DMatrix::zeros(3, 101));
+        net.jacobian_into(&x, &mut j, tape)?;
+        net.input_gradient(&x, &t, &QuadraticCost, &mut dx, tape)?;
+        net.hessian_product(&x, &t, &QuadraticCost, &v, &mut h, tape)?;
+        net.gauss_newton_product(&x, &t, &QuadraticCost, &v, &mut gn, tape)?;
+        net.params_jacobian_product(&x, &v, &mut y_dot, tape)?;
+        let mut rows = DMatrix::zeros(9, v.len());
+        net.params_jacobian_into(View::from(&x).columns(0, 3)?, &mut rows, tape)?;
+        Ok((j, dx, h, gn, y_dot, rows))
+    };
+    assert!(pass(&mut Tape::new())? == pass(&mut Tape::new().threads(2)?)?);
     Ok(())
 }

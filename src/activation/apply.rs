@@ -30,9 +30,9 @@ impl Activation {
         slope[0]
     }
 
-    /// φ″(z), right over the whole line as φ and φ′ are; 0 of a piecewise-linear function, and of a surrogate that of the function
-    /// that lends its derivative. At a kink of φ or φ′ the value beyond it that is told of φ′ in the table above: of `elu` and
-    /// `selu` at 0 that from the left, of `softsign` that from the right, −2, of `hard_swish` at ±3 that outside, 0.
+    /// φ″(z), right over the whole line as φ and φ′ are: 0 of a piecewise-linear function, and of a surrogate that of the function
+    /// that lends its derivative. At a kink of φ or φ′ it is that of one side: of `elu` and `selu` at 0 of the left, as φ′ is, of
+    /// `softsign` at 0 of the right, −2, and of `hard_swish` at ±3 of the outside, 0.
     ///
     /// ```
     /// use chainrule::Activation;

@@ -63,8 +63,8 @@ pub struct Curvatures<'a, T> {
 
 /// A loss: the cost Cᵢ of one sample, its derivative, and whether a batch costs the average or the sum.
 ///
-/// A loss of another crate implements [`name`](Loss::name), [`costs`](Loss::costs) and [`slopes`](Loss::slopes);
-/// [`check::loss`](crate::check::loss) tests its derivative. Targets always have the shape of the outputs; they are
+/// A loss of another crate implements [`name`](Loss::name), [`costs`](Loss::costs) and [`slopes`](Loss::slopes), and
+/// [`curvatures`](Loss::curvatures) for products with the Hessian; [`check::loss`](crate::check::loss) tests its derivative. Targets always have the shape of the outputs; they are
 /// never broadcast.
 ///
 /// | loss | cost of a sample | of a batch | outputs |
