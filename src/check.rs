@@ -7,7 +7,7 @@
 //! Blocks of [`Role::Statistic`] are left out: what a layer writes in place of their gradient is no derivative.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::layer::{Backward, Block, Forward, Gradient, Layer, Role, Scratch, Start};
+use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start};
 use crate::layout::place;
 use crate::loss::{Costs, Loss, Slopes, reduce, scale};
 use crate::random::stream;
@@ -114,7 +114,9 @@ pub fn network<'x, 't>(
 }
 
 /// Checks a layer by itself: the derivatives of a random weighted sum of its outputs by every parameter and every
-/// input, at random inputs and parameters that follow from `seed`.
+/// input, at random inputs and parameters that follow from `seed`. A layer whose outputs are others in training than in
+/// inference is checked in both: by the passes out of training come the [derivatives of what is
+/// predicted](crate::guide::derivatives).
 ///
 /// # Errors
 /// When the layer refuses `inputs`, or `inputs` or `batch` is 0.
@@ -147,62 +149,102 @@ pub fn layer(layer: &dyn Layer<f64>, inputs: usize, batch: usize, seed: u64) -> 
     };
     let (mut x, weights) = (normal(inputs)?, normal(outputs)?);
 
-    let (mut y, mut cache, mut kernels) =
-        (vec![f64::NAN; outputs * batch], zeros("check::layer", &[layer.cache_len(inputs), batch])?, Scratch::default());
-    let mut cost = |params: &[f64], x: &[f64], y: &mut [f64], cache: &mut [f64]| {
-        let (x, y_view) = (View::from_parts(x, inputs, batch), ViewMut::from_parts(y, outputs, batch));
-        layer.forward(Forward { params, x, y: y_view, cache, seed, training: true, scratch: &mut kernels });
-        y.iter().zip(&weights).map(|(y, w)| y * w).sum::<f64>()
-    };
-    let value = cost(&params, &x, &mut y, &mut cache);
-
-    let (mut grads, mut delta, mut dx, mut kernels) =
-        (vec![f64::NAN; params.len()], weights.clone(), vec![f64::NAN; x.len()], Scratch::default());
-    let (x_view, y_view) = (View::from_parts(&x, inputs, batch), View::from_parts(&y, outputs, batch));
-    let mut delta = ViewMut::from_parts(&mut delta, outputs, batch);
-    layer.backward(Backward {
-        params: &params,
-        x: x_view,
-        y: y_view,
-        cache: &cache,
-        delta: delta.reborrow(),
-        dx: Some(ViewMut::from_parts(&mut dx, inputs, batch)),
-        training: true,
-        scratch: &mut kernels,
-    });
-    layer.gradient(Gradient {
-        params: &params,
-        x: x_view,
-        y: y_view,
-        cache: &cache,
-        delta: delta.as_view(),
-        grads: &mut grads,
-        training: true,
-        scratch: &mut kernels,
-    });
-
-    let learned = learned(&blocks, &mut grads);
-    grads.extend(&dx);
-    let mut comparison = Comparison::new(value, &grads);
-    for index in learned {
-        let start = params[index];
-        let numeric = ridders(start, |p| {
-            params[index] = p;
-            cost(&params, &x, &mut y, &mut cache)
-        });
-        params[index] = start;
-        comparison.add(index, numeric, || format!("{name}, {}", name_in_blocks(&blocks, index)));
+    let trial = Trial { layer, name, inputs, outputs, batch, seed, weights, blocks };
+    let (mut y, mut still) = (vec![f64::NAN; outputs * batch], vec![f64::NAN; outputs * batch]);
+    let mut cache = zeros("check::layer", &[layer.cache_len(inputs), batch])?;
+    trial.forward(&params, &x, &mut y, &mut cache, true);
+    trial.infer(&params, &x, &mut still);
+    let mut report = trial.compare(&mut params, &mut x, &mut cache, true);
+    // A layer that does something else in training has two functions, and the derivatives of both.
+    if y != still {
+        let other = trial.compare(&mut params, &mut x, &mut cache, false);
+        let worst = if other.error() > report.error() { other.worst } else { report.worst };
+        let (compared, undecided) = (report.compared + other.compared, report.undecided + other.undecided);
+        report = Report { worst, compared, undecided };
     }
-    for index in 0..x.len() {
-        let start = x[index];
-        let numeric = ridders(start, |v| {
-            x[index] = v;
-            cost(&params, &x, &mut y, &mut cache)
-        });
-        x[index] = start;
-        comparison.add(params.len() + index, numeric, || format!("{name}, input {} of sample {}", index % inputs, index / inputs));
+    Ok(report)
+}
+
+/// A layer and what it is checked with: its derivatives are those of a weighted sum of its outputs.
+struct Trial<'a> {
+    layer: &'a dyn Layer<f64>,
+    name: String,
+    inputs: usize,
+    outputs: usize,
+    batch: usize,
+    seed: u64,
+    weights: Vec<f64>,
+    blocks: Vec<Block>,
+}
+
+impl Trial<'_> {
+    fn forward(&self, params: &[f64], x: &[f64], y: &mut [f64], cache: &mut [f64], training: bool) {
+        let (x, y) = (View::from_parts(x, self.inputs, self.batch), ViewMut::from_parts(y, self.outputs, self.batch));
+        self.layer.forward(Forward { params, x, y, cache, seed: self.seed, training, scratch: &mut Scratch::default() });
     }
-    Ok(comparison.report)
+
+    fn infer(&self, params: &[f64], x: &[f64], y: &mut [f64]) {
+        let (x, y) = (View::from_parts(x, self.inputs, self.batch), ViewMut::from_parts(y, self.outputs, self.batch));
+        self.layer.infer(Infer { params, x, y, scratch: &mut Scratch::default() });
+    }
+
+    /// The passes back against differences of the forward pass or, out of training, of inference.
+    fn compare(&self, params: &mut [f64], x: &mut [f64], cache: &mut [f64], training: bool) -> Report {
+        let Self { layer, name, inputs, outputs, batch, weights, blocks, .. } = self;
+        let name = if training { name.clone() } else { format!("{name} out of training") };
+        let mut y = vec![f64::NAN; outputs * batch];
+        self.forward(params, x, &mut y, cache, training);
+        let sum = |y: &[f64]| y.iter().zip(weights).map(|(y, w)| y * w).sum::<f64>();
+        let value = sum(&y);
+
+        let (mut grads, mut delta, mut dx, scratch) =
+            (vec![f64::NAN; params.len()], weights.clone(), vec![f64::NAN; x.len()], &mut Scratch::default());
+        let (x_view, y_view) = (View::from_parts(x, *inputs, *batch), View::from_parts(&y, *outputs, *batch));
+        let mut delta = ViewMut::from_parts(&mut delta, *outputs, *batch);
+        layer.backward(Backward {
+            params,
+            x: x_view,
+            y: y_view,
+            cache,
+            delta: delta.reborrow(),
+            dx: Some(ViewMut::from_parts(&mut dx, *inputs, *batch)),
+            training,
+            scratch,
+        });
+        let delta = delta.as_view();
+        layer.gradient(Gradient { params, x: x_view, y: y_view, cache, delta, grads: &mut grads, training, scratch });
+
+        let learned = learned(blocks, &mut grads);
+        grads.extend(&dx);
+        let mut cost = |params: &[f64], x: &[f64]| {
+            if training {
+                self.forward(params, x, &mut y, cache, true);
+            } else {
+                self.infer(params, x, &mut y);
+            }
+            sum(&y)
+        };
+        let mut comparison = Comparison::new(value, &grads);
+        for index in learned {
+            let start = params[index];
+            let numeric = ridders(start, |p| {
+                params[index] = p;
+                cost(params, x)
+            });
+            params[index] = start;
+            comparison.add(index, numeric, || format!("{name}, {}", name_in_blocks(blocks, index)));
+        }
+        for index in 0..x.len() {
+            let start = x[index];
+            let numeric = ridders(start, |v| {
+                x[index] = v;
+                cost(params, x)
+            });
+            x[index] = start;
+            comparison.add(params.len() + index, numeric, || format!("{name}, input {} of sample {}", index % inputs, index / inputs));
+        }
+        comparison.report
+    }
 }
 
 /// Checks the derivative of a loss by every output, at given outputs and targets.

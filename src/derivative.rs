@@ -1,11 +1,13 @@
-//! Derivatives of the inference function y = f(x; θ), what [`Sequential::predict`] computes: Jacobians and gradients.
+//! Derivatives of the inference function y = f(x; θ), what [`Sequential::predict`] computes: Jacobians, gradients, curvature.
 
-use crate::error::Result;
-use crate::loss::Loss;
+use crate::error::{Error, ErrorKind, Result};
+use crate::layer::{BackwardTangent, Tangent};
+use crate::loss::{Curvatures, Loss, scale, weigh};
 use crate::real::{Real, zeros};
 use crate::sequential::{At, Rows, Sequential};
-use crate::tape::{Stage, Tape};
+use crate::tape::{Stage, Tangents, Tape};
 use crate::view::{Targets, View, ViewMut, check_shape};
+use alloc::format;
 use nalgebra::DMatrix;
 
 /// The most columns of a backward pass for Jacobians, a column for each output of each sample: enough to use a weight often
@@ -99,6 +101,52 @@ impl<T: Real> Sequential<T> {
         slopes: impl FnOnce(View<'_, T>, ViewMut<'_, T>) -> Result<R>,
     ) -> Result<R> {
         self.here().input_gradient_with(x, dx, tape, slopes)
+    }
+
+    /// H·v into `out`: the Hessian of the cost on a batch, in inference, by all parameters, times a vector.
+    ///
+    /// # Errors
+    /// As [`At::hessian_product`].
+    pub fn hessian_product<'x, 't>(
+        &self,
+        x: impl Into<View<'x, T>>,
+        target: impl Into<Targets<'t, T>>,
+        loss: &dyn Loss<T>,
+        v: &[T],
+        out: &mut [T],
+        tape: &mut Tape<T>,
+    ) -> Result<()> {
+        self.here().hessian_product(x, target, loss, v, out, tape)
+    }
+
+    /// Jᵀ·H_L·J·v into `out`: the Gauss–Newton matrix of the cost times a vector.
+    ///
+    /// # Errors
+    /// As [`At::gauss_newton_product`].
+    pub fn gauss_newton_product<'x, 't>(
+        &self,
+        x: impl Into<View<'x, T>>,
+        target: impl Into<Targets<'t, T>>,
+        loss: &dyn Loss<T>,
+        v: &[T],
+        out: &mut [T],
+        tape: &mut Tape<T>,
+    ) -> Result<()> {
+        self.here().gauss_newton_product(x, target, loss, v, out, tape)
+    }
+
+    /// ∂y/∂θ·v into `y_dot`, outputs × samples: how the outputs change along a direction of the parameters.
+    ///
+    /// # Errors
+    /// As [`At::params_jacobian_product`].
+    pub fn params_jacobian_product<'x, 'y>(
+        &self,
+        x: impl Into<View<'x, T>>,
+        v: &[T],
+        y_dot: impl Into<ViewMut<'y, T>>,
+        tape: &mut Tape<T>,
+    ) -> Result<()> {
+        self.here().params_jacobian_product(x, v, y_dot, tape)
     }
 }
 
@@ -284,6 +332,255 @@ impl<T: Real> At<'_, T> {
         let result = slopes(y, dy)?;
         tape.on_threads(self.net.layout(), x.cols(), |tape| self.backward_to_inputs(x, dx, tape));
         Ok(result)
+    }
+
+    /// H·v into `out`, where H = ∂²C/∂θ² of the cost on a batch, in inference: exact, for the price of about three gradients,
+    /// and without H itself (Pearlmutter, *Fast exact multiplication by the Hessian*, Neural Computation 6, 1994). What
+    /// belongs to running statistics, which are constants, is taken for 0 in `v` and is 0 in `out`.
+    ///
+    /// # Errors
+    /// Those of [`cost`](Self::cost), [`ErrorKind::Shape`](crate::ErrorKind::Shape) when `v` or `out` has not as many numbers as
+    /// the network has parameters, and [`ErrorKind::Incompatible`](crate::ErrorKind::Incompatible) for a surrogate, whose
+    /// backward pass has no cost, and for layers and losses of other crates without
+    /// [`Layer::tangent`](crate::Layer::tangent), [`Layer::backward_tangent`](crate::Layer::backward_tangent) and
+    /// [`Loss::curvatures`].
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// // C = (w·x − t)²/2 has the second derivative x² by w.
+    /// let net = Sequential::<f64>::builder(1)
+    ///     .layer(Dense::new(1, Activation::Linear).without_bias())
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let (x, t, mut product) = (DVector::from_vec(vec![3.0]), DVector::zeros(1), [0.0]);
+    /// net.hessian_product(&x, &t, &QuadraticCost, &[0.5], &mut product, &mut Tape::new())?;
+    /// assert_eq!(product, [9.0 * 0.5]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn hessian_product<'x, 't>(
+        &self,
+        x: impl Into<View<'x, T>>,
+        target: impl Into<Targets<'t, T>>,
+        loss: &dyn Loss<T>,
+        v: &[T],
+        out: &mut [T],
+        tape: &mut Tape<T>,
+    ) -> Result<()> {
+        let (x, target) = (x.into(), target.into());
+        self.curve(x, target, loss, v, out, tape, |tape| {
+            self.tape_slopes(target, loss, tape);
+            let mut deltas = core::mem::take(&mut tape.tangents.deltas);
+            let top = deltas.len() - target.values().as_slice().len();
+            let bent = self.curvatures(target, loss, &mut deltas[top..], tape);
+            tape.tangents.deltas = deltas;
+            bent?;
+            self.backward_tangent(x, v, tape)
+        })
+    }
+
+    /// Jᵀ·H_L·J·v into `out`, where J = ∂y/∂θ and H_L is the Hessian of the loss by the outputs: the Hessian of the cost without the
+    /// curvature of the network, which is positive semidefinite wherever the loss is convex and is H itself for a network that is
+    /// linear in its parameters (Schraudolph, *Fast curvature matrix-vector products for second-order gradient descent*, Neural
+    /// Computation 14, 2002). For the price of about two gradients.
+    ///
+    /// # Errors
+    /// As [`hessian_product`](Self::hessian_product), but that no layer needs
+    /// [`Layer::backward_tangent`](crate::Layer::backward_tangent).
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// let net = Sequential::<f64>::builder(1)
+    ///     .layer(Dense::new(4, Activation::Tanh))
+    ///     .layer(Dense::new(1, Activation::Linear))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let (x, t) = (DMatrix::from_row_slice(1, 3, &[0.0, 1.0, 2.0]), DMatrix::from_row_slice(1, 3, &[1.0, 3.0, 5.0]));
+    /// let v = DVector::from_element(net.params().len(), 0.1);
+    /// let mut product = DVector::zeros(v.len());
+    /// net.gauss_newton_product(&x, &t, &SumSquaredError, v.as_slice(), product.as_mut_slice(), &mut Tape::new())?;
+    /// let j = net.params_jacobian(&x)?;
+    /// assert!((product - j.transpose() * (j * v)).norm() < 1e-14);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn gauss_newton_product<'x, 't>(
+        &self,
+        x: impl Into<View<'x, T>>,
+        target: impl Into<Targets<'t, T>>,
+        loss: &dyn Loss<T>,
+        v: &[T],
+        out: &mut [T],
+        tape: &mut Tape<T>,
+    ) -> Result<()> {
+        let (x, target) = (x.into(), target.into());
+        self.curve(x, target, loss, v, out, tape, |tape| {
+            let mut deltas = core::mem::take(&mut tape.deltas);
+            let top = deltas.len() - target.values().as_slice().len();
+            let bent = self.curvatures(target, loss, &mut deltas[top..], tape);
+            tape.deltas = deltas;
+            bent?;
+            let mut grads = core::mem::take(&mut tape.grads);
+            self.backward(x, tape, None, Rows { grads: &mut grads, samples: x.cols() }, false);
+            tape.grads = grads;
+            Ok(())
+        })
+    }
+
+    /// ∂y/∂θ·v into `y_dot`, outputs × samples, without the Jacobian itself: how the outputs change along a direction of the
+    /// parameters.
+    ///
+    /// # Errors
+    /// Those of [`predict_into`](Self::predict_into); [`ErrorKind::Shape`](crate::ErrorKind::Shape) when `v` has not as many numbers
+    /// as the network has parameters, and [`ErrorKind::Incompatible`](crate::ErrorKind::Incompatible) for a surrogate and for layers
+    /// of other crates without [`Layer::tangent`](crate::Layer::tangent).
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// let net = Sequential::<f64>::builder(2)
+    ///     .layer(Dense::new(1, Activation::Linear))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let (x, mut y_dot) = (DVector::from_vec(vec![3.0, 4.0]), DVector::zeros(1));
+    /// net.params_jacobian_product(&x, &[1.0, 0.0, 0.5], &mut y_dot, &mut Tape::new())?; // the first weight, and half the bias
+    /// assert_eq!(y_dot[0], 3.5);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn params_jacobian_product<'x, 'y>(
+        &self,
+        x: impl Into<View<'x, T>>,
+        v: &[T],
+        y_dot: impl Into<ViewMut<'y, T>>,
+        tape: &mut Tape<T>,
+    ) -> Result<()> {
+        let (x, mut y_dot) = (x.into(), y_dot.into());
+        self.check_inputs(x)?;
+        check_shape(|| "tangent y_dot".into(), (self.net.outputs(), x.cols()), y_dot.as_view().shape())?;
+        self.check_vector("vector v", v)?;
+        tape.on_threads(self.net.layout(), x.cols(), |tape| self.tangent(x, v, tape))?;
+        let top = tape.tangents.activations.len() - y_dot.as_view().as_slice().len();
+        y_dot.as_mut_slice().copy_from_slice(&tape.tangents.activations[top..]);
+        Ok(())
+    }
+
+    /// There must be as many numbers as parameters.
+    fn check_vector(&self, place: &str, numbers: &[T]) -> Result<()> {
+        if numbers.len() == self.params.len() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Shape, place, format!("{} numbers, one per parameter", self.params.len()), numbers.len()))
+    }
+
+    /// Checks all, goes forward along v, and copies to `out` what `back` leaves as the gradient in the tape.
+    #[allow(clippy::too_many_arguments, reason = "those of the products, and what they differ by")]
+    fn curve(
+        &self,
+        x: View<'_, T>,
+        target: Targets<'_, T>,
+        loss: &dyn Loss<T>,
+        v: &[T],
+        out: &mut [T],
+        tape: &mut Tape<T>,
+        back: impl FnOnce(&mut Tape<T>) -> Result<()> + Send,
+    ) -> Result<()> {
+        self.check_pass(x, target, loss)?;
+        self.check_vector("vector v", v)?;
+        self.check_vector("product out", out)?;
+        tape.on_threads(self.net.layout(), x.cols(), |tape| {
+            self.tangent(x, v, tape)?;
+            back(tape)
+        })?;
+        out.copy_from_slice(&tape.grads);
+        Ok(())
+    }
+
+    /// The forward pass and the one along v, both into the tape.
+    fn tangent(&self, x: View<'_, T>, v: &[T], tape: &mut Tape<T>) -> Result<()> {
+        self.forward(x, tape, false);
+        tape.stage = Stage::Empty;
+        let (layout, batch) = (&**self.net.layout(), x.cols());
+        tape.prepare_tangents(layout);
+        let Tape { activations, cache, tangents, scratch, .. } = tape;
+        let (mut start, mut cached, mut tangent_cached) = (0, 0, 0);
+        for (index, layer) in self.net.layers().iter().enumerate() {
+            let (inputs, outputs) = (layout.widths[index], layout.widths[index + 1]);
+            let below = start - if index == 0 { 0 } else { inputs * batch };
+            let end = start + outputs * batch;
+            let (lower, upper) = tangents.activations.split_at_mut(start);
+            let (x, x_dot) = if index == 0 {
+                (x, View::from_parts(&tangents.inputs, inputs, batch))
+            } else {
+                (View::from_parts(&activations[below..start], inputs, batch), View::from_parts(&lower[below..], inputs, batch))
+            };
+            let (kept, tangent_kept) = (layout.caches[index] * batch, layout.tangent_caches[index] * batch);
+            let tangent = layer.tangent(Tangent {
+                params: &self.params[layout.param_range(index)],
+                params_dot: &v[layout.param_range(index)],
+                x,
+                x_dot,
+                moving: layout.params[index] > 0,
+                y: View::from_parts(&activations[start..end], outputs, batch),
+                y_dot: ViewMut::from_parts(&mut upper[..outputs * batch], outputs, batch),
+                cache: &cache[cached..cached + kept],
+                tangent_cache: &mut tangents.cache[tangent_cached..tangent_cached + tangent_kept],
+                scratch,
+            });
+            tangent.map_err(|error| error.within(layout.place(index)))?;
+            (start, cached, tangent_cached) = (end, cached + kept, tangent_cached + tangent_kept);
+        }
+        Ok(())
+    }
+
+    /// ∂²C/∂y²·ẏ of the cost of a batch, with the outputs and their tangent in the tape.
+    fn curvatures(&self, target: Targets<'_, T>, loss: &dyn Loss<T>, dy_dot: &mut [T], tape: &Tape<T>) -> Result<()> {
+        let (rows, cols) = target.values().shape();
+        let top = tape.tangents.activations.len() - rows * cols;
+        let y_dot = View::from_parts(&tape.tangents.activations[top..], rows, cols);
+        let mut dy_dot = ViewMut::from_parts(dy_dot, rows, cols);
+        let y = View::from_parts(&tape.activations[top..], rows, cols);
+        loss.curvatures(Curvatures { y, target: target.values(), y_dot, dy_dot: dy_dot.reborrow() })?;
+        weigh(dy_dot.as_mut_slice(), target.weights());
+        scale(loss.reduction(), dy_dot);
+        Ok(())
+    }
+
+    /// The backward pass and its derivative along v, from ∂C/∂y and its derivative in the tape; what is derived by the
+    /// parameters goes to the place of the gradient.
+    fn backward_tangent(&self, x: View<'_, T>, v: &[T], tape: &mut Tape<T>) -> Result<()> {
+        let (layout, batch) = (&**self.net.layout(), x.cols());
+        let Tape { activations, deltas, cache, grads, tangents, scratch, .. } = tape;
+        let Tangents { inputs: still, activations: dots, deltas: delta_dots, cache: tangent_cache } = tangents;
+        let (mut end, mut cache_end, mut tangent_end) = (activations.len(), cache.len(), tangent_cache.len());
+        for (index, layer) in self.net.layers().iter().enumerate().rev() {
+            let (inputs, outputs) = (layout.widths[index], layout.widths[index + 1]);
+            let start = end - outputs * batch;
+            let (cache_start, tangent_start) =
+                (cache_end - layout.caches[index] * batch, tangent_end - layout.tangent_caches[index] * batch);
+            let below = start.saturating_sub(inputs * batch);
+            let (x, x_dot) = if index == 0 {
+                (x, View::from_parts(still, inputs, batch))
+            } else {
+                (View::from_parts(&activations[below..start], inputs, batch), View::from_parts(&dots[below..start], inputs, batch))
+            };
+            let ((lower, upper), (lower_dot, upper_dot)) = (deltas.split_at_mut(start), delta_dots.split_at_mut(start));
+            let dx = (index > 0).then(|| {
+                (ViewMut::from_parts(&mut lower[below..], inputs, batch), ViewMut::from_parts(&mut lower_dot[below..], inputs, batch))
+            });
+            let result = layer.backward_tangent(BackwardTangent {
+                params: &self.params[layout.param_range(index)],
+                params_dot: &v[layout.param_range(index)],
+                x,
+                x_dot,
+                moving: layout.params[index] > 0,
+                y: View::from_parts(&activations[start..end], outputs, batch),
+                y_dot: View::from_parts(&dots[start..end], outputs, batch),
+                cache: &cache[cache_start..cache_end],
+                tangent_cache: &tangent_cache[tangent_start..tangent_end],
+                delta: ViewMut::from_parts(&mut upper[..outputs * batch], outputs, batch),
+                delta_dot: ViewMut::from_parts(&mut upper_dot[..outputs * batch], outputs, batch),
+                dx,
+                grads_dot: &mut grads[layout.param_range(index)],
+                scratch,
+            });
+            result.map_err(|error| error.within(layout.place(index)))?;
+            (end, cache_end, tangent_end) = (start, cache_start, tangent_start);
+        }
+        Ok(())
     }
 
     /// ∂C/∂x from ∂C/∂y in the tape.

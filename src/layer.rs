@@ -1,7 +1,7 @@
 //! What a layer is: a description of a function, without weights, caches or gradients of its own.
 
 use crate::activation::OutputRange;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::workers::{Divide, Workers, spread};
 use crate::real::Real;
 use crate::view::{View, ViewMut};
@@ -65,15 +65,30 @@ pub struct Scratch<T> {
     pub(crate) workers: Workers,
     /// A buffer for the products of each thread.
     packs: Vec<Vec<T>>,
+    /// A buffer for what is to be added to something.
+    spare: Vec<T>,
 }
 
 impl<T> Scratch<T> {
     pub(crate) fn new(workers: Workers) -> Self {
-        Self { packs: (0..workers.count()).map(|_| Vec::new()).collect(), workers }
+        Self { packs: (0..workers.count()).map(|_| Vec::new()).collect(), workers, spare: Vec::new() }
     }
 }
 
 impl<T: Real> Scratch<T> {
+    /// Adds to numbers what `write` overwrites as many with.
+    pub(crate) fn add(&mut self, to: &mut [T], write: impl FnOnce(&mut [T], &mut Self)) {
+        let mut spare = core::mem::take(&mut self.spare);
+        if spare.len() < to.len() {
+            spare.resize(to.len(), T::zero());
+        }
+        write(&mut spare[..to.len()], self);
+        for (to, more) in to.iter_mut().zip(&spare) {
+            *to += *more;
+        }
+        self.spare = spare;
+    }
+
     /// Does work of `cost` multiplications for each of `len` samples, or inputs: side by side where it is worth it.
     /// Two samples are the least for a thread, because the product for a single one may round differently.
     #[inline]
@@ -195,6 +210,67 @@ pub struct Gradient<'a, T> {
     pub scratch: &'a mut Scratch<T>,
 }
 
+/// What [`Layer::tangent`] works on. A dot marks the derivative along one direction of the parameters: with θ + s·θ̇ for θ, ẏ is
+/// ∂y/∂s at s = 0.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Tangent<'a, T> {
+    /// The layer's parameters.
+    pub params: &'a [T],
+    /// θ̇, laid as `params`. What belongs to statistics, which are constants, is to be taken for 0.
+    pub params_dot: &'a [T],
+    /// The input of the forward pass, which was none of training.
+    pub x: View<'a, T>,
+    /// ẋ.
+    pub x_dot: View<'a, T>,
+    /// Whether x depends on s. Where not, ẋ is 0, and what is made of it need not be computed.
+    pub moving: bool,
+    /// The output of the forward pass.
+    pub y: View<'a, T>,
+    /// ẏ, to be overwritten.
+    pub y_dot: ViewMut<'a, T>,
+    /// What the forward pass kept.
+    pub cache: &'a [T],
+    /// What the layer keeps for [`Layer::backward_tangent`]: [`Layer::tangent_cache_len`] numbers per sample.
+    pub tangent_cache: &'a mut [T],
+    /// Buffers for the kernels.
+    pub scratch: &'a mut Scratch<T>,
+}
+
+/// What [`Layer::backward_tangent`] works on; dots are those of [`Tangent`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct BackwardTangent<'a, T> {
+    /// The layer's parameters.
+    pub params: &'a [T],
+    /// θ̇, laid as `params`.
+    pub params_dot: &'a [T],
+    /// The input of the forward pass.
+    pub x: View<'a, T>,
+    /// ẋ.
+    pub x_dot: View<'a, T>,
+    /// Whether x depends on s.
+    pub moving: bool,
+    /// The output of the forward pass.
+    pub y: View<'a, T>,
+    /// ẏ.
+    pub y_dot: View<'a, T>,
+    /// What the forward pass kept.
+    pub cache: &'a [T],
+    /// What the tangent pass kept.
+    pub tangent_cache: &'a [T],
+    /// ∂C/∂y; free to be changed, as `delta_dot`.
+    pub delta: ViewMut<'a, T>,
+    /// The derivative of ∂C/∂y by s.
+    pub delta_dot: ViewMut<'a, T>,
+    /// ∂C/∂x and its derivative by s, to be overwritten; `None` where nobody asks for them.
+    pub dx: Option<(ViewMut<'a, T>, ViewMut<'a, T>)>,
+    /// The derivative by s of what [`Layer::gradient`] writes, to be overwritten; laid as `params`, 0 of statistics.
+    pub grads_dot: &'a mut [T],
+    /// Buffers for the kernels.
+    pub scratch: &'a mut Scratch<T>,
+}
+
 /// A layer: the description of a differentiable function from `inputs` numbers to `outputs` numbers per sample.
 ///
 /// A layer holds no weights, no cache and no gradient; it is told where they are. So one layer serves many threads,
@@ -221,6 +297,10 @@ pub struct Gradient<'a, T> {
 /// | [`forward`](Layer::forward) | y = f(x) | aˡ = σ(Wˡaˡ⁻¹ + bˡ) |
 /// | [`backward`](Layer::backward) | δ from ∂C/∂y, and ∂C/∂x | BP1, BP2 |
 /// | [`gradient`](Layer::gradient) | ∂C/∂b, ∂C/∂W from δ and x | BP3, BP4 |
+/// | [`tangent`](Layer::tangent) | ẏ = ∂f/∂x·ẋ + ∂f/∂θ·θ̇ | |
+/// | [`backward_tangent`](Layer::backward_tangent) | what the passes back give, derived along the same direction | |
+///
+/// The last two are for products with the Hessian and its kin, which a layer without them refuses; all else works without.
 pub trait Layer<T: Real>: Any + Debug + Send + Sync {
     /// The name by which errors and the summary call the layer.
     fn name(&self) -> String;
@@ -274,5 +354,30 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
     /// The gradient by the parameters (BP3, BP4); nothing to do without parameters.
     fn gradient(&self, p: Gradient<'_, T>) {
         let _ = p;
+    }
+
+    /// How many numbers per sample the tangent pass keeps for [`backward_tangent`](Layer::backward_tangent).
+    fn tangent_cache_len(&self, inputs: usize) -> usize {
+        let _ = inputs;
+        0
+    }
+
+    /// ẏ = ∂f/∂x·ẋ + ∂f/∂θ·θ̇ of what [`infer`](Layer::infer) computes.
+    ///
+    /// # Errors
+    /// When the layer has none: as long as this method is not written, always.
+    fn tangent(&self, p: Tangent<'_, T>) -> Result<()> {
+        let _ = p;
+        Err(Error::new(ErrorKind::Incompatible, "", "a layer with Layer::tangent", self.name()))
+    }
+
+    /// The derivative of [`backward`](Layer::backward) and [`gradient`](Layer::gradient), out of training, along the direction
+    /// of [`tangent`](Layer::tangent) (Pearlmutter 1994).
+    ///
+    /// # Errors
+    /// As [`tangent`](Layer::tangent).
+    fn backward_tangent(&self, p: BackwardTangent<'_, T>) -> Result<()> {
+        let _ = p;
+        Err(Error::new(ErrorKind::Incompatible, "", "a layer with Layer::backward_tangent", self.name()))
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Layout {
     pub params: Vec<usize>,
     /// Numbers per sample that each layer keeps for its backward pass.
     pub caches: Vec<usize>,
+    /// Numbers per sample that each layer's pass along a tangent keeps for its way back.
+    pub tangent_caches: Vec<usize>,
 }
 
 impl Layout {

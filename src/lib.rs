@@ -44,11 +44,11 @@ pub use data::{Batch, Batches, Dataset, EpochBatches, Scaler, one_hot, read_idx,
 pub use data::{Column, Csv, Table};
 pub use error::{Error, ErrorKind, Result};
 pub use init::Init;
-pub use layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start};
+pub use layer::{Backward, BackwardTangent, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start, Tangent};
 pub use layers::{AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, RmsNorm, Softmax};
 pub use loss::{
-    Costs, CrossEntropy, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, QuadraticCost, Reduction,
-    SigmoidCrossEntropy, Slopes, SoftmaxCrossEntropy, SumSquaredError,
+    Costs, CrossEntropy, Curvatures, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, QuadraticCost,
+    Reduction, SigmoidCrossEntropy, Slopes, SoftmaxCrossEntropy, SumSquaredError,
 };
 pub use optim::{
     Adadelta, Adagrad, Adam, Adamax, Clip, Constraint, Group, Lion, Nadam, Optimizer, OptimizerState, Penalty, RAdam, RmsProp, Rprop, Sgd,

@@ -95,7 +95,8 @@ impl<T: Real> Builder<T> {
         if self.layers.is_empty() {
             return Err(Error::new(ErrorKind::Empty, "Sequential::builder", "at least 1 layer", 0));
         }
-        let mut layout = Layout { names: vec![], widths: vec![self.inputs], blocks: vec![], params: vec![0], caches: vec![] };
+        let mut layout =
+            Layout { names: vec![], widths: vec![self.inputs], blocks: vec![], params: vec![0], caches: vec![], tangent_caches: vec![] };
         for (index, layer) in self.layers.iter().enumerate() {
             let (name, inputs) = (layer.name(), layout.widths[index]);
             let here = |error: Error| error.within(place(index, &name));
@@ -111,6 +112,7 @@ impl<T: Real> Builder<T> {
                 return Err(here(Error::new(ErrorKind::Value, "", "parameters that fit into memory", format!("{blocks:?}"))));
             };
             layout.caches.push(layer.cache_len(inputs));
+            layout.tangent_caches.push(layer.tangent_cache_len(inputs));
             layout.params.push(count);
             layout.widths.push(outputs);
             layout.blocks.push(blocks);
@@ -623,12 +625,15 @@ impl<T: Real> At<'_, T> {
             let params = &self.params[layout.param_range(index)];
             layer.backward(Backward { params, x, y, cache, delta: delta.reborrow(), dx, training, scratch });
             let delta = delta.as_view();
-            for (row, first) in rows.grads.chunks_exact_mut(layout.param_count().max(1)).zip((0..batch).step_by(rows.samples)) {
-                let end = first + rows.samples;
-                let (x, y, delta, cache) =
-                    (x.range(first, end), y.range(first, end), delta.range(first, end), &cache[first * kept..end * kept]);
-                let grads = &mut row[layout.param_range(index)];
+            // Split off one after the other: `chunks_exact_mut` divides first, which a small network would notice.
+            let (mut first, mut rest) = (0, &mut *rows.grads);
+            while !rest.is_empty() {
+                let (row, others) = rest.split_at_mut(layout.param_count());
+                let last = first + rows.samples;
+                let (x, y, delta) = (x.range(first, last), y.range(first, last), delta.range(first, last));
+                let (cache, grads) = (&cache[first * kept..last * kept], &mut row[layout.param_range(index)]);
                 layer.gradient(Gradient { params, x, y, cache, delta, grads, training, scratch });
+                (first, rest) = (last, others);
             }
             (end, cache_end) = (start, cache_start);
         }

@@ -62,9 +62,22 @@ pub struct Tape<T> {
     /// Outputs of the network during inference, where only their cost is wanted.
     pub(crate) outputs: Vec<T>,
     pub(crate) repeated: Repeated<T>,
+    pub(crate) tangents: Tangents<T>,
     pub(crate) scratch: Scratch<T>,
     pub(crate) seed: u64,
     pub(crate) step: u64,
+}
+
+/// What passes along a tangent produce, beside what the tape holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Tangents<T> {
+    /// ẋ of the network: 0.
+    pub(crate) inputs: Vec<T>,
+    /// ẏ of every layer, layer after layer.
+    pub(crate) activations: Vec<T>,
+    /// The derivative of ∂C/∂y of every layer, laid alike.
+    pub(crate) deltas: Vec<T>,
+    pub(crate) cache: Vec<T>,
 }
 
 /// What passes need in which each sample stands several times.
@@ -101,6 +114,7 @@ impl<T> Tape<T> {
             costs: Vec::new(),
             ping_pong: [const { Vec::new() }; 2],
             outputs: Vec::new(),
+            tangents: Tangents { inputs: Vec::new(), activations: Vec::new(), deltas: Vec::new(), cache: Vec::new() },
             repeated: Repeated { x: Vec::new(), rows: Vec::new() },
             scratch: Scratch::default(),
             seed,
@@ -289,6 +303,15 @@ impl<T: Real> Tape<T> {
         for numbers in [&mut self.activations, &mut self.deltas, &mut self.cache, &mut self.grads, &mut self.costs] {
             numbers.fill(nan);
         }
+    }
+
+    /// Makes room for a pass along a tangent after a forward pass.
+    pub(crate) fn prepare_tangents(&mut self, layout: &Layout) {
+        let Tangents { inputs, activations, deltas, cache } = &mut self.tangents;
+        inputs.resize(layout.widths[0] * self.batch, T::zero());
+        activations.resize(self.activations.len(), T::zero());
+        deltas.resize(self.activations.len(), T::zero());
+        cache.resize(layout.tangent_caches.iter().sum::<usize>() * self.batch, T::zero());
     }
 
     /// The outputs of the last layer and the place of ∂C/∂ them.

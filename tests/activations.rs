@@ -409,3 +409,65 @@ fn breakpoints_refuse() -> Result<()> {
     assert_eq!(one.slopes(0.0, f64::INFINITY).unwrap_err().kind(), ErrorKind::NotFinite);
     Ok(())
 }
+
+/// Written by `reference/second.py`: activation, type, z, φ″(z).
+const SECOND: &str = include_str!("reference/second.tsv");
+
+/// φ″ is as right as φ′ is: sixteen units in the last place, for it is a product of more factors; the tail of `gelu_tanh` as that of φ′;
+/// half an epsilon per unit of |z| where it changes sign; subnormal factors times |z|, of `gelu` and `gelu_tanh` times its powers.
+macro_rules! second {
+    ($test:ident, $t:ident, rows: $rows:expr) => {
+        #[test]
+        fn $test() {
+            let mut rows = 0;
+            for line in SECOND.lines().skip(1) {
+                let [name, kind, z, want] = *line.split('\t').collect::<Vec<_>>() else { panic!("{line}") };
+                if kind != stringify!($t) {
+                    continue;
+                }
+                rows += 1;
+                let activation: Activation = name.parse().unwrap();
+                let (z, want): ($t, $t) = (z.parse().unwrap(), want.parse().unwrap());
+                let got: $t = activation.second_derivative(z);
+                let a = z.abs();
+                let spacing = if want == 0.0 { $t::from_bits(1) } else { want.abs() - want.abs().next_down() };
+                let product = matches!(activation, Activation::Gelu | Activation::GeluTanh | Activation::Silu | Activation::Mish);
+                let tail = match activation {
+                    Activation::GeluTanh => 4.0 * 1.6 * (a + 0.044715 * a * a * a) * $t::EPSILON * want.abs(),
+                    _ => 0.0,
+                };
+                let factor = match activation {
+                    Activation::Gelu => a * a,
+                    Activation::GeluTanh => a * (1.6 * (1.0 + 0.134145 * a * a)).powi(2),
+                    _ => a,
+                };
+                let underflow = if product && a < 1e3 { (1.0 + factor) * $t::from_bits(1) } else { 0.0 };
+                let cancelled = if product && (0.5..4.0).contains(&a) { a * $t::EPSILON } else { 0.0 };
+                let allowed = 16.0 * spacing + if a < 1e3 { tail } else { 0.0 } + underflow + cancelled;
+                assert!(got == want || (got - want).abs() <= allowed, "{name}″ at {z:e}: {got:e}, not {want:e}; allowed {allowed:e}");
+            }
+            assert_eq!(rows, $rows);
+        }
+    };
+}
+second!(second_derivatives_in_f64, f64, rows: 12 * 169);
+second!(second_derivatives_in_f32, f32, rows: 12 * 145);
+
+/// What is made of straight lines has none; NaN passes; a surrogate's is that of the function that lends its derivative.
+#[test]
+fn second_derivatives_of_the_rest() {
+    let bent: Vec<&str> = SECOND.lines().skip(1).filter_map(|line| line.split('\t').next()).collect();
+    let mut straight = 0;
+    for activation in all() {
+        assert!(activation.second_derivative(f64::NAN).is_nan() && activation.second_derivative(f32::NAN).is_nan(), "{activation}");
+        if !bent.contains(&&*activation.to_string()) {
+            straight += 1;
+            for z in [0.0, -0.0, 0.3, -0.5, 6.0, 1e300, f64::INFINITY, f64::NEG_INFINITY] {
+                assert_eq!(activation.second_derivative(z), 0.0, "{activation} at {z}");
+            }
+        }
+    }
+    assert_eq!(straight, 12);
+    let surrogate = Activation::Step.surrogate(Activation::Tanh);
+    assert_eq!(surrogate.second_derivative(0.7), Activation::Tanh.second_derivative(0.7));
+}

@@ -206,6 +206,48 @@ fn inference<T: Real>() {
     assert_eq!(allocations(|| (1..300).for_each(&mut one)), 0, "predict_one");
 }
 
+/// The networks of products with curvature have no surrogate.
+fn smooth<T: Real>() -> Sequential<T> {
+    Sequential::builder(40)
+        .layer(GaussianNoise::new(0.1))
+        .layer(Dense::new(150, Activation::Gelu))
+        .layer(Dropout::new(0.3))
+        .layer(BatchNorm::new())
+        .layer(Activation::Tanh)
+        .layer(LayerNorm::new())
+        .layer(RmsNorm::new())
+        .layer(AlphaDropout::new(0.1))
+        .layer(Dense::new(5, Activation::Relu).without_bias())
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .expect("a sound network")
+}
+
+fn derivatives<T: Real>() {
+    let (net, smooth, data, loss) = (net::<T>(), smooth::<T>(), data::<T>(20), SoftmaxCrossEntropy::new());
+    let (mut tape, mut j, mut dx) = (Tape::new(), DMatrix::zeros(5, 40), DMatrix::zeros(40, 20));
+    let mut by_params = DMatrix::zeros(5, net.params().len());
+    let (v, mut out) = (vec![T::one(); smooth.params().len()], vec![T::zero(); smooth.params().len()]);
+    let mut y_dot = DMatrix::zeros(5, 20);
+    let (x, t) = (data.inputs(), data.targets());
+    let mut all = || {
+        net.jacobian_into(first(x, 1), &mut j, &mut tape).expect("a sound pass");
+        net.params_jacobian_into(first(x, 1), &mut by_params, &mut tape).expect("a sound pass");
+        net.input_gradient(x, t, &loss, &mut dx, &mut tape).expect("a sound pass");
+        smooth.hessian_product(x, t, &loss, &v, &mut out, &mut tape).expect("a sound pass");
+        smooth.gauss_newton_product(x, t, &loss, &v, &mut out, &mut tape).expect("a sound pass");
+        smooth.params_jacobian_product(x, &v, &mut y_dot, &mut tape).expect("a sound pass");
+        net.gradient(x, t, &loss, &mut tape).expect("a sound pass");
+    };
+    all();
+    assert_eq!(allocations(all), 0);
+}
+
+#[test]
+fn jacobians_and_curvature() {
+    derivatives::<f64>();
+    derivatives::<f32>();
+}
+
 #[test]
 fn predictions_and_costs() {
     inference::<f64>();

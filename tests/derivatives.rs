@@ -5,7 +5,7 @@ use chainrule::nalgebra::{DMatrix, DVector, SMatrix, SVector};
 use chainrule::prelude::*;
 use chainrule::rand::RngExt;
 use chainrule::{Breakpoints, Real};
-use num_dual::Dual64;
+use num_dual::{Dual64, HyperDual64};
 
 /// Every activation that is smooth but for points that random numbers do not hit.
 fn activations() -> Vec<Activation> {
@@ -82,7 +82,8 @@ fn along(activation: &Activation, kind: usize, at: &Sequential<f64>, x: &DMatrix
 fn close(got: &[f64], want: &[f64], what: impl FnOnce() -> String) {
     assert_eq!(got.len(), want.len());
     let size = want.iter().fold(0.0_f64, |max, w| max.max(w.abs()));
-    if let Some(i) = got.iter().zip(want).position(|(g, w)| !((g - w).abs() <= 1e-12 * size)) {
+    let apart = |(g, w): (&f64, &f64)| (g - w).abs() > 1e-12 * size || (g - w).is_nan();
+    if let Some(i) = got.iter().zip(want).position(apart) {
         panic!("{}: {} in place of {} at {i}, of at most {size}", what(), got[i], want[i]);
     }
 }
@@ -96,21 +97,23 @@ fn jacobians_by_inputs_and_parameters() -> Result<()> {
             let x = batch(3, 4, 7);
             let (j, by_params) = (net.jacobian(&x)?, net.params_jacobian(&x)?);
             assert_eq!((j.shape(), by_params.shape()), ((2, 12), (8, net.params().len())));
+            let none = vec![0.0; net.params().len()];
+            let mut want = DMatrix::zeros(2, 12);
             for input in 0..3 {
                 let dx = DMatrix::from_fn(3, 4, |i, _| if i == input { 1.0 } else { 0.0 });
-                let want = along(&activation, kind, &net, &x, &dx, &vec![0.0; net.params().len()]);
-                for sample in 0..4 {
-                    let got = j.column(3 * sample + input);
-                    close(got.as_slice(), want.column(sample).as_slice(), || format!("{activation} {kind}, input {input} of {sample}"));
-                }
+                let column = along(&activation, kind, &net, &x, &dx, &none);
+                (0..4).for_each(|sample| want.set_column(3 * sample + input, &column.column(sample)));
             }
+            close(j.as_slice(), want.as_slice(), || format!("{activation} {kind}, inputs"));
+            let mut want = DMatrix::zeros(8, net.params().len());
             for parameter in 0..net.params().len() {
-                let mut v = vec![0.0; net.params().len()];
+                let mut v = none.clone();
                 // Statistics are constants.
                 v[parameter] = if constant[parameter] { 0.0 } else { 1.0 };
-                let want = along(&activation, kind, &net, &x, &DMatrix::zeros(3, 4), &v);
-                close(by_params.column(parameter).as_slice(), want.as_slice(), || format!("{activation} {kind}, parameter {parameter}"));
+                let column = along(&activation, kind, &net, &x, &DMatrix::zeros(3, 4), &v);
+                want.column_mut(parameter).copy_from_slice(column.as_slice());
             }
+            close(by_params.as_slice(), want.as_slice(), || format!("{activation} {kind}, parameters"));
             size += j.norm();
         }
         assert_eq!(size > 0.0, activation != Activation::Step, "{activation}: derivatives of zeros show nothing");
@@ -196,5 +199,373 @@ fn statically_sized() -> Result<()> {
     net.input_gradient(&x, &t, &QuadraticCost, &mut dx, &mut tape)?;
     let want = j.transpose() * (net.predict(&x)? - t);
     close(dx.as_slice(), want.as_slice(), || "Jᵀ(y − t)".into());
+    Ok(())
+}
+
+/// Every loss in any numbers, and the kind of network whose outputs it takes.
+fn loss<T: Real>(index: usize) -> (Box<dyn Loss<T>>, usize) {
+    match index {
+        0 => (Box::new(SumSquaredError), 0),
+        1 => (Box::new(QuadraticCost), 0),
+        2 => (Box::new(MeanSquaredError), 0),
+        3 => (Box::new(MeanAbsoluteError), 0),
+        4 => (Box::new(Huber::new(0.7)), 0),
+        5 => (Box::new(LogCosh), 0),
+        6 => (Box::new(SoftmaxCrossEntropy::new().label_smoothing(0.1).class_weights(&[2.0, 0.5])), 0),
+        7 => (Box::new(SigmoidCrossEntropy::new().label_smoothing(0.1).positive_weights(&[2.0, 0.5])), 0),
+        8 => (Box::new(CrossEntropy), 1),
+        9 => (Box::new(KlDivergence), 1),
+        _ => (Box::new(Hinge), 0),
+    }
+}
+const LOSSES: usize = 11;
+
+/// Targets that every loss takes, Hinge apart, and what each sample weighs.
+fn targets(index: usize) -> (DMatrix<f64>, [f64; 4]) {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(11);
+    let values = DMatrix::from_fn(2, 4, |i, j| match index {
+        10 => [1.0, -1.0][(i + j) % 2],
+        _ => 0.1 + 0.8 * rng.random::<f64>(),
+    });
+    (values, [1.0, 0.5, 2.0, 0.0])
+}
+
+fn direction(len: usize, seed: u64) -> Vec<f64> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    (0..len).map(|_| 2.0 * rng.random::<f64>() - 1.0).collect()
+}
+
+/// Every network with every activation, and every loss with one of them.
+fn cases() -> Vec<(Activation, usize, usize)> {
+    let each = activations().into_iter().flat_map(|a| (0..KINDS).map(move |kind| (a.clone(), kind, if kind == 1 { 8 } else { 1 })));
+    let losses = (0..LOSSES).map(|index| (Activation::Tanh, loss::<f64>(index).1, index));
+    each.chain(losses).collect()
+}
+
+/// H·v and the gradient by the inputs against hyper-dual numbers and dual ones, of the cost alone: no pass back is in them.
+#[test]
+fn hessians_times_vectors() -> Result<()> {
+    let mut seen = 0;
+    for (activation, kind, index) in cases() {
+        let (at, constant) = random(&activation, kind)?;
+        let (x, (t, weights), v) = (batch(3, 4, 12), targets(index), direction(at.params().len(), 13));
+        let targets = Targets::weighted(&t, &weights)?;
+        let (mut tape, mut product, mut dx) = (Tape::with_seed(1), vec![f64::NAN; v.len()], DMatrix::zeros(3, 4));
+        at.hessian_product(&x, targets, &*loss(index).0, &v, &mut product, &mut tape)?;
+        let cost = at.input_gradient(&x, targets, &*loss(index).0, &mut dx, &mut tape)?;
+        assert_eq!(cost, at.cost(&x, targets, &*loss(index).0, &mut tape)?);
+        assert_eq!(tape.step(), 0, "no pass of training");
+
+        let dual = net::<HyperDual64>(&activation, kind)?;
+        let (dual_loss, mut dual_tape) = (loss::<HyperDual64>(index).0, Tape::new());
+        let (dual_t, dual_weights) = (t.map(HyperDual64::from_re), weights.map(HyperDual64::from_re));
+        let dual_targets = Targets::weighted(&dual_t, &dual_weights)?;
+        let mut cost = |parameter: Option<usize>, input: Option<usize>| {
+            let params = at.params().iter().zip(&v).zip(&constant).enumerate().map(|(i, ((p, v), constant))| {
+                let free = if *constant { 0.0 } else { 1.0 };
+                HyperDual64::new(*p, if parameter == Some(i) { free } else { 0.0 }, *v * free, 0.0)
+            });
+            let mut dual_x = x.map(HyperDual64::from_re);
+            if let Some(input) = input {
+                dual_x[input].eps1 = 1.0;
+            }
+            dual.at(&params.collect::<Vec<_>>())?.cost(&dual_x, dual_targets, &*dual_loss, &mut dual_tape)
+        };
+        let want = (0..v.len()).map(|i| Ok(cost(Some(i), None)?.eps1eps2)).collect::<Result<Vec<_>>>()?;
+        let by_input = (0..12).map(|i| Ok(cost(None, Some(i))?.eps1)).collect::<Result<Vec<_>>>()?;
+        let what = || format!("{activation} {kind} {}", loss::<f64>(index).0.name());
+        close(&product, &want, what);
+        close(dx.as_slice(), &by_input, what);
+        seen += usize::from(want.iter().any(|h| *h != 0.0));
+    }
+    assert!(seen + 12 > cases().len(), "all but those of straight lines say something: {seen}");
+    Ok(())
+}
+
+/// Jᵀ·H_L·J·v and J·v, from the Jacobian and from dual numbers for the loss.
+#[test]
+fn gauss_newton_times_vectors() -> Result<()> {
+    for (activation, kind, index) in cases() {
+        let (at, _) = random(&activation, kind)?;
+        let (x, (t, weights), v) = (batch(3, 4, 14), targets(index), direction(at.params().len(), 15));
+        let (mut tape, mut product, mut y_dot) = (Tape::new(), vec![f64::NAN; v.len()], DMatrix::zeros(2, 4));
+        at.gauss_newton_product(&x, Targets::weighted(&t, &weights)?, &*loss(index).0, &v, &mut product, &mut tape)?;
+        at.params_jacobian_product(&x, &v, &mut y_dot, &mut tape)?;
+
+        let j = at.params_jacobian(&x)?;
+        let along = &j * DVector::from_vec(v);
+        let what = || format!("{activation} {kind} {}", loss::<f64>(index).0.name());
+        close(y_dot.as_slice(), along.as_slice(), what);
+        let y = at.predict(&x)?;
+        let y = DMatrix::from_fn(2, 4, |i, s| Dual64::new(y[(i, s)], along[2 * s + i]));
+        let (t, weights) = (t.map(Dual64::from_re), weights.map(Dual64::from_re));
+        let bent = loss::<Dual64>(index).0.gradient((&y).into(), Targets::weighted(&t, &weights)?)?.map(|d| d.eps);
+        close(&product, (j.transpose() * DVector::from_column_slice(bent.as_slice())).as_slice(), what);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_hessian_is_symmetric() -> Result<()> {
+    for (activation, kind, index) in cases() {
+        let (at, _) = random(&activation, kind)?;
+        let (x, (t, _), len) = (batch(3, 4, 16), targets(index), at.params().len());
+        let mut tape = Tape::new();
+        let mut product = |v: &DVector<f64>| -> Result<DVector<f64>> {
+            let mut out = DVector::zeros(len);
+            at.hessian_product(&x, &t, &*loss(index).0, v.as_slice(), out.as_mut_slice(), &mut tape)?;
+            Ok(out)
+        };
+        let (u, v) = (DVector::from_vec(direction(len, 17)), DVector::from_vec(direction(len, 18)));
+        let (hu, hv) = (product(&u)?, product(&v)?);
+        assert!((v.dot(&hu) - u.dot(&hv)).abs() <= 1e-12 * hu.norm() * v.norm(), "{activation} {kind} {index}");
+    }
+    Ok(())
+}
+
+/// Of a network that is linear in its parameters, with squared errors, H is the Gauss–Newton matrix and is XXᵀ.
+#[test]
+fn of_a_linear_network() -> Result<()> {
+    let net = Sequential::<f64>::builder(3)
+        .layer(Dense::new(2, Activation::Linear).without_bias())
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    let (x, t, v) = (batch(3, 7, 19), batch(2, 7, 20), direction(6, 21));
+    let (mut h, mut gn, mut tape) = ([0.0; 6], [0.0; 6], Tape::new());
+    net.hessian_product(&x, &t, &SumSquaredError, &v, &mut h, &mut tape)?;
+    net.gauss_newton_product(&x, &t, &SumSquaredError, &v, &mut gn, &mut tape)?;
+    assert_eq!(h, gn);
+    close(&h, (DMatrix::from_column_slice(2, 3, &v) * &x * x.transpose()).as_slice(), || "V·XXᵀ".into());
+    Ok(())
+}
+
+/// A batch's product is the sum of its samples'; and that of f32 is that of f64, rounded.
+#[test]
+fn products_of_batches_and_in_single_precision() -> Result<()> {
+    for kind in 0..KINDS {
+        let index = if kind == 1 { 9 } else { 0 };
+        let (at, _) = random(&Activation::Gelu, kind)?;
+        let (x, (t, _), v) = (batch(3, 4, 22), targets(index), direction(at.params().len(), 23));
+        let (mut tape, mut all, mut sum) = (Tape::new(), vec![0.0; v.len()], vec![0.0; v.len()]);
+        at.hessian_product(&x, &t, &*loss(index).0, &v, &mut all, &mut tape)?;
+        let share = if index == 9 { 0.25 } else { 1.0 };
+        for sample in 0..4 {
+            let (x, t) = (x.columns(sample, 1).into_owned(), t.columns(sample, 1).into_owned());
+            let mut one = vec![0.0; v.len()];
+            at.hessian_product(&x, &t, &*loss(index).0, &v, &mut one, &mut tape)?;
+            sum.iter_mut().zip(&one).for_each(|(sum, one)| *sum += share * one);
+        }
+        close(&all, &sum, || format!("{kind}"));
+
+        let mut single = net::<f32>(&Activation::Gelu, kind)?;
+        single.set_params(&at.params().iter().map(|p| *p as f32).collect::<Vec<_>>())?;
+        let (x, t, v) = (x.map(|x| x as f32), t.map(|t| t as f32), v.iter().map(|v| *v as f32).collect::<Vec<_>>());
+        let mut product = vec![0.0; v.len()];
+        single.hessian_product(&x, &t, &*loss(index).0, &v, &mut product, &mut Tape::new())?;
+        let size = all.iter().fold(0.0_f64, |max, h| max.max(h.abs()));
+        assert!(product.iter().zip(&all).all(|(s, h)| (f64::from(*s) - h).abs() <= 1e-4 * size), "{kind}");
+    }
+    Ok(())
+}
+
+/// y = g ⊙ x: a layer as another crate writes it, without passes along tangents.
+#[derive(Debug)]
+struct Gain;
+
+impl<T: Real> Layer<T> for Gain {
+    fn name(&self) -> String {
+        "Gain".into()
+    }
+    fn outputs(&self, inputs: usize) -> Result<usize> {
+        Ok(inputs)
+    }
+    fn blocks(&self, inputs: usize) -> Vec<Block> {
+        vec![Block::new("gain", Role::Weight, inputs, 1)]
+    }
+    fn infer(&self, mut p: Infer<'_, T>) {
+        for (i, y) in p.y.as_mut_slice().iter_mut().enumerate() {
+            *y = p.params[i % p.x.rows()] * p.x.as_slice()[i];
+        }
+    }
+    fn backward(&self, p: Backward<'_, T>) {
+        let Some(mut dx) = p.dx else { return };
+        for (i, dx) in dx.as_mut_slice().iter_mut().enumerate() {
+            *dx = p.params[i % p.x.rows()] * p.delta.as_view().as_slice()[i];
+        }
+    }
+    fn gradient(&self, p: Gradient<'_, T>) {
+        p.grads.fill(T::zero());
+        for (i, (d, x)) in p.delta.as_slice().iter().zip(p.x.as_slice()).enumerate() {
+            p.grads[i % p.x.rows()] += *d * *x;
+        }
+    }
+}
+
+/// |y − t|³, as another crate writes a loss.
+#[derive(Debug)]
+struct Cubic;
+
+impl Loss<f64> for Cubic {
+    fn name(&self) -> &str {
+        "Cubic"
+    }
+    fn costs(&self, p: chainrule::Costs<'_, f64>) {
+        for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
+            *cost = y.iter().zip(t).map(|(y, t)| (y - t).abs().powi(3)).sum();
+        }
+    }
+    fn slopes(&self, mut p: chainrule::Slopes<'_, f64>) {
+        for ((dy, y), t) in p.dy.as_mut_slice().iter_mut().zip(p.y.as_slice()).zip(p.target.as_slice()) {
+            *dy = 3.0 * (y - t) * (y - t).abs();
+        }
+    }
+}
+
+#[test]
+fn layers_of_other_crates() -> Result<()> {
+    fn net<T: Real>() -> Result<Sequential<T>> {
+        let net = Sequential::<T>::builder(3).layer(Dense::new(3, Activation::Tanh)).layer(Gain).layer(Dense::new(2, Activation::Linear));
+        let mut net = net.build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        net.weights_mut(1)?.copy_from_slice(&[0.5, -1.5, 2.0].map(T::of));
+        Ok(net)
+    }
+    let (at, x) = (net::<f64>()?, batch(3, 2, 24));
+    let j = at.jacobian(&x)?;
+    for input in 0..3 {
+        let dual_x = DMatrix::from_fn(3, 2, |i, s| Dual64::new(x[(i, s)], if i == input { 1.0 } else { 0.0 }));
+        let want = net::<Dual64>()?.predict(&dual_x)?.map(|y| y.eps);
+        for sample in 0..2 {
+            close(j.column(3 * sample + input).as_slice(), want.column(sample).as_slice(), || format!("input {input} of {sample}"));
+        }
+    }
+    assert_eq!(at.params_jacobian(&x)?.shape(), (4, at.params().len()));
+
+    // What it has not, is refused by name, before anything has changed.
+    let (t, v, mut out, mut tape) = (DMatrix::zeros(2, 2), vec![1.0; at.params().len()], vec![7.0; at.params().len()], Tape::new());
+    let errors = [
+        at.hessian_product(&x, &t, &QuadraticCost, &v, &mut out, &mut tape).unwrap_err(),
+        at.gauss_newton_product(&x, &t, &QuadraticCost, &v, &mut out, &mut tape).unwrap_err(),
+        at.params_jacobian_product(&x, &v, &mut DMatrix::zeros(2, 2), &mut tape).unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Incompatible);
+        assert_eq!(error.to_string(), "layer 1 (Gain): expected a layer with Layer::tangent, got Gain");
+    }
+    assert!(out.iter().all(|h| *h == 7.0));
+    Ok(())
+}
+
+#[test]
+fn refusals() -> Result<()> {
+    let (at, _) = random(&Activation::Tanh, 0)?;
+    let (x, t, len) = (batch(3, 2, 25), batch(2, 2, 26), at.params().len());
+    let (v, mut out, mut tape) = (vec![1.0; len], vec![7.0; len], Tape::new());
+    let text = |result: Result<()>| result.unwrap_err().to_string();
+
+    assert_eq!(text(at.jacobian(&batch(2, 1, 1)).map(|_| ())), "inputs x: expected 3 rows (features), got 2 × 1");
+    let none = DMatrix::<f64>::zeros(3, 0);
+    for result in [at.jacobian(&none).map(|_| ()), at.params_jacobian(&none).map(|_| ())] {
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Empty);
+    }
+    let mut j = DMatrix::from_element(2, 3, 7.0);
+    assert_eq!(text(at.jacobian_into(&x, &mut j, &mut tape)), "Jacobian j: expected 2 × 6, got 2 × 3");
+    assert_eq!(text(at.params_jacobian_into(&x, &mut j, &mut tape)), format!("Jacobian j: expected 4 × {len}, got 2 × 3"));
+    let mut dx = DMatrix::from_element(3, 1, 7.0);
+    assert_eq!(text(at.input_gradient(&x, &t, &QuadraticCost, &mut dx, &mut tape).map(|_| ())), "gradient dx: expected 3 × 2, got 3 × 1");
+    let untouched = |_: View<'_, f64>, _: ViewMut<'_, f64>| -> Result<()> { panic!("not to be called") };
+    assert_eq!(text(at.input_gradient_with(&x, &mut dx, &mut tape, untouched)), "gradient dx: expected 3 × 2, got 3 × 1");
+    let mut right = DMatrix::from_element(3, 2, 7.0);
+    let own = Error::new(ErrorKind::Value, "slopes", "something", "else");
+    let result: Result<()> = at.input_gradient_with(&x, &mut right, &mut tape, |_, _| Err(own.clone()));
+    assert_eq!((result, right), (Err(own), DMatrix::from_element(3, 2, 7.0)));
+    assert_eq!(at.input_gradient(&x, &t, &CrossEntropy, &mut dx, &mut tape).unwrap_err().kind(), ErrorKind::Incompatible);
+    assert_eq!(
+        text(at.hessian_product(&x, &t, &QuadraticCost, &v[1..], &mut out, &mut tape)),
+        format!("vector v: expected {len} numbers, one per parameter, got {}", len - 1)
+    );
+    assert_eq!(
+        text(at.gauss_newton_product(&x, &t, &QuadraticCost, &v, &mut out[1..], &mut tape)),
+        format!("product out: expected {len} numbers, one per parameter, got {}", len - 1)
+    );
+    let wrong = at.hessian_product(&x, &batch(2, 3, 1), &QuadraticCost, &v, &mut out, &mut tape);
+    assert_eq!(text(wrong), "targets: expected 2 × 2, got 2 × 3");
+    for result in
+        [at.hessian_product(&x, &t, &Cubic, &v, &mut out, &mut tape), at.gauss_newton_product(&x, &t, &Cubic, &v, &mut out, &mut tape)]
+    {
+        assert_eq!(text(result), "Cubic: expected a loss with Loss::curvatures, got none");
+    }
+    let surrogate = Activation::Step.surrogate(Activation::Sigmoid);
+    for net in [
+        Sequential::<f64>::builder(3).layer(Dense::new(2, surrogate.clone())),
+        Sequential::builder(3).layer(Dense::new(2, Activation::Linear)).layer(surrogate),
+    ] {
+        let net = net.build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        let error = net.hessian_product(&x, &t, &QuadraticCost, &[1.0; 8], &mut out[..8], &mut tape).unwrap_err();
+        assert_eq!((error.kind(), error.given()), (ErrorKind::Incompatible, "step surrogate sigmoid"));
+        // Its Jacobian is that of the derivative that stands in.
+        assert!(net.jacobian(&x)?.norm() > 0.0);
+    }
+    assert!(out.iter().all(|h| *h == 7.0) && j.iter().chain(&dx).all(|d| *d == 7.0), "nothing has changed");
+    // After an error, and after passes of other sizes, a tape is as good as new.
+    let mut j = DMatrix::zeros(2, 6);
+    at.jacobian_into(&x, &mut j, &mut tape)?;
+    assert_eq!(j, at.jacobian(&x)?);
+    assert!(tape.a(0).is_err() && tape.grads().is_empty(), "copies of samples are nobody's");
+    Ok(())
+}
+
+/// Without parameters there is nothing to differentiate by, and that is no error.
+#[test]
+fn networks_without_parameters() -> Result<()> {
+    let net = Sequential::<f64>::builder(2).layer(Softmax).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    let (x, t) = (batch(2, 3, 27), DMatrix::from_element(2, 3, 0.5));
+    assert_eq!(net.params_jacobian(&x)?.shape(), (6, 0));
+    net.hessian_product(&x, &t, &CrossEntropy, &[], &mut [], &mut Tape::new())?;
+    net.gauss_newton_product(&x, &t, &CrossEntropy, &[], &mut [], &mut Tape::new())?;
+    assert_eq!(net.jacobian(&x)?.shape(), (2, 6));
+    Ok(())
+}
+
+/// NaN passes on, and huge and tiny arguments give what they should.
+#[test]
+fn edges() -> Result<()> {
+    for activation in activations().into_iter().filter(|a| *a != Activation::Linear) {
+        let (at, _) = random(&activation, 0)?;
+        let (mut x, t, v) = (batch(3, 2, 28), batch(2, 2, 29), direction(at.params().len(), 30));
+        x[(0, 1)] = f64::NAN;
+        let (mut tape, mut h, mut gn) = (Tape::new(), vec![0.0; v.len()], vec![0.0; v.len()]);
+        at.hessian_product(&x, &t, &QuadraticCost, &v, &mut h, &mut tape)?;
+        at.gauss_newton_product(&x, &t, &QuadraticCost, &v, &mut gn, &mut tape)?;
+        assert!(h.iter().chain(&gn).all(|h| h.is_nan()), "{activation}: {h:?} {gn:?}");
+        x[(0, 1)] = 1e300;
+        for huge in [at.jacobian(&x)?, at.params_jacobian(&x)?.columns(0, 1).into_owned()] {
+            assert!(huge.iter().all(|d| d.is_finite()), "{activation}: {huge}");
+        }
+    }
+    Ok(())
+}
+
+/// The same bits on threads.
+#[cfg(feature = "parallel")]
+#[test]
+fn on_threads() -> Result<()> {
+    let net = Sequential::<f64>::builder(200)
+        .layer(Dense::new(300, Activation::Tanh))
+        .layer(LayerNorm::new())
+        .layer(Dense::new(3, Activation::Linear))
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    let (x, t, v) = (batch(200, 101, 31), batch(3, 101, 32), direction(net.params().len(), 33));
+    let pass = |tape: &mut Tape<f64>| -> Result<_> {
+        let (mut j, mut dx) = (DMatrix::zeros(3, 200 * 101), DMatrix::zeros(200, 101));
+        let (mut h, mut gn, mut y_dot) = (vec![0.0; v.len()], vec![0.0; v.len()], DMatrix::zeros(3, 101));
+        net.jacobian_into(&x, &mut j, tape)?;
+        net.input_gradient(&x, &t, &QuadraticCost, &mut dx, tape)?;
+        net.hessian_product(&x, &t, &QuadraticCost, &v, &mut h, tape)?;
+        net.gauss_newton_product(&x, &t, &QuadraticCost, &v, &mut gn, tape)?;
+        net.params_jacobian_product(&x, &v, &mut y_dot, tape)?;
+        let mut rows = DMatrix::zeros(9, v.len());
+        net.params_jacobian_into(View::from(&x).columns(0, 3)?, &mut rows, tape)?;
+        Ok((j, dx, h, gn, y_dot, rows))
+    };
+    assert!(pass(&mut Tape::new())? == pass(&mut Tape::new().threads(2)?)?);
     Ok(())
 }

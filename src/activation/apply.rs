@@ -30,6 +30,34 @@ impl Activation {
         slope[0]
     }
 
+    /// φ″(z), right over the whole line as φ and φ′ are: 0 of a piecewise-linear function, and of a surrogate that of the function
+    /// that lends its derivative. At a kink of φ or φ′ it is that of one side: of `elu` and `selu` at 0 of the left, as φ′ is, of
+    /// `softsign` at 0 of the right, −2, and of `hard_swish` at ±3 of the outside, 0.
+    ///
+    /// ```
+    /// use chainrule::Activation;
+    /// assert_eq!(Activation::Softplus.second_derivative(0.0), 0.25);
+    /// ```
+    pub fn second_derivative<T: Real>(&self, z: T) -> T {
+        let mut z = [z];
+        T::bend(self.parts().1, &mut z);
+        z[0]
+    }
+
+    /// Whether φ″ is anything but 0 anywhere.
+    pub(crate) fn bends(&self) -> bool {
+        use Activation::{Elu, Gelu, GeluTanh, HardSwish, Mish, Selu, Sigmoid, Silu, Softplus, Softsign, Tanh};
+        matches!(self.parts().1, Elu { .. } | Gelu | GeluTanh | HardSwish | Mish | Selu | Sigmoid | Silu | Softplus | Softsign | Tanh)
+    }
+
+    /// Refuses a surrogate, whose backward pass is not the derivative of its values.
+    pub(crate) fn check_tangent(&self) -> Result<()> {
+        match self {
+            Self::Surrogate { .. } => Err(Error::new(ErrorKind::Incompatible, "", "an activation with its own derivative", self)),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks that the parameters of the function are finite in `T`.
     pub(crate) fn check<T: Real>(&self) -> Result<()> {
         let finite = |name: &str, value: f64| {

@@ -27,5 +27,14 @@ pub mod judging {}
 #[doc = include_str!("normalisation.md")]
 pub mod normalisation {}
 
+#[doc = include_str!("derivatives.md")]
+pub mod derivatives {}
+
 #[doc = include_str!("curvature.md")]
 pub mod curvature {}
+
+#[doc = include_str!("files.md")]
+pub mod files {}
+
+#[doc = include_str!("onnx.md")]
+pub mod onnx {}

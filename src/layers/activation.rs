@@ -1,8 +1,9 @@
 //! An activation function as a layer of its own.
 
+use super::smooth;
 use crate::activation::{Activation, OutputRange};
 use crate::error::Result;
-use crate::layer::{Backward, Forward, Infer, Layer};
+use crate::layer::{Backward, BackwardTangent, Forward, Infer, Layer, Tangent};
 use crate::real::Real;
 use alloc::string::{String, ToString};
 
@@ -45,5 +46,26 @@ impl<T: Real> Layer<T> for Activation {
         if let Some(mut dx) = p.dx {
             dx.as_mut_slice().copy_from_slice(p.delta.as_view().as_slice());
         }
+    }
+
+    fn tangent_cache_len(&self, inputs: usize) -> usize {
+        if self.bends() { inputs } else { 0 }
+    }
+
+    fn tangent(&self, mut p: Tangent<'_, T>) -> Result<()> {
+        self.check_tangent()?;
+        if self.bends() {
+            p.tangent_cache.copy_from_slice(p.x.as_slice());
+        }
+        p.y_dot.as_mut_slice().copy_from_slice(p.x_dot.as_slice());
+        smooth::activation(self, &mut p);
+        Ok(())
+    }
+
+    fn backward_tangent(&self, mut p: BackwardTangent<'_, T>) -> Result<()> {
+        self.check_tangent()?;
+        smooth::backward_activation(self, &mut p);
+        smooth::backward_identity(p);
+        Ok(())
     }
 }

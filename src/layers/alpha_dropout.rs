@@ -1,8 +1,8 @@
 //! Alpha dropout.
 
-use super::dropout::Dropout;
+use super::{dropout::Dropout, smooth};
 use crate::error::Result;
-use crate::layer::{Backward, Forward, Infer, Layer};
+use crate::layer::{Backward, BackwardTangent, Forward, Infer, Layer, Tangent};
 use crate::real::Real;
 use alloc::string::String;
 
@@ -75,5 +75,15 @@ impl<T: Real> Layer<T> for AlphaDropout {
     /// ∂C/∂x = a·∂C/∂y of what was kept, else 0.
     fn backward(&self, p: Backward<'_, T>) {
         self.0.backward(p);
+    }
+
+    fn tangent(&self, p: Tangent<'_, T>) -> Result<()> {
+        smooth::identity(p);
+        Ok(())
+    }
+
+    fn backward_tangent(&self, p: BackwardTangent<'_, T>) -> Result<()> {
+        smooth::backward_identity(p);
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use super::norm::{Norm, add, multiply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
-use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Start};
+use crate::layer::{Backward, BackwardTangent, Block, Forward, Gradient, Infer, Layer, Role, Start, Tangent};
 use crate::real::{Real, magnitude};
 use crate::view::View;
 use alloc::{string::String, vec::Vec};
@@ -158,6 +158,33 @@ impl<T: Real> Layer<T> for BatchNorm {
         let (dscale, dbias, steps) = self.norm.split_mut(grads, x.rows());
         let batch = self.batch(params, x, training);
         T::vectorize(Sums { batch, momentum: T::of(self.momentum), running, dy: delta.as_slice(), dscale, dbias, steps });
+    }
+
+    /// ẏ = γ·ẋ/√(v + ε) + γ̇·x̂ + β̇.
+    fn tangent(&self, p: Tangent<'_, T>) -> Result<()> {
+        let Tangent { params, params_dot, x, x_dot, mut y_dot, .. } = p;
+        let (scale, ..) = self.norm.split(params, x.rows());
+        let (scale_dot, bias_dot, _) = self.norm.split(params_dot, x.rows());
+        let (batch, x_dot, y_dot) = (self.batch(params, x, false), x_dot.as_slice(), y_dot.as_mut_slice());
+        T::vectorize(Along { batch, scale, scale_dot, bias_dot, x_dot, y_dot });
+        Ok(())
+    }
+
+    /// (∂C/∂x)˙ = (γ·(∂C/∂y)˙ + γ̇·∂C/∂y)/√(v + ε), (∂C/∂γ)˙ = Σ (∂C/∂y)˙·x̂ + ∂C/∂y·ẋ/√(v + ε), (∂C/∂β)˙ = Σ (∂C/∂y)˙.
+    fn backward_tangent(&self, p: BackwardTangent<'_, T>) -> Result<()> {
+        let BackwardTangent { params, params_dot, x, x_dot, delta, delta_dot, dx, grads_dot, .. } = p;
+        let (scale, ..) = self.norm.split(params, x.rows());
+        let (scale_dot, ..) = self.norm.split(params_dot, x.rows());
+        let (dscale, dbias, statistics) = self.norm.split_mut(grads_dot, x.rows());
+        statistics.fill(T::zero());
+        let batch = self.batch(params, x, false);
+        let (dy, dy_dot) = (delta.as_view(), delta_dot.as_view());
+        let (x_dot, dy, dy_dot) = (x_dot.as_slice(), dy.as_slice(), dy_dot.as_slice());
+        let (mut dx, mut dx_dot) = dx.unzip();
+        let dx = dx.as_mut().map_or(&mut [][..], |dx| dx.as_mut_slice());
+        let dx_dot = dx_dot.as_mut().map_or(&mut [][..], |dx_dot| dx_dot.as_mut_slice());
+        T::vectorize(BackAlong { batch, scale, scale_dot, x_dot, dy, dy_dot, dx, dx_dot, dscale, dbias });
+        Ok(())
     }
 }
 
@@ -433,6 +460,90 @@ impl<T: Real> Pass for Sums<'_, T> {
             let running = running_variance[strip.clone()].iter().zip(&moments.variance);
             for (step, (running, batch)) in variance_step[strip].iter_mut().zip(running) {
                 *step = self.momentum * (*running - *batch * unbiased);
+            }
+        }
+    }
+}
+
+/// ẏ, out of training.
+struct Along<'a, T> {
+    batch: Batch<'a, T>,
+    scale: &'a [T],
+    scale_dot: &'a [T],
+    bias_dot: &'a [T],
+    x_dot: &'a [T],
+    y_dot: &'a mut [T],
+}
+
+impl<T: Real> Pass for Along<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let batch = self.batch;
+        for strip in batch.strips() {
+            let moments = batch.moments(&strip);
+            let samples = batch.rows(batch.x, &strip).zip(batch.rows(self.x_dot, &strip));
+            for (y_dot, (x, x_dot)) in batch.rows_mut(self.y_dot, &strip).zip(samples) {
+                for ((y_dot, x_dot), inverse) in y_dot.iter_mut().zip(x_dot).zip(&moments.inverse) {
+                    *y_dot = *inverse * *x_dot;
+                }
+                multiply(y_dot, part(self.scale, &strip));
+                let scale_dot = part(self.scale_dot, &strip);
+                for ((y_dot, scale_dot), (x, (mean, inverse))) in y_dot.iter_mut().zip(scale_dot).zip(x.iter().zip(moments.lanes())) {
+                    *y_dot += *scale_dot * ((*x - *mean) * *inverse);
+                }
+                add(y_dot, part(self.bias_dot, &strip));
+            }
+        }
+    }
+}
+
+/// The derivatives of ∂C/∂x, ∂C/∂γ and ∂C/∂β along a direction, and ∂C/∂x; out of training.
+struct BackAlong<'a, T> {
+    batch: Batch<'a, T>,
+    scale: &'a [T],
+    scale_dot: &'a [T],
+    x_dot: &'a [T],
+    dy: &'a [T],
+    dy_dot: &'a [T],
+    /// To be overwritten, as all that follow; empty where nobody asks for it.
+    dx: &'a mut [T],
+    dx_dot: &'a mut [T],
+    dscale: &'a mut [T],
+    dbias: &'a mut [T],
+}
+
+impl<T: Real> Pass for BackAlong<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let batch = self.batch;
+        self.dscale.fill(T::zero());
+        self.dbias.fill(T::zero());
+        for strip in batch.strips() {
+            let moments = batch.moments(&strip);
+            let slopes = batch.rows(self.dy, &strip).zip(batch.rows(self.dy_dot, &strip));
+            for ((x, x_dot), (dy, dy_dot)) in batch.rows(batch.x, &strip).zip(batch.rows(self.x_dot, &strip)).zip(slopes) {
+                let sums = self.dscale.get_mut(strip.clone()).unwrap_or_default();
+                let normal = x.iter().zip(x_dot).zip(moments.lanes());
+                for ((sum, (dy, dy_dot)), ((x, x_dot), (mean, inverse))) in sums.iter_mut().zip(dy.iter().zip(dy_dot)).zip(normal) {
+                    *sum += *dy_dot * ((*x - *mean) * *inverse) + *dy * (*x_dot * *inverse);
+                }
+                add(self.dbias.get_mut(strip.clone()).unwrap_or_default(), dy_dot);
+            }
+            let slopes = batch.rows(self.dy, &strip).zip(batch.rows(self.dy_dot, &strip));
+            for ((dx, dx_dot), (dy, dy_dot)) in batch.rows_mut(self.dx, &strip).zip(batch.rows_mut(self.dx_dot, &strip)).zip(slopes) {
+                for ((dx, dy), inverse) in dx.iter_mut().zip(dy).zip(&moments.inverse) {
+                    *dx = *inverse * *dy;
+                }
+                for ((dx_dot, dy_dot), inverse) in dx_dot.iter_mut().zip(dy_dot).zip(&moments.inverse) {
+                    *dx_dot = *inverse * *dy_dot;
+                }
+                multiply(dx_dot, part(self.scale, &strip));
+                for ((dx_dot, dx), scale_dot) in dx_dot.iter_mut().zip(&*dx).zip(part(self.scale_dot, &strip)) {
+                    *dx_dot += *scale_dot * *dx;
+                }
+                multiply(dx, part(self.scale, &strip));
             }
         }
     }

@@ -1,9 +1,10 @@
 //! The fully connected layer, in which the four equations are.
 
+use super::smooth;
 use crate::activation::{Activation, OutputRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::init::Init;
-use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start};
+use crate::layer::{Backward, BackwardTangent, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start, Tangent};
 use crate::real::{DenseBackward, DenseForward, DenseGradient, Real};
 use crate::view::{View, ViewMut};
 use alloc::{format, string::String, vec, vec::Vec};
@@ -74,9 +75,22 @@ impl Dense {
 
     /// a = φ(W·x + b), and φ′ into `slopes` where it is not empty.
     fn pass<T: Real>(&self, params: &[T], x: View<'_, T>, mut a: ViewMut<'_, T>, slopes: &mut [T], scratch: &mut Scratch<T>) {
+        self.affine(&self.activation, params, x, a.as_mut_slice(), slopes, scratch);
+    }
+
+    /// [`pass`](Self::pass) with another activation; without biases where there are none in `params`.
+    fn affine<T: Real>(
+        &self,
+        activation: &Activation,
+        params: &[T],
+        x: View<'_, T>,
+        a: &mut [T],
+        slopes: &mut [T],
+        scratch: &mut Scratch<T>,
+    ) {
         let (weights, bias) = params.split_at(self.outputs * x.rows());
-        let (activation, outputs, inputs) = (&self.activation, self.outputs, x.rows());
-        let (samples, x, a) = (x.cols(), x.as_slice(), a.as_mut_slice());
+        let (outputs, inputs) = (self.outputs, x.rows());
+        let (samples, x) = (x.cols(), x.as_slice());
         let pass = DenseForward { activation, weights, bias, outputs, inputs, samples, x, a, slopes };
         scratch.share(weights.len(), samples, pass, T::dense_forward);
     }
@@ -142,26 +156,82 @@ impl<T: Real> Layer<T> for Dense {
     }
 
     fn backward(&self, mut p: Backward<'_, T>) {
-        let (outputs, inputs) = (self.outputs, p.x.rows());
         let mut dx = p.dx;
-        let pass = DenseBackward {
-            activation: &self.activation,
-            weights: &p.params[..outputs * inputs],
-            outputs,
-            inputs,
-            samples: p.x.cols(),
-            a: p.y.as_slice(),
-            slopes: p.cache,
-            delta: p.delta.as_mut_slice(),
-            dx: dx.as_mut().map_or(&mut [], |dx| dx.as_mut_slice()),
-        };
-        p.scratch.share(outputs * inputs, p.x.cols(), pass, T::dense_backward);
+        let dx = dx.as_mut().map_or(&mut [][..], |dx| dx.as_mut_slice());
+        let pass = Back { activation: &self.activation, params: p.params, x: p.x, a: p.y.as_slice(), slopes: p.cache };
+        self.back(pass, p.delta.as_mut_slice(), dx, p.scratch);
     }
 
     fn gradient(&self, p: Gradient<'_, T>) {
-        let (outputs, inputs, samples) = (self.outputs, p.x.rows(), p.x.cols());
-        let (dw, db) = p.grads.split_at_mut(outputs * inputs);
-        let pass = DenseGradient { outputs, inputs, some: inputs, samples, delta: p.delta.as_slice(), x: p.x.as_slice(), dw, db };
-        p.scratch.share(outputs * samples, inputs, pass, T::dense_gradient);
+        self.outer(p.delta.as_slice(), p.x, p.grads, p.scratch);
+    }
+
+    fn tangent_cache_len(&self, _inputs: usize) -> usize {
+        if self.activation.bends() { self.outputs } else { 0 }
+    }
+
+    /// ȧ = φ′(z) ⊙ ż, ż = W·ẋ + Ẇ·x + ḃ; keeps φ″(z) ⊙ ż.
+    fn tangent(&self, mut p: Tangent<'_, T>) -> Result<()> {
+        self.activation.check_tangent()?;
+        let linear = Activation::Linear;
+        if self.activation.bends() {
+            self.affine(&linear, p.params, p.x, p.tangent_cache, &mut [], p.scratch);
+        }
+        self.affine(&linear, p.params_dot, p.x, p.y_dot.as_mut_slice(), &mut [], p.scratch);
+        if p.moving {
+            let weights = &p.params[..self.outputs * p.x.rows()];
+            p.scratch.add(p.y_dot.as_mut_slice(), |sum, scratch| self.affine(&linear, weights, p.x_dot, sum, &mut [], scratch));
+        }
+        smooth::activation(&self.activation, &mut p);
+        Ok(())
+    }
+
+    /// (∂C/∂W)˙ = δ̇·xᵀ + δ·ẋᵀ, (∂C/∂b)˙ = Σ δ̇, (∂C/∂x)˙ = Wᵀ·δ̇ + Ẇᵀ·δ.
+    fn backward_tangent(&self, mut p: BackwardTangent<'_, T>) -> Result<()> {
+        self.activation.check_tangent()?;
+        smooth::backward_activation(&self.activation, &mut p);
+        let BackwardTangent { params, params_dot, x, x_dot, moving, mut delta, mut delta_dot, dx, grads_dot, scratch, .. } = p;
+        self.outer(delta_dot.as_view().as_slice(), x, grads_dot, scratch);
+        if moving {
+            // Without biases: their part is there already.
+            let (dw, _) = grads_dot.split_at_mut(self.outputs * x.rows());
+            scratch.add(dw, |sum, scratch| self.outer(delta.as_view().as_slice(), x_dot, sum, scratch));
+        }
+        if let Some((mut dx, mut dx_dot)) = dx {
+            let back = |params| Back { activation: &Activation::Linear, params, x, a: &[], slopes: &[] };
+            let (delta, dx) = (delta.as_mut_slice(), dx.as_mut_slice());
+            self.back(back(params), delta_dot.as_mut_slice(), dx_dot.as_mut_slice(), scratch);
+            scratch.add(dx_dot.as_mut_slice(), |sum, scratch| self.back(back(params_dot), delta, sum, scratch));
+            self.back(back(params), delta, dx, scratch);
+        }
+        Ok(())
+    }
+}
+
+/// What δ and ∂C/∂x are made from.
+struct Back<'a, T> {
+    activation: &'a Activation,
+    params: &'a [T],
+    x: View<'a, T>,
+    a: &'a [T],
+    slopes: &'a [T],
+}
+
+impl Dense {
+    /// δ = ∂C/∂a ⊙ φ′(z) in place, and ∂C/∂x = Wᵀ·δ where it is not empty.
+    fn back<T: Real>(&self, from: Back<'_, T>, delta: &mut [T], dx: &mut [T], scratch: &mut Scratch<T>) {
+        let Back { activation, params, x, a, slopes } = from;
+        let (outputs, inputs, samples) = (self.outputs, x.rows(), x.cols());
+        let weights = &params[..outputs * inputs];
+        let pass = DenseBackward { activation, weights, outputs, inputs, samples, a, slopes, delta, dx };
+        scratch.share(outputs * inputs, samples, pass, T::dense_backward);
+    }
+
+    /// δ·xᵀ, and Σ δ where there is room for it.
+    fn outer<T: Real>(&self, delta: &[T], x: View<'_, T>, grads: &mut [T], scratch: &mut Scratch<T>) {
+        let (outputs, inputs, samples) = (self.outputs, x.rows(), x.cols());
+        let (dw, db) = grads.split_at_mut(outputs * inputs);
+        let pass = DenseGradient { outputs, inputs, some: inputs, samples, delta, x: x.as_slice(), dw, db };
+        scratch.share(outputs * samples, inputs, pass, T::dense_gradient);
     }
 }

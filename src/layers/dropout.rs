@@ -1,9 +1,10 @@
 //! Dropout.
 
+use super::smooth;
 use crate::activation::OutputRange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
-use crate::layer::{Backward, Forward, Infer, Layer};
+use crate::layer::{Backward, BackwardTangent, Forward, Infer, Layer, Tangent};
 use crate::random::{Purpose, derive, stream};
 use crate::real::Real;
 use alloc::string::String;
@@ -93,6 +94,16 @@ impl<T: Real> Layer<T> for Dropout {
                 *dx = *dy * *factor;
             }
         }
+    }
+
+    fn tangent(&self, p: Tangent<'_, T>) -> Result<()> {
+        smooth::identity(p);
+        Ok(())
+    }
+
+    fn backward_tangent(&self, p: BackwardTangent<'_, T>) -> Result<()> {
+        smooth::backward_identity(p);
+        Ok(())
     }
 }
 

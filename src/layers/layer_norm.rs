@@ -3,7 +3,7 @@
 use super::norm::{Norm, add, multiply};
 use crate::error::Result;
 use crate::kernel::Pass;
-use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Start};
+use crate::layer::{Backward, BackwardTangent, Block, Forward, Gradient, Infer, Layer, Start, Tangent};
 use crate::real::{Real, magnitude};
 use alloc::{string::String, vec::Vec};
 
@@ -177,6 +177,31 @@ macro_rules! layer {
                 let (width, x, moments, dy) = (x.rows(), x.as_slice(), cache.as_chunks().0, delta.as_slice());
                 T::vectorize(Sums { width, x, moments, dy, dscale, dbias });
             }
+
+            fn tangent(&self, p: Tangent<'_, T>) -> Result<()> {
+                let Tangent { params, params_dot, x, x_dot, mut y_dot, cache, .. } = p;
+                let (scale, ..) = self.0.split(params, x.rows());
+                let (scale_dot, bias_dot, _) = self.0.split(params_dot, x.rows());
+                let (width, moments, y_dot) = (x.rows(), cache.as_chunks().0, y_dot.as_mut_slice());
+                let (x, x_dot) = (x.as_slice(), x_dot.as_slice());
+                T::vectorize(Along::<_, $centred> { width, scale, scale_dot, bias_dot, x, moments, x_dot, y_dot });
+                Ok(())
+            }
+
+            fn backward_tangent(&self, p: BackwardTangent<'_, T>) -> Result<()> {
+                let BackwardTangent { params, params_dot, x, x_dot, cache, delta, delta_dot, dx, grads_dot, .. } = p;
+                let (scale, ..) = self.0.split(params, x.rows());
+                let (scale_dot, ..) = self.0.split(params_dot, x.rows());
+                let (dscale, dbias, _) = self.0.split_mut(grads_dot, x.rows());
+                let (width, moments, dy, dy_dot) = (x.rows(), cache.as_chunks().0, delta.as_view(), delta_dot.as_view());
+                let (x, x_dot, dy, dy_dot) = (x.as_slice(), x_dot.as_slice(), dy.as_slice(), dy_dot.as_slice());
+                let (mut dx, mut dx_dot) = dx.unzip();
+                let dx = dx.as_mut().map_or(&mut [][..], |dx| dx.as_mut_slice());
+                let dx_dot = dx_dot.as_mut().map_or(&mut [][..], |dx_dot| dx_dot.as_mut_slice());
+                let pass = BackAlong::<_, $centred> { width, scale, scale_dot, x, moments, x_dot, dy, dy_dot, dx, dx_dot, dscale, dbias };
+                T::vectorize(pass);
+                Ok(())
+            }
         }
     };
 }
@@ -264,6 +289,125 @@ impl<T: Real> Pass for Sums<'_, T> {
                 *sum += *dy * ((*x - *mean) * *inverse);
             }
             add(self.dbias, dy);
+        }
+    }
+}
+
+/// The derivative of x̂ along a direction: (ẋ − mean(ẋ) − x̂·mean(ẋ ⊙ x̂))/√(v + ε), without mean(ẋ) for RMS norm.
+struct Motion<T> {
+    mean: T,
+    inverse: T,
+    /// mean(ẋ) and mean(ẋ ⊙ x̂).
+    level: T,
+    tilt: T,
+}
+
+impl<T: Real> Motion<T> {
+    #[inline(always)]
+    fn of<const CENTRED: bool>(x: &[T], x_dot: &[T], [mean, inverse]: [T; 2]) -> Self {
+        let n = T::of(x.len() as f64);
+        let level = if CENTRED { sum(x_dot, x_dot, |d, _| d) / n } else { T::zero() };
+        let tilt = sum(x_dot, x, |d, x| d * ((x - mean) * inverse)) / n;
+        Self { mean, inverse, level, tilt }
+    }
+
+    /// x̂ and its derivative.
+    #[inline(always)]
+    fn at(&self, x: T, x_dot: T) -> (T, T) {
+        let normal = (x - self.mean) * self.inverse;
+        (normal, self.inverse * (x_dot - self.level - normal * self.tilt))
+    }
+}
+
+/// ẏ.
+struct Along<'a, T, const CENTRED: bool> {
+    width: usize,
+    scale: &'a [T],
+    scale_dot: &'a [T],
+    bias_dot: &'a [T],
+    x: &'a [T],
+    moments: &'a [[T; 2]],
+    x_dot: &'a [T],
+    y_dot: &'a mut [T],
+}
+
+impl<T: Real, const CENTRED: bool> Pass for Along<'_, T, CENTRED> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let samples = self.x.chunks_exact(self.width).zip(self.x_dot.chunks_exact(self.width)).zip(self.moments);
+        for (y_dot, ((x, x_dot), moments)) in self.y_dot.chunks_exact_mut(self.width).zip(samples) {
+            let motion = Motion::of::<CENTRED>(x, x_dot, *moments);
+            for (y_dot, (x, x_dot)) in y_dot.iter_mut().zip(x.iter().zip(x_dot)) {
+                *y_dot = motion.at(*x, *x_dot).1;
+            }
+            multiply(y_dot, self.scale);
+            for ((y_dot, scale_dot), x) in y_dot.iter_mut().zip(self.scale_dot).zip(x) {
+                *y_dot += *scale_dot * ((*x - motion.mean) * motion.inverse);
+            }
+            add(y_dot, self.bias_dot);
+        }
+    }
+}
+
+/// The derivatives of ∂C/∂x, ∂C/∂γ and ∂C/∂β along a direction, and ∂C/∂x. With q = mean(ẋ ⊙ x̂), by which
+/// (1/√(v + ε))˙ = −q/(v + ε), and x̂˙ the derivative of x̂:
+///
+/// ```text
+/// (∂C/∂x)˙ = (ġ − mean(ġ) − x̂˙·mean(g ⊙ x̂) − x̂·mean(ġ ⊙ x̂ + g ⊙ x̂˙) − q·∂C/∂x)/√(v + ε)
+/// ```
+struct BackAlong<'a, T, const CENTRED: bool> {
+    width: usize,
+    scale: &'a [T],
+    scale_dot: &'a [T],
+    x: &'a [T],
+    moments: &'a [[T; 2]],
+    x_dot: &'a [T],
+    dy: &'a [T],
+    dy_dot: &'a [T],
+    /// To be overwritten, as all that follow; empty where nobody asks for it.
+    dx: &'a mut [T],
+    dx_dot: &'a mut [T],
+    dscale: &'a mut [T],
+    dbias: &'a mut [T],
+}
+
+impl<T: Real, const CENTRED: bool> Pass for BackAlong<'_, T, CENTRED> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let n = T::of(self.width as f64);
+        self.dscale.fill(T::zero());
+        self.dbias.fill(T::zero());
+        let (mut dx, mut dx_dot) = (self.dx.chunks_exact_mut(self.width), self.dx_dot.chunks_exact_mut(self.width));
+        let samples = self.x.chunks_exact(self.width).zip(self.x_dot.chunks_exact(self.width)).zip(self.moments);
+        let slopes = self.dy.chunks_exact(self.width).zip(self.dy_dot.chunks_exact(self.width));
+        for (((x, x_dot), moments), (dy, dy_dot)) in samples.zip(slopes) {
+            let motion = Motion::of::<CENTRED>(x, x_dot, *moments);
+            for ((sum, (dy, dy_dot)), (x, x_dot)) in self.dscale.iter_mut().zip(dy.iter().zip(dy_dot)).zip(x.iter().zip(x_dot)) {
+                let (normal, normal_dot) = motion.at(*x, *x_dot);
+                *sum += *dy_dot * normal + *dy * normal_dot;
+            }
+            add(self.dbias, dy_dot);
+            let (Some(dx), Some(dx_dot)) = (dx.next(), dx_dot.next()) else { continue };
+            // g and its derivative.
+            dx.copy_from_slice(dy);
+            multiply(dx, self.scale);
+            dx_dot.copy_from_slice(dy_dot);
+            multiply(dx_dot, self.scale);
+            for ((g_dot, dy), scale_dot) in dx_dot.iter_mut().zip(dy).zip(self.scale_dot) {
+                *g_dot += *dy * *scale_dot;
+            }
+            let plain = |g: &[T]| if CENTRED { sum(g, g, |g, _| g) / n } else { T::zero() };
+            let normal = |g: &[T]| sum(g, x, |g, x| g * ((x - motion.mean) * motion.inverse)) / n;
+            let (level, tilt, level_dot) = (plain(dx), normal(dx), plain(dx_dot));
+            let along = motion.inverse * (sum(dx, x_dot, |g, x_dot| g * x_dot) / n - motion.level * level - motion.tilt * tilt);
+            let tilt_dot = normal(dx_dot) + along;
+            for ((g, g_dot), (x, x_dot)) in dx.iter_mut().zip(dx_dot).zip(x.iter().zip(x_dot)) {
+                let (normal, normal_dot) = motion.at(*x, *x_dot);
+                *g = motion.inverse * (*g - level - normal * tilt);
+                *g_dot = motion.inverse * (*g_dot - level_dot - normal_dot * tilt - normal * tilt_dot - motion.tilt * *g);
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ mod dropout;
 mod layer_norm;
 mod noise;
 mod norm;
+mod smooth;
 mod softmax;
 
 #[cfg(any(feature = "onnx", feature = "serde"))]

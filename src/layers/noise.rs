@@ -1,7 +1,8 @@
 //! Gaussian noise.
 
+use super::smooth;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layer::{Backward, Forward, Infer, Layer};
+use crate::layer::{Backward, BackwardTangent, Forward, Infer, Layer, Tangent};
 use crate::random::{Purpose, derive, stream};
 use crate::real::Real;
 use alloc::string::String;
@@ -68,5 +69,15 @@ impl<T: Real> Layer<T> for GaussianNoise {
         if let Some(mut dx) = p.dx {
             dx.as_mut_slice().copy_from_slice(p.delta.as_view().as_slice());
         }
+    }
+
+    fn tangent(&self, p: Tangent<'_, T>) -> Result<()> {
+        smooth::identity(p);
+        Ok(())
+    }
+
+    fn backward_tangent(&self, p: BackwardTangent<'_, T>) -> Result<()> {
+        smooth::backward_identity(p);
+        Ok(())
     }
 }

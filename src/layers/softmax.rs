@@ -1,8 +1,9 @@
 //! The softmax layer.
 
+use super::smooth;
 use crate::activation::OutputRange;
 use crate::error::Result;
-use crate::layer::{Backward, Infer, Layer};
+use crate::layer::{Backward, BackwardTangent, Infer, Layer, Tangent};
 use crate::real::Real;
 use crate::softmax::softmax_columns;
 use alloc::string::String;
@@ -48,7 +49,7 @@ impl<T: Real> Layer<T> for Softmax {
     /// ∂C/∂xⱼ = yⱼ(∂C/∂yⱼ − Σₖ yₖ ∂C/∂yₖ).
     fn backward(&self, mut p: Backward<'_, T>) {
         for (dy, y) in p.delta.iter_mut().zip(p.y.iter()) {
-            let mean = y.iter().zip(dy.iter()).fold(T::zero(), |sum, (y, dy)| sum + *y * *dy);
+            let mean = dot(y, dy);
             for (dy, y) in dy.iter_mut().zip(y) {
                 *dy = *y * (*dy - mean);
             }
@@ -57,4 +58,33 @@ impl<T: Real> Layer<T> for Softmax {
             dx.as_mut_slice().copy_from_slice(p.delta.as_view().as_slice());
         }
     }
+
+    /// ẏⱼ = yⱼ(ẋⱼ − Σₖ yₖẋₖ): the matrix is symmetric.
+    fn tangent(&self, mut p: Tangent<'_, T>) -> Result<()> {
+        for (y_dot, (y, x_dot)) in p.y_dot.iter_mut().zip(p.y.iter().zip(p.x_dot.iter())) {
+            let mean = dot(y, x_dot);
+            for (y_dot, (y, x_dot)) in y_dot.iter_mut().zip(y.iter().zip(x_dot)) {
+                *y_dot = *y * (*x_dot - mean);
+            }
+        }
+        Ok(())
+    }
+
+    fn backward_tangent(&self, mut p: BackwardTangent<'_, T>) -> Result<()> {
+        let samples = p.delta.iter_mut().zip(p.delta_dot.iter_mut()).zip(p.y.iter().zip(p.y_dot.iter()));
+        for ((dy, dy_dot), (y, y_dot)) in samples {
+            let (mean, mean_dot) = (dot(y, dy), dot(y_dot, dy) + dot(y, dy_dot));
+            for ((dy, dy_dot), (y, y_dot)) in dy.iter_mut().zip(dy_dot).zip(y.iter().zip(y_dot)) {
+                *dy_dot = *y_dot * (*dy - mean) + *y * (*dy_dot - mean_dot);
+                *dy = *y * (*dy - mean);
+            }
+        }
+        smooth::backward_identity(p);
+        Ok(())
+    }
+}
+
+/// Σ aⱼbⱼ, first to last.
+fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    a.iter().zip(b).fold(T::zero(), |sum, (a, b)| sum + *a * *b)
 }

@@ -1,6 +1,6 @@
 //! Losses for classes: on logits, on probabilities, on margins.
 
-use super::{Costs, Loss, Slopes, check_targets, share};
+use super::{Costs, Curvatures, Loss, Slopes, check_targets, share};
 use crate::activation::{Activation, OutputRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
@@ -119,6 +119,20 @@ impl<T: Real> Loss<T> for SoftmaxCrossEntropy {
         }
     }
 
+    /// s·p ⊙ (ẏ − Σₖ pₖẏₖ) with p = softmax(y).
+    fn curvatures(&self, mut p: Curvatures<'_, T>) -> Result<()> {
+        p.dy_dot.as_mut_slice().copy_from_slice(p.y.as_slice());
+        softmax_columns(p.dy_dot.reborrow());
+        for ((dy_dot, y_dot), t) in p.dy_dot.iter_mut().zip(p.y_dot.iter()).zip(p.target.iter()) {
+            let sum = self.weighted(t).fold(T::zero(), |sum, t| sum + t);
+            let mean = dy_dot.iter().zip(y_dot).fold(T::zero(), |sum, (p, y_dot)| sum + *p * *y_dot);
+            for (dy_dot, y_dot) in dy_dot.iter_mut().zip(y_dot) {
+                *dy_dot *= sum * (*y_dot - mean);
+            }
+        }
+        Ok(())
+    }
+
     fn link(&self, y: ViewMut<'_, T>) {
         if y.rows() > 0 {
             softmax_columns(y);
@@ -225,6 +239,12 @@ impl<T: Real> Loss<T> for SigmoidCrossEntropy {
         T::vectorize(SigmoidSlopes(self, p));
     }
 
+    /// w((1−t) + p·t)·σ′(y)·ẏ/d.
+    fn curvatures(&self, p: Curvatures<'_, T>) -> Result<()> {
+        T::vectorize(SigmoidCurvatures(self, p));
+        Ok(())
+    }
+
     fn link(&self, mut y: ViewMut<'_, T>) {
         Activation::Sigmoid.apply(y.as_mut_slice());
     }
@@ -273,7 +293,24 @@ impl<T: Real> Pass for SigmoidSlopes<'_, T> {
         for ((dy, y), t) in p.dy.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
             for (j, ((dy, y), t)) in dy.iter_mut().zip(y).zip(t).enumerate() {
                 let (yes, no) = loss.weighted(j, *t);
-                *dy = share * (no * sigmoid::<T, FMA>(*y) - yes * sigmoid::<T, FMA>(-*y));
+                *dy = share * (no * sigmoid::<T, FMA>(*y).0 - yes * sigmoid::<T, FMA>(-*y).0);
+            }
+        }
+    }
+}
+
+struct SigmoidCurvatures<'a, T>(&'a SigmoidCrossEntropy, Curvatures<'a, T>);
+
+impl<T: Real> Pass for SigmoidCurvatures<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self(loss, mut p) = self;
+        let share: T = share(p.y.rows());
+        for ((dy_dot, y_dot), (y, t)) in p.dy_dot.iter_mut().zip(p.y_dot.iter()).zip(p.y.iter().zip(p.target.iter())) {
+            for (j, ((dy_dot, y_dot), (y, t))) in dy_dot.iter_mut().zip(y_dot).zip(y.iter().zip(t)).enumerate() {
+                let (yes, no) = loss.weighted(j, *t);
+                *dy_dot = share * (yes + no) * sigmoid::<T, FMA>(*y).1 * *y_dot;
             }
         }
     }
@@ -325,6 +362,15 @@ macro_rules! on_probabilities {
                 for ((dy, y), t) in p.dy.as_mut_slice().iter_mut().zip(p.y.as_slice()).zip(p.target.as_slice()) {
                     *dy = times(*t, -T::one() / *y);
                 }
+            }
+
+            /// t·ẏ/y².
+            fn curvatures(&self, mut p: Curvatures<'_, T>) -> Result<()> {
+                let pairs = p.y.as_slice().iter().zip(p.target.as_slice());
+                for ((dy_dot, y_dot), (y, t)) in p.dy_dot.as_mut_slice().iter_mut().zip(p.y_dot.as_slice()).zip(pairs) {
+                    *dy_dot = times(*t, T::one() / *y / *y) * *y_dot;
+                }
+                Ok(())
             }
 
             fn accepts(&self, range: OutputRange) -> bool {
@@ -382,6 +428,12 @@ impl<T: Real> Loss<T> for Hinge {
                 *dy = margin;
             }
         }
+    }
+
+    /// 0: the loss is made of straight lines.
+    fn curvatures(&self, mut p: Curvatures<'_, T>) -> Result<()> {
+        p.dy_dot.as_mut_slice().fill(T::zero());
+        Ok(())
     }
 
     fn check_targets(&self, target: View<'_, T>) -> Result<()> {

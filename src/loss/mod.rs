@@ -47,10 +47,24 @@ pub struct Slopes<'a, T> {
     pub dy: ViewMut<'a, T>,
 }
 
+/// What [`Loss::curvatures`] works on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Curvatures<'a, T> {
+    /// The network's outputs, outputs × batch.
+    pub y: View<'a, T>,
+    /// What they should be, of the same shape.
+    pub target: View<'a, T>,
+    /// The direction ẏ, of the same shape.
+    pub y_dot: View<'a, T>,
+    /// ∂²Cᵢ/∂y²·ẏ of each sample, to be overwritten; of the same shape.
+    pub dy_dot: ViewMut<'a, T>,
+}
+
 /// A loss: the cost Cᵢ of one sample, its derivative, and whether a batch costs the average or the sum.
 ///
-/// A loss of another crate implements [`name`](Loss::name), [`costs`](Loss::costs) and [`slopes`](Loss::slopes);
-/// [`check::loss`](crate::check::loss) tests its derivative. Targets always have the shape of the outputs; they are
+/// A loss of another crate implements [`name`](Loss::name), [`costs`](Loss::costs) and [`slopes`](Loss::slopes), and
+/// [`curvatures`](Loss::curvatures) for products with the Hessian; [`check::loss`](crate::check::loss) tests its derivative. Targets always have the shape of the outputs; they are
 /// never broadcast.
 ///
 /// | loss | cost of a sample | of a batch | outputs |
@@ -77,6 +91,16 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
 
     /// Writes ∂Cᵢ/∂y of each sample, without the 1/n of an average over the batch.
     fn slopes(&self, p: Slopes<'_, T>);
+
+    /// Writes ∂²Cᵢ/∂y²·ẏ, the product of each sample's Hessian with a direction, without the 1/n of an average over the batch;
+    /// where the slope jumps, as of Hinge at the margin, 0. Products with the Hessian of a network need it, training does not.
+    ///
+    /// # Errors
+    /// When the loss has none: as long as this method is not written, always.
+    fn curvatures(&self, p: Curvatures<'_, T>) -> Result<()> {
+        let _ = p;
+        Err(Error::new(ErrorKind::Incompatible, self.name(), "a loss with Loss::curvatures", "none"))
+    }
 
     /// Whether a batch costs the average or the sum of its samples.
     fn reduction(&self) -> Reduction {

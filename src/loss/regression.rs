@@ -1,6 +1,6 @@
 //! Losses on the difference r = y − t of output and target.
 
-use super::{Costs, Loss, Reduction, Slopes, share};
+use super::{Costs, Curvatures, Loss, Reduction, Slopes, share};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
 use crate::real::{Real, magnitude, tanh};
@@ -9,6 +9,8 @@ use crate::real::{Real, magnitude, tanh};
 trait Residual<T: Real> {
     fn cost(&self, r: T) -> T;
     fn slope<const FMA: bool>(&self, r: T) -> T;
+    /// The second derivative; at a jump of the slope 0.
+    fn curvature<const FMA: bool>(&self, r: T) -> T;
 }
 
 /// What a sample's sum over its outputs is multiplied by.
@@ -47,8 +49,22 @@ impl<T: Real, F: Residual<T>> Pass for WriteSlopes<'_, T, F> {
     }
 }
 
+struct WriteCurvatures<'a, T, F>(&'a F, T, Curvatures<'a, T>);
+
+impl<T: Real, F: Residual<T>> Pass for WriteCurvatures<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self(f, factor, mut p) = self;
+        let pairs = p.y.as_slice().iter().zip(p.target.as_slice());
+        for ((dy_dot, y_dot), (y, t)) in p.dy_dot.as_mut_slice().iter_mut().zip(p.y_dot.as_slice()).zip(pairs) {
+            *dy_dot = factor * f.curvature::<FMA>(*y - *t) * *y_dot;
+        }
+    }
+}
+
 macro_rules! residual_loss {
-    ($name:ident, $reduction:expr, $over:expr, $self_:ident, $r:ident, cost: $cost:expr, slope: $slope:expr $(, check: $check:expr)?) => {
+    ($name:ident, $reduction:expr, $over:expr, $self_:ident, $r:ident, cost: $cost:expr, slope: $slope:expr, curvature: $curvature:expr $(, check: $check:expr)?) => {
         impl<T: Real> Residual<T> for $name {
             #[inline(always)]
             fn cost(&$self_, $r: T) -> T {
@@ -57,6 +73,11 @@ macro_rules! residual_loss {
             #[inline(always)]
             fn slope<const FMA: bool>(&$self_, $r: T) -> T {
                 $slope
+            }
+            #[inline(always)]
+            #[allow(unused_variables)]
+            fn curvature<const FMA: bool>(&$self_, $r: T) -> T {
+                $curvature
             }
         }
 
@@ -69,6 +90,10 @@ macro_rules! residual_loss {
             }
             fn slopes(&self, p: Slopes<'_, T>) {
                 T::vectorize(WriteSlopes(self, $over.factor(p.y.rows()), p));
+            }
+            fn curvatures(&self, p: Curvatures<'_, T>) -> Result<()> {
+                T::vectorize(WriteCurvatures(self, $over.factor(p.y.rows()), p));
+                Ok(())
             }
             fn reduction(&self) -> Reduction {
                 $reduction
@@ -92,7 +117,7 @@ macro_rules! residual_loss {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SumSquaredError;
-residual_loss!(SumSquaredError, Reduction::Sum, Over::Sum, self, r, cost: T::of(0.5) * r * r, slope: r);
+residual_loss!(SumSquaredError, Reduction::Sum, Over::Sum, self, r, cost: T::of(0.5) * r * r, slope: r, curvature: T::one());
 
 /// C = 1/(2n) Σₓ ‖t(x) − y(x)‖²: half the squared distance, summed over the outputs, averaged over the n samples
 /// (Nielsen 2015, equation 6).
@@ -107,7 +132,7 @@ residual_loss!(SumSquaredError, Reduction::Sum, Over::Sum, self, r, cost: T::of(
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QuadraticCost;
-residual_loss!(QuadraticCost, Reduction::Mean, Over::Sum, self, r, cost: T::of(0.5) * r * r, slope: r);
+residual_loss!(QuadraticCost, Reduction::Mean, Over::Sum, self, r, cost: T::of(0.5) * r * r, slope: r, curvature: T::one());
 
 /// The mean squared error 1/(nd) Σ (y−t)², averaged over n samples and d outputs: PyTorch's `MSELoss` and
 /// scikit-learn's `mean_squared_error`.
@@ -122,7 +147,7 @@ residual_loss!(QuadraticCost, Reduction::Mean, Over::Sum, self, r, cost: T::of(0
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MeanSquaredError;
-residual_loss!(MeanSquaredError, Reduction::Mean, Over::Mean, self, r, cost: r * r, slope: r + r);
+residual_loss!(MeanSquaredError, Reduction::Mean, Over::Mean, self, r, cost: r * r, slope: r + r, curvature: T::of(2.0));
 
 /// The mean absolute error 1/(nd) Σ |y−t|, averaged over samples and outputs.
 ///
@@ -139,7 +164,7 @@ pub struct MeanAbsoluteError;
 residual_loss!(MeanAbsoluteError, Reduction::Mean, Over::Mean, self, r, cost: magnitude(r), slope: {
     let sign = if r > T::zero() { T::one() } else { r };
     if r < T::zero() { -T::one() } else { sign }
-});
+}, curvature: T::zero());
 
 /// Huber's loss: ½r² for |r| ≤ δ and δ(|r| − ½δ) beyond, r = y − t, averaged over samples and outputs (Huber 1964;
 /// PyTorch's `HuberLoss`).
@@ -174,6 +199,7 @@ slope: {
     let upper = if r > delta { delta } else { r };
     if r < -delta { -delta } else { upper }
 },
+curvature: if magnitude(r) > T::of(self.delta) { T::zero() } else { T::one() },
 check: {
     if T::of(self.delta) > T::zero() && T::of(self.delta).is_finite() { Ok(()) } else { Err(Error::new(ErrorKind::Value, "Huber", "a finite δ above 0", self.delta)) }
 });
@@ -201,4 +227,5 @@ residual_loss!(LogCosh, Reduction::Mean, Over::Mean, self, r,
             a + (-(a + a)).exp().ln_1p() - T::ln_2()
         }
     },
-    slope: tanh::<T, FMA>(r));
+    slope: tanh::<T, FMA>(r).0,
+    curvature: tanh::<T, FMA>(r).1);

@@ -37,7 +37,7 @@ pub struct DenseBackward<'a, T> {
     pub(crate) outputs: usize,
     pub(crate) inputs: usize,
     pub(crate) samples: usize,
-    /// Outputs × samples.
+    /// Outputs × samples; may be empty where φ is linear.
     pub(crate) a: &'a [T],
     /// φ′(z) where φ keeps it, else empty.
     pub(crate) slopes: &'a [T],
@@ -77,7 +77,7 @@ impl<T: Real> Divide for DenseForward<'_, T> {
 
 impl<T: Real> Divide for DenseBackward<'_, T> {
     fn divide(self, at: usize) -> (Self, Self) {
-        let (a, a_rest) = self.a.split_at(at * self.outputs);
+        let (a, a_rest) = self.a.split_at(if self.a.is_empty() { 0 } else { at * self.outputs });
         let (slopes, slopes_rest) = self.slopes.split_at(if self.slopes.is_empty() { 0 } else { at * self.outputs });
         let (delta, delta_rest) = self.delta.split_at_mut(at * self.outputs);
         let (dx, dx_rest) = self.dx.split_at_mut(if self.dx.is_empty() { 0 } else { at * self.inputs });

@@ -1,4 +1,4 @@
-//! The formulas: value and derivative of each activation, right over the whole line.
+//! The formulas: value and two derivatives of each activation, right over the whole line.
 //!
 //! Written once for every scalar type; for `f32` and `f64` the loops at the end compile to vector code.
 //! Each formula is the textbook one, arranged so that nothing cancels or overflows, ±∞ give the limits, and NaN passes.
@@ -8,9 +8,12 @@ use super::{Real, is_nan, magnitude};
 use crate::activation::{Activation, Breakpoints};
 use crate::kernel::Pass;
 
-/// φ and φ′ at z.
+/// φ and its derivatives at z.
 trait Formula<T>: Copy {
+    /// φ and φ′.
     fn both<const FMA: bool>(self, z: T) -> (T, T);
+    /// φ″; at a kink of φ or φ′ that of the branch to which the kink belongs.
+    fn second<const FMA: bool>(self, z: T) -> T;
 }
 
 /// `value` unless z is NaN: comparisons are false on NaN and would turn it into a number. By arithmetic, as in [`ramp`].
@@ -49,6 +52,15 @@ fn logistic<T: Real, const FMA: bool>(z: T) -> (T, T) {
     (if z < T::zero() { lower } else { upper }, lower * upper)
 }
 
+/// (σ′(z), tanh ½z), of which σ″ is minus the product. With e = e^(−|z|): tanh ½|z| = (1−e)/(1+e).
+#[inline(always)]
+fn logistic_slope<T: Real, const FMA: bool>(z: T) -> (T, T) {
+    let (e, m) = (-magnitude(z)).exp_and_m1_kernel::<FMA>();
+    let r = T::one() / (T::one() + e);
+    let t = m * r;
+    (e * r * r, if z < T::zero() { t } else { -t })
+}
+
 /// `bottom` up to the kink at `low`, `middle` with its slope, `top` from the kink at `high` on; `middle` of NaN is NaN.
 #[inline(always)]
 fn ramp<T: Real>(z: T, low: f64, high: f64, bottom: f64, top: f64, middle: T, slope: T) -> (T, T) {
@@ -65,36 +77,44 @@ fn ramp<T: Real>(z: T, low: f64, high: f64, bottom: f64, top: f64, middle: T, sl
 }
 
 macro_rules! formulas {
-    ($($(#[$doc:meta])* $name:ident $({ $field:ident })? |$z:ident, $zero:ident, $one:ident| $body:block)*) => {$(
-        formulas!(@one $(#[$doc])* $name $($field)? |$z, $zero, $one| $body);
+    ($($(#[$doc:meta])* $name:ident $({ $field:ident })? |$z:ident, $zero:ident, $one:ident| $body:block $(, $second:block)?)*) => {$(
+        formulas!(@one $(#[$doc])* $name $($field)? |$z, $zero, $one| $body [$($second)?]);
     )*};
-    (@one $(#[$doc:meta])* $name:ident |$z:ident, $zero:ident, $one:ident| $body:block) => {
+    (@one $(#[$doc:meta])* $name:ident |$z:ident, $zero:ident, $one:ident| $body:block [$($second:block)?]) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
         struct $name;
         impl<T: Real> Formula<T> for $name {
-            #[inline(always)]
-            #[allow(unused_variables)]
-            fn both<const FMA: bool>(self, $z: T) -> (T, T) {
-                let ($zero, $one) = (T::zero(), T::one());
-                $body
-            }
+            formulas!(@functions [] |$z, $zero, $one| $body [$($second)?]);
         }
     };
-    (@one $(#[$doc:meta])* $name:ident $field:ident |$z:ident, $zero:ident, $one:ident| $body:block) => {
+    (@one $(#[$doc:meta])* $name:ident $field:ident |$z:ident, $zero:ident, $one:ident| $body:block [$($second:block)?]) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
         struct $name<T> { $field: T }
         impl<T: Real> Formula<T> for $name<T> {
-            #[inline(always)]
-            #[allow(unused_variables)]
-            fn both<const FMA: bool>(self, $z: T) -> (T, T) {
-                let $field = self.$field;
-                let ($zero, $one) = (T::zero(), T::one());
-                $body
-            }
+            formulas!(@functions [$field] |$z, $zero, $one| $body [$($second)?]);
         }
     };
+    (@functions [$($field:ident)?] |$z:ident, $zero:ident, $one:ident| $body:block [$($second:block)?]) => {
+        #[inline(always)]
+        #[allow(unused_variables)]
+        fn both<const FMA: bool>(self, $z: T) -> (T, T) {
+            $(let $field = self.$field;)?
+            let ($zero, $one) = (T::zero(), T::one());
+            $body
+        }
+        #[inline(always)]
+        #[allow(unused_variables)]
+        fn second<const FMA: bool>(self, $z: T) -> T {
+            $(let $field = self.$field;)?
+            let ($zero, $one) = (T::zero(), T::one());
+            formulas!(@second $z $zero [$($second)?])
+        }
+    };
+    // A piecewise-linear function.
+    (@second $z:ident $zero:ident []) => { unless_nan($z, $zero) };
+    (@second $z:ident $zero:ident [$second:block]) => { $second };
 }
 
 formulas! {
@@ -110,14 +130,20 @@ formulas! {
         (unless_nan(z, value), unless_nan(z, zero))
     }
     PiecewiseLinear |z, zero, one| { ramp(z, -0.5, 0.5, 0.0, 1.0, z + T::of(0.5), one) }
-    Sigmoid |z, zero, one| { logistic::<T, FMA>(z) }
-    /// With m = e^(−2|z|) − 1 and e = m + 1: tanh |z| = −m/(2+m), tanh′ z = 4e/(1+e)².
+    Sigmoid |z, zero, one| { logistic::<T, FMA>(z) }, {
+        let (slope, t) = logistic_slope::<T, FMA>(z);
+        -(slope * t)
+    }
+    /// With m = e^(−2|z|) − 1 and e = m + 1: tanh |z| = −m/(2+m), tanh′ z = 4e/(1+e)², tanh″ = −2·tanh·tanh′.
     Tanh |z, zero, one| {
         let two = T::of(2.0);
         let (e, m) = (-(two * magnitude(z))).exp_and_m1_kernel::<FMA>();
         let t = -m / (two + m);
         let r = two / (one + e);
         (if z < zero { -t } else { t }, e * r * r)
+    }, {
+        let (t, slope) = Tanh.both::<FMA>(z);
+        -(T::of(2.0) * t * slope)
     }
     Relu |z, zero, one| { (if z <= zero { zero } else { z }, unless_nan(z, if z <= zero { zero } else { one })) }
     LeakyRelu { slope } |z, zero, one| {
@@ -129,32 +155,51 @@ formulas! {
     Elu { alpha } |z, zero, one| {
         let (e, m) = (if z > zero { zero } else { z }).exp_and_m1_kernel::<FMA>();
         (if z > zero { z } else { alpha * m }, if z > zero { one } else { alpha * e })
+    }, {
+        let e = alpha * (if z > zero { zero } else { z }).exp_and_m1_kernel::<FMA>().0;
+        if z > zero { zero } else { e }
     }
     /// λ·(z or α(eᶻ−1)) with the constants of Klambauer et al. (2017).
     Selu |z, zero, one| {
         let scale = T::of(1.050_700_987_355_480_5);
         let (value, derivative) = Elu { alpha: T::of(1.673_263_242_354_377_2) }.both::<FMA>(z);
         (scale * value, scale * derivative)
+    }, {
+        T::of(1.050_700_987_355_480_5) * Elu { alpha: T::of(1.673_263_242_354_377_2) }.second::<FMA>(z)
     }
-    /// z·Φ(z) with Φ(z) = erfc(−z/√2)/2; the derivative is Φ(z) + z·e^(−z²/2)/√(2π).
+    /// z·Φ(z) with Φ(z) = erfc(−z/√2)/2; the derivative is Φ(z) + z·e^(−z²/2)/√(2π), the second (2 − z²)·e^(−z²/2)/√(2π).
     Gelu |z, zero, one| {
         let near = bounded(z);
         let (cumulative, density) = near.normal_kernel::<FMA>();
         (if z > near { z } else { near * cumulative }, cumulative + near * density)
+    }, {
+        let near = bounded(z);
+        (T::of(2.0) - near * near) * near.normal_kernel::<FMA>().1
     }
-    /// ½z(1 + tanh u) = z·σ(2u), 2u = √(8/π)(z + 0.044715 z³).
+    /// ½z(1 + tanh u) = z·σ(v), v = 2u = √(8/π)(z + 0.044715 z³); the second derivative is σ′(v)·(2v′ + z·v″ − z·tanh(½v)·v′²).
     GeluTanh |z, zero, one| {
         let (scale, cubic) = (T::of(1.595_769_121_605_730_8), T::of(0.044_715));
         let near = bounded(z);
         let square = near * near;
         let (s, ds) = logistic::<T, FMA>(scale * near * (one + cubic * square));
         (if z > near { z } else { near * s }, s + near * ds * scale * (one + T::of(3.0) * cubic * square))
+    }, {
+        let (scale, cubic) = (T::of(1.595_769_121_605_730_8), T::of(0.044_715));
+        let near = bounded(z);
+        let square = near * near;
+        let (slope, t) = logistic_slope::<T, FMA>(scale * near * (one + cubic * square));
+        let inner = scale * (one + T::of(3.0) * cubic * square);
+        slope * (inner + inner + T::of(6.0) * scale * cubic * square - near * t * inner * inner)
     }
-    /// z·σ(z); the derivative is σ(z) + z·σ′(z).
+    /// z·σ(z); the derivative is σ(z) + z·σ′(z), the second σ′(z)·(2 − z·tanh ½z).
     Silu |z, zero, one| {
         let near = bounded(z);
         let (s, ds) = logistic::<T, FMA>(near);
         (if z > near { z } else { near * s }, s + near * ds)
+    }, {
+        let near = bounded(z);
+        let (slope, t) = logistic_slope::<T, FMA>(near);
+        slope * (T::of(2.0) - near * t)
     }
     /// z·tanh(ln(1 + eᶻ)) by e = e^(−|z|): tanh is (1+2e)/(1+2e+2e²) above 0 and (e²+2e)/(e²+2e+2) below.
     Mish |z, zero, one| {
@@ -167,13 +212,26 @@ formulas! {
         let (w, r) = (top / bottom, two / bottom);
         let slope = r * r * e * (one + e) * (if above { e } else { one });
         (if z > near { z } else { near * w }, w + near * slope)
+    }, {
+        // With w = tanh(ln(1 + eᶻ)): 2w′ + z·w″, w″ = w′·(σ(−z) − 2w·σ(z)).
+        let two = T::of(2.0);
+        let near = bounded(z);
+        let e = (-magnitude(near)).exp_kernel::<FMA>();
+        let above = near >= zero;
+        let top = if above { one + two * e } else { e * (e + two) };
+        let bottom = if above { top + two * e * e } else { top + two };
+        let (w, r) = (top / bottom, two / bottom);
+        let slope = r * r * e * (one + e) * (if above { e } else { one });
+        let upper = one / (one + e);
+        let (s, rest) = if above { (upper, e * upper) } else { (e * upper, upper) };
+        slope * (two + near * (rest - two * w * s))
     }
     /// ln(1 + eᶻ) = max(z, 0) + ln(1 + e^(−|z|)).
     Softplus |z, zero, one| {
         let above = if z < zero { zero } else { z };
         let e = (-magnitude(z)).exp_kernel::<FMA>();
         (above + e.ln_1p_kernel::<FMA>(), logistic::<T, FMA>(z).0)
-    }
+    }, { logistic::<T, FMA>(z).1 }
     /// z/(1 + |z|); far out by 1/(1 + 1/|z|), which is right at ±∞.
     Softsign |z, zero, one| {
         let a = magnitude(z);
@@ -181,6 +239,10 @@ formulas! {
         let far = one / (one + one / a);
         let value = if z < zero { -far } else { far };
         (if a > one { value } else { z * r }, r * r)
+    }, {
+        let r = one / (one + magnitude(z));
+        let cube = T::of(2.0) * r * r * r;
+        if z < zero { cube } else { -cube }
     }
     HardSigmoid |z, zero, one| {
         let sixth = T::of(1.0 / 6.0);
@@ -195,6 +257,10 @@ formulas! {
         let near = if near > three { three } else { near };
         let slope = if near <= -three { zero } else { (z + z + three) * sixth };
         (if z >= three { z } else { value }, if near >= three { one } else { slope })
+    }, {
+        let three = T::of(3.0);
+        let inside = if z <= -three { zero } else { T::of(1.0 / 3.0) };
+        unless_nan(z, if z >= three { zero } else { inside })
     }
 }
 
@@ -208,6 +274,11 @@ impl<T: Real> Formula<T> for &Breakpoints {
         let (x, y, slope) = (T::of(x), T::of(y), T::of(slope));
         // A slope of 0 times ∞ is no number, but the function is constant there.
         (if slope == T::zero() { y } else { y + slope * (z - x) }, slope)
+    }
+
+    #[inline(always)]
+    fn second<const FMA: bool>(self, z: T) -> T {
+        unless_nan(z, T::zero())
     }
 }
 
@@ -261,6 +332,21 @@ impl<T: Real> Pass for Activate<'_, T> {
     }
 }
 
+/// z ← φ″(z), of an activation that is no surrogate.
+pub(crate) struct Bend<'a, T> {
+    pub(crate) activation: &'a Activation,
+    pub(crate) z: &'a mut [T],
+}
+
+impl<T: Real> Pass for Bend<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self { activation, z } = self;
+        with_formula!(activation, Seconds(z));
+    }
+}
+
 /// [`Activate`] of any activation by `activate`, which takes no surrogates.
 #[inline(always)]
 pub(crate) fn resolve<T: Real>(activation: &Activation, z: &mut [T], d: &mut [T], activate: impl Fn(&Activation, &mut [T], &mut [T])) {
@@ -307,16 +393,16 @@ impl<T: Real> Pass for Chain<'_, T> {
     }
 }
 
-/// tanh z, for loops of other files.
+/// tanh z and tanh′ z, for loops of other files.
 #[inline(always)]
-pub(crate) fn tanh<T: Real, const FMA: bool>(z: T) -> T {
-    Tanh.both::<FMA>(z).0
+pub(crate) fn tanh<T: Real, const FMA: bool>(z: T) -> (T, T) {
+    Tanh.both::<FMA>(z)
 }
 
-/// σ(z), likewise.
+/// σ(z) and σ′(z), likewise.
 #[inline(always)]
-pub(crate) fn sigmoid<T: Real, const FMA: bool>(z: T) -> T {
-    Sigmoid.both::<FMA>(z).0
+pub(crate) fn sigmoid<T: Real, const FMA: bool>(z: T) -> (T, T) {
+    Sigmoid.both::<FMA>(z)
 }
 
 /// ln(1 + eᶻ), likewise.
@@ -335,15 +421,32 @@ impl<T: Real, F: Formula<T>> Pass for Values<'_, T, F> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let (chunks, rest) = self.1.as_chunks_mut::<LANES>();
-        let mut last = padded(rest);
-        for chunk in chunks.iter_mut().chain(last.as_mut()) {
-            for z in chunk {
-                *z = self.0.both::<FMA>(*z).0;
-            }
-        }
-        unpad(&last, rest);
+        each(self.1, |z| self.0.both::<FMA>(z).0);
     }
+}
+
+/// z ← φ″(z).
+struct Seconds<'a, T, F>(F, &'a mut [T]);
+
+impl<T: Real, F: Formula<T>> Pass for Seconds<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        each(self.1, |z| self.0.second::<FMA>(z));
+    }
+}
+
+/// z ← f(z).
+#[inline(always)]
+fn each<T: Real>(numbers: &mut [T], f: impl Fn(T) -> T) {
+    let (chunks, rest) = numbers.as_chunks_mut::<LANES>();
+    let mut last = padded(rest);
+    for chunk in chunks.iter_mut().chain(last.as_mut()) {
+        for z in chunk {
+            *z = f(*z);
+        }
+    }
+    unpad(&last, rest);
 }
 
 /// z ← φ(z), d ← φ′(z).

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::{self, Pass, math};
 use alloc::{string::ToString, vec::Vec};
 use dense::{Fused, Plain, WithPack};
-use formula::Activate;
+use formula::{Activate, Bend};
 use nalgebra::RealField;
 
 /// A real number that a network can be made of: `f32`, `f64`, or any nalgebra [`RealField`] that is `Copy`.
@@ -95,6 +95,12 @@ pub trait Real: RealField + Copy {
         Pass::run::<false>(Activate { activation, z, d });
     }
 
+    /// z ← φ″(z), of an activation that is no surrogate.
+    #[doc(hidden)]
+    fn bend(activation: &Activation, z: &mut [Self]) {
+        Pass::run::<false>(Bend { activation, z });
+    }
+
     /// The forward pass of a dense layer; `pack` is a buffer that may grow, here and below.
     #[doc(hidden)]
     fn dense_forward(pass: &mut DenseForward<'_, Self>, _pack: &mut Vec<Self>) {
@@ -166,6 +172,10 @@ macro_rules! fast {
             // Without type parameters: compiled here once, and not in every crate that uses this one.
             fn activate(activation: &Activation, z: &mut [Self], d: &mut [Self]) {
                 kernel::dispatch(kernel::level(), Activate { activation, z, d });
+            }
+
+            fn bend(activation: &Activation, z: &mut [Self]) {
+                kernel::dispatch(kernel::level(), Bend { activation, z });
             }
 
             fn dense_forward(pass: &mut DenseForward<'_, Self>, pack: &mut Vec<Self>) {

@@ -240,4 +240,5 @@ def main():
     Path(__file__).with_name("activations.tsv").write_text("\n".join(lines) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
