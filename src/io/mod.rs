@@ -2,3 +2,8 @@
 
 #[cfg(feature = "safetensors")]
 mod names;
+#[cfg(feature = "safetensors")]
+mod safetensors;
+
+#[cfg(feature = "safetensors")]
+pub use safetensors::Safetensors;

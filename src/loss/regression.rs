@@ -91,6 +91,7 @@ macro_rules! residual_loss {
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SumSquaredError;
 residual_loss!(SumSquaredError, Reduction::Sum, Over::Sum, self, r, cost: T::of(0.5) * r * r, slope: r);
 
@@ -106,6 +107,7 @@ residual_loss!(SumSquaredError, Reduction::Sum, Over::Sum, self, r, cost: T::of(
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct QuadraticCost;
 residual_loss!(QuadraticCost, Reduction::Mean, Over::Sum, self, r, cost: T::of(0.5) * r * r, slope: r);
 
@@ -121,6 +123,7 @@ residual_loss!(QuadraticCost, Reduction::Mean, Over::Sum, self, r, cost: T::of(0
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MeanSquaredError;
 residual_loss!(MeanSquaredError, Reduction::Mean, Over::Mean, self, r, cost: r * r, slope: r + r);
 
@@ -135,6 +138,7 @@ residual_loss!(MeanSquaredError, Reduction::Mean, Over::Mean, self, r, cost: r *
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MeanAbsoluteError;
 residual_loss!(MeanAbsoluteError, Reduction::Mean, Over::Mean, self, r, cost: magnitude(r), slope: {
     let sign = if r > T::zero() { T::one() } else { r };
@@ -153,6 +157,7 @@ residual_loss!(MeanAbsoluteError, Reduction::Mean, Over::Mean, self, r, cost: ma
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Huber {
     delta: f64,
 }
@@ -189,6 +194,7 @@ check: {
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LogCosh;
 residual_loss!(LogCosh, Reduction::Mean, Over::Mean, self, r,
     cost: {
