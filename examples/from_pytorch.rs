@@ -16,7 +16,7 @@ use std::path::Path;
 const PRINTED: [[f32; 10]; 3] = [
     [-1.633727, -0.499178, -0.402142, -0.293824, -0.897993, 0.338223, -3.012283, 2.965724, 1.409953, 0.799792],
     [-2.114337, -0.630215, -0.667783, -0.338158, -1.071536, 0.752183, -3.392833, 3.657615, 1.404697, 0.954833],
-    [-2.928743, 1.064138, 0.745196, 0.695178, -2.050832, 1.528754, -3.702120, 1.764471, 1.568902, 0.786128],
+    [-2.928743, 1.064138, 0.745196, 0.695178, -2.050832, 1.528754, -3.70212, 1.764471, 1.568902, 0.786128],
 ];
 
 fn main() -> Result<(), Box<dyn error::Error>> {
@@ -40,10 +40,10 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     for (printed, here) in PRINTED.iter().zip(scores.column_iter()) {
         let (best, score) = here.argmax();
         println!("{best:>5}   {:>16.6}   {score:>8.6}", printed[best]);
-        worst = printed.iter().zip(&here).fold(worst, |worst, (a, b)| worst.max((a - b).abs()));
+        worst = printed.iter().zip(&here).fold(worst, |worst, (a, b)| if (a - b).abs() <= worst { worst } else { (a - b).abs() });
     }
     println!("\nlargest difference of the thirty scores: {worst:.0e}");
-    if !(worst < 1e-5) {
+    if worst.is_nan() || worst > 1e-5 {
         return Err("PyTorch computes something else".into());
     }
     let accuracy = |model: &Model<f32>| metrics::accuracy((&model.predict(test.inputs())?).into(), (&test).into());

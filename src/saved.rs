@@ -43,6 +43,6 @@ impl<'de, T: Real> Deserialize<'de> for Sequential<T> {
 
 /// A layer that is not of this crate.
 pub(crate) fn unknown(index: usize, name: &str) -> Error {
-    let expected = "a layer of this crate, or a model file and a registry that knows the layer (Safetensors::layer)";
+    let expected = "a layer of this crate, or in a model file one that Safetensors::layer makes known";
     Error::new(ErrorKind::Incompatible, place(index, name), expected, name)
 }

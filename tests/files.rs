@@ -304,7 +304,10 @@ fn state_dicts_of_pytorch_are_read() -> Result<()> {
     let before = net.clone();
     let error = net.load_params(golden("pytorch/mlp_f64.safetensors")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Incompatible);
-    assert!(error.to_string().ends_with("tensor 0.bias: expected numbers that f32 holds (a network of f64 takes them all), got F64"), "{error}");
+    assert!(
+        error.to_string().ends_with("tensor 0.bias: expected numbers that f32 holds (a network of f64 takes them all), got F64"),
+        "{error}"
+    );
     let error = net.load_params(golden("pytorch/norms_f32.safetensors")).unwrap_err();
     assert!(error.to_string().contains("tensor 0.bias: expected one of shape [5], got none; there are 0.weight 1.bias"), "{error}");
     let error = Model::<f32>::load(golden("pytorch/mlp_f32.safetensors")).unwrap_err();
@@ -364,7 +367,9 @@ fn hostile_headers_are_refused() -> Result<()> {
         assert!(error.to_string().starts_with("safetensors: "), "{error}");
     };
     // 2⁴⁰ × 2⁴⁰, and sizes whose product, sum or number of bits overflows.
-    let tensor = |shape: &str, from: &str, to: &str| format!(r#"{{"0.weight":{{"dtype":"F32","shape":[{shape}],"data_offsets":[{from},{to}]}},{BIAS}}}"#);
+    let tensor = |shape: &str, from: &str, to: &str| {
+        format!(r#"{{"0.weight":{{"dtype":"F32","shape":[{shape}],"data_offsets":[{from},{to}]}},{BIAS}}}"#)
+    };
     check(&tensor("1099511627776,1099511627776", "0", "8"), 12, "tensors one after the other");
     check(&tensor("1099511627776,1099511627776", "0", "4835703278458516698824704"), 12, "as JSON");
     check(&tensor("1099511627776,2", "0", "8796093022208"), 12, "tensors one after the other");
@@ -379,7 +384,13 @@ fn hostile_headers_are_refused() -> Result<()> {
     check(&tensor("2,1", "0", "8"), 12, "tensor 0.weight: expected shape [1, 2], got [2, 1]");
     check(&tensor("2", "0", "8"), 12, "expected shape [1, 2], got [2]");
     let huge = (0..8)
-        .map(|i| format!(r#""{i}":{{"dtype":"U8","shape":[2305843009213693951],"data_offsets":[{},{}]}}"#, i * 2305843009213693951_u64, (i + 1) * 2305843009213693951))
+        .map(|i| {
+            format!(
+                r#""{i}":{{"dtype":"U8","shape":[2305843009213693951],"data_offsets":[{},{}]}}"#,
+                i * 2305843009213693951_u64,
+                (i + 1) * 2305843009213693951
+            )
+        })
         .collect::<Vec<_>>()
         .join(",");
     check(&format!("{{{huge}}}"), 12, "expected tensors of 12 bytes, as in the file"); // together 2⁶⁴ − 8
@@ -395,15 +406,29 @@ fn hostile_headers_are_refused() -> Result<()> {
     check(&format!(r#"{{"__metadata__":{{}},{WEIGHT},{BIAS},"__metadata__":{{}}}}"#), 12, "\"__metadata__\" is there twice");
     check(&format!(r#"{{"__metadata__":{{"a":"1","a":"2"}},{WEIGHT},{BIAS}}}"#), 12, "\"a\" is there twice");
     check(&format!(r#"{{"__metadata__":{{"a":1}},{WEIGHT},{BIAS}}}"#), 12, "as JSON");
-    check(&format!(r#"{{"__metadata__":{{"chainrule.version":"2"}},{WEIGHT},{BIAS}}}"#), 12, "expected version 1, the only one so far, got \"2\"");
-    let typed = |dtype: &str, shape: &str, bytes: usize| format!(r#"{{{WEIGHT},"0.bias":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[8,{bytes}]}}}}"#);
+    check(
+        &format!(r#"{{"__metadata__":{{"chainrule.version":"2"}},{WEIGHT},{BIAS}}}"#),
+        12,
+        "expected version 1, the only one so far, got \"2\"",
+    );
+    let typed = |dtype: &str, shape: &str, bytes: usize| {
+        format!(r#"{{{WEIGHT},"0.bias":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[8,{bytes}]}}}}"#)
+    };
     check(&typed("I32", "[1]", 12), 12, "tensor 0.bias: expected numbers that f32 holds, got I32");
     check(&typed("F8_E4M3", "[1]", 9), 9, "expected numbers that f32 holds, got F8_E4M3");
     check(&typed("F64", "[1]", 16), 16, "a network of f64 takes them all");
     check(&typed("F128", "[1]", 24), 24, "as JSON");
-    check(&format!(r#"{{{WEIGHT},{BIAS},"1.weight":{{"dtype":"F32","shape":[1,1],"data_offsets":[12,16]}}}}"#), 16, "tensor 1.weight: expected none");
+    check(
+        &format!(r#"{{{WEIGHT},{BIAS},"1.weight":{{"dtype":"F32","shape":[1,1],"data_offsets":[12,16]}}}}"#),
+        16,
+        "tensor 1.weight: expected none",
+    );
     // PyTorch's count of batches belongs to a batch norm.
-    check(&format!(r#"{{{WEIGHT},{BIAS},"0.num_batches_tracked":{{"dtype":"I64","shape":[],"data_offsets":[12,20]}}}}"#), 20, "expected none");
+    check(
+        &format!(r#"{{{WEIGHT},{BIAS},"0.num_batches_tracked":{{"dtype":"I64","shape":[],"data_offsets":[12,20]}}}}"#),
+        20,
+        "expected none",
+    );
     check(&format!(r#"{{"0.weight":{},{BIAS}}}"#, "[".repeat(100_000)), 12, "as JSON");
     check(&format!("{}{}", r#"{"0.weight":{"x":"#.repeat(50_000), "}".repeat(100_000)), 12, "as JSON");
 
@@ -444,7 +469,7 @@ fn hostile_architectures_are_refused() -> Result<()> {
     check(&described("f32", "2", &dense("1099511627776"), none), "tensor 0.weight: expected shape [1099511627776, 2], got [1, 2]");
     check(&described("f32", "1099511627776", &dense("1099511627776"), none), "parameters that fit into memory");
     check(&described("f32", "18446744073709551615", &dense("1"), none), "parameters that fit into memory");
-    check(&described("f32", "18446744073709551615", r#"{"Softmax":null}"#, none), "tensor 0.bias: expected none");
+    check(&described("f32", "18446744073709551615", r#"{"Softmax":null}"#, none), "tensor 0.weight: expected none");
     check(&described("f32", "2", &[dense("1"), dense("1")].join(","), none), "tensor 1.bias: expected one of shape [1], got none");
     check(&described("f32", "2", r#"{"Swish":null}"#, none), "layer 0: expected a layer of this crate, or one that is made known");
     check(&described("f32", "2", r#"{"Dropout":{"p":1.0}}"#, none), "layer 0 (Dropout): expected a probability");
@@ -457,6 +482,10 @@ fn hostile_architectures_are_refused() -> Result<()> {
     check(&described("f32", "2", &dense("1"), &format!("{none},\"extra\":1")), "unknown field");
     check(&described("f32", "2", &"[".repeat(100_000), none), "chainrule.model");
     check("", "chainrule.model");
+    let model = described("f32", "2", &dense("1"), none);
+    let notes = serde_json::json!({ "chainrule.version": "1", "chainrule.model": model, "chainrule.more": "" });
+    let error = Model::<f32>::from_safetensors(&file(&format!(r#"{{"__metadata__":{notes},{WEIGHT},{BIAS}}}"#), 12)).unwrap_err();
+    assert!(error.to_string().contains("names that do not begin with chainrule., got \"chainrule.more\""), "{error}");
     let bytes = file(&format!(r#"{{"__metadata__":{{"chainrule.version":"1"}},{WEIGHT},{BIAS}}}"#), 12);
     assert_eq!(Model::<f32>::from_safetensors(&bytes).unwrap_err().kind(), ErrorKind::Parse);
     Ok(())
@@ -504,7 +533,10 @@ fn damaged_files_are_refused_or_sound() -> Result<()> {
 
 #[test]
 fn reading_takes_the_memory_of_the_parameters() -> Result<()> {
-    let net = Sequential::<f32>::builder(300).layer(Dense::new(1000, Activation::Relu)).layer(Dense::new(3, Activation::Linear)).build(&mut rng())?;
+    let net = Sequential::<f32>::builder(300)
+        .layer(Dense::new(1000, Activation::Relu))
+        .layer(Dense::new(3, Activation::Linear))
+        .build(&mut rng())?;
     let (folder, params) = (Folder::new("memory"), net.params().len() * 4);
     let path = folder.0.join("model.safetensors");
     Model::from(net.clone()).save(&path)?;
@@ -649,10 +681,8 @@ fn a_module_within_a_larger_one_has_a_prefix() -> Result<()> {
     let error = value.read(&bytes).unwrap_err();
     assert!(error.to_string().contains("tensor value.1.weight: expected one of shape [5, 3], got none"), "{error}");
     // Two modules in one dict.
-    let two = format!(
-        r#"{{"value.0.weight":{{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}},"policy.0.weight":{{"dtype":"BF16","shape":[1,2],"data_offsets":[8,12]}},
-            "policy.0.bias":{{"dtype":"F16","shape":[1],"data_offsets":[12,14]}},"value.0.bias":{{"dtype":"F32","shape":[1],"data_offsets":[14,18]}}}}"#
-    );
+    let two = r#"{"value.0.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"policy.0.weight":{"dtype":"BF16","shape":[1,2],"data_offsets":[8,12]},
+            "policy.0.bias":{"dtype":"F16","shape":[1],"data_offsets":[12,14]},"value.0.bias":{"dtype":"F32","shape":[1],"data_offsets":[14,18]}}"#;
     let mut bytes = file(&two, 0);
     bytes.extend([1.5_f32, -2.0].iter().flat_map(|x| x.to_le_bytes()));
     bytes.extend([0x3f80_u16, 0xc040, 0x3555].iter().flat_map(|x| x.to_le_bytes()));
@@ -674,7 +704,13 @@ fn half_precision_is_read_exactly() -> Result<()> {
         let (exponent, fraction) = (bits >> fraction_bits & top, f64::from(bits & ((1 << fraction_bits) - 1)) / two(fraction_bits as i32));
         let size = match exponent {
             0 => fraction * two(1 - bias),
-            e if e == top => if fraction == 0.0 { f64::INFINITY } else { f64::NAN },
+            e if e == top => {
+                if fraction == 0.0 {
+                    f64::INFINITY
+                } else {
+                    f64::NAN
+                }
+            }
             e => (1.0 + fraction) * two(e as i32 - bias),
         };
         if bits >> 15 == 0 { size } else { -size }

@@ -64,7 +64,8 @@ fn state_dicts_that_python_writes_are_read() -> Result<()> {
         if path.extension().is_some_and(|extension| extension == "safetensors") {
             // dtype-width-…-width-number
             let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-            let (parts, wide) = (name.split('-').skip(1).map(|n| n.parse().expect("a number")).collect::<Vec<usize>>(), name.starts_with("float64"));
+            let (parts, wide) =
+                (name.split('-').skip(1).map(|n| n.parse().expect("a number")).collect::<Vec<usize>>(), name.starts_with("float64"));
             let widths = &parts[..parts.len() - 1];
             if wide {
                 read_perceptron::<f64>(&path, widths, 1e-14)?;
@@ -108,7 +109,8 @@ fn everything<T: Real>(seed: u64) -> Result<Sequential<T>> {
     for name in names.split_whitespace() {
         let activation: Activation = name.parse()?;
         let width = rng.random_range(2..9);
-        builder = builder.layer(Dense::new(width, activation.clone()).init(Init::GlorotUniform)).layer(Activation::Linear).layer(activation);
+        builder =
+            builder.layer(Dense::new(width, activation.clone()).init(Init::GlorotUniform)).layer(Activation::Linear).layer(activation);
     }
     let builder = builder.layer(LayerNorm::new().eps(1e-2)).layer(AlphaDropout::new(0.2)).layer(RmsNorm::new().eps(1e-2));
     let builder = builder.layer(LayerNorm::new().without_bias().eps(1e-2)).layer(BatchNorm::new().without_scale().without_bias());

@@ -167,7 +167,8 @@ fn rules_come_back_with_their_state() {
     refused::<Sgd<f64>>(r#"{"momentum": 0.0, "dampening": 0.0}"#, "missing field `nesterov`");
     refused::<Sgd<f64>>(r#"{"momentum": 0.0, "dampening": 0.0, "nesterov": false, "lr": 1}"#, "unknown field `lr`");
     // Numbers that JSON has not.
-    let state = OptimizerState { rule: "Lion".into(), step: 1, slots: vec![vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 5e-324]] };
+    let state =
+        OptimizerState { rule: "Lion".into(), step: 1, slots: vec![vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 5e-324]] };
     assert!(json(&state).contains(r#"["NaN","inf","-inf",-0.0,5e-324]"#));
     for read in back(&state) {
         let bits = |state: &OptimizerState<f64>| state.slots[0].iter().map(|x| x.to_bits()).collect::<Vec<_>>();
@@ -285,7 +286,8 @@ fn networks<T: Real>() -> Result<()> {
         assert_eq!(read.predict(&x)?, net.predict(&x)?);
         assert_eq!(format!("{read}{:?}", read.layers()), format!("{net}{:?}", net.layers()));
     }
-    let scaled = Model::new(net.clone(), Scaler::standard(&x)?, Scaler::min_max(&DMatrix::from_fn(2, 3, |i, j| T::of((i + j * j) as f64 / 7.0)))?)?;
+    let scaled =
+        Model::new(net.clone(), Scaler::standard(&x)?, Scaler::min_max(&DMatrix::from_fn(2, 3, |i, j| T::of((i + j * j) as f64 / 7.0)))?)?;
     round(scaled.inputs().cloned());
     round(scaled.clone());
     let mut noted = Model::from(net.clone());
@@ -341,7 +343,8 @@ fn what_is_no_network_is_refused() -> Result<()> {
     let text = |scalar: &str, inputs: &str, layers: &str, params: &str| {
         format!(r#"{{"scalar": "{scalar}", "inputs": {inputs}, "layers": [{layers}], "params": [{params}]}}"#)
     };
-    let dense = |outputs: &str| format!(r#"{{"Dense": {{"outputs": {outputs}, "activation": "tanh", "bias": "Zeros", "init": "HeNormal"}}}}"#);
+    let dense =
+        |outputs: &str| format!(r#"{{"Dense": {{"outputs": {outputs}, "activation": "tanh", "bias": "Zeros", "init": "HeNormal"}}}}"#);
     serde_json::from_str::<Sequential<f64>>(&text("f64", "1", &dense("1"), "1, 2")).expect("a network");
     let is = |text: String, part: &str| refused::<Sequential<f64>>(&text, part);
     is(text("f32", "1", &dense("1"), "1, 2"), "scalars of type f64, got f32");

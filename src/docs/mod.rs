@@ -26,3 +26,6 @@ pub mod judging {}
 
 #[doc = include_str!("normalisation.md")]
 pub mod normalisation {}
+
+#[doc = include_str!("files.md")]
+pub mod files {}

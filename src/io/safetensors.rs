@@ -22,6 +22,7 @@ use alloc::{
 };
 use core::any::{Any, type_name};
 use core::fmt;
+use core::ops::Range;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -108,12 +109,15 @@ pub struct Safetensors<T: Real> {
     finite: bool,
 }
 
+/// A layer as JSON.
+type Json = serde_json::Result<Box<RawValue>>;
+
 /// A kind of layers of another crate.
 #[derive(Clone, Debug)]
 struct Kind<T> {
     name: String,
-    /// A layer of this kind as JSON; `None` of another.
-    write: fn(&dyn Layer<T>) -> Option<serde_json::Result<Box<RawValue>>>,
+    /// `None` of a layer of another kind.
+    write: fn(&dyn Layer<T>) -> Option<Json>,
     read: fn(&str) -> serde_json::Result<Arc<dyn Layer<T>>>,
 }
 
@@ -195,26 +199,18 @@ impl<T: Real> Safetensors<T> {
             8 => Dtype::F64,
             _ => return Err(no_scalar::<T>()),
         };
-        if let Some(note) = model.metadata().keys().find(|note| note.starts_with(RESERVED)) {
-            let expected = format!("names that do not begin with {RESERVED}");
-            return Err(Error::new(ErrorKind::Value, "metadata of Model", expected, format!("{note:?}")));
-        }
+        check_notes(model)?;
         let mut notes = model.metadata().clone();
         notes.insert(VERSION_NOTE.into(), VERSION.into());
         notes.insert(MODEL_NOTE.into(), self.describe(model)?);
 
-        let (mut tensors, mut data) = (Vec::new(), Vec::with_capacity(net.params().len() * T::BYTES));
-        for (name, (block, start)) in self.places(net.layers(), net.layout())? {
-            let (shape, params) = (shape(block), &net.params()[start..start + block.len()]);
-            let begin = data.len();
-            for row in 0..block.rows {
-                for number in params.iter().skip(row).step_by(block.rows) {
-                    self.check(&name, row, block, *number)?;
-                    data.extend_from_slice(&number.to_bytes()[..T::BYTES]);
-                }
-            }
-            tensors.push((name, TensorInfo { dtype, shape, data_offsets: (begin, data.len()) }));
-        }
+        let (places, mut size) = (self.places(net.layers(), net.layout())?, 0);
+        let info = |(name, (block, _)): (&String, &(&Block, usize))| {
+            let begin = size;
+            size += block.len() * T::BYTES;
+            (name.clone(), TensorInfo { dtype, shape: shape(block), data_offsets: (begin, size) })
+        };
+        let tensors = places.iter().map(info).collect();
         let mut header = serde_json::to_vec(&Header { notes, tensors }).map_err(|e| not_json("header", &e))?;
         // So that what follows is aligned.
         header.resize(header.len().next_multiple_of(8), b' ');
@@ -222,10 +218,18 @@ impl<T: Real> Safetensors<T> {
             let expected = format!("a header of at most {LARGEST_HEADER} bytes");
             return Err(Error::new(ErrorKind::Value, "metadata of Model", expected, header.len()));
         }
-        let mut bytes = Vec::with_capacity(8 + header.len() + data.len());
+        let mut bytes = Vec::with_capacity(8 + header.len() + size);
         bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
         bytes.append(&mut header);
-        bytes.append(&mut data);
+        for (name, (block, start)) in &places {
+            let params = &net.params()[*start..start + block.len()];
+            for row in rows(block) {
+                for number in params.iter().skip(row).step_by(block.rows) {
+                    self.check(name, row, block, *number)?;
+                    bytes.extend_from_slice(&number.to_bytes()[..T::BYTES]);
+                }
+            }
+        }
         Ok(bytes)
     }
 
@@ -288,7 +292,9 @@ impl<T: Real> Safetensors<T> {
         let mut net = builder.build_at_zero()?;
         self.fill(net.params_mut(), &header, &places, source)?;
         let mut model = Model::new(net, described.input_scaler, described.output_scaler)?;
-        *model.metadata_mut() = header.notes.into_iter().filter(|(note, _)| !note.starts_with(RESERVED)).collect();
+        *model.metadata_mut() = header.notes;
+        model.metadata_mut().retain(|note, _| ![VERSION_NOTE, MODEL_NOTE].contains(&note.as_str()));
+        check_notes(&model)?;
         Ok(model)
     }
 
@@ -360,7 +366,8 @@ impl<T: Real> Safetensors<T> {
             let error = |kind, expected: String, given: String| Err(Error::new(kind, format!("tensor {name}"), expected, given));
             let Some(&(block, start)) = places.get(name) else {
                 // PyTorch's batch norm counts its batches.
-                let counts = name.strip_suffix("num_batches_tracked").is_some_and(|rest| places.contains_key(&format!("{rest}running_mean")));
+                let counts =
+                    name.strip_suffix("num_batches_tracked").is_some_and(|rest| places.contains_key(&format!("{rest}running_mean")));
                 if !name.starts_with(&self.prefix) || (counts && info.dtype == Dtype::I64 && info.shape.is_empty()) {
                     return Ok(None);
                 }
@@ -390,7 +397,7 @@ impl<T: Real> Safetensors<T> {
                 continue;
             };
             let (size, params) = (info.dtype.bitsize() / 8, &mut params[start..start + block.len()]);
-            for row in 0..block.rows {
+            for row in rows(block) {
                 buffer.resize(block.cols * size, 0);
                 source.fill(&mut buffer)?;
                 for (param, bytes) in params.iter_mut().skip(row).step_by(block.rows).zip(buffer.chunks_exact(size)) {
@@ -520,6 +527,17 @@ impl<T: Real> Sequential<T> {
     }
 }
 
+/// Notes of the user must have names of the user's.
+fn check_notes<T: Real>(model: &Model<T>) -> Result<()> {
+    match model.metadata().keys().find(|note| note.starts_with(RESERVED)) {
+        Some(note) => {
+            let expected = format!("names that do not begin with {RESERVED}");
+            Err(Error::new(ErrorKind::Value, "metadata of Model", expected, format!("{note:?}")))
+        }
+        None => Ok(()),
+    }
+}
+
 /// What a model is beside its parameters and notes.
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "T: Real", deny_unknown_fields)]
@@ -534,6 +552,11 @@ struct Described<T: Real> {
 /// The shape of a block's tensor: weights are matrices, what has one column besides is a vector.
 fn shape(block: &Block) -> Vec<usize> {
     if block.role == Role::Weight || block.cols != 1 { vec![block.rows, block.cols] } else { vec![block.rows] }
+}
+
+/// The rows of a block, or none where they are empty.
+fn rows(block: &Block) -> Range<usize> {
+    0..if block.is_empty() { 0 } else { block.rows }
 }
 
 /// A number of a type that `T` holds.
