@@ -12,8 +12,17 @@ fn error(path: &Path, expected: &str, error: &io::Error) -> Error {
 
 /// The bytes of a file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|e| error(path, "a file that can be read", &e))
+    fs::read(path).map_err(|e| error(path, READABLE, &e))
 }
+
+/// A file to be read, and its length.
+#[cfg(feature = "safetensors")]
+pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
+    let opened = File::open(path).and_then(|file| file.metadata().map(|data| (file, data.len())));
+    opened.map_err(|e| error(path, READABLE, &e))
+}
+
+const READABLE: &str = "a file that can be read";
 
 /// Writes a file so that, whatever happens, the old or the new one is there: to a file beside it, which takes its place once it
 /// is on the disk.

@@ -34,6 +34,7 @@ use rand_distr::{Distribution, StandardNormal, StandardUniform};
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub enum Init {
     /// All 0.

@@ -12,6 +12,7 @@ use rand::Rng;
 
 /// What a block of parameters is, by which optimiser groups choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Role {
     /// Multiplies an input: wˡⱼₖ.
@@ -26,6 +27,7 @@ pub enum Role {
 
 /// A named matrix of parameters that a layer asks for; it lies column after column in the flat vector of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Block {
     /// The name, unique within the layer: `weights`, `bias`, …
     pub name: Cow<'static, str>,

@@ -31,8 +31,12 @@ pub mod plot;
 mod progress;
 mod random;
 mod real;
+#[cfg(feature = "serde")]
+mod saved;
 mod schedule;
 mod sequential;
+#[cfg(feature = "serde")]
+mod serial;
 mod softmax;
 mod tape;
 mod train;
@@ -44,6 +48,8 @@ pub use data::{Batch, Batches, Dataset, EpochBatches, Scaler, one_hot, read_idx,
 pub use data::{Column, Csv, Table};
 pub use error::{Error, ErrorKind, Result};
 pub use init::Init;
+#[cfg(feature = "safetensors")]
+pub use io::Safetensors;
 pub use layer::{Backward, BackwardTangent, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start, Tangent};
 pub use layers::{AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, RmsNorm, Softmax};
 pub use loss::{

@@ -339,6 +339,115 @@ impl From<f64> for Schedule {
     }
 }
 
+#[cfg(feature = "serde")]
+mod serial {
+    use super::{Function, Schedule};
+    use crate::error::{Error, ErrorKind};
+    use alloc::{boxed::Box, vec::Vec};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
+
+    /// How many warm-ups may stand one before the other: a text could ask for more than the stack holds.
+    const WARM_UPS: usize = 8;
+
+    /// A schedule and its warm-ups, the outermost first.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename = "Schedule", deny_unknown_fields)]
+    struct Flat {
+        warm_up: Vec<u64>,
+        #[serde(with = "Form")]
+        form: Schedule,
+    }
+
+    /// The schedules that are numbers.
+    #[derive(Serialize, Deserialize)]
+    #[serde(remote = "Schedule", deny_unknown_fields)]
+    enum Form {
+        Constant(f64),
+        Step {
+            rate: f64,
+            factor: f64,
+            every: u64,
+        },
+        MultiStep {
+            rate: f64,
+            factor: f64,
+            at: Vec<u64>,
+        },
+        Exponential {
+            rate: f64,
+            factor: f64,
+        },
+        InverseTime {
+            rate: f64,
+            kappa: f64,
+        },
+        Polynomial {
+            rate: f64,
+            end: f64,
+            power: f64,
+            steps: u64,
+        },
+        Cosine {
+            rate: f64,
+            min: f64,
+            steps: u64,
+        },
+        WarmRestarts {
+            rate: f64,
+            min: f64,
+            steps: u64,
+            factor: u64,
+        },
+        OneCycle {
+            rate: f64,
+            warm: f64,
+            div: f64,
+            final_div: f64,
+            steps: u64,
+        },
+        #[serde(skip)]
+        WarmUp {
+            steps: u64,
+            then: Box<Schedule>,
+        },
+        #[serde(skip)]
+        Custom(Function),
+    }
+
+    impl Serialize for Schedule {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let (mut warm_up, mut form) = (Vec::new(), self);
+            while let Self::WarmUp { steps, then } = form {
+                warm_up.push(*steps);
+                form = then;
+            }
+            match form {
+                Self::Custom(_) => Err(S::Error::custom("Schedule: expected one of numbers, got a function")),
+                _ => {
+                    check(&warm_up).map_err(S::Error::custom)?;
+                    Flat { warm_up, form: form.clone() }.serialize(serializer)
+                }
+            }
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Schedule {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            crate::serial::checked(deserializer, |Flat { warm_up, form }| {
+                check(&warm_up)?;
+                Ok(warm_up.iter().rev().fold(form, |then, steps| then.warm_up(*steps)))
+            })
+        }
+    }
+
+    fn check(warm_ups: &[u64]) -> crate::error::Result<()> {
+        if warm_ups.len() <= WARM_UPS {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Value, "Schedule", alloc::format!("at most {WARM_UPS} warm-ups"), warm_ups.len()))
+    }
+}
+
 /// From `a` to `b` along half a cosine, x in [0, 1] of the way.
 fn between(a: f64, b: f64, x: f64) -> f64 {
     b + (a - b) * (0.5 * (1.0 + cos(PI * x)))
@@ -365,6 +474,7 @@ fn number(place: String, value: impl fmt::Display, expected: &str, sound: bool) 
 /// assert_eq!(plateau.best, 7.0);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Plateau {
     /// By what the multiplier falls, in (0, 1).
     pub factor: f64,
@@ -377,6 +487,7 @@ pub struct Plateau {
     /// The least multiplier, in [0, 1].
     pub min: f64,
     /// State: the best value so far, ∞ at first.
+    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
     pub best: f64,
     /// State: how many values in a row were no better.
     pub bad: u64,

@@ -87,6 +87,23 @@ impl<T: Real> Builder<T> {
         Ok(Sequential { layers: self.layers, layout: Arc::new(layout), params })
     }
 
+    /// [`build`](Self::build) with these parameters.
+    #[cfg(feature = "serde")]
+    pub(crate) fn build_with(self, params: Vec<T>) -> Result<Sequential<T>> {
+        let layout = self.layout()?;
+        if params.len() != layout.param_count() {
+            let expected = format!("{} parameters", layout.param_count());
+            return Err(Error::new(ErrorKind::Shape, "Sequential", expected, params.len()));
+        }
+        Ok(Sequential { layers: self.layers, layout: Arc::new(layout), params })
+    }
+
+    /// The layers so far.
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn layers(&self) -> &[Arc<dyn Layer<T>>] {
+        &self.layers
+    }
+
     /// Fixes every width, without memory for parameters.
     pub(crate) fn layout(&self) -> Result<Layout> {
         if self.inputs == 0 {

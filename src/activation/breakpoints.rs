@@ -129,3 +129,6 @@ impl FromStr for Breakpoints {
         }
     }
 }
+
+#[cfg(feature = "serde")]
+crate::serial::as_text!(Breakpoints);

@@ -282,6 +282,9 @@ impl FromStr for Activation {
     }
 }
 
+#[cfg(feature = "serde")]
+crate::serial::as_text!(Activation);
+
 impl From<Breakpoints> for Activation {
     fn from(points: Breakpoints) -> Self {
         Self::Breakpoints(points)

@@ -28,8 +28,11 @@ use nalgebra::DMatrix;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
 pub struct Scaler<T> {
+    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
     shift: Vec<T>,
+    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
     scale: Vec<T>,
 }
 
@@ -196,4 +199,19 @@ fn mean(row: Row<'_>, count: usize) -> f64 {
     let n = count as f64;
     let rough = row.clone().sum::<f64>() / n;
     rough + row.map(|v| v - rough).sum::<f64>() / n
+}
+
+#[cfg(feature = "serde")]
+impl<'de, T: Real> serde::Deserialize<'de> for Scaler<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> core::result::Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(bound = "T: Real", deny_unknown_fields)]
+        struct Scaler<T> {
+            #[serde(with = "crate::real::serial")]
+            shift: Vec<T>,
+            #[serde(with = "crate::real::serial")]
+            scale: Vec<T>,
+        }
+        crate::serial::checked(deserializer, |Scaler { shift, scale }| Self::new(shift, scale))
+    }
 }

@@ -4,3 +4,8 @@
 mod arrays;
 #[cfg(feature = "safetensors")]
 mod names;
+#[cfg(feature = "safetensors")]
+mod safetensors;
+
+#[cfg(feature = "safetensors")]
+pub use safetensors::Safetensors;

@@ -29,6 +29,7 @@ use alloc::string::String;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AlphaDropout(Dropout);
 
 impl AlphaDropout {

@@ -11,11 +11,16 @@ macro_rules! built_in {
     ($($name:ident),*) => {
         /// A layer of this crate.
         #[derive(Clone, Debug, PartialEq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         pub(crate) enum BuiltIn {
             $($name($name),)*
         }
 
         impl BuiltIn {
+            /// What files call them.
+            #[cfg(feature = "safetensors")]
+            pub(crate) const NAMES: &[&str] = &[$(stringify!($name)),*];
+
             /// What a layer is; `None` if it is another crate's.
             pub(crate) fn of<T: Real>(layer: &dyn Layer<T>) -> Option<Self> {
                 let layer: &dyn Any = layer;

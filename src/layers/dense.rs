@@ -36,6 +36,7 @@ use alloc::{format, string::String, vec, vec::Vec};
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Dense {
     outputs: usize,
     activation: Activation,

@@ -36,6 +36,7 @@ use alloc::{string::String, vec::Vec};
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LayerNorm(Norm);
 
 /// Normalisation by the root of the mean square (Zhang & Sennrich 2019): layer norm without the mean and the bias:
@@ -65,6 +66,7 @@ pub struct LayerNorm(Norm);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RmsNorm(Norm);
 
 impl LayerNorm {

@@ -25,6 +25,7 @@ use rand_distr::{Distribution, StandardNormal};
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct GaussianNoise {
     std: f64,
 }

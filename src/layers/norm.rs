@@ -7,6 +7,7 @@ use alloc::{format, vec::Vec};
 
 /// The options of a normalising layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(super) struct Norm {
     /// `None` is the machine epsilon of the scalar.
     pub(super) eps: Option<f64>,

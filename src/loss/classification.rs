@@ -19,6 +19,7 @@ fn times<T: Real>(factor: T, value: T) -> T {
 
 /// Weights that multiply the terms of a sum over outputs; none means all 1.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Weights(Option<Vec<f64>>);
 
 impl Weights {
@@ -68,6 +69,7 @@ fn check_smoothing(place: &str, smoothing: f64) -> Result<()> {
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct SoftmaxCrossEntropy {
     smoothing: f64,
     weights: Weights,
@@ -188,6 +190,7 @@ impl<T: Real> Pass for SoftmaxCosts<'_, T> {
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct SigmoidCrossEntropy {
     smoothing: f64,
     weights: Weights,
@@ -328,6 +331,7 @@ impl<T: Real> Pass for SigmoidCurvatures<'_, T> {
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CrossEntropy;
 
 /// The Kullback–Leibler divergence of the outputs from the targets: for a sample
@@ -343,6 +347,7 @@ pub struct CrossEntropy;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct KlDivergence;
 
 macro_rules! on_probabilities {
@@ -399,6 +404,7 @@ on_probabilities!(KlDivergence, |y, t| times(t, t.ln()) + times(t, -y.ln()));
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Hinge;
 
 /// max(0, z); NaN passes.

@@ -116,6 +116,7 @@ macro_rules! residual_loss {
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SumSquaredError;
 residual_loss!(SumSquaredError, Reduction::Sum, Over::Sum, self, r, cost: T::of(0.5) * r * r, slope: r, curvature: T::one());
 
@@ -131,6 +132,7 @@ residual_loss!(SumSquaredError, Reduction::Sum, Over::Sum, self, r, cost: T::of(
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct QuadraticCost;
 residual_loss!(QuadraticCost, Reduction::Mean, Over::Sum, self, r, cost: T::of(0.5) * r * r, slope: r, curvature: T::one());
 
@@ -146,6 +148,7 @@ residual_loss!(QuadraticCost, Reduction::Mean, Over::Sum, self, r, cost: T::of(0
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MeanSquaredError;
 residual_loss!(MeanSquaredError, Reduction::Mean, Over::Mean, self, r, cost: r * r, slope: r + r, curvature: T::of(2.0));
 
@@ -160,6 +163,7 @@ residual_loss!(MeanSquaredError, Reduction::Mean, Over::Mean, self, r, cost: r *
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MeanAbsoluteError;
 residual_loss!(MeanAbsoluteError, Reduction::Mean, Over::Mean, self, r, cost: magnitude(r), slope: {
     let sign = if r > T::zero() { T::one() } else { r };
@@ -178,6 +182,7 @@ residual_loss!(MeanAbsoluteError, Reduction::Mean, Over::Mean, self, r, cost: ma
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Huber {
     delta: f64,
 }
@@ -215,6 +220,7 @@ check: {
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LogCosh;
 residual_loss!(LogCosh, Reduction::Mean, Over::Mean, self, r,
     cost: {

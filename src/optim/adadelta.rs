@@ -28,6 +28,7 @@ use crate::real::Real;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
 pub struct Adadelta<T> {
     rho: f64,
     eps: f64,
@@ -53,7 +54,7 @@ impl<T: Real> Adadelta<T> {
     }
 }
 
-optimizer!(Adadelta);
+optimizer!(Adadelta { rho: f64, eps: f64 });
 
 impl<T: Real> Rule<T> for Adadelta<T> {
     const NAME: &'static str = "Adadelta";

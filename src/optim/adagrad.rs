@@ -27,6 +27,7 @@ use crate::real::Real;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
 pub struct Adagrad<T> {
     initial: f64,
     eps: f64,
@@ -52,7 +53,7 @@ impl<T: Real> Adagrad<T> {
     }
 }
 
-optimizer!(Adagrad);
+optimizer!(Adagrad { initial: f64, eps: f64 });
 
 impl<T: Real> Rule<T> for Adagrad<T> {
     const NAME: &'static str = "Adagrad";

@@ -28,6 +28,7 @@ use crate::real::Real;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
 pub struct Adam<T> {
     beta1: f64,
     beta2: f64,
@@ -76,14 +77,12 @@ impl<T: Real> Adam<T> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     #[must_use]
-    pub fn amsgrad(mut self) -> Self {
-        self.amsgrad = true;
-        self.state.reshape("Adam (AMSGrad)", 3);
-        self
+    pub fn amsgrad(self) -> Self {
+        Self { amsgrad: true, ..self }.remembering()
     }
 }
 
-optimizer!(Adam);
+optimizer!(Adam { beta1: f64, beta2: f64, eps: f64, amsgrad: bool });
 
 impl<T: Real> Rule<T> for Adam<T> {
     const NAME: &'static str = "Adam";
@@ -97,6 +96,14 @@ impl<T: Real> Rule<T> for Adam<T> {
     /// The first step is the longest: lr is then divided by 1−β₁.
     fn stretch(&self) -> f64 {
         1.0 / (1.0 - self.beta1)
+    }
+
+    /// AMSGrad remembers the largest v, too.
+    fn remembering(mut self) -> Self {
+        if self.amsgrad {
+            self.state.reshape("Adam (AMSGrad)", 3);
+        }
+        self
     }
 
     fn descend(&mut self, step: Step<'_, T>) {

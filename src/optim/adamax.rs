@@ -27,6 +27,7 @@ use crate::real::{Real, magnitude};
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
 pub struct Adamax<T> {
     beta1: f64,
     beta2: f64,
@@ -59,7 +60,7 @@ impl<T: Real> Adamax<T> {
     }
 }
 
-optimizer!(Adamax);
+optimizer!(Adamax { beta1: f64, beta2: f64, eps: f64 });
 
 impl<T: Real> Rule<T> for Adamax<T> {
     const NAME: &'static str = "Adamax";

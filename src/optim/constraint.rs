@@ -26,6 +26,7 @@ use crate::sequential::Sequential;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub enum Constraint {
     /// The weights into each neuron, a row of W, have a norm ‖w‖₂ ≤ c, finite and above 0: longer rows become w·c/‖w‖₂ (Srebro,
@@ -35,8 +36,10 @@ pub enum Constraint {
     /// Every weight lies in [low, high]; either may be infinite. With a low of 0 weights are not negative (Keras' `NonNeg`).
     Box {
         /// The least.
+        #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
         low: f64,
         /// The largest, not less than `low`.
+        #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
         high: f64,
     },
 }

@@ -21,6 +21,7 @@ use core::ops::Range;
 /// assert_eq!(Group::all(10), [Group::new(0..10)]);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Group {
     /// Which parameters.
     pub range: Range<usize>,

@@ -26,6 +26,7 @@ use crate::real::Real;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
 pub struct Lion<T> {
     beta1: f64,
     beta2: f64,
@@ -51,7 +52,7 @@ impl<T: Real> Lion<T> {
     }
 }
 
-optimizer!(Lion);
+optimizer!(Lion { beta1: f64, beta2: f64 });
 
 impl<T: Real> Rule<T> for Lion<T> {
     const NAME: &'static str = "Lion";

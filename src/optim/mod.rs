@@ -61,12 +61,14 @@ use core::ops::Range;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(bound = "T: Real", deny_unknown_fields))]
 pub struct OptimizerState<T> {
     /// The rule that the state is of.
     pub rule: String,
     /// The number of steps taken, one for the whole vector.
     pub step: u64,
     /// The rule's vectors, each as long as the parameters, or all empty before the first step.
+    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
     pub slots: Vec<Vec<T>>,
 }
 
@@ -266,13 +268,21 @@ trait Rule<T: Real> {
         0.0
     }
 
+    /// With a state for what these options remember.
+    fn remembering(self) -> Self
+    where
+        Self: Sized,
+    {
+        self
+    }
+
     /// Takes a step whose arguments fit.
     fn descend(&mut self, step: Step<'_, T>);
 }
 
-/// `Optimizer` for a [`Rule`] with a `state`, and `Default` by its `new`.
+/// `Optimizer` for a [`Rule`] with a `state`, `Default` by its `new`, and `Deserialize` of its numbers and a state that fits them.
 macro_rules! optimizer {
-    ($rule:ident) => {
+    ($rule:ident { $($number:ident: $kind:ty),* }) => {
         impl<T: Real> Default for $rule<T> {
             fn default() -> Self {
                 Self::new()
@@ -313,6 +323,25 @@ macro_rules! optimizer {
 
             fn restore(&mut self, state: &$crate::optim::OptimizerState<T>) -> $crate::error::Result<()> {
                 self.state.replace(state)
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl<'de, T: Real> serde::Deserialize<'de> for $rule<T> {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> core::result::Result<Self, D::Error> {
+                #[derive(serde::Deserialize)]
+                #[serde(bound = "T: Real", deny_unknown_fields)]
+                struct $rule<T> {
+                    $($number: $kind,)*
+                    #[serde(default, deserialize_with = "crate::serial::given")]
+                    state: Option<$crate::optim::OptimizerState<T>>,
+                }
+                $crate::serial::checked(deserializer, |read: $rule<T>| {
+                    let mut rule = Self { $($number: read.$number,)* ..Self::new() }.remembering();
+                    rule.check_numbers()?;
+                    read.state.map_or(Ok(()), |state| rule.state.replace(&state))?;
+                    Ok(rule)
+                })
             }
         }
     };

@@ -28,6 +28,7 @@ use crate::real::Real;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
 pub struct Nadam<T> {
     beta1: f64,
     beta2: f64,
@@ -94,7 +95,7 @@ impl<T: Real> Nadam<T> {
     }
 }
 
-optimizer!(Nadam);
+optimizer!(Nadam { beta1: f64, beta2: f64, eps: f64, momentum_decay: f64 });
 
 impl<T: Real> Rule<T> for Nadam<T> {
     const NAME: &'static str = "Nadam";

@@ -46,13 +46,14 @@ type Choose = dyn Fn(usize, &Block) -> bool + Send + Sync;
 pub struct Penalty {
     l1: f64,
     l2: f64,
-    on: Arc<Choose>,
+    /// All weights where there is none.
+    on: Option<Arc<Choose>>,
 }
 
 impl Penalty {
     /// No penalty yet, on every block of [`Role::Weight`].
     pub fn new() -> Self {
-        Self { l1: 0.0, l2: 0.0, on: Arc::new(|_, block| block.role == Role::Weight) }
+        Self { l1: 0.0, l2: 0.0, on: None }
     }
 
     /// The same with another λ₁, finite and not negative.
@@ -71,7 +72,7 @@ impl Penalty {
     /// penalised.
     #[must_use]
     pub fn on(self, choose: impl Fn(usize, &Block) -> bool + Send + Sync + 'static) -> Self {
-        Self { on: Arc::new(choose), ..self }
+        Self { on: Some(Arc::new(choose)), ..self }
     }
 
     /// Checks the strengths.
@@ -105,9 +106,11 @@ impl Penalty {
     }
 
     fn ranges<T: Real>(&self, net: &Sequential<T>) -> impl Iterator<Item = Range<usize>> {
-        blocks(net.layout())
-            .filter(|(layer, block, _)| block.role != Role::Statistic && (self.on)(*layer, block))
-            .map(|(_, _, range)| range)
+        let chosen = |layer, block: &Block| match &self.on {
+            None => block.role == Role::Weight,
+            Some(on) => block.role != Role::Statistic && on(layer, block),
+        };
+        blocks(net.layout()).filter(move |(layer, block, _)| chosen(*layer, block)).map(|(_, _, range)| range)
     }
 }
 
@@ -120,6 +123,39 @@ impl Default for Penalty {
 impl fmt::Debug for Penalty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Penalty").field("l1", &self.l1).field("l2", &self.l2).finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "serde")]
+mod serial {
+    use super::Penalty;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error};
+
+    /// A penalty on all weights.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename = "Penalty", deny_unknown_fields)]
+    struct Strengths {
+        l1: f64,
+        l2: f64,
+    }
+
+    impl Serialize for Penalty {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            match self {
+                Self { l1, l2, on: None } => Strengths { l1: *l1, l2: *l2 }.serialize(serializer),
+                _ => Err(S::Error::custom("Penalty: expected one on all weights, got one with a function that chooses blocks")),
+            }
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Penalty {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            crate::serial::checked(deserializer, |Strengths { l1, l2 }| {
+                let penalty = Self { l1, l2, on: None };
+                penalty.check()?;
+                Ok(penalty)
+            })
+        }
     }
 }
 

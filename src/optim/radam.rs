@@ -30,6 +30,7 @@ use crate::real::Real;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
 pub struct RAdam<T> {
     beta1: f64,
     beta2: f64,
@@ -70,7 +71,7 @@ impl<T: Real> RAdam<T> {
     }
 }
 
-optimizer!(RAdam);
+optimizer!(RAdam { beta1: f64, beta2: f64, eps: f64 });
 
 impl<T: Real> Rule<T> for RAdam<T> {
     const NAME: &'static str = "RAdam";

@@ -27,6 +27,7 @@ use crate::real::Real;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
 pub struct RmsProp<T> {
     rho: f64,
     eps: f64,
@@ -65,16 +66,9 @@ impl<T: Real> RmsProp<T> {
     pub fn centered(self) -> Self {
         Self { centred: true, ..self }.remembering()
     }
-
-    /// With as many vectors as the options need: v, m where centred, b where there is a momentum.
-    fn remembering(mut self) -> Self {
-        let rule = if self.centred { "RmsProp (centred)" } else { "RmsProp" };
-        self.state.reshape(rule, 1 + usize::from(self.centred) + usize::from(self.momentum != 0.0));
-        self
-    }
 }
 
-optimizer!(RmsProp);
+optimizer!(RmsProp { rho: f64, eps: f64, momentum: f64, centred: bool });
 
 impl<T: Real> Rule<T> for RmsProp<T> {
     const NAME: &'static str = "RmsProp";
@@ -83,6 +77,13 @@ impl<T: Real> Rule<T> for RmsProp<T> {
         check_fraction("rho of RmsProp", self.rho)?;
         check_positive::<T>("eps of RmsProp", self.eps)?;
         check_fraction("momentum of RmsProp", self.momentum)
+    }
+
+    /// v, m where centred, b where there is a momentum.
+    fn remembering(mut self) -> Self {
+        let rule = if self.centred { "RmsProp (centred)" } else { "RmsProp" };
+        self.state.reshape(rule, 1 + usize::from(self.centred) + usize::from(self.momentum != 0.0));
+        self
     }
 
     fn descend(&mut self, step: Step<'_, T>) {

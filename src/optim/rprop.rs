@@ -29,6 +29,7 @@ use crate::real::Real;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
 pub struct Rprop<T> {
     eta_minus: f64,
     eta_plus: f64,
@@ -62,7 +63,7 @@ impl<T: Real> Rprop<T> {
     }
 }
 
-optimizer!(Rprop);
+optimizer!(Rprop { eta_minus: f64, eta_plus: f64, smallest: f64, largest: f64 });
 
 impl<T: Real> Rule<T> for Rprop<T> {
     const NAME: &'static str = "Rprop";

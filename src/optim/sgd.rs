@@ -28,6 +28,7 @@ use crate::real::Real;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
 pub struct Sgd<T> {
     momentum: f64,
     dampening: f64,
@@ -43,11 +44,8 @@ impl<T: Real> Sgd<T> {
 
     /// The same with momentum μ in [0, 1).
     #[must_use]
-    pub fn momentum(mut self, momentum: f64) -> Self {
-        self.momentum = momentum;
-        // Plain descent remembers nothing.
-        self.state.reshape("Sgd", usize::from(momentum != 0.0));
-        self
+    pub fn momentum(self, momentum: f64) -> Self {
+        Self { momentum, ..self }.remembering()
     }
 
     /// The same with dampening τ in [0, 1).
@@ -63,7 +61,7 @@ impl<T: Real> Sgd<T> {
     }
 }
 
-optimizer!(Sgd);
+optimizer!(Sgd { momentum: f64, dampening: f64, nesterov: bool });
 
 impl<T: Real> Rule<T> for Sgd<T> {
     const NAME: &'static str = "Sgd";
@@ -76,6 +74,12 @@ impl<T: Real> Rule<T> for Sgd<T> {
             return Err(Error::new(ErrorKind::Value, "nesterov of Sgd", "a momentum above 0 and no dampening", given));
         }
         Ok(())
+    }
+
+    /// Plain descent remembers nothing.
+    fn remembering(mut self) -> Self {
+        self.state.reshape("Sgd", usize::from(self.momentum != 0.0));
+        self
     }
 
     fn descend(&mut self, step: Step<'_, T>) {

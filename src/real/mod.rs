@@ -2,6 +2,8 @@
 
 mod dense;
 mod formula;
+#[cfg(feature = "serde")]
+pub(crate) mod serial;
 
 pub(crate) use dense::{DenseBackward, DenseForward, DenseGradient};
 pub(crate) use formula::{Chain, resolve, sigmoid, softplus, tanh};

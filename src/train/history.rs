@@ -8,22 +8,29 @@ use core::fmt::{self, Write};
 ///
 /// Two are equal when all but their [`seconds`](Self::seconds) are: time is no result.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Epoch {
     /// The number of the epoch, counted from 0 over the trainer's life.
     pub epoch: usize,
     /// The cost on the training data as training saw it: of each mini-batch before its step, averaged over the samples
     /// (summed for a loss that sums), and the average of the penalty where there is one.
+    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
     pub cost: f64,
     /// The cost on the validation data after the epoch, without the penalty; `None` without validation data.
+    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
     pub validation: Option<f64>,
     /// The metrics by name, after the epoch, on the validation data, or without it on the training data.
+    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
     pub metrics: Vec<(String, f64)>,
     /// The learning rate of the last step.
+    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
     pub rate: f64,
     /// ‖∂C/∂w‖₂ of the last mini-batch by all parameters but running statistics, with the penalty's, before it was clipped.
+    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
     pub gradient_norm: f64,
     /// How long the epoch took, with its validation; `None` without the feature `std`.
+    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
     pub seconds: Option<f64>,
 }
 
@@ -58,6 +65,7 @@ impl Epoch {
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct History {
     /// The epochs, first to last.

@@ -34,6 +34,7 @@ use nalgebra::DMatrix;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
 pub struct Model<T: Real> {
     net: Sequential<T>,
     inputs: Option<Scaler<T>>,
@@ -147,5 +148,24 @@ impl<T: Real> Model<T> {
 impl<T: Real> From<Sequential<T>> for Model<T> {
     fn from(net: Sequential<T>) -> Self {
         Self { net, inputs: None, outputs: None, metadata: BTreeMap::new() }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de, T: Real> serde::Deserialize<'de> for Model<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> core::result::Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(bound = "T: Real", deny_unknown_fields)]
+        struct Model<T: Real> {
+            net: Sequential<T>,
+            inputs: Option<Scaler<T>>,
+            outputs: Option<Scaler<T>>,
+            metadata: BTreeMap<String, String>,
+        }
+        crate::serial::checked(deserializer, |Model { net, inputs, outputs, metadata }| {
+            let mut model = Self::new(net, inputs, outputs)?;
+            *model.metadata_mut() = metadata;
+            Ok(model)
+        })
     }
 }

@@ -12,6 +12,7 @@ use core::fmt;
 /// assert_eq!(Monitor::highest("accuracy").to_string(), "highest accuracy");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Monitor {
     /// The training cost; lower is better.
@@ -110,6 +111,7 @@ impl fmt::Display for Monitor {
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub enum Stop {
     /// The training cost has converged: between two epochs it changed by at most `change`, finite and ≥ 0.
@@ -127,6 +129,7 @@ pub enum Stop {
         /// What is watched.
         monitor: Monitor,
         /// At most this, or at least, of a metric that shall be high.
+        #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
         value: f64,
     },
     /// Early stopping (Prechelt 1998): what is watched has not become better than its best by more than `min_change` for
@@ -189,6 +192,7 @@ impl Stop {
 
 /// Why a run ended.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Stopped {
     /// An observer said so.
