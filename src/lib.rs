@@ -43,6 +43,8 @@ pub use data::{Batch, Batches, Dataset, EpochBatches, Scaler, one_hot, read_idx,
 pub use data::{Column, Csv, Table};
 pub use error::{Error, ErrorKind, Result};
 pub use init::Init;
+#[cfg(feature = "onnx")]
+pub use io::Onnx;
 pub use layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start};
 pub use layers::{AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, RmsNorm, Softmax};
 pub use loss::{

@@ -1,4 +1,8 @@
 //! Model files and interchange formats.
 
-#[cfg(feature = "safetensors")]
 mod names;
+#[cfg(feature = "onnx")]
+mod onnx;
+
+#[cfg(feature = "onnx")]
+pub use onnx::Onnx;

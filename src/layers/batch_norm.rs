@@ -91,6 +91,12 @@ impl BatchNorm {
     pub fn without_bias(self) -> Self {
         Self { norm: Norm { bias: false, ..self.norm }, ..self }
     }
+
+    /// ε and the momentum.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn settings(&self) -> (f64, f64) {
+        (self.norm.eps::<f64>(), self.momentum)
+    }
 }
 
 impl Default for BatchNorm {
