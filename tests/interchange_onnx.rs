@@ -88,14 +88,16 @@ fn cases<T: Real>() -> Result<Vec<Case<T>>> {
         ),
     ];
     for (name, net) in nets {
-        cases.push(case(name, &plain, &net.into(), inputs(4, 20))?);
+        // What norms divide by is a small difference for some samples; numbers are up to 2.
+        cases.push(Case { scale: 2.0, ..case(name, &plain, &net.into(), inputs(4, 20))? });
     }
 
     let x = inputs(4, 20).map(|x: T| x * T::of(37.0) + T::of(5.0));
     let t = inputs(3, 20).map(|t: T| t * T::of(1e3) - T::of(250.0));
     let net = || layers!(4; Dense::new(8, Activation::Tanh), Dense::new(3, Activation::Linear));
     let scaled = case("scaled", &plain, &Model::new(net()?, Scaler::standard(&x)?, Scaler::min_max(&t)?)?, x.clone())?;
-    cases.push(Case { scale: 1e3, ..scaled });
+    // Outputs of up to 80 000.
+    cases.push(Case { scale: 1e4, ..scaled });
     cases.push(case("scaled_in", &plain, &Model::new(net()?, Scaler::max_abs(&x)?, None)?, x.clone())?);
     cases.push(case("scaled_out", &plain, &Model::new(net()?, None, Scaler::center(&t)?)?, x.clone())?);
     // What the link makes of the outputs is in the file alone.

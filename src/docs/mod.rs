@@ -26,3 +26,6 @@ pub mod judging {}
 
 #[doc = include_str!("normalisation.md")]
 pub mod normalisation {}
+
+#[doc = include_str!("onnx.md")]
+pub mod onnx {}

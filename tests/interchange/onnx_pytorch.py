@@ -39,7 +39,9 @@ def kinked():
 
 
 def norms(rms):
-    layers = [nn.Linear(4, 5), nn.BatchNorm1d(5, eps=1e-3), nn.ReLU(), nn.LayerNorm(5), nn.Linear(5, 4), nn.BatchNorm1d(4, affine=False), nn.LayerNorm(4, elementwise_affine=False)]
+    # Of a batch norm right after a linear layer the exporters make one layer.
+    layers = [nn.BatchNorm1d(4), nn.Linear(4, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.BatchNorm1d(5, eps=1e-3, momentum=0.2), nn.LayerNorm(5), nn.Linear(5, 4)]
+    layers += [nn.Tanh(), nn.BatchNorm1d(4, affine=False), nn.LayerNorm(4, elementwise_affine=False)]
     net = nn.Sequential(*layers, *([nn.RMSNorm(4), nn.RMSNorm(4, eps=1e-4)] if rms else []))
     net.train()
     for _ in range(5):

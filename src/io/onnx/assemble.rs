@@ -59,7 +59,8 @@ pub(super) fn assemble<T: Real>(input: &proto::ValueInfo, steps: &[Step<'_>], bu
         _ => None,
     };
     // What the graph says of its input, or else the first part that has as many numbers.
-    let declared = dims.get(1..).filter(|dims| !dims.is_empty()).and_then(|dims| dims.iter().try_fold(1_usize, |n, dim| n.checked_mul(size(dim)?)));
+    let declared =
+        dims.get(1..).filter(|dims| !dims.is_empty()).and_then(|dims| dims.iter().try_fold(1_usize, |n, dim| n.checked_mul(size(dim)?)));
     let Some(width) = declared.or_else(|| steps.iter().find_map(|step| step.part.inputs())) else {
         return Err(Error::new(ErrorKind::Shape, place, "a known number of features", "none"));
     };
@@ -249,9 +250,10 @@ impl<T: Real> Assembly<T> {
     }
 
     fn repeat(&mut self, number: T, width: usize) -> Result<Vec<T>> {
-        self.budget = self.budget.checked_sub(width).ok_or_else(|| {
-            Error::new(ErrorKind::Value, "", "single numbers for no more features than such a file has", width)
-        })?;
+        self.budget = self
+            .budget
+            .checked_sub(width)
+            .ok_or_else(|| Error::new(ErrorKind::Value, "", "single numbers for no more features than such a file has", width))?;
         let mut numbers = zeros("ONNX", &[width])?;
         numbers.fill(number);
         Ok(numbers)

@@ -69,7 +69,9 @@ pub(super) fn export<T: Real>(model: &Model<T>, link: Option<&'static str>) -> R
             tensor_type: Some(proto::TensorType {
                 elem_type: kind,
                 shape: Some(proto::Shape {
-                    dim: [Size::Param("batch".into()), Size::Value(features as i64)].map(|size| proto::Dimension { size: Some(size) }).into(),
+                    dim: [Size::Param("batch".into()), Size::Value(features as i64)]
+                        .map(|size| proto::Dimension { size: Some(size) })
+                        .into(),
                 }),
             }),
         }),

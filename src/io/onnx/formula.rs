@@ -169,9 +169,12 @@ fn breakpoints(points: &Breakpoints) -> Expr {
         if slope == 0.0 { Number(y) } else { line(Number(x), Number(slope), Number(y)) }
     };
     let last = piece(points.points().len());
-    points.points().iter().enumerate().rev().fold(last, |above, (before, (x, _))| {
-        apply("Where", [X.below(Number(*x)), piece(before), above])
-    })
+    points
+        .points()
+        .iter()
+        .enumerate()
+        .rev()
+        .fold(last, |above, (before, (x, _))| apply("Where", [X.below(Number(*x)), piece(before), above]))
 }
 
 /// x/√(mean x² + ε).

@@ -107,7 +107,7 @@ impl<'g> Constant<'g> {
         match self.single() {
             Some(v) if self.is_double() => Ok(v),
             Some(v) => Ok(meant(v as f32)),
-            None => Err(Error::new(ErrorKind::Shape, &*self.place, "a single number", format!("{:?} numbers", self.dims))),
+            None => Err(Error::new(ErrorKind::Shape, &*self.place, "a single number", format!("dimensions {:?}", self.dims))),
         }
     }
 }
@@ -222,7 +222,7 @@ impl<'g> Graph<'g> {
     fn fits(&self, expr: &Expr, value: &'g str, found: &mut Match<'g>) -> bool {
         let constant = || self.constant(value).ok().flatten();
         match expr {
-            Expr::X => constant().is_none() && *found.x.get_or_insert(value) == value,
+            Expr::X => *found.x.get_or_insert(value) == value,
             Expr::Number(number) => constant().is_some_and(|c| c.single().is_some_and(|v| same(v, *number, c.is_double()))),
             Expr::Tensor(name) => value == name,
             Expr::Slot(index) => constant().is_some() && fill(found, *index, Found::Constant(value)),
@@ -238,7 +238,8 @@ impl<'g> Graph<'g> {
                     return false;
                 }
                 let before = found.clone();
-                let mut all = |inputs: &mut dyn Iterator<Item = &'g String>| args.iter().zip(inputs).all(|(arg, x)| self.fits(arg, x, found));
+                let mut all =
+                    |inputs: &mut dyn Iterator<Item = &'g String>| args.iter().zip(inputs).all(|(arg, x)| self.fits(arg, x, found));
                 if all(&mut node.input.iter()) {
                     return true;
                 }

@@ -23,7 +23,13 @@ pub(super) struct Step<'g> {
 #[derive(Debug)]
 pub(super) enum Part<'g> {
     /// z = αWx + βb; W of (outputs, inputs) if `by_output`, else (inputs, outputs).
-    Dense { weights: Constant<'g>, by_output: bool, alpha: f32, bias: Option<Constant<'g>>, beta: f32 },
+    Dense {
+        weights: Constant<'g>,
+        by_output: bool,
+        alpha: f32,
+        bias: Option<Constant<'g>>,
+        beta: f32,
+    },
     /// Each feature by itself with a constant.
     Affine(Affine, Constant<'g>),
     /// −x.
@@ -31,7 +37,12 @@ pub(super) enum Part<'g> {
     Activation(Activation),
     Softmax,
     /// With its statistics, if it has any, its scale and its bias.
-    Norm { kind: Norm, statistics: Option<[Constant<'g>; 2]>, scale: Option<Constant<'g>>, bias: Option<Constant<'g>> },
+    Norm {
+        kind: Norm,
+        statistics: Option<[Constant<'g>; 2]>,
+        scale: Option<Constant<'g>>,
+        bias: Option<Constant<'g>>,
+    },
     /// (1 − x, x) of a single x.
     BothClasses,
     /// All features of a sample in one row, whatever dimensions they had.
@@ -80,16 +91,17 @@ pub(super) fn steps<'g>(graph: &Graph<'g>, output: &'g str) -> Result<(&'g proto
         steps.extend(parts.into_iter().rev().map(|part| Step { place: place(node), part }));
         value = before;
     }
-    Err(Error::new(ErrorKind::Parse, format!("ONNX value {value:?}"), "a graph without cycles", "a value that depends on itself"))
+    Err(Error::new(ErrorKind::Parse, format!("ONNX value {output:?}"), "a graph without cycles", "a value that depends on itself"))
 }
 
 fn read<'g>(graph: &Graph<'g>, table: &[(Expr, Meaning)], node: &'g proto::Node, value: &'g str) -> Result<Reading<'g>> {
+    let here = |error: Error| error.within(place(node));
     if let Some(found) = breakpoints(graph, node)? {
         return Ok(found);
     }
     for (expr, meaning) in table {
         if let Some(Match { x: Some(x), slots }) = graph.find(expr, value) {
-            return Ok((vec![meant_by(graph, meaning, &slots)?], x));
+            return Ok((vec![meant_by(graph, meaning, &slots).map_err(here)?], x));
         }
     }
     let refuse = |expected: &str, given: String| Err(Error::new(ErrorKind::Incompatible, place(node), expected, given));
@@ -128,7 +140,13 @@ fn read<'g>(graph: &Graph<'g>, table: &[(Expr, Meaning)], node: &'g proto::Node,
                 return refuse("transA 0: a row for each sample", "1".into());
             }
             let (weights, by_output) = (constant(graph, node, 1)?, int(node, "transB")?.unwrap_or(0) != 0);
-            vec![Part::Dense { weights, by_output, alpha: float(node, "alpha")?, bias: optional(graph, node, 2)?, beta: float(node, "beta")? }]
+            vec![Part::Dense {
+                weights,
+                by_output,
+                alpha: float(node, "alpha")?,
+                bias: optional(graph, node, 2)?,
+                beta: float(node, "beta")?,
+            }]
         }
         ("", "MatMul") => {
             vec![Part::Dense { weights: constant(graph, node, 1)?, by_output: false, alpha: 1.0, bias: None, beta: 1.0 }]
@@ -148,14 +166,15 @@ fn read<'g>(graph: &Graph<'g>, table: &[(Expr, Meaning)], node: &'g proto::Node,
                 _ => refuse(SUPPORTED, format!("{} of {left:?} and {right:?}", node.op_type)),
             };
         }
-        ("", "Clip") => clip(graph, node)?.map(Part::Activation).into_iter().collect(),
+        ("", "Clip") => clip(graph, node).map_err(here)?.map(Part::Activation).into_iter().collect(),
         ("", "HardSigmoid") => {
             // max(0, min(1, αx + β)) has its kinks at −β/α and (1 − β)/α.
             let (slope, middle) = (meant(float(node, "alpha")?), meant(float(node, "beta")?));
             if slope.is_nan() || slope <= 0.0 {
                 return refuse("alpha > 0", format!("{slope}"));
             }
-            vec![Part::Activation(Breakpoints::new(&[(-middle / slope, 0.0), ((1.0 - middle) / slope, 1.0)])?.into())]
+            let points = Breakpoints::new(&[(-middle / slope, 0.0), ((1.0 - middle) / slope, 1.0)]).map_err(here)?;
+            vec![Part::Activation(points.into())]
         }
         ("", "ThresholdedRelu") => match float(node, "alpha")? {
             0.0 => vec![Part::Activation(Activation::Relu)],

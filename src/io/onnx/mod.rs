@@ -95,7 +95,7 @@ impl Onnx {
     }
 
     /// Reads what leads to the output of this name, where a file has several: scikit-learn's classifiers have `label` and
-    /// `probabilities`.
+    /// `probabilities`. Any other value of the graph may be named, too, such as the scores before a softmax.
     #[must_use]
     pub fn output(self, name: impl Into<String>) -> Self {
         Self { output: Some(name.into()), ..self }
@@ -144,7 +144,7 @@ impl Onnx {
         let outputs: Vec<_> = graph.outputs().collect();
         let output = match (&self.output, &outputs[..]) {
             (None, [output]) => *output,
-            (Some(name), _) if outputs.contains(&&**name) => name,
+            (Some(name), _) if graph.maker(name).is_some() => name,
             (chosen, _) => {
                 let expected = format!("the name of one of the outputs {outputs:?}");
                 return Err(Error::new(ErrorKind::Value, "Onnx::output", expected, format!("{chosen:?}")));
