@@ -48,6 +48,8 @@ pub use data::{Batch, Batches, Dataset, EpochBatches, Scaler, one_hot, read_idx,
 pub use data::{Column, Csv, Table};
 pub use error::{Error, ErrorKind, Result};
 pub use init::Init;
+#[cfg(feature = "onnx")]
+pub use io::Onnx;
 #[cfg(feature = "safetensors")]
 pub use io::Safetensors;
 pub use layer::{Backward, BackwardTangent, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start, Tangent};

@@ -2,10 +2,14 @@
 
 #[cfg(feature = "ndarray")]
 mod arrays;
-#[cfg(feature = "safetensors")]
+#[cfg(any(feature = "onnx", feature = "safetensors"))]
 mod names;
+#[cfg(feature = "onnx")]
+mod onnx;
 #[cfg(feature = "safetensors")]
 mod safetensors;
 
+#[cfg(feature = "onnx")]
+pub use onnx::Onnx;
 #[cfg(feature = "safetensors")]
 pub use safetensors::Safetensors;

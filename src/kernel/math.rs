@@ -45,6 +45,11 @@ macro_rules! functions {
                 $t::from_bits((n.wrapping_add($bias) << $mantissa) as _)
             }
 
+            /// The centre K and the polynomial of the normal distribution's tail, for files that must write it out.
+            #[cfg(feature = "onnx")]
+            #[allow(dead_code, reason = "f32 has an operator for it")]
+            pub(crate) const TAIL: ($t, &[$t]) = ($centre, &[$($k),*]);
+
             /// eˣ.
             #[inline(always)]
             pub(crate) fn exp<const FMA: bool>(x: $t) -> $t {

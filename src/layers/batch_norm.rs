@@ -102,6 +102,12 @@ impl BatchNorm {
         let running = (!training).then(|| statistics.split_at(x.rows()));
         Batch { eps: self.norm.eps(), inputs: x.rows(), x: x.as_slice(), running }
     }
+
+    /// ε and the momentum.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn settings(&self) -> (f64, f64) {
+        (self.norm.eps::<f64>(), self.momentum)
+    }
 }
 
 impl Default for BatchNorm {

@@ -92,6 +92,12 @@ impl LayerNorm {
     pub fn without_bias(self) -> Self {
         Self(Norm { bias: false, ..self.0 })
     }
+
+    /// ε.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn epsilon(&self) -> f64 {
+        self.0.eps()
+    }
 }
 
 impl Default for LayerNorm {
@@ -116,6 +122,12 @@ impl RmsNorm {
     #[must_use]
     pub fn without_scale(self) -> Self {
         Self(Norm { scale: false, ..self.0 })
+    }
+
+    /// ε in a network of `T`.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn epsilon<T: Real>(&self) -> f64 {
+        self.0.eps::<T>().as_f64()
     }
 }
 

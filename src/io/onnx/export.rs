@@ -1,0 +1,264 @@
+//! From a model to a graph: initialisers, and nodes layer by layer.
+
+use super::formula::{self, Expr};
+use super::proto::{self, ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_INTS, Size};
+use crate::data::Scaler;
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::names::block_names;
+use crate::layers::BuiltIn;
+use crate::real::Real;
+use crate::train::Model;
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+use prost::Message;
+
+/// The versions of ONNX's operators and of its format: of 2021 and 2022, the first with `LayerNormalization`, which every reader of
+/// today knows.
+const OPERATORS: i64 = 17;
+const FORMAT: i64 = 8;
+
+const INPUT: &str = "input";
+const OUTPUT: &str = "output";
+
+/// The graph of `model`, with the operator `link` at its end if there is one.
+pub(super) fn export<T: Real>(model: &Model<T>, link: Option<&'static str>) -> Result<Vec<u8>> {
+    let net = model.net();
+    let (kind, double) = if T::BYTES == 8 { (proto::DOUBLE, true) } else { (proto::FLOAT, false) };
+    let mut writer = Writer::new(double);
+    if let Some(scaler) = model.inputs() {
+        writer.scaler("scale_inputs", scaler, ["Sub", "Div"], [("shift", scaler.shift()), ("scale", scaler.scale())]);
+    }
+    let names = block_names(net.layers(), net.layout());
+    for (number, layer) in net.layers().iter().enumerate() {
+        let Some(known) = BuiltIn::of(&**layer) else {
+            let place = net.layout().place(number);
+            return Err(Error::new(ErrorKind::Incompatible, place, "a layer of this crate, which ONNX has operators for", layer.name()));
+        };
+        let mut start = net.layout().param_range(number).start;
+        let mut blocks = BTreeMap::new();
+        for (block, name) in net.blocks(number).iter().zip(&names[number]) {
+            let numbers = &net.params()[start..start + block.len()];
+            start += block.len();
+            let name = if block.cols == 1 && block.name != "weights" {
+                writer.tensor(name.clone(), &[block.rows], numbers.iter())
+            } else {
+                // Row after row of what lies column after column.
+                let rows = (0..block.rows).flat_map(|row| numbers.iter().skip(row).step_by(block.rows));
+                writer.tensor(name.clone(), &[block.rows, block.cols], rows)
+            };
+            blocks.insert(&*block.name, name);
+        }
+        writer.scope = format!("layer{number}");
+        writer.layer::<T>(&known, &blocks);
+    }
+    if let Some(scaler) = model.outputs() {
+        writer.scaler("scale_outputs", scaler, ["Mul", "Add"], [("scale", scaler.scale()), ("shift", scaler.shift())]);
+    }
+    if let Some(op) = link {
+        writer.scope = "link".into();
+        writer.activation(op);
+    }
+    let info = |name: &str, features: usize| proto::ValueInfo {
+        name: name.into(),
+        r#type: Some(proto::Type {
+            tensor_type: Some(proto::TensorType {
+                elem_type: kind,
+                shape: Some(proto::Shape {
+                    dim: [Size::Param("batch".into()), Size::Value(features as i64)]
+                        .map(|size| proto::Dimension { size: Some(size) })
+                        .into(),
+                }),
+            }),
+        }),
+    };
+    let mut graph = writer.finish();
+    graph.input = vec![info(INPUT, net.inputs())];
+    graph.output = vec![info(OUTPUT, net.outputs())];
+    let file = proto::Model {
+        ir_version: FORMAT,
+        producer_name: "chainrule".into(),
+        producer_version: env!("CARGO_PKG_VERSION").into(),
+        graph: Some(graph),
+        opset_import: vec![proto::OperatorSet { domain: String::new(), version: OPERATORS }],
+        metadata_props: model.metadata().iter().map(|(key, value)| proto::Entry { key: key.clone(), value: value.clone() }).collect(),
+    };
+    let len = file.encoded_len();
+    if i32::try_from(len).is_err() {
+        return Err(Error::new(ErrorKind::Value, "ONNX file", "less than 2 GiB, which is protobuf's limit", format!("{len} bytes")));
+    }
+    Ok(file.encode_to_vec())
+}
+
+struct Writer {
+    double: bool,
+    graph: proto::Graph,
+    /// The last value that was computed.
+    value: String,
+    /// What nodes' names begin with.
+    scope: String,
+    names: BTreeSet<String>,
+}
+
+impl Writer {
+    fn new(double: bool) -> Self {
+        let graph = proto::Graph { name: "chainrule".into(), ..Default::default() };
+        Self { double, graph, value: INPUT.into(), scope: String::new(), names: BTreeSet::new() }
+    }
+
+    /// Adds an initialiser, and returns its name.
+    fn tensor<'a, T: Real>(&mut self, name: String, dims: &[usize], numbers: impl Iterator<Item = &'a T>) -> String {
+        let raw_data = numbers.flat_map(|v| v.to_bytes().into_iter().take(T::BYTES)).collect();
+        let data_type = if self.double { proto::DOUBLE } else { proto::FLOAT };
+        let dims = dims.iter().map(|dim| *dim as i64).collect();
+        self.graph.initializer.push(proto::Tensor { name: name.clone(), dims, data_type, raw_data, ..Default::default() });
+        name
+    }
+
+    /// A constant of a formula, which is there once.
+    fn number(&mut self, v: f64) -> String {
+        let name = if self.double { format!("constant/{v}") } else { format!("constant/{}", v as f32) };
+        match (self.names.insert(name.clone()), self.double) {
+            (false, _) => name,
+            (true, true) => self.tensor(name, &[], [v].iter()),
+            (true, false) => self.tensor(name, &[], [v as f32].iter()),
+        }
+    }
+
+    /// Adds a node, and returns its output's name, which is its own.
+    fn node(&mut self, op: &str, attribute: Vec<proto::Attribute>, input: Vec<String>) -> String {
+        let first = format!("{}/{op}", self.scope);
+        let name = (1..).map(|n| if n == 1 { first.clone() } else { format!("{first}_{n}") }).find(|name| !self.names.contains(name));
+        let name = name.unwrap_or(first);
+        self.names.insert(name.clone());
+        let output = vec![name.clone()];
+        self.graph.node.push(proto::Node { name: name.clone(), op_type: op.into(), attribute, input, output, domain: String::new() });
+        name
+    }
+
+    /// Goes on with an operator of the last value and of others.
+    fn next(&mut self, op: &str, attributes: Vec<proto::Attribute>, others: &[&String]) {
+        let inputs = [&self.value].into_iter().chain(others.iter().copied()).cloned().collect();
+        self.value = self.node(op, attributes, inputs);
+    }
+
+    /// Goes on with an operator that needs no more than the last value.
+    fn activation(&mut self, op: &'static str) {
+        let attributes = if op == "Softmax" { vec![int("axis", -1)] } else { vec![] };
+        self.next(op, attributes, &[]);
+    }
+
+    fn scaler<T: Real>(&mut self, scope: &str, scaler: &Scaler<T>, ops: [&str; 2], numbers: [(&str, &[T]); 2]) {
+        self.scope = scope.into();
+        for (op, (name, numbers)) in ops.into_iter().zip(numbers) {
+            let name = self.tensor(format!("{scope}.{name}"), &[scaler.features()], numbers.iter());
+            self.next(op, vec![], &[&name]);
+        }
+    }
+
+    /// Goes on with an expression.
+    fn expression(&mut self, expr: &Expr) {
+        let mut known = Vec::new();
+        self.value = self.part(expr, &mut known);
+    }
+
+    /// A part of an expression; what is in it twice is computed once.
+    fn part(&mut self, expr: &Expr, known: &mut Vec<(Expr, String)>) -> String {
+        if let Some((_, value)) = known.iter().find(|(part, _)| part == expr) {
+            return value.clone();
+        }
+        let value = match expr {
+            Expr::X | Expr::Slot(_) => return self.value.clone(),
+            Expr::Number(v) => return self.number(*v),
+            Expr::Tensor(name) => return name.clone(),
+            Expr::Mean(inner) => {
+                let inner = self.part(inner, known);
+                self.node("ReduceMean", vec![ints("axes", &[-1])], vec![inner])
+            }
+            Expr::Apply(op, attributes, args) => {
+                let args = args.iter().map(|arg| self.part(arg, known)).collect();
+                let attribute = |(name, number): &(&str, Expr)| match number {
+                    Expr::Number(v) => Some(float(name, *v)),
+                    _ => None,
+                };
+                self.node(op, attributes.iter().filter_map(attribute).collect(), args)
+            }
+        };
+        known.push((expr.clone(), value.clone()));
+        value
+    }
+
+    fn layer<T: Real>(&mut self, layer: &BuiltIn, blocks: &BTreeMap<&str, String>) {
+        let (scale, bias) = (blocks.get("scale"), blocks.get("bias"));
+        match layer {
+            BuiltIn::Dense(dense) => {
+                let others: Vec<_> = blocks.get("weights").into_iter().chain(bias).collect();
+                self.next("Gemm", vec![int("transB", 1)], &others);
+                self.expression(&formula::activation(dense.activation(), self.double));
+            }
+            BuiltIn::Activation(activation) => self.expression(&formula::activation(activation, self.double)),
+            BuiltIn::Softmax(_) => self.activation("Softmax"),
+            // In inference they do nothing.
+            BuiltIn::Dropout(_) | BuiltIn::AlphaDropout(_) | BuiltIn::GaussianNoise(_) => {}
+            // Attributes are f32, and ONNX's own norms have their ε there and need a scale, batch norm a bias, too.
+            BuiltIn::BatchNorm(norm) => {
+                let (eps, momentum) = norm.settings();
+                let [mean, variance] = ["running_mean", "running_variance"].map(|name| blocks[name].clone());
+                match (scale, bias) {
+                    (Some(scale), Some(bias)) if !self.double => {
+                        let attributes = vec![float("epsilon", eps), float("momentum", 1.0 - momentum)];
+                        self.next("BatchNormalization", attributes, &[scale, bias, &mean, &variance]);
+                    }
+                    _ => {
+                        let core = formula::batch_norm(Expr::Tensor(mean), Expr::Tensor(variance), Expr::Number(eps));
+                        self.norm(&core, scale, bias);
+                    }
+                }
+            }
+            BuiltIn::LayerNorm(norm) => match scale {
+                Some(scale) if !self.double => {
+                    let others: Vec<_> = [scale].into_iter().chain(bias).collect();
+                    self.next("LayerNormalization", vec![int("axis", -1), float("epsilon", norm.epsilon())], &others);
+                }
+                _ => self.norm(&formula::layer_norm(Expr::Number(norm.epsilon())), scale, bias),
+            },
+            BuiltIn::RmsNorm(norm) => self.norm(&formula::rms_norm(Expr::Number(norm.epsilon::<T>())), scale, None),
+        }
+    }
+
+    fn norm(&mut self, core: &Expr, scale: Option<&String>, bias: Option<&String>) {
+        self.expression(core);
+        for (op, by) in [("Mul", scale), ("Add", bias)] {
+            if let Some(by) = by {
+                self.next(op, vec![], &[by]);
+            }
+        }
+    }
+
+    /// The graph, whose last value takes the name of the output.
+    fn finish(mut self) -> proto::Graph {
+        if self.value == INPUT {
+            self.next("Identity", vec![], &[]);
+        }
+        for output in self.graph.node.iter_mut().flat_map(|node| &mut node.output).filter(|output| **output == self.value) {
+            *output = OUTPUT.to_string();
+        }
+        self.graph
+    }
+}
+
+fn int(name: &str, i: i64) -> proto::Attribute {
+    proto::Attribute { name: name.into(), i, r#type: ATTRIBUTE_INT, ..Default::default() }
+}
+
+fn ints(name: &str, ints: &[i64]) -> proto::Attribute {
+    proto::Attribute { name: name.into(), ints: ints.into(), r#type: ATTRIBUTE_INTS, ..Default::default() }
+}
+
+fn float(name: &str, f: f64) -> proto::Attribute {
+    proto::Attribute { name: name.into(), f: f as f32, r#type: ATTRIBUTE_FLOAT, ..Default::default() }
+}

@@ -1,0 +1,177 @@
+//! Networks to and from ONNX.
+
+mod assemble;
+mod export;
+mod formula;
+mod graph;
+mod import;
+mod proto;
+
+use crate::activation::OutputRange;
+use crate::error::{Error, ErrorKind, Result};
+use crate::file;
+use crate::real::Real;
+use crate::train::Model;
+use alloc::{format, string::String, vec::Vec};
+use graph::Graph;
+use prost::Message;
+use std::path::Path;
+
+/// Writes models as [ONNX](https://onnx.ai) files, which onnxruntime, tract and many others run, and reads feed-forward networks from
+/// files that PyTorch, scikit-learn (by skl2onnx) or this crate wrote.
+///
+/// ```
+/// use chainrule::prelude::*;
+/// use chainrule::Onnx;
+///
+/// let x = DMatrix::from_row_slice(2, 3, &[20.0, 30.0, 40.0, 1.0, 2.0, 6.0]);
+/// let net = Sequential::<f32>::builder(2)
+///     .layer(Dense::new(8, Activation::Gelu))
+///     .layer(Dense::new(3, Activation::Linear))
+///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+/// let model = Model::new(net, Scaler::standard(&x)?, None)?;
+///
+/// // With files: Onnx::new().softmax().save(&model, "model.onnx")?, and load.
+/// let bytes = Onnx::new().softmax().write(&model)?;
+/// let probabilities = Onnx::new().read::<f32>(&bytes)?;
+/// assert_eq!(probabilities.net().layers().len(), 3); // the softmax is a layer now
+/// assert!(probabilities.predict(&x)?.column_iter().all(|y| (y.sum() - 1.0).abs() < 1e-6));
+///
+/// assert_eq!(Onnx::new().read::<f32>(&Onnx::new().write(&model)?)?, model);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// # What is written
+///
+/// One input, `input`, of shape `(batch, features)`, and one output, `output`, of `(batch, outputs)`, for batches of any size: row by row
+/// what lies in memory here column by column. The numbers are of type float or double, as the model's. Version 17 of the operators, version 8
+/// of the format; the same model gives the same bytes. Parameters have the names that PyTorch gives them in an `nn.Sequential` of the
+/// same layers (`0.weight`, `0.bias`, …); the scalers are nodes before and after the network, the notes are the file's metadata.
+/// A dense layer is `Gemm` and its activation, as in PyTorch's files. What ONNX has no operator for (step, GELU, Mish,
+/// breakpoints, RMS norm, …) is written in those it has. So are, for double, the activations for which onnxruntime has only float, and whatever
+/// has an attribute: ONNX keeps attributes as `f32`, and a slope of 0.01 would become 0.0099999998. Dropout and noise, which do
+/// nothing in inference, are left out; a surrogate is its value. Initialisers are not kept.
+///
+/// # What is read
+///
+/// A chain of the operators Gemm, MatMul, Add, Sub, Mul and Div with constants, BatchNormalization, LayerNormalization, RMSNormalization,
+/// Softmax, Relu, LeakyRelu, PRelu (of a single slope), Elu, Celu (α = 1), Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish, Mish,
+/// Softplus, Softsign, HardSwish, Clip and Sign, what exporters compose activations and norms of (x·σ(x), GELU by erf or tanh, …), and
+/// Identity, Dropout, Flatten, Reshape and Cast where they change nothing; of scikit-learn also Scaler, LinearRegressor,
+/// LinearClassifier, Normalizer and ZipMap. Everything else is an error that names the node. Input must be `(batch, features)`; more dimensions are one
+/// row of features if they are flattened first.
+///
+/// An activation becomes part of the dense layer before it. Maps of single features before the first layer become the scaler of
+/// inputs, those behind the last the scaler of outputs, and those between layers a part of the dense layer before them, or else a [`BatchNorm`](crate::BatchNorm)
+/// of mean 0 and variance 1. What this crate wrote so becomes the same layers with the same bits, but for dropout and
+/// noise, initialisers, an activation of its own after a linear layer, and ε, slopes and α of float files: these become the
+/// shortest decimal number that gives the `f32`.
+///
+/// A file of floats can be read as `f64`; one of doubles as `f32` cannot. PyTorch's softplus goes over to z beyond 20; ours does not,
+/// which makes a difference of 2·10⁻⁹ there. Memory stays within a multiple of the file's length, whatever it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Onnx {
+    link: Option<&'static str>,
+    output: Option<String>,
+}
+
+impl Onnx {
+    /// Files without a link function, of which the only output is read.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes softmax behind the network, which ends on class scores: the [link](crate::Loss::link) of
+    /// [`SoftmaxCrossEntropy`](crate::SoftmaxCrossEntropy), so that the file gives probabilities.
+    #[must_use]
+    pub fn softmax(self) -> Self {
+        Self { link: Some("Softmax"), ..self }
+    }
+
+    /// Writes the sigmoid behind the network: the link of [`SigmoidCrossEntropy`](crate::SigmoidCrossEntropy).
+    #[must_use]
+    pub fn sigmoid(self) -> Self {
+        Self { link: Some("Sigmoid"), ..self }
+    }
+
+    /// Reads what leads to the output of this name, where a file has several: scikit-learn's classifiers have `label` and
+    /// `probabilities`. Any other value of the graph may be named, too, such as the scores before a softmax.
+    #[must_use]
+    pub fn output(self, name: impl Into<String>) -> Self {
+        Self { output: Some(name.into()), ..self }
+    }
+
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Incompatible`] for a layer of another crate, for scalars other than `f32` and `f64`, and for a link
+    /// function where the network's outputs are probabilities already or have a scaler; [`ErrorKind::Value`] for 2 GiB or more.
+    pub fn write<T: Real>(&self, model: &Model<T>) -> Result<Vec<u8>> {
+        check_scalar::<T>("Onnx::write")?;
+        let (range, scaled) = (model.net().range(), model.outputs().is_some());
+        if let Some(link) = self.link.filter(|_| range != OutputRange::Real || scaled) {
+            let given = if scaled { "a scaler of outputs".into() } else { format!("outputs in {range:?}") };
+            return Err(Error::new(ErrorKind::Incompatible, "Onnx::write", format!("a network that ends on scores, for {link}"), given));
+        }
+        export::export(model, self.link)
+    }
+
+    /// [`write`](Self::write) to a file, which is there whole or not at all.
+    ///
+    /// # Errors
+    /// As `write`, and [`ErrorKind::Io`] when the file cannot be written.
+    pub fn save<T: Real>(&self, model: &Model<T>, path: impl AsRef<Path>) -> Result<()> {
+        file::write(path.as_ref(), &self.write(model)?)
+    }
+
+    /// The model in the bytes of a file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Parse`] for bytes that are no such file or a graph that is none; [`ErrorKind::Incompatible`] for operators and
+    /// settings of theirs that a feed-forward network has not, for numbers that `T` cannot hold or that are in another file, and
+    /// for scalars other than `f32` and `f64`; [`ErrorKind::Shape`] where numbers of features do not fit; [`ErrorKind::Value`] where there
+    /// are several outputs and none was chosen, and for what the layers refuse.
+    pub fn read<T: Real>(&self, bytes: &[u8]) -> Result<Model<T>> {
+        check_scalar::<T>("Onnx::read")?;
+        let file = proto::Model::decode(bytes).map_err(|error| Error::new(ErrorKind::Parse, "Onnx::read", "an ONNX file", error))?;
+        let missing = || Error::new(ErrorKind::Parse, "Onnx::read", "an ONNX file", "no graph");
+        let graph = Graph::new(file.graph.as_ref().ok_or_else(missing)?)?;
+        // Before version 7 operands were broadcast by attributes.
+        if let Some(old) = file.opset_import.iter().find(|set| matches!(&*set.domain, "" | "ai.onnx") && set.version < 7) {
+            let given = format!("version {}", old.version);
+            return Err(Error::new(ErrorKind::Incompatible, "Onnx::read", "version 7 or later of ONNX's operators", given));
+        }
+        let outputs: Vec<_> = graph.outputs().collect();
+        let output = match (&self.output, &outputs[..]) {
+            (None, [output]) => *output,
+            (Some(name), _) if graph.maker(name).is_some() => name,
+            (chosen, _) => {
+                let expected = format!("the name of one of the outputs {outputs:?}");
+                return Err(Error::new(ErrorKind::Value, "Onnx::output", expected, format!("{chosen:?}")));
+            }
+        };
+        let (input, steps) = import::steps(&graph, output)?;
+        let mut model = assemble::assemble(input, &steps, bytes.len().saturating_mul(16))?;
+        for entry in &file.metadata_props {
+            model.metadata_mut().insert(entry.key.clone(), entry.value.clone());
+        }
+        Ok(model)
+    }
+
+    /// [`read`](Self::read) from a file.
+    ///
+    /// # Errors
+    /// As `read`, and [`ErrorKind::Io`] when the file cannot be read.
+    pub fn load<T: Real>(&self, path: impl AsRef<Path>) -> Result<Model<T>> {
+        let path = path.as_ref();
+        self.read(&file::read(path)?).map_err(|error| error.within(path.display()))
+    }
+}
+
+/// Only numbers of files can be written and read.
+fn check_scalar<T: Real>(place: &str) -> Result<()> {
+    if T::BYTES > 0 {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Incompatible, place, "f32 or f64", core::any::type_name::<T>()))
+}

@@ -1,0 +1,90 @@
+"""Networks of PyTorch as both of its exporters write them: NAME.onnx, and NAME.npz with inputs x and outputs y, into a folder.
+
+    python onnx_pytorch.py FOLDER
+
+What it wrote with PyTorch 2.15, onnx 1.23.2 and onnxscript 0.7.2 is in tests/golden/onnx. The traces of the program that PyTorch puts
+into its files, which nothing reads, are taken out.
+"""
+
+import pathlib
+import sys
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+folder = pathlib.Path(sys.argv[1])
+torch.manual_seed(1)
+
+
+def mlp():
+    return nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Dropout(0.3), nn.Flatten(), nn.Linear(6, 5, bias=False), nn.Tanh(), nn.Identity(), nn.Linear(5, 3), nn.Softmax(-1))
+
+
+def chain(activations):
+    layers = []
+    for activation in activations:
+        layers += [nn.Linear(4, 4), activation]
+    return nn.Sequential(*layers)
+
+
+def smooth():
+    return chain([nn.GELU(), nn.SiLU(), nn.Mish(), nn.GELU("tanh"), nn.Softplus(), nn.Softsign(), nn.Sigmoid()])
+
+
+def kinked():
+    hard = [nn.Hardsigmoid(), nn.Hardswish(), nn.Hardtanh(), nn.Hardtanh(-2, 3), nn.ReLU6(), nn.ELU(0.5), nn.SELU(), nn.LeakyReLU(0.2), nn.PReLU(init=0.55)]
+    return chain(hard)
+
+
+def norms(rms):
+    # Of a batch norm right after a linear layer the exporters make one layer.
+    layers = [nn.BatchNorm1d(4), nn.Linear(4, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.BatchNorm1d(5, eps=1e-3, momentum=0.2), nn.LayerNorm(5), nn.Linear(5, 4)]
+    layers += [nn.Tanh(), nn.BatchNorm1d(4, affine=False), nn.LayerNorm(4, elementwise_affine=False)]
+    net = nn.Sequential(*layers, *([nn.RMSNorm(4), nn.RMSNorm(4, eps=1e-4)] if rms else []))
+    net.train()
+    for _ in range(5):
+        net(torch.randn(16, 4))
+    return net
+
+
+def images():
+    return nn.Sequential(nn.Flatten(), nn.Linear(12, 4), nn.ReLU(), nn.Linear(4, 2))
+
+
+def export(name, net, x, dynamo, **options):
+    net = net.to(x.dtype).eval()
+    with torch.no_grad():
+        for p in net.parameters():
+            if p.dim() == 1 and len(p) > 1:
+                p.add_(0.3 * torch.randn_like(p))
+        y = net(x)
+    if dynamo:
+        options |= dict(dynamic_shapes=[{0: torch.export.Dim("batch")}], external_data=False)
+    else:
+        options |= dict(input_names=["x"], dynamic_axes={"x": {0: "batch"}})
+    path = folder / f"{name}.onnx"
+    torch.onnx.export(net, (x,), path, dynamo=dynamo, verbose=False, **options)
+    file = onnx.load(path)
+    for part in [*file.graph.node, *file.graph.input, *file.graph.output, *file.graph.value_info, file.graph]:
+        part.ClearField("metadata_props")
+    onnx.save(file, path)
+    np.savez(folder / f"{name}.npz", x=x.reshape(len(x), -1).numpy(), y=y.numpy())
+
+
+x = 2 * torch.randn(12, 4)
+for dynamo in [True, False]:
+    which = "dynamo" if dynamo else "script"
+    export(f"torch_{which}_mlp", mlp(), x, dynamo)
+    export(f"torch_{which}_smooth", smooth(), x, dynamo)
+    export(f"torch_{which}_kinked", kinked(), x, dynamo)
+    export(f"torch_{which}_norms", norms(rms=dynamo), x, dynamo)
+    export(f"torch_{which}_images", images(), torch.randn(6, 1, 3, 4), dynamo)
+# Before there were operators for them: GELU by erf and tanh, layer norm by means.
+export("torch_script_opset13_smooth", smooth(), x, False, opset_version=13)
+export("torch_script_opset13_kinked", kinked(), x, False, opset_version=13)
+export("torch_script_opset13_norms", norms(rms=False), x, False, opset_version=13)
+export("torch_script_opset9_mlp", mlp(), x, False, opset_version=9)
+export("torch_script_f64_mlp", mlp(), x.double(), False)
+export("torch_dynamo_f64_smooth", chain([nn.GELU(), nn.SiLU(), nn.Mish(), nn.Sigmoid()]), x.double(), True)

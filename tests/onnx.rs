@@ -1,0 +1,538 @@
+//! ONNX: what is written is read again, files of PyTorch and scikit-learn are read, and others are refused.
+#![cfg(feature = "onnx")]
+
+mod zoo;
+
+use chainrule::Onnx;
+use chainrule::prelude::*;
+use std::collections::BTreeMap;
+use std::path::Path;
+use zoo::file::{File, attribute, bytes, float, int, integer, tensor};
+use zoo::{activations, inputs, layers};
+
+#[track_caller]
+fn refused<R>(result: Result<R>, kind: ErrorKind, text: &str) {
+    match result {
+        Ok(_) => panic!("accepted what must be refused with “{text}”"),
+        Err(error) => assert_eq!((error.to_string().as_str(), error.kind()), (text, kind)),
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// There and back
+
+/// The same layers, parameters, scalers and notes, and so the same outputs.
+#[track_caller]
+fn comes_back<T: Real>(model: Model<T>) -> Result<()> {
+    comes_back_as(&model, &model)
+}
+
+#[track_caller]
+fn comes_back_as<T: Real>(model: &Model<T>, as_this: &Model<T>) -> Result<()> {
+    let bytes = Onnx::new().write(model)?;
+    assert_eq!(bytes, Onnx::new().write(&model.clone())?, "the same bytes each time");
+    let back = Onnx::new().read::<T>(&bytes)?;
+    assert_eq!(back, *as_this, "\n{}\n{}", back.net(), as_this.net());
+    let x = inputs(model.net().inputs(), 9);
+    assert_eq!(back.predict(&x)?, as_this.predict(&x)?);
+    // And again.
+    assert_eq!(Onnx::new().write(&back)?, Onnx::new().write(as_this)?);
+    Ok(())
+}
+
+fn layers_come_back<T: Real>() -> Result<()> {
+    for activation in activations()?.into_iter().filter(|activation| *activation != Activation::Linear) {
+        let alone = activation.clone();
+        comes_back::<T>(layers!(3; alone)?.into())?;
+        comes_back::<T>(layers!(3; Dense::new(5, activation), Dense::new(2, Activation::Linear))?.into())?;
+    }
+    comes_back::<T>(layers!(4; Dense::new(3, Activation::Tanh).without_bias(), Dense::new(2, Activation::Linear).without_bias())?.into())?;
+    comes_back::<T>(layers!(4; Dense::new(6, Activation::Relu), Softmax)?.into())?;
+    comes_back::<T>(layers!(4; LayerNorm::new())?.into())?;
+    comes_back::<T>(layers!(4; LayerNorm::new().eps(0.3).without_bias())?.into())?;
+    comes_back::<T>(layers!(4; LayerNorm::new().without_scale())?.into())?;
+    comes_back::<T>(layers!(4; LayerNorm::new().without_scale().without_bias())?.into())?;
+    comes_back::<T>(layers!(4; RmsNorm::new())?.into())?;
+    comes_back::<T>(layers!(4; RmsNorm::new().without_scale().eps(1e-3))?.into())?;
+    comes_back::<T>(layers!(4; BatchNorm::new())?.into())?;
+    comes_back::<T>(layers!(4; BatchNorm::new().eps(0.3).without_bias())?.into())?;
+    comes_back::<T>(layers!(4; BatchNorm::new().without_scale())?.into())?;
+    comes_back::<T>(layers!(4; BatchNorm::new().without_scale().without_bias())?.into())?;
+    comes_back::<T>(
+        layers!(4; Dense::new(16, Activation::Gelu), LayerNorm::new(), Dense::new(7, Activation::Linear).without_bias(), BatchNorm::new(),
+            Activation::HardSwish, Dense::new(7, Activation::Mish), RmsNorm::new(), Dense::new(3, Activation::Linear))?
+        .into(),
+    )
+}
+
+#[test]
+fn layers_come_back_in_single_precision() -> Result<()> {
+    layers_come_back::<f32>()
+}
+
+#[test]
+fn layers_come_back_in_double_precision() -> Result<()> {
+    layers_come_back::<f64>()
+}
+
+#[test]
+fn scalers_and_notes_come_back() -> Result<()> {
+    let (x, t) = (inputs::<f32>(4, 30), inputs::<f32>(2, 30).map(|t| 300.0 * t + 7.0));
+    let net = || layers!(4; Dense::new(8, Activation::Tanh), Dense::new(2, Activation::Linear));
+    let plain = || layers!(4; Dense::new(2, Activation::Linear).without_bias());
+    comes_back(Model::new(net()?, Scaler::standard(&x)?, Scaler::min_max(&t)?)?)?;
+    comes_back(Model::new(net()?, Scaler::max_abs(&x)?, None)?)?;
+    comes_back(Model::new(net()?, None, Scaler::center(&t)?)?)?;
+    comes_back(Model::new(plain()?, Scaler::center(&x)?, Scaler::center(&t)?)?)?;
+    let mut model = Model::from(net()?);
+    model.metadata_mut().insert("classes".into(), "a, b, ä".into());
+    model.metadata_mut().insert(String::new(), String::new());
+    comes_back(model)
+}
+
+/// What does nothing in inference, or what ONNX has no word for.
+#[test]
+fn what_does_not_come_back() -> Result<()> {
+    let same = |net: Result<Sequential<f32>>, other: Result<Sequential<f32>>| {
+        let (net, mut other) = (net?, other?);
+        other.set_params(net.params())?;
+        comes_back_as(&net.into(), &other.into())
+    };
+    same(
+        layers!(4; GaussianNoise::new(0.1), Dense::new(3, Activation::Selu), AlphaDropout::new(0.1), Activation::Linear, Dropout::new(0.5), Softmax),
+        layers!(4; Dense::new(3, Activation::Selu), Softmax),
+    )?;
+    same(layers!(4; Dense::new(3, Activation::Linear).init(Init::Constant(2.0))), layers!(4; Dense::new(3, Activation::Linear)))?;
+    same(layers!(4; Dense::new(3, Activation::Linear), Activation::Silu), layers!(4; Dense::new(3, Activation::Silu)))?;
+    same(layers!(4; Dense::new(3, Activation::Sign.straight_through())), layers!(4; Dense::new(3, Activation::Sign)))?;
+    // Of the running averages, a file of doubles keeps the numbers but not the momentum.
+    same(layers!(4; BatchNorm::new().momentum(0.25)), layers!(4; BatchNorm::new().momentum(0.25)))?;
+    let (net, mut other) = (layers!(4; BatchNorm::new().momentum(0.25))?, layers!(4; BatchNorm::new())?);
+    other.set_params(net.params())?;
+    comes_back_as::<f64>(&net.into(), &other.into())
+}
+
+#[test]
+fn links_are_layers() -> Result<()> {
+    let (x, net) = (inputs::<f64>(4, 9), layers!(4; Dense::new(8, Activation::Tanh), Dense::new(3, Activation::Linear))?);
+    let (mut softmax, mut sigmoid) = (net.predict(&x)?, net.predict(&x)?);
+    SoftmaxCrossEntropy::new().link((&mut softmax).into());
+    SigmoidCrossEntropy::new().link((&mut sigmoid).into());
+    let model = Model::from(net);
+    assert_eq!(Onnx::new().read::<f64>(&Onnx::new().softmax().write(&model)?)?.predict(&x)?, softmax);
+    assert_eq!(Onnx::new().read::<f64>(&Onnx::new().sigmoid().write(&model)?)?.predict(&x)?, sigmoid);
+
+    let probabilities = Model::from(layers!(4; Dense::new(3, Activation::Linear), Softmax)?);
+    let text = "Onnx::write: expected a network that ends on scores, for Softmax, got outputs in Simplex";
+    refused(Onnx::new().softmax().write::<f32>(&probabilities), ErrorKind::Incompatible, text);
+    let scaled = Model::new(model.net().clone(), None, Scaler::standard(&softmax)?)?;
+    let text = "Onnx::write: expected a network that ends on scores, for Sigmoid, got a scaler of outputs";
+    refused(Onnx::new().sigmoid().write(&scaled), ErrorKind::Incompatible, text);
+    Ok(())
+}
+
+#[test]
+fn files() -> Result<()> {
+    let path = std::env::temp_dir().join(format!("chainrule-onnx-{}.onnx", std::process::id()));
+    let model = Model::<f32>::from(layers!(4; Dense::new(3, Activation::Relu))?);
+    Onnx::new().save(&model, &path)?;
+    assert_eq!(Onnx::new().load::<f32>(&path)?, model);
+    std::fs::write(&path, "no such file").expect("a file");
+    let error = Onnx::new().load::<f32>(&path).expect_err("no ONNX");
+    assert!(error.place().starts_with(&*path.display().to_string()), "{error}");
+    std::fs::remove_file(&path).expect("it is there");
+    assert_eq!(Onnx::new().load::<f32>(&path).map_err(|error| error.kind()), Err(ErrorKind::Io));
+    Ok(())
+}
+
+#[test]
+fn floats_widen_and_doubles_do_not_narrow() -> Result<()> {
+    let single = layers!(4; Dense::new(3, Activation::Elu { alpha: 0.7 }), BatchNorm::new())?;
+    let mut double = layers!(4; Dense::new(3, Activation::Elu { alpha: 0.7 }), BatchNorm::new())?;
+    double.set_params(&single.params().iter().map(|p: &f32| f64::from(*p)).collect::<Vec<_>>())?;
+    assert_eq!(Onnx::new().read::<f64>(&Onnx::new().write(&Model::from(single))?)?, double.clone().into());
+    let text = "ONNX tensor \"0.weight\": expected numbers of type float (f64 holds those of type double), got double";
+    refused(Onnx::new().read::<f32>(&Onnx::new().write(&Model::from(double))?), ErrorKind::Incompatible, text);
+    let without_weights = Model::<f64>::from(layers!(4; Activation::Tanh)?);
+    let text = "ONNX input \"input\": expected numbers of type float (f64 holds those of type double), got double";
+    refused(Onnx::new().read::<f32>(&Onnx::new().write(&without_weights)?), ErrorKind::Incompatible, text);
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Halve;
+
+impl<T: Real> Layer<T> for Halve {
+    fn name(&self) -> String {
+        "Halve".into()
+    }
+
+    fn outputs(&self, inputs: usize) -> Result<usize> {
+        Ok(inputs)
+    }
+
+    fn infer(&self, mut p: Infer<'_, T>) {
+        p.y.as_mut_slice().iter_mut().zip(p.x.as_slice()).for_each(|(y, x)| *y = *x / T::of(2.0));
+    }
+
+    fn backward(&self, _p: Backward<'_, T>) {}
+}
+
+#[test]
+fn layers_of_others_are_named() -> Result<()> {
+    let model = Model::<f32>::from(layers!(4; Dense::new(3, Activation::Relu), Halve)?);
+    let text = "layer 1 (Halve): expected a layer of this crate, which ONNX has operators for, got Halve";
+    refused(Onnx::new().write(&model), ErrorKind::Incompatible, text);
+    Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Files of others
+
+/// Files that PyTorch and scikit-learn have written (`interchange/onnx_*.py`), each with inputs and outputs; and this crate's version 0.1,
+/// with the outputs of onnxruntime.
+fn golden() -> BTreeMap<String, (Vec<u8>, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/onnx");
+    let paths = std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path());
+    let files = paths.filter(|path| path.extension().is_some_and(|extension| extension == "onnx"));
+    let read = |path: &Path| std::fs::read(path).expect("a file");
+    let files: BTreeMap<_, _> = files
+        .map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), (read(&path), read(&path.with_extension("npz")))))
+        .collect();
+    assert!(files.len() > 30, "{}", files.len());
+    files
+}
+
+#[test]
+fn files_of_others_and_earlier_versions() -> Result<()> {
+    for (name, (file, numbers)) in golden() {
+        zoo::reads(&name, &file, &numbers)?;
+    }
+    Ok(())
+}
+
+/// Which layers they become.
+#[test]
+fn layers_of_others_and_earlier_versions() -> Result<()> {
+    let golden = golden();
+    let layers = |name: &str| {
+        let model = zoo::onnx(name).read::<f64>(&golden[name].0)?;
+        let scalers = [model.inputs().map(|_| "scaler"), model.outputs().map(|_| "scaler")];
+        let names = model.net().layers().iter().map(|layer| layer.name());
+        let all: Vec<String> = scalers[0].map(String::from).into_iter().chain(names).chain(scalers[1].map(String::from)).collect();
+        Ok::<_, Error>(all.join(", "))
+    };
+    for (names, expected) in [
+        (
+            &["torch_dynamo_mlp", "torch_script_mlp", "torch_script_opset9_mlp", "torch_script_f64_mlp"][..],
+            "Dense relu, Dense tanh, Dense linear, Softmax",
+        ),
+        (
+            &["torch_dynamo_smooth", "torch_script_smooth", "torch_script_opset13_smooth"],
+            "Dense gelu, Dense silu, Dense mish, Dense gelu_tanh, Dense softplus, Dense softsign, Dense sigmoid",
+        ),
+        (
+            &["torch_dynamo_kinked", "torch_script_kinked", "torch_script_opset13_kinked"],
+            "Dense hard_sigmoid, Dense hard_swish, Dense hard_tanh, Dense breakpoints(-2:-2, 3:3), Dense relu6, Dense elu(alpha=0.5), Dense selu, \
+             Dense leaky_relu(slope=0.2), Dense leaky_relu(slope=0.55)",
+        ),
+        (&["torch_script_images", "torch_dynamo_images"], "Dense relu, Dense linear"),
+        (&["torch_dynamo_f64_smooth"], "Dense gelu, Dense silu, Dense mish, Dense sigmoid"),
+        (&["torch_dynamo_norms"], "BatchNorm, Dense relu, BatchNorm, LayerNorm, Dense tanh, BatchNorm, LayerNorm, RmsNorm, RmsNorm"),
+        (
+            &["torch_script_norms", "torch_script_opset13_norms"],
+            "BatchNorm, Dense linear, BatchNorm, relu, BatchNorm, LayerNorm, Dense tanh, BatchNorm, LayerNorm",
+        ),
+        (
+            &["chainrule_0.1", "chainrule_0.1_f64"],
+            "Dense gelu, LayerNorm, Dense linear, BatchNorm, hard_swish, Dense mish, RmsNorm, Dense linear",
+        ),
+        (&["sklearn_classifier3@probabilities"], "Dense relu, Dense relu, Dense linear, Softmax"),
+        (&["sklearn_classifier2@probabilities"], "Dense tanh, Dense sigmoid, Dense linear"),
+        (&["sklearn_standard@variable", "sklearn_min_max@variable"], "scaler, Dense relu, Dense linear"),
+        (&["sklearn_logistic3@probabilities"], "Dense linear, Softmax"),
+        (&["sklearn_logistic2@probabilities"], "Dense sigmoid"),
+        (&["sklearn_linear1@variable"], "Dense linear"),
+    ] {
+        for name in names {
+            assert_eq!(layers(name)?, expected, "{name}");
+        }
+    }
+    Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Files by hand
+
+/// The layers' names, and what they make of one sample.
+#[track_caller]
+fn becomes(file: &File, x: &[f64], layers: &str, y: &[f64]) -> Result<Model<f64>> {
+    let model = Onnx::new().read::<f64>(&file.bytes())?;
+    let names: Vec<String> = model.net().layers().iter().map(|layer| layer.name()).collect();
+    assert_eq!(names.join(", "), layers);
+    let predicted = model.predict(View::new(x, x.len())?)?;
+    assert!(predicted.iter().zip(y).all(|(a, b)| (a - b).abs() < 1e-6) && predicted.len() == y.len(), "{predicted} is not {y:?}");
+    Ok(model)
+}
+
+/// W·x + b of two features to three.
+fn product() -> File {
+    File::new(2).tensor("w", &[2, 3], &[1.0, 2.0, 3.0, 10.0, 20.0, 30.0]).tensor("b", &[1, 3], &[0.5, 0.25, 0.125])
+}
+
+#[test]
+fn products_and_sums() -> Result<()> {
+    let y = [21.5, 42.25, 63.125];
+    for add in ["Add: z b -> y", "Add: b z -> y"] {
+        // Nodes in any order.
+        becomes(&product().node(add, &[]).node("MatMul: x w -> z", &[]), &[1.0, 2.0], "Dense linear", &y)?;
+    }
+    becomes(&product().node("Gemm: x w b -> y", &[]), &[1.0, 2.0], "Dense linear", &y)?;
+    let settings = [float("alpha", 2.0), float("beta", -4.0)];
+    becomes(&product().node("Gemm: x w b -> y", &settings), &[1.0, 2.0], "Dense linear", &[40.0, 83.0, 125.5])?;
+    let transposed =
+        File::new(3).tensor("w", &[2, 3], &[1.0, 2.0, 3.0, 10.0, 20.0, 30.0]).node("Gemm: x w _ -> y", &[integer("transB", 1)]);
+    becomes(&transposed, &[1.0, 0.0, -1.0], "Dense linear", &[-2.0, -20.0])?;
+    // Constants by nodes, one of them renamed; a number for all features.
+    let floats =
+        attribute("value_floats", 6, [3.0_f32, 4.0].iter().flat_map(|v| [vec![7 << 3 | 5], v.to_le_bytes().to_vec()].concat()).collect());
+    let value = attribute("value", 4, bytes(5, tensor("", &[2, 1], &[5.0, 7.0])));
+    let file = File::new(2).node("Constant: -> c", &[floats]).node("Constant: -> w", &[value]).node("Identity: w -> v", &[]);
+    let file = file.tensor("k", &[], &[2.0]).node("Sub: x c -> s", &[]).node("Div: s k -> t", &[]).node("MatMul: t v -> y", &[]);
+    let model = becomes(&file, &[4.0, 7.0], "Dense linear", &[13.0])?;
+    assert_eq!(model.inputs(), Some(&Scaler::new(vec![3.0, 4.0], vec![2.0, 2.0])?));
+    Ok(())
+}
+
+#[test]
+fn maps_of_features() -> Result<()> {
+    let file = || product().node("MatMul: x w -> z", &[]).tensor("k", &[3], &[1.0, 2.0, 4.0]).tensor("one", &[1], &[1.0]);
+    // Behind the last layer they are the scaler of outputs, …
+    let model =
+        becomes(&file().node("Mul: z k -> s", &[]).node("Add: b s -> y", &[]), &[1.0, 2.0], "Dense linear", &[21.5, 84.25, 252.125])?;
+    assert_eq!(model.outputs(), Some(&Scaler::new(vec![0.5, 0.25, 0.125], vec![1.0, 2.0, 4.0])?));
+    // … before a layer part of the linear one before them, …
+    let between = file().node("Add: z b -> a", &[]).node("Div: a k -> s", &[]).node("Sub: one s -> t", &[]).node("Tanh: t -> y", &[]);
+    let y = [21.5_f64, 42.25 / 2.0, 63.125 / 4.0].map(|z| (1.0 - z).tanh());
+    becomes(&between, &[1.0, 2.0], "Dense tanh", &y)?;
+    // … and else a layer of their own.
+    let after = file().node("Sigmoid: z -> a", &[]).node("Mul: k a -> s", &[]).node("Add: s one -> t", &[]).node("Tanh: t -> y", &[]);
+    let y = [21.0_f64, 42.0, 63.0].iter().zip([1.0, 2.0, 4.0]).map(|(z, k)| (k / (1.0 + (-z).exp()) + 1.0).tanh());
+    becomes(&after, &[1.0, 2.0], "Dense sigmoid, BatchNorm, tanh", &y.collect::<Vec<_>>())?;
+    Ok(())
+}
+
+#[test]
+fn activations_with_settings() -> Result<()> {
+    let x = [-3.0, -0.5, 0.5, 8.0];
+    let file = |op: &str, attributes: &[Vec<u8>]| {
+        let file = File::new(4).tensor("low", &[], &[-2.0]).tensor("zero", &[], &[0.0]).tensor("high", &[], &[3.0]).tensor(
+            "slope",
+            &[1, 1],
+            &[0.1],
+        );
+        file.node(&format!("{op} -> y"), attributes)
+    };
+    let e = |z: f64| z.exp_m1();
+    let hard = "breakpoints(-1:0, 1:1)".to_string();
+    for (node, attributes, layers, y) in [
+        ("Clip: x low high", vec![], "breakpoints(-2:-2, 3:3)", [-2.0, -0.5, 0.5, 3.0]),
+        ("Clip: x low", vec![], "breakpoints(-2:-2; 0, 1)", [-2.0, -0.5, 0.5, 8.0]),
+        ("Clip: x _ high", vec![], "breakpoints(3:3; 1, 0)", [-3.0, -0.5, 0.5, 3.0]),
+        ("Clip: x zero", vec![], "relu", [0.0, 0.0, 0.5, 8.0]),
+        ("Clip: x", vec![float("min", -1.0), float("max", 1.0)], "hard_tanh", [-1.0, -0.5, 0.5, 1.0]),
+        ("HardSigmoid: x", vec![float("alpha", 0.5)], &hard, [0.0, 0.25, 0.75, 1.0]),
+        ("PRelu: x slope", vec![], "leaky_relu(slope=0.1)", [-0.3, -0.05, 0.5, 8.0]),
+        ("LeakyRelu: x", vec![], "leaky_relu(slope=0.01)", [-0.03, -0.005, 0.5, 8.0]),
+        ("Elu: x", vec![], "elu(alpha=1)", [e(-3.0), e(-0.5), 0.5, 8.0]),
+        ("Celu: x", vec![], "elu(alpha=1)", [e(-3.0), e(-0.5), 0.5, 8.0]),
+        ("Max: zero x", vec![], "relu", [0.0, 0.0, 0.5, 8.0]),
+        ("ThresholdedRelu: x", vec![float("alpha", 0.0)], "relu", [0.0, 0.0, 0.5, 8.0]),
+    ] {
+        becomes(&file(node, &attributes), &x, layers, &y)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn images_are_rows_when_they_are_flattened() -> Result<()> {
+    let image = || File::bare().input("x", 1, &[None, Some(2), Some(2)]).output("y").tensor("w", &[4, 1], &[1.0, 2.0, 3.0, 4.0]);
+    let file = image().node("Flatten: x -> f", &[]).node("MatMul: f w -> y", &[]);
+    becomes(&file, &[1.0, 10.0, 100.0, 1000.0], "Dense linear", &[4321.0])?;
+    let file = image().shape("s", &[-1, 4]).node("Reshape: x s -> f", &[]).node("MatMul: f w -> y", &[]);
+    becomes(&file, &[1.0, 10.0, 100.0, 1000.0], "Dense linear", &[4321.0])?;
+    let text = "ONNX input \"x\": expected dimensions (samples, features), or more where they are flattened first, got 3 dimensions";
+    refused(Onnx::new().read::<f32>(&image().node("Softmax: x -> y", &[]).bytes()), ErrorKind::Shape, text);
+    Ok(())
+}
+
+#[test]
+fn outputs_are_chosen() -> Result<()> {
+    let file = File::new(2).output("z").node("Tanh: x -> y", &[]).node("Relu: x -> z", &[]).bytes();
+    let layer = |onnx: Onnx| onnx.read::<f32>(&file).map(|model| model.net().layers()[0].name());
+    assert_eq!(layer(Onnx::new().output("y"))?, "tanh");
+    assert_eq!(layer(Onnx::new().output("z"))?, "relu");
+    // Any value on the way.
+    let file = File::new(2)
+        .node("Tanh: x -> y", &[])
+        .node("Identity: x -> i", &[])
+        .node("Relu: i -> z", &[])
+        .node("Sign: z -> unused", &[])
+        .bytes();
+    assert_eq!(Onnx::new().output("z").read::<f32>(&file)?.net().layers()[0].name(), "relu");
+    let file = File::new(2).output("z").node("Tanh: x -> y", &[]).node("Relu: x -> z", &[]).bytes();
+    let layer = |onnx: Onnx| onnx.read::<f32>(&file).map(|model| model.net().layers()[0].name());
+    let expected = "Onnx::output: expected the name of one of the outputs [\"y\", \"z\"], got";
+    refused(layer(Onnx::new()), ErrorKind::Value, &format!("{expected} None"));
+    refused(layer(Onnx::new().output("label")), ErrorKind::Value, &format!("{expected} Some(\"label\")"));
+    Ok(())
+}
+
+/// What is no feed-forward network, or not sound, and the error that says so.
+#[test]
+fn what_is_refused() {
+    let supported = |given: &str| {
+        let text = "expected an operator of a feed-forward network (Gemm, MatMul, Add, Sub, Mul, Div with constants; Relu, LeakyRelu, PRelu, Elu, Celu, \
+                    Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish, Mish, Softplus, Softsign, HardSwish, Clip, Sign, or what these are composed of; \
+                    Softmax, BatchNormalization, LayerNormalization, RMSNormalization; Identity, Dropout, Cast, Flatten, Reshape; of ai.onnx.ml \
+                    Scaler, LinearRegressor, LinearClassifier, Normalizer, ZipMap)";
+        format!("{text}, got {given}")
+    };
+    let file = || File::new(2).tensor("k", &[2], &[1.0, 2.0]).tensor("w", &[2, 1], &[1.0, 2.0]).tensor("t", &[3], &[1.0, 2.0, 3.0]);
+    let (parse, shape, value, incompatible) = (ErrorKind::Parse, ErrorKind::Shape, ErrorKind::Value, ErrorKind::Incompatible);
+    for (file, kind, text) in [
+        (file().node("Conv: x w -> y", &[]), incompatible, format!("ONNX node \"y\" (Conv): {}", supported("Conv"))),
+        (
+            file().node("com.microsoft.Relu: x -> y", &[]),
+            incompatible,
+            format!("ONNX node \"y\" (Relu): {}", supported("com.microsoft.Relu")),
+        ),
+        (
+            file().node("Tanh: x -> a", &[]).node("Add: x a -> y", &[]),
+            incompatible,
+            format!("ONNX node \"y\" (Add): {}", supported("Add of \"x\" and \"a\"")),
+        ),
+        (file().node("Div: k x -> y", &[]), incompatible, format!("ONNX node \"y\" (Div): {}", supported("Div of \"k\" and \"x\""))),
+        (file().node("Sin: y -> y", &[]), incompatible, format!("ONNX node \"y\" (Sin): {}", supported("Sin"))),
+        (
+            file().node("Relu: y -> y", &[]),
+            parse,
+            "ONNX value \"y\": expected a graph without cycles, got a value that depends on itself".into(),
+        ),
+        (
+            file().node("Relu: y -> z", &[]).node("Mul: z k -> y", &[]),
+            parse,
+            "ONNX value \"y\": expected a graph without cycles, got a value that depends on itself".into(),
+        ),
+        (file(), incompatible, "ONNX value \"y\": expected a function of the graph's input, got a value that no node makes".into()),
+        (
+            file().node("Relu: k -> y", &[]),
+            incompatible,
+            "ONNX value \"k\": expected a function of the graph's input, got a constant".into(),
+        ),
+        (file().node("Relu: x -> y", &[]).node("Tanh: x -> y", &[]), parse, "ONNX graph: expected each value once, got \"y\" twice".into()),
+        (file().tensor("k", &[], &[1.0]), parse, "ONNX graph: expected each value once, got \"k\" twice".into()),
+        (file().node("MatMul: x -> y", &[]), parse, "ONNX node \"y\" (MatMul): expected operand 1, got 1 operands".into()),
+        (
+            file().node("MatMul: w x -> y", &[]),
+            incompatible,
+            "ONNX node \"y\" (MatMul): expected a constant as operand 1, got \"x\"".into(),
+        ),
+        (
+            file().node("MatMul: x t -> y", &[]),
+            shape,
+            "ONNX node \"y\" (MatMul): ONNX tensor \"t\": expected a matrix for 2 features, got dimensions [3]".into(),
+        ),
+        (
+            file().node("MatMul: x w -> z", &[]).node("MatMul: z w -> y", &[]),
+            shape,
+            "ONNX node \"y\" (MatMul): ONNX tensor \"w\": expected a matrix for 1 features, got dimensions [2, 1]".into(),
+        ),
+        (
+            file().node("Mul: x t -> y", &[]),
+            shape,
+            "ONNX node \"y\" (Mul): ONNX tensor \"t\": expected one number for each of 2 features, got dimensions [3]".into(),
+        ),
+        (file().node("Mul: x k -> y", &[]), ErrorKind::Empty, "Sequential::builder: expected at least 1 layer, got 0".into()),
+        (
+            file().tensor("l", &[], &[2.0]).tensor("h", &[], &[1.0]).node("Clip: x l h -> y", &[]),
+            value,
+            "ONNX node \"y\" (Clip): point 1 of Breakpoints: expected an x above 2, got 1".into(),
+        ),
+        (
+            file().node("Softmax: x -> y", &[integer("axis", 0)]),
+            incompatible,
+            "ONNX node \"y\" (Softmax): expected axis 1: over the features, got axis 0".into(),
+        ),
+        (
+            file().node("Gemm: x w -> y", &[integer("transA", 1)]),
+            incompatible,
+            "ONNX node \"y\" (Gemm): expected transA 0: a row for each sample, got 1".into(),
+        ),
+        (
+            file().node("PRelu: x k -> y", &[]),
+            shape,
+            "ONNX node \"y\" (PRelu): ONNX tensor \"k\": expected a single number, got dimensions [2]".into(),
+        ),
+        (
+            file().node("ThresholdedRelu: x -> y", &[]),
+            incompatible,
+            "ONNX node \"y\" (ThresholdedRelu): expected alpha 0: a continuous function, got 1".into(),
+        ),
+        (file().node("Elu: x -> y", &[integer("alpha", 1)]), incompatible, format!("ONNX node \"y\" (Elu): {}", supported("Elu"))),
+        (
+            file().node("Cast: x -> z", &[integer("to", 7)]).node("Relu: z -> y", &[]),
+            incompatible,
+            "ONNX node \"z\" (Cast): expected a cast to float, as the weights, got data type 7".into(),
+        ),
+        (
+            file().node("Dropout: x _ k -> y", &[]),
+            incompatible,
+            "ONNX node \"y\" (Dropout): expected training_mode false, got the value \"k\"".into(),
+        ),
+        (
+            file().shape("s", &[2, 1]).node("Reshape: x s -> y", &[]),
+            shape,
+            "ONNX node \"y\" (Reshape): expected 2 features, as before, got 1".into(),
+        ),
+        (
+            file().shape("s", &[-1]).node("Reshape: x s -> y", &[]),
+            incompatible,
+            "ONNX node \"y\" (Reshape): expected a shape (samples, features), got [-1]".into(),
+        ),
+        (
+            file().node("LayerNormalization: x k -> y", &[float("epsilon", 0.0)]),
+            value,
+            "layer 0 (LayerNorm): eps: expected a finite number > 0 that the scalar can hold, got 0.0".into(),
+        ),
+        (
+            file().version(6).node("Relu: x -> y", &[]),
+            incompatible,
+            "Onnx::read: expected version 7 or later of ONNX's operators, got version 6".into(),
+        ),
+        (
+            File::bare().input("x", 7, &[None, Some(2)]).output("y").node("Relu: x -> y", &[]),
+            incompatible,
+            "ONNX input \"x\": expected numbers of type float or double, got data type 7".into(),
+        ),
+        (File::new(0).node("Relu: x -> y", &[]), shape, "ONNX input \"x\": expected a known number of features, got none".into()),
+        (
+            file().field(5, [bytes(8, "e"), int(2, 1), int(14, 1)].concat()).node("Add: x e -> y", &[]),
+            incompatible,
+            "ONNX tensor \"e\": expected numbers in the file itself, got external data".into(),
+        ),
+        (
+            file().field(5, [bytes(8, "e"), int(2, 10)].concat()).node("Add: x e -> y", &[]),
+            incompatible,
+            "ONNX tensor \"e\": expected numbers of type float or double (of shapes: int64), got data type 10".into(),
+        ),
+        (
+            file().tensor("e", &[3, 1], &[1.0, 2.0]).node("MatMul: x e -> y", &[]),
+            shape,
+            "ONNX tensor \"e\": expected as many numbers as its dimensions [3, 1] say, got 2".into(),
+        ),
+    ] {
+        refused(Onnx::new().read::<f32>(&file.bytes()), kind, &text);
+    }
+    refused(Onnx::new().read::<f32>(&[]), parse, "Onnx::read: expected an ONNX file, got no graph");
+}
