@@ -683,7 +683,7 @@ fn a_module_within_a_larger_one_has_a_prefix() -> Result<()> {
     // Two modules in one dict.
     let two = r#"{"value.0.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"policy.0.weight":{"dtype":"BF16","shape":[1,2],"data_offsets":[8,12]},
             "policy.0.bias":{"dtype":"F16","shape":[1],"data_offsets":[12,14]},"value.0.bias":{"dtype":"F32","shape":[1],"data_offsets":[14,18]}}"#;
-    let mut bytes = file(&two, 0);
+    let mut bytes = file(two, 0);
     bytes.extend([1.5_f32, -2.0].iter().flat_map(|x| x.to_le_bytes()));
     bytes.extend([0x3f80_u16, 0xc040, 0x3555].iter().flat_map(|x| x.to_le_bytes()));
     bytes.extend(0.25_f32.to_le_bytes());

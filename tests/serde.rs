@@ -91,6 +91,8 @@ fn layers_and_losses_come_back() {
     }
     assert_eq!(json(&LayerNorm::new().eps(0.5)), r#"{"eps":0.5,"scale":true,"bias":true}"#);
     refused::<Dropout>("{\"p\": 0.3, \"q\": 0.3}", "unknown field");
+    refused::<Dense>(r#"{"outputs": 3, "activation": "relu", "init": "Zeros"}"#, "missing field `bias`");
+    refused::<RmsNorm>(r#"{"scale": true, "bias": false}"#, "missing field `eps`");
 
     round(SumSquaredError);
     round(QuadraticCost);

@@ -545,7 +545,9 @@ struct Described<T: Real> {
     scalar: String,
     inputs: usize,
     layers: Vec<Box<RawValue>>,
+    #[serde(deserialize_with = "Deserialize::deserialize")]
     input_scaler: Option<Scaler<T>>,
+    #[serde(deserialize_with = "Deserialize::deserialize")]
     output_scaler: Option<Scaler<T>>,
 }
 

@@ -40,6 +40,8 @@ use alloc::{format, string::String, vec, vec::Vec};
 pub struct Dense {
     outputs: usize,
     activation: Activation,
+    // Said, even where there is none: a field that is missing is an error.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "serde::Deserialize::deserialize"))]
     bias: Option<Init>,
     init: Init,
 }

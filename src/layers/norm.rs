@@ -10,6 +10,7 @@ use alloc::{format, vec::Vec};
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub(super) struct Norm {
     /// `None` is the machine epsilon of the scalar.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "serde::Deserialize::deserialize"))]
     pub(super) eps: Option<f64>,
     pub(super) scale: bool,
     pub(super) bias: bool,

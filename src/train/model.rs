@@ -158,7 +158,9 @@ impl<'de, T: Real> serde::Deserialize<'de> for Model<T> {
         #[serde(bound = "T: Real", deny_unknown_fields)]
         struct Model<T: Real> {
             net: Sequential<T>,
+            #[serde(deserialize_with = "serde::Deserialize::deserialize")]
             inputs: Option<Scaler<T>>,
+            #[serde(deserialize_with = "serde::Deserialize::deserialize")]
             outputs: Option<Scaler<T>>,
             metadata: BTreeMap<String, String>,
         }
