@@ -83,8 +83,9 @@ fn cases<T: Real>() -> Result<Vec<Case<T>>> {
         ("batch_norm_bare", layers!(4; BatchNorm::new().without_scale().without_bias())?),
         (
             "deep",
-            layers!(4; GaussianNoise::new(0.1), Dense::new(16, Activation::Gelu), LayerNorm::new(), AlphaDropout::new(0.1), Dense::new(7, Activation::Linear).without_bias(),
-                BatchNorm::new(), Activation::HardSwish, Dense::new(7, Activation::Mish), RmsNorm::new(), Dense::new(3, Activation::Linear))?,
+            layers!(4; GaussianNoise::new(0.1), Dense::new(16, Activation::Gelu), LayerNorm::new(), AlphaDropout::new(0.1),
+                Dense::new(7, Activation::Linear).without_bias(), BatchNorm::new(), Activation::HardSwish, Dense::new(7, Activation::Mish),
+                RmsNorm::new(), Dense::new(3, Activation::Linear))?,
         ),
     ];
     for (name, net) in nets {

@@ -99,7 +99,8 @@ fn what_does_not_come_back() -> Result<()> {
         comes_back_as(&net.into(), &other.into())
     };
     same(
-        layers!(4; GaussianNoise::new(0.1), Dense::new(3, Activation::Selu), AlphaDropout::new(0.1), Activation::Linear, Dropout::new(0.5), Softmax),
+        layers!(4; GaussianNoise::new(0.1), Dense::new(3, Activation::Selu), AlphaDropout::new(0.1), Activation::Linear, Dropout::new(0.5),
+            Softmax),
         layers!(4; Dense::new(3, Activation::Selu), Softmax),
     )?;
     same(layers!(4; Dense::new(3, Activation::Linear).init(Init::Constant(2.0))), layers!(4; Dense::new(3, Activation::Linear)))?;
@@ -534,5 +535,7 @@ fn what_is_refused() {
     ] {
         refused(Onnx::new().read::<f32>(&file.bytes()), kind, &text);
     }
+    let twice = [File::new(2).node("Relu: x -> y", &[]).bytes(), bytes(14, bytes(1, "k")), bytes(14, bytes(1, "k"))].concat();
+    refused(Onnx::new().read::<f32>(&twice), parse, "ONNX metadata: expected each key once, got \"k\" twice");
     refused(Onnx::new().read::<f32>(&[]), parse, "Onnx::read: expected an ONNX file, got no graph");
 }

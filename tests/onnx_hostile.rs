@@ -130,7 +130,8 @@ fn long_graphs() {
 /// Files cut off anywhere, with bits changed, with parts taken out and put elsewhere.
 fn damaged() -> Result<()> {
     let x = zoo::inputs::<f32>(3, 9);
-    let net = layers!(3; Dense::new(2, Activation::Gelu), LayerNorm::new().without_scale(), BatchNorm::new(), Dense::new(2, Activation::Elu { alpha: 0.5 }), Softmax)?;
+    let elu = Activation::Elu { alpha: 0.5 };
+    let net = layers!(3; Dense::new(2, Activation::Gelu), LayerNorm::new().without_scale(), BatchNorm::new(), Dense::new(2, elu), Softmax)?;
     let ours = Onnx::new().write(&Model::new(net, Scaler::standard(&x)?, None)?)?;
     let points = chainrule::Breakpoints::new(&[(-1.0, 0.5), (2.0, 1.0)])?.slopes(0.1, 0.2)?;
     let double = Onnx::new()

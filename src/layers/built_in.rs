@@ -4,7 +4,6 @@ use super::{AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, R
 use crate::activation::Activation;
 use crate::layer::Layer;
 use crate::real::Real;
-#[cfg(feature = "serde")]
 use alloc::sync::Arc;
 use core::any::Any;
 
@@ -32,7 +31,6 @@ macro_rules! built_in {
             }
 
             /// The layer.
-            #[cfg(feature = "serde")]
             pub(crate) fn layer<T: Real>(self) -> Arc<dyn Layer<T>> {
                 match self {
                     $(Self::$name(layer) => Arc::new(layer),)*

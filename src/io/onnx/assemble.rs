@@ -6,12 +6,11 @@ use super::proto::{self, Size};
 use crate::activation::Activation;
 use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layer::Layer;
-use crate::layers::{BatchNorm, Dense, LayerNorm, RmsNorm, Softmax};
+use crate::layers::{BatchNorm, BuiltIn, Dense, LayerNorm, RmsNorm, Softmax};
 use crate::real::{Real, zeros};
 use crate::sequential::Sequential;
 use crate::train::Model;
-use alloc::{format, sync::Arc, vec, vec::Vec};
+use alloc::{format, vec, vec::Vec};
 use core::mem;
 
 /// A layer with its parameters, as long as there may be more to come.
@@ -73,11 +72,18 @@ pub(super) fn assemble<T: Real>(input: &proto::ValueInfo, steps: &[Step<'_>], bu
 
 impl<T: Real> Assembly<T> {
     fn step(&mut self, part: &Part<'_>, double: bool) -> Result<()> {
-        if let Some(map) = self.map(part)? {
-            self.maps.push(map);
-            return Ok(());
-        }
+        let width = self.width;
         let layer = match part {
+            Part::Affine(op, by) => {
+                let by = self.vector(by, width)?;
+                self.maps.push((*op, by));
+                return Ok(());
+            }
+            Part::Negate => {
+                let by = self.repeat(-T::one(), width)?;
+                self.maps.push((Affine::Mul, by));
+                return Ok(());
+            }
             Part::Dense { weights, by_output, alpha, bias, beta } => self.dense(weights, *by_output, *alpha, bias.as_ref(), *beta)?,
             Part::Activation(activation) => {
                 self.close()?;
@@ -89,7 +95,6 @@ impl<T: Real> Assembly<T> {
             }
             Part::Softmax => Open::Softmax,
             Part::Norm { kind, statistics, scale, bias } => {
-                let width = self.width;
                 let mut all = |constant: &Option<Constant<'_>>| constant.as_ref().map(|constant| self.vector(constant, width)).transpose();
                 let (scale, bias, mut numbers) = (all(scale)?, all(bias)?, Vec::new());
                 for statistic in statistics.iter().flatten() {
@@ -97,8 +102,8 @@ impl<T: Real> Assembly<T> {
                 }
                 Open::Norm { kind: *kind, statistics: numbers, scale, bias }
             }
-            Part::BothClasses if self.width != 1 => {
-                return Err(Error::new(ErrorKind::Incompatible, "", "a single probability", format!("{} features", self.width)));
+            Part::BothClasses if width != 1 => {
+                return Err(Error::new(ErrorKind::Incompatible, "", "a single probability", format!("{width} features")));
             }
             Part::BothClasses => {
                 let (zero, one) = (T::zero(), T::one());
@@ -106,9 +111,9 @@ impl<T: Real> Assembly<T> {
                 Open::Dense { weights: vec![-one, one], bias: Some(vec![one, zero]), outputs: 2, activation: Activation::Linear }
             }
             Part::Flatten => return Ok(()),
-            Part::Features(features) if *features == self.width => return Ok(()),
+            Part::Features(features) if *features == width => return Ok(()),
             Part::Features(features) => {
-                return Err(Error::new(ErrorKind::Shape, "", format!("{} features, as before", self.width), features));
+                return Err(Error::new(ErrorKind::Shape, "", format!("{width} features, as before"), features));
             }
             Part::Cast(kind) if *kind == i64::from(if double { proto::DOUBLE } else { proto::FLOAT }) => return Ok(()),
             Part::Cast(kind) => {
@@ -119,20 +124,10 @@ impl<T: Real> Assembly<T> {
                 Some(Open::Softmax) if self.maps.is_empty() => return Ok(()),
                 _ => return Err(Error::new(ErrorKind::Incompatible, "", "the probabilities of a softmax before it", "something else")),
             },
-            Part::Affine(..) | Part::Negate => return Ok(()),
         };
         self.close()?;
         self.layers.push(layer);
         Ok(())
-    }
-
-    /// A part that is a map of single features.
-    fn map(&mut self, part: &Part<'_>) -> Result<Option<(Affine, Vec<T>)>> {
-        Ok(match part {
-            Part::Affine(op, by) => Some((*op, self.vector(by, self.width)?)),
-            Part::Negate => Some((Affine::Mul, self.repeat(-T::one(), self.width)?)),
-            _ => None,
-        })
     }
 
     /// Weights outputs × inputs, column after column, from what is in the file row after row.
@@ -228,7 +223,7 @@ impl<T: Real> Assembly<T> {
         let (mut builder, mut params) = (Sequential::builder(inputs), Vec::new());
         for layer in self.layers {
             let (layer, numbers) = layer.close();
-            builder = builder.shared(layer);
+            builder = builder.shared(layer.layer());
             params.extend(numbers);
         }
         let mut net = builder.build_at_zero()?;
@@ -262,13 +257,13 @@ impl<T: Real> Assembly<T> {
 
 impl<T: Real> Open<T> {
     /// The layer, and its parameters in their order.
-    fn close(self) -> (Arc<dyn Layer<T>>, Vec<T>) {
+    fn close(self) -> (BuiltIn, Vec<T>) {
         match self {
             Self::Dense { mut weights, bias, outputs, activation } => {
                 let layer = Dense::new(outputs, activation);
                 let layer = if bias.is_some() { layer } else { layer.without_bias() };
                 weights.extend(bias.into_iter().flatten());
-                (Arc::new(layer), weights)
+                (BuiltIn::Dense(layer), weights)
             }
             Self::Norm { kind, statistics, scale, bias } => {
                 macro_rules! options {
@@ -276,21 +271,23 @@ impl<T: Real> Open<T> {
                         let layer = $layer;
                         let layer = if scale.is_some() { layer } else { layer.without_scale() };
                         $(let layer = if bias.is_some() { layer } else { layer.$without_bias() };)?
-                        Arc::new(layer)
+                        layer
                     }};
                 }
-                let layer: Arc<dyn Layer<T>> = match kind {
-                    Norm::Layer { eps } => options!(LayerNorm::new().eps(eps), without_bias),
-                    Norm::Batch { eps, momentum } => options!(BatchNorm::new().eps(eps).momentum(momentum), without_bias),
+                let layer = match kind {
+                    Norm::Layer { eps } => BuiltIn::LayerNorm(options!(LayerNorm::new().eps(eps), without_bias)),
+                    Norm::Batch { eps, momentum } => {
+                        BuiltIn::BatchNorm(options!(BatchNorm::new().eps(eps).momentum(momentum), without_bias))
+                    }
                     // Its own ε is the one that it has without a word.
-                    Norm::Rms { eps } if T::of(eps) == T::default_epsilon() => options!(RmsNorm::new()),
-                    Norm::Rms { eps } => options!(RmsNorm::new().eps(eps)),
+                    Norm::Rms { eps } if T::of(eps) == T::default_epsilon() => BuiltIn::RmsNorm(options!(RmsNorm::new())),
+                    Norm::Rms { eps } => BuiltIn::RmsNorm(options!(RmsNorm::new().eps(eps))),
                 };
                 let params = [scale, bias, Some(statistics)].into_iter().flatten().flatten().collect();
                 (layer, params)
             }
-            Self::Activation(activation) => (Arc::new(activation), Vec::new()),
-            Self::Softmax => (Arc::new(Softmax), Vec::new()),
+            Self::Activation(activation) => (BuiltIn::Activation(activation), Vec::new()),
+            Self::Softmax => (BuiltIn::Softmax(Softmax), Vec::new()),
         }
     }
 }

@@ -172,6 +172,7 @@ impl Writer {
             return value.clone();
         }
         let value = match expr {
+            // Slots are for reading.
             Expr::X | Expr::Slot(_) => return self.value.clone(),
             Expr::Number(v) => return self.number(*v),
             Expr::Tensor(name) => return name.clone(),

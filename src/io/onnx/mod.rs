@@ -43,29 +43,32 @@ use std::path::Path;
 ///
 /// # What is written
 ///
-/// One input, `input`, of shape `(batch, features)`, and one output, `output`, of `(batch, outputs)`, for batches of any size: row by row
-/// what lies in memory here column by column. The numbers are of type float or double, as the model's. Version 17 of the operators, version 8
-/// of the format; the same model gives the same bytes. Parameters have the names that PyTorch gives them in an `nn.Sequential` of the
-/// same layers (`0.weight`, `0.bias`, …); the scalers are nodes before and after the network, the notes are the file's metadata.
-/// A dense layer is `Gemm` and its activation, as in PyTorch's files. What ONNX has no operator for (step, GELU, Mish,
-/// breakpoints, RMS norm, …) is written in those it has. So are, for double, the activations for which onnxruntime has only float, and whatever
-/// has an attribute: ONNX keeps attributes as `f32`, and a slope of 0.01 would become 0.0099999998. Dropout and noise, which do
-/// nothing in inference, are left out; a surrogate is its value. Initialisers are not kept.
+/// One input, `input`, of shape `(batch, features)`, and one output, `output`, of `(batch, outputs)`, for batches of any size: row by
+/// row what lies in memory here column by column. The numbers are of type float or double, as the model's. Version 17 of the operators,
+/// version 8 of the format; the same model gives the same bytes. Parameters have the names that PyTorch gives them in an
+/// `nn.Sequential` of the same layers (`0.weight`, `0.bias`, …); the scalers are nodes before and after the network, the notes are the
+/// file's metadata. A dense layer is `Gemm` and its activation, as in PyTorch's files.
+///
+/// What ONNX has no operator for (step, GELU, Mish, breakpoints, RMS norm, …) is written in those it has. So are, for double, the
+/// activations for which onnxruntime has only float, and whatever has an attribute: ONNX keeps attributes as `f32`, and a slope of
+/// 0.01 would become 0.0099999998. The mean squares of the norms are then computed as they stand: in `f32` inputs beyond 10¹⁹ overflow,
+/// which they do not here. Dropout and noise, which do nothing in inference, are left out; a surrogate is its value; ±∞ may become NaN.
+/// Initialisers are not kept.
 ///
 /// # What is read
 ///
-/// A chain of the operators Gemm, MatMul, Add, Sub, Mul and Div with constants, BatchNormalization, LayerNormalization, RMSNormalization,
-/// Softmax, Relu, LeakyRelu, PRelu (of a single slope), Elu, Celu (α = 1), Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish, Mish,
-/// Softplus, Softsign, HardSwish, Clip and Sign, what exporters compose activations and norms of (x·σ(x), GELU by erf or tanh, …), and
-/// Identity, Dropout, Flatten, Reshape and Cast where they change nothing; of scikit-learn also Scaler, LinearRegressor,
-/// LinearClassifier, Normalizer and ZipMap. Everything else is an error that names the node. Input must be `(batch, features)`; more dimensions are one
-/// row of features if they are flattened first.
+/// A chain of the operators Gemm, MatMul, Add, Sub, Mul and Div with constants, BatchNormalization, LayerNormalization,
+/// RMSNormalization, Softmax, Relu, LeakyRelu, PRelu (of a single slope), Elu, Celu (α = 1), Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish,
+/// Mish, Softplus, Softsign, HardSwish, Clip and Sign, what exporters compose activations and norms of (x·σ(x), GELU by erf or
+/// tanh, …), and Identity, Dropout, Flatten, Reshape and Cast where they change nothing; of scikit-learn also Scaler,
+/// LinearRegressor, LinearClassifier, Normalizer and ZipMap. Everything else is an error that names the node. Input must be
+/// `(batch, features)`; more dimensions are one row of features if they are flattened first.
 ///
 /// An activation becomes part of the dense layer before it. Maps of single features before the first layer become the scaler of
-/// inputs, those behind the last the scaler of outputs, and those between layers a part of the dense layer before them, or else a [`BatchNorm`](crate::BatchNorm)
-/// of mean 0 and variance 1. What this crate wrote so becomes the same layers with the same bits, but for dropout and
-/// noise, initialisers, an activation of its own after a linear layer, and ε, slopes and α of float files: these become the
-/// shortest decimal number that gives the `f32`.
+/// inputs, those behind the last the scaler of outputs, and those between layers a part of the dense layer before them, or else a
+/// [`BatchNorm`](crate::BatchNorm) of mean 0 and variance 1. What this crate wrote so becomes the same layers with the same bits, but for
+/// dropout and noise, surrogates, initialisers, an activation of its own after a linear layer, of doubles the momentum of batch norm, and
+/// ε, slopes and α of floats: these become the shortest decimal number that gives the `f32`.
 ///
 /// A file of floats can be read as `f64`; one of doubles as `f32` cannot. PyTorch's softplus goes over to z beyond 20; ours does not,
 /// which makes a difference of 2·10⁻⁹ there. Memory stays within a multiple of the file's length, whatever it says.
@@ -153,7 +156,9 @@ impl Onnx {
         let (input, steps) = import::steps(&graph, output)?;
         let mut model = assemble::assemble(input, &steps, bytes.len().saturating_mul(16))?;
         for entry in &file.metadata_props {
-            model.metadata_mut().insert(entry.key.clone(), entry.value.clone());
+            if model.metadata_mut().insert(entry.key.clone(), entry.value.clone()).is_some() {
+                return Err(Error::new(ErrorKind::Parse, "ONNX metadata", "each key once", format!("{:?} twice", entry.key)));
+            }
         }
         Ok(model)
     }
