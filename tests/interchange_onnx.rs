@@ -15,7 +15,8 @@ use zoo::{EDGES, activations, inputs, layers};
 
 /// Runs a script with the folder as its argument.
 fn python(script: &str, folder: &Path) {
-    let python = env::var_os("CHAINRULE_PYTHON").expect("CHAINRULE_PYTHON: an interpreter with the packages of tests/interchange/requirements.txt");
+    let python =
+        env::var_os("CHAINRULE_PYTHON").expect("CHAINRULE_PYTHON: an interpreter with the packages of tests/interchange/requirements.txt");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interchange").join(script);
     let status = Command::new(python).arg(script).arg(folder).status().expect("the interpreter runs");
     assert!(status.success(), "{status}");
