@@ -671,3 +671,27 @@ fn flip<T: Real>(columns: &[T], len: usize, to: &mut [T], distance: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Activation;
+    use crate::layers::Dense;
+    use crate::random::stream;
+
+    /// The gradients of the residuals are the rows of the Jacobian, also where one pass does not take all.
+    #[test]
+    fn residual_gradients_are_rows() -> Result<()> {
+        for (outputs, samples) in [(1, 1), (1, 3), (3, 1), (2, 300), (600, 2)] {
+            let net = Sequential::<f64>::builder(2)
+                .layer(Dense::new(3, Activation::Tanh))
+                .layer(Dense::new(outputs, Activation::Sigmoid))
+                .build(&mut stream(1))?;
+            let x = DMatrix::from_fn(2, samples, |i, j| ((i + 2) * (j + 1)) as f64 % 1.7);
+            let mut rows = DMatrix::from_element(net.params().len(), outputs * samples, f64::NAN);
+            net.here().residual_gradients((&x).into(), rows.as_mut_slice(), &mut Tape::new());
+            assert_eq!(rows.transpose(), net.params_jacobian(&x)?, "{outputs} outputs, {samples} samples");
+        }
+        Ok(())
+    }
+}
