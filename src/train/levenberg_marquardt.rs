@@ -12,7 +12,7 @@ use crate::sequential::Sequential;
 use crate::tape::Tape;
 use crate::view::{Targets, View, ViewMut};
 use alloc::vec::Vec;
-use nalgebra::{Cholesky, DMatrix, DVector};
+use nalgebra::{Cholesky, DMatrix, DVector, DVectorView};
 
 /// Residuals whose gradients are added to JᵀJ at once: enough for the product to be fast, few enough to stay in the cache.
 const CHUNK: usize = 128;
@@ -46,7 +46,7 @@ const CHUNK: usize = 128;
 /// An epoch is one step that lowers the cost. In its [`Epoch`], `cost` is the cost after it, `rate` 1/μ, and `gradient_norm`
 /// ‖Jᵀr‖₂ before it. Costs never rise, so that every run ends with the best training cost it has seen.
 ///
-/// P parameters and N residuals (samples × outputs) take 3P² + O(P·(128 + outputs)) numbers, and a step N·P² + P³/3
+/// P parameters and N residuals (samples × outputs) take 3P² + O(P·(128 + outputs)) numbers, and a step N·P² + P³/6
 /// multiplications; above a thousand parameters, a [`Trainer`](crate::Trainer) is the better choice. Use `f64`: the conditions
 /// of J are squared in JᵀJ.
 ///
@@ -104,7 +104,7 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
         Self { validation: Some(data), ..self }
     }
 
-    /// The same with one more reason to end, as in [`Trainer::stop`](crate::Trainer::stop).
+    /// The same with one more reason to end, as in [`Trainer::stop`](crate::Trainer::stop); all are looked at after each epoch.
     #[must_use]
     pub fn stop(mut self, stop: Stop) -> Self {
         self.stops.push(stop);
@@ -161,7 +161,7 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
                 gradient_norm: norm.as_f64(),
                 seconds: seconds_now,
             };
-            let moved = || work.h.amax().as_f64();
+            let moved = || work.h.iter().zip(&work.bend).fold(0.0, |most, (h, bend)| (*h + *bend).as_f64().abs().max(most));
             for (stop, watch) in self.stops.iter().zip(&mut watches) {
                 let timed = stop.time().is_some_and(|time| seconds >= time.as_secs_f64());
                 if (watch.sees(stop, &epoch, Some(before.as_f64()), moved) || timed) && history.stopped.is_none() {
@@ -323,7 +323,7 @@ impl<T: Real> Work<T> {
 
     /// Takes a step that lowers the cost; says whether there is one.
     fn step(&mut self, net: &mut Sequential<T>, data: &Dataset<T>, mu: &mut Damping<T>) -> Result<bool> {
-        let size = DVector::from_column_slice(net.params()).norm();
+        let size = DVectorView::from_slice(net.params(), net.params().len()).norm();
         loop {
             if self.solve(net, data, mu.value)? {
                 let (length, bend) = (self.h.norm(), self.bend.norm());
