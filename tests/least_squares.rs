@@ -276,6 +276,8 @@ fn refused() -> Result<()> {
     assert_eq!(kind(new().restore_best(Monitor::highest("accuracy")), &net, &data), ErrorKind::Incompatible);
     let step = Sequential::builder(1).layer(Dense::new(1, Activation::Step)).build(&mut rng(1))?;
     assert_eq!(kind(new(), &step, &data), ErrorKind::Untrainable);
+    let bare = Sequential::builder(1).layer(Activation::Tanh).build(&mut rng(1))?;
+    assert_eq!(kind(new(), &bare, &data), ErrorKind::Empty);
     let mut broken = net.clone();
     broken.params_mut()[0] = f64::NAN;
     assert_eq!(kind(new(), &broken, &data), ErrorKind::NotFinite);

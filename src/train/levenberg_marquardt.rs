@@ -121,7 +121,8 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
     /// cost any more.
     ///
     /// # Errors
-    /// Those of [`Sequential::gradient`] with [`SumSquaredError`] on the data; [`ErrorKind::NotFinite`] where the cost or its
+    /// Those of [`Sequential::gradient`] with [`SumSquaredError`] on the data; [`ErrorKind::Empty`] for a network without parameters;
+    /// [`ErrorKind::NotFinite`] where the cost or its
     /// derivatives are not finite at the start; [`ErrorKind::Value`] for a setting out of range or where P² numbers do not fit into memory;
     /// [`ErrorKind::Incompatible`] for a stop that watches what is not measured. The network is then as it was.
     pub fn fit(&self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
@@ -189,6 +190,9 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
             net.here().check_pass(data.inputs().into(), data.into(), &SumSquaredError)?;
         }
         net.here().check_trainable()?;
+        if net.params().is_empty() {
+            return Err(Error::new(ErrorKind::Empty, "LevenbergMarquardt", "a network with at least 1 parameter", 0));
+        }
         self.stops.iter().try_for_each(Stop::check)?;
         let mut watched = self.stops.iter().filter_map(Stop::monitor).chain(&self.best);
         watched.try_for_each(|monitor| monitor.check(self.validation.is_some(), core::iter::empty()))
@@ -330,16 +334,19 @@ impl<T: Real> Work<T> {
                 if length <= T::default_epsilon() * (size + T::default_epsilon()) {
                     return Ok(false);
                 }
-                for (trial, (w, (h, bend))) in self.trial.iter_mut().zip(net.params().iter().zip(self.h.iter().zip(&self.bend))) {
-                    *trial = *w + *h + *bend;
-                }
-                let cost = net.at(&self.trial)?.cost(data.inputs(), data, &SumSquaredError, &mut self.tape)?;
-                if bend <= T::of(0.1875) * length && cost < self.cost {
-                    let promised = T::of(0.5) * (mu.value * length * length - self.h.dot(&self.gradient));
-                    mu.succeed((self.cost - cost) / promised);
-                    net.params_mut().copy_from_slice(&self.trial);
-                    self.cost = cost;
-                    return Ok(true);
+                // 2‖a‖ ≤ ¾‖h‖.
+                if bend <= T::of(0.1875) * length {
+                    for (trial, (w, (h, bend))) in self.trial.iter_mut().zip(net.params().iter().zip(self.h.iter().zip(&self.bend))) {
+                        *trial = *w + *h + *bend;
+                    }
+                    let cost = net.at(&self.trial)?.cost(data.inputs(), data, &SumSquaredError, &mut self.tape)?;
+                    if cost < self.cost {
+                        let promised = T::of(0.5) * (mu.value * length * length - self.h.dot(&self.gradient));
+                        mu.succeed((self.cost - cost) / promised);
+                        net.params_mut().copy_from_slice(&self.trial);
+                        self.cost = cost;
+                        return Ok(true);
+                    }
                 }
             }
             mu.fail();
