@@ -122,7 +122,7 @@ fn read_set(folder: &Path, part: &str) -> Result<Dataset<f32>, Box<dyn error::Er
     };
     let (images, labels) = (read("images-idx3-ubyte")?, read("labels-idx1-ubyte")?);
     if images.nrows() != PIXELS {
-        return Err(format!("images of {part}: expected {PIXELS} pixels, got {}", images.nrows()).into());
+        return Err(format!("images of {part}: got {}, expected {PIXELS} pixels", images.nrows()).into());
     }
     let labels: Vec<usize> = labels.iter().map(|label| *label as usize).collect();
 

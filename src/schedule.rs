@@ -422,7 +422,7 @@ mod serial {
                 form = then;
             }
             match form {
-                Self::Custom(_) => Err(S::Error::custom("Schedule: expected one of numbers, got a function")),
+                Self::Custom(_) => Err(S::Error::custom("Schedule: got a function, expected one of numbers")),
                 _ => {
                     check(&warm_up).map_err(S::Error::custom)?;
                     Flat { warm_up, form: form.clone() }.serialize(serializer)

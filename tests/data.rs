@@ -212,22 +212,22 @@ fn what_splits_refuse() -> Result<()> {
     let text = |result: Result<()>| result.expect_err("bad input").to_string();
     let split = |data: &Dataset<f64>, fraction| text(data.stratified_split(fraction, 1).map(drop));
     let folds = |data: &Dataset<f64>, k| text(data.stratified_k_fold(k, 1).map(drop));
-    assert_eq!(split(&data, 0.5), "class 1 of Dataset::stratified_split: expected at least 2 samples, got 1");
-    assert_eq!(folds(&data, 2), "class 1 of Dataset::stratified_k_fold: expected at least 2 samples, got 1");
-    assert_eq!(folds(&labelled(&[9, 4], 1), 5), "class 1 of Dataset::stratified_k_fold: expected at least 5 samples, got 4");
+    assert_eq!(split(&data, 0.5), "class 1 of Dataset::stratified_split: got 1, expected at least 2 samples");
+    assert_eq!(folds(&data, 2), "class 1 of Dataset::stratified_k_fold: got 1, expected at least 2 samples");
+    assert_eq!(folds(&labelled(&[9, 4], 1), 5), "class 1 of Dataset::stratified_k_fold: got 4, expected at least 5 samples");
     let few = labelled(&[4, 3, 3], 1);
-    let parts = "Dataset::stratified_split: expected parts of at least 3 samples, one per class, got 2";
+    let parts = "Dataset::stratified_split: got 2, expected parts of at least 3 samples, one per class";
     assert_eq!((&*split(&few, 0.2), &*split(&few, 0.8)), (parts, parts));
-    assert_eq!(split(&few, f64::NAN), "Dataset::stratified_split: expected a fraction between 0 and 1, got NaN");
+    assert_eq!(split(&few, f64::NAN), "Dataset::stratified_split: got NaN, expected a fraction between 0 and 1");
     for k in [0, 1, 11] {
-        assert_eq!(text(few.k_fold(k, 1).map(drop)), format!("Dataset::k_fold: expected from 2 folds to 10, one per sample, got {k}"));
-        assert_eq!(folds(&few, k), format!("Dataset::stratified_k_fold: expected from 2 folds to 10, one per sample, got {k}"));
+        assert_eq!(text(few.k_fold(k, 1).map(drop)), format!("Dataset::k_fold: got {k}, expected from 2 folds to 10, one per sample"));
+        assert_eq!(folds(&few, k), format!("Dataset::stratified_k_fold: got {k}, expected from 2 folds to 10, one per sample"));
     }
     // Prices are no classes, and neither are shares of them.
     let expected = "a class: a 1 among 0 or −1, or of a single row 0 or 1 (−1 or 1)";
     for (column, given) in [(vec![3.5], "3.5"), (vec![0.5, 0.5], "0.5, 0.5"), (vec![1.0, 1.0], "1, 1"), (vec![0.0, 0.0], "0, 0")] {
         let data = few.with_targets(DMatrix::from_fn(column.len(), 10, |i, j| if j == 7 { column[i] } else { f64::from(i == 0) }))?;
-        let place = |name: &str| format!("targets of Dataset::{name}, column 7: expected {expected}, got {given}");
+        let place = |name: &str| format!("targets of Dataset::{name}, column 7: got {given}, expected {expected}");
         assert_eq!(split(&data, 0.5), place("stratified_split"));
         assert_eq!(folds(&data, 2), place("stratified_k_fold"));
         assert_eq!(text(data.clone().balanced().map(drop)), place("balanced"));
@@ -288,11 +288,11 @@ fn weights_of_classes() -> Result<()> {
     let margins = data.with_targets(DMatrix::from_row_slice(1, 6, &[-1.0, 1.0, 1.0, -1.0, -1.0, -1.0]))?;
     assert_eq!(margins.balanced()?.weights(), Some(&[0.75, 1.5, 1.5, 0.75, 0.75, 0.75][..]));
     let text = |weights: &[f64]| data.clone().class_weighted(weights).expect_err("bad weights").to_string();
-    assert_eq!(text(&[1.0, 2.0]), "weights of Dataset::class_weighted: expected 3, one per class, got 2");
-    assert_eq!(text(&[1.0, 2.0, -1.0]), "weights of Dataset, sample 1: expected a finite weight ≥ 0, got -1");
-    assert_eq!(text(&[0.0, 1.0, 0.0]), "weights of Dataset: expected at least 1 weight above 0, got none");
+    assert_eq!(text(&[1.0, 2.0]), "weights of Dataset::class_weighted: got 2, expected 3, one per class");
+    assert_eq!(text(&[1.0, 2.0, -1.0]), "weights of Dataset, sample 1: got -1, expected a finite weight ≥ 0");
+    assert_eq!(text(&[0.0, 1.0, 0.0]), "weights of Dataset: got none, expected at least 1 weight above 0");
     let error = data.weighted(vec![1.0; 5]).expect_err("a weight too few");
-    assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::Shape, "weights of Dataset: expected 6, one per sample, got 5"));
+    assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::Shape, "weights of Dataset: got 5, expected 6, one per sample"));
     Ok(())
 }
 

@@ -448,7 +448,7 @@ fn layers_of_other_crates() -> Result<()> {
     ];
     for error in errors {
         assert_eq!(error.kind(), ErrorKind::Incompatible);
-        assert_eq!(error.to_string(), "layer 1 (Gain): expected a layer with Layer::tangent, got Gain");
+        assert_eq!(error.to_string(), "layer 1 (Gain): got Gain, expected a layer with Layer::tangent");
     }
     assert!(out.iter().all(|h| *h == 7.0));
     Ok(())
@@ -461,18 +461,18 @@ fn refusals() -> Result<()> {
     let (v, mut out, mut tape) = (vec![1.0; len], vec![7.0; len], Tape::new());
     let text = |result: Result<()>| result.unwrap_err().to_string();
 
-    assert_eq!(text(at.jacobian(&batch(2, 1, 1)).map(|_| ())), "inputs x: expected 3 rows (features), got 2 × 1");
+    assert_eq!(text(at.jacobian(&batch(2, 1, 1)).map(|_| ())), "inputs x: got 2 × 1, expected 3 rows (features)");
     let none = DMatrix::<f64>::zeros(3, 0);
     for result in [at.jacobian(&none).map(|_| ()), at.params_jacobian(&none).map(|_| ())] {
         assert_eq!(result.unwrap_err().kind(), ErrorKind::Empty);
     }
     let mut j = DMatrix::from_element(2, 3, 7.0);
-    assert_eq!(text(at.jacobian_into(&x, &mut j, &mut tape)), "Jacobian j: expected 2 × 6, got 2 × 3");
-    assert_eq!(text(at.params_jacobian_into(&x, &mut j, &mut tape)), format!("Jacobian j: expected 4 × {len}, got 2 × 3"));
+    assert_eq!(text(at.jacobian_into(&x, &mut j, &mut tape)), "Jacobian j: got 2 × 3, expected 2 × 6");
+    assert_eq!(text(at.params_jacobian_into(&x, &mut j, &mut tape)), format!("Jacobian j: got 2 × 3, expected 4 × {len}"));
     let mut dx = DMatrix::from_element(3, 1, 7.0);
-    assert_eq!(text(at.input_gradient(&x, &t, &QuadraticCost, &mut dx, &mut tape).map(|_| ())), "gradient dx: expected 3 × 2, got 3 × 1");
+    assert_eq!(text(at.input_gradient(&x, &t, &QuadraticCost, &mut dx, &mut tape).map(|_| ())), "gradient dx: got 3 × 1, expected 3 × 2");
     let untouched = |_: View<'_, f64>, _: ViewMut<'_, f64>| -> Result<()> { panic!("not to be called") };
-    assert_eq!(text(at.input_gradient_with(&x, &mut dx, &mut tape, untouched)), "gradient dx: expected 3 × 2, got 3 × 1");
+    assert_eq!(text(at.input_gradient_with(&x, &mut dx, &mut tape, untouched)), "gradient dx: got 3 × 1, expected 3 × 2");
     let mut right = DMatrix::from_element(3, 2, 7.0);
     let own = Error::new(ErrorKind::Value, "slopes", "something", "else");
     let result: Result<()> = at.input_gradient_with(&x, &mut right, &mut tape, |_, _| Err(own.clone()));
@@ -480,18 +480,18 @@ fn refusals() -> Result<()> {
     assert_eq!(at.input_gradient(&x, &t, &CrossEntropy, &mut dx, &mut tape).unwrap_err().kind(), ErrorKind::Incompatible);
     assert_eq!(
         text(at.hessian_product(&x, &t, &QuadraticCost, &v[1..], &mut out, &mut tape)),
-        format!("vector v: expected {len} numbers, one per parameter, got {}", len - 1)
+        format!("vector v: got {}, expected {len} numbers, one per parameter", len - 1)
     );
     assert_eq!(
         text(at.gauss_newton_product(&x, &t, &QuadraticCost, &v, &mut out[1..], &mut tape)),
-        format!("product out: expected {len} numbers, one per parameter, got {}", len - 1)
+        format!("product out: got {}, expected {len} numbers, one per parameter", len - 1)
     );
     let wrong = at.hessian_product(&x, &batch(2, 3, 1), &QuadraticCost, &v, &mut out, &mut tape);
-    assert_eq!(text(wrong), "targets: expected 2 × 2, got 2 × 3");
+    assert_eq!(text(wrong), "targets: got 2 × 3, expected 2 × 2");
     for result in
         [at.hessian_product(&x, &t, &Cubic, &v, &mut out, &mut tape), at.gauss_newton_product(&x, &t, &Cubic, &v, &mut out, &mut tape)]
     {
-        assert_eq!(text(result), "Cubic: expected a loss with Loss::curvatures, got none");
+        assert_eq!(text(result), "Cubic: got none, expected a loss with Loss::curvatures");
     }
     let surrogate = Activation::Step.surrogate(Activation::Sigmoid);
     for net in [

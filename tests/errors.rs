@@ -17,7 +17,7 @@ const MAX: f64 = f64::MAX;
 type AnyLoss = Box<dyn Loss<f64>>;
 type AnyOptimizer = Box<dyn Optimizer<f64>>;
 
-/// `result` must be an error of `kind`; `text` is all of its text: place, expected and given.
+/// `result` must be an error of `kind`; `text` is all of its text: place, given and expected.
 #[track_caller]
 fn refused<R>(result: Result<R>, kind: ErrorKind, text: &str) {
     match result {
@@ -26,7 +26,7 @@ fn refused<R>(result: Result<R>, kind: ErrorKind, text: &str) {
             assert_eq!(error.to_string(), text);
             assert_eq!(error.kind(), kind, "{text}");
             // The three parts make the text, none of them is missing.
-            assert_eq!(format!("{}: expected {}, got {}", error.place(), error.expected(), error.given()), text);
+            assert_eq!(format!("{}: got {}, expected {}", error.place(), error.given(), error.expected()), text);
             assert!(!error.place().is_empty() && !error.expected().is_empty() && !error.given().is_empty(), "{error:?}");
         }
     }
@@ -73,37 +73,37 @@ fn builder_refuses_bad_shapes() {
         (
             Sequential::builder(0).layer(Dense::new(1, Activation::Linear)),
             Value,
-            "Sequential::builder: expected at least 1 input, got 0".into(),
+            "Sequential::builder: got 0, expected at least 1 input".into(),
         ),
-        (Sequential::builder(2), Empty, "Sequential::builder: expected at least 1 layer, got 0".into()),
-        (dense(0, Activation::Tanh), Value, "layer 0 (Dense tanh): expected at least 1 output, got 0".into()),
+        (Sequential::builder(2), Empty, "Sequential::builder: got 0, expected at least 1 layer".into()),
+        (dense(0, Activation::Tanh), Value, "layer 0 (Dense tanh): got 0, expected at least 1 output".into()),
         (
             dense(3, Activation::Tanh).layer(Dense::new(0, Activation::Relu)),
             Value,
-            "layer 1 (Dense relu): expected at least 1 output, got 0".into(),
+            "layer 1 (Dense relu): got 0, expected at least 1 output".into(),
         ),
         // Too many to be counted in a usize.
         (
             dense(usize::MAX, Activation::Tanh),
             Value,
-            format!("layer 0 (Dense tanh): expected parameters that fit into memory, got {} × 2", usize::MAX),
+            format!("layer 0 (Dense tanh): got {} × 2, expected parameters that fit into memory", usize::MAX),
         ),
         (
             dense(usize::MAX / 2, Activation::Tanh),
             Value,
-            format!("layer 0 (Dense tanh): expected parameters that fit into memory, got {} × 2", usize::MAX / 2),
+            format!("layer 0 (Dense tanh): got {} × 2, expected parameters that fit into memory", usize::MAX / 2),
         ),
         // Each layer could be had by itself, both cannot.
         (
             Sequential::builder(1).layer(Dense::new(half, Activation::Tanh)).layer(Dense::new(1, Activation::Linear)),
             Value,
-            format!("layer 1 (Dense linear): expected parameters that fit into memory, got {blocks:?}"),
+            format!("layer 1 (Dense linear): got {blocks:?}, expected parameters that fit into memory"),
         ),
         // They can be counted, but no machine has the memory.
         (
             Sequential::builder(1).layer(Dense::new(half, Activation::Tanh)),
             Value,
-            format!("parameters of Sequential: expected as many numbers as fit into memory, got {}", 2 * half),
+            format!("parameters of Sequential: got {}, expected as many numbers as fit into memory", 2 * half),
         ),
     ];
     for (builder, kind, text) in cases {
@@ -115,7 +115,7 @@ fn builder_refuses_bad_shapes() {
 fn builder_refuses_bad_dropout() {
     for (p, given) in [(1.0, "1"), (1.5, "1.5"), (-0.1, "-0.1"), (NAN, "NaN"), (INFINITY, "inf")] {
         let builder = dense(3, Activation::Tanh).layer(Dropout::new(p));
-        refused(builder.build(&mut rng()), Value, &format!("layer 1 (Dropout): expected a probability p with 0 ≤ p < 1, got {given}"));
+        refused(builder.build(&mut rng()), Value, &format!("layer 1 (Dropout): got {given}, expected a probability p with 0 ≤ p < 1"));
     }
 }
 
@@ -142,7 +142,7 @@ fn builder_refuses_bad_initialisers() {
     for (init, expected) in cases {
         let layer = Dense::new(3, Activation::Tanh);
         for (what, layer) in [("weights", layer.clone().init(init)), ("bias", layer.bias_init(init))] {
-            let text = format!("layer 0 (Dense tanh): {what}: Init: expected {expected}, got {init:?}");
+            let text = format!("layer 0 (Dense tanh): {what}: Init: got {init:?}, expected {expected}");
             refused(Sequential::<f64>::builder(2).layer(layer).build(&mut rng()), Value, &text);
         }
     }
@@ -160,9 +160,9 @@ fn builder_refuses_bad_activations() {
     ];
     for (activation, place, given) in cases {
         let fused = dense(3, activation.clone());
-        refused(fused.build(&mut rng()), Value, &format!("layer 0 (Dense {activation}): {place}: expected a finite number, got {given}"));
+        refused(fused.build(&mut rng()), Value, &format!("layer 0 (Dense {activation}): {place}: got {given}, expected a finite number"));
         let apart = dense(3, Activation::Linear).layer(activation.clone());
-        refused(apart.build(&mut rng()), Value, &format!("layer 1 ({activation}): {place}: expected a finite number, got {given}"));
+        refused(apart.build(&mut rng()), Value, &format!("layer 1 ({activation}): {place}: got {given}, expected a finite number"));
     }
 }
 
@@ -196,10 +196,10 @@ impl Layer<f64> for Wrong {
 #[test]
 fn builder_refuses_what_custom_layers_get_wrong() {
     let three = || dense(3, Activation::Linear);
-    refused(three().layer(Wrong::Refuses).build(&mut rng()), Shape, "layer 1 (Wrong): expected an even number of inputs, got 3");
-    refused(three().layer(Wrong::NoOutput).build(&mut rng()), Value, "layer 1 (Wrong): expected at least 1 output, got 0");
+    refused(three().layer(Wrong::Refuses).build(&mut rng()), Shape, "layer 1 (Wrong): got 3, expected an even number of inputs");
+    refused(three().layer(Wrong::NoOutput).build(&mut rng()), Value, "layer 1 (Wrong): got 0, expected at least 1 output");
     let blocks = vec![Block::new("w", Role::Weight, usize::MAX, 2)];
-    let text = format!("layer 1 (Wrong): expected parameters that fit into memory, got {blocks:?}");
+    let text = format!("layer 1 (Wrong): got {blocks:?}, expected parameters that fit into memory");
     refused(three().layer(Wrong::TooMany).build(&mut rng()), Value, &text);
 }
 
@@ -216,17 +216,17 @@ fn a_failed_build_draws_nothing() {
 
 #[test]
 fn views() {
-    refused(View::new(&[1.0, 2.0, 3.0], 2), Shape, "View::new: expected a multiple of 2 numbers, got 3");
-    refused(View::new(&[1.0, 2.0, 3.0], 0), Value, "View::new: expected at least 1 row, got 0");
-    refused(View::<f64>::new(&[], 0), Value, "View::new: expected at least 1 row, got 0");
+    refused(View::new(&[1.0, 2.0, 3.0], 2), Shape, "View::new: got 3, expected a multiple of 2 numbers");
+    refused(View::new(&[1.0, 2.0, 3.0], 0), Value, "View::new: got 0, expected at least 1 row");
+    refused(View::<f64>::new(&[], 0), Value, "View::new: got 0, expected at least 1 row");
     let mut numbers = [1.0, 2.0, 3.0];
-    refused(ViewMut::new(&mut numbers, 2), Shape, "ViewMut::new: expected a multiple of 2 numbers, got 3");
-    refused(ViewMut::new(&mut numbers, 0), Value, "ViewMut::new: expected at least 1 row, got 0");
+    refused(ViewMut::new(&mut numbers, 2), Shape, "ViewMut::new: got 3, expected a multiple of 2 numbers");
+    refused(ViewMut::new(&mut numbers, 0), Value, "ViewMut::new: got 0, expected at least 1 row");
     assert_eq!(numbers, [1.0, 2.0, 3.0]);
 
     let x = samples(2);
     let view = View::from(&x);
-    let text = |what: &str| format!("View::columns: expected a range within 4 columns, got {what}");
+    let text = |what: &str| format!("View::columns: got {what}, expected a range within 4 columns");
     refused(view.columns(2, 3), Shape, &text("3 columns from 2"));
     refused(view.columns(5, 0), Shape, &text("0 columns from 5"));
     refused(view.columns(usize::MAX, 2), Shape, &text(&format!("2 columns from {}", usize::MAX)));
@@ -238,16 +238,16 @@ fn views() {
 #[test]
 fn predict() {
     let net = net();
-    refused(net.predict(&samples(3)), Shape, "inputs x: expected 2 rows (features), got 3 × 4");
-    refused(net.predict(&DMatrix::zeros(2, 0)), Empty, "inputs x: expected at least 1 column (sample), got 0");
-    refused(net.predict(&DVector::zeros(1)), Shape, "inputs x: expected 2 rows (features), got 1 × 1");
-    refused(net.predict(&DMatrix::zeros(0, 0)), Shape, "inputs x: expected 2 rows (features), got 0 × 0");
+    refused(net.predict(&samples(3)), Shape, "inputs x: got 3 × 4, expected 2 rows (features)");
+    refused(net.predict(&DMatrix::zeros(2, 0)), Empty, "inputs x: got 0, expected at least 1 column (sample)");
+    refused(net.predict(&DVector::zeros(1)), Shape, "inputs x: got 1 × 1, expected 2 rows (features)");
+    refused(net.predict(&DMatrix::zeros(0, 0)), Shape, "inputs x: got 0 × 0, expected 2 rows (features)");
 }
 
 /// Such a matrix holds no number and costs nothing, but outputs for so many samples do.
 #[test]
 fn predict_of_no_features_and_countless_samples() {
-    let text = format!("inputs x: expected 2 rows (features), got 0 × {}", usize::MAX);
+    let text = format!("inputs x: got 0 × {}, expected 2 rows (features)", usize::MAX);
     refused(net().predict(&DMatrix::zeros(0, usize::MAX)), Shape, &text);
 }
 
@@ -257,11 +257,11 @@ fn predict_one() {
     let mut tape = warm_tape(&net);
     let before = format!("{tape:?}");
     let mut y = [7.0, 7.0, 7.0];
-    refused(net.predict_one(&[0.1; 3], &mut y[..2], &mut tape), Shape, "inputs x: expected 2 rows (features), got 3 × 1");
-    refused(net.predict_one(&[], &mut y[..2], &mut tape), Shape, "inputs x: expected 2 rows (features), got 0 × 1");
-    refused(net.predict_one(&[0.1; 2], &mut y[..1], &mut tape), Shape, "outputs y: expected 2 × 1, got 1 × 1");
-    refused(net.predict_one(&[0.1; 2], &mut y, &mut tape), Shape, "outputs y: expected 2 × 1, got 3 × 1");
-    refused(net.predict_one(&[0.1; 2], &mut [], &mut tape), Shape, "outputs y: expected 2 × 1, got 0 × 1");
+    refused(net.predict_one(&[0.1; 3], &mut y[..2], &mut tape), Shape, "inputs x: got 3 × 1, expected 2 rows (features)");
+    refused(net.predict_one(&[], &mut y[..2], &mut tape), Shape, "inputs x: got 0 × 1, expected 2 rows (features)");
+    refused(net.predict_one(&[0.1; 2], &mut y[..1], &mut tape), Shape, "outputs y: got 1 × 1, expected 2 × 1");
+    refused(net.predict_one(&[0.1; 2], &mut y, &mut tape), Shape, "outputs y: got 3 × 1, expected 2 × 1");
+    refused(net.predict_one(&[0.1; 2], &mut [], &mut tape), Shape, "outputs y: got 0 × 1, expected 2 × 1");
     assert_eq!(y, [7.0; 3]);
     assert_eq!(format!("{tape:?}"), before);
 }
@@ -273,15 +273,15 @@ fn predict_into() {
     let before = format!("{tape:?}");
     for (rows, cols) in [(1, 4), (3, 4), (2, 3), (2, 5), (4, 2), (0, 0)] {
         let mut y = DMatrix::from_element(rows, cols, 7.0);
-        refused(net.predict_into(&samples(2), &mut y, &mut tape), Shape, &format!("outputs y: expected 2 × 4, got {rows} × {cols}"));
+        refused(net.predict_into(&samples(2), &mut y, &mut tape), Shape, &format!("outputs y: got {rows} × {cols}, expected 2 × 4"));
         assert!(y.iter().all(|v| *v == 7.0));
     }
     let mut y = DMatrix::from_element(2, 4, 7.0);
-    refused(net.predict_into(&samples(1), &mut y, &mut tape), Shape, "inputs x: expected 2 rows (features), got 1 × 4");
+    refused(net.predict_into(&samples(1), &mut y, &mut tape), Shape, "inputs x: got 1 × 4, expected 2 rows (features)");
     refused(
         net.predict_into(&DMatrix::zeros(2, 0), &mut DMatrix::zeros(2, 0), &mut tape),
         Empty,
-        "inputs x: expected at least 1 column (sample), got 0",
+        "inputs x: got 0, expected at least 1 column (sample)",
     );
     assert!(y.iter().all(|v| *v == 7.0));
     assert_eq!(format!("{tape:?}"), before);
@@ -305,21 +305,21 @@ fn passes_of_wrong_shapes_leave_the_tape() {
         (DMatrix::zeros(2, 0), "2 × 0"),
     ];
     for (t, given) in cases {
-        let text = format!("targets: expected 2 × 4, got {given}");
+        let text = format!("targets: got {given}, expected 2 × 4");
         refused(net.gradient(&x, &t, &QuadraticCost, &mut tape), Shape, &text);
         refused(net.cost(&x, &t, &QuadraticCost, &mut tape), Shape, &text);
     }
-    let (t, rows) = (samples(2), "inputs x: expected 2 rows (features), got 3 × 4");
+    let (t, rows) = (samples(2), "inputs x: got 3 × 4, expected 2 rows (features)");
     refused(net.gradient(&samples(3), &t, &QuadraticCost, &mut tape), Shape, rows);
     refused(net.cost(&samples(3), &t, &QuadraticCost, &mut tape), Shape, rows);
     let nothing = DMatrix::zeros(2, 0);
-    refused(net.gradient(&nothing, &nothing, &QuadraticCost, &mut tape), Empty, "inputs x: expected at least 1 column (sample), got 0");
-    refused(net.cost(&nothing, &nothing, &QuadraticCost, &mut tape), Empty, "inputs x: expected at least 1 column (sample), got 0");
+    refused(net.gradient(&nothing, &nothing, &QuadraticCost, &mut tape), Empty, "inputs x: got 0, expected at least 1 column (sample)");
+    refused(net.cost(&nothing, &nothing, &QuadraticCost, &mut tape), Empty, "inputs x: got 0, expected at least 1 column (sample)");
     refused(net.gradient_with(&samples(3), &mut tape, |_, _| -> Result<()> { panic!("called in spite of the wrong inputs") }), Shape, rows);
     refused(
         net.gradient_with(&nothing, &mut tape, |_, _| -> Result<()> { panic!("called in spite of the wrong inputs") }),
         Empty,
-        "inputs x: expected at least 1 column (sample), got 0",
+        "inputs x: got 0, expected at least 1 column (sample)",
     );
     assert_eq!(format!("{tape:?}"), before);
 }
@@ -329,11 +329,11 @@ fn an_error_of_the_slopes_passes_through() {
     let net = net();
     let mut tape = warm_tape(&net);
     let mine = || Error::new(Value, "my slopes", "a reward", "none");
-    refused(net.gradient_with(&samples(2), &mut tape, |_, _| Err::<(), _>(mine())), Value, "my slopes: expected a reward, got none");
+    refused(net.gradient_with(&samples(2), &mut tape, |_, _| Err::<(), _>(mine())), Value, "my slopes: got none, expected a reward");
     // The backward pass has not been: what it would have produced is not to be had.
-    refused(tape.delta(0), NotReady, "Tape::delta: expected a backward pass before, got a tape after Forward");
-    refused(tape.dw(0), NotReady, "Tape::dw: expected a backward pass before, got a tape after Forward");
-    refused(tape.db(1), NotReady, "Tape::db: expected a backward pass before, got a tape after Forward");
+    refused(tape.delta(0), NotReady, "Tape::delta: got a tape after Forward, expected a backward pass before");
+    refused(tape.dw(0), NotReady, "Tape::dw: got a tape after Forward, expected a backward pass before");
+    refused(tape.db(1), NotReady, "Tape::db: got a tape after Forward, expected a backward pass before");
 }
 
 #[test]
@@ -363,7 +363,7 @@ fn losses_on_outputs_they_are_not_defined_on() {
         for loss in losses {
             let mut tape = warm_tape(&net);
             let before = (format!("{tape:?}"), net.clone());
-            let text = format!("{place}: expected outputs on which {} is defined, got outputs in {range}", loss.name());
+            let text = format!("{place}: got outputs in {range}, expected outputs on which {} is defined", loss.name());
             refused(net.cost(&x, &t, *loss, &mut tape), Incompatible, &text);
             refused(net.gradient(&x, &t, *loss, &mut tape), Incompatible, &text);
             let fit = Trainer::new(Borrowed(*loss), Sgd::new()).fit(&mut net, &data);
@@ -442,11 +442,11 @@ fn no_gradient_passes_a_step() {
 fn parameters_of_another_length() {
     let mut net = net();
     let before = net.clone();
-    refused(net.set_params(&[0.0; 16]), Shape, "Sequential::set_params: expected 17 parameters, got 16");
-    refused(net.set_params(&[0.0; 18]), Shape, "Sequential::set_params: expected 17 parameters, got 18");
-    refused(net.set_params(&[]), Shape, "Sequential::set_params: expected 17 parameters, got 0");
-    refused(net.at(&[0.0; 16]), Shape, "Sequential::at: expected 17 parameters, got 16");
-    refused(net.at(&[0.0; 18]), Shape, "Sequential::at: expected 17 parameters, got 18");
+    refused(net.set_params(&[0.0; 16]), Shape, "Sequential::set_params: got 16, expected 17 parameters");
+    refused(net.set_params(&[0.0; 18]), Shape, "Sequential::set_params: got 18, expected 17 parameters");
+    refused(net.set_params(&[]), Shape, "Sequential::set_params: got 0, expected 17 parameters");
+    refused(net.at(&[0.0; 16]), Shape, "Sequential::at: got 16, expected 17 parameters");
+    refused(net.at(&[0.0; 18]), Shape, "Sequential::at: got 18, expected 17 parameters");
     assert_eq!(net, before);
 }
 
@@ -455,7 +455,7 @@ fn blocks_that_a_layer_has_not() {
     let mut net =
         build(dense(3, Activation::Tanh).layer(Dropout::new(0.5)).layer(Dense::new(2, Activation::Linear).without_bias()).layer(Softmax));
     let tape = warm_tape(&net);
-    let role = |role: &str, layer: &str| format!("expected a layer with a block of role {role}, got {layer}");
+    let role = |role: &str, layer: &str| format!("got {layer}, expected a layer with a block of role {role}");
     for (layer, name) in [(1, "layer 1 (Dropout)"), (3, "layer 3 (Softmax)")] {
         refused(net.weights(layer), Value, &format!("Sequential::weights: {}", role("Weight", name)));
         refused(net.weights_mut(layer), Value, &format!("Sequential::weights_mut: {}", role("Weight", name)));
@@ -469,7 +469,7 @@ fn blocks_that_a_layer_has_not() {
     refused(net.bias_mut(2), Value, &format!("Sequential::bias_mut: {no_bias}"));
     refused(tape.db(2), Value, &format!("Tape::db: {no_bias}"));
     for beyond in [4, usize::MAX] {
-        let text = |function: &str| format!("{function}: expected a layer below 4, got {beyond}");
+        let text = |function: &str| format!("{function}: got {beyond}, expected a layer below 4");
         refused(net.weights(beyond), Value, &text("Sequential::weights"));
         refused(net.weights_mut(beyond), Value, &text("Sequential::weights_mut"));
         refused(net.bias(beyond), Value, &text("Sequential::bias"));
@@ -487,10 +487,10 @@ fn a_tape_before_its_passes() {
     let net = net();
     let mut tape = Tape::new();
     let ask = |tape: &Tape<f64>| {
-        refused(tape.a(0), NotReady, "Tape::a: expected a forward pass before, got a tape after Empty");
-        refused(tape.delta(0), NotReady, "Tape::delta: expected a backward pass before, got a tape after Empty");
-        refused(tape.dw(0), NotReady, "Tape::dw: expected a backward pass before, got a tape after Empty");
-        refused(tape.db(0), NotReady, "Tape::db: expected a backward pass before, got a tape after Empty");
+        refused(tape.a(0), NotReady, "Tape::a: got a tape after Empty, expected a forward pass before");
+        refused(tape.delta(0), NotReady, "Tape::delta: got a tape after Empty, expected a backward pass before");
+        refused(tape.dw(0), NotReady, "Tape::dw: got a tape after Empty, expected a backward pass before");
+        refused(tape.db(0), NotReady, "Tape::db: got a tape after Empty, expected a backward pass before");
         assert!(tape.grads().is_empty());
     };
     ask(&tape);
@@ -531,23 +531,23 @@ fn losses_with_bad_parameters() {
     let smooth = |e| Box::new(SoftmaxCrossEntropy::new().label_smoothing(e)) as AnyLoss;
     let blur = |e| Box::new(SigmoidCrossEntropy::new().label_smoothing(e)) as AnyLoss;
     let cases: Vec<(AnyLoss, ErrorKind, &str)> = vec![
-        (huber(0.0), Value, "Huber: expected a finite δ above 0, got 0"),
-        (huber(-1.0), Value, "Huber: expected a finite δ above 0, got -1"),
-        (huber(NAN), Value, "Huber: expected a finite δ above 0, got NaN"),
-        (huber(INFINITY), Value, "Huber: expected a finite δ above 0, got inf"),
-        (smooth(1.5), Value, "label smoothing of SoftmaxCrossEntropy: expected a number in [0, 1], got 1.5"),
-        (smooth(-0.1), Value, "label smoothing of SoftmaxCrossEntropy: expected a number in [0, 1], got -0.1"),
-        (smooth(NAN), Value, "label smoothing of SoftmaxCrossEntropy: expected a number in [0, 1], got NaN"),
-        (blur(1.5), Value, "label smoothing of SigmoidCrossEntropy: expected a number in [0, 1], got 1.5"),
-        (blur(NAN), Value, "label smoothing of SigmoidCrossEntropy: expected a number in [0, 1], got NaN"),
-        (softmax(&[1.0]), Shape, "class weights of SoftmaxCrossEntropy: expected 2 weights, one per output, got 1"),
-        (softmax(&[1.0; 3]), Shape, "class weights of SoftmaxCrossEntropy: expected 2 weights, one per output, got 3"),
-        (softmax(&[1.0, -1.0]), Value, "class weights of SoftmaxCrossEntropy, weight 1: expected a finite weight ≥ 0, got -1"),
-        (softmax(&[NAN, 1.0]), Value, "class weights of SoftmaxCrossEntropy, weight 0: expected a finite weight ≥ 0, got NaN"),
-        (sigmoid(&[1.0; 3]), Shape, "class weights of SigmoidCrossEntropy: expected 2 weights, one per output, got 3"),
-        (sigmoid(&[1.0, INFINITY]), Value, "class weights of SigmoidCrossEntropy, weight 1: expected a finite weight ≥ 0, got inf"),
-        (positive(&[1.0]), Shape, "positive weights of SigmoidCrossEntropy: expected 2 weights, one per output, got 1"),
-        (positive(&[-0.5, 1.0]), Value, "positive weights of SigmoidCrossEntropy, weight 0: expected a finite weight ≥ 0, got -0.5"),
+        (huber(0.0), Value, "Huber: got 0, expected a finite δ above 0"),
+        (huber(-1.0), Value, "Huber: got -1, expected a finite δ above 0"),
+        (huber(NAN), Value, "Huber: got NaN, expected a finite δ above 0"),
+        (huber(INFINITY), Value, "Huber: got inf, expected a finite δ above 0"),
+        (smooth(1.5), Value, "label smoothing of SoftmaxCrossEntropy: got 1.5, expected a number in [0, 1]"),
+        (smooth(-0.1), Value, "label smoothing of SoftmaxCrossEntropy: got -0.1, expected a number in [0, 1]"),
+        (smooth(NAN), Value, "label smoothing of SoftmaxCrossEntropy: got NaN, expected a number in [0, 1]"),
+        (blur(1.5), Value, "label smoothing of SigmoidCrossEntropy: got 1.5, expected a number in [0, 1]"),
+        (blur(NAN), Value, "label smoothing of SigmoidCrossEntropy: got NaN, expected a number in [0, 1]"),
+        (softmax(&[1.0]), Shape, "class weights of SoftmaxCrossEntropy: got 1, expected 2 weights, one per output"),
+        (softmax(&[1.0; 3]), Shape, "class weights of SoftmaxCrossEntropy: got 3, expected 2 weights, one per output"),
+        (softmax(&[1.0, -1.0]), Value, "class weights of SoftmaxCrossEntropy, weight 1: got -1, expected a finite weight ≥ 0"),
+        (softmax(&[NAN, 1.0]), Value, "class weights of SoftmaxCrossEntropy, weight 0: got NaN, expected a finite weight ≥ 0"),
+        (sigmoid(&[1.0; 3]), Shape, "class weights of SigmoidCrossEntropy: got 3, expected 2 weights, one per output"),
+        (sigmoid(&[1.0, INFINITY]), Value, "class weights of SigmoidCrossEntropy, weight 1: got inf, expected a finite weight ≥ 0"),
+        (positive(&[1.0]), Shape, "positive weights of SigmoidCrossEntropy: got 1, expected 2 weights, one per output"),
+        (positive(&[-0.5, 1.0]), Value, "positive weights of SigmoidCrossEntropy, weight 0: got -0.5, expected a finite weight ≥ 0"),
     ];
     let net = net();
     let (x, t) = (samples(2), DMatrix::from_element(2, 4, 0.5));
@@ -567,7 +567,7 @@ fn losses_with_bad_parameters() {
 /// No weight at all is a wrong number of weights too.
 #[test]
 fn losses_with_an_empty_list_of_weights() {
-    let text = |what: &str| format!("{what}: expected 2 weights, one per output, got 0");
+    let text = |what: &str| format!("{what}: got 0, expected 2 weights, one per output");
     refused(Loss::<f64>::check(&SoftmaxCrossEntropy::new().class_weights(&[]), 2), Shape, &text("class weights of SoftmaxCrossEntropy"));
     refused(Loss::<f64>::check(&SigmoidCrossEntropy::new().class_weights(&[]), 2), Shape, &text("class weights of SigmoidCrossEntropy"));
     refused(
@@ -601,7 +601,7 @@ fn losses_with_bad_targets() {
             let mut t = DMatrix::from_element(2, 4, 1.0);
             t[(1, 2)] = given;
             let kind = if given.is_finite() { Value } else { NotFinite };
-            let text = format!("target of {}, row 1, column 2: expected {expected}, got {given}", loss.name());
+            let text = format!("target of {}, row 1, column 2: got {given}, expected {expected}", loss.name());
             let mut tape = warm_tape(&net);
             let before = format!("{tape:?}");
             refused(loss.check_targets((&t).into()), kind, &text);
@@ -635,13 +635,13 @@ fn losses_on_wrong_shapes() {
         let name = loss.name();
         let y = ones(2, 4);
         for (t, given) in [(ones(2, 3), "2 × 3"), (ones(1, 4), "1 × 4"), (ones(4, 2), "4 × 2"), (ones(1, 1), "1 × 1")] {
-            let text = format!("targets of {name}: expected 2 × 4, got {given}");
+            let text = format!("targets of {name}: got {given}, expected 2 × 4");
             refused(loss.value((&y).into(), (&t).into()), Shape, &text);
             refused(loss.gradient((&y).into(), (&t).into()), Shape, &text);
             refused(check::loss(loss, &y, &t), Shape, &text);
         }
         for (empty, given) in [(ones(2, 0), "2 × 0"), (ones(0, 4), "0 × 4"), (ones(0, 0), "0 × 0")] {
-            let text = format!("{name}: expected at least 1 sample of at least 1 output, got {given}");
+            let text = format!("{name}: got {given}, expected at least 1 sample of at least 1 output");
             refused(loss.value((&empty).into(), (&empty).into()), Empty, &text);
             refused(loss.gradient((&empty).into(), (&empty).into()), Empty, &text);
             refused(check::loss(loss, &empty, &empty), Empty, &text);
@@ -687,20 +687,20 @@ fn stepped() -> Vec<(&'static str, AnyOptimizer)> {
 #[test]
 fn optimisers_with_bad_hyper_parameters() {
     let (sgd, adam) = (Sgd::<f64>::new, Adam::<f64>::new);
-    let fraction = "expected a number in [0, 1), got";
+    let fraction = "expected a number in [0, 1)";
     let mut cases: Vec<(AnyOptimizer, String)> = vec![];
     for (bad, given) in [(1.0, "1"), (-1.0, "-1"), (-0.1, "-0.1"), (NAN, "NaN"), (INFINITY, "inf")] {
-        cases.push((Box::new(sgd().momentum(bad)), format!("momentum of Sgd: {fraction} {given}")));
-        cases.push((Box::new(sgd().momentum(0.9).dampening(bad)), format!("dampening of Sgd: {fraction} {given}")));
-        cases.push((Box::new(adam().beta1(bad)), format!("beta1 of Adam: {fraction} {given}")));
-        cases.push((Box::new(adam().beta2(bad)), format!("beta2 of Adam: {fraction} {given}")));
+        cases.push((Box::new(sgd().momentum(bad)), format!("momentum of Sgd: got {given}, {fraction}")));
+        cases.push((Box::new(sgd().momentum(0.9).dampening(bad)), format!("dampening of Sgd: got {given}, {fraction}")));
+        cases.push((Box::new(adam().beta1(bad)), format!("beta1 of Adam: got {given}, {fraction}")));
+        cases.push((Box::new(adam().beta2(bad)), format!("beta2 of Adam: got {given}, {fraction}")));
     }
     for (bad, given) in [(0.0, "0"), (-1e-8, "-0.00000001"), (NAN, "NaN"), (INFINITY, "inf")] {
-        cases.push((Box::new(adam().eps(bad)), format!("eps of Adam: expected a finite number above 0, got {given}")));
+        cases.push((Box::new(adam().eps(bad)), format!("eps of Adam: got {given}, expected a finite number above 0")));
     }
-    let nesterov = "nesterov of Sgd: expected a momentum above 0 and no dampening, got";
-    cases.push((Box::new(sgd().nesterov()), format!("{nesterov} momentum 0 and dampening 0")));
-    cases.push((Box::new(sgd().momentum(0.9).dampening(0.5).nesterov()), format!("{nesterov} momentum 0.9 and dampening 0.5")));
+    let nesterov = |given: &str| format!("nesterov of Sgd: got {given}, expected a momentum above 0 and no dampening");
+    cases.push((Box::new(sgd().nesterov()), nesterov("momentum 0 and dampening 0")));
+    cases.push((Box::new(sgd().momentum(0.9).dampening(0.5).nesterov()), nesterov("momentum 0.9 and dampening 0.5")));
     for (mut optimizer, text) in cases {
         refused(optimizer.check(), Value, &text);
         step_refused(&mut *optimizer, 0.1, &[1.0, 2.0], &[0.1, 0.2], &Group::all(2), Value, &text);
@@ -711,7 +711,7 @@ fn optimisers_with_bad_hyper_parameters() {
 fn steps_at_bad_rates() {
     for (rule, mut optimizer) in stepped() {
         for (lr, given) in [(NAN, "NaN"), (-0.1, "-0.1"), (INFINITY, "inf")] {
-            let text = format!("lr of {rule}::step: expected a finite rate ≥ 0, got {given}");
+            let text = format!("lr of {rule}::step: got {given}, expected a finite rate ≥ 0");
             step_refused(&mut *optimizer, lr, &[1.0, 2.0, 3.0], &[0.1, 0.2, 0.3], &Group::all(3), Value, &text);
         }
     }
@@ -721,7 +721,7 @@ fn steps_at_bad_rates() {
 fn steps_of_wrong_lengths() {
     for (rule, mut optimizer) in stepped() {
         for grads in [&[0.1, 0.2][..], &[0.1, 0.2, 0.3, 0.4], &[]] {
-            let text = format!("grads of {rule}::step: expected 3 numbers, as many as parameters, got {}", grads.len());
+            let text = format!("grads of {rule}::step: got {}, expected 3 numbers, as many as parameters", grads.len());
             step_refused(&mut *optimizer, 0.1, &[1.0, 2.0, 3.0], grads, &Group::all(3), Shape, &text);
         }
         // Plain descent remembers nothing that could be too short.
@@ -729,7 +729,7 @@ fn steps_of_wrong_lengths() {
             continue;
         }
         for now in [2, 4, 0] {
-            let text = format!("params of {rule}::step: expected 3 parameters, as in the steps before, got {now}");
+            let text = format!("params of {rule}::step: got {now}, expected 3 parameters, as in the steps before");
             step_refused(&mut *optimizer, 0.1, &vec![1.0; now], &vec![0.1; now], &Group::all(now), Shape, &text);
         }
     }
@@ -739,14 +739,14 @@ fn steps_of_wrong_lengths() {
 fn steps_with_bad_groups() {
     let group = |range, rate, decay| Group { rate, decay, ..Group::new(range) };
     let range = |index: usize, free: usize, given: &str| {
-        (Shape, format!("group {index}: expected a range within {free}..3, after the group before, got {given}"))
+        (Shape, format!("group {index}: got {given}, expected a range within {free}..3, after the group before"))
     };
     let number =
-        |name: &str, index: usize, given: &str| (Value, format!("{name} of group {index}: expected a finite number ≥ 0, got {given}"));
+        |name: &str, index: usize, given: &str| (Value, format!("{name} of group {index}: got {given}, expected a finite number ≥ 0"));
     #[allow(clippy::reversed_empty_ranges, reason = "that is what is refused")]
     let backwards = 2..1;
     let cases = vec![
-        (vec![], (Empty, "groups: expected at least 1 group, or nothing is trained, got 0".into())),
+        (vec![], (Empty, "groups: got 0, expected at least 1 group, or nothing is trained".into())),
         (vec![group(0..4, 1.0, 0.0)], range(0, 0, "0..4")),
         (vec![group(4..5, 1.0, 0.0)], range(0, 0, "4..5")),
         (vec![group(0..usize::MAX, 1.0, 0.0)], range(0, 0, &format!("0..{}", usize::MAX))),
@@ -780,17 +780,17 @@ fn steps_with_bad_groups() {
 fn states_of_another_rule() {
     let state = |rule: &str, slots: Vec<Vec<f64>>| OptimizerState { rule: rule.into(), step: 3, slots };
     let ones = |n: usize| vec![1.0; n];
-    let expected = |what: &str| format!("Optimizer::restore: expected a state of {what} of one length, got");
-    let (plain, momentum, adam) = (expected("Sgd with 0 vectors"), expected("Sgd with 1 vectors"), expected("Adam with 2 vectors"));
+    let text = |expected: &str, given: &str| format!("Optimizer::restore: got {given}, expected a state of {expected} of one length");
+    let (plain, momentum, adam) = ("Sgd with 0 vectors", "Sgd with 1 vectors", "Adam with 2 vectors");
     let cases: Vec<(AnyOptimizer, OptimizerState<f64>, String)> = vec![
-        (Box::new(Adam::new()), state("Sgd", vec![ones(3)]), format!("{adam} Sgd after 3 steps with vectors of [3]")),
-        (Box::new(Adam::new()), state("Sgd", vec![ones(3), ones(3)]), format!("{adam} Sgd after 3 steps with vectors of [3, 3]")),
-        (Box::new(Adam::new()), state("Adam", vec![ones(3)]), format!("{adam} Adam after 3 steps with vectors of [3]")),
-        (Box::new(Adam::new()), state("Adam", vec![ones(3), ones(2)]), format!("{adam} Adam after 3 steps with vectors of [3, 2]")),
-        (Box::new(Adam::new()), state("", vec![]), format!("{adam}  after 3 steps with vectors of []")),
-        (Box::new(Sgd::new()), state("Sgd", vec![ones(3)]), format!("{plain} Sgd after 3 steps with vectors of [3]")),
-        (Box::new(Sgd::new().momentum(0.9)), state("Sgd", vec![]), format!("{momentum} Sgd after 3 steps with vectors of []")),
-        (Box::new(Sgd::new().momentum(0.9)), state("Adam", vec![ones(3)]), format!("{momentum} Adam after 3 steps with vectors of [3]")),
+        (Box::new(Adam::new()), state("Sgd", vec![ones(3)]), text(adam, "Sgd after 3 steps with vectors of [3]")),
+        (Box::new(Adam::new()), state("Sgd", vec![ones(3), ones(3)]), text(adam, "Sgd after 3 steps with vectors of [3, 3]")),
+        (Box::new(Adam::new()), state("Adam", vec![ones(3)]), text(adam, "Adam after 3 steps with vectors of [3]")),
+        (Box::new(Adam::new()), state("Adam", vec![ones(3), ones(2)]), text(adam, "Adam after 3 steps with vectors of [3, 2]")),
+        (Box::new(Adam::new()), state("", vec![]), text(adam, " after 3 steps with vectors of []")),
+        (Box::new(Sgd::new()), state("Sgd", vec![ones(3)]), text(plain, "Sgd after 3 steps with vectors of [3]")),
+        (Box::new(Sgd::new().momentum(0.9)), state("Sgd", vec![]), text(momentum, "Sgd after 3 steps with vectors of []")),
+        (Box::new(Sgd::new().momentum(0.9)), state("Adam", vec![ones(3)]), text(momentum, "Adam after 3 steps with vectors of [3]")),
     ];
     for (mut optimizer, state, text) in cases {
         optimizer.step(0.1, &mut [1.0, 2.0], &[0.1, 0.2], &Group::all(2)).expect("a sound step");
@@ -805,13 +805,13 @@ fn states_of_another_rule() {
 fn states_of_another_length() {
     let mut adam = Adam::<f64>::new();
     adam.restore(&OptimizerState { rule: "Adam".into(), step: 3, slots: vec![vec![1.0; 3]; 2] }).expect("a state of this rule");
-    let text = "params of Adam::step: expected 3 parameters, as in the steps before, got 2";
+    let text = "params of Adam::step: got 2, expected 3 parameters, as in the steps before";
     step_refused(&mut adam, 0.1, &[1.0, 2.0], &[0.1, 0.2], &Group::all(2), Shape, text);
     // A step has been counted, but its vectors are missing; and the other way round.
     for (step, length) in [(3, 0), (0, 3)] {
         let state = OptimizerState { rule: "Adam".into(), step, slots: vec![vec![1.0; length]; 2] };
         let given = format!("got Adam after {step} steps with vectors of [{length}, {length}]");
-        let text = format!("Optimizer::restore: expected a state of Adam with 2 vectors of one length, {given}");
+        let text = format!("Optimizer::restore: {given}, expected a state of Adam with 2 vectors of one length");
         refused(adam.restore(&state), Incompatible, &text);
     }
 }
@@ -880,44 +880,44 @@ fn rates_whose_product_overflows() {
 #[test]
 fn datasets() {
     let ones = |rows, cols| DMatrix::from_element(rows, cols, 1.0);
-    let empty = "expected at least 1 row and 1 column (sample), got";
-    refused(Dataset::new(ones(2, 0), ones(1, 0)), Empty, &format!("inputs of Dataset: {empty} 2 × 0"));
-    refused(Dataset::new(ones(0, 4), ones(1, 4)), Empty, &format!("inputs of Dataset: {empty} 0 × 4"));
-    refused(Dataset::new(ones(2, 4), ones(0, 4)), Empty, &format!("targets of Dataset: {empty} 0 × 4"));
-    refused(Dataset::new(ones(0, usize::MAX), ones(1, 4)), Empty, &format!("inputs of Dataset: {empty} 0 × {}", usize::MAX));
-    refused(Dataset::new(ones(2, 4), ones(1, 3)), Shape, "targets of Dataset: expected 4 columns, one per sample of the inputs, got 3");
+    let empty = "expected at least 1 row and 1 column (sample)";
+    refused(Dataset::new(ones(2, 0), ones(1, 0)), Empty, &format!("inputs of Dataset: got 2 × 0, {empty}"));
+    refused(Dataset::new(ones(0, 4), ones(1, 4)), Empty, &format!("inputs of Dataset: got 0 × 4, {empty}"));
+    refused(Dataset::new(ones(2, 4), ones(0, 4)), Empty, &format!("targets of Dataset: got 0 × 4, {empty}"));
+    refused(Dataset::new(ones(0, usize::MAX), ones(1, 4)), Empty, &format!("inputs of Dataset: got 0 × {}, {empty}", usize::MAX));
+    refused(Dataset::new(ones(2, 4), ones(1, 3)), Shape, "targets of Dataset: got 3, expected 4 columns, one per sample of the inputs");
     for (bad, given) in [(NAN, "NaN"), (INFINITY, "inf"), (NEG_INFINITY, "-inf")] {
         let mut x = ones(2, 4);
         x[(1, 2)] = bad;
         refused(
             Dataset::new(x.clone(), ones(1, 4)),
             NotFinite,
-            &format!("inputs of Dataset, row 1, column 2: expected a finite number, got {given}"),
+            &format!("inputs of Dataset, row 1, column 2: got {given}, expected a finite number"),
         );
         refused(
             Dataset::new(ones(1, 4), x),
             NotFinite,
-            &format!("targets of Dataset, row 1, column 2: expected a finite number, got {given}"),
+            &format!("targets of Dataset, row 1, column 2: got {given}, expected a finite number"),
         );
     }
 
     let six = [1.0; 6];
-    refused(Dataset::from_rows(&six, 4, &six, 1), Shape, "inputs of Dataset: View::new: expected a multiple of 4 numbers, got 6");
-    refused(Dataset::from_rows(&six, 2, &six, 4), Shape, "targets of Dataset: View::new: expected a multiple of 4 numbers, got 6");
-    refused(Dataset::from_rows(&six, 0, &six, 1), Value, "inputs of Dataset: View::new: expected at least 1 row, got 0");
-    refused(Dataset::from_rows(&six, 1, &six, 0), Value, "targets of Dataset: View::new: expected at least 1 row, got 0");
-    refused(Dataset::from_rows(&six, 2, &six, 1), Shape, "targets of Dataset: expected 3 columns, one per sample of the inputs, got 6");
-    refused(Dataset::<f64>::from_rows(&[], 2, &[], 1), Empty, &format!("inputs of Dataset: {empty} 2 × 0"));
-    refused(Dataset::<f64>::from_rows(&[], usize::MAX, &[], 1), Empty, &format!("inputs of Dataset: {empty} {} × 0", usize::MAX));
+    refused(Dataset::from_rows(&six, 4, &six, 1), Shape, "inputs of Dataset: View::new: got 6, expected a multiple of 4 numbers");
+    refused(Dataset::from_rows(&six, 2, &six, 4), Shape, "targets of Dataset: View::new: got 6, expected a multiple of 4 numbers");
+    refused(Dataset::from_rows(&six, 0, &six, 1), Value, "inputs of Dataset: View::new: got 0, expected at least 1 row");
+    refused(Dataset::from_rows(&six, 1, &six, 0), Value, "targets of Dataset: View::new: got 0, expected at least 1 row");
+    refused(Dataset::from_rows(&six, 2, &six, 1), Shape, "targets of Dataset: got 6, expected 3 columns, one per sample of the inputs");
+    refused(Dataset::<f64>::from_rows(&[], 2, &[], 1), Empty, &format!("inputs of Dataset: got 2 × 0, {empty}"));
+    refused(Dataset::<f64>::from_rows(&[], usize::MAX, &[], 1), Empty, &format!("inputs of Dataset: got {} × 0, {empty}", usize::MAX));
 
     let data = Dataset::new(samples(2), samples(1)).expect("sound data");
-    refused(data.with_inputs(ones(2, 3)), Shape, "targets of Dataset: expected 3 columns, one per sample of the inputs, got 4");
-    refused(data.with_inputs(ones(2, 0)), Empty, &format!("inputs of Dataset: {empty} 2 × 0"));
-    refused(data.with_targets(ones(1, 5)), Shape, "targets of Dataset: expected 4 columns, one per sample of the inputs, got 5");
+    refused(data.with_inputs(ones(2, 3)), Shape, "targets of Dataset: got 4, expected 3 columns, one per sample of the inputs");
+    refused(data.with_inputs(ones(2, 0)), Empty, &format!("inputs of Dataset: got 2 × 0, {empty}"));
+    refused(data.with_targets(ones(1, 5)), Shape, "targets of Dataset: got 5, expected 4 columns, one per sample of the inputs");
     refused(
         data.with_targets(DMatrix::from_element(1, 4, NAN)),
         NotFinite,
-        "targets of Dataset, row 0, column 0: expected a finite number, got NaN",
+        "targets of Dataset, row 0, column 0: got NaN, expected a finite number",
     );
 }
 
@@ -925,21 +925,21 @@ fn datasets() {
 fn parts_of_datasets() {
     let data = Dataset::new(samples(2), samples(1)).expect("sound data");
     for (fraction, given) in [(0.0, "0"), (1.0, "1"), (-0.5, "-0.5"), (1.5, "1.5"), (NAN, "NaN"), (INFINITY, "inf")] {
-        refused(data.split(fraction, 1), Value, &format!("Dataset::split: expected a fraction between 0 and 1, got {given}"));
+        refused(data.split(fraction, 1), Value, &format!("Dataset::split: got {given}, expected a fraction between 0 and 1"));
     }
     let one = data.select(&[0]).expect("a sample");
-    refused(one.split(0.5, 1), Empty, "Dataset::split: expected at least 2 samples, got 1");
-    refused(data.select(&[]), Empty, "Dataset::select: expected at least 1 index, got 0");
-    refused(data.select(&[0, 3, 4]), Value, "Dataset::select: expected indices below 4, got 4");
-    refused(data.select(&[usize::MAX]), Value, &format!("Dataset::select: expected indices below 4, got {}", usize::MAX));
+    refused(one.split(0.5, 1), Empty, "Dataset::split: got 1, expected at least 2 samples");
+    refused(data.select(&[]), Empty, "Dataset::select: got 0, expected at least 1 index");
+    refused(data.select(&[0, 3, 4]), Value, "Dataset::select: got 4, expected indices below 4");
+    refused(data.select(&[usize::MAX]), Value, &format!("Dataset::select: got {}, expected indices below 4", usize::MAX));
 }
 
 #[test]
 fn labels() {
-    refused(one_hot::<f64>(&[], 3), Empty, "one_hot: expected at least 1 label and 1 class, got 0 and 3");
-    refused(one_hot::<f64>(&[0], 0), Empty, "one_hot: expected at least 1 label and 1 class, got 1 and 0");
-    refused(one_hot::<f64>(&[0, 2, 3], 3), Value, "label 2 of one_hot: expected a class below 3, got 3");
-    refused(one_hot::<f64>(&[usize::MAX], 3), Value, &format!("label 0 of one_hot: expected a class below 3, got {}", usize::MAX));
+    refused(one_hot::<f64>(&[], 3), Empty, "one_hot: got 0 and 3, expected at least 1 label and 1 class");
+    refused(one_hot::<f64>(&[0], 0), Empty, "one_hot: got 1 and 0, expected at least 1 label and 1 class");
+    refused(one_hot::<f64>(&[0, 2, 3], 3), Value, "label 2 of one_hot: got 3, expected a class below 3");
+    refused(one_hot::<f64>(&[usize::MAX], 3), Value, &format!("label 0 of one_hot: got {}, expected a class below 3", usize::MAX));
 }
 
 /// As of a layer's width: what cannot fit into memory is a wrong number, not a panic.
@@ -955,8 +955,8 @@ fn labels_of_countless_classes() {
 
 #[test]
 fn batches_of_none() {
-    refused(Batches::<f64>::in_order(0), Value, "size of a batch: expected at least 1 sample, got 0");
-    refused(Batches::<f64>::shuffled(0, 7), Value, "size of a batch: expected at least 1 sample, got 0");
+    refused(Batches::<f64>::in_order(0), Value, "size of a batch: got 0, expected at least 1 sample");
+    refused(Batches::<f64>::shuffled(0, 7), Value, "size of a batch: got 0, expected at least 1 sample");
 }
 
 #[test]
@@ -970,17 +970,17 @@ fn scalers() {
     ];
     for (name, make) in all {
         for (rows, cols) in [(2, 0), (0, 4), (0, 0)] {
-            let text = format!("Scaler::{name}: expected at least 1 row and 1 column (sample), got {rows} × {cols}");
+            let text = format!("Scaler::{name}: got {rows} × {cols}, expected at least 1 row and 1 column (sample)");
             refused(make(&DMatrix::zeros(rows, cols)), Empty, &text);
         }
         for (bad, given) in [(NAN, "NaN"), (INFINITY, "inf"), (NEG_INFINITY, "-inf")] {
             let mut x = samples(2);
             x[(1, 2)] = bad;
-            refused(make(&x), NotFinite, &format!("Scaler::{name}, row 1, column 2: expected a finite number, got {given}"));
+            refused(make(&x), NotFinite, &format!("Scaler::{name}, row 1, column 2: got {given}, expected a finite number"));
         }
         let scaler = make(&samples(2)).expect("sound data");
         for rows in [0, 1, 3] {
-            let text = |function: &str| format!("Scaler::{function}: expected 2 rows (features), got {rows}");
+            let text = |function: &str| format!("Scaler::{function}: got {rows}, expected 2 rows (features)");
             refused(scaler.transform(&samples(rows)), Shape, &text("transform"));
             refused(scaler.inverse(&samples(rows)), Shape, &text("inverse"));
         }
@@ -1012,21 +1012,21 @@ fn metrics_of_bad_predictions() {
     let y = DMatrix::from_column_slice(2, 2, &[0.9, 0.1, 0.8, 0.2]);
     let accuracy = |y: &DMatrix<f64>, t: &DMatrix<f64>| metrics::accuracy(y.into(), t.into());
     let ones = |rows, cols| DMatrix::from_element(rows, cols, 1.0);
-    refused(accuracy(&y, &ones(2, 3)), Shape, "targets of metrics::accuracy: expected 2 × 2, got 2 × 3");
-    refused(accuracy(&y, &ones(1, 2)), Shape, "targets of metrics::accuracy: expected 2 × 2, got 1 × 2");
-    refused(accuracy(&ones(2, 0), &ones(2, 0)), Empty, "metrics::accuracy: expected at least 1 sample of at least 1 output, got 2 × 0");
+    refused(accuracy(&y, &ones(2, 3)), Shape, "targets of metrics::accuracy: got 2 × 3, expected 2 × 2");
+    refused(accuracy(&y, &ones(1, 2)), Shape, "targets of metrics::accuracy: got 1 × 2, expected 2 × 2");
+    refused(accuracy(&ones(2, 0), &ones(2, 0)), Empty, "metrics::accuracy: got 2 × 0, expected at least 1 sample of at least 1 output");
     for (rows, cols) in [(2, 0), (0, 4), (0, usize::MAX)] {
-        let text = format!("metrics::classes: expected at least 1 row and 1 column (sample), got {rows} × {cols}");
+        let text = format!("metrics::classes: got {rows} × {cols}, expected at least 1 row and 1 column (sample)");
         refused(metrics::classes(&DMatrix::<f64>::zeros(rows, cols)), Empty, &text);
     }
     let mut unknown = y.clone();
     unknown[(1, 0)] = NAN;
-    let text = "metrics::classes, row 1, column 0: expected a number, got NaN";
+    let text = "metrics::classes, row 1, column 0: got NaN, expected a number";
     refused(metrics::classes(&unknown), NotFinite, text);
     refused(
         metrics::classes(&DMatrix::from_element(1, 2, NAN)),
         NotFinite,
-        "metrics::classes, row 0, column 0: expected a number, got NaN",
+        "metrics::classes, row 0, column 0: got NaN, expected a number",
     );
     refused(accuracy(&unknown, &y), NotFinite, &format!("predictions: {text}"));
     refused(accuracy(&y, &unknown), NotFinite, &format!("targets: {text}"));
@@ -1035,18 +1035,18 @@ fn metrics_of_bad_predictions() {
 #[test]
 fn confusion_matrices() {
     use metrics::ConfusionMatrix as Matrix;
-    refused(Matrix::new(&[], &[], 2), Empty, "ConfusionMatrix::new: expected at least 1 sample, got 0");
-    refused(Matrix::new(&[0], &[0, 1], 2), Shape, "predicted labels of ConfusionMatrix: expected 2, got 1");
-    refused(Matrix::new(&[0, 1, 1], &[0, 1], 2), Shape, "predicted labels of ConfusionMatrix: expected 2, got 3");
-    refused(Matrix::new(&[0, 2], &[0, 1], 2), Value, "predicted label 1 of ConfusionMatrix: expected a class below 2, got 2");
+    refused(Matrix::new(&[], &[], 2), Empty, "ConfusionMatrix::new: got 0, expected at least 1 sample");
+    refused(Matrix::new(&[0], &[0, 1], 2), Shape, "predicted labels of ConfusionMatrix: got 1, expected 2");
+    refused(Matrix::new(&[0, 1, 1], &[0, 1], 2), Shape, "predicted labels of ConfusionMatrix: got 3, expected 2");
+    refused(Matrix::new(&[0, 2], &[0, 1], 2), Value, "predicted label 1 of ConfusionMatrix: got 2, expected a class below 2");
     refused(
         Matrix::new(&[0, 1], &[usize::MAX, 1], 2),
         Value,
-        &format!("actual label 0 of ConfusionMatrix: expected a class below 2, got {}", usize::MAX),
+        &format!("actual label 0 of ConfusionMatrix: got {}, expected a class below 2", usize::MAX),
     );
-    refused(Matrix::new(&[0], &[0], 0), Value, "actual label 0 of ConfusionMatrix: expected a class below 0, got 0");
+    refused(Matrix::new(&[0], &[0], 0), Value, "actual label 0 of ConfusionMatrix: got 0, expected a class below 0");
     for classes in [8193, 1 << 32, usize::MAX] {
-        refused(Matrix::new(&[0], &[0], classes), Value, &format!("classes of ConfusionMatrix: expected at most 8192, got {classes}"));
+        refused(Matrix::new(&[0], &[0], classes), Value, &format!("classes of ConfusionMatrix: got {classes}, expected at most 8192"));
     }
 }
 
@@ -1056,43 +1056,43 @@ fn confusion_matrices() {
 #[test]
 fn texts_that_are_no_activation() {
     let known = "expected one of linear, step, sign, piecewise_linear, sigmoid, tanh, relu, leaky_relu, relu6, elu, selu, gelu, gelu_tanh, silu, \
-                 mish, softplus, softsign, hard_sigmoid, hard_tanh, hard_swish, breakpoints(x:y, …), got";
+                 mish, softplus, softsign, hard_sigmoid, hard_tanh, hard_swish, breakpoints(x:y, …)";
     for text in ["swoosh", "", "Relu", "relu(3)", "relu()", "elu(alpha=1", "elu)", "breakpoints", "elu alpha=1", "step surrogate"] {
-        refused(text.parse::<Activation>(), Parse, &format!("activation: {known} {text:?}"));
+        refused(text.parse::<Activation>(), Parse, &format!("activation: got {text:?}, {known}"));
     }
-    refused("step surrogate swoosh".parse::<Activation>(), Parse, &format!("activation: {known} \"swoosh\""));
-    refused("swoosh surrogate tanh".parse::<Activation>(), Parse, &format!("activation: {known} \"swoosh\""));
-    refused("elu(alpha=x)".parse::<Activation>(), Parse, "alpha of elu: expected a number, got \"x\"");
-    refused("elu()".parse::<Activation>(), Parse, "alpha of elu: expected a number, got \"\"");
-    refused("leaky_relu(alpha=1)".parse::<Activation>(), Parse, "slope of leaky_relu: expected a number, got \"alpha=1\"");
-    refused("leaky_relu(slope=0.1, 2)".parse::<Activation>(), Parse, "slope of leaky_relu: expected a number, got \"0.1, 2\"");
-    refused("elu(alpha=inf)".parse::<Activation>(), Value, "alpha of elu: expected a finite number, got inf");
-    refused("leaky_relu(NaN)".parse::<Activation>(), Value, "slope of leaky_relu: expected a finite number, got NaN");
-    refused("breakpoints()".parse::<Activation>(), Parse, "breakpoints: expected points x:y, x:y, …, got \"\"");
-    refused("breakpoints(0:0, 1)".parse::<Activation>(), Parse, "breakpoints: expected points x:y, x:y, …, got \" 1\"");
-    refused("breakpoints(1:0, 0:1)".parse::<Activation>(), Value, "point 1 of Breakpoints: expected an x above 1, got 0");
+    refused("step surrogate swoosh".parse::<Activation>(), Parse, &format!("activation: got \"swoosh\", {known}"));
+    refused("swoosh surrogate tanh".parse::<Activation>(), Parse, &format!("activation: got \"swoosh\", {known}"));
+    refused("elu(alpha=x)".parse::<Activation>(), Parse, "alpha of elu: got \"x\", expected a number");
+    refused("elu()".parse::<Activation>(), Parse, "alpha of elu: got \"\", expected a number");
+    refused("leaky_relu(alpha=1)".parse::<Activation>(), Parse, "slope of leaky_relu: got \"alpha=1\", expected a number");
+    refused("leaky_relu(slope=0.1, 2)".parse::<Activation>(), Parse, "slope of leaky_relu: got \"0.1, 2\", expected a number");
+    refused("elu(alpha=inf)".parse::<Activation>(), Value, "alpha of elu: got inf, expected a finite number");
+    refused("leaky_relu(NaN)".parse::<Activation>(), Value, "slope of leaky_relu: got NaN, expected a finite number");
+    refused("breakpoints()".parse::<Activation>(), Parse, "breakpoints: got \"\", expected points x:y, x:y, …");
+    refused("breakpoints(0:0, 1)".parse::<Activation>(), Parse, "breakpoints: got \" 1\", expected points x:y, x:y, …");
+    refused("breakpoints(1:0, 0:1)".parse::<Activation>(), Value, "point 1 of Breakpoints: got 0, expected an x above 1");
 }
 
 #[test]
 fn breakpoints() {
-    refused(Breakpoints::new(&[]), Empty, "Breakpoints::new: expected at least 1 point, got 0");
-    refused(Breakpoints::new(&[(0.0, 1.0), (NAN, 1.0)]), NotFinite, "point 1 of Breakpoints: expected finite coordinates, got (NaN, 1)");
-    refused(Breakpoints::new(&[(0.0, INFINITY)]), NotFinite, "point 0 of Breakpoints: expected finite coordinates, got (0, inf)");
-    refused(Breakpoints::new(&[(0.0, 0.0), (0.0, 1.0)]), Value, "point 1 of Breakpoints: expected an x above 0, got 0");
-    refused(Breakpoints::new(&[(0.0, 0.0), (1.0, 1.0), (0.5, 1.0)]), Value, "point 2 of Breakpoints: expected an x above 1, got 0.5");
+    refused(Breakpoints::new(&[]), Empty, "Breakpoints::new: got 0, expected at least 1 point");
+    refused(Breakpoints::new(&[(0.0, 1.0), (NAN, 1.0)]), NotFinite, "point 1 of Breakpoints: got (NaN, 1), expected finite coordinates");
+    refused(Breakpoints::new(&[(0.0, INFINITY)]), NotFinite, "point 0 of Breakpoints: got (0, inf), expected finite coordinates");
+    refused(Breakpoints::new(&[(0.0, 0.0), (0.0, 1.0)]), Value, "point 1 of Breakpoints: got 0, expected an x above 0");
+    refused(Breakpoints::new(&[(0.0, 0.0), (1.0, 1.0), (0.5, 1.0)]), Value, "point 2 of Breakpoints: got 0.5, expected an x above 1");
     // A slope beyond all numbers.
     let error = Breakpoints::new(&[(0.0, 0.0), (1e-300, 1e300)]).expect_err("an infinite slope");
     assert_eq!((error.kind(), error.place()), (Value, "point 1 of Breakpoints"));
     let sound = Breakpoints::new(&[(0.0, 0.0), (1.0, 1.0)]).expect("sound points");
-    refused(sound.clone().slopes(NAN, 0.0), NotFinite, "Breakpoints::slopes: expected finite slopes, got NaN and 0");
-    refused(sound.slopes(0.0, NEG_INFINITY), NotFinite, "Breakpoints::slopes: expected finite slopes, got 0 and -inf");
+    refused(sound.clone().slopes(NAN, 0.0), NotFinite, "Breakpoints::slopes: got NaN and 0, expected finite slopes");
+    refused(sound.slopes(0.0, NEG_INFINITY), NotFinite, "Breakpoints::slopes: got 0 and -inf, expected finite slopes");
 
-    refused("0:0; 1".parse::<Breakpoints>(), Parse, "breakpoints: expected two slopes after the semicolon, got \" 1\"");
-    refused("0:0; 1, x".parse::<Breakpoints>(), Parse, "breakpoints: expected two slopes after the semicolon, got \" 1, x\"");
-    refused("0:0; inf, 0".parse::<Breakpoints>(), NotFinite, "Breakpoints::slopes: expected finite slopes, got inf and 0");
-    refused("".parse::<Breakpoints>(), Parse, "breakpoints: expected points x:y, x:y, …, got \"\"");
-    refused("0:0, a:b".parse::<Breakpoints>(), Parse, "breakpoints: expected points x:y, x:y, …, got \" a:b\"");
-    refused("nan:0".parse::<Breakpoints>(), NotFinite, "point 0 of Breakpoints: expected finite coordinates, got (NaN, 0)");
+    refused("0:0; 1".parse::<Breakpoints>(), Parse, "breakpoints: got \" 1\", expected two slopes after the semicolon");
+    refused("0:0; 1, x".parse::<Breakpoints>(), Parse, "breakpoints: got \" 1, x\", expected two slopes after the semicolon");
+    refused("0:0; inf, 0".parse::<Breakpoints>(), NotFinite, "Breakpoints::slopes: got inf and 0, expected finite slopes");
+    refused("".parse::<Breakpoints>(), Parse, "breakpoints: got \"\", expected points x:y, x:y, …");
+    refused("0:0, a:b".parse::<Breakpoints>(), Parse, "breakpoints: got \" a:b\", expected points x:y, x:y, …");
+    refused("nan:0".parse::<Breakpoints>(), NotFinite, "point 0 of Breakpoints: got (NaN, 0), expected finite coordinates");
 }
 
 /// What is refused must say so truly: the x of these points do increase.
@@ -1143,17 +1143,17 @@ fn fit_refused(mut trainer: Trainer<'_, f64>, data: &Dataset<f64>, kind: ErrorKi
 fn trainers_with_bad_settings() {
     let data = Dataset::new(samples(2), samples(2)).expect("sound data");
     let trainer = || Trainer::new(QuadraticCost, Adam::new()).on_epoch(|_| panic!("an epoch in spite of the settings"));
-    fit_refused(trainer().batch(0), &data, Value, "size of a batch: expected at least 1 sample, got 0");
-    fit_refused(trainer().batch(0).in_order(), &data, Value, "size of a batch: expected at least 1 sample, got 0");
+    fit_refused(trainer().batch(0), &data, Value, "size of a batch: got 0, expected at least 1 sample");
+    fit_refused(trainer().batch(0).in_order(), &data, Value, "size of a batch: got 0, expected at least 1 sample");
     for (rate, given) in [(NAN, "NaN"), (-0.1, "-0.1"), (INFINITY, "inf")] {
-        fit_refused(trainer().rate(rate), &data, Value, &format!("rate of Trainer: expected a finite rate ≥ 0, got {given}"));
+        fit_refused(trainer().rate(rate), &data, Value, &format!("rate of Trainer: got {given}, expected a finite rate ≥ 0"));
     }
     let momentum = Trainer::new(QuadraticCost, Sgd::new().momentum(1.0));
-    fit_refused(momentum, &data, Value, "momentum of Sgd: expected a number in [0, 1), got 1");
+    fit_refused(momentum, &data, Value, "momentum of Sgd: got 1, expected a number in [0, 1)");
     let huber = Trainer::new(Huber::new(0.0), Sgd::new());
-    fit_refused(huber, &data, Value, "training data: Huber: expected a finite δ above 0, got 0");
+    fit_refused(huber, &data, Value, "training data: Huber: got 0, expected a finite δ above 0");
     // Even where no epoch is asked for.
-    fit_refused(trainer().rate(NAN).epochs(0), &data, Value, "rate of Trainer: expected a finite rate ≥ 0, got NaN");
+    fit_refused(trainer().rate(NAN).epochs(0), &data, Value, "rate of Trainer: got NaN, expected a finite rate ≥ 0");
 }
 
 #[test]
@@ -1161,7 +1161,7 @@ fn trainers_with_wrong_data() {
     let data = |features, outputs| Dataset::new(samples(features), samples(outputs)).expect("sound data");
     let (sound, features, outputs) = (data(2, 2), data(3, 2), data(2, 1));
     let trainer = || Trainer::new(QuadraticCost, Adam::new()).on_epoch(|_| panic!("an epoch in spite of the data"));
-    let (rows, shape) = ("inputs x: expected 2 rows (features), got 3 × 4", "targets: expected 2 × 4, got 1 × 4");
+    let (rows, shape) = ("inputs x: got 3 × 4, expected 2 rows (features)", "targets: got 1 × 4, expected 2 × 4");
     fit_refused(trainer(), &features, Shape, &format!("training data: {rows}"));
     fit_refused(trainer(), &outputs, Shape, &format!("training data: {shape}"));
     fit_refused(trainer().validation(&features), &sound, Shape, &format!("validation data: {rows}"));
@@ -1171,7 +1171,7 @@ fn trainers_with_wrong_data() {
     let half = Dataset::new(samples(2), DMatrix::from_element(2, 4, 0.5)).expect("sound data");
     let one = Dataset::new(samples(2), DMatrix::from_element(2, 4, 1.0)).expect("sound data");
     let hinge = || Trainer::new(Hinge, Adam::new());
-    let text = "target of Hinge, row 0, column 0: expected −1 or 1, got 0.5";
+    let text = "target of Hinge, row 0, column 0: got 0.5, expected −1 or 1";
     fit_refused(hinge(), &half, Value, &format!("training data: {text}"));
     fit_refused(hinge().validation(&half), &one, Value, &format!("validation data: {text}"));
 }
@@ -1187,7 +1187,7 @@ fn trainers_on_another_network() {
     refused(
         trainer.fit(&mut other, &data),
         Shape,
-        "network of Trainer: expected a network of 17 parameters, as in the steps before, got 6",
+        "network of Trainer: got 6, expected a network of 17 parameters, as in the steps before",
     );
     assert_eq!((&other, trainer.optimizer().state(), trainer.epoch()), (&before, &state, 2));
 }
@@ -1202,7 +1202,7 @@ fn divergence() {
     refused(
         trainer.fit(&mut net, &data),
         ErrorKind::Diverged { epoch: 0, batch: 1 },
-        "epoch 0, batch 1: expected a finite cost (a smaller rate may help), got inf",
+        "epoch 0, batch 1: got inf, expected a finite cost (a smaller rate may help)",
     );
     assert_eq!((&net, trainer.epoch()), (&before, 0));
     assert_eq!(trainer.optimizer().state(), Sgd::<f64>::new().momentum(0.5).state());
@@ -1221,7 +1221,7 @@ fn divergence_in_the_last_step_of_an_epoch() {
 fn metrics_that_fail() {
     let data = Dataset::new(samples(2), samples(2)).expect("sound data");
     let trainer = Trainer::new(QuadraticCost, Adam::new()).metric("mine", |_, _| Err(Error::new(Value, "mine", "patience", 0)));
-    fit_refused(trainer, &data, Value, "mine: expected patience, got 0");
+    fit_refused(trainer, &data, Value, "mine: got 0, expected patience");
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -1229,17 +1229,17 @@ fn metrics_that_fail() {
 
 #[test]
 fn checks() {
-    let text = |given: &str| format!("check::layer: expected at least 1 input and 1 sample, got {given}");
+    let text = |given: &str| format!("check::layer: got {given}, expected at least 1 input and 1 sample");
     let layer = Dense::new(2, Activation::Tanh);
     refused(check::layer(&layer, 0, 3, 1), Empty, &text("0 and 3"));
     refused(check::layer(&layer, 3, 0, 1), Empty, &text("3 and 0"));
-    refused(check::layer(&Dense::new(0, Activation::Tanh), 3, 2, 1), Value, "layer 0 (Dense tanh): expected at least 1 output, got 0");
-    refused(check::layer(&Dropout::new(1.0), 3, 2, 1), Value, "layer 0 (Dropout): expected a probability p with 0 ≤ p < 1, got 1");
-    refused(check::layer(&Wrong::Refuses, 3, 2, 1), Shape, "layer 0 (Wrong): expected an even number of inputs, got 3");
+    refused(check::layer(&Dense::new(0, Activation::Tanh), 3, 2, 1), Value, "layer 0 (Dense tanh): got 0, expected at least 1 output");
+    refused(check::layer(&Dropout::new(1.0), 3, 2, 1), Value, "layer 0 (Dropout): got 1, expected a probability p with 0 ≤ p < 1");
+    refused(check::layer(&Wrong::Refuses, 3, 2, 1), Shape, "layer 0 (Wrong): got 3, expected an even number of inputs");
 
     let net = net();
-    refused(check::network(&net, &samples(3), &samples(2), &QuadraticCost), Shape, "inputs x: expected 2 rows (features), got 3 × 4");
-    refused(check::network(&net, &samples(2), &samples(1), &QuadraticCost), Shape, "targets: expected 2 × 4, got 1 × 4");
+    refused(check::network(&net, &samples(3), &samples(2), &QuadraticCost), Shape, "inputs x: got 3 × 4, expected 2 rows (features)");
+    refused(check::network(&net, &samples(2), &samples(1), &QuadraticCost), Shape, "targets: got 1 × 4, expected 2 × 4");
 }
 
 /// As in the builder: what cannot fit into memory is a wrong number, not a panic.

@@ -305,11 +305,11 @@ fn state_dicts_of_pytorch_are_read() -> Result<()> {
     let error = net.load_params(golden("pytorch/mlp_f64.safetensors")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Incompatible);
     assert!(
-        error.to_string().ends_with("tensor 0.bias: expected numbers that f32 holds (a network of f64 takes them all), got F64"),
+        error.to_string().ends_with("tensor 0.bias: got F64, expected numbers that f32 holds (a network of f64 takes them all)"),
         "{error}"
     );
     let error = net.load_params(golden("pytorch/norms_f32.safetensors")).unwrap_err();
-    assert!(error.to_string().contains("tensor 0.bias: expected one of shape [5], got none; there are 0.weight 1.bias"), "{error}");
+    assert!(error.to_string().contains("tensor 0.bias: got none, expected one of shape [5] (there are 0.weight 1.bias"), "{error}");
     let error = Model::<f32>::load(golden("pytorch/mlp_f32.safetensors")).unwrap_err();
     assert!(error.to_string().contains("a state dict has no architecture"), "{error}");
     let mut wider = Sequential::<f32>::builder(3)
@@ -320,7 +320,7 @@ fn state_dicts_of_pytorch_are_read() -> Result<()> {
         .build(&mut rng())?;
     let error = wider.load_params(golden("pytorch/mlp_f32.safetensors")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Shape);
-    assert!(error.to_string().ends_with("tensor 0.bias: expected shape [6], got [5]"), "{error}");
+    assert!(error.to_string().ends_with("tensor 0.bias: got [5], expected shape [6]"), "{error}");
     assert_eq!(net, before);
     Ok(())
 }
@@ -381,8 +381,8 @@ fn hostile_headers_are_refused() -> Result<()> {
     check(&tensor("1,2", "0", "12"), 12, "tensors one after the other");
     check(&tensor("1,2", "8", "0"), 12, "tensors one after the other");
     check(&tensor("1,1", "0", "4"), 12, "tensors one after the other"); // a gap
-    check(&tensor("2,1", "0", "8"), 12, "tensor 0.weight: expected shape [1, 2], got [2, 1]");
-    check(&tensor("2", "0", "8"), 12, "expected shape [1, 2], got [2]");
+    check(&tensor("2,1", "0", "8"), 12, "tensor 0.weight: got [2, 1], expected shape [1, 2]");
+    check(&tensor("2", "0", "8"), 12, "got [2], expected shape [1, 2]");
     let huge = (0..8)
         .map(|i| {
             format!(
@@ -393,15 +393,15 @@ fn hostile_headers_are_refused() -> Result<()> {
         })
         .collect::<Vec<_>>()
         .join(",");
-    check(&format!("{{{huge}}}"), 12, "expected tensors of 12 bytes, as in the file"); // together 2⁶⁴ − 8
+    check(&format!("{{{huge}}}"), 12, "got 18446744073709551608, expected tensors of 12 bytes, as in the file"); // together 2⁶⁴ − 8
     let sound = format!("{{{WEIGHT},{BIAS}}}");
-    check(&sound, 11, "expected tensors of 11 bytes, as in the file, got 12");
-    check(&sound, 13, "expected tensors of 13 bytes, as in the file, got 12");
+    check(&sound, 11, "got 12, expected tensors of 11 bytes, as in the file");
+    check(&sound, 13, "got 12, expected tensors of 13 bytes, as in the file");
     check("", 0, "as JSON");
     check("{", 0, "as JSON");
     check("[]", 0, "as JSON");
     check("null", 0, "as JSON");
-    check("{}", 0, "tensor 0.bias: expected one of shape [1], got none");
+    check("{}", 0, "tensor 0.bias: got none, expected one of shape [1]");
     check(&format!("{{{WEIGHT},{WEIGHT},{BIAS}}}"), 12, "\"0.weight\" is there twice");
     check(&format!(r#"{{"__metadata__":{{}},{WEIGHT},{BIAS},"__metadata__":{{}}}}"#), 12, "\"__metadata__\" is there twice");
     check(&format!(r#"{{"__metadata__":{{"a":"1","a":"2"}},{WEIGHT},{BIAS}}}"#), 12, "\"a\" is there twice");
@@ -409,25 +409,25 @@ fn hostile_headers_are_refused() -> Result<()> {
     check(
         &format!(r#"{{"__metadata__":{{"chainrule.version":"2"}},{WEIGHT},{BIAS}}}"#),
         12,
-        "expected version 1, the only one so far, got \"2\"",
+        "got \"2\", expected version 1, the only one so far",
     );
     let typed = |dtype: &str, shape: &str, bytes: usize| {
         format!(r#"{{{WEIGHT},"0.bias":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[8,{bytes}]}}}}"#)
     };
-    check(&typed("I32", "[1]", 12), 12, "tensor 0.bias: expected numbers that f32 holds, got I32");
-    check(&typed("F8_E4M3", "[1]", 9), 9, "expected numbers that f32 holds, got F8_E4M3");
+    check(&typed("I32", "[1]", 12), 12, "tensor 0.bias: got I32, expected numbers that f32 holds");
+    check(&typed("F8_E4M3", "[1]", 9), 9, "got F8_E4M3, expected numbers that f32 holds");
     check(&typed("F64", "[1]", 16), 16, "a network of f64 takes them all");
     check(&typed("F128", "[1]", 24), 24, "as JSON");
     check(
         &format!(r#"{{{WEIGHT},{BIAS},"1.weight":{{"dtype":"F32","shape":[1,1],"data_offsets":[12,16]}}}}"#),
         16,
-        "tensor 1.weight: expected none",
+        "tensor 1.weight: got one, expected none",
     );
     // PyTorch's count of batches belongs to a batch norm.
     check(
         &format!(r#"{{{WEIGHT},{BIAS},"0.num_batches_tracked":{{"dtype":"I64","shape":[],"data_offsets":[12,20]}}}}"#),
         20,
-        "expected none",
+        "tensor 0.num_batches_tracked: got one, expected none",
     );
     check(&format!(r#"{{"0.weight":{},{BIAS}}}"#, "[".repeat(100_000)), 12, "as JSON");
     check(&format!("{}{}", r#"{"0.weight":{"x":"#.repeat(50_000), "}".repeat(100_000)), 12, "as JSON");
@@ -460,19 +460,22 @@ fn hostile_architectures_are_refused() -> Result<()> {
     let dense = |outputs: &str| format!(r#"{{"Dense":{{"outputs":{outputs},"activation":"linear","bias":"Zeros","init":"HeNormal"}}}}"#);
     let none = r#""input_scaler":null,"output_scaler":null"#;
     check(&described("f32", "2", &dense("1"), none), "read: [Dense");
-    check(&described("f64", "2", &dense("1"), none), "expected a model of f32, got one of f64");
-    check(&described("f16", "2", &dense("1"), none), "expected a model of f32, got one of f16");
+    check(&described("f64", "2", &dense("1"), none), "got one of f64, expected a model of f32");
+    check(&described("f16", "2", &dense("1"), none), "got one of f16, expected a model of f32");
     check(&described("f32", "0", &dense("1"), none), "at least 1 input");
     check(&described("f32", "-1", &dense("1"), none), "chainrule.model");
     check(&described("f32", "2", "", none), "at least 1 layer");
-    check(&described("f32", "2", &dense("0"), none), "layer 0 (Dense linear): expected at least 1 output");
-    check(&described("f32", "2", &dense("1099511627776"), none), "tensor 0.weight: expected shape [1099511627776, 2], got [1, 2]");
+    check(&described("f32", "2", &dense("0"), none), "layer 0 (Dense linear): got 0, expected at least 1 output");
+    check(&described("f32", "2", &dense("1099511627776"), none), "tensor 0.weight: got [1, 2], expected shape [1099511627776, 2]");
     check(&described("f32", "1099511627776", &dense("1099511627776"), none), "parameters that fit into memory");
     check(&described("f32", "18446744073709551615", &dense("1"), none), "parameters that fit into memory");
-    check(&described("f32", "18446744073709551615", r#"{"Softmax":null}"#, none), "tensor 0.weight: expected none");
-    check(&described("f32", "2", &[dense("1"), dense("1")].join(","), none), "tensor 1.bias: expected one of shape [1], got none");
-    check(&described("f32", "2", r#"{"Swish":null}"#, none), "layer 0: expected a layer of this crate, or one that is made known");
-    check(&described("f32", "2", r#"{"Dropout":{"p":1.0}}"#, none), "layer 0 (Dropout): expected a probability");
+    check(&described("f32", "18446744073709551615", r#"{"Softmax":null}"#, none), "tensor 0.weight: got one, expected none");
+    check(&described("f32", "2", &[dense("1"), dense("1")].join(","), none), "tensor 1.bias: got none, expected one of shape [1]");
+    check(
+        &described("f32", "2", r#"{"Swish":null}"#, none),
+        "layer 0: got unknown variant `Swish`, expected a layer of this crate, or one that is made known",
+    );
+    check(&described("f32", "2", r#"{"Dropout":{"p":1.0}}"#, none), "layer 0 (Dropout): got 1, expected a probability");
     check(&described("f32", "2", r#"{"Activation":"elu(alpha=NaN)"}"#, none), "layer 0");
     check(&described("f32", "2", &format!("{},{}", r#""Softmax""#, dense("1")), none), "layer 0");
     check(&described("f32", "2", "{}", none), "layer 0");
@@ -485,7 +488,7 @@ fn hostile_architectures_are_refused() -> Result<()> {
     let model = described("f32", "2", &dense("1"), none);
     let notes = serde_json::json!({ "chainrule.version": "1", "chainrule.model": model, "chainrule.more": "" });
     let error = Model::<f32>::from_safetensors(&file(&format!(r#"{{"__metadata__":{notes},{WEIGHT},{BIAS}}}"#), 12)).unwrap_err();
-    assert!(error.to_string().contains("names that do not begin with chainrule., got \"chainrule.more\""), "{error}");
+    assert!(error.to_string().contains("got \"chainrule.more\", expected names that do not begin with chainrule."), "{error}");
     let bytes = file(&format!(r#"{{"__metadata__":{{"chainrule.version":"1"}},{WEIGHT},{BIAS}}}"#), 12);
     assert_eq!(Model::<f32>::from_safetensors(&bytes).unwrap_err().kind(), ErrorKind::Parse);
     Ok(())
@@ -570,7 +573,7 @@ fn files_are_there_whole_or_not_at_all() -> Result<()> {
     assert_eq!(Model::<f64>::load(&folder.0).unwrap_err().kind(), ErrorKind::Io);
     let error = Model::<f32>::load(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Incompatible);
-    assert!(error.to_string().ends_with("expected a model of f32, got one of f64"), "{error}");
+    assert!(error.to_string().ends_with("got one of f64, expected a model of f32"), "{error}");
     // A model file is a state dict.
     let mut net = all_layers::<f64>()?;
     net.load_params(&path)?;
@@ -636,7 +639,7 @@ fn foreign<T: Real>(layer: impl Layer<T>) -> Result<Model<T>> {
 fn layers_of_other_crates_are_known_by_name() -> Result<()> {
     let model = foreign::<f64>(Gain { start: 0.1 })?;
     let error = model.to_safetensors().unwrap_err();
-    assert!(error.to_string().starts_with("layer 1 (Gain): expected a layer of this crate, or"), "{error}");
+    assert!(error.to_string().starts_with("layer 1 (Gain): got Gain, expected a layer of this crate, or"), "{error}");
     let files = Safetensors::new().layer::<Gain>("mine::Gain")?;
     let bytes = files.write(&model)?;
     let read = files.read(&bytes)?;
@@ -648,7 +651,8 @@ fn layers_of_other_crates_are_known_by_name() -> Result<()> {
 
     // Not known, or by another name.
     let error = Model::<f64>::from_safetensors(&bytes).unwrap_err();
-    assert!(error.to_string().contains("layer 1: expected a layer of this crate") && error.to_string().contains("mine::Gain"), "{error}");
+    assert!(error.to_string().starts_with("layer 1: got ") && error.to_string().contains(", expected a layer of this crate"), "{error}");
+    assert!(error.given().contains("mine::Gain"), "{error}");
     assert!(Safetensors::<f64>::new().layer::<Gain>("other::Gain")?.read(&bytes).is_err());
     // Under both, a new name is written and the old one read.
     let renamed = Safetensors::new().layer::<Gain>("new::Gain")?.layer::<Gain>("mine::Gain")?;
@@ -665,7 +669,10 @@ fn layers_of_other_crates_are_known_by_name() -> Result<()> {
         assert_eq!((error.kind(), error.given()), (ErrorKind::Value, format!("{taken:?}").as_str()));
     }
     let error = files.clone().layer::<Twins>("mine::Twins")?.write(&foreign(Twins)?).unwrap_err();
-    assert!(error.to_string().contains("layer 1 (Twins): expected parameter blocks with names of their own"), "{error}");
+    assert!(
+        error.to_string().contains("layer 1 (Twins): got two of \"none\", expected parameter blocks with names of their own"),
+        "{error}"
+    );
     // What JSON cannot hold could not be read back.
     let error = files.write(&foreign(Gain { start: f64::NAN })?).unwrap_err();
     assert_eq!((error.kind(), error.place()), (ErrorKind::Parse, "layer 1 (Gain)"));
@@ -679,7 +686,7 @@ fn a_module_within_a_larger_one_has_a_prefix() -> Result<()> {
     let bytes = policy.write(&model)?;
     assert_eq!(policy.read(&bytes)?, model);
     let error = value.read(&bytes).unwrap_err();
-    assert!(error.to_string().contains("tensor value.1.weight: expected one of shape [5, 3], got none"), "{error}");
+    assert!(error.to_string().contains("tensor value.1.weight: got none, expected one of shape [5, 3]"), "{error}");
     // Two modules in one dict.
     let two = r#"{"value.0.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"policy.0.weight":{"dtype":"BF16","shape":[1,2],"data_offsets":[8,12]},
             "policy.0.bias":{"dtype":"F16","shape":[1],"data_offsets":[12,14]},"value.0.bias":{"dtype":"F32","shape":[1],"data_offsets":[14,18]}}"#;

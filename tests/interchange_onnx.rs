@@ -107,7 +107,7 @@ fn cases<T: Real>() -> Result<Vec<Case<T>>> {
     let link = |name: &str, onnx: Onnx, loss: &dyn Loss<T>| {
         let mut case = case(name, &onnx, &model, x.clone())?;
         loss.link((&mut case.y).into());
-        Ok(case)
+        Ok::<_, Error>(case)
     };
     cases.push(link("link_softmax", Onnx::new().softmax(), &SoftmaxCrossEntropy::new())?);
     cases.push(link("link_sigmoid", Onnx::new().sigmoid(), &SigmoidCrossEntropy::new())?);

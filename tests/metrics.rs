@@ -350,12 +350,12 @@ fn weights_of_data_sets() -> Result<()> {
 fn weights_that_are_none() -> Result<()> {
     let t = DMatrix::from_row_slice(1, 3, &[1.0, 1.0, 0.0]);
     let text = |weights: &[f64]| Targets::weighted(&t, weights).expect_err("bad weights").to_string();
-    assert_eq!(text(&[1.0, 1.0]), "weights of Targets: expected 3, one per sample, got 2");
-    assert_eq!(text(&[1.0, -0.5, 1.0]), "weights of Targets, sample 1: expected a finite weight ≥ 0, got -0.5");
-    assert_eq!(text(&[1.0, 1.0, f64::NAN]), "weights of Targets, sample 2: expected a finite weight ≥ 0, got NaN");
-    assert_eq!(text(&[f64::INFINITY, 1.0, 1.0]), "weights of Targets, sample 0: expected a finite weight ≥ 0, got inf");
-    assert_eq!(text(&[0.0, -0.0, 0.0]), "weights of Targets: expected at least 1 weight above 0, got none");
-    assert_eq!(text(&[f64::MAX; 3]), "weights of Targets: expected weights whose sum is finite, got inf");
+    assert_eq!(text(&[1.0, 1.0]), "weights of Targets: got 2, expected 3, one per sample");
+    assert_eq!(text(&[1.0, -0.5, 1.0]), "weights of Targets, sample 1: got -0.5, expected a finite weight ≥ 0");
+    assert_eq!(text(&[1.0, 1.0, f64::NAN]), "weights of Targets, sample 2: got NaN, expected a finite weight ≥ 0");
+    assert_eq!(text(&[f64::INFINITY, 1.0, 1.0]), "weights of Targets, sample 0: got inf, expected a finite weight ≥ 0");
+    assert_eq!(text(&[0.0, -0.0, 0.0]), "weights of Targets: got none, expected at least 1 weight above 0");
+    assert_eq!(text(&[f64::MAX; 3]), "weights of Targets: got inf, expected weights whose sum is finite");
     // A batch of a weighted data set may have weights of 0 alone.
     let data = Dataset::new(t.clone(), t)?.weighted(vec![0.0, 1.0, 1.0])?;
     let mut batches = chainrule::Batches::in_order(1)?;
@@ -363,7 +363,7 @@ fn weights_that_are_none() -> Result<()> {
     let batch = batches.next_batch().expect("a batch");
     for (name, metric) in ALL {
         let error = metric(batch.x, batch.target).expect_err("no weight").to_string();
-        assert!(error.ends_with(": expected at least 1 weight above 0, got none"), "{name}: {error}");
+        assert!(error.ends_with(": got none, expected at least 1 weight above 0"), "{name}: {error}");
     }
     Ok(())
 }
@@ -393,24 +393,24 @@ fn what_metrics_refuse() -> Result<()> {
     let (y, t) = (DMatrix::from_column_slice(2, 2, &[0.25, 0.75, 0.5, 0.5]), one_hot(&[0, 0], 2)?);
     let (y, t) = (View::from(&y), Targets::from(&t));
     let text = |result: Result<f64>| result.expect_err("bad input").to_string();
-    assert_eq!(text(metrics::top_k_accuracy(y, t, 0)), "k of metrics::top_k_accuracy: expected from 1 to 2, got 0");
-    assert_eq!(text(metrics::top_k_accuracy(y, t, 3)), "k of metrics::top_k_accuracy: expected from 1 to 2, got 3");
+    assert_eq!(text(metrics::top_k_accuracy(y, t, 0)), "k of metrics::top_k_accuracy: got 0, expected from 1 to 2");
+    assert_eq!(text(metrics::top_k_accuracy(y, t, 3)), "k of metrics::top_k_accuracy: got 3, expected from 1 to 2");
     let single = View::new(&[1.0], 1)?;
     assert_eq!(
         text(metrics::top_k_accuracy(single, single.into(), 1)),
-        "metrics::top_k_accuracy: expected at least 2 rows (classes), got 1"
+        "metrics::top_k_accuracy: got 1, expected at least 2 rows (classes)"
     );
-    assert_eq!(text(metrics::f1(y, t, Average::Class(2))), "class of Average: expected below 2, got 2");
-    assert_eq!(text(metrics::roc_auc(y, t)), "class 0 of metrics::roc_auc: expected a sample of another class, got none");
+    assert_eq!(text(metrics::f1(y, t, Average::Class(2))), "class of Average: got 2, expected below 2");
+    assert_eq!(text(metrics::roc_auc(y, t)), "class 0 of metrics::roc_auc: got none, expected a sample of another class");
     let zero = View::new(&[0.0], 1)?;
-    assert_eq!(text(metrics::roc_auc(single, zero.into())), "class 1 of metrics::roc_auc: expected a sample, got none");
-    let place = "predictions of metrics::log_loss, row 0, column 0: expected a probability in [0, 1], got";
-    assert_eq!(text(metrics::log_loss(View::new(&[1.5], 1)?, zero.into())), format!("{place} 1.5"));
-    assert_eq!(text(metrics::log_loss(View::new(&[-0.5], 1)?, zero.into())), format!("{place} -0.5"));
-    let place = "targets of metrics::log_loss, row 0, column 0: expected a probability in [0, 1], got -1";
+    assert_eq!(text(metrics::roc_auc(single, zero.into())), "class 1 of metrics::roc_auc: got none, expected a sample");
+    let text_of = |given: &str| format!("predictions of metrics::log_loss, row 0, column 0: got {given}, expected a probability in [0, 1]");
+    assert_eq!(text(metrics::log_loss(View::new(&[1.5], 1)?, zero.into())), text_of("1.5"));
+    assert_eq!(text(metrics::log_loss(View::new(&[-0.5], 1)?, zero.into())), text_of("-0.5"));
+    let place = "targets of metrics::log_loss, row 0, column 0: got -1, expected a probability in [0, 1]";
     assert_eq!(text(metrics::log_loss(zero, View::new(&[-1.0], 1)?.into())), place);
     let infinite = View::new(&[f64::INFINITY], 1)?;
-    let place = "predictions of metrics::r2, row 0, column 0: expected a finite number, got inf";
+    let place = "predictions of metrics::r2, row 0, column 0: got inf, expected a finite number";
     assert_eq!(text(metrics::r2(infinite, zero.into())), place);
     Ok(())
 }

@@ -535,13 +535,13 @@ fn refusals() {
     // 10⁻⁶⁰ is 0 in f32, 10⁶⁰ is ∞.
     let cases = [(0.0, "0.0"), (-1e-5, "-1e-5"), (f64::NAN, "NaN"), (f64::INFINITY, "inf"), (1e-60, "1e-60"), (1e60, "1e60")];
     for (eps, given) in cases {
-        let text = |name: &str| format!("layer 1 ({name}): eps: expected a finite number > 0 that the scalar can hold, got {given}");
+        let text = |name: &str| format!("layer 1 ({name}): eps: got {given}, expected a finite number > 0 that the scalar can hold");
         refused(alone(3, LayerNorm::new().eps(eps)), &text("LayerNorm"));
         refused(alone(3, RmsNorm::new().eps(eps)), &text("RmsNorm"));
         refused(alone(3, BatchNorm::new().eps(eps)), &text("BatchNorm"));
     }
     for (momentum, given) in [(-0.1, "-0.1"), (1.5, "1.5"), (f64::NAN, "NaN")] {
-        let text = format!("layer 1 (BatchNorm): momentum: expected a number with 0 ≤ momentum ≤ 1, got {given}");
+        let text = format!("layer 1 (BatchNorm): momentum: got {given}, expected a number with 0 ≤ momentum ≤ 1");
         refused(alone(3, BatchNorm::new().momentum(momentum)), &text);
     }
     let huge = Sequential::<f32>::builder(usize::MAX / 2);

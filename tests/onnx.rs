@@ -124,10 +124,10 @@ fn links_are_layers() -> Result<()> {
     assert_eq!(Onnx::new().read::<f64>(&Onnx::new().sigmoid().write(&model)?)?.predict(&x)?, sigmoid);
 
     let probabilities = Model::from(layers!(4; Dense::new(3, Activation::Linear), Softmax)?);
-    let text = "Onnx::write: expected a network that ends on scores, for Softmax, got outputs in Simplex";
+    let text = "Onnx::write: got outputs in Simplex, expected a network that ends on scores, for Softmax";
     refused(Onnx::new().softmax().write::<f32>(&probabilities), ErrorKind::Incompatible, text);
     let scaled = Model::new(model.net().clone(), None, Scaler::standard(&softmax)?)?;
-    let text = "Onnx::write: expected a network that ends on scores, for Sigmoid, got a scaler of outputs";
+    let text = "Onnx::write: got a scaler of outputs, expected a network that ends on scores, for Sigmoid";
     refused(Onnx::new().sigmoid().write(&scaled), ErrorKind::Incompatible, text);
     Ok(())
 }
@@ -152,10 +152,10 @@ fn floats_widen_and_doubles_do_not_narrow() -> Result<()> {
     let mut double = layers!(4; Dense::new(3, Activation::Elu { alpha: 0.7 }), BatchNorm::new())?;
     double.set_params(&single.params().iter().map(|p: &f32| f64::from(*p)).collect::<Vec<_>>())?;
     assert_eq!(Onnx::new().read::<f64>(&Onnx::new().write(&Model::from(single))?)?, double.clone().into());
-    let text = "ONNX tensor \"0.weight\": expected numbers of type float (f64 holds those of type double), got double";
+    let text = "ONNX tensor \"0.weight\": got double, expected numbers of type float (f64 holds those of type double)";
     refused(Onnx::new().read::<f32>(&Onnx::new().write(&Model::from(double))?), ErrorKind::Incompatible, text);
     let without_weights = Model::<f64>::from(layers!(4; Activation::Tanh)?);
-    let text = "ONNX input \"input\": expected numbers of type float (f64 holds those of type double), got double";
+    let text = "ONNX input \"input\": got double, expected numbers of type float (f64 holds those of type double)";
     refused(Onnx::new().read::<f32>(&Onnx::new().write(&without_weights)?), ErrorKind::Incompatible, text);
     Ok(())
 }
@@ -182,7 +182,7 @@ impl<T: Real> Layer<T> for Halve {
 #[test]
 fn layers_of_others_are_named() -> Result<()> {
     let model = Model::<f32>::from(layers!(4; Dense::new(3, Activation::Relu), Halve)?);
-    let text = "layer 1 (Halve): expected a layer of this crate, which ONNX has operators for, got Halve";
+    let text = "layer 1 (Halve): got Halve, expected a layer of this crate, which ONNX has operators for";
     refused(Onnx::new().write(&model), ErrorKind::Incompatible, text);
     Ok(())
 }
@@ -362,7 +362,7 @@ fn images_are_rows_when_they_are_flattened() -> Result<()> {
     becomes(&file, &[1.0, 10.0, 100.0, 1000.0], "Dense linear", &[4321.0])?;
     let file = image().shape("s", &[-1, 4]).node("Reshape: x s -> f", &[]).node("MatMul: f w -> y", &[]);
     becomes(&file, &[1.0, 10.0, 100.0, 1000.0], "Dense linear", &[4321.0])?;
-    let text = "ONNX input \"x\": expected dimensions (samples, features), or more where they are flattened first, got 3 dimensions";
+    let text = "ONNX input \"x\": got 3 dimensions, expected dimensions (samples, features), or more where they are flattened first";
     refused(Onnx::new().read::<f32>(&image().node("Softmax: x -> y", &[]).bytes()), ErrorKind::Shape, text);
     Ok(())
 }
@@ -383,9 +383,9 @@ fn outputs_are_chosen() -> Result<()> {
     assert_eq!(Onnx::new().output("z").read::<f32>(&file)?.net().layers()[0].name(), "relu");
     let file = File::new(2).output("z").node("Tanh: x -> y", &[]).node("Relu: x -> z", &[]).bytes();
     let layer = |onnx: Onnx| onnx.read::<f32>(&file).map(|model| model.net().layers()[0].name());
-    let expected = "Onnx::output: expected the name of one of the outputs [\"y\", \"z\"], got";
-    refused(layer(Onnx::new()), ErrorKind::Value, &format!("{expected} None"));
-    refused(layer(Onnx::new().output("label")), ErrorKind::Value, &format!("{expected} Some(\"label\")"));
+    let expected = "expected the name of one of the outputs [\"y\", \"z\"]";
+    refused(layer(Onnx::new()), ErrorKind::Value, &format!("Onnx::output: got None, {expected}"));
+    refused(layer(Onnx::new().output("label")), ErrorKind::Value, &format!("Onnx::output: got Some(\"label\"), {expected}"));
     Ok(())
 }
 
@@ -397,7 +397,7 @@ fn what_is_refused() {
                     Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish, Mish, Softplus, Softsign, HardSwish, Clip, Sign, or what these are composed of; \
                     Softmax, BatchNormalization, LayerNormalization, RMSNormalization; Identity, Dropout, Cast, Flatten, Reshape; of ai.onnx.ml \
                     Scaler, LinearRegressor, LinearClassifier, Normalizer, ZipMap)";
-        format!("{text}, got {given}")
+        format!("got {given}, {text}")
     };
     let file = || File::new(2).tensor("k", &[2], &[1.0, 2.0]).tensor("w", &[2, 1], &[1.0, 2.0]).tensor("t", &[3], &[1.0, 2.0, 3.0]);
     let (parse, shape, value, incompatible) = (ErrorKind::Parse, ErrorKind::Shape, ErrorKind::Value, ErrorKind::Incompatible);
@@ -418,124 +418,124 @@ fn what_is_refused() {
         (
             file().node("Relu: y -> y", &[]),
             parse,
-            "ONNX value \"y\": expected a graph without cycles, got a value that depends on itself".into(),
+            "ONNX value \"y\": got a value that depends on itself, expected a graph without cycles".into(),
         ),
         (
             file().node("Relu: y -> z", &[]).node("Mul: z k -> y", &[]),
             parse,
-            "ONNX value \"y\": expected a graph without cycles, got a value that depends on itself".into(),
+            "ONNX value \"y\": got a value that depends on itself, expected a graph without cycles".into(),
         ),
-        (file(), incompatible, "ONNX value \"y\": expected a function of the graph's input, got a value that no node makes".into()),
+        (file(), incompatible, "ONNX value \"y\": got a value that no node makes, expected a function of the graph's input".into()),
         (
             file().node("Relu: k -> y", &[]),
             incompatible,
-            "ONNX value \"k\": expected a function of the graph's input, got a constant".into(),
+            "ONNX value \"k\": got a constant, expected a function of the graph's input".into(),
         ),
-        (file().node("Relu: x -> y", &[]).node("Tanh: x -> y", &[]), parse, "ONNX graph: expected each value once, got \"y\" twice".into()),
-        (file().tensor("k", &[], &[1.0]), parse, "ONNX graph: expected each value once, got \"k\" twice".into()),
-        (file().node("MatMul: x -> y", &[]), parse, "ONNX node \"y\" (MatMul): expected operand 1, got 1 operands".into()),
+        (file().node("Relu: x -> y", &[]).node("Tanh: x -> y", &[]), parse, "ONNX graph: got \"y\" twice, expected each value once".into()),
+        (file().tensor("k", &[], &[1.0]), parse, "ONNX graph: got \"k\" twice, expected each value once".into()),
+        (file().node("MatMul: x -> y", &[]), parse, "ONNX node \"y\" (MatMul): got 1 operands, expected operand 1".into()),
         (
             file().node("MatMul: w x -> y", &[]),
             incompatible,
-            "ONNX node \"y\" (MatMul): expected a constant as operand 1, got \"x\"".into(),
+            "ONNX node \"y\" (MatMul): got \"x\", expected a constant as operand 1".into(),
         ),
         (
             file().node("MatMul: x t -> y", &[]),
             shape,
-            "ONNX node \"y\" (MatMul): ONNX tensor \"t\": expected a matrix for 2 features, got dimensions [3]".into(),
+            "ONNX node \"y\" (MatMul): ONNX tensor \"t\": got dimensions [3], expected a matrix for 2 features".into(),
         ),
         (
             file().node("MatMul: x w -> z", &[]).node("MatMul: z w -> y", &[]),
             shape,
-            "ONNX node \"y\" (MatMul): ONNX tensor \"w\": expected a matrix for 1 features, got dimensions [2, 1]".into(),
+            "ONNX node \"y\" (MatMul): ONNX tensor \"w\": got dimensions [2, 1], expected a matrix for 1 features".into(),
         ),
         (
             file().node("Mul: x t -> y", &[]),
             shape,
-            "ONNX node \"y\" (Mul): ONNX tensor \"t\": expected one number for each of 2 features, got dimensions [3]".into(),
+            "ONNX node \"y\" (Mul): ONNX tensor \"t\": got dimensions [3], expected one number for each of 2 features".into(),
         ),
-        (file().node("Mul: x k -> y", &[]), ErrorKind::Empty, "Sequential::builder: expected at least 1 layer, got 0".into()),
+        (file().node("Mul: x k -> y", &[]), ErrorKind::Empty, "Sequential::builder: got 0, expected at least 1 layer".into()),
         (
             file().tensor("l", &[], &[2.0]).tensor("h", &[], &[1.0]).node("Clip: x l h -> y", &[]),
             value,
-            "ONNX node \"y\" (Clip): point 1 of Breakpoints: expected an x above 2, got 1".into(),
+            "ONNX node \"y\" (Clip): point 1 of Breakpoints: got 1, expected an x above 2".into(),
         ),
         (
             file().node("Softmax: x -> y", &[integer("axis", 0)]),
             incompatible,
-            "ONNX node \"y\" (Softmax): expected axis 1: over the features, got axis 0".into(),
+            "ONNX node \"y\" (Softmax): got axis 0, expected axis 1: over the features".into(),
         ),
         (
             file().node("Gemm: x w -> y", &[integer("transA", 1)]),
             incompatible,
-            "ONNX node \"y\" (Gemm): expected transA 0: a row for each sample, got 1".into(),
+            "ONNX node \"y\" (Gemm): got 1, expected transA 0: a row for each sample".into(),
         ),
         (
             file().node("PRelu: x k -> y", &[]),
             shape,
-            "ONNX node \"y\" (PRelu): ONNX tensor \"k\": expected a single number, got dimensions [2]".into(),
+            "ONNX node \"y\" (PRelu): ONNX tensor \"k\": got dimensions [2], expected a single number".into(),
         ),
         (
             file().node("ThresholdedRelu: x -> y", &[]),
             incompatible,
-            "ONNX node \"y\" (ThresholdedRelu): expected alpha 0: a continuous function, got 1".into(),
+            "ONNX node \"y\" (ThresholdedRelu): got 1, expected alpha 0: a continuous function".into(),
         ),
         (file().node("Elu: x -> y", &[integer("alpha", 1)]), incompatible, format!("ONNX node \"y\" (Elu): {}", supported("Elu"))),
         (
             file().node("Cast: x -> z", &[integer("to", 7)]).node("Relu: z -> y", &[]),
             incompatible,
-            "ONNX node \"z\" (Cast): expected a cast to float, as the weights, got data type 7".into(),
+            "ONNX node \"z\" (Cast): got data type 7, expected a cast to float, as the weights".into(),
         ),
         (
             file().node("Dropout: x _ k -> y", &[]),
             incompatible,
-            "ONNX node \"y\" (Dropout): expected training_mode false, got the value \"k\"".into(),
+            "ONNX node \"y\" (Dropout): got the value \"k\", expected training_mode false".into(),
         ),
         (
             file().shape("s", &[2, 1]).node("Reshape: x s -> y", &[]),
             shape,
-            "ONNX node \"y\" (Reshape): expected 2 features, as before, got 1".into(),
+            "ONNX node \"y\" (Reshape): got 1, expected 2 features, as before".into(),
         ),
         (
             file().shape("s", &[-1]).node("Reshape: x s -> y", &[]),
             incompatible,
-            "ONNX node \"y\" (Reshape): expected a shape (samples, features), got [-1]".into(),
+            "ONNX node \"y\" (Reshape): got [-1], expected a shape (samples, features)".into(),
         ),
         (
             file().node("LayerNormalization: x k -> y", &[float("epsilon", 0.0)]),
             value,
-            "layer 0 (LayerNorm): eps: expected a finite number > 0 that the scalar can hold, got 0.0".into(),
+            "layer 0 (LayerNorm): eps: got 0.0, expected a finite number > 0 that the scalar can hold".into(),
         ),
         (
             file().version(6).node("Relu: x -> y", &[]),
             incompatible,
-            "Onnx::read: expected version 7 or later of ONNX's operators, got version 6".into(),
+            "Onnx::read: got version 6, expected version 7 or later of ONNX's operators".into(),
         ),
         (
             File::bare().input("x", 7, &[None, Some(2)]).output("y").node("Relu: x -> y", &[]),
             incompatible,
-            "ONNX input \"x\": expected numbers of type float or double, got data type 7".into(),
+            "ONNX input \"x\": got data type 7, expected numbers of type float or double".into(),
         ),
-        (File::new(0).node("Relu: x -> y", &[]), shape, "ONNX input \"x\": expected a known number of features, got none".into()),
+        (File::new(0).node("Relu: x -> y", &[]), shape, "ONNX input \"x\": got none, expected a known number of features".into()),
         (
             file().field(5, [bytes(8, "e"), int(2, 1), int(14, 1)].concat()).node("Add: x e -> y", &[]),
             incompatible,
-            "ONNX tensor \"e\": expected numbers in the file itself, got external data".into(),
+            "ONNX tensor \"e\": got external data, expected numbers in the file itself".into(),
         ),
         (
             file().field(5, [bytes(8, "e"), int(2, 10)].concat()).node("Add: x e -> y", &[]),
             incompatible,
-            "ONNX tensor \"e\": expected numbers of type float or double (of shapes: int64), got data type 10".into(),
+            "ONNX tensor \"e\": got data type 10, expected numbers of type float or double (of shapes: int64)".into(),
         ),
         (
             file().tensor("e", &[3, 1], &[1.0, 2.0]).node("MatMul: x e -> y", &[]),
             shape,
-            "ONNX tensor \"e\": expected as many numbers as its dimensions [3, 1] say, got 2".into(),
+            "ONNX tensor \"e\": got 2, expected as many numbers as its dimensions [3, 1] say".into(),
         ),
     ] {
         refused(Onnx::new().read::<f32>(&file.bytes()), kind, &text);
     }
     let twice = [File::new(2).node("Relu: x -> y", &[]).bytes(), bytes(14, bytes(1, "k")), bytes(14, bytes(1, "k"))].concat();
-    refused(Onnx::new().read::<f32>(&twice), parse, "ONNX metadata: expected each key once, got \"k\" twice");
-    refused(Onnx::new().read::<f32>(&[]), parse, "Onnx::read: expected an ONNX file, got no graph");
+    refused(Onnx::new().read::<f32>(&twice), parse, "ONNX metadata: got \"k\" twice, expected each key once");
+    refused(Onnx::new().read::<f32>(&[]), parse, "Onnx::read: got no graph, expected an ONNX file");
 }

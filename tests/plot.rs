@@ -336,7 +336,7 @@ fn figures_are_saved() -> Result<()> {
         let path = folder.join("refused").join(name);
         let error = figure.save(&path).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Parse);
-        assert_eq!(error.to_string(), format!("Figure::save: expected a name that ends in .svg or .png, got {}", path.display()));
+        assert_eq!(error.to_string(), format!("Figure::save: got {}, expected a name that ends in .svg or .png", path.display()));
     }
     let error = figure.save(folder.join("no such folder").join("a.svg")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
@@ -347,49 +347,49 @@ fn figures_are_saved() -> Result<()> {
 fn errors_name_what_is_wrong() -> Result<()> {
     let curves = || Curves::new("t", "x", "y");
     let point = [(0.0, 1.0)];
-    refuses(curves().draw(), ErrorKind::Empty, "plot::Curves: expected at least 1 series, got none");
-    refuses(curves().series("a", &[]).draw(), ErrorKind::Empty, "series \"a\" of plot::Curves: expected at least 1 point, got none");
-    refuses(curves().series("a", &[(0.0, f64::NAN)]).draw(), ErrorKind::Empty, "plot::Curves: expected a finite point, got none");
-    refuses(curves().series("a", &[(0.0, 0.0)]).log().draw(), ErrorKind::Empty, "plot::Curves: expected a finite point above 0, got none");
+    refuses(curves().draw(), ErrorKind::Empty, "plot::Curves: got none, expected at least 1 series");
+    refuses(curves().series("a", &[]).draw(), ErrorKind::Empty, "series \"a\" of plot::Curves: got none, expected at least 1 point");
+    refuses(curves().series("a", &[(0.0, f64::NAN)]).draw(), ErrorKind::Empty, "plot::Curves: got none, expected a finite point");
+    refuses(curves().series("a", &[(0.0, 0.0)]).log().draw(), ErrorKind::Empty, "plot::Curves: got none, expected a finite point above 0");
     for size in [(199, 600), (600, 8193), (0, 0), (u32::MAX, 300)] {
-        let text = format!("size of plot::Curves: expected 200 to 8192 pixels each way, got {} × {}", size.0, size.1);
+        let text = format!("size of plot::Curves: got {} × {}, expected 200 to 8192 pixels each way", size.0, size.1);
         refuses(curves().series("a", &point).size(size.0, size.1).draw(), ErrorKind::Value, &text);
     }
 
-    refuses(Runs::new("t", &[]).draw(), ErrorKind::Empty, "plot::Runs: expected at least 1 run, got 0");
+    refuses(Runs::new("t", &[]).draw(), ErrorKind::Empty, "plot::Runs: got 0, expected at least 1 run");
     let empty = History::default();
-    refuses(Runs::new("t", &[("a", &empty)]).draw(), ErrorKind::Empty, "run \"a\" of plot::Runs: expected at least 1 epoch, got 0");
+    refuses(Runs::new("t", &[("a", &empty)]).draw(), ErrorKind::Empty, "run \"a\" of plot::Runs: got 0, expected at least 1 epoch");
     let plain = Trainer::new(SigmoidCrossEntropy::new(), Sgd::new()).epochs(1).fit(&mut net(2, 2, 1), &rings(2, 4))?;
-    refuses(Runs::new("t", &[("", &plain)]).metrics().draw(), ErrorKind::Empty, "metrics of plot::Runs: expected at least 1 metric, got 0");
+    refuses(Runs::new("t", &[("", &plain)]).metrics().draw(), ErrorKind::Empty, "metrics of plot::Runs: got 0, expected at least 1 metric");
 
     let wide = ConfusionMatrix::new(&[0], &[0], 1000)?;
-    let text = "size of plot::Confusion: expected a pixel for each of 1000 × 1000 cells, got 800 × 600";
+    let text = "size of plot::Confusion: got 800 × 600, expected a pixel for each of 1000 × 1000 cells";
     refuses(Confusion::new("t", &wide).draw(), ErrorKind::Value, text);
 
     let data = rings(2, 4);
     let ok = |x: View<'_, f64>| Ok(DMatrix::zeros(1, x.cols()));
-    let text = "predictions of plot::Boundary: expected at least 1 row and 1 columns (samples), got 1 × 7";
+    let text = "predictions of plot::Boundary: got 1 × 7, expected at least 1 row and 1 columns (samples)";
     refuses(Boundary::new("t", &data, |_| Ok(DMatrix::zeros(1, 7))).draw(), ErrorKind::Shape, text);
     for over in [(1.0, 1.0), (2.0, 1.0), (f64::NAN, 1.0), (0.0, f64::INFINITY)] {
         let text =
-            format!("rectangle of plot::Boundary, input 1: expected two finite numbers, the second larger, got ({}, {})", over.0, over.1);
+            format!("rectangle of plot::Boundary, input 1: got ({}, {}), expected two finite numbers, the second larger", over.0, over.1);
         refuses(Boundary::new("t", &data, ok).over((0.0, 1.0), over).draw(), ErrorKind::Value, &text);
     }
-    let text = "names of plot::Boundary: expected 2 names, got 3";
+    let text = "names of plot::Boundary: got 3, expected 2 names";
     refuses(Boundary::new("t", &data, ok).names(&[1, 2, 3]).draw(), ErrorKind::Shape, text);
     let three = Dataset::new(DMatrix::zeros(3, 2), DMatrix::zeros(1, 2))?;
-    refuses(Boundary::new("t", &three, ok).draw(), ErrorKind::Shape, "inputs of plot::Boundary: expected 2 rows, got 3");
+    refuses(Boundary::new("t", &three, ok).draw(), ErrorKind::Shape, "inputs of plot::Boundary: got 3, expected 2 rows");
     let failing = |_: View<'_, f64>| Err(Error::new(ErrorKind::Value, "mine", "this", "that"));
-    refuses(Boundary::new("t", &data, failing).draw(), ErrorKind::Value, "mine: expected this, got that");
+    refuses(Boundary::new("t", &data, failing).draw(), ErrorKind::Value, "mine: got that, expected this");
 
     let weights = DMatrix::<f64>::zeros(3, 6);
-    let text = "plot::Weights: expected images of as many pixels as a neuron has inputs, 6, got 2 × 2";
+    let text = "plot::Weights: got 2 × 2, expected images of as many pixels as a neuron has inputs, 6";
     refuses(Weights::new("t", view(&weights), 2, 2).draw(), ErrorKind::Shape, text);
-    let text = "plot::Weights: expected images of as many pixels as a neuron has inputs, 6, got 4294967296 × 4294967296";
+    let text = "plot::Weights: got 4294967296 × 4294967296, expected images of as many pixels as a neuron has inputs, 6";
     refuses(Weights::new("t", view(&weights), 1 << 32, 1 << 32).draw(), ErrorKind::Shape, text);
-    let text = "plot::Weights: expected at least 1 neuron with 1 input, got 0 × 6 weights";
+    let text = "plot::Weights: got 0 × 6 weights, expected at least 1 neuron with 1 input";
     refuses(Weights::new("t", view(&DMatrix::<f64>::zeros(0, 6)), 2, 3).draw(), ErrorKind::Empty, text);
-    let text = "size of plot::Weights: expected a pixel for each weight, got 800 × 600 for 1 neurons";
+    let text = "size of plot::Weights: got 800 × 600 for 1 neurons, expected a pixel for each weight";
     refuses(Weights::new("t", view(&DMatrix::<f64>::zeros(1, 100_000)), 1, 100_000).draw(), ErrorKind::Value, text);
     Ok(())
 }
@@ -401,16 +401,16 @@ fn small_pictures() -> Result<()> {
     let names: Vec<String> = (0..30).map(|k| format!("{k} {long}")).collect();
     let many =
         names.iter().fold(Curves::new(long, long, long).size(200, 200), |curves, name| curves.series(name, &[(0.0, 1.0), (1.0, 1e-9)]));
-    let text = "plot: expected a picture with room for its parts";
-    assert!(many.draw().unwrap_err().to_string().starts_with(text));
+    let no_room = |error: Error| error.place() == "plot" && error.expected() == "a picture with room for its parts";
+    assert!(no_room(many.draw().unwrap_err()));
     let few = Curves::new(long, long, long).size(200, 200).series(long, &[(0.0, 1.0), (1.0, 1e-9)]).draw()?;
     assert!(texts(&few).iter().all(|text| text.chars().count() < 40));
     let (history, _) = run(Adam::new(), 0.05, 3);
-    assert!(Runs::new(long, &[(long, &history)]).metrics().size(200, 200).draw().unwrap_err().to_string().starts_with(text));
+    assert!(no_room(Runs::new(long, &[(long, &history)]).metrics().size(200, 200).draw().unwrap_err()));
     Confusion::new(long, &confusion(5, 100).named(names[..5].to_vec())?).size(200, 200).draw()?;
     let data = rings(2, 4);
     let boundary = || Boundary::new(long, &data, |x: View<'_, f64>| Ok(DMatrix::zeros(1, x.cols()))).names(&names[..2]);
-    assert!(boundary().size(200, 200).draw().unwrap_err().to_string().starts_with(text));
+    assert!(no_room(boundary().size(200, 200).draw().unwrap_err()));
     boundary().size(300, 200).draw()?;
     Ok(())
 }

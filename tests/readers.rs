@@ -73,10 +73,10 @@ fn archives_of_numpy() -> Result<()> {
     let file = table().into_iter().find(|file| file.format == "npz").expect("an archive");
     same(&read_npz(&file.bytes, "x")?, &file.matrix());
     same(&read_npz(&file.bytes, "y")?, &DMatrix::from_row_slice(1, 3, &[1.0, 0.0, 2.0]));
-    refused(read_npz::<f64>(&file.bytes, "z"), "read_npz: expected one of the arrays x, y, got \"z\"");
+    refused(read_npz::<f64>(&file.bytes, "z"), "read_npz: got \"z\", expected one of the arrays x, y");
     let packed = table().into_iter().find(|file| file.format == "packed").expect("an archive");
-    let text = "array \"x\" of read_npz: expected an entry without compression, as np.savez writes it, got compression method 8, deflate \
-                (np.savez_compressed)";
+    let text = "array \"x\" of read_npz: got compression method 8, deflate (np.savez_compressed), expected an entry without \
+                compression, as np.savez writes it";
     refused(read_npz::<f64>(&packed.bytes, "x"), text);
     Ok(())
 }
@@ -131,7 +131,7 @@ fn headers_of_npy() {
     ] {
         assert_eq!(ok(header).expect(header), [1.0, 2.0], "{header}");
     }
-    let form = "read_npy: expected a header {'descr': '…', 'fortran_order': …, 'shape': (…)}, got";
+    let form = "expected a header {'descr': '…', 'fortran_order': …, 'shape': (…)}";
     for header in [
         "",
         "{}",
@@ -150,17 +150,17 @@ fn headers_of_npy() {
         "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}",
     ] {
         let shown = format!("\"{}\"", header[..header.len().min(80)].replace('\'', "\\'"));
-        refused(ok(header), &format!("{form} {shown}"));
+        refused(ok(header), &format!("read_npy: got {shown}, {form}"));
     }
     for descr in ["<f2", "|O", "<c8", "<U3", "=f8", "|f8", "|V2", "<b2", "", "<"] {
         let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (2,)}}");
-        refused(ok(&header), &format!("read_npy: expected numbers of type f4, f8, i1 to i8, u1 to u8 or b1, got \"{descr}\""));
+        refused(ok(&header), &format!("read_npy: got \"{descr}\", expected numbers of type f4, f8, i1 to i8, u1 to u8 or b1"));
     }
     refused(
         read_npy::<f64>(b"PK\x03\x04 and more"),
-        "read_npy: expected a NumPy file, which starts with \\x93NUMPY, got \"PK\\x03\\x04 a\"",
+        "read_npy: got \"PK\\x03\\x04 a\", expected a NumPy file, which starts with \\x93NUMPY",
     );
-    refused(read_npy::<f64>(b"\x93NUMPY\x04\x00\x00\x00"), "read_npy: expected format version 1.0, 2.0 or 3.0, got 4.0");
+    refused(read_npy::<f64>(b"\x93NUMPY\x04\x00\x00\x00"), "read_npy: got 4.0, expected format version 1.0, 2.0 or 3.0");
 }
 
 /// What a header claims is not believed: nothing is allocated, and no product wraps around to what is there.
@@ -179,7 +179,7 @@ fn headers_that_claim_too_much() {
     ] {
         let header = format!("{{'descr': '|u1', 'fortran_order': {order}, 'shape': {shape}}}");
         let claimed = shape.trim_matches(['(', ')', ',']).replace(',', " ×");
-        refused(read_npy::<f64>(&npy(&header, &[1, 2])), &format!("read_npy: expected {claimed} numbers of 1 bytes, got 2 bytes of data"));
+        refused(read_npy::<f64>(&npy(&header, &[1, 2])), &format!("read_npy: got 2 bytes of data, expected {claimed} numbers of 1 bytes"));
     }
     // None of the numbers is there, however many features there are of it.
     let header = "{'descr': '<f8', 'fortran_order': True, 'shape': (0, 1099511627776)}";
@@ -276,18 +276,18 @@ fn axes_of_idx() -> Result<()> {
 #[test]
 fn bytes_that_are_no_idx() {
     let read = |bytes: &[u8]| read_idx::<f64>(bytes);
-    refused(read(&[0, 0]), "read_idx: expected an IDX file, which starts with 4 bytes, got the end after 2 bytes");
-    let start = "read_idx: expected an IDX file, which starts with 0, 0, the type and at least 1 axis, got";
-    refused(read(&[0, 1, 8, 1, 0, 0, 0, 0]), &format!("{start} [0, 1, 8, 1]"));
-    refused(read(&[0, 0, 8, 0, 1]), &format!("{start} [0, 0, 8, 0]"));
-    refused(read(&[0, 0, 10, 1]), "read_idx: expected a type of number 8, 9, 11, 12, 13 or 14 in byte 2, got 10");
-    refused(read(&[0, 0, 8, 2, 0, 0, 0, 3, 0]), "read_idx: expected the sizes of 2 axes, got the end after 1 bytes");
-    refused(read(&idx(8, &[3], &[1, 2])), "read_idx: expected 3 numbers of 1 bytes, got 2 bytes of data");
-    refused(read(&idx(11, &[1], &[1])), "read_idx: expected 1 numbers of 2 bytes, got 1 bytes of data");
+    refused(read(&[0, 0]), "read_idx: got the end after 2 bytes, expected an IDX file, which starts with 4 bytes");
+    let start = "expected an IDX file, which starts with 0, 0, the type and at least 1 axis";
+    refused(read(&[0, 1, 8, 1, 0, 0, 0, 0]), &format!("read_idx: got [0, 1, 8, 1], {start}"));
+    refused(read(&[0, 0, 8, 0, 1]), &format!("read_idx: got [0, 0, 8, 0], {start}"));
+    refused(read(&[0, 0, 10, 1]), "read_idx: got 10, expected a type of number 8, 9, 11, 12, 13 or 14 in byte 2");
+    refused(read(&[0, 0, 8, 2, 0, 0, 0, 3, 0]), "read_idx: got the end after 1 bytes, expected the sizes of 2 axes");
+    refused(read(&idx(8, &[3], &[1, 2])), "read_idx: got 2 bytes of data, expected 3 numbers of 1 bytes");
+    refused(read(&idx(11, &[1], &[1])), "read_idx: got 1 bytes of data, expected 1 numbers of 2 bytes");
     let huge = u32::MAX;
     refused(
         read(&idx(14, &[huge; 3], &[])),
-        &format!("read_idx: expected {huge} × {huge} × {huge} numbers of 8 bytes, got 0 bytes of data"),
+        &format!("read_idx: got 0 bytes of data, expected {huge} × {huge} × {huge} numbers of 8 bytes"),
     );
 }
 
@@ -314,9 +314,9 @@ fn kinds_of_errors() {
 fn archives_that_are_none() {
     let file = table().into_iter().find(|file| file.format == "npz").expect("an archive").bytes;
     let read = |bytes: &[u8]| read_npz::<f64>(bytes, "x");
-    let none = "read_npz: expected a ZIP archive as np.savez writes it, got";
-    refused(read(b""), &format!("{none} 0 bytes without the end of a directory"));
-    refused(read(&[b'P'; 70_000]), &format!("{none} 70000 bytes without the end of a directory"));
+    let none = "expected a ZIP archive as np.savez writes it";
+    refused(read(b""), &format!("read_npz: got 0 bytes without the end of a directory, {none}"));
+    refused(read(&[b'P'; 70_000]), &format!("read_npz: got 70000 bytes without the end of a directory, {none}"));
     // A comment after the end is no harm, even one that looks like an end.
     let mut commented = file.clone();
     let comment = b"PK\x05\x06 and so on, for more than the length of an end";
@@ -329,20 +329,21 @@ fn archives_that_are_none() {
     let header = file.windows(6).position(|six| six == b"\x93NUMPY").expect("an array");
     other[header + 130] ^= 1;
     let error = read(&other).expect_err("damage").to_string();
-    assert!(error.starts_with("array \"x\" of read_npz: expected data of checksum bd9ccacc, got "), "{error}");
+    assert!(error.starts_with("array \"x\" of read_npz: got "), "{error}");
+    assert!(error.ends_with(", expected data of checksum bd9ccacc"), "{error}");
     // An entry that claims to lie beyond the end, and one of 4 GiB.
     let directory = file.windows(4).position(|four| four == b"PK\x01\x02").expect("a directory");
-    for (at, value, text) in [
-        (42, 0x7fff_ffff_u32, "array \"x\" of read_npz: expected an entry within the archive, got the end after "),
-        (42, 4, "array \"x\" of read_npz: expected the header of an entry, PK\\x03\\x04, got "),
-        (20, 77, "array \"x\" of read_npz: expected one size below 4 GiB, packed or not, got 77 and 152 bytes at 0"),
-        (8, 1, "array \"x\" of read_npz: expected an entry without compression, as np.savez writes it, got an encrypted one"),
-        (28, 0xffff, "read_npz: expected a ZIP archive as np.savez writes it, got the end after "),
+    for (at, value, given, expected) in [
+        (42, 0x7fff_ffff_u32, "array \"x\" of read_npz: got the end after ", "an entry within the archive"),
+        (42, 4, "array \"x\" of read_npz: got ", "the header of an entry, PK\\x03\\x04"),
+        (20, 77, "array \"x\" of read_npz: got 77 and 152 bytes at 0", "one size below 4 GiB, packed or not"),
+        (8, 1, "array \"x\" of read_npz: got an encrypted one", "an entry without compression, as np.savez writes it"),
+        (28, 0xffff, "read_npz: got the end after ", "a ZIP archive as np.savez writes it"),
     ] {
         let mut other = file.clone();
         other[directory + at..directory + at + 4].copy_from_slice(&value.to_le_bytes());
-        let error = read(&other).expect_err(text).to_string();
-        assert!(error.starts_with(text), "{error} and {text}");
+        let error = read(&other).expect_err(expected).to_string();
+        assert!(error.starts_with(given) && error.ends_with(&format!(", expected {expected}")), "{error}");
     }
 }
 
@@ -424,18 +425,18 @@ mod csv {
     fn missing_values() -> Result<()> {
         let text = "x,y,z,c\n1,2,,a\nNA,2,,b\n3,?,4,b\n5,6,,\n7,8,9,b";
         let csv = Csv::new().features(["x", "y"]).labels("c");
-        refused(read(&csv, text), "CSV, line 3, column \"x\": expected a number, got \"NA\", a missing value");
+        refused(read(&csv, text), "CSV, line 3, column \"x\": got \"NA\", a missing value, expected a number");
         let table = read(&csv.clone().drop_missing(), text)?;
         assert_eq!((table.dropped, table.data.inputs().as_slice()), (3, &[1.0, 2.0, 7.0, 8.0][..]));
         // Other signs of it.
         let csv = csv.missing(["-9", ""]);
-        refused(read(&csv.clone().drop_missing(), text), "CSV, line 3, column \"x\": expected a number, got \"NA\"");
+        refused(read(&csv.clone().drop_missing(), text), "CSV, line 3, column \"x\": got \"NA\", expected a number");
         let table = read(&csv.drop_missing(), "x,y,c\n-9,1,a\n2,3,a\n4,5,b")?;
         assert_eq!((table.dropped, table.data.len()), (1, 2));
-        refused(read(&Csv::new().labels("c"), "x,c\n1,a\n2,\n"), "CSV, line 3, column \"c\": expected a class, got \"\", a missing value");
+        refused(read(&Csv::new().labels("c"), "x,c\n1,a\n2,\n"), "CSV, line 3, column \"c\": got \"\", a missing value, expected a class");
         refused(
             read(&Csv::new().targets(["y"]).drop_missing(), "x,y\n1,\n,2\n"),
-            "CSV: expected at least 1 row without a missing value, got none (2 dropped)",
+            "CSV: got none (2 dropped), expected at least 1 row without a missing value",
         );
         Ok(())
     }
@@ -444,28 +445,28 @@ mod csv {
     fn bad_rows() {
         let csv = Csv::new().targets(["b"]);
         for (text, error) in [
-            ("a,b\n1,2\n3\n", "CSV, line 3: expected 2 fields, as in the first line, got 1"),
-            ("a,b\n1,2,3\n", "CSV, line 2: expected 2 fields, as in the first line, got 3"),
-            ("a,b\n1,2\n\n\n3,x", "CSV, line 5, column \"b\": expected a number, got \"x\""),
-            ("a,b\r\n1,2\r\n\r\n3,x\r\n4,5", "CSV, line 4, column \"b\": expected a number, got \"x\""),
-            ("a,b\r1,2\r3,x", "CSV, line 3, column \"b\": expected a number, got \"x\""),
-            ("\"a\nc\",b\n\"1\",2\n1 2,3", "CSV, line 4, column \"a\\nc\": expected a number, got \"1 2\""),
-            ("a,b\n1,inf", "CSV, line 2, column \"b\": expected a finite number, got \"inf\""),
-            ("a,b\n-1e999,1", "CSV, line 2, column \"a\": expected a finite number, got \"-1e999\""),
-            ("a,b\n1,NAN", "CSV, line 2, column \"b\": expected a finite number, got \"NAN\""),
-            ("a,b\n1,2\n3,\"4\n5,6\n", "CSV, line 3: expected a quote that ends, got the end of the text"),
-            ("a,\"b", "CSV, line 1: expected a quote that ends, got the end of the text"),
-            ("", "CSV: expected at least 1 line, got 0"),
-            ("\n \n", "CSV: expected one of the columns , got \"b\""),
-            ("a,b\n", "CSV: expected at least 1 row without a missing value, got none (0 dropped)"),
+            ("a,b\n1,2\n3\n", "CSV, line 3: got 1, expected 2 fields, as in the first line"),
+            ("a,b\n1,2,3\n", "CSV, line 2: got 3, expected 2 fields, as in the first line"),
+            ("a,b\n1,2\n\n\n3,x", "CSV, line 5, column \"b\": got \"x\", expected a number"),
+            ("a,b\r\n1,2\r\n\r\n3,x\r\n4,5", "CSV, line 4, column \"b\": got \"x\", expected a number"),
+            ("a,b\r1,2\r3,x", "CSV, line 3, column \"b\": got \"x\", expected a number"),
+            ("\"a\nc\",b\n\"1\",2\n1 2,3", "CSV, line 4, column \"a\\nc\": got \"1 2\", expected a number"),
+            ("a,b\n1,inf", "CSV, line 2, column \"b\": got \"inf\", expected a finite number"),
+            ("a,b\n-1e999,1", "CSV, line 2, column \"a\": got \"-1e999\", expected a finite number"),
+            ("a,b\n1,NAN", "CSV, line 2, column \"b\": got \"NAN\", expected a finite number"),
+            ("a,b\n1,2\n3,\"4\n5,6\n", "CSV, line 3: got the end of the text, expected a quote that ends"),
+            ("a,\"b", "CSV, line 1: got the end of the text, expected a quote that ends"),
+            ("", "CSV: got 0, expected at least 1 line"),
+            ("\n \n", "CSV: got \"b\", expected one of the columns "),
+            ("a,b\n", "CSV: got none (0 dropped), expected at least 1 row without a missing value"),
         ] {
             refused(read(&csv, text), error);
         }
         let single = csv.read::<f32>("a,b\n1e39,1".as_bytes());
-        refused(single, "CSV, line 2, column \"a\": expected a finite number, got \"1e39\"");
-        refused(csv.read::<f64>(&b"a,b\n1,2\n3,\xff\n"[..]), "CSV, line 3: expected text in UTF-8, got the byte 0xff");
-        refused(read(&Csv::new().no_header().targets([1]), "1,x"), "CSV, line 1, column 1: expected a number, got \"x\"");
-        let text = "CSV, line 2, column \"c\": expected one of the classes a, b, got \"A\"";
+        refused(single, "CSV, line 2, column \"a\": got \"1e39\", expected a finite number");
+        refused(csv.read::<f64>(&b"a,b\n1,2\n3,\xff\n"[..]), "CSV, line 3: got the byte 0xff, expected text in UTF-8");
+        refused(read(&Csv::new().no_header().targets([1]), "1,x"), "CSV, line 1, column 1: got \"x\", expected a number");
+        let text = "CSV, line 2, column \"c\": got \"A\", expected one of the classes a, b";
         refused(read(&Csv::new().labels_among("c", ["a", "b"]), "x,c\n1,A"), text);
     }
 
@@ -473,23 +474,23 @@ mod csv {
     fn bad_choices() {
         let text = "a,b,a,d\n1,2,3,4";
         let new = Csv::new;
-        refused(read(&new(), text), "CSV: expected at least 1 column that is a target, got 0");
-        refused(read(&new().targets(["b"]).features::<usize>([]), text), "CSV: expected at least 1 column that is a feature, got 0");
-        refused(read(&new().targets([0, 1, 2, 3]), text), "CSV: expected at least 1 column that is a feature, got 0");
-        refused(read(&new().targets(["z"]), text), "CSV: expected one of the columns a, b, a, d, got \"z\"");
-        refused(read(&new().targets(["a"]), text), "CSV: expected one column \"a\", got several");
-        refused(read(&new().targets([4]), text), "CSV: expected a column below 4, got 4");
+        refused(read(&new(), text), "CSV: got 0, expected at least 1 column that is a target");
+        refused(read(&new().targets(["b"]).features::<usize>([]), text), "CSV: got 0, expected at least 1 column that is a feature");
+        refused(read(&new().targets([0, 1, 2, 3]), text), "CSV: got 0, expected at least 1 column that is a feature");
+        refused(read(&new().targets(["z"]), text), "CSV: got \"z\", expected one of the columns a, b, a, d");
+        refused(read(&new().targets(["a"]), text), "CSV: got several, expected one column \"a\"");
+        refused(read(&new().targets([4]), text), "CSV: got 4, expected a column below 4");
         refused(
             read(&new().no_header().targets(["b"]), text),
-            "CSV: expected columns by number, as there is no header, got the name \"b\"",
+            "CSV: got the name \"b\", expected columns by number, as there is no header",
         );
-        refused(read(&new().targets([Column::from("b"), Column::from(1)]), text), "CSV: expected each column once, got column \"b\" twice");
-        let both = "CSV: expected columns that are features or targets, got column \"d\" as both";
+        refused(read(&new().targets([Column::from("b"), Column::from(1)]), text), "CSV: got column \"b\" twice, expected each column once");
+        let both = "CSV: got column \"d\" as both, expected columns that are features or targets";
         refused(read(&new().targets(["d"]).features([1, 3]), text), both);
-        refused(read(&new().labels_among("d", ["4", "5", "4"]), text), "classes of CSV: expected each class once, got 4, 5, 4");
-        refused(read(&new().labels("d"), text), "CSV, column \"d\": expected at least 2 classes, got only 4");
+        refused(read(&new().labels_among("d", ["4", "5", "4"]), text), "classes of CSV: got 4, 5, 4, expected each class once");
+        refused(read(&new().labels("d"), text), "CSV, column \"d\": got only 4, expected at least 2 classes");
         for delimiter in ['"', '\n', '\r', 'é', '·'] {
-            let error = format!("delimiter of CSV: expected an ASCII character, no quote and no end of a line, got {delimiter:?}");
+            let error = format!("delimiter of CSV: got {delimiter:?}, expected an ASCII character, no quote and no end of a line");
             refused(read(&new().delimiter(delimiter).targets([0]), text), &error);
         }
     }
@@ -511,7 +512,7 @@ mod csv {
             }
         }
         let error = Csv::new().targets([0]).read::<f64>(Broken).expect_err("no text");
-        assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::Io, "CSV: expected a source that can be read, got out of paper"));
+        assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::Io, "CSV: got out of paper, expected a source that can be read"));
         Ok(())
     }
 
@@ -549,7 +550,7 @@ mod csv {
             }
             let result = read(&Csv::new().no_header().targets([0]), &text);
             match bad {
-                Some((_, col)) => refused(result, &format!("CSV, line {bad_line}, column {col}: expected a number, got \"bad\"")),
+                Some((_, col)) => refused(result, &format!("CSV, line {bad_line}, column {col}: got \"bad\", expected a number")),
                 None => {
                     let read: Vec<f64> = result?.data.inputs().iter().copied().collect();
                     let expected: Vec<f64> = all.chunks(cols as usize).flat_map(|row| row[1..].to_vec()).collect();

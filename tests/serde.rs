@@ -349,16 +349,16 @@ fn what_is_no_network_is_refused() -> Result<()> {
         |outputs: &str| format!(r#"{{"Dense": {{"outputs": {outputs}, "activation": "tanh", "bias": "Zeros", "init": "HeNormal"}}}}"#);
     serde_json::from_str::<Sequential<f64>>(&text("f64", "1", &dense("1"), "1, 2")).expect("a network");
     let is = |text: String, part: &str| refused::<Sequential<f64>>(&text, part);
-    is(text("f32", "1", &dense("1"), "1, 2"), "scalars of type f64, got f32");
+    is(text("f32", "1", &dense("1"), "1, 2"), "got f32, expected scalars of type f64");
     is(text("f64", "0", &dense("1"), "1, 2"), "at least 1 input");
     is(text("f64", "1", "", ""), "at least 1 layer");
-    is(text("f64", "1", &dense("0"), "1, 2"), "layer 0 (Dense tanh): expected at least 1 output");
-    is(text("f64", "1", &dense("1"), "1"), "expected 2 parameters, got 1");
-    is(text("f64", "1", &dense("1"), "1, 2, 3"), "expected 2 parameters, got 3");
+    is(text("f64", "1", &dense("0"), "1, 2"), "layer 0 (Dense tanh): got 0, expected at least 1 output");
+    is(text("f64", "1", &dense("1"), "1"), "got 1, expected 2 parameters");
+    is(text("f64", "1", &dense("1"), "1, 2, 3"), "got 3, expected 2 parameters");
     is(text("f64", "1", &dense("1"), "1, null"), "a number of type f64");
     is(text("f64", "1099511627776", &dense("1099511627776"), "1, 2"), "parameters that fit into memory");
-    is(text("f64", "1048576", &dense("1048576"), "1, 2"), "expected 1099512676352 parameters, got 2");
-    is(text("f64", "1", r#"{"Dropout": {"p": 1.5}}"#, ""), "layer 0 (Dropout): expected a probability");
+    is(text("f64", "1048576", &dense("1048576"), "1, 2"), "got 2, expected 1099512676352 parameters");
+    is(text("f64", "1", r#"{"Dropout": {"p": 1.5}}"#, ""), "layer 0 (Dropout): got 1.5, expected a probability");
     is(text("f64", "1", r#"{"BatchNorm": {"norm": {"eps": 0.0, "scale": true, "bias": true}, "momentum": 0.1}}"#, ""), "eps");
     is(text("f64", "1", r#"{"Swish": null}"#, ""), "unknown variant `Swish`");
     is(text("f64", "1", r#"{"Softmax": null, "Softmax": null}"#, ""), "");
@@ -370,7 +370,7 @@ fn what_is_no_network_is_refused() -> Result<()> {
     let other = text("f64", "1", &dense("1"), "1, 2");
     refused::<Model<f64>>(
         &format!(r#"{{"net": {other}, "inputs": {{"shift": [0, 0], "scale": [1, 1]}}, "outputs": null, "metadata": {{}}}}"#),
-        "scaler of inputs: expected 1 features, got 2",
+        "scaler of inputs: got 2, expected 1 features",
     );
     Ok(())
 }

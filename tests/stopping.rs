@@ -472,7 +472,7 @@ fn networks_in_the_units_of_their_data() -> Result<()> {
     let plain = Model::new(net(), None, None)?;
     assert_eq!(plain.predict(units.inputs())?, net().predict(units.inputs())?);
     let error = Model::new(net(), scalers.1.clone(), None).expect_err("2 features for 3 inputs");
-    assert_eq!(error.to_string(), "scaler of inputs: expected 3 features, got 2");
+    assert_eq!(error.to_string(), "scaler of inputs: got 2, expected 3 features");
     assert_eq!(Model::new(net(), None, scalers.0).map_err(|e| e.kind()), Err(ErrorKind::Shape));
     Ok(())
 }

@@ -475,7 +475,7 @@ fn a_failing_metric_goes_back_to_the_last_finished_epoch() -> Result<()> {
         if calls.get() == 3 { Err(Error::new(ErrorKind::Value, "shy", "two calls", calls.get())) } else { Ok(0.0) }
     });
     let mut interrupted = net();
-    assert_eq!(failing.fit(&mut interrupted, &data).expect_err("a shy metric").to_string(), "shy: expected two calls, got 3");
+    assert_eq!(failing.fit(&mut interrupted, &data).expect_err("a shy metric").to_string(), "shy: got 3, expected two calls");
 
     let (mut two, mut other) = (net(), trainer(2));
     other.fit(&mut two, &data)?;

@@ -343,7 +343,7 @@ fn numbers_out_of_range() {
 fn gradients_of_another_length() {
     let net = net::<f64>();
     for len in [0, 28, 30] {
-        let (mut g, text) = (vec![9.0; len], format!("expected 29 numbers, as many as parameters, got {len}"));
+        let (mut g, text) = (vec![9.0; len], format!("got {len}, expected 29 numbers, as many as parameters"));
         for clip in [Clip::Value(1.0), Clip::Norm(1.0), Clip::GlobalNorm(1.0)] {
             let error = clip.apply(&net, &mut g).expect_err("another length");
             assert_eq!((error.kind(), error.to_string()), (ErrorKind::Shape, format!("grads of Clip::apply: {text}")));

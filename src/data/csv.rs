@@ -70,7 +70,7 @@ enum Wanted {
 ///
 /// let csv = Csv::new().labels("species");
 /// let error = csv.read::<f64>(text.as_bytes()).unwrap_err();
-/// assert_eq!(error.to_string(), "CSV, line 4, column \"width\": expected a number, got \"NA\", a missing value");
+/// assert_eq!(error.to_string(), "CSV, line 4, column \"width\": got \"NA\", a missing value, expected a number");
 ///
 /// let table = csv.drop_missing().read::<f64>(text.as_bytes())?;
 /// assert_eq!((table.features, table.outputs, table.dropped), (vec!["width".into(), "height".into()], vec!["setosa".into(), "versicolor".into()], 1));
@@ -164,7 +164,7 @@ impl Csv {
     /// let table = csv.read::<f64>("weight,animal\n4,cat\n5,cat".as_bytes())?;
     /// assert_eq!(table.data.targets().as_slice(), [0.0, 1.0, 0.0, 1.0]);
     /// let error = csv.read::<f64>("weight,animal\n4,cow".as_bytes()).unwrap_err();
-    /// assert_eq!(error.to_string(), "CSV, line 2, column \"animal\": expected one of the classes dog, cat, got \"cow\"");
+    /// assert_eq!(error.to_string(), "CSV, line 2, column \"animal\": got \"cow\", expected one of the classes dog, cat");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn labels_among<S: Into<String>>(self, column: impl Into<Column>, classes: impl IntoIterator<Item = S>) -> Self {

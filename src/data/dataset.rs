@@ -66,7 +66,7 @@ impl<T: Real> Dataset<T> {
     pub fn from_rows(inputs: &[T], features: usize, targets: &[T], outputs: usize) -> Result<Self> {
         let matrix = |data: &[T], width: usize, place: &str| {
             let view = View::new(data, width).map_err(|error| error.within(place))?;
-            Ok(DMatrix::from_column_slice(width, view.cols(), data))
+            Ok::<_, Error>(DMatrix::from_column_slice(width, view.cols(), data))
         };
         Self::new(matrix(inputs, features, "inputs of Dataset")?, matrix(targets, outputs, "targets of Dataset")?)
     }

@@ -94,7 +94,7 @@ const LARGEST_HEADER: u64 = 100_000_000;
 ///     .layer(Dense::new(1, Activation::Linear))
 ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
 /// let model = Model::from(net);
-/// assert!(model.to_safetensors().is_err()); // layer 0 (Times): expected a layer of this crate, or …
+/// assert!(model.to_safetensors().is_err()); // layer 0 (Times): got Times, expected a layer of this crate, or …
 ///
 /// let files = Safetensors::new().layer::<Times>("my_crate::Times")?;
 /// let read = files.read(&files.write(&model)?)?;
@@ -323,7 +323,10 @@ impl<T: Real> Safetensors<T> {
     fn read_layer(&self, index: usize, json: &str) -> Result<Arc<dyn Layer<T>>> {
         let here = |e: serde_json::Error| {
             let expected = "a layer of this crate, or one that is made known by Safetensors::layer";
-            Error::new(ErrorKind::Incompatible, format!("layer {index}"), expected, e)
+            let text = e.to_string();
+            // Without serde's list of all layers.
+            let given = text.split_once(", expected one of").map_or(&*text, |(given, _)| given);
+            Error::new(ErrorKind::Incompatible, format!("layer {index}"), expected, given).with_source(e)
         };
         let named: BTreeMap<String, &RawValue> = serde_json::from_str(json).map_err(here)?;
         match self.kinds.iter().find_map(|kind| Some((kind, named.get(&kind.name)?))) {
@@ -358,9 +361,10 @@ impl<T: Real> Safetensors<T> {
         let places = self.places(layers, layout)?;
         let names: BTreeSet<&str> = header.tensors.iter().map(|(name, _)| name.as_str()).collect();
         if let Some((name, (block, _))) = places.iter().find(|(name, _)| !names.contains(name.as_str())) {
-            let expected = format!("one of shape {:?}", shape(block));
-            let given = format!("none; {}", names.iter().take(12).fold(String::from("there are"), |list, name| format!("{list} {name}")));
-            return Err(Error::new(ErrorKind::Incompatible, format!("tensor {name}"), expected, given));
+            let listed = |list: String, name: &&str| format!("{list} {name}");
+            let there = names.iter().take(12).fold(String::from("there are"), listed);
+            let expected = format!("one of shape {:?} ({there}{})", shape(block), if names.len() > 12 { " …" } else { "" });
+            return Err(Error::new(ErrorKind::Incompatible, format!("tensor {name}"), expected, "none"));
         }
         let fit = |(name, info): &(String, TensorInfo)| {
             let error = |kind, expected: String, given: String| Err(Error::new(kind, format!("tensor {name}"), expected, given));

@@ -143,7 +143,7 @@ mod serial {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             match self {
                 Self { l1, l2, on: None } => Strengths { l1: *l1, l2: *l2 }.serialize(serializer),
-                _ => Err(S::Error::custom("Penalty: expected one on all weights, got one with a function that chooses blocks")),
+                _ => Err(S::Error::custom("Penalty: got one with a function that chooses blocks, expected one on all weights")),
             }
         }
     }

@@ -74,7 +74,7 @@ impl<T: Real> Numbers for T {
 
 /// Why numbers of this type are in no file.
 fn no_scalar<T>() -> String {
-    format!("expected numbers of type f32 or f64, got {}", type_name::<T>())
+    format!("got {}, expected numbers of type f32 or f64", type_name::<T>())
 }
 
 /// A number, or its name.
@@ -159,7 +159,7 @@ impl<'de, T: Real> Deserialize<'de> for Scalar<T> {
         } else if name == type_name::<T>() {
             Ok(Self(PhantomData))
         } else {
-            Err(D::Error::custom(format_args!("expected scalars of type {}, got {name}", type_name::<T>())))
+            Err(D::Error::custom(format_args!("got {name}, expected scalars of type {}", type_name::<T>())))
         }
     }
 }

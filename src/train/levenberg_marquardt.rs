@@ -262,7 +262,7 @@ impl<T: Real> Work<T> {
         }
         let place = "LevenbergMarquardt";
         let residuals = samples(outputs) * outputs;
-        let square = || Ok(DMatrix::from_vec(count, count, zeros(place, &[count, count])?));
+        let square = || Ok::<_, Error>(DMatrix::from_vec(count, count, zeros(place, &[count, count])?));
         Ok(Self {
             tape,
             cost,

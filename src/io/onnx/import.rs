@@ -215,7 +215,7 @@ fn read<'g>(graph: &Graph<'g>, table: &[(Expr, Meaning)], node: &'g proto::Node,
             norm => return refuse("norm L1", norm.into()),
         },
         (ML, "Scaler") => {
-            let part = |op, name| Ok(Part::Affine(op, listed(node, name, None)?));
+            let part = |op, name| Ok::<_, Error>(Part::Affine(op, listed(node, name, None)?));
             vec![part(Affine::Sub, "offset")?, part(Affine::Mul, "scale")?]
         }
         (ML, "LinearRegressor") => {
@@ -225,7 +225,8 @@ fn read<'g>(graph: &Graph<'g>, table: &[(Expr, Meaning)], node: &'g proto::Node,
             parts
         }
         (ML, "LinearClassifier") => {
-            let labels = |name, kind| Ok(attribute(node, name, kind)?.map_or(0, |labels| labels.ints.len() + labels.strings.len()));
+            let labels =
+                |name, kind| Ok::<_, Error>(attribute(node, name, kind)?.map_or(0, |labels| labels.ints.len() + labels.strings.len()));
             let classes = labels("classlabels_ints", ATTRIBUTE_INTS)? + labels("classlabels_strings", ATTRIBUTE_STRINGS)?;
             let mut parts = vec![linear(node, classes)?];
             parts.extend(post_transform(node)?);
