@@ -6,6 +6,7 @@ extern crate alloc;
 
 mod activation;
 pub mod check;
+mod clock;
 mod data;
 mod derivative;
 mod error;

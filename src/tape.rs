@@ -127,7 +127,7 @@ impl<T> Tape<T> {
     /// bits for any number of threads.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] when `count` is 0 or the system refuses the threads.
+    /// [`ErrorKind::Value`] when `count` is 0 or above 1024, or the system refuses the threads.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -151,10 +151,12 @@ impl<T> Tape<T> {
         if count == self.scratch.workers.count() {
             return Ok(());
         }
-        let Some(workers) = (count > 0).then(|| Workers::new(count)).flatten() else {
-            return Err(Error::new(ErrorKind::Value, "threads", "at least 1, and no more than the system has room for", count));
-        };
-        self.scratch = Scratch::new(workers);
+        if !(1..=Workers::MOST).contains(&count) {
+            return Err(Error::new(ErrorKind::Value, "threads", format!("from 1 to {}", Workers::MOST), count));
+        }
+        let workers = Workers::new(count);
+        self.scratch =
+            Scratch::new(workers.ok_or_else(|| Error::new(ErrorKind::Value, "threads", "no more than the system has room for", count))?);
         Ok(())
     }
 

@@ -436,6 +436,15 @@ fn no_threads_are_an_error() {
     assert_eq!(error.given(), "0");
 }
 
+/// To make threads takes time that grows with the square of their number.
+#[test]
+fn more_threads_than_any_machine_gains_from_are_an_error() {
+    for count in [1025, 10_000, usize::MAX] {
+        let error = Tape::<f64>::new().threads(count).expect_err("too many");
+        assert_eq!((error.kind(), error.to_string()), (ErrorKind::Value, format!("threads: got {count}, expected from 1 to 1024")));
+    }
+}
+
 #[test]
 fn a_trainer_of_no_threads() -> Result<()> {
     let data = data::<f32>(400)?;

@@ -8,6 +8,11 @@ pub struct Workers {
 }
 
 impl Workers {
+    /// More threads than any machine gains from. Each looks for work at all others before it sleeps, so that what
+    /// it takes to make them grows with the square of their number: 1,024 take [TODO], 10,000 a minute.
+    #[cfg(feature = "parallel")]
+    pub(crate) const MOST: usize = 1024;
+
     /// `count` threads, which live as long as this value and its clones; `None` where the system refuses them.
     #[cfg(feature = "parallel")]
     pub(crate) fn new(count: usize) -> Option<Self> {

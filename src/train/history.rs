@@ -29,7 +29,8 @@ pub struct Epoch {
     /// ‖∂C/∂w‖₂ of the last mini-batch by all parameters but running statistics, with the penalty's, before it was clipped.
     #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
     pub gradient_norm: f64,
-    /// How long the epoch took, with its validation; `None` without the feature `std`.
+    /// How long the epoch took, with its validation; `None` without a clock: without the
+    /// feature `std`, and on `wasm32-unknown-unknown`.
     #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
     pub seconds: Option<f64>,
 }

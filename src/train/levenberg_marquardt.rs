@@ -3,7 +3,7 @@
 use super::history::{Epoch, History};
 use super::state::State;
 use super::stop::{Monitor, Stop, Stopped, Watch};
-use super::trainer::Clock;
+use crate::clock::Clock;
 use crate::data::Dataset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::SumSquaredError;

@@ -1,6 +1,8 @@
 //! When a run ends, and what is watched to know.
 
 use super::history::Epoch;
+#[cfg(feature = "std")]
+use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use alloc::{format, string::String};
 use core::fmt;
@@ -144,6 +146,7 @@ pub enum Stop {
     },
     /// Training took this long, over all epochs of the call; looked at after each batch. The epoch that it falls into is
     /// finished by the next call of [`fit`](crate::Trainer::fit).
+    /// An error on a machine without a clock (`wasm32-unknown-unknown`).
     #[cfg(feature = "std")]
     Time(core::time::Duration),
 }
@@ -184,6 +187,11 @@ impl Stop {
             Self::Patience { patience: 0, .. } => error("patience", "at least 1 epoch", 0.0),
             Self::Patience { min_change, .. } if !(min_change.is_finite() && min_change >= 0.0) => {
                 error("min_change", "a finite number ≥ 0", min_change)
+            }
+            #[cfg(feature = "std")]
+            Self::Time(_) if !clock::TICKS => {
+                let (expected, given) = ("a machine with a clock (Trainer::epochs ends a run without one)", "a machine without one");
+                Err(Error::new(ErrorKind::Incompatible, "Stop::Time", expected, given))
             }
             _ => Ok(()),
         }

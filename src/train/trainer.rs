@@ -4,6 +4,7 @@ use super::history::{Epoch, History};
 use super::observer::{Observer, Plan, Step};
 use super::state::{Finished, Position, State};
 use super::stop::{Monitor, Stop, Stopped, Watch};
+use crate::clock::Clock;
 use crate::data::{Batch, Batches, Dataset};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{Loss, Reduction};
@@ -185,8 +186,8 @@ impl<'a, T: Real> Trainer<'a, T> {
         Self { seed, ..self }
     }
 
-    /// Trains on `count` threads of the trainer's own, as [`Tape::threads`] does; 1 without. The result has the same bits for
-    /// any number.
+    /// Trains on `count` threads of the trainer's own, from 1 to 1024, as [`Tape::threads`] does; 1 without. The result has
+    /// the same bits for any number.
     #[cfg(feature = "parallel")]
     #[must_use]
     pub fn threads(self, count: usize) -> Self {
@@ -575,25 +576,6 @@ impl<'a, T: Real> Trainer<'a, T> {
         stop = callbacks.iter_mut().fold(stop, |stop, callback| callback(&epoch).is_break() | stop);
         state.history.epochs.push(epoch);
         stopped.or(stop.then_some(Stopped::ByObserver))
-    }
-}
-
-/// How long it is since it was started, where that can be known.
-pub(super) struct Clock(#[cfg(feature = "std")] std::time::Instant);
-
-impl Clock {
-    pub(super) fn start() -> Self {
-        Self(
-            #[cfg(feature = "std")]
-            std::time::Instant::now(),
-        )
-    }
-
-    pub(super) fn seconds(&self) -> Option<f64> {
-        #[cfg(feature = "std")]
-        return Some(self.0.elapsed().as_secs_f64());
-        #[cfg(not(feature = "std"))]
-        None
     }
 }
 
