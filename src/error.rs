@@ -93,9 +93,9 @@ impl Error {
     pub fn new(kind: ErrorKind, place: impl Into<String>, expected: impl Into<String>, given: impl ToString) -> Self {
         Self {
             kind,
-            place: in_few_digits(place.into()),
-            expected: in_few_digits(expected.into()),
-            given: in_few_digits(given.to_string()),
+            place: shortened(in_few_digits(place.into()), 1000),
+            expected: shortened(in_few_digits(expected.into()), 1000),
+            given: shortened(in_few_digits(given.to_string()), 240),
             source: None,
         }
     }
@@ -179,6 +179,19 @@ impl From<std::io::Error> for Error {
             .downcast::<Self>()
             .unwrap_or_else(|error| Self::new(ErrorKind::Io, "std::io", "input and output without an error", &error).with_source(error))
     }
+}
+
+/// The beginning and the end of a text of more than `most` characters: what is expected ends with the next step.
+fn shortened(text: String, most: usize) -> String {
+    if text.len() <= most {
+        return text;
+    }
+    let count = text.chars().count();
+    if count <= most {
+        return text;
+    }
+    let (head, tail) = (most * 3 / 4, most / 4);
+    text.chars().take(head).chain(" … ".chars()).chain(text.chars().skip(count - tail)).collect()
 }
 
 /// A longer number is written with an exponent. `usize::MAX` has 20 digits, and 17 tell two `f64` apart.

@@ -6,20 +6,20 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-fn error(path: &Path, expected: &str, error: &io::Error) -> Error {
-    Error::new(ErrorKind::Io, path.display().to_string(), expected, error)
+fn error(path: &Path, expected: &str, error: io::Error) -> Error {
+    Error::new(ErrorKind::Io, path.display().to_string(), expected, &error).with_source(error)
 }
 
 /// The bytes of a file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|e| error(path, READABLE, &e))
+    fs::read(path).map_err(|e| error(path, READABLE, e))
 }
 
 /// A file to be read, and its length.
 #[cfg(feature = "safetensors")]
 pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
     let opened = File::open(path).and_then(|file| file.metadata().map(|data| (file, data.len())));
-    opened.map_err(|e| error(path, READABLE, &e))
+    opened.map_err(|e| error(path, READABLE, e))
 }
 
 const READABLE: &str = "a file that can be read";
@@ -42,7 +42,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     written.map_err(|e| {
         // What is left of it is of no use, and its own error of no interest.
         let _ = fs::remove_file(&beside);
-        error(path, "to be written", &e)
+        error(path, "to be written", e)
     })
 }
 

@@ -530,10 +530,26 @@ impl<T: Real> At<'_, T> {
     pub(crate) fn check_pass(&self, x: View<'_, T>, target: Targets<'_, T>, loss: &dyn Loss<T>) -> Result<()> {
         self.check_inputs(x)?;
         let outputs = self.net.outputs();
-        check_shape(|| "targets".into(), (outputs, x.cols()), target.values().shape())?;
+        let (wanted, given) = ((outputs, x.cols()), target.values().shape());
+        if wanted != given {
+            let hint = match given {
+                (1, samples) if samples == x.cols() => " (one_hot makes columns of class labels)",
+                given if given == (wanted.1, wanted.0) => " (a sample is a column: transpose it)",
+                _ => "",
+            };
+            return Err(Error::new(ErrorKind::Shape, "targets", format!("{}{hint}", shape(wanted)), shape(given)));
+        }
         let range = self.net.range();
         if !loss.accepts(range) {
-            let expected = format!("outputs on which {} is defined", loss.name());
+            let hint = match range {
+                OutputRange::Real if loss.accepts(OutputRange::Simplex) => {
+                    " (probabilities: let a Softmax be the last layer, or take SoftmaxCrossEntropy, which does it)"
+                }
+                OutputRange::Simplex if loss.accepts(OutputRange::Real) => " (scores: leave the Softmax out, the loss does it)",
+                OutputRange::Unit if loss.accepts(OutputRange::Real) => " (scores: leave the sigmoid out, the loss does it)",
+                _ => "",
+            };
+            let expected = format!("outputs on which {} is defined{hint}", loss.name());
             let top = self.net.layout.place(self.net.layers.len() - 1);
             return Err(Error::new(ErrorKind::Incompatible, top, expected, format!("outputs in {range:?}")));
         }
@@ -543,7 +559,8 @@ impl<T: Real> At<'_, T> {
 
     pub(crate) fn check_inputs(&self, x: View<'_, T>) -> Result<()> {
         if x.rows() != self.net.inputs() {
-            let (expected, given) = (format!("{} rows (features)", self.net.inputs()), shape(x.shape()));
+            let hint = if x.cols() == self.net.inputs() { "; a sample is a column: transpose it" } else { "" };
+            let (expected, given) = (format!("{} rows (features{hint})", self.net.inputs()), shape(x.shape()));
             return Err(Error::new(ErrorKind::Shape, "inputs x", expected, given));
         }
         if x.cols() == 0 {
@@ -560,8 +577,8 @@ impl<T: Real> At<'_, T> {
             Some(index) => Err(Error::new(
                 ErrorKind::Untrainable,
                 self.net.layout.place(index),
-                "an activation with a derivative, or a surrogate for one",
-                format!("{:?}, whose derivative is 0", self.net.layers[index]),
+                "one that training can follow (straight_through() or surrogate() lends the activation one)",
+                "a derivative that is 0 everywhere",
             )),
         }
     }

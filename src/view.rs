@@ -1,15 +1,16 @@
 //! Borrowed matrices whose columns lie one after the other, and targets with weights.
 
 use crate::error::{Error, ErrorKind, Result};
-use alloc::{format, string::String};
+use alloc::{format, string::String, vec::Vec};
 use nalgebra::{DMatrixView, DMatrixViewMut, Dim, IsContiguous, Matrix, RawStorage, RawStorageMut, RealField, Scalar};
 
 /// A borrowed `features × samples` matrix: **a sample is a column**, and the columns lie one after the other.
 ///
 /// nalgebra is column-major, so this is a `DMatrix` seen as it lies in memory, and byte for byte a row-major
 /// `(samples, features)` array of NumPy or PyTorch. Every function that takes a batch takes `impl Into<View>`:
-/// `&DMatrix`, `&DVector`, `&SVector`, `&SMatrix` convert, and so does any nalgebra matrix that is contiguous;
-/// of a range of columns, take [`View::columns`]. nalgebra's `DMatrixView` may have gaps between its columns, so it does
+/// `&DMatrix`, `&DVector`, `&SVector`, `&SMatrix` convert, and so does any nalgebra matrix that is contiguous; a slice, an
+/// array and a `Vec` are **one sample**, whatever their length ([`View::new`] sees several in a slice).
+/// Of a range of columns, take [`View::columns`]. nalgebra's `DMatrixView` may have gaps between its columns, so it does
 /// not convert; its `into_owned()` does.
 ///
 /// ```
@@ -20,6 +21,7 @@ use nalgebra::{DMatrixView, DMatrixViewMut, Dim, IsContiguous, Matrix, RawStorag
 /// assert_eq!((view.rows(), view.cols()), (2, 3));
 /// assert_eq!(view.as_slice(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]); // three samples in a row
 /// assert_eq!(view.iter().last(), Some(&[3.0, 6.0][..]));
+/// assert_eq!(View::from(&[1.0, 2.0, 3.0]).cols(), 1); // one sample of three features
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct View<'a, T> {
@@ -246,6 +248,27 @@ impl<'a, T, R: Dim, C: Dim, S: RawStorage<T, R, C> + IsContiguous> From<&'a Matr
     fn from(matrix: &'a Matrix<T, R, C, S>) -> Self {
         let (rows, cols) = matrix.shape();
         Self { data: matrix.as_slice(), rows, cols }
+    }
+}
+
+/// One sample: its features.
+impl<'a, T> From<&'a [T]> for View<'a, T> {
+    fn from(sample: &'a [T]) -> Self {
+        Self { data: sample, rows: sample.len(), cols: 1 }
+    }
+}
+
+/// One sample: its features.
+impl<'a, T, const N: usize> From<&'a [T; N]> for View<'a, T> {
+    fn from(sample: &'a [T; N]) -> Self {
+        sample.as_slice().into()
+    }
+}
+
+/// One sample: its features.
+impl<'a, T> From<&'a Vec<T>> for View<'a, T> {
+    fn from(sample: &'a Vec<T>) -> Self {
+        sample.as_slice().into()
     }
 }
 

@@ -9,7 +9,7 @@ use chainrule::{
 };
 
 // Short enough for tables.
-use ErrorKind::{Empty, Incompatible, NotFinite, NotReady, Parse, Shape, Untrainable, Value};
+use ErrorKind::{Empty, Incompatible, Io, NotFinite, NotReady, Parse, Shape, Untrainable, Value};
 const NAN: f64 = f64::NAN;
 const INFINITY: f64 = f64::INFINITY;
 const NEG_INFINITY: f64 = f64::NEG_INFINITY;
@@ -247,6 +247,10 @@ fn predict() {
 /// Such a matrix holds no number and costs nothing, but outputs for so many samples do.
 #[test]
 fn predict_of_no_features_and_countless_samples() {
+    let turned = "inputs x: got 4 × 2, expected 2 rows (features; a sample is a column: transpose it)";
+    refused(net.predict(&DMatrix::zeros(4, 2)), Shape, turned);
+    // A slice is one sample.
+    refused(net.predict(&vec![0.0; 4]), Shape, "inputs x: got 4 × 1, expected 2 rows (features)");
     let text = format!("inputs x: got 0 × {}, expected 2 rows (features)", usize::MAX);
     refused(net().predict(&DMatrix::zeros(0, usize::MAX)), Shape, &text);
 }
@@ -297,15 +301,15 @@ fn passes_of_wrong_shapes_leave_the_tape() {
     let before = format!("{tape:?}");
     let x = samples(2);
     let cases = [
-        (DMatrix::zeros(2, 3), "2 × 3"),
-        (DMatrix::zeros(1, 4), "1 × 4"),
-        (DMatrix::zeros(3, 4), "3 × 4"),
+        (DMatrix::zeros(2, 3), "2 × 3", ""),
+        (DMatrix::zeros(1, 4), "1 × 4", " (one_hot makes columns of class labels)"),
+        (DMatrix::zeros(3, 4), "3 × 4", ""),
         // As many numbers in another shape.
-        (DMatrix::zeros(4, 2), "4 × 2"),
-        (DMatrix::zeros(2, 0), "2 × 0"),
+        (DMatrix::zeros(4, 2), "4 × 2", " (a sample is a column: transpose it)"),
+        (DMatrix::zeros(2, 0), "2 × 0", ""),
     ];
-    for (t, given) in cases {
-        let text = format!("targets: got {given}, expected 2 × 4");
+    for (t, given, hint) in cases {
+        let text = format!("targets: got {given}, expected 2 × 4{hint}");
         refused(net.gradient(&x, &t, &QuadraticCost, &mut tape), Shape, &text);
         refused(net.cost(&x, &t, &QuadraticCost, &mut tape), Shape, &text);
     }
@@ -363,7 +367,13 @@ fn losses_on_outputs_they_are_not_defined_on() {
         for loss in losses {
             let mut tape = warm_tape(&net);
             let before = (format!("{tape:?}"), net.clone());
-            let text = format!("{place}: got outputs in {range}, expected outputs on which {} is defined", loss.name());
+            let hint = match range {
+                "Simplex" => " (scores: leave the Softmax out, the loss does it)",
+                "Unit" if losses[0].name() == "SoftmaxCrossEntropy" => " (scores: leave the sigmoid out, the loss does it)",
+                "Real" => " (probabilities: let a Softmax be the last layer, or take SoftmaxCrossEntropy, which does it)",
+                _ => "",
+            };
+            let text = format!("{place}: got outputs in {range}, expected outputs on which {} is defined{hint}", loss.name());
             refused(net.cost(&x, &t, *loss, &mut tape), Incompatible, &text);
             refused(net.gradient(&x, &t, *loss, &mut tape), Incompatible, &text);
             let fit = Trainer::new(Borrowed(*loss), Sgd::new()).fit(&mut net, &data);
@@ -428,8 +438,8 @@ fn no_gradient_passes_a_step() {
         for attempt in attempts {
             let error = attempt.expect_err("a step is not trained");
             assert_eq!((error.kind(), error.place()), (Untrainable, place));
-            assert_eq!(error.expected(), "an activation with a derivative, or a surrogate for one");
-            assert!(error.given().ends_with(", whose derivative is 0"), "{error}");
+            assert_eq!(error.expected(), "one that training can follow (straight_through() or surrogate() lends the activation one)");
+            assert_eq!(error.given(), "a derivative that is 0 everywhere");
         }
         assert_eq!(net, before);
         assert_eq!(format!("{tape:?}"), format!("{:?}", Tape::<f64>::new()));
@@ -938,8 +948,12 @@ fn parts_of_datasets() {
 fn labels() {
     refused(one_hot::<f64>(&[], 3), Empty, "one_hot: got 0 and 3, expected at least 1 label and 1 class");
     refused(one_hot::<f64>(&[0], 0), Empty, "one_hot: got 1 and 0, expected at least 1 label and 1 class");
-    refused(one_hot::<f64>(&[0, 2, 3], 3), Value, "label 2 of one_hot: got 3, expected a class below 3");
-    refused(one_hot::<f64>(&[usize::MAX], 3), Value, &format!("label 0 of one_hot: got {}, expected a class below 3", usize::MAX));
+    refused(one_hot::<f64>(&[0, 2, 3], 3), Value, "label 2 of one_hot: got 3, expected a class below 3 (they count from 0)");
+    refused(
+        one_hot::<f64>(&[usize::MAX], 3),
+        Value,
+        &format!("label 0 of one_hot: got {}, expected a class below 3 (they count from 0)", usize::MAX),
+    );
 }
 
 /// As of a layer's width: what cannot fit into memory is a wrong number, not a panic.
@@ -1161,7 +1175,8 @@ fn trainers_with_wrong_data() {
     let data = |features, outputs| Dataset::new(samples(features), samples(outputs)).expect("sound data");
     let (sound, features, outputs) = (data(2, 2), data(3, 2), data(2, 1));
     let trainer = || Trainer::new(QuadraticCost, Adam::new()).on_epoch(|_| panic!("an epoch in spite of the data"));
-    let (rows, shape) = ("inputs x: got 3 × 4, expected 2 rows (features)", "targets: got 1 × 4, expected 2 × 4");
+    let (rows, shape) =
+        ("inputs x: got 3 × 4, expected 2 rows (features)", "targets: got 1 × 4, expected 2 × 4 (one_hot makes columns of class labels)");
     fit_refused(trainer(), &features, Shape, &format!("training data: {rows}"));
     fit_refused(trainer(), &outputs, Shape, &format!("training data: {shape}"));
     fit_refused(trainer().validation(&features), &sound, Shape, &format!("validation data: {rows}"));
@@ -1239,7 +1254,11 @@ fn checks() {
 
     let net = net();
     refused(check::network(&net, &samples(3), &samples(2), &QuadraticCost), Shape, "inputs x: got 3 × 4, expected 2 rows (features)");
-    refused(check::network(&net, &samples(2), &samples(1), &QuadraticCost), Shape, "targets: got 1 × 4, expected 2 × 4");
+    refused(
+        check::network(&net, &samples(2), &samples(1), &QuadraticCost),
+        Shape,
+        "targets: got 1 × 4, expected 2 × 4 (one_hot makes columns of class labels)",
+    );
 }
 
 /// As in the builder: what cannot fit into memory is a wrong number, not a panic.
@@ -1258,4 +1277,41 @@ fn errors_are_errors() {
     let boxed: Box<dyn std::error::Error + Send + Sync> = Box::new(error.clone());
     assert_eq!(boxed.to_string(), error.to_string());
     assert_eq!(error.clone(), error);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Errors of others
+
+/// What a file, a parser or a format says itself is the source, and a program can use `?` on it.
+#[test]
+fn errors_have_their_sources() {
+    fn read(path: &str) -> Result<usize> {
+        Ok(std::fs::read(path)?.len())
+    }
+    let error = read("no such file").expect_err("there is no such file");
+    assert_eq!((error.kind(), error.place()), (Io, "std::io"));
+    let source = |error: &Error| std::error::Error::source(error).map(ToString::to_string);
+    assert_eq!(source(&error).as_deref(), Some(error.given()));
+    let cause = std::error::Error::source(&error).and_then(|e| e.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+    assert_eq!(cause, Some(std::io::ErrorKind::NotFound));
+    assert_eq!(error.clone(), error);
+
+    // An error of this crate that went through a reader or a writer comes back as it was.
+    let mine = Error::new(Value, "mine", "patience", 0);
+    assert_eq!(Error::from(std::io::Error::other(mine.clone())), mine);
+    assert_eq!(source(&mine), None);
+    let caused = mine.clone().with_source(std::io::Error::other("why"));
+    assert_eq!(source(&caused).as_deref(), Some("why"));
+    assert_ne!(caused, mine);
+}
+
+/// What a whole file was is not repeated in the text of an error.
+#[test]
+fn long_texts_are_shortened() {
+    let long = "swoosh".repeat(10_000);
+    let error = long.parse::<Activation>().expect_err("no activation");
+    assert!(error.to_string().len() < 1500, "{} bytes", error.to_string().len());
+    assert!(error.given().starts_with("\"swoosh") && error.given().ends_with("swoosh\"") && error.given().contains(" … "), "{error}");
+    // The alternatives, and the next step after them, are whole.
+    assert!(error.expected().ends_with("breakpoints(x:y, …)"), "{error}");
 }

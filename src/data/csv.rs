@@ -195,7 +195,8 @@ impl Csv {
     /// ```
     pub fn read_file<T: Real>(&self, path: impl AsRef<Path>) -> Result<Table<T>> {
         let path = path.as_ref();
-        let file = File::open(path).map_err(|error| Error::new(ErrorKind::Io, PLACE, "a file that can be opened", error));
+        let file =
+            File::open(path).map_err(|error| Error::new(ErrorKind::Io, PLACE, "a file that can be opened", &error).with_source(error));
         file.and_then(|file| self.read(file)).map_err(|error| error.within(path.display()))
     }
 
@@ -209,7 +210,9 @@ impl Csv {
     /// 2 classes.
     pub fn read<T: Real>(&self, mut source: impl Read) -> Result<Table<T>> {
         let mut text = Vec::new();
-        source.read_to_end(&mut text).map_err(|error| Error::new(ErrorKind::Io, PLACE, "a source that can be read", error))?;
+        source
+            .read_to_end(&mut text)
+            .map_err(|error| Error::new(ErrorKind::Io, PLACE, "a source that can be read", &error).with_source(error))?;
         let mut rows = Rows::new(&text, self.delimiter)?;
         let mut record = StringRecord::new();
 
@@ -347,7 +350,7 @@ impl<'a> Rows<'a> {
         // The reader passes over blank lines with the row that follows them.
         start += self.text.get(start..).unwrap_or_default().iter().take_while(|byte| b"\r\n".contains(byte)).count();
         let more = self.reader.read_record(record);
-        more.map_err(|error| Error::new(ErrorKind::Parse, self.place(start), "a row of fields", error))?;
+        more.map_err(|error| Error::new(ErrorKind::Parse, self.place(start), "a row of fields", &error).with_source(error))?;
         if start >= self.text.len() {
             return Ok(None);
         }

@@ -23,7 +23,12 @@ pub fn one_hot<T: Real>(labels: &[usize], classes: usize) -> Result<DMatrix<T>> 
         return Err(Error::new(ErrorKind::Empty, "one_hot", "at least 1 label and 1 class", given));
     }
     if let Some((sample, label)) = labels.iter().enumerate().find(|(_, label)| **label >= classes) {
-        return Err(Error::new(ErrorKind::Value, format!("label {sample} of one_hot"), format!("a class below {classes}"), label));
+        return Err(Error::new(
+            ErrorKind::Value,
+            format!("label {sample} of one_hot"),
+            format!("a class below {classes} (they count from 0)"),
+            label,
+        ));
     }
     let mut targets = zeros("one_hot", &[classes, labels.len()])?;
     for (column, label) in targets.chunks_exact_mut(classes).zip(labels) {

@@ -211,7 +211,7 @@ impl<T: Real> Safetensors<T> {
             (name.clone(), TensorInfo { dtype, shape: shape(block), data_offsets: (begin, size) })
         };
         let tensors = places.iter().map(info).collect();
-        let mut header = serde_json::to_vec(&Header { notes, tensors }).map_err(|e| not_json("header", &e))?;
+        let mut header = serde_json::to_vec(&Header { notes, tensors }).map_err(|e| not_json("header", e))?;
         // So that what follows is aligned.
         header.resize(header.len().next_multiple_of(8), b' ');
         if header.len() as u64 > LARGEST_HEADER {
@@ -277,7 +277,7 @@ impl<T: Real> Safetensors<T> {
             let expected = "a model file (a state dict has no architecture: build the network and use Sequential::load_params)";
             return Err(Error::new(ErrorKind::Parse, "metadata", expected, format!("none of {VERSION_NOTE} and {MODEL_NOTE}")));
         };
-        let described: Described<T> = serde_json::from_str(json).map_err(|e| not_json(MODEL_NOTE, &e))?;
+        let described: Described<T> = serde_json::from_str(json).map_err(|e| not_json(MODEL_NOTE, e))?;
         // Each f32 is an f64, but not the other way round.
         if described.scalar != type_name::<T>() && (described.scalar.as_str(), T::BYTES) != ("f32", 8) {
             let expected = format!("a model of {}", type_name::<T>());
@@ -304,7 +304,7 @@ impl<T: Real> Safetensors<T> {
         let layers = model.net().layers().iter().enumerate().map(layer).collect::<Result<_>>()?;
         let (input_scaler, output_scaler) = (model.inputs().cloned(), model.outputs().cloned());
         let described = Described { scalar: type_name::<T>().into(), inputs: model.net().inputs(), layers, input_scaler, output_scaler };
-        serde_json::to_string(&described).map_err(|e| not_json(MODEL_NOTE, &e))
+        serde_json::to_string(&described).map_err(|e| not_json(MODEL_NOTE, e))
     }
 
     /// A layer as JSON: `{name: configuration}`.
@@ -317,7 +317,7 @@ impl<T: Real> Safetensors<T> {
             // What could not be read back is not written.
             json.and_then(|json| (kind.read)(json.get()).and_then(|_| to_raw_value(&BTreeMap::from([(&kind.name, json)]))))
         };
-        json.map_err(|e| not_json(&place(index, &layer.name()), &e))
+        json.map_err(|e| not_json(&place(index, &layer.name()), e))
     }
 
     fn read_layer(&self, index: usize, json: &str) -> Result<Arc<dyn Layer<T>>> {
@@ -594,8 +594,8 @@ fn no_scalar<T>() -> Error {
     Error::new(ErrorKind::Incompatible, "Safetensors", "f32 or f64", type_name::<T>())
 }
 
-fn not_json(place: &str, error: &serde_json::Error) -> Error {
-    Error::new(ErrorKind::Parse, place, "what this version writes there", error)
+fn not_json(place: &str, error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Parse, place, "what this version writes there", &error).with_source(error)
 }
 
 /// The header of a file: notes, and tensors in the order in which they lie.
@@ -749,5 +749,5 @@ impl Source<'_> {
 }
 
 fn unreadable(error: io::Error) -> Error {
-    Error::new(ErrorKind::Io, "", "a file that can be read", error)
+    Error::new(ErrorKind::Io, "", "a file that can be read", &error).with_source(error)
 }

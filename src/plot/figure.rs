@@ -86,7 +86,7 @@ impl Figure {
             pixels.draw(shape);
         }
         encode(self.width, self.height, &pixels.rgb)
-            .map_err(|error| Error::new(ErrorKind::Io, "Figure::png", "a picture that PNG can hold", error))
+            .map_err(|error| Error::new(ErrorKind::Io, "Figure::png", "a picture that PNG can hold", &error).with_source(error))
     }
 
     /// Writes the picture to a file, as SVG or PNG by the extension of its name.
@@ -103,7 +103,7 @@ impl Figure {
             _ => return Err(Error::new(ErrorKind::Parse, "Figure::save", "a name that ends in .svg or .png", path.display())),
         };
         std::fs::write(path, bytes)
-            .map_err(|error| Error::new(ErrorKind::Io, "Figure::save", format!("to write {}", path.display()), error))
+            .map_err(|error| Error::new(ErrorKind::Io, "Figure::save", format!("to write {}", path.display()), &error).with_source(error))
     }
 }
 

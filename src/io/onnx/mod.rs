@@ -136,7 +136,8 @@ impl Onnx {
     /// are several outputs and none was chosen, and for what the layers refuse.
     pub fn read<T: Real>(&self, bytes: &[u8]) -> Result<Model<T>> {
         check_scalar::<T>("Onnx::read")?;
-        let file = proto::Model::decode(bytes).map_err(|error| Error::new(ErrorKind::Parse, "Onnx::read", "an ONNX file", error))?;
+        let file = proto::Model::decode(bytes)
+            .map_err(|error| Error::new(ErrorKind::Parse, "Onnx::read", "an ONNX file", &error).with_source(error))?;
         let missing = || Error::new(ErrorKind::Parse, "Onnx::read", "an ONNX file", "no graph");
         let graph = Graph::new(file.graph.as_ref().ok_or_else(missing)?)?;
         // Before version 7 operands were broadcast by attributes.
