@@ -1,9 +1,10 @@
 //! The embedded font: how wide a text is, and the outlines of its letters.
 
-use ttf_parser::Face;
+use super::figure::Point;
 
-/// DejaVu Sans, reduced to the characters of titles and numbers; see the note beside it.
-const FONT: &[u8] = include_bytes!("font/DejaVuSans-subset.ttf");
+mod outlines;
+
+pub(super) use outlines::UNITS;
 
 /// How SVG viewers are asked for it; Verdana's letters are as wide.
 pub(super) const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
@@ -17,20 +18,47 @@ pub(super) const DESCENT: f64 = 0.24;
 /// Half the height of a capital letter: where a line of text has its middle.
 pub(super) const MIDDLE: f64 = 0.365;
 
-pub(super) fn face() -> Face<'static> {
-    Face::parse(FONT, 0).expect("the embedded font is a font")
+/// How far a letter moves the pen, in font units, and its outline.
+pub(super) fn letter(letter: char) -> (u16, impl Iterator<Item = Segment>) {
+    let found = outlines::LETTERS.binary_search_by_key(&letter, |(known, _)| *known);
+    let (advance, path) = found.map_or(outlines::MISSING, |index| outlines::LETTERS[index].1);
+    (advance, segments(path))
 }
 
-/// How far a letter moves the pen, in font units.
-pub(super) fn advance(face: &Face<'_>, letter: char) -> u16 {
-    face.glyph_hor_advance(face.glyph_index(letter).unwrap_or_default()).unwrap_or(0)
+/// A part of an outline, in font units.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Segment {
+    Move(Point),
+    Line(Point),
+    /// A parabola: its control point and its end.
+    Curve(Point, Point),
+    /// Back to the last [`Move`](Self::Move).
+    Close,
+}
+
+/// A path of SVG in half units: M, L, Q and Z.
+fn segments(path: &str) -> impl Iterator<Item = Segment> {
+    path.split_inclusive(|c: char| !c.is_ascii_digit() && !" -".contains(c))
+        .scan('Z', |operator, text| {
+            // What comes before a letter are the numbers of the last one.
+            let (numbers, next) = text.char_indices().next_back().map_or((text, 'Z'), |(end, next)| (&text[..end], next));
+            let mut halves = numbers.split_ascii_whitespace().filter_map(|number| number.parse::<f64>().ok());
+            let mut point = || Some((halves.next()? / 2.0, halves.next()? / 2.0));
+            let segment = match core::mem::replace(operator, next) {
+                'M' => point().map(Segment::Move),
+                'L' => point().map(Segment::Line),
+                'Q' => point().zip(point()).map(|(control, end)| Segment::Curve(control, end)),
+                _ => None,
+            };
+            Some(segment.into_iter().chain((next == 'Z').then_some(Segment::Close)))
+        })
+        .flatten()
 }
 
 /// The width of a text in pixels at a font size in pixels.
 pub(super) fn width(text: &str, size: f64) -> f64 {
-    let face = face();
-    let units: f64 = text.chars().map(|letter| f64::from(advance(&face, letter))).sum();
-    units * size / f64::from(face.units_per_em())
+    let units: f64 = text.chars().map(|c| f64::from(letter(c).0)).sum();
+    units * size / UNITS
 }
 
 /// The text, or where it is wider than `limit` pixels as much of its beginning as fits, with "…".
@@ -48,4 +76,34 @@ pub(super) fn fit(text: &str, size: f64, limit: f64) -> String {
     }
     kept.push('…');
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every outline can be read: no number and no sign of a path is passed over.
+    #[test]
+    fn outlines_are_sound() {
+        for (c, (advance, path)) in outlines::LETTERS.iter().chain([&('\0', outlines::MISSING)]) {
+            let mut written = String::new();
+            for segment in segments(path) {
+                let half = |(x, y): Point| format!("{} {}", 2.0 * x, 2.0 * y);
+                written += &match segment {
+                    Segment::Move(to) => format!("M{}", half(to)),
+                    Segment::Line(to) => format!("L{}", half(to)),
+                    Segment::Curve(control, to) => format!("Q{} {}", half(control), half(to)),
+                    Segment::Close => "Z".into(),
+                };
+            }
+            assert_eq!(written, *path, "{c:?}");
+            assert!(*advance > 0 || path.is_empty(), "{c:?}");
+        }
+        assert!(outlines::LETTERS.is_sorted_by_key(|(c, _)| *c));
+        assert_eq!(
+            segments("M2 -4L6 8Q1 3 -5 7Z").collect::<Vec<_>>(),
+            [Segment::Move((1.0, -2.0)), Segment::Line((3.0, 4.0)), Segment::Curve((0.5, 1.5), (-2.5, 3.5)), Segment::Close,]
+        );
+        assert_eq!((letter('\u{1f600}').0, letter('i').0 < letter('m').0), (outlines::MISSING.0, true));
+    }
 }

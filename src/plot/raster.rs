@@ -1,9 +1,8 @@
 //! Shapes as pixels: how much of each pixel a shape covers, blended in order.
 
 use super::figure::{Anchor, Point, Rgb, Shape};
-use super::font;
+use super::font::{self, Segment};
 use ab_glyph_rasterizer::{Rasterizer, point};
-use ttf_parser::OutlineBuilder;
 
 /// An opaque picture, row after row.
 pub(super) struct Pixels {
@@ -96,19 +95,13 @@ impl Pixels {
         // From the text's own directions, along the line and up, to the picture's.
         let place = |along: f64, up: f64| if turned { (at.0 - up, at.1 - along) } else { (at.0 + along, at.1 - up) };
         let corners = [place(start, -size), place(start + width, size)];
-        let face = font::face();
-        let scale = size / f64::from(face.units_per_em());
+        let scale = size / font::UNITS;
         self.fill(&corners, size, color, |pen| {
             let mut along = start;
             for letter in text.chars() {
-                let mut outline = Letter {
-                    pen,
-                    place: &|x, y| place(along + f64::from(x) * scale, f64::from(y) * scale),
-                    start: (0.0, 0.0),
-                    last: (0.0, 0.0),
-                };
-                face.outline_glyph(face.glyph_index(letter).unwrap_or_default(), &mut outline);
-                along += f64::from(font::advance(&face, letter)) * scale;
+                let (advance, outline) = font::letter(letter);
+                pen.outline(outline, |(x, y)| place(along + x * scale, y * scale));
+                along += f64::from(advance) * scale;
             }
         });
     }
@@ -155,43 +148,32 @@ impl Pen {
             self.raster.draw_line(self.local(*from), self.local(*to));
         }
     }
-}
 
-/// The outline of a letter on its way to the pen.
-struct Letter<'a> {
-    pen: &'a mut Pen,
-    place: &'a dyn Fn(f32, f32) -> Point,
-    start: Point,
-    last: Point,
-}
-
-impl OutlineBuilder for Letter<'_> {
-    fn move_to(&mut self, x: f32, y: f32) {
-        self.start = (self.place)(x, y);
-        self.last = self.start;
-    }
-
-    fn line_to(&mut self, x: f32, y: f32) {
-        let to = (self.place)(x, y);
-        self.pen.raster.draw_line(self.pen.local(self.last), self.pen.local(to));
-        self.last = to;
-    }
-
-    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
-        let (control, to) = ((self.place)(x1, y1), (self.place)(x, y));
-        self.pen.raster.draw_quad(self.pen.local(self.last), self.pen.local(control), self.pen.local(to));
-        self.last = to;
-    }
-
-    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
-        let (first, second, to) = ((self.place)(x1, y1), (self.place)(x2, y2), (self.place)(x, y));
-        self.pen.raster.draw_cubic(self.pen.local(self.last), self.pen.local(first), self.pen.local(second), self.pen.local(to));
-        self.last = to;
-    }
-
-    fn close(&mut self) {
-        self.pen.raster.draw_line(self.pen.local(self.last), self.pen.local(self.start));
-        self.last = self.start;
+    /// The outline of a letter, whose points lie where `place` says.
+    fn outline(&mut self, segments: impl Iterator<Item = Segment>, place: impl Fn(Point) -> Point) {
+        let (mut start, mut last) = (point(0.0, 0.0), point(0.0, 0.0));
+        for segment in segments {
+            last = match segment {
+                Segment::Move(to) => {
+                    start = self.local(place(to));
+                    start
+                }
+                Segment::Line(to) => {
+                    let to = self.local(place(to));
+                    self.raster.draw_line(last, to);
+                    to
+                }
+                Segment::Curve(control, to) => {
+                    let to = self.local(place(to));
+                    self.raster.draw_quad(last, self.local(place(control)), to);
+                    to
+                }
+                Segment::Close => {
+                    self.raster.draw_line(last, start);
+                    start
+                }
+            };
+        }
     }
 }
 
