@@ -163,6 +163,10 @@ fn read<'g>(graph: &Graph<'g>, table: &[(Expr, Meaning)], node: &'g proto::Node,
                 (None, Some(by)) => Ok((vec![Part::Affine(op, by)], left)),
                 (Some(by), None) if op == Affine::Sub => Ok((vec![Part::Negate, Part::Affine(Affine::Add, by)], right)),
                 (Some(by), None) if op != Affine::Div => Ok((vec![Part::Affine(op, by)], right)),
+                (None, None) => {
+                    let given = format!("{} of {left:?} and {right:?}", node.op_type);
+                    refuse("a constant among them (two computed values meet here: this crate holds chains)", given)
+                }
                 _ => refuse(SUPPORTED, format!("{} of {left:?} and {right:?}", node.op_type)),
             };
         }
