@@ -275,6 +275,26 @@ fn centered_at_a_constant_gradient() -> Result<()> {
     Ok(())
 }
 
+/// Gradients that hardly vary beside their mean: in `f32` the deviation and with it the steps are those of `f64`, whatever the
+/// mean and the sign.
+#[test]
+fn centered_where_gradients_hardly_vary() -> Result<()> {
+    for (momentum, mean, change) in [(0.0, 0.7, 7e-4), (0.0, -3.0, 1e-2), (0.9, 0.7, 7e-4), (0.9, 2e3, 0.5)] {
+        let mut single = RmsProp::<f32>::new().momentum(momentum).centered();
+        let mut double = RmsProp::<f64>::new().momentum(momentum).centered();
+        for t in 0..3000 {
+            let g = (mean + f64::from(t % 2) * change) as f32;
+            // Each step from 0, so that what is compared is the step.
+            let (mut w, mut expected) = ([0.0_f32], [0.0_f64]);
+            single.step(1e-3, &mut w, &[g], &Group::all(1))?;
+            double.step(1e-3, &mut expected, &[f64::from(g)], &Group::all(1))?;
+            let off = (f64::from(w[0]) / expected[0] - 1.0).abs();
+            assert!(off < 0.02, "step {t} about {mean} ± {change}: {w:?}, not {expected:?}");
+        }
+    }
+    Ok(())
+}
+
 /// Tiny gradients have signs.
 #[test]
 fn signs_of_tiny_gradients() -> Result<()> {
