@@ -67,8 +67,8 @@ impl<T: Real> RmsProp<T> {
     /// m ← m + (1−ρ)·(g−m)
     /// ```
     ///
-    /// That is s = v − m² of PyTorch and Keras, without their difference of two nearly equal numbers: s is never negative, and
-    /// as accurate for gradients that hardly vary as for others.
+    /// That is s = v − m² of PyTorch and Keras, without their difference of two nearly equal numbers: s is never negative
+    /// (PyTorch's root is NaN there), and as accurate for gradients that hardly vary as for others.
     #[must_use]
     pub fn centered(self) -> Self {
         Self { centred: true, ..self }.remembering()
