@@ -499,7 +499,6 @@ fn derivatives_near_their_zeros() {
         let slope = near_zeros(&activation, (-3.0, 0.0), first);
         let left = near_zeros(&activation, (-4.0, -0.5), second);
         let right = near_zeros(&activation, (0.5, 4.0), second);
-        eprintln!("{activation}: {slope} {left} {right}");
         assert!(slope <= 1.0 && left <= 2.0 && right <= 2.0, "{activation}: {slope}, {left}, {right} ε");
     }
 }
