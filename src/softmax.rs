@@ -1,7 +1,7 @@
 //! Softmax and log-sum-exp of columns, shared by the layer and the loss.
 
 use crate::kernel::Pass;
-use crate::real::Real;
+use crate::real::{Real, by_blocks, sum};
 use crate::view::ViewMut;
 
 /// Each column z ← e^z / Σ e^z.
@@ -28,8 +28,7 @@ impl<T: Real> Pass for Columns<'_, T> {
             *z = z.exp_kernel::<FMA>();
         }
         for column in y.chunks_exact_mut(rows) {
-            let sum = column.iter().fold(T::zero(), |sum, e| sum + *e);
-            let scale = T::one() / sum;
+            let scale = T::one() / sum(rows, column.iter().copied());
             for e in column {
                 *e *= scale;
             }
@@ -50,8 +49,10 @@ pub(crate) fn log_sum_exp<T: Real, const FMA: bool>(column: &[T]) -> (T, T) {
     /// So many at a time, a multiple of every vector width.
     const LANES: usize = 16;
     let max = maximum(column);
-    let (mut rest, mut seen) = (T::zero(), false);
-    for scores in column.chunks(LANES) {
+    let mut seen = false;
+    let [rest] = by_blocks(column.len().div_ceil(LANES), |i| {
+        let scores = &column[i * LANES..column.len().min((i + 1) * LANES)];
+        let mut rest = T::zero();
         let mut e = [T::zero(); LANES];
         for (e, z) in e.iter_mut().zip(scores) {
             *e = *z - max;
@@ -66,6 +67,7 @@ pub(crate) fn log_sum_exp<T: Real, const FMA: bool>(column: &[T]) -> (T, T) {
                 rest += *e;
             }
         }
-    }
+        [rest]
+    });
     (max, rest.ln_1p())
 }

@@ -471,3 +471,34 @@ fn second_derivatives_of_the_rest() {
     let surrogate = Activation::Step.surrogate(Activation::Tanh);
     assert_eq!(surrogate.second_derivative(0.7), Activation::Tanh.second_derivative(0.7));
 }
+
+/// The error of `f32` against `f64` near the zeros of a derivative, in units of ε: the worst over a dense grid.
+fn near_zeros(activation: &Activation, (low, high): (f32, f32), of: impl Fn(&Activation, f32) -> (f64, f64)) -> f64 {
+    const POINTS: u16 = 40_000;
+    let mut worst = 0.0_f64;
+    let mut signs = 0;
+    let mut before = None;
+    for i in 0..=POINTS {
+        let z = low + (high - low) * f32::from(i) / f32::from(POINTS);
+        let (got, want) = of(activation, z);
+        signs += usize::from(before.is_some_and(|before| (want > 0.0) != before));
+        before = Some(want > 0.0);
+        worst = worst.max((got - want).abs() / f64::from(f32::EPSILON));
+    }
+    assert!(signs > 0, "{activation} has no zero in {low}..{high}");
+    worst
+}
+
+/// Where a derivative is 0 two terms cancel, and units in its last place say nothing: the absolute error stays as small as the docs
+/// of `Activation` say.
+#[test]
+fn derivatives_near_their_zeros() {
+    for activation in [Activation::Gelu, Activation::GeluTanh, Activation::Silu, Activation::Mish] {
+        let first = |f: &Activation, z: f32| (f64::from(f.derivative(z)), f.derivative(f64::from(z)));
+        let second = |f: &Activation, z: f32| (f64::from(f.second_derivative(z)), f.second_derivative(f64::from(z)));
+        let slope = near_zeros(&activation, (-3.0, 0.0), first);
+        let left = near_zeros(&activation, (-4.0, -0.5), second);
+        let right = near_zeros(&activation, (0.5, 4.0), second);
+        assert!(slope <= 1.0 && left <= 2.0 && right <= 2.0, "{activation}: {slope}, {left}, {right} ε");
+    }
+}

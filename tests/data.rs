@@ -539,6 +539,9 @@ fn constant_features() -> Result<()> {
         constants::<f64>(value)?;
         constants::<f32>(value)?;
     }
+    for value in [1e308, -1.7e308, 1e-310] {
+        constants::<f64>(value)?;
+    }
     Ok(())
 }
 
@@ -577,6 +580,44 @@ fn features_that_vary_little() -> Result<()> {
         let scale = Scaler::standard(&x.map(|v| v as f32))?.scale()[0];
         assert!((f64::from(scale) - deviation).abs() < 1e-3 * deviation, "{n} of {mean} ± {deviation} in f32: {scale}");
     }
+    Ok(())
+}
+
+/// And whatever its size: near 10⁹, where the squares of the spread vanish, where the sum of the numbers or the spread overflows.
+#[test]
+fn features_that_vary_little_or_much() -> Result<()> {
+    let standard = |a: f64, b: f64, n: usize| Scaler::standard(&DMatrix::from_fn(1, n, |_, j| if j % 2 == 0 { a } else { b }));
+    for n in [2, 10_000] {
+        let scaler = standard(1e9, 1e9 + 0.001, n)?;
+        assert!((scaler.scale()[0] - 5e-4).abs() < 1e-7, "{n}: {scaler:?}");
+        for (a, b) in
+            [(1.0, 3.0), (1e-170, 3e-170), (1e-300, 3e-300), (5e307, 1.5e308), (-1.5e308, 1.5e308), (0.0, 4e-320), (1e16, 1e16 + 2.0)]
+        {
+            let (scaler, middle, half) = (standard(a, b, n)?, a / 2.0 + b / 2.0, b / 2.0 - a / 2.0);
+            assert!((scaler.shift()[0] - middle).abs() <= 1e-15 * middle.abs(), "{n} of {a:e} and {b:e}: {scaler:?}");
+            assert!((scaler.scale()[0] / half - 1.0).abs() < 1e-12, "{n} of {a:e} and {b:e}: {scaler:?}");
+        }
+        // One unit in the last place is a spread.
+        let next = 0.1_f64.next_up();
+        assert!((standard(0.1, next, n)?.scale()[0] / (0.5 * (next - 0.1)) - 1.0).abs() < 1e-12);
+        assert_eq!(Scaler::min_max(&DMatrix::from_row_slice(1, 2, &[0.1, next]))?.scale(), [next - 0.1]);
+    }
+    // What is far from the mean is scaled, and back, though the difference overflows.
+    let x = DMatrix::from_fn(1, 10, |_, j| if j == 0 { 1.7e308_f64 } else { -1.7e308 });
+    let scaler = Scaler::standard(&x)?;
+    let y = scaler.transform(&x)?;
+    assert!((y[0] - 3.0).abs() < 1e-12 && (y[1] + 1.0 / 3.0).abs() < 1e-12, "{y}");
+    for (back, x) in scaler.inverse(&y)?.iter().zip(&x) {
+        assert!((back / x - 1.0).abs() < 1e-12, "{back:e}");
+    }
+    // A spread that the scalar does not hold is an error, as one beyond the largest number.
+    let x = DMatrix::from_row_slice(1, 2, &[-1e308, 1e308]);
+    assert_eq!(Scaler::min_max(&x).unwrap_err().kind(), ErrorKind::NotFinite);
+    let x = DMatrix::from_row_slice(1, 2, &[0.0, 5e-324]);
+    assert_eq!(Scaler::standard(&x).unwrap_err().kind(), ErrorKind::Value);
+    assert_eq!(Scaler::min_max(&x)?.scale(), [5e-324]);
+    let x = DMatrix::from_row_slice(1, 2, &[0.0, f32::from_bits(1)]);
+    assert_eq!(Scaler::standard(&x).unwrap_err().kind(), ErrorKind::Value);
     Ok(())
 }
 

@@ -423,3 +423,59 @@ fn sequential_uses_the_same_numbers() -> Result<()> {
     }
     Ok(())
 }
+
+/// Costs of many samples in `f32`: as right as of few, where a sum from first to last has lost its second digit.
+#[test]
+fn costs_of_many_samples() -> Result<()> {
+    const N: usize = 10_000_000;
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+    let y: Vec<f32> = (0..N).map(|_| rng.random::<f32>() * 1.2 - 0.6).collect();
+    let t = vec![0.0_f32; N];
+    let exact = y.iter().map(|y| f64::from(*y).powi(2)).sum::<f64>() / N as f64;
+    let off = |cost: f32, exact: f64| (f64::from(cost) / exact - 1.0).abs();
+    let cost = MeanSquaredError.value(View::new(&y, 1)?, View::new(&t, 1)?.into())?;
+    assert!(off(cost, exact) < 3e-7, "{cost}, not {exact}");
+    let sum = SumSquaredError.value(View::new(&y, 1)?, View::new(&t, 1)?.into())?;
+    assert!(off(sum, 0.5 * exact * N as f64) < 3e-7, "{sum}, not {}", 0.5 * exact * N as f64);
+    // Of one sample with as many outputs.
+    let cost = MeanSquaredError.value(View::new(&y, N)?, View::new(&t, N)?.into())?;
+    assert!(off(cost, exact) < 3e-7, "{cost}, not {exact}");
+    // All alike, where every rounding goes the same way.
+    for value in [0.1_f32, 0.3, 0.7] {
+        let y = vec![value; N];
+        let cost = MeanAbsoluteError.value(View::new(&y, 1)?, View::new(&t, 1)?.into())?;
+        assert!(off(cost, f64::from(value)) < 1e-6, "{cost}, not {value}");
+    }
+    // An average is a number where the sum is beyond the largest.
+    let y = [3e38_f32; 4];
+    assert_eq!(MeanAbsoluteError.value(View::new(&y, 1)?, View::new(&[0.0; 4], 1)?.into())?, 3e38);
+    assert!(MeanAbsoluteError.value(View::new(&[f32::INFINITY; 4], 1)?, View::new(&[0.0; 4], 1)?.into())?.is_infinite());
+    assert!(MeanAbsoluteError.value(View::new(&[f32::NAN, 3e38, 3e38], 1)?, View::new(&[0.0; 3], 1)?.into())?.is_nan());
+    Ok(())
+}
+
+/// Many classes in `f32`: probabilities sum to 1, and costs are those of `f64`.
+#[test]
+fn costs_of_many_classes() -> Result<()> {
+    const K: usize = 200_000;
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
+    let y: Vec<f32> = (0..K).map(|_| rng.random::<f32>() * 2.0).collect();
+    let mut t = vec![0.0_f32; K];
+    t[K - 1] = 1.0;
+    let exact = y.iter().map(|y| f64::from(*y).exp()).sum::<f64>();
+    for (loss, t, expected) in [
+        (SoftmaxCrossEntropy::new(), t.clone(), exact.ln() - f64::from(y[K - 1])),
+        // All classes count alike.
+        (SoftmaxCrossEntropy::new().label_smoothing(1.0), t, exact.ln() - y.iter().map(|y| f64::from(*y)).sum::<f64>() / K as f64),
+    ] {
+        let cost = loss.value(View::new(&y, K)?, View::new(&t, K)?.into())?;
+        assert!((f64::from(cost) / expected - 1.0).abs() < 1e-6, "{cost}, not {expected}");
+    }
+    let mut p = DMatrix::from_vec(K, 1, y.clone());
+    SoftmaxCrossEntropy::new().link((&mut p).into());
+    for (p, y) in p.iter().zip(&y) {
+        let expected = f64::from(*y).exp() / exact;
+        assert!((f64::from(*p) / expected - 1.0).abs() < 1e-6, "{p}, not {expected}");
+    }
+    Ok(())
+}

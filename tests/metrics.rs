@@ -467,6 +467,50 @@ fn log_losses_of_certainty() -> Result<()> {
     Ok(())
 }
 
+/// Measures do not depend on the unit, however large or small it makes the numbers and their squares.
+#[test]
+fn numbers_of_any_size() -> Result<()> {
+    let (y, t) = ([2.5, 0.0, 2.0, 8.0], [3.0, -0.5, 2.0, 7.0]);
+    let weights = [1.0, 2.0, 0.5, 3.0];
+    type Metric = fn(View<'_, f64>, Targets<'_, f64>) -> Result<f64>;
+    let all: [(&str, Metric, f64); 3] = [
+        ("mean absolute error", metrics::mean_absolute_error, 1.0),
+        ("root mean squared error", metrics::root_mean_squared_error, 1.0),
+        ("R²", metrics::r2, 0.0),
+    ];
+    for (name, metric, power) in all {
+        for unit in [1e-300, 1e-200, 1e-170, 1e150, 1e200, 1e307, 2e307] {
+            let (big_y, big_t) = (y.map(|y| y * unit), t.map(|t| t * unit));
+            for weights in [[1.0; 4], weights] {
+                let plain = metric(View::new(&y, 1)?, Targets::weighted(View::new(&t, 1)?, &weights)?)?;
+                let found = metric(View::new(&big_y, 1)?, Targets::weighted(View::new(&big_t, 1)?, &weights)?)?;
+                let expected = plain * if power == 0.0 { 1.0 } else { unit };
+                assert!((found / expected - 1.0).abs() < 1e-12, "{name} at {unit:e}: {found:e}, not {expected:e}");
+            }
+        }
+    }
+    // Differences that overflow: predictions on the wrong side.
+    let (y, t) = ([1e308, -1e308], [-1e308, 1e308]);
+    assert_eq!(metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?, -3.0);
+    // A sample of weight 0 is none, however large.
+    let (y, t) = ([1.0, 1e308, 3.0], [1.0, -1e308, 5.0]);
+    let target = Targets::weighted(View::new(&t, 1)?, &[1.0, 0.0, 1.0])?;
+    assert_eq!(metrics::r2(View::new(&y, 1)?, target)?, 0.5);
+    assert_eq!(metrics::root_mean_squared_error(View::new(&y, 1)?, target)?, 2.0_f64.sqrt());
+    assert_eq!(metrics::mean_absolute_error(View::new(&y, 1)?, target)?, 1.0);
+    Ok(())
+}
+
+/// Targets that vary by little beside their mean are not constant.
+#[test]
+fn r2_of_targets_that_vary_little() -> Result<()> {
+    let t: Vec<f64> = (0..10_000).map(|i| if i % 2 == 0 { 1e9 } else { 1e9 + 0.001 }).collect();
+    let y: Vec<f64> = t.iter().map(|t| t + 0.00025).collect();
+    let found = metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?;
+    assert!((found - 0.75).abs() < 1e-3, "{found}");
+    Ok(())
+}
+
 /// As scikit-learn has it, and so for constants that rounding would not leave constant.
 #[test]
 fn r2_of_constants() -> Result<()> {

@@ -550,3 +550,42 @@ fn refusals() {
         assert!(net.build(&mut rng(0)).is_err_and(|error| error.expected() == "parameters that fit into memory"));
     }
 }
+
+/// Statistics over many numbers in `f32` are as right as those over few: of a sample's features, and of a batch.
+#[test]
+fn statistics_of_many_numbers() -> Result<()> {
+    const N: usize = 1_000_000;
+    // Far more of one number than of the other, where roundings go the same way.
+    let x: Vec<f32> = (0..N).map(|i| if i % 10 == 0 { 0.3 } else { 0.7 }).collect();
+    let (mean, n) = (x.iter().map(|x| f64::from(*x)).sum::<f64>() / N as f64, N as f64);
+    let variance = x.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / n;
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+    let net = Sequential::<f32>::builder(N).layer(LayerNorm::new().without_scale().without_bias()).build(&mut rng)?;
+    let y = net.predict(View::new(&x, N)?)?;
+    for (y, x) in y.iter().zip(&x).take(20) {
+        let expected = (f64::from(*x) - mean) / (variance + 1e-5).sqrt();
+        assert!((f64::from(*y) / expected - 1.0).abs() < 2e-6, "layer norm of {x}: {y}, not {expected}");
+    }
+    let net = Sequential::<f32>::builder(1).layer(BatchNorm::new().momentum(1.0)).build(&mut rng)?;
+    let mut tape = Tape::new();
+    // Σ ∂C/∂y and Σ ∂C/∂y·x̂.
+    let dy: Vec<f32> = x.iter().map(|x| x * 0.1).collect();
+    net.gradient_with(View::new(&x, 1)?, &mut tape, |_, mut slopes| {
+        slopes.as_mut_slice().copy_from_slice(&dy);
+        Ok(())
+    })?;
+    let normal = |x: f32| (f64::from(x) - mean) / (variance + 1e-5).sqrt();
+    let expected = [
+        x.iter().zip(&dy).map(|(x, dy)| f64::from(*dy) * normal(*x)).sum::<f64>(),
+        dy.iter().map(|dy| f64::from(*dy)).sum::<f64>(),
+        // The steps of the running mean from 0 and of the running variance from 1.
+        -mean,
+        1.0 - variance * n / (n - 1.0),
+    ];
+    // The first has terms of both signs.
+    let size = x.iter().zip(&dy).map(|(x, dy)| (f64::from(*dy) * normal(*x)).abs()).sum::<f64>();
+    for (found, (expected, size)) in tape.grads().iter().zip(expected.iter().zip([size, expected[1], mean, 1.0])) {
+        assert!((f64::from(*found) - expected).abs() < 5e-6 * size, "batch norm: {found}, not {expected}");
+    }
+    Ok(())
+}

@@ -275,6 +275,135 @@ fn centered_at_a_constant_gradient() -> Result<()> {
     Ok(())
 }
 
+/// Gradients that hardly vary beside their mean: in `f32` the deviation and with it the steps are those of `f64`, whatever the
+/// mean and the sign.
+#[test]
+fn centered_where_gradients_hardly_vary() -> Result<()> {
+    for (momentum, mean, change) in [(0.0, 0.7, 7e-4), (0.0, -3.0, 1e-2), (0.9, 0.7, 7e-4), (0.9, 2e3, 0.5)] {
+        let mut single = RmsProp::<f32>::new().momentum(momentum).centered();
+        let mut double = RmsProp::<f64>::new().momentum(momentum).centered();
+        for t in 0..3000 {
+            let g = (mean + f64::from(t % 2) * change) as f32;
+            // Each step from 0, so that what is compared is the step.
+            let (mut w, mut expected) = ([0.0_f32], [0.0_f64]);
+            single.step(1e-3, &mut w, &[g], &Group::all(1))?;
+            double.step(1e-3, &mut expected, &[f64::from(g)], &Group::all(1))?;
+            let off = (f64::from(w[0]) / expected[0] - 1.0).abs();
+            assert!(off < 0.02, "step {t} about {mean} ± {change}: {w:?}, not {expected:?}");
+        }
+    }
+    Ok(())
+}
+
+/// The largest rate of each rule is that whose longest step is still finite in the scalar; beyond, a step is refused and changes
+/// nothing, by itself and in a training.
+#[test]
+fn the_largest_rate() -> Result<()> {
+    let data = Dataset::new(DMatrix::from_element(1, 2, 1e-3), DMatrix::from_element(1, 2, 0.0))?;
+    for name in names() {
+        // 1/(1−β₁) where the first step divides by 1−β₁.
+        let stretch = match name {
+            "adam betas" | "adamax betas" => 2.0,
+            "nadam betas" | "radam betas" => 5.0,
+            _ if ["adam", "nadam", "radam"].iter().any(|stem| name.starts_with(stem)) => 10.0,
+            _ => 1.0,
+        };
+        let largest = f64::from(f32::MAX) / stretch;
+        for (groups, lr) in [(Group::all(2), largest), (vec![Group { rate: 4.0, ..Group::new(0..2) }], largest / 4.0)] {
+            let (mut optimizer, mut w) = (rule::<f32>(name), [1.0, 2.0]);
+            optimizer.step(0.999 * lr, &mut w, &[1e-12, -1e-12], &groups)?;
+            assert!(w.iter().all(|w| w.is_finite()), "{name}: {w:?}");
+            let (before, mut w) = (format!("{optimizer:?}"), [1.0, 2.0]);
+            let error = optimizer.step(1.001 * lr, &mut w, &[1e-12, -1e-12], &groups).expect_err(name);
+            assert!(error.kind() == ErrorKind::Value && error.place().starts_with("group 0"), "{name}: {error}");
+            assert_eq!((w, format!("{optimizer:?}")), ([1.0, 2.0], before), "{name}");
+        }
+        let mut net =
+            Sequential::<f32>::builder(1).layer(Dense::new(1, Activation::Linear)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        let before = net.params().to_vec();
+        let error = Trainer::new(MeanSquaredError, rule::<f32>(name)).epochs(1).rate(1.001 * largest).fit(&mut net, &data);
+        assert_eq!(error.expect_err(name).kind(), ErrorKind::Value, "{name}");
+        assert_eq!(net.params(), before, "{name}");
+    }
+    Ok(())
+}
+
+/// Written by `reference/keras.py`: rule, rate, weights after steps by the gradients of `KERAS_GRADIENTS`.
+const KERAS: &str = include_str!("reference/keras.tsv");
+
+/// What the docs say of Keras' rules: which are ours, and where theirs differ.
+#[test]
+fn what_the_docs_say_of_keras() -> Result<()> {
+    let gradients = [0.3, -0.02, 0.05, 0.01, -0.4, 0.002];
+    // Where ours is Keras' with other numbers; its Adam has another ε in each step.
+    let hat = |t: usize| 0.5 / (1.0 - 0.75_f64.powi(t as i32)).sqrt();
+    type Make = Box<dyn Fn(usize) -> Box<dyn Optimizer<f64>>>;
+    let ours: [(&str, Make); 6] = [
+        ("sgd", Box::new(|_| Box::new(Sgd::new().momentum(0.9)))),
+        ("sgd nesterov", Box::new(|_| Box::new(Sgd::new().momentum(0.9).nesterov()))),
+        ("adadelta", Box::new(|_| Box::new(Adadelta::new().rho(0.5).eps(0.5)))),
+        ("adam", Box::new(move |t| Box::new(Adam::new().beta1(0.5).beta2(0.75).eps(hat(t))))),
+        ("adam amsgrad", Box::new(move |t| Box::new(Adam::new().beta1(0.5).beta2(0.75).eps(hat(t)).amsgrad()))),
+        ("nadam", Box::new(|_| Box::new(Nadam::new().beta1(0.5).beta2(0.75).eps(0.5).momentum_decay(1.0)))),
+    ];
+    // And where ε stands elsewhere, or there is another start: the change as the docs give it.
+    type Change = fn(f64, &mut f64) -> f64;
+    let others: [(&str, Change); 3] = [
+        ("adagrad", |g, s| {
+            *s += if *s == 0.0 { 0.1 + g * g } else { g * g };
+            g / (*s + 0.5).sqrt()
+        }),
+        ("rmsprop", |g, v| {
+            *v = 0.5 * *v + 0.5 * g * g;
+            g / (*v + 0.5).sqrt()
+        }),
+        ("adamax", |g, u| {
+            *u = f64::max(0.75 * *u, g.abs());
+            1.0 / (*u + 0.5)
+        }),
+    ];
+    let mut lines = 0;
+    for line in KERAS.lines().skip(1) {
+        let fields: Vec<_> = line.split('\t').collect();
+        let number = |text: &str| text.parse::<f64>().expect("a number");
+        let (name, lr) = (fields[0], number(fields[1]));
+        let after: Vec<f64> = fields[2].split(' ').map(number).collect();
+        assert_eq!(after.len(), gradients.len());
+        let mut w = [1.0];
+        let mut found = vec![];
+        if let Some((_, make)) = ours.iter().find(|(known, _)| *known == name) {
+            let mut state: Option<OptimizerState<f64>> = None;
+            for (t, g) in gradients.iter().enumerate() {
+                let mut optimizer = make(t + 1);
+                state.as_ref().map_or(Ok(()), |state| optimizer.restore(state))?;
+                optimizer.step(lr, &mut w, &[*g], &Group::all(1))?;
+                state = Some(optimizer.state().clone());
+                found.push(w[0]);
+            }
+        } else {
+            let (_, change) = others.iter().find(|(known, _)| *known == name).expect("a rule of Keras");
+            let (mut known, mut m) = (0.0, 0.0);
+            for (t, g) in gradients.iter().enumerate() {
+                m = 0.5 * m + 0.5 * g;
+                let mean = m / (1.0 - 0.5_f64.powi(t as i32 + 1));
+                w[0] -= lr * change(*g, &mut known) * if name == "adamax" { mean } else { 1.0 };
+                found.push(w[0]);
+            }
+        }
+        for (found, expected) in found.iter().zip(&after) {
+            // Keras computes powers of its momenta in f32.
+            assert!((found - expected).abs() <= 1e-7, "{name}: {found}, not {expected}");
+        }
+        lines += 1;
+    }
+    assert_eq!(lines, 9);
+    // Once by hand, as in Keras' docs: ε̂ makes the first step of its Adam smaller.
+    let mut w = [1.0_f64];
+    Adam::new().eps(2.0).step(1.0, &mut w, &[0.01], &[Group { decay: 0.5, ..Group::new(0..1) }])?;
+    assert!((w[0] - (0.5 - 0.01 / 2.01)).abs() < 1e-12, "{w:?}");
+    Ok(())
+}
+
 /// Tiny gradients have signs.
 #[test]
 fn signs_of_tiny_gradients() -> Result<()> {

@@ -183,6 +183,34 @@ fn clipping_of_what_is_no_number() -> Result<()> {
     Ok(())
 }
 
+/// Norms and penalties of many numbers in `f32` are as right as those of few.
+#[test]
+fn norms_and_penalties_of_many_numbers() -> Result<()> {
+    const N: usize = 4_000_000;
+    let mut net = Sequential::<f32>::builder(N)
+        .layer(Dense::new(1, Activation::Linear).without_bias().init(Init::Zeros))
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    let off = |found: f32, exact: f64| (f64::from(found) / exact - 1.0).abs();
+    // Alike, where all roundings go the same way; and not.
+    let alike = vec![0.3_f32; N];
+    let unlike: Vec<f32> = (0..N).map(|i| (i as f32 * 0.37).sin()).collect();
+    for mut w in [alike, unlike] {
+        let squares = w.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>();
+        let sizes = w.iter().map(|w| f64::from(w.abs())).sum::<f64>();
+        net.set_params(&w)?;
+        for (penalty, exact) in [(Penalty::new().l2(1.0), 0.5 * squares), (Penalty::new().l1(1.0), sizes)] {
+            let cost = penalty.cost(&net);
+            assert!(off(cost, exact) < 1e-6, "{penalty:?}: {cost}, not {exact}");
+        }
+        let norm = Clip::GlobalNorm(1.0).apply(&net, &mut w)?;
+        assert!(off(norm, squares.sqrt()) < 1e-6, "{norm}, not {}", squares.sqrt());
+        Constraint::MaxNorm(1.0).apply(&mut net)?;
+        let norm = net.params().iter().map(|w| f64::from(*w).powi(2)).sum::<f64>().sqrt();
+        assert!((norm - 1.0).abs() < 1e-6, "a neuron of norm {norm}, not 1");
+    }
+    Ok(())
+}
+
 #[test]
 fn penalties() -> Result<()> {
     let mut net = net::<f64>();

@@ -50,9 +50,13 @@ pub enum OutputRange {
 /// | `Surrogate { … }` | the value of one activation with the derivative of another | |
 ///
 /// Values and derivatives are right over the whole line: nothing cancels or overflows, ±∞ give the limits,
-/// NaN gives NaN. They are within a few units in the last place of the true value, but for two kinds of tails: those of
-/// `gelu` and `gelu_tanh` far to the left are e^−u with a rounded u, of relative error u·ε (at most 1e−13 in `f64`), and
-/// where e^z is subnormal (z < −708, in `f32` −87) `silu`, `mish` and these two are within |z| subnormal spacings.
+/// NaN gives NaN. They are within a few units in the last place of the true value, with three exceptions, all of `gelu`,
+/// `gelu_tanh`, `silu` and `mish`:
+///
+/// - φ′ is a sum of two terms that cancel near its zero (of `gelu` and `gelu_tanh` at −0.75, of `silu` at −1.28, of `mish` at −1.19),
+///   and so is φ″ near its zeros: the absolute error is at most ε there, of φ″ 2ε, ε being the machine epsilon.
+/// - Far to the left, `gelu` and `gelu_tanh` are e^−u with a rounded u, of relative error u·ε (at most 1e−13 in `f64`).
+/// - Where e^z is subnormal (z < −708, in `f32` −87), all four are within |z| subnormal spacings.
 ///
 /// `Step` and `Sign` have derivative 0 wherever it exists, so gradient descent cannot pass them: training through one
 /// is an error ([`ErrorKind::Untrainable`]) unless it is given a [surrogate](Activation::surrogate).

@@ -16,7 +16,9 @@ use nalgebra::DMatrix;
 /// | [`Scaler::min_max`] | min | max − min | [0, 1] |
 /// | [`Scaler::max_abs`] | 0 | largest \|x\| | [−1, 1], or [0, 1] without negatives |
 ///
-/// A constant feature has nothing to scale: its scale is 1, as in scikit-learn.
+/// A constant feature has nothing to scale: its scale is 1. Constant means that all its numbers are equal, however many there
+/// are. (scikit-learn also takes features for constant whose spread is small: in `StandardScaler` below a bound of rounding that
+/// grows with the number of samples, in `MinMaxScaler` and `MaxAbsScaler` below 2·10⁻¹⁵.)
 ///
 /// ```
 /// use chainrule::{Scaler, nalgebra::DMatrix};
@@ -76,18 +78,12 @@ impl<T: Real> Scaler<T> {
     /// To mean 0 and variance 1, the variance taken over n (as scikit-learn's `StandardScaler`).
     ///
     /// # Errors
-    /// [`ErrorKind::Empty`] without a sample or a feature, [`ErrorKind::NotFinite`] for a NaN or ±∞, and likewise where
-    /// numbers are so large that their spread overflows. So for all constructors.
+    /// [`ErrorKind::Empty`] without a sample or a feature; [`ErrorKind::NotFinite`] for a NaN or ±∞, and for a spread that is
+    /// beyond the largest number of `T`; [`ErrorKind::Value`] for one that is below its smallest. So for all constructors.
     pub fn standard<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
-        Self::by_feature("Scaler::standard", x.into(), |row, count| {
-            let (mean, n) = (mean(row.clone(), count), count as f64);
-            let variance = row.fold(0.0, |sum, v| sum + (v - mean) * (v - mean)) / n;
-            if !variance.is_finite() {
-                return (mean, variance);
-            }
-            // A constant feature has a variance of no more than what rounding makes of it (scikit-learn's bound).
-            let rounding = n * f64::EPSILON * variance + (n * mean * f64::EPSILON) * (n * mean * f64::EPSILON);
-            (mean, if variance <= rounding { 0.0 } else { libm::sqrt(variance) })
+        Self::by_feature("Scaler::standard", x.into(), |row| {
+            let mean = Mean::of(row);
+            (mean.value(), mean.deviation(row))
         })
     }
 
@@ -96,7 +92,7 @@ impl<T: Real> Scaler<T> {
     /// # Errors
     /// As [`standard`](Self::standard).
     pub fn center<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
-        Self::by_feature("Scaler::center", x.into(), |row, count| (mean(row, count), 1.0))
+        Self::by_feature("Scaler::center", x.into(), |row| (Mean::of(row).value(), 1.0))
     }
 
     /// To [0, 1]: the smallest becomes 0, the largest 1.
@@ -104,9 +100,8 @@ impl<T: Real> Scaler<T> {
     /// # Errors
     /// As [`standard`](Self::standard).
     pub fn min_max<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
-        Self::by_feature("Scaler::min_max", x.into(), |mut row, _| {
-            let first = row.next().unwrap_or(0.0);
-            let (min, max) = row.fold((first, first), |(min, max), v| (v.min(min), v.max(max)));
+        Self::by_feature("Scaler::min_max", x.into(), |row| {
+            let (min, max) = row.iter().fold((row[0], row[0]), |(min, max), v| (v.min(min), v.max(max)));
             (min, max - min)
         })
     }
@@ -123,25 +118,30 @@ impl<T: Real> Scaler<T> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn max_abs<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
-        Self::by_feature("Scaler::max_abs", x.into(), |row, _| (0.0, row.fold(0.0, |max, v| v.abs().max(max))))
+        Self::by_feature("Scaler::max_abs", x.into(), |row| (0.0, largest(row.iter().copied())))
     }
 
     /// Measures (shift, scale) of each feature in `f64`, whatever the scalar.
-    fn by_feature(place: &str, x: View<'_, T>, measure: impl Fn(Row<'_>, usize) -> (f64, f64)) -> Result<Self> {
+    fn by_feature(place: &str, x: View<'_, T>, measure: impl Fn(&[f64]) -> (f64, f64)) -> Result<Self> {
         check_finite(place, x)?;
         let mut this = Self { shift: Vec::new(), scale: Vec::new() };
         let mut feature = Vec::with_capacity(x.cols());
         for row in 0..x.rows() {
             feature.clear();
             feature.extend(x.iter().map(|sample| sample[row].as_f64()));
-            let (shift, scale) = measure(feature.iter().copied(), x.cols());
-            let (shift, scale) = (T::of(shift), T::of(scale));
-            if !(shift.is_finite() && scale.is_finite()) {
-                let given = format!("shift {shift} and scale {scale}");
-                return Err(Error::new(ErrorKind::NotFinite, format!("{place}, row {row}"), "numbers whose spread is finite", given));
+            let (shift, scale) = measure(&feature);
+            let constant = feature.iter().all(|v| *v == feature[0]);
+            let (shift, scale) = (T::of(shift), T::of(if constant && scale == 0.0 { 1.0 } else { scale }));
+            let kind = match shift.is_finite() && scale.is_finite() {
+                true if scale > T::zero() => None,
+                true => Some((ErrorKind::Value, "numbers whose spread is 0 or no less than the smallest number")),
+                false => Some((ErrorKind::NotFinite, "numbers whose spread is finite")),
+            };
+            if let Some((kind, expected)) = kind {
+                return Err(Error::new(kind, format!("{place}, row {row}"), expected, format!("shift {shift} and scale {scale}")));
             }
             this.shift.push(shift);
-            this.scale.push(if scale == T::zero() { T::one() } else { scale });
+            this.scale.push(scale);
         }
         Ok(this)
     }
@@ -166,7 +166,11 @@ impl<T: Real> Scaler<T> {
     /// # Errors
     /// [`ErrorKind::Shape`] when `x` has another number of features.
     pub fn transform<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
-        self.map("Scaler::transform", x.into(), |v, shift, scale| (v - shift) / scale)
+        self.map("Scaler::transform", x.into(), |v, shift, scale| {
+            let scaled = (v - shift) / scale;
+            // The difference may overflow where its quotient does not.
+            if scaled.is_finite() { scaled } else { v / scale - shift / scale }
+        })
     }
 
     /// y · scale + shift: back to the units of the data.
@@ -174,7 +178,12 @@ impl<T: Real> Scaler<T> {
     /// # Errors
     /// As [`transform`](Self::transform).
     pub fn inverse<'y>(&self, y: impl Into<View<'y, T>>) -> Result<DMatrix<T>> {
-        self.map("Scaler::inverse", y.into(), |v, shift, scale| v * scale + shift)
+        self.map("Scaler::inverse", y.into(), |v, shift, scale| {
+            let x = v * scale + shift;
+            // The product may overflow where the sum does not.
+            let quarter = T::of(0.25);
+            if x.is_finite() { x } else { (v * (scale * quarter) + shift * quarter) / quarter }
+        })
     }
 
     fn map(&self, place: &str, x: View<'_, T>, f: impl Fn(T, T, T) -> T) -> Result<DMatrix<T>> {
@@ -191,14 +200,50 @@ impl<T: Real> Scaler<T> {
     }
 }
 
-/// The numbers of one feature.
-type Row<'a> = core::iter::Copied<core::slice::Iter<'a, f64>>;
+/// The mean of a feature, as (`high` + `low`)·2^`exponent`: in numbers about 1, so that no sum overflows and no square vanishes,
+/// and in two parts, because what lies between two numbers counts where all samples are near it.
+struct Mean {
+    exponent: i32,
+    high: f64,
+    low: f64,
+}
 
-/// The mean, in two passes so that rounding of the first is made up for.
-fn mean(row: Row<'_>, count: usize) -> f64 {
-    let n = count as f64;
-    let rough = row.clone().sum::<f64>() / n;
-    rough + row.map(|v| v - rough).sum::<f64>() / n
+impl Mean {
+    fn of(row: &[f64]) -> Self {
+        let exponent = exponent(largest(row.iter().copied()));
+        let at = |v: f64| libm::scalbn(v, -exponent);
+        let (n, first) = (row.len() as f64, at(row[0]));
+        // From the first number on: of a constant feature the differences are exactly 0.
+        let high = first + row.iter().map(|v| at(*v) - first).sum::<f64>() / n;
+        let low = row.iter().map(|v| at(*v) - high).sum::<f64>() / n;
+        Self { exponent, high, low }
+    }
+
+    fn value(&self) -> f64 {
+        libm::scalbn(self.high + self.low, self.exponent)
+    }
+
+    /// The standard deviation of the feature, over n.
+    fn deviation(&self, row: &[f64]) -> f64 {
+        let off = |v: &f64| libm::scalbn(*v, -self.exponent) - self.high - self.low;
+        let exponent = exponent(largest(row.iter().map(off)));
+        let square = |v: &f64| {
+            let d = libm::scalbn(off(v), -exponent);
+            d * d
+        };
+        let variance = row.iter().map(square).sum::<f64>() / row.len() as f64;
+        libm::scalbn(libm::sqrt(variance), exponent.saturating_add(self.exponent))
+    }
+}
+
+/// The largest magnitude.
+fn largest(numbers: impl Iterator<Item = f64>) -> f64 {
+    numbers.fold(0.0, |max, v| v.abs().max(max))
+}
+
+/// e, where a number is between 2ᵉ⁻¹ and 2ᵉ; 0 of 0.
+fn exponent(number: f64) -> i32 {
+    libm::frexp(number).1
 }
 
 #[cfg(feature = "serde")]

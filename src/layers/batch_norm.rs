@@ -4,7 +4,7 @@ use super::norm::{Norm, add, multiply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
 use crate::layer::{Backward, BackwardTangent, Block, Forward, Gradient, Infer, Layer, Role, Start, Tangent};
-use crate::real::{Real, magnitude};
+use crate::real::{Real, accumulate, by_blocks, magnitude};
 use crate::view::View;
 use alloc::{string::String, vec::Vec};
 use core::ops::Range;
@@ -39,7 +39,7 @@ use core::ops::Range;
 ///
 /// and what takes a step takes it there by p ← p − g, whatever its rule and rate: running ← (1 − m)·running + m·batch. A mean
 /// of gradients over parts of a batch is then a mean of their statistics. The variance of the batch is here the unbiased
-/// one, 1/(n−1) Σ (x − μ)².
+/// one, 1/(n−1) Σ (x − μ)², as in PyTorch (Keras has 1/n).
 ///
 /// Out of training the layer is an affine map and the running averages are constants: the gradient by them is 0.
 ///
@@ -202,6 +202,9 @@ const STRIP: usize = 64;
 /// A number for each feature of a strip.
 type Lanes<T> = [T; STRIP];
 
+/// So many samples are added one after the other.
+const BLOCK: usize = 64;
+
 /// The inputs of a batch, inputs × samples. Their moments are computed anew in each pass: that is two passes over numbers
 /// that are near, and nothing to keep.
 #[derive(Clone, Copy)]
@@ -228,6 +231,19 @@ impl<'a, T: Real> Batch<'a, T> {
     #[inline(always)]
     fn samples(&self) -> usize {
         self.x.len() / self.inputs
+    }
+
+    /// How many blocks of samples there are.
+    #[inline(always)]
+    fn blocks(&self) -> usize {
+        self.samples().div_ceil(BLOCK)
+    }
+
+    /// Block `i` of a matrix laid as the inputs.
+    #[inline(always)]
+    fn block<'b>(&self, matrix: &'b [T], i: usize) -> &'b [T] {
+        let size = BLOCK * self.inputs;
+        &matrix[i * size..matrix.len().min((i + 1) * size)]
     }
 
     /// The strips, as ranges of features.
@@ -290,22 +306,28 @@ impl<'a, T: Real> Batch<'a, T> {
         for (first, (x, factor)) in first.iter_mut().zip(self.x[strip.clone()].iter().zip(factor)) {
             *first = *x * *factor;
         }
-        let mut mean = [T::zero(); STRIP];
-        for x in self.rows(self.x, strip) {
-            for ((sum, x), (first, factor)) in mean.iter_mut().zip(x).zip(first.iter().zip(factor)) {
-                *sum += *x * *factor - *first;
+        let mut mean = by_blocks(self.blocks(), |i| {
+            let mut sums = [T::zero(); STRIP];
+            for x in self.rows(self.block(self.x, i), strip) {
+                for ((sum, x), (first, factor)) in sums.iter_mut().zip(x).zip(first.iter().zip(factor)) {
+                    *sum += *x * *factor - *first;
+                }
             }
-        }
+            sums
+        });
         for (mean, first) in mean.iter_mut().zip(&first) {
             *mean = *first + *mean / n;
         }
-        let mut variance = [T::zero(); STRIP];
-        for x in self.rows(self.x, strip) {
-            for ((sum, x), (mean, factor)) in variance.iter_mut().zip(x).zip(mean.iter().zip(factor)) {
-                let d = *x * *factor - *mean;
-                *sum += d * d;
+        let mut variance = by_blocks(self.blocks(), |i| {
+            let mut sums = [T::zero(); STRIP];
+            for x in self.rows(self.block(self.x, i), strip) {
+                for ((sum, x), (mean, factor)) in sums.iter_mut().zip(x).zip(mean.iter().zip(factor)) {
+                    let d = *x * *factor - *mean;
+                    *sum += d * d;
+                }
             }
-        }
+            sums
+        });
         for variance in &mut variance {
             *variance /= n;
         }
@@ -315,13 +337,20 @@ impl<'a, T: Real> Batch<'a, T> {
     /// Σ ∂C/∂y and Σ ∂C/∂y·x̂ over the samples.
     #[inline(always)]
     fn sums(&self, dy: &[T], strip: &Range<usize>, moments: &Moments<T>) -> (Lanes<T>, Lanes<T>) {
-        let (mut plain, mut weighted) = ([T::zero(); STRIP], [T::zero(); STRIP]);
-        for (x, dy) in self.rows(self.x, strip).zip(self.rows(dy, strip)) {
-            add(&mut plain[..dy.len()], dy);
-            for ((sum, dy), (x, (mean, inverse))) in weighted.iter_mut().zip(dy).zip(x.iter().zip(moments.lanes())) {
-                *sum += *dy * ((*x - *mean) * *inverse);
+        let plain = by_blocks(self.blocks(), |i| {
+            let mut sums = [T::zero(); STRIP];
+            self.rows(self.block(dy, i), strip).for_each(|dy| accumulate(&mut sums, dy));
+            sums
+        });
+        let weighted = by_blocks(self.blocks(), |i| {
+            let mut sums = [T::zero(); STRIP];
+            for (x, dy) in self.rows(self.block(self.x, i), strip).zip(self.rows(self.block(dy, i), strip)) {
+                for ((sum, dy), (x, (mean, inverse))) in sums.iter_mut().zip(dy).zip(x.iter().zip(moments.lanes())) {
+                    *sum += *dy * ((*x - *mean) * *inverse);
+                }
             }
-        }
+            sums
+        });
         (plain, weighted)
     }
 }

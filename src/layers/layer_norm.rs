@@ -4,7 +4,7 @@ use super::norm::{Norm, add, multiply};
 use crate::error::Result;
 use crate::kernel::Pass;
 use crate::layer::{Backward, BackwardTangent, Block, Forward, Gradient, Infer, Layer, Start, Tangent};
-use crate::real::{Real, magnitude};
+use crate::real::{Real, magnitude, sum_pairs};
 use alloc::{string::String, vec::Vec};
 
 /// Layer normalisation (Ba, Kiros & Hinton 2016): the features of each sample get mean 0 and variance 1, then a scale
@@ -272,8 +272,8 @@ impl<T: Real, const CENTRED: bool> Pass for Slopes<'_, T, CENTRED> {
         for (dx, ((x, dy), [mean, inverse])) in self.dx.chunks_exact_mut(self.width).zip(samples) {
             dx.copy_from_slice(dy);
             multiply(dx, self.scale);
-            let level = if CENTRED { sum(dx, dx, |g, _| g) / n } else { T::zero() };
-            let tilt = sum(dx, x, |g, x| g * ((x - *mean) * *inverse)) / n;
+            let level = if CENTRED { sum_pairs(dx, dx, |g, _| g) / n } else { T::zero() };
+            let tilt = sum_pairs(dx, x, |g, x| g * ((x - *mean) * *inverse)) / n;
             for (g, x) in dx.iter_mut().zip(x) {
                 *g = *inverse * (*g - level - (*x - *mean) * *inverse * tilt);
             }
@@ -320,8 +320,8 @@ impl<T: Real> Motion<T> {
     #[inline(always)]
     fn of<const CENTRED: bool>(x: &[T], x_dot: &[T], [mean, inverse]: [T; 2]) -> Self {
         let n = T::of(x.len() as f64);
-        let level = if CENTRED { sum(x_dot, x_dot, |d, _| d) / n } else { T::zero() };
-        let tilt = sum(x_dot, x, |d, x| d * ((x - mean) * inverse)) / n;
+        let level = if CENTRED { sum_pairs(x_dot, x_dot, |d, _| d) / n } else { T::zero() };
+        let tilt = sum_pairs(x_dot, x, |d, x| d * ((x - mean) * inverse)) / n;
         Self { mean, inverse, level, tilt }
     }
 
@@ -412,10 +412,10 @@ impl<T: Real, const CENTRED: bool> Pass for BackAlong<'_, T, CENTRED> {
             for ((g_dot, dy), scale_dot) in dx_dot.iter_mut().zip(dy).zip(self.scale_dot) {
                 *g_dot += *dy * *scale_dot;
             }
-            let plain = |g: &[T]| if CENTRED { sum(g, g, |g, _| g) / n } else { T::zero() };
-            let normal = |g: &[T]| sum(g, x, |g, x| g * ((x - motion.mean) * motion.inverse)) / n;
+            let plain = |g: &[T]| if CENTRED { sum_pairs(g, g, |g, _| g) / n } else { T::zero() };
+            let normal = |g: &[T]| sum_pairs(g, x, |g, x| g * ((x - motion.mean) * motion.inverse)) / n;
             let (level, tilt, level_dot) = (plain(dx), normal(dx), plain(dx_dot));
-            let along = motion.inverse * (sum(dx, x_dot, |g, x_dot| g * x_dot) / n - motion.level * level - motion.tilt * tilt);
+            let along = motion.inverse * (sum_pairs(dx, x_dot, |g, x_dot| g * x_dot) / n - motion.level * level - motion.tilt * tilt);
             let tilt_dot = normal(dx_dot) + along;
             for ((g, g_dot), (x, x_dot)) in dx.iter_mut().zip(dx_dot).zip(x.iter().zip(x_dot)) {
                 let (normal, normal_dot) = motion.at(*x, *x_dot);
@@ -448,7 +448,7 @@ fn plain_moments<T: Real, const CENTRED: bool>(x: &[T], factor: T) -> [T; 2] {
     let mean = if CENTRED {
         // From the first feature on: of a constant sample the differences are exactly 0, however large it is.
         let first = x[0] * factor;
-        first + sum(x, x, |x, _| x * factor - first) / n
+        first + sum_pairs(x, x, |x, _| x * factor - first) / n
     } else {
         T::zero()
     };
@@ -456,27 +456,5 @@ fn plain_moments<T: Real, const CENTRED: bool>(x: &[T], factor: T) -> [T; 2] {
         let d = x * factor - mean;
         d * d
     };
-    [mean, sum(x, x, |x, _| square(x)) / n]
-}
-
-/// Σ f(aᵢ, bᵢ) over slices of one length: by lanes, then the lanes in pairs.
-#[inline(always)]
-fn sum<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
-    /// So many at a time, a multiple of every vector width; of fewer the compiler makes as many variables, and no vectors.
-    const LANES: usize = 64;
-    let mut lanes = [T::zero(); LANES];
-    for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
-        for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-            *lane += f(*a, *b);
-        }
-    }
-    let mut count = a.len().next_power_of_two().min(LANES);
-    while count > 1 {
-        count /= 2;
-        let (lower, upper) = lanes.split_at_mut(count);
-        for (lower, upper) in lower.iter_mut().zip(upper) {
-            *lower += *upper;
-        }
-    }
-    lanes[0]
+    [mean, sum_pairs(x, x, |x, _| square(x)) / n]
 }

@@ -4,7 +4,7 @@ use super::{Costs, Curvatures, Loss, Slopes, check_targets, share};
 use crate::activation::{Activation, OutputRange};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
-use crate::real::{Real, is_nan, sigmoid, softplus};
+use crate::real::{Real, is_nan, sigmoid, softplus, sum};
 use crate::softmax::{log_sum_exp, softmax_columns};
 use crate::view::{View, ViewMut};
 use alloc::{format, vec::Vec};
@@ -114,7 +114,7 @@ impl<T: Real> Loss<T> for SoftmaxCrossEntropy {
         p.dy.as_mut_slice().copy_from_slice(p.y.as_slice());
         softmax_columns(p.dy.reborrow());
         for (dy, t) in p.dy.iter_mut().zip(p.target.iter()) {
-            let sum = self.weighted(t).fold(T::zero(), |sum, t| sum + t);
+            let sum = sum(t.len(), self.weighted(t));
             for (dy, t) in dy.iter_mut().zip(self.weighted(t)) {
                 *dy = sum * *dy - t;
             }
@@ -126,8 +126,8 @@ impl<T: Real> Loss<T> for SoftmaxCrossEntropy {
         p.dy_dot.as_mut_slice().copy_from_slice(p.y.as_slice());
         softmax_columns(p.dy_dot.reborrow());
         for ((dy_dot, y_dot), t) in p.dy_dot.iter_mut().zip(p.y_dot.iter()).zip(p.target.iter()) {
-            let sum = self.weighted(t).fold(T::zero(), |sum, t| sum + t);
-            let mean = dy_dot.iter().zip(y_dot).fold(T::zero(), |sum, (p, y_dot)| sum + *p * *y_dot);
+            let mean = sum(y_dot.len(), dy_dot.iter().zip(y_dot).map(|(p, y_dot)| *p * *y_dot));
+            let sum = sum(t.len(), self.weighted(t));
             for (dy_dot, y_dot) in dy_dot.iter_mut().zip(y_dot) {
                 *dy_dot *= sum * (*y_dot - mean);
             }
@@ -164,7 +164,7 @@ impl<T: Real> Pass for SoftmaxCosts<'_, T> {
         let Self(loss, p) = self;
         for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
             let (max, log) = log_sum_exp::<T, FMA>(y);
-            *cost = y.iter().zip(loss.weighted(t)).fold(T::zero(), |sum, (y, t)| sum + times(t, (max - *y) + log));
+            *cost = sum(y.len(), y.iter().zip(loss.weighted(t)).map(|(y, t)| times(t, (max - *y) + log)));
         }
     }
 }
@@ -276,11 +276,11 @@ impl<T: Real> Pass for SigmoidCosts<'_, T> {
         let Self(loss, p) = self;
         let share: T = share(p.y.rows());
         for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
-            *cost = share
-                * y.iter().zip(t).enumerate().fold(T::zero(), |sum, (j, (y, t))| {
-                    let (yes, no) = loss.weighted(j, *t);
-                    sum + times(yes, softplus::<T, FMA>(-*y)) + times(no, softplus::<T, FMA>(*y))
-                });
+            let terms = y.iter().zip(t).enumerate().map(|(j, (y, t))| {
+                let (yes, no) = loss.weighted(j, *t);
+                times(yes, softplus::<T, FMA>(-*y)) + times(no, softplus::<T, FMA>(*y))
+            });
+            *cost = share * sum(y.len(), terms);
         }
     }
 }
@@ -359,7 +359,7 @@ macro_rules! on_probabilities {
 
             fn costs(&self, p: Costs<'_, T>) {
                 for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
-                    *cost = y.iter().zip(t).fold(T::zero(), |sum, (&$y, &$t)| sum + $cost);
+                    *cost = sum(y.len(), y.iter().zip(t).map(|(&$y, &$t)| $cost));
                 }
             }
 
@@ -420,7 +420,7 @@ impl<T: Real> Loss<T> for Hinge {
     fn costs(&self, p: Costs<'_, T>) {
         let share: T = share(p.y.rows());
         for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
-            *cost = share * y.iter().zip(t).fold(T::zero(), |sum, (y, t)| sum + relu(T::one() - *t * *y));
+            *cost = share * sum(y.len(), y.iter().zip(t).map(|(y, t)| relu(T::one() - *t * *y)));
         }
     }
 

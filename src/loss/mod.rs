@@ -8,7 +8,7 @@ pub use regression::{Huber, LogCosh, MeanAbsoluteError, MeanSquaredError, Quadra
 
 use crate::activation::OutputRange;
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::Real;
+use crate::real::{Real, sum};
 use crate::view::{Targets, View, ViewMut, check_each, check_shape, shape};
 use alloc::{format, vec};
 use core::fmt::Debug;
@@ -195,12 +195,15 @@ pub(crate) fn weigh<T: Real>(numbers: &mut [T], weights: Option<&[T]>) {
     }
 }
 
-/// The cost of a batch from those of its samples, added first to last.
+/// The cost of a batch from those of its samples.
 pub(crate) fn reduce<T: Real>(reduction: Reduction, costs: &[T]) -> T {
-    let sum = costs.iter().fold(T::zero(), |sum, cost| sum + *cost);
+    let total = sum(costs.len(), costs.iter().copied());
+    let n = T::of(costs.len() as f64);
     match reduction {
-        Reduction::Mean => sum / T::of(costs.len() as f64),
-        Reduction::Sum => sum,
+        Reduction::Sum => total,
+        Reduction::Mean if total.is_finite() => total / n,
+        // An average that is a number, though the sum is none.
+        Reduction::Mean => sum(costs.len(), costs.iter().map(|cost| *cost / n)),
     }
 }
 

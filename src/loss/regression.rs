@@ -3,7 +3,7 @@
 use super::{Costs, Curvatures, Loss, Reduction, Slopes, share};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
-use crate::real::{Real, magnitude, tanh};
+use crate::real::{Real, magnitude, sum, tanh};
 
 /// A loss that is a sum over the outputs of one function of r = y − t.
 trait Residual<T: Real> {
@@ -32,7 +32,7 @@ impl Over {
 fn write_costs<T: Real>(f: &impl Residual<T>, over: Over, p: Costs<'_, T>) {
     let factor: T = over.factor(p.y.rows());
     for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
-        *cost = factor * y.iter().zip(t).fold(T::zero(), |sum, (y, t)| sum + f.cost(*y - *t));
+        *cost = factor * sum(y.len(), y.iter().zip(t).map(|(y, t)| f.cost(*y - *t)));
     }
 }
 

@@ -22,6 +22,33 @@ fn pairs<'a, T: Real>(y: View<'a, T>, target: Targets<'a, T>, row: usize) -> imp
         .map(move |i| (y.as_slice()[i].as_f64(), target.values().as_slice()[i].as_f64()))
 }
 
+/// [`pairs`] of the samples that count, divided by 2 to the power that comes first, so that none is above ½: neither differences
+/// nor sums overflow, and no square vanishes because all numbers are small. Samples of weight 0 are (0, 0).
+fn near_one<'a, T: Real>(y: View<'a, T>, target: Targets<'a, T>, row: usize) -> (i32, impl Iterator<Item = (f64, f64)> + Clone) {
+    let counted = weights(target).zip(pairs(y, target, row)).map(|(w, pair)| if w > 0.0 { pair } else { (0.0, 0.0) });
+    let exponent = exponent(counted.clone().map(|(y, t)| y.abs().max(t.abs()))).saturating_add(1);
+    (exponent, counted.map(move |(y, t)| (libm::scalbn(y, -exponent), libm::scalbn(t, -exponent))))
+}
+
+/// The power of 2 that is just above the largest of some magnitudes.
+fn exponent(magnitudes: impl Iterator<Item = f64>) -> i32 {
+    libm::frexp(magnitudes.fold(0.0, f64::max)).1
+}
+
+/// The average of x², divided by 4 to the power that comes first.
+fn squares<T: Real>(target: Targets<'_, T>, numbers: impl Iterator<Item = f64> + Clone) -> (i32, f64) {
+    let exponent = exponent(numbers.clone().map(f64::abs));
+    let near_one = numbers.map(|x| libm::scalbn(x, -exponent));
+    (exponent, average(target, near_one.map(|x| x * x)))
+}
+
+/// [`squares`] of y − t, of one output.
+fn errors<T: Real>(y: View<'_, T>, target: Targets<'_, T>, row: usize) -> (i32, f64) {
+    let (exponent, pairs) = near_one(y, target, row);
+    let (more, square) = squares(target, pairs.map(|(y, t)| y - t));
+    (exponent + more, square)
+}
+
 /// The plain average of a measure over the outputs.
 fn over_outputs(outputs: usize, measure: impl Fn(usize) -> f64) -> f64 {
     (0..outputs).map(measure).sum::<f64>() / outputs as f64
@@ -42,12 +69,10 @@ fn over_outputs(outputs: usize, measure: impl Fn(usize) -> f64) -> f64 {
 /// ```
 pub fn mean_absolute_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
     check_finite("metrics::mean_absolute_error", y, target)?;
-    Ok(over_outputs(y.rows(), |row| average(target, pairs(y, target, row).map(|(y, t)| (y - t).abs()))))
-}
-
-/// The average of (y − t)², of one output.
-fn squared<T: Real>(y: View<'_, T>, target: Targets<'_, T>, row: usize) -> f64 {
-    average(target, pairs(y, target, row).map(|(y, t)| (y - t) * (y - t)))
+    Ok(over_outputs(y.rows(), |row| {
+        let (exponent, pairs) = near_one(y, target, row);
+        libm::scalbn(average(target, pairs.map(|(y, t)| (y - t).abs())), exponent)
+    }))
 }
 
 /// The average of (y − t)², over samples and outputs.
@@ -63,7 +88,10 @@ fn squared<T: Real>(y: View<'_, T>, target: Targets<'_, T>, row: usize) -> f64 {
 /// ```
 pub fn mean_squared_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
     check_finite("metrics::mean_squared_error", y, target)?;
-    Ok(over_outputs(y.rows(), |row| squared(y, target, row)))
+    Ok(over_outputs(y.rows(), |row| {
+        let (exponent, square) = errors(y, target, row);
+        libm::scalbn(square, 2 * exponent)
+    }))
 }
 
 /// √ of the average of (y − t)²: the root of each output, then the average over the outputs, as in scikit-learn. (Keras takes
@@ -80,7 +108,10 @@ pub fn mean_squared_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Re
 /// ```
 pub fn root_mean_squared_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
     check_finite("metrics::root_mean_squared_error", y, target)?;
-    Ok(over_outputs(y.rows(), |row| libm::sqrt(squared(y, target, row))))
+    Ok(over_outputs(y.rows(), |row| {
+        let (exponent, square) = errors(y, target, row);
+        libm::scalbn(libm::sqrt(square), exponent)
+    }))
 }
 
 /// The coefficient of determination R² = 1 − Σ(y − t)² / Σ(t − t̄)² of each output, and their plain average: 1 for perfect predictions,
@@ -99,15 +130,19 @@ pub fn root_mean_squared_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) 
 pub fn r2<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
     check_finite("metrics::r2", y, target)?;
     Ok(over_outputs(y.rows(), |row| {
-        let targets = pairs(y, target, row).map(|(_, t)| t);
-        // The mean in two passes, so that rounding of the first is made up for: of a constant it is the constant.
-        let rough = average(target, targets.clone());
-        let mean = rough + average(target, targets.clone().map(|t| t - rough));
-        let (error, spread) = (squared(y, target, row), average(target, targets.map(|t| (t - mean) * (t - mean))));
+        let (exponent, pairs) = near_one(y, target, row);
+        // Those that count; the mean is in two parts, of which the first, from one of them on, is the constant of a constant.
+        let targets = weights(target).zip(pairs).map(|(w, (_, t))| (w > 0.0).then_some(t));
+        let first = targets.clone().flatten().next().unwrap_or_default();
+        let off = |from: f64| move |t: Option<f64>| t.map_or(0.0, |t| t - from);
+        let high = first + average(target, targets.clone().map(off(first)));
+        let low = average(target, targets.clone().map(off(high)));
+        let (scale, spread) = squares(target, targets.map(|t| t.map_or(0.0, |t| t - high - low)));
+        let (error_scale, error) = errors(y, target, row);
         match (error == 0.0, spread == 0.0) {
             (true, _) => 1.0,
             (false, true) => 0.0,
-            (false, false) => 1.0 - error / spread,
+            (false, false) => 1.0 - libm::scalbn(error / spread, 2 * (error_scale - exponent - scale)),
         }
     }))
 }

@@ -12,9 +12,10 @@ use crate::real::Real;
 /// w ← w − lr·m̂ / (√v̂ + ε)
 /// ```
 ///
-/// with ε outside the root, as in the paper, PyTorch and Keras. A group's decay λ also takes lr·λ·w, decoupled from the
-/// moments: with it the rule is AdamW (Loshchilov & Hutter 2019, PyTorch's `AdamW`). [`amsgrad`](Self::amsgrad) remembers the
-/// largest v.
+/// with ε outside the root, as in the paper's algorithm and PyTorch. Keras adds its ε to √v, before the correction of the bias
+/// (the paper's ε̂, end of section 2): it counts as ε/√(1−β₂ᵗ) here, so that its first steps are smaller. A group's decay
+/// λ also takes lr·λ·w, decoupled from the moments: with it the rule is AdamW (Loshchilov & Hutter 2019, PyTorch's and Keras'
+/// `AdamW`). [`amsgrad`](Self::amsgrad) remembers the largest v.
 ///
 /// ```
 /// use chainrule::{Adam, Group, Optimizer};
@@ -38,7 +39,7 @@ pub struct Adam<T> {
 }
 
 impl<T: Real> Adam<T> {
-    /// Adam with β₁ = 0.9, β₂ = 0.999, ε = 1e−8.
+    /// Adam with β₁ = 0.9, β₂ = 0.999 and the ε = 1e−8 of the paper and PyTorch (Keras: 1e−7).
     pub fn new() -> Self {
         Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, amsgrad: false, state: OptimizerState::new("Adam", 2) }
     }

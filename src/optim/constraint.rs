@@ -2,12 +2,12 @@
 
 use super::{
     blocks, check_number, check_positive, larger,
-    norm::{CHAINS, Clamp, Norm},
+    norm::{Clamp, Norm},
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
 use crate::layer::Role;
-use crate::real::{Real, magnitude};
+use crate::real::{Real, by_blocks, magnitude, sum};
 use crate::sequential::Sequential;
 
 /// Where weights must stay: after a step they are taken to the nearest point that is allowed. Biases and running statistics are
@@ -97,21 +97,29 @@ impl<T: Real> Pass for Rows<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
+        /// Rows at a time, a multiple of every vector width.
+        const SOME: usize = 16;
+        /// Columns whose squares are added one after the other.
+        const BLOCK: usize = 64;
         let Self { w, rows, c } = self;
-        for first in (0..rows).step_by(CHAINS) {
-            let some = first..rows.min(first + CHAINS);
-            let mut sums = [T::zero(); CHAINS];
-            for column in w.chunks_exact(rows) {
-                for (sum, w) in sums.iter_mut().zip(&column[some.clone()]) {
-                    *sum += *w * *w;
+        let columns = w.len() / rows;
+        for first in (0..rows).step_by(SOME) {
+            let some = first..rows.min(first + SOME);
+            let sums = by_blocks(columns.div_ceil(BLOCK), |i| {
+                let mut sums = [T::zero(); SOME];
+                for column in w[i * BLOCK * rows..columns.min((i + 1) * BLOCK) * rows].chunks_exact(rows) {
+                    for (sum, w) in sums.iter_mut().zip(&column[some.clone()]) {
+                        *sum += *w * *w;
+                    }
                 }
-            }
-            let mut factors = [T::one(); CHAINS];
-            for (row, (factor, sum)) in some.clone().zip(factors.iter_mut().zip(sums)) {
+                sums
+            });
+            let mut factors = [T::one(); SOME];
+            for (row, (factor, squares)) in some.clone().zip(factors.iter_mut().zip(sums)) {
                 let row = || w[row..].iter().step_by(rows);
                 let largest = || row().fold(T::zero(), |largest, w| larger(largest, magnitude(*w)));
-                let scaled = |scale| row().fold(T::zero(), |sum, w| sum + *w / scale * (*w / scale));
-                *factor = Norm::from_squares(sum, largest, scaled).factor(c);
+                let scaled = |scale| sum(columns, row().map(|w| *w / scale * (*w / scale)));
+                *factor = Norm::from_squares(squares, largest, scaled).factor(c);
             }
             if factors.iter().all(|factor| *factor == T::one()) {
                 continue;

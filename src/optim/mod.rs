@@ -123,7 +123,11 @@ impl<T: Real> OptimizerState<T> {
         }
         check_len(|| place("grads"), params.len(), grads)?;
         Group::check(groups, params.len())?;
-        Group::check_rates::<T>(groups, lr * stretch)?;
+        Group::check_rates::<T>(groups, lr)?;
+        if let Err(error) = Group::check_rates::<T>(groups, lr * stretch) {
+            let expected = format!("a rate of which {stretch} times as much is finite, for so much may a step take");
+            return Err(Error::new(ErrorKind::Value, place("lr"), expected, lr).within(error.place()));
+        }
         if let Some(known) = self.other_length(params.len()) {
             let expected = format!("{known} parameters, as in the steps before");
             return Err(Error::new(ErrorKind::Shape, place("params"), expected, params.len()));
@@ -136,10 +140,11 @@ impl<T: Real> OptimizerState<T> {
         self.slots.first().map(Vec::len).filter(|known| self.step > 0 && *known != params)
     }
 
-    /// What of [`check`](Self::check) a step must know so as not to reach beyond a slice.
-    fn fits(&self, lr: f64, params: &[T], grads: &[T], groups: &[Group]) -> bool {
+    /// What of [`check`](Self::check) a step must know so as not to reach beyond a slice, nor to multiply by ∞.
+    fn fits(&self, stretch: f64, lr: f64, params: &[T], grads: &[T], groups: &[Group]) -> bool {
         let within = |group: &Group| group.range.start <= group.range.end && group.range.end <= params.len();
-        lr.is_finite() && lr >= 0.0 && grads.len() == params.len() && self.other_length(params.len()).is_none() && groups.iter().all(within)
+        let lengths = grads.len() == params.len() && self.other_length(params.len()).is_none() && groups.iter().all(within);
+        lengths && lr >= 0.0 && Group::check_rates::<T>(groups, lr * stretch).is_ok()
     }
 
     /// Counts a step, and makes room for so many parameters on the first one.
@@ -201,7 +206,7 @@ pub trait Optimizer<T: Real>: Debug + Send {
     fn step(&mut self, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()>;
 
     /// [`step`](Optimizer::step) on several threads, for a rule that can, by a caller that has checked the hyper-parameters,
-    /// the groups and their rates, and need not again: only what could reach beyond a slice is looked at.
+    /// the groups and their rates, and need not again: only what could reach beyond a slice or overflow is looked at.
     ///
     /// # Errors
     /// As [`step`](Optimizer::step), of what is looked at.
@@ -304,7 +309,7 @@ macro_rules! optimizer {
                 grads: &[T],
                 groups: &[$crate::optim::Group],
             ) -> $crate::error::Result<()> {
-                if !self.state.fits(lr, params, grads, groups) {
+                if !self.state.fits(self.stretch(), lr, params, grads, groups) {
                     self.state.check(Self::NAME, self.stretch(), lr, params, grads, groups)?;
                 }
                 self.state.begin(params.len(), self.start());

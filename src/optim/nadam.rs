@@ -13,8 +13,8 @@ use crate::real::Real;
 /// w ← w − lr·m̂ / (√v̂ + ε)
 /// ```
 ///
-/// as in PyTorch. A group's decay λ also takes lr·λ·w, decoupled from the
-/// moments, as PyTorch's `decoupled_weight_decay` does.
+/// as in PyTorch. Keras' is ψ = 1. A
+/// group's decay λ also takes lr·λ·w, decoupled from the moments, as PyTorch's `decoupled_weight_decay` does.
 ///
 /// ```
 /// use chainrule::{Group, Nadam, Optimizer};

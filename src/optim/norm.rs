@@ -1,11 +1,8 @@
-//! What transforms of gradients and weights share: sums in a fixed order, norms whose squares neither overflow nor vanish, bounds.
+//! What transforms of gradients and weights share: sums, norms whose squares neither overflow nor vanish, bounds.
 
 use super::larger;
 use crate::kernel::Pass;
-use crate::real::{Real, is_nan, magnitude};
-
-/// Interleaved sums: enough to fill vectors, and shorter chains round less.
-pub(super) const CHAINS: usize = 16;
+use crate::real::{Real, is_nan, magnitude, sum_pairs};
 
 /// Σ f(x).
 pub(super) fn total<T: Real, F: Fn(T) -> T>(x: &[T], f: F) -> T {
@@ -21,17 +18,7 @@ impl<T: Real, F: Fn(T) -> T> Pass for Total<'_, T, F> {
     type Output = T;
     #[inline(always)]
     fn run<const FMA: bool>(self) -> T {
-        let mut sums = [T::zero(); CHAINS];
-        let (chunks, rest) = self.x.as_chunks::<CHAINS>();
-        for chunk in chunks {
-            for (sum, x) in sums.iter_mut().zip(chunk) {
-                *sum += (self.f)(*x);
-            }
-        }
-        for (sum, x) in sums.iter_mut().zip(rest) {
-            *sum += (self.f)(*x);
-        }
-        sums.into_iter().fold(T::zero(), |sum, part| sum + part)
+        sum_pairs(self.x, self.x, |x, _| (self.f)(x))
     }
 }
 

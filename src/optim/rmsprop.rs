@@ -11,9 +11,9 @@ use crate::real::Real;
 /// w ← w − lr·g / (√v + ε)
 /// ```
 ///
-/// with ε outside the root, as in PyTorch (Keras and TensorFlow have it within). [`centered`](Self::centered) subtracts the
-/// square of the mean, and with a [`momentum`](Self::momentum) steps gather. A group's decay λ also takes lr·λ·w, decoupled from
-/// all of it.
+/// with ε outside the root, as in PyTorch (Keras has it within). [`centered`](Self::centered) divides by the deviation instead of
+/// the root mean square, and with a [`momentum`](Self::momentum) steps gather. A group's decay λ also takes lr·λ·w, decoupled
+/// from all of it.
 ///
 /// ```
 /// use chainrule::{Group, Optimizer, RmsProp};
@@ -60,8 +60,15 @@ impl<T: Real> RmsProp<T> {
         Self { momentum, ..self }.remembering()
     }
 
-    /// The same, centred: with the running mean m ← ρ·m + (1−ρ)·g, √(v − m²) takes the place of √v. Where rounding makes
-    /// v − m² negative, it is 0 (PyTorch's root is NaN there).
+    /// The same with the gradient's deviation √s in place of √v: with the running mean m before the step,
+    ///
+    /// ```text
+    /// s ← ρ·s + ρ(1−ρ)·(g−m)²
+    /// m ← m + (1−ρ)·(g−m)
+    /// ```
+    ///
+    /// That is s = v − m² of PyTorch and Keras, without their difference of two nearly equal numbers: s is never negative
+    /// (PyTorch's root is NaN there), and as accurate for gradients that hardly vary as for others.
     #[must_use]
     pub fn centered(self) -> Self {
         Self { centred: true, ..self }.remembering()
@@ -79,7 +86,7 @@ impl<T: Real> Rule<T> for RmsProp<T> {
         check_fraction("momentum of RmsProp", self.momentum)
     }
 
-    /// v, m where centred, b where there is a momentum.
+    /// v, or s and m where centred; b where there is a momentum.
     fn remembering(mut self) -> Self {
         let rule = if self.centred { "RmsProp (centred)" } else { "RmsProp" };
         self.state.reshape(rule, 1 + usize::from(self.centred) + usize::from(self.momentum != 0.0));
@@ -92,8 +99,12 @@ impl<T: Real> Rule<T> for RmsProp<T> {
         // A running mean, and g / (√x + ε).
         let mean = move |known: T, new: T| (rho * known + share * new).flush();
         let scaled = move |g: T, x: T| g / (root(x) + eps);
-        // Without the sign that rounding may give it; NaN stays.
-        let variance = move |v: T, m: T| if v - m * m < T::zero() { T::zero() } else { v - m * m };
+        // s and m, from what g differs from the mean before it.
+        let spread = T::of(self.rho * (1.0 - self.rho));
+        let center = move |g: T, s: T, m: T| {
+            let off = g - m;
+            ((rho * s + spread * off * off).flush(), (m + share * off).flush())
+        };
         match (self.centred, self.momentum != 0.0) {
             (false, false) => step.each(slots, |lr, keep| {
                 let lr = T::of(lr);
@@ -115,18 +126,18 @@ impl<T: Real> Rule<T> for RmsProp<T> {
             (true, false) => step.each(slots, |lr, keep| {
                 let lr = T::of(lr);
                 #[inline(always)]
-                move |w, g, [v, m]| {
-                    let (v, m) = (mean(v, g * g), mean(m, g));
-                    (w * keep - lr * scaled(g, variance(v, m)), [v, m])
+                move |w, g, [s, m]| {
+                    let (s, m) = center(g, s, m);
+                    (w * keep - lr * scaled(g, s), [s, m])
                 }
             }),
             (true, true) => step.each(slots, |lr, keep| {
                 let lr = T::of(lr);
                 #[inline(always)]
-                move |w, g, [v, m, b]| {
-                    let (v, m) = (mean(v, g * g), mean(m, g));
-                    let b = (momentum * b + scaled(g, variance(v, m))).flush();
-                    (w * keep - lr * b, [v, m, b])
+                move |w, g, [s, m, b]| {
+                    let (s, m) = center(g, s, m);
+                    let b = (momentum * b + scaled(g, s)).flush();
+                    (w * keep - lr * b, [s, m, b])
                 }
             }),
         }

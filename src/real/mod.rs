@@ -4,9 +4,11 @@ mod dense;
 mod formula;
 #[cfg(feature = "serde")]
 pub(crate) mod serial;
+mod sum;
 
 pub(crate) use dense::{DenseBackward, DenseForward, DenseGradient};
 pub(crate) use formula::{Chain, resolve, sigmoid, softplus, tanh};
+pub(crate) use sum::{accumulate, by_blocks, sum, sum_pairs};
 
 use crate::activation::Activation;
 use crate::error::{Error, ErrorKind, Result};
