@@ -32,14 +32,14 @@ pub struct RmsProp<T> {
     rho: f64,
     eps: f64,
     momentum: f64,
-    centred: bool,
+    centered: bool,
     state: OptimizerState<T>,
 }
 
 impl<T: Real> RmsProp<T> {
     /// RMSProp with PyTorch's ρ = 0.99 (Keras: 0.9) and ε = 1e−8, without momentum.
     pub fn new() -> Self {
-        Self { rho: 0.99, eps: 1e-8, momentum: 0.0, centred: false, state: OptimizerState::new("RmsProp", 1) }
+        Self { rho: 0.99, eps: 1e-8, momentum: 0.0, centered: false, state: OptimizerState::new("RmsProp", 1) }
     }
 
     /// The same with another ρ in [0, 1).
@@ -64,11 +64,11 @@ impl<T: Real> RmsProp<T> {
     /// v − m² negative, it is 0 (PyTorch's root is NaN there).
     #[must_use]
     pub fn centered(self) -> Self {
-        Self { centred: true, ..self }.remembering()
+        Self { centered: true, ..self }.remembering()
     }
 }
 
-optimizer!(RmsProp { rho: f64, eps: f64, momentum: f64, centred: bool });
+optimizer!(RmsProp { rho: f64, eps: f64, momentum: f64, centered: bool });
 
 impl<T: Real> Rule<T> for RmsProp<T> {
     const NAME: &'static str = "RmsProp";
@@ -81,8 +81,8 @@ impl<T: Real> Rule<T> for RmsProp<T> {
 
     /// v, m where centred, b where there is a momentum.
     fn remembering(mut self) -> Self {
-        let rule = if self.centred { "RmsProp (centred)" } else { "RmsProp" };
-        self.state.reshape(rule, 1 + usize::from(self.centred) + usize::from(self.momentum != 0.0));
+        let rule = if self.centered { "RmsProp (centered)" } else { "RmsProp" };
+        self.state.reshape(rule, 1 + usize::from(self.centered) + usize::from(self.momentum != 0.0));
         self
     }
 
@@ -94,7 +94,7 @@ impl<T: Real> Rule<T> for RmsProp<T> {
         let scaled = move |g: T, x: T| g / (root(x) + eps);
         // Without the sign that rounding may give it; NaN stays.
         let variance = move |v: T, m: T| if v - m * m < T::zero() { T::zero() } else { v - m * m };
-        match (self.centred, self.momentum != 0.0) {
+        match (self.centered, self.momentum != 0.0) {
             (false, false) => step.each(slots, |lr, keep| {
                 let lr = T::of(lr);
                 #[inline(always)]
