@@ -119,7 +119,7 @@ impl<T: Real> Loss<T> for SoftmaxCrossEntropy {
     }
 
     fn describe(&self) -> String {
-        format!("SoftmaxCrossEntropy(label_smoothing={}, weights={})", self.smoothing, self.weights)
+        format!("SoftmaxCrossEntropy(label_smoothing={}, class_weights={})", self.smoothing, self.weights)
     }
 
     fn costs(&self, p: Costs<'_, T>) {
@@ -252,7 +252,7 @@ impl<T: Real> Loss<T> for SigmoidCrossEntropy {
 
     fn describe(&self) -> String {
         let Self { smoothing, weights, positive } = self;
-        format!("SigmoidCrossEntropy(label_smoothing={smoothing}, weights={weights}, positive_weights={positive})")
+        format!("SigmoidCrossEntropy(label_smoothing={smoothing}, class_weights={weights}, positive_weights={positive})")
     }
 
     fn costs(&self, p: Costs<'_, T>) {
