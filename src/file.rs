@@ -14,13 +14,13 @@ const READABLE: &str = "a file that can be read";
 const WRITABLE: &str = "to be written";
 
 /// What the system said about the file at `path`.
-pub(crate) fn error(path: &Path, expected: &str, error: &io::Error) -> Error {
-    Error::new(ErrorKind::Io, path.display().to_string(), expected, error)
+pub(crate) fn error(path: &Path, expected: &str, error: io::Error) -> Error {
+    Error::new(ErrorKind::Io, path.display().to_string(), expected, &error).with_source(error)
 }
 
 /// A regular file to be read, and its length. Everything else is refused: a device has no end, and a FIFO may have no writer.
 pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
-    let failed = |e: io::Error| error(path, READABLE, &e);
+    let failed = |e: io::Error| error(path, READABLE, e);
     let regular = |data: Metadata| {
         let expected = "a regular file (read anything else yourself, and hand on its bytes)";
         if data.is_file() { Ok(data.len()) } else { Err(refused(path, expected, data.file_type())) }
@@ -49,7 +49,7 @@ pub(crate) fn take(path: &Path, file: &mut File, len: u64) -> Result<Vec<u8>> {
     if room.is_none() {
         return Err(Error::new(ErrorKind::Io, path.display().to_string(), "a file that fits into memory", format!("{len} bytes")));
     }
-    file.take(len).read_to_end(&mut bytes).map_err(|e| error(path, READABLE, &e))?;
+    file.take(len).read_to_end(&mut bytes).map_err(|e| error(path, READABLE, e))?;
     Ok(bytes)
 }
 
@@ -87,9 +87,9 @@ impl Target {
                 return Err(refused(given, expected, other.file_type()));
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-            Err(e) => return Err(error(given, WRITABLE, &e)),
+            Err(e) => return Err(error(given, WRITABLE, e)),
         };
-        let path = behind_links(given).map_err(|e| error(given, WRITABLE, &e))?;
+        let path = behind_links(given).map_err(|e| error(given, WRITABLE, e))?;
         Ok(Self { given: given.into(), path, old })
     }
 
@@ -127,7 +127,7 @@ impl Target {
             }
             renamed
         })();
-        written.map_err(|e| error(&self.given, WRITABLE, &e))?;
+        written.map_err(|e| error(&self.given, WRITABLE, e))?;
         sync_folder(&self.path);
         Ok(())
     }
@@ -275,11 +275,9 @@ pub(crate) fn behind_links(path: &Path) -> io::Result<PathBuf> {
 fn refused(path: &Path, expected: &str, kind: FileType) -> Error {
     let mut given = if kind.is_dir() { "a folder" } else { "something else" };
     #[cfg(unix)]
-    for (is, name) in [
-        (kind.is_char_device() || kind.is_block_device(), "a device"),
-        (kind.is_fifo(), "a FIFO"),
-        (kind.is_socket(), "a socket"),
-    ] {
+    for (is, name) in
+        [(kind.is_char_device() || kind.is_block_device(), "a device"), (kind.is_fifo(), "a FIFO"), (kind.is_socket(), "a socket")]
+    {
         given = if is { name } else { given };
     }
     Error::new(ErrorKind::Io, path.display().to_string(), expected, given)

@@ -251,7 +251,8 @@ fn a_long_history_is_resumed_exactly() {
             assert_eq!(trainer.epoch(), done);
         }
         done = (done + more).min(2 * LONG);
-        let mut trainer = trainer.on_epoch(|epoch| if epoch.epoch + 1 == done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+        let mut trainer =
+            trainer.on_epoch(|epoch| if epoch.epoch + 1 == done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
         let resumed = trainer.fit(&mut net, &data).expect("training succeeds");
         assert_eq!(resumed.epochs, history.epochs[..done], "{done} epochs");
         assert!(files(&scratch.0) <= 2, "the checkpoint and what is beside it");

@@ -222,7 +222,7 @@ impl<T: Real> Safetensors<T> {
             let mut json = serde_json::to_vec(header).map_err(|e| not_json("header", &e))?;
             // So that what follows is aligned.
             json.resize(json.len().next_multiple_of(8), b' ');
-            Ok(json)
+            Ok::<_, Error>(json)
         };
         let mut sum = header.checksum();
         let place = json(&header)?;
@@ -806,9 +806,9 @@ impl Source<'_> {
     fn check(&self) -> Result<()> {
         match &self.sum {
             Some((sum, said)) if sum.value() != *said => {
-                let expected = format!("notes and tensors of checksum {}", digits(*said));
-                let given = format!("{}: the file is damaged, or another program has changed it and kept its notes", digits(sum.value()));
-                Err(Error::new(ErrorKind::Parse, CHECKSUM_NOTE, expected, given))
+                let expected =
+                    format!("{} (the file is damaged; a program that changes it on purpose must leave this note out)", digits(*said));
+                Err(Error::new(ErrorKind::Parse, CHECKSUM_NOTE, expected, digits(sum.value())))
             }
             _ => Ok(()),
         }

@@ -218,12 +218,11 @@ impl<T: Real> Trainer<'_, T> {
         Reader::check_head(&place, &bytes, len, MAGIC, VERSION).map_err(failed)?;
         bytes.append(&mut file::take(path, &mut file, len - HEAD as u64).map_err(failed)?);
         let (mut saved, part) = self.read(net, &place, &bytes).map_err(failed)?;
-        let checkpoint = file::behind_links(path).map_err(|e| failed(file::error(path, "a file that can be read", &e)))?;
+        let checkpoint = file::behind_links(path).map_err(|e| failed(file::error(path, "a file that can be read", e)))?;
         let log = match part {
             None => Log::new(&checkpoint),
             Some(part) => {
-                let (log, mut epochs) =
-                    Log::read(&checkpoint, part.clone()).map_err(|error| Failed { error, beside: Some(part) })?;
+                let (log, mut epochs) = Log::read(&checkpoint, part.clone()).map_err(|error| Failed { error, beside: Some(part) })?;
                 epochs.append(&mut saved.state.history.epochs);
                 saved.state.history.epochs = epochs;
                 log

@@ -103,7 +103,7 @@ impl Log {
             && e.kind() == io::ErrorKind::NotFound
         {
             let expected = "the long history of a checkpoint, which lies beside it (copy both, or save once more to another path)";
-            return Err(Error::new(ErrorKind::Io, place, expected, e));
+            return Err(Error::new(ErrorKind::Io, place, expected, &e).with_source(e));
         }
         let (mut file, len) = file::open(&path)?;
         if len < part.bytes {
@@ -167,7 +167,7 @@ impl Log {
         let added = record.into_bytes();
         let mut name = self.part.as_ref().map(|part| part.name.clone()).unwrap_or_default();
         let written = self.write(&added, &mut name, mode);
-        written.map_err(|e| file::error(&file::folder(&self.checkpoint).join(&name), "to be written", &e))?;
+        written.map_err(|e| file::error(&file::folder(&self.checkpoint).join(&name), "to be written", e))?;
         self.sum.add(&added);
         let bytes = self.part.as_ref().map_or(0, |part| part.bytes) + added.len() as u64;
         self.part = Some(Part { name, epochs: epochs.len(), bytes, checksum: self.sum.value() });
