@@ -307,6 +307,12 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
     /// The name by which errors and the summary call the layer.
     fn name(&self) -> String;
 
+    /// A text that stays the same in all versions and tells apart layers that compute different things, in training or out of it:
+    /// `Dropout(p=0.25)`. Checkpoints keep it, and training goes on only with the same. Without configuration the name will do.
+    fn describe(&self) -> String {
+        self.name()
+    }
+
     /// The number of outputs for a number of inputs (at least 1).
     ///
     /// # Errors
@@ -322,6 +328,15 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
     /// Starts the parameters, which are 0.
     fn start(&self, p: Start<'_, T>) {
         let _ = p;
+    }
+
+    /// Checks parameters that come from outside, from a file or from [`Sequential::set_params`](crate::Sequential::set_params).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] for numbers that the layer's parameters can never be, such as a negative variance; the place is the block.
+    fn check_params(&self, inputs: usize, params: &[T]) -> Result<()> {
+        let _ = (inputs, params);
+        Ok(())
     }
 
     /// How many numbers per sample the forward pass keeps for the backward pass, beside x and y.

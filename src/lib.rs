@@ -6,6 +6,7 @@ extern crate alloc;
 
 mod activation;
 pub mod check;
+mod checksum;
 mod clock;
 mod data;
 mod derivative;

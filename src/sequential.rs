@@ -95,7 +95,9 @@ impl<T: Real> Builder<T> {
             let expected = format!("{} parameters", layout.param_count());
             return Err(Error::new(ErrorKind::Shape, "Sequential", expected, params.len()));
         }
-        Ok(Sequential { layers: self.layers, layout: Arc::new(layout), params })
+        let net = Sequential { layers: self.layers, layout: Arc::new(layout), params };
+        net.check_values(&net.params)?;
+        Ok(net)
     }
 
     /// The layers so far.
@@ -187,9 +189,11 @@ impl<T: Real> Sequential<T> {
     /// Replaces all parameters.
     ///
     /// # Errors
-    /// [`ErrorKind::Shape`] when there are more or fewer than the network has.
+    /// [`ErrorKind::Shape`] when there are more or fewer than the network has, and what the layers say to numbers that their
+    /// parameters can never be ([`Layer::check_params`]); nothing is changed then.
     pub fn set_params(&mut self, params: &[T]) -> Result<()> {
         self.check_params("Sequential::set_params", params)?;
+        self.check_values(params)?;
         self.params.copy_from_slice(params);
         Ok(())
     }
@@ -356,6 +360,14 @@ impl<T: Real> Sequential<T> {
 
     pub(crate) fn layout(&self) -> &Arc<Layout> {
         &self.layout
+    }
+
+    /// Asks every layer whether these can be its parameters.
+    pub(crate) fn check_values(&self, params: &[T]) -> Result<()> {
+        self.layers.iter().enumerate().try_for_each(|(index, layer)| {
+            let here = layer.check_params(self.layout.widths[index], &params[self.layout.param_range(index)]);
+            here.map_err(|error| error.within(self.layout.place(index)))
+        })
     }
 
     fn check_params(&self, function: &str, params: &[T]) -> Result<()> {

@@ -140,10 +140,10 @@ fn round<T: Real>() -> Result<()> {
     };
     let weights = model.net().weights(1)?;
     assert!((0..5).all(|i| (0..3).all(|j| number(3 * i + j) == weights[(i, j)])));
-    // The notes are those of the user, and two of ours.
+    // The notes are those of the user, and three of ours.
     let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).expect("a header");
     let notes = metadata.metadata().as_ref().expect("notes");
-    assert_eq!((notes.len(), notes["chainrule.version"].as_str()), (6, "1"));
+    assert_eq!((notes.len(), notes["chainrule.version"].as_str()), (7, "1"));
     assert!(model.metadata().iter().all(|(name, text)| notes[name] == *text));
 
     // With NaN and ±∞, which are numbers of the network as all others.
@@ -495,7 +495,7 @@ fn hostile_architectures_are_refused() -> Result<()> {
 }
 
 #[test]
-fn damaged_files_are_refused_or_sound() -> Result<()> {
+fn damaged_files_are_refused() -> Result<()> {
     let net = Sequential::<f32>::builder(2)
         .layer(Dense::new(2, Activation::Elu { alpha: 0.5 }))
         .layer(BatchNorm::new())
@@ -506,7 +506,8 @@ fn damaged_files_are_refused_or_sound() -> Result<()> {
     model.metadata_mut().insert("note".into(), "text".into());
     let bytes = model.to_safetensors()?;
     let x = DMatrix::from_element(2, 1, 1.0);
-    let mut read = |bytes: &[u8]| -> Result<bool> {
+    // Whether they are a model, and a state dict.
+    let mut read = |bytes: &[u8]| -> Result<(bool, bool)> {
         let (read, took) = peak(|| Model::<f32>::from_safetensors(bytes));
         assert!(took < 16 * bytes.len() + 10_000, "{took} bytes");
         if let Ok(model) = &read {
@@ -514,22 +515,41 @@ fn damaged_files_are_refused_or_sound() -> Result<()> {
             assert_eq!(model.predict(&x)?.ncols(), 1);
         }
         let before = net_of_same.clone();
-        if net_of_same.read_params(bytes).is_err() {
+        let params = net_of_same.read_params(bytes);
+        if params.is_err() {
             assert_eq!(net_of_same, before);
         }
         net_of_same = before;
-        Ok(read.is_ok())
+        Ok((read.is_ok(), params.is_ok()))
     };
     for end in 0..bytes.len() {
-        assert!(!read(&bytes[..end])?, "the first {end} bytes were read");
+        assert_eq!(read(&bytes[..end])?, (false, false), "the first {end} bytes were read");
     }
-    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().expect("8 bytes")) as usize;
     for bit in 0..8 * bytes.len() {
         let mut damaged = bytes.clone();
         damaged[bit / 8] ^= 1 << (bit % 8);
-        let sound = read(&damaged)?;
-        // The length of the header and the tensors are bits of which each counts, or none is wrong.
-        assert!(if bit < 64 { !sound } else { sound || bit < 8 * header }, "bit {bit}");
+        assert_eq!(read(&damaged)?, (false, false), "bit {bit}");
+    }
+    assert_eq!(read(&bytes)?, (true, true));
+
+    // Without its checksum a file is read as it is; the name with a wrong letter is no name of a note.
+    let size = 8 + u64::from_le_bytes(bytes[..8].try_into().expect("8 bytes")) as usize;
+    let header = std::str::from_utf8(&bytes[8..size]).expect("a text");
+    let start = header.find(r#""chainrule.checksum":""#).expect("a checksum");
+    let without = |from: &str, to: &str| file(&header.replace(from, to), 0).into_iter().chain(bytes[size..].iter().copied());
+    // The name, the colon, sixteen digits in quotes, and the comma before the next note.
+    let note = &header[start..start + 40];
+    let mut bare: Vec<u8> = without(note, "").collect();
+    assert_eq!(read(&bare)?, (true, true));
+    let last = bare.len() - 1;
+    bare[last] ^= 1;
+    assert_eq!(read(&bare)?, (true, true));
+    for wrong in ["chainrule.checksun", "chainrula.checksum"] {
+        assert_eq!(read(&without("chainrule.checksum", wrong).collect::<Vec<_>>())?, (false, false), "{wrong}");
+    }
+    let capitals = note.to_uppercase().replace("CHAINRULE.CHECKSUM", "chainrule.checksum");
+    if capitals != note {
+        assert_eq!(read(&without(note, &capitals).collect::<Vec<_>>())?, (false, false), "{capitals}");
     }
     Ok(())
 }
@@ -750,4 +770,406 @@ fn scalars_that_no_file_holds_are_refused() -> Result<()> {
     assert_eq!((error.kind(), error.expected()), (ErrorKind::Incompatible, "f32 or f64"));
     assert_eq!(Model::from(net).to_safetensors().unwrap_err().kind(), ErrorKind::Incompatible);
     Ok(())
+}
+
+/// A variance is never negative, in whatever file it comes.
+#[test]
+fn parameters_that_a_layer_cannot_have_are_refused() -> Result<()> {
+    let net = Sequential::<f64>::builder(2)
+        .layer(Dense::new(3, Activation::Relu))
+        .layer(BatchNorm::new())
+        .layer(Dense::new(1, Activation::Linear))
+        .build(&mut rng())?;
+    let variance = |value: f64| {
+        let mut net = net.clone();
+        // Weights and biases of the first layer, scale, bias and mean of the second come before.
+        net.params_mut()[9 + 3 * 3 + 1] = value;
+        net
+    };
+    assert_eq!(variance(0.5).blocks(1)[3].name, "running_variance");
+    for value in [0.0, -0.0, 1e300, f64::INFINITY] {
+        let mut other = net.clone();
+        other.read_params(&Model::from(variance(value)).to_safetensors()?)?;
+        assert_eq!(other, variance(value));
+    }
+    for value in [-1e-300, -1.0, f64::NEG_INFINITY] {
+        let wrong = variance(value);
+        let check = |error: Error| {
+            assert_eq!(error.kind(), ErrorKind::Value);
+            let text = error.to_string();
+            assert!(text.contains("layer 1 (BatchNorm): running_variance of feature 1: got -"), "{text}");
+            assert!(text.contains("expected a variance ≥ 0"), "{text}");
+        };
+        let bytes = Model::from(wrong.clone()).to_safetensors()?;
+        check(Model::<f64>::from_safetensors(&bytes).unwrap_err());
+        let mut other = net.clone();
+        check(other.read_params(&bytes).unwrap_err());
+        check(other.set_params(wrong.params()).unwrap_err());
+        assert_eq!(other, net);
+        let json = serde_json::to_string(&wrong).expect("JSON of a network");
+        let error = serde_json::from_str::<Sequential<f64>>(&json).expect_err("a negative variance");
+        assert!(error.to_string().contains("running_variance of feature 1"), "{error}");
+        #[cfg(feature = "onnx")]
+        check(chainrule::Onnx::new().read::<f64>(&chainrule::Onnx::new().write(&wrong.into())?).unwrap_err());
+    }
+    Ok(())
+}
+
+/// What every kind of file has in common, however it is written.
+#[cfg(all(unix, feature = "onnx", feature = "plot"))]
+mod saving {
+    use super::*;
+    use chainrule::plot::Curves;
+    use chainrule::{Onnx, rand::RngExt};
+    use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    const KINDS: [&str; 5] = ["model", "onnx", "svg", "png", "checkpoint"];
+
+    fn name(kind: &str) -> String {
+        format!("saved.{kind}")
+    }
+
+    /// A network that is worth some time on the disk.
+    fn network(version: u64) -> Result<Sequential<f32>> {
+        Sequential::builder(100)
+            .layer(Dense::new(300, Activation::Relu))
+            .layer(Dense::new(1, Activation::Linear))
+            .build(&mut Xoshiro256PlusPlus::seed_from_u64(version))
+    }
+
+    fn trainer<'a>() -> Trainer<'a, f32> {
+        Trainer::new(MeanSquaredError, Adam::new())
+    }
+
+    /// One of two versions of a file.
+    fn save(kind: &str, version: u64, path: &Path) -> Result<()> {
+        let points: Vec<_> = (0..4000).map(|i| (f64::from(i), (f64::from(i) * (1.0 + version as f64)).sin())).collect();
+        match kind {
+            "model" => Model::from(network(version)?).save(path),
+            "onnx" => Onnx::new().save(&network(version)?.into(), path),
+            "checkpoint" => trainer().save(&network(version)?, path),
+            _ => Curves::new("Saved", "x", "y").series("y", &points).draw()?.save(path),
+        }
+    }
+
+    /// The two versions of a file, as bytes.
+    fn versions(kind: &str) -> Vec<Vec<u8>> {
+        let folder = Folder::new(&format!("versions-{kind}"));
+        let path = folder.0.join(name(kind));
+        let bytes = |version| {
+            save(kind, version, &path).expect("to be saved");
+            fs::read(&path).expect("a file")
+        };
+        vec![bytes(0), bytes(1)]
+    }
+
+    /// Loads as the library does, where it can.
+    fn load(kind: &str, path: &Path) -> Result<()> {
+        match kind {
+            "model" => Model::<f32>::load(path).map(drop),
+            "onnx" => Onnx::new().load::<f32>(path).map(drop),
+            "checkpoint" => trainer().resume(&mut network(0)?, path),
+            _ => Ok(()),
+        }
+    }
+
+    fn in_folder(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("a folder");
+        let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    fn child(test: &str, kind: &str, path: &Path) -> Child {
+        let mut command = Command::new(env::current_exe().expect("this program"));
+        command.args(["--exact", &format!("saving::{test}"), "--ignored", "--nocapture"]);
+        command.env("CHAINRULE_KIND", kind).env("CHAINRULE_PATH", path).stdout(Stdio::null());
+        command.spawn().expect("a process")
+    }
+
+    fn given() -> (String, PathBuf) {
+        let text = |name| env::var(name).expect("run by another test");
+        (text("CHAINRULE_KIND"), PathBuf::from(text("CHAINRULE_PATH")))
+    }
+
+    fn setting(name: &str, default: u64) -> u64 {
+        env::var(name).map_or(default, |text| text.parse().expect("a number"))
+    }
+
+    /// Processes are killed while they save: 200 of each kind with `CHAINRULE_KILLS=200`.
+    #[test]
+    fn killed_while_they_save() {
+        let kills = setting("CHAINRULE_KILLS", 8);
+        for kind in KINDS {
+            let (folder, versions) = (Folder::new(&format!("killed-{kind}")), versions(kind));
+            let path = folder.0.join(name(kind));
+            let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+            let mut during = 0;
+            for trial in 0..kills {
+                let mut child = child("child_that_saves", kind, &path);
+                let (start, left) = (Instant::now(), in_folder(&folder.0).len());
+                // Every other one while something is being written for sure, however long it took to make.
+                let there = || path.exists() && (trial % 2 == 0 || in_folder(&folder.0).len() > left);
+                while !there() && start.elapsed() < Duration::from_secs(60) {
+                    std::thread::sleep(Duration::from_micros(100));
+                }
+                std::thread::sleep(Duration::from_micros(rng.random_range(0..if trial % 2 == 0 { 30_000 } else { 2_000 })));
+                child.kill().expect("to be killed");
+                child.wait().expect("to end");
+                during += u64::from(in_folder(&folder.0).len() > 1);
+                let bytes = fs::read(&path).expect("a file");
+                assert!(versions.contains(&bytes), "{kind}: {} bytes, none of the two versions", bytes.len());
+                load(kind, &path).expect("a whole file");
+                // What is left goes with the next save.
+                if rng.random_bool(0.5) {
+                    save(kind, 0, &path).expect("to be saved");
+                    assert_eq!(in_folder(&folder.0), [name(kind)]);
+                    fs::remove_file(&path).expect("to be removed");
+                }
+            }
+            eprintln!("{kind}: {kills} killed, {during} of them while they wrote");
+            assert!(during > 0 || kills < 100, "{kind}");
+        }
+    }
+
+    #[test]
+    #[ignore = "run by another test in a process of its own"]
+    fn child_that_saves() {
+        let (kind, path) = given();
+        let end = Instant::now() + Duration::from_secs(setting("CHAINRULE_SECONDS", 60));
+        let mut saves = 0;
+        while Instant::now() < end {
+            save(&kind, saves % 2, &path).expect("to be saved");
+            saves += 1;
+        }
+        assert!(saves > 1);
+        eprintln!("{kind}: {saves} saves");
+    }
+
+    /// Two processes save to one path and a third loads from it: for 8 s of each kind with `CHAINRULE_SECONDS=8`.
+    #[test]
+    fn two_writers_at_once() {
+        let seconds = setting("CHAINRULE_SECONDS", 1);
+        for kind in KINDS {
+            let (folder, versions) = (Folder::new(&format!("two-{kind}")), versions(kind));
+            let path = folder.0.join(name(kind));
+            let start = |_| {
+                let mut command = Command::new(env::current_exe().expect("this program"));
+                command.args(["--exact", "saving::child_that_saves", "--ignored", "--nocapture"]);
+                command.env("CHAINRULE_KIND", kind).env("CHAINRULE_PATH", &path).env("CHAINRULE_SECONDS", seconds.to_string());
+                command.stdout(Stdio::null()).spawn().expect("a process")
+            };
+            let mut writers = [0, 1].map(start);
+            let mut loads = 0;
+            while writers.iter_mut().any(|writer| writer.try_wait().expect("a process").is_none()) {
+                if let Ok(bytes) = fs::read(&path) {
+                    assert!(versions.contains(&bytes), "{kind}: {} bytes, none of the two versions", bytes.len());
+                    load(kind, &path).expect("a whole file");
+                    loads += 1;
+                }
+            }
+            for mut writer in writers {
+                assert!(writer.wait().expect("to end").success(), "{kind}: a save failed");
+            }
+            eprintln!("{kind}: {loads} loads");
+            assert!(loads > 0);
+            assert_eq!(in_folder(&folder.0), [name(kind)]);
+        }
+    }
+
+    /// A file size limit, which the system enforces as it would the end of the disk.
+    #[test]
+    fn a_failed_write_leaves_the_old_file() {
+        for kind in KINDS {
+            let folder = Folder::new(&format!("full-{kind}"));
+            let path = folder.0.join(name(kind));
+            save(kind, 0, &path).expect("to be saved");
+            let before = fs::read(&path).expect("a file");
+            let output = Command::new("sh")
+                .args(["-c", "trap '' XFSZ; ulimit -f 2; exec \"$0\" \"$@\""])
+                .arg(env::current_exe().expect("this program"))
+                .args(["--exact", "saving::child_that_cannot_write", "--ignored", "--nocapture"])
+                .env("CHAINRULE_KIND", kind)
+                .env("CHAINRULE_PATH", &path)
+                .output()
+                .expect("a shell");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(fs::read(&path).expect("a file"), before, "{kind}");
+            assert_eq!(in_folder(&folder.0), [name(kind)]);
+        }
+    }
+
+    #[test]
+    #[ignore = "run by another test in a process of its own"]
+    fn child_that_cannot_write() {
+        let (kind, path) = given();
+        let error = save(&kind, 1, &path).expect_err("no room");
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert_eq!(error.place(), path.display().to_string());
+    }
+
+    #[test]
+    fn planted_links_are_not_written_through() {
+        for kind in KINDS {
+            let folder = Folder::new(&format!("planted-{kind}"));
+            let (path, victim) = (folder.0.join(name(kind)), folder.0.join("victim"));
+            fs::write(&victim, "precious").expect("a file");
+            symlink(&victim, folder.0.join(format!(".{}.tmp", name(kind)))).expect("a link");
+            let leftover = folder.0.join(format!(".{}.chainrule-0123456789abcdef.tmp", name(kind)));
+            symlink(&victim, &leftover).expect("a link");
+            save(kind, 0, &path).expect("to be saved");
+            assert_eq!(fs::read_to_string(&victim).expect("a file"), "precious");
+            assert!(fs::symlink_metadata(&leftover).expect("a link").is_symlink());
+        }
+    }
+
+    #[test]
+    fn what_the_killed_left_is_removed_and_what_the_living_write_is_not() {
+        for kind in KINDS {
+            let folder = Folder::new(&format!("left-{kind}"));
+            let path = folder.0.join(name(kind));
+            let beside = |number: &str| folder.0.join(format!(".{}.chainrule-{number}.tmp", name(kind)));
+            let (dead, alive) = (beside("0123456789abcdef"), beside("fedcba9876543210"));
+            let others = [".other.chainrule-0123456789abcdef.tmp", "note.tmp", &format!(".{}.chainrule-0123.tmp", name(kind))];
+            for file in others {
+                fs::write(folder.0.join(file), "").expect("a file");
+            }
+            fs::write(&dead, "half").expect("a file");
+            let writer = fs::File::create(&alive).expect("a file");
+            writer.lock().expect("a lock");
+            save(kind, 0, &path).expect("to be saved");
+            assert!(!dead.exists() && alive.exists(), "{kind}");
+            drop(writer);
+            save(kind, 0, &path).expect("to be saved");
+            assert!(!alive.exists(), "{kind}");
+            assert!(others.iter().all(|file| folder.0.join(file).exists()), "{kind}");
+        }
+    }
+
+    #[test]
+    fn modes_are_kept() {
+        for kind in KINDS {
+            let folder = Folder::new(&format!("mode-{kind}"));
+            let path = folder.0.join(name(kind));
+            let mode = |path: &Path| fs::metadata(path).expect("a file").mode() & 0o7777;
+            fs::write(folder.0.join("new"), "").expect("a file");
+            save(kind, 0, &path).expect("to be saved");
+            assert_eq!(mode(&path), mode(&folder.0.join("new")), "{kind}: as any new file");
+            for kept in [0o600, 0o640, 0o755, 0o666, 0o400] {
+                fs::set_permissions(&path, fs::Permissions::from_mode(kept)).expect("a mode");
+                save(kind, 1, &path).expect("to be saved");
+                assert_eq!(mode(&path), kept, "{kind}");
+            }
+            // What is private is never anything else, not even while it is written.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a mode");
+            let done = std::sync::atomic::AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                let watch = scope.spawn(|| {
+                    let mut seen = 0;
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        for file in fs::read_dir(&folder.0).expect("a folder").flatten() {
+                            if file.file_name().to_string_lossy().ends_with(".tmp")
+                                && let Ok(data) = file.metadata()
+                            {
+                                assert_eq!(data.mode() & 0o077, 0, "{kind}: {:?}", file.file_name());
+                                seen += 1;
+                            }
+                        }
+                    }
+                    seen
+                });
+                for version in 0..40 {
+                    save(kind, version % 2, &path).expect("to be saved");
+                }
+                done.store(true, std::sync::atomic::Ordering::Relaxed);
+                assert!(watch.join().expect("no other mode") > 0, "{kind}: nothing was seen");
+            });
+        }
+    }
+
+    #[test]
+    fn links_stay_links() {
+        for kind in KINDS {
+            let folder = Folder::new(&format!("links-{kind}"));
+            let (there, path) = (folder.0.join("there"), folder.0.join(name(kind)));
+            fs::create_dir(&there).expect("a folder");
+            let target = there.join(name(kind));
+            let middle = there.join(format!("middle.{kind}"));
+            // Relative, and over a second link; at first to what does not exist.
+            symlink(format!("there/middle.{kind}"), &path).expect("a link");
+            symlink(name(kind), &middle).expect("a link");
+            for version in 0..2 {
+                save(kind, version, &path).expect("to be saved");
+                assert!([&path, &middle].iter().all(|link| fs::symlink_metadata(link).expect("a link").is_symlink()), "{kind}");
+                assert!(fs::symlink_metadata(&target).expect("a file").is_file(), "{kind}");
+                load(kind, &path).expect("a whole file");
+                assert_eq!((in_folder(&folder.0).len(), in_folder(&there).len()), (2, 2), "{kind}");
+            }
+            // In a circle.
+            let circle = folder.0.join(format!("circle.{kind}"));
+            symlink(format!("circle.{kind}"), &circle).expect("a link");
+            assert_eq!(save(kind, 0, &circle).expect_err("a circle").kind(), ErrorKind::Io);
+        }
+    }
+
+    #[test]
+    fn only_regular_files_are_replaced_or_read() {
+        for kind in KINDS {
+            let folder = Folder::new(&format!("special-{kind}"));
+            let refused = |path: &Path, what: &str| {
+                let error = save(kind, 0, path).expect_err(what);
+                assert_eq!((error.kind(), error.given()), (ErrorKind::Io, what), "{kind}");
+                assert_eq!(error.place(), path.display().to_string());
+                if !matches!(kind, "svg" | "png") {
+                    let error = load(kind, path).expect_err(what);
+                    assert_eq!((error.kind(), error.given()), (ErrorKind::Io, what), "{kind}");
+                }
+            };
+            let fifo = folder.0.join(name(kind));
+            assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+            refused(&fifo, "a FIFO");
+            assert!(fs::symlink_metadata(&fifo).expect("a FIFO").file_type().is_fifo());
+            let link = folder.0.join(format!("zero.{kind}"));
+            symlink("/dev/zero", &link).expect("a link");
+            refused(&link, "a device");
+            assert!(fs::metadata("/dev/zero").expect("a device").file_type().is_char_device());
+            let socket = folder.0.join(format!("socket.{kind}"));
+            let _bound = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+            refused(&socket, "a socket");
+            let inner = folder.0.join(format!("folder.{kind}"));
+            fs::create_dir(&inner).expect("a folder");
+            refused(&inner, "a folder");
+            assert_eq!(in_folder(&folder.0).len(), 4);
+        }
+    }
+
+    #[test]
+    fn names_may_have_255_bytes() {
+        for kind in KINDS {
+            let folder = Folder::new(&format!("long-{kind}"));
+            for letter in ["n", "ü", "名"] {
+                let stem = letter.repeat((255 - 1 - kind.len()) / letter.len());
+                let path = folder.0.join(format!("{stem}.{kind}"));
+                save(kind, 0, &path).expect("to be saved");
+                load(kind, &path).expect("a whole file");
+            }
+            assert_eq!(in_folder(&folder.0).len(), 3);
+        }
+    }
+
+    /// A folder in which files may be made, but which nobody may read, cannot be brought to the disk. (For root every folder can be.)
+    #[test]
+    fn a_folder_that_cannot_be_synced_is_no_failure() {
+        for kind in KINDS {
+            let folder = Folder::new(&format!("unreadable-{kind}"));
+            let path = folder.0.join(name(kind));
+            fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o333)).expect("a mode");
+            let saved = [0, 1].map(|version| save(kind, version, &path));
+            fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o755)).expect("a mode");
+            assert!(saved.iter().all(Result::is_ok), "{kind}: {saved:?}");
+            assert_eq!(in_folder(&folder.0), [name(kind)]);
+        }
+    }
 }

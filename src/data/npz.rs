@@ -2,6 +2,7 @@
 
 use super::bytes::{Bytes, text, wrong};
 use super::npy;
+use crate::checksum::Checksum;
 use crate::error::{ErrorKind, Result};
 use crate::real::Real;
 use alloc::{format, string::ToString, vec::Vec};
@@ -158,21 +159,9 @@ fn slice(bytes: &[u8], start: u32, size: u32) -> Option<&[u8]> {
     bytes.get(start as usize..)?.get(..size as usize)
 }
 
-/// The checksum of ZIP (ITU-T V.42): CRC-32 with the polynomial 0x04C11DB7, reflected.
+/// The checksum of ZIP.
 fn crc32(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            let (mut rest, mut bit) = (byte as u32, 0);
-            while bit < 8 {
-                rest = (rest >> 1) ^ if rest & 1 == 1 { 0xedb8_8320 } else { 0 };
-                bit += 1;
-            }
-            table[byte] = rest;
-            byte += 1;
-        }
-        table
-    };
-    !bytes.iter().fold(!0, |crc, byte| TABLE[((crc ^ u32::from(*byte)) & 0xff) as usize] ^ (crc >> 8))
+    let mut sum = Checksum::crc32();
+    sum.add(bytes);
+    sum.value() as u32
 }

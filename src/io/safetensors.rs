@@ -1,6 +1,7 @@
 //! Model files and state dicts in the safetensors format.
 
 use super::names::block_names;
+use crate::checksum::Checksum;
 use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file;
@@ -35,6 +36,9 @@ use std::path::Path;
 const VERSION: &str = "1";
 const VERSION_NOTE: &str = "chainrule.version";
 const MODEL_NOTE: &str = "chainrule.model";
+const CHECKSUM_NOTE: &str = "chainrule.checksum";
+/// Our notes, which are none of the user's.
+const OUR_NOTES: [&str; 3] = [VERSION_NOTE, MODEL_NOTE, CHECKSUM_NOTE];
 /// Notes that begin so are ours.
 const RESERVED: &str = "chainrule.";
 /// The largest header that readers of the format take.
@@ -63,8 +67,9 @@ const LARGEST_HEADER: u64 = 100_000_000;
 /// `f64` alone.
 ///
 /// **Everything else** of a [`Model`] stands in the metadata of the header: `chainrule.version`, which is 1, `chainrule.model`, which is the
-/// scalar, inputs, layers and scalers as JSON, and the model's own notes as they are. The same model gives the same bytes. Files of
-/// this version can be read by all later ones; one of a later version is refused.
+/// scalar, inputs, layers and scalers as JSON, `chainrule.checksum`, and the model's own notes as they are. The same model gives the
+/// same bytes. The checksum is the CRC-64/XZ of all notes and tensors: whoever finds one there, also when it reads parameters alone,
+/// takes only what goes with it. (A program that changes tensors and keeps the notes should leave it out.) Files of this version can be read by all later ones; one of a later version is refused.
 ///
 /// A layer of another crate takes part under a name of its choice, with what serde makes of it:
 ///
@@ -211,16 +216,23 @@ impl<T: Real> Safetensors<T> {
             (name.clone(), TensorInfo { dtype, shape: shape(block), data_offsets: (begin, size) })
         };
         let tensors = places.iter().map(info).collect();
-        let mut header = serde_json::to_vec(&Header { notes, tensors }).map_err(|e| not_json("header", e))?;
-        // So that what follows is aligned.
-        header.resize(header.len().next_multiple_of(8), b' ');
-        if header.len() as u64 > LARGEST_HEADER {
+        notes.insert(CHECKSUM_NOTE.into(), digits(0));
+        let mut header = Header { notes, tensors };
+        let json = |header: &Header| {
+            let mut json = serde_json::to_vec(header).map_err(|e| not_json("header", e))?;
+            // So that what follows is aligned.
+            json.resize(json.len().next_multiple_of(8), b' ');
+            Ok::<_, Error>(json)
+        };
+        let mut sum = header.checksum();
+        let place = json(&header)?;
+        if place.len() as u64 > LARGEST_HEADER {
             let expected = format!("a header of at most {LARGEST_HEADER} bytes");
-            return Err(Error::new(ErrorKind::Value, "metadata of Model", expected, header.len()));
+            return Err(Error::new(ErrorKind::Value, "metadata of Model", expected, place.len()));
         }
-        let mut bytes = Vec::with_capacity(8 + header.len() + size);
-        bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
-        bytes.append(&mut header);
+        let mut bytes = Vec::with_capacity(8 + place.len() + size);
+        bytes.extend_from_slice(&(place.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&place);
         for (name, (block, start)) in &places {
             let params = &net.params()[*start..start + block.len()];
             for row in rows(block) {
@@ -230,6 +242,11 @@ impl<T: Real> Safetensors<T> {
                 }
             }
         }
+        // The checksum takes the place that was left for it.
+        let (place, data) = bytes[8..].split_at_mut(place.len());
+        sum.add(data);
+        header.notes.insert(CHECKSUM_NOTE.into(), digits(sum.value()));
+        place.copy_from_slice(&json(&header)?);
         Ok(bytes)
     }
 
@@ -238,7 +255,8 @@ impl<T: Real> Safetensors<T> {
     /// Memory is taken only once the header fits the length of the file and the tensors those that the model's layers ask for.
     ///
     /// # Errors
-    /// [`ErrorKind::Parse`] for what is no such file, is damaged or of a later version, naming the tensor or the note; [`ErrorKind::Shape`] and
+    /// [`ErrorKind::Parse`] for what is no such file, is damaged or of a later version, naming the tensor or the note; [`ErrorKind::Value`]
+    /// for parameters that a layer can never have, such as a negative variance; [`ErrorKind::Shape`] and
     /// [`ErrorKind::Incompatible`] for a tensor of the wrong shape or type, for one too few or too many, for a layer that is not known, and for
     /// a model of `f64` where `T` is `f32`; those of [`Builder::build`](crate::Builder::build); [`ErrorKind::NotFinite`] where only
     /// [`finite`](Self::finite) parameters may be.
@@ -268,6 +286,7 @@ impl<T: Real> Safetensors<T> {
         let places = self.fit(net.layers(), net.layout(), &header)?;
         let mut params = zeros("parameters of Sequential", &[net.params().len()])?;
         self.fill(&mut params, &header, &places, source)?;
+        source.check()?;
         net.set_params(&params)
     }
 
@@ -279,8 +298,8 @@ impl<T: Real> Safetensors<T> {
         };
         let described: Described<T> = serde_json::from_str(json).map_err(|e| not_json(MODEL_NOTE, e))?;
         // Each f32 is an f64, but not the other way round.
-        if described.scalar != type_name::<T>() && (described.scalar.as_str(), T::BYTES) != ("f32", 8) {
-            let expected = format!("a model of {}", type_name::<T>());
+        if described.scalar != T::NAME && (described.scalar.as_str(), T::BYTES) != ("f32", 8) {
+            let expected = format!("a model of {}", T::NAME);
             return Err(Error::new(ErrorKind::Incompatible, MODEL_NOTE, expected, format!("one of {}", described.scalar)));
         }
         let mut builder = Sequential::builder(described.inputs);
@@ -291,9 +310,11 @@ impl<T: Real> Safetensors<T> {
         let places = self.fit(builder.layers(), &layout, &header)?;
         let mut net = builder.build_at_zero()?;
         self.fill(net.params_mut(), &header, &places, source)?;
+        source.check()?;
+        net.check_values(net.params())?;
         let mut model = Model::new(net, described.input_scaler, described.output_scaler)?;
         *model.metadata_mut() = header.notes;
-        model.metadata_mut().retain(|note, _| ![VERSION_NOTE, MODEL_NOTE].contains(&note.as_str()));
+        model.metadata_mut().retain(|note, _| !OUR_NOTES.contains(&note.as_str()));
         check_notes(&model)?;
         Ok(model)
     }
@@ -303,7 +324,7 @@ impl<T: Real> Safetensors<T> {
         let layer = |(index, layer): (usize, &Arc<dyn Layer<T>>)| self.write_layer(index, &**layer);
         let layers = model.net().layers().iter().enumerate().map(layer).collect::<Result<_>>()?;
         let (input_scaler, output_scaler) = (model.inputs().cloned(), model.outputs().cloned());
-        let described = Described { scalar: type_name::<T>().into(), inputs: model.net().inputs(), layers, input_scaler, output_scaler };
+        let described = Described { scalar: T::NAME.into(), inputs: model.net().inputs(), layers, input_scaler, output_scaler };
         serde_json::to_string(&described).map_err(|e| not_json(MODEL_NOTE, e))
     }
 
@@ -386,7 +407,7 @@ impl<T: Real> Safetensors<T> {
                 Dtype::F64 => {
                     error(ErrorKind::Incompatible, "numbers that f32 holds (a network of f64 takes them all)".into(), "F64".into())
                 }
-                other => error(ErrorKind::Incompatible, format!("numbers that {} holds", type_name::<T>()), other.to_string()),
+                other => error(ErrorKind::Incompatible, format!("numbers that {} holds", T::NAME), other.to_string()),
             }
         };
         header.tensors.iter().map(fit).collect()
@@ -619,6 +640,53 @@ impl Header {
     }
 }
 
+impl Header {
+    /// The checksum of all but the numbers, with which it goes on.
+    fn checksum(&self) -> Checksum {
+        let mut sum = Checksum::crc64();
+        let mut add = |bytes: &[u8]| {
+            sum.add(&(bytes.len() as u64).to_le_bytes());
+            sum.add(bytes);
+        };
+        for (note, text) in self.notes.iter().filter(|(note, _)| *note != CHECKSUM_NOTE) {
+            add(note.as_bytes());
+            add(text.as_bytes());
+        }
+        for (name, info) in &self.tensors {
+            add(name.as_bytes());
+            add(info.dtype.to_string().as_bytes());
+            let sizes = info.shape.iter().chain([&info.data_offsets.0, &info.data_offsets.1]);
+            add(&sizes.flat_map(|size| (*size as u64).to_le_bytes()).collect::<Vec<_>>());
+        }
+        sum
+    }
+
+    /// The checksum that the file says it has.
+    fn said(&self) -> Result<Option<u64>> {
+        let error = |given: &String| Error::new(ErrorKind::Parse, CHECKSUM_NOTE, "sixteen digits of a checksum", format!("{given:?}"));
+        match self.notes.get(CHECKSUM_NOTE) {
+            Some(text) => {
+                let value = u64::from_str_radix(text, 16).ok().filter(|value| *text == digits(*value));
+                value.map(Some).ok_or_else(|| error(text))
+            }
+            // A name with one wrong letter would leave the file without its checksum.
+            None => match self.notes.keys().find(|note| differ_in_one(note, CHECKSUM_NOTE)) {
+                Some(note) => Err(error(note)),
+                None => Ok(None),
+            },
+        }
+    }
+}
+
+/// A checksum as a text.
+fn digits(sum: u64) -> String {
+    format!("{sum:016x}")
+}
+
+fn differ_in_one(one: &str, other: &str) -> bool {
+    one.len() == other.len() && one.bytes().zip(other.bytes()).filter(|(one, other)| one != other).count() == 1
+}
+
 impl Serialize for Header {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1 + self.tensors.len()))?;
@@ -700,27 +768,50 @@ fn twice<E: serde::de::Error>(name: &str) -> E {
 struct Source<'a> {
     rest: &'a mut dyn Read,
     length: u64,
+    /// The checksum of what has been read, and the one that the file says it has.
+    sum: Option<(Checksum, u64)>,
 }
 
 fn from_file<R>(path: &Path, read: impl FnOnce(&mut Source<'_>) -> Result<R>) -> Result<R> {
     let (file, length) = file::open(path)?;
     let rest = &mut io::BufReader::new(file);
-    read(&mut Source { rest, length }).map_err(|error| error.within(path.display()))
+    read(&mut Source { rest, length, sum: None }).map_err(|error| error.within(path.display()))
 }
 
 fn from_bytes<R>(mut bytes: &[u8], read: impl FnOnce(&mut Source<'_>) -> Result<R>) -> Result<R> {
     let length = bytes.len() as u64;
-    read(&mut Source { rest: &mut bytes, length }).map_err(|error| error.within("safetensors"))
+    read(&mut Source { rest: &mut bytes, length, sum: None }).map_err(|error| error.within("safetensors"))
 }
 
 impl Source<'_> {
     fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
-        self.rest.read_exact(bytes).map_err(unreadable)
+        self.rest.read_exact(bytes).map_err(unreadable)?;
+        if let Some((sum, _)) = &mut self.sum {
+            sum.add(bytes);
+        }
+        Ok(())
     }
 
-    fn skip(&mut self, bytes: usize) -> Result<()> {
-        let skipped = io::copy(&mut Read::take(&mut self.rest, bytes as u64), &mut io::sink()).map_err(unreadable)?;
-        if skipped == bytes as u64 { Ok(()) } else { Err(unreadable(io::ErrorKind::UnexpectedEof.into())) }
+    fn skip(&mut self, mut bytes: usize) -> Result<()> {
+        let mut buffer = [0; 4096];
+        while bytes > 0 {
+            let next = bytes.min(buffer.len());
+            self.fill(&mut buffer[..next])?;
+            bytes -= next;
+        }
+        Ok(())
+    }
+
+    /// Checks, once all has been read, that it goes with its checksum.
+    fn check(&self) -> Result<()> {
+        match &self.sum {
+            Some((sum, said)) if sum.value() != *said => {
+                let expected =
+                    format!("{} (the file is damaged; a program that changes it on purpose must leave this note out)", digits(*said));
+                Err(Error::new(ErrorKind::Parse, CHECKSUM_NOTE, expected, digits(sum.value())))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads the header, which must fit the length of the file to the byte.
@@ -744,6 +835,7 @@ impl Source<'_> {
         if data != after - size {
             return Err(error(format!("tensors of {} bytes, as in the file", after - size), data.to_string()));
         }
+        self.sum = header.said()?.map(|said| (header.checksum(), said));
         Ok(header)
     }
 }

@@ -4,7 +4,7 @@ use super::{dropout::Dropout, smooth};
 use crate::error::Result;
 use crate::layer::{Backward, BackwardTangent, Forward, Infer, Layer, Tangent};
 use crate::real::Real;
-use alloc::string::String;
+use alloc::{format, string::String};
 
 /// The dropout of self-normalising networks (Klambauer, Unterthiner, Mayr & Hochreiter 2017), for use after
 /// [`Activation::Selu`](crate::Activation::Selu): in training each input is set to α′ with probability p, and all are then
@@ -45,6 +45,10 @@ const SATURATED: f64 = -1.758_099_340_847_376_6;
 impl<T: Real> Layer<T> for AlphaDropout {
     fn name(&self) -> String {
         String::from("AlphaDropout")
+    }
+
+    fn describe(&self) -> String {
+        format!("Alpha{}", Layer::<T>::describe(&self.0))
     }
 
     fn outputs(&self, inputs: usize) -> Result<usize> {

@@ -6,7 +6,7 @@ use crate::kernel::Pass;
 use crate::layer::{Backward, BackwardTangent, Block, Forward, Gradient, Infer, Layer, Role, Start, Tangent};
 use crate::real::{Real, accumulate, by_blocks, magnitude};
 use crate::view::View;
-use alloc::{string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 use core::ops::Range;
 
 /// Batch normalisation (Ioffe & Szegedy 2015): each feature gets mean 0 and variance 1, then a scale and a bias:
@@ -121,6 +121,10 @@ impl<T: Real> Layer<T> for BatchNorm {
         String::from("BatchNorm")
     }
 
+    fn describe(&self) -> String {
+        format!("BatchNorm({}, momentum={})", self.norm.describe(), self.momentum)
+    }
+
     fn outputs(&self, inputs: usize) -> Result<usize> {
         self.norm.check::<T>()?;
         if !(0.0..=1.0).contains(&self.momentum) {
@@ -133,6 +137,18 @@ impl<T: Real> Layer<T> for BatchNorm {
         let mut blocks = self.norm.blocks(inputs);
         blocks.extend(["running_mean", "running_variance"].map(|name| Block::new(name, Role::Statistic, inputs, 1)));
         blocks
+    }
+
+    /// A variance below 0 has no root. NaN is what training that has diverged leaves, here as in all other blocks.
+    fn check_params(&self, inputs: usize, params: &[T]) -> Result<()> {
+        let (.., statistics) = self.norm.split(params, inputs);
+        match statistics[inputs..].iter().position(|variance| *variance < T::zero()) {
+            Some(feature) => {
+                let place = format!("running_variance of feature {feature}");
+                Err(Error::new(ErrorKind::Value, place, "a variance ≥ 0", statistics[inputs + feature]))
+            }
+            None => Ok(()),
+        }
     }
 
     fn start(&self, p: Start<'_, T>) {

@@ -104,6 +104,11 @@ impl<T: Real> Layer<T> for Dense {
         format!("Dense {}", self.activation)
     }
 
+    /// Initialisers are over when training goes on.
+    fn describe(&self) -> String {
+        format!("Dense(outputs={}, activation={}, bias={})", self.outputs, self.activation, self.bias.is_some())
+    }
+
     fn outputs(&self, inputs: usize) -> Result<usize> {
         if self.outputs == 0 {
             return Err(Error::new(ErrorKind::Value, "", "at least 1 output", 0));

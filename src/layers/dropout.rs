@@ -7,7 +7,7 @@ use crate::kernel::Pass;
 use crate::layer::{Backward, BackwardTangent, Forward, Infer, Layer, Tangent};
 use crate::random::{Purpose, derive, stream};
 use crate::real::Real;
-use alloc::string::String;
+use alloc::{format, string::String};
 use rand::Rng;
 
 /// Dropout in its inverted form: in training each input is set to 0 with probability p and else multiplied by
@@ -53,6 +53,10 @@ impl Dropout {
 impl<T: Real> Layer<T> for Dropout {
     fn name(&self) -> String {
         String::from("Dropout")
+    }
+
+    fn describe(&self) -> String {
+        format!("Dropout(p={})", self.p)
     }
 
     fn outputs(&self, inputs: usize) -> Result<usize> {

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::kernel::Pass;
 use crate::layer::{Backward, BackwardTangent, Block, Forward, Gradient, Infer, Layer, Start, Tangent};
 use crate::real::{Real, magnitude, sum_pairs};
-use alloc::{string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
 /// Layer normalisation (Ba, Kiros & Hinton 2016): the features of each sample get mean 0 and variance 1, then a scale
 /// and a bias of their own:
@@ -143,6 +143,10 @@ macro_rules! layer {
         impl<T: Real> Layer<T> for $name {
             fn name(&self) -> String {
                 String::from(stringify!($name))
+            }
+
+            fn describe(&self) -> String {
+                format!("{}({})", stringify!($name), self.0.describe())
             }
 
             fn outputs(&self, inputs: usize) -> Result<usize> {

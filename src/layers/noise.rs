@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::layer::{Backward, BackwardTangent, Forward, Infer, Layer, Tangent};
 use crate::random::{Purpose, derive, stream};
 use crate::real::Real;
-use alloc::string::String;
+use alloc::{format, string::String};
 use rand_distr::{Distribution, StandardNormal};
 
 /// Additive noise: in training y = x + σ·ν with independent normal ν of mean 0 and variance 1, in inference y = x; so
@@ -40,6 +40,10 @@ impl GaussianNoise {
 impl<T: Real> Layer<T> for GaussianNoise {
     fn name(&self) -> String {
         String::from("GaussianNoise")
+    }
+
+    fn describe(&self) -> String {
+        format!("GaussianNoise(std={})", self.std)
     }
 
     fn outputs(&self, inputs: usize) -> Result<usize> {

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::layer::{Block, Role};
 use crate::real::Real;
-use alloc::{format, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
 /// The options of a normalising layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,6 +30,12 @@ impl Norm {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The options by name, as in [`Layer::describe`](crate::Layer::describe).
+    pub(super) fn describe(&self) -> String {
+        let eps = self.eps.map_or_else(|| String::from("epsilon of the scalar"), |eps| format!("{eps}"));
+        format!("eps={eps}, scale={}, bias={}", self.scale, self.bias)
     }
 
     /// The blocks of γ and β.

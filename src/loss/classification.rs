@@ -7,7 +7,8 @@ use crate::kernel::Pass;
 use crate::real::{Real, is_nan, sigmoid, softplus, sum};
 use crate::softmax::{log_sum_exp, softmax_columns};
 use crate::view::{View, ViewMut};
-use alloc::{format, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
+use core::fmt;
 
 /// factor · value, where nothing of something infinite is nothing: 0·ln 0 = 0. NaN passes.
 fn times<T: Real>(factor: T, value: T) -> T {
@@ -36,6 +37,17 @@ impl Weights {
             Some((j, w)) => Err(Error::new(ErrorKind::Value, format!("{place}, weight {j}"), "a finite weight ≥ 0", w)),
             None => Ok(()),
         }
+    }
+}
+
+/// As in [`Loss::describe`].
+impl fmt::Display for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(weights) = &self.0 else { return f.write_str("1") };
+        for (j, weight) in weights.iter().enumerate() {
+            write!(f, "{}{weight}", if j == 0 { "" } else { " " })?;
+        }
+        Ok(())
     }
 }
 
@@ -104,6 +116,10 @@ impl SoftmaxCrossEntropy {
 impl<T: Real> Loss<T> for SoftmaxCrossEntropy {
     fn name(&self) -> &str {
         "SoftmaxCrossEntropy"
+    }
+
+    fn describe(&self) -> String {
+        format!("SoftmaxCrossEntropy(label_smoothing={}, class_weights={})", self.smoothing, self.weights)
     }
 
     fn costs(&self, p: Costs<'_, T>) {
@@ -232,6 +248,11 @@ impl SigmoidCrossEntropy {
 impl<T: Real> Loss<T> for SigmoidCrossEntropy {
     fn name(&self) -> &str {
         "SigmoidCrossEntropy"
+    }
+
+    fn describe(&self) -> String {
+        let Self { smoothing, weights, positive } = self;
+        format!("SigmoidCrossEntropy(label_smoothing={smoothing}, class_weights={weights}, positive_weights={positive})")
     }
 
     fn costs(&self, p: Costs<'_, T>) {

@@ -10,7 +10,7 @@ use crate::activation::OutputRange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::real::{Real, sum};
 use crate::view::{Targets, View, ViewMut, check_each, check_shape, shape};
-use alloc::{format, vec};
+use alloc::{format, string::String, vec};
 use core::fmt::Debug;
 use nalgebra::DMatrix;
 
@@ -86,6 +86,12 @@ pub struct Curvatures<'a, T> {
 pub trait Loss<T: Real>: Debug + Send + Sync {
     /// The name by which errors call the loss.
     fn name(&self) -> &str;
+
+    /// A text that stays the same in all versions and tells apart losses that compute different things: `Huber(delta=1)`.
+    /// Checkpoints keep it, and training goes on only with the same. Without configuration the name will do.
+    fn describe(&self) -> String {
+        self.name().into()
+    }
 
     /// Writes the cost of each sample.
     fn costs(&self, p: Costs<'_, T>);

@@ -4,6 +4,7 @@ use super::{Costs, Curvatures, Loss, Reduction, Slopes, share};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
 use crate::real::{Real, magnitude, sum, tanh};
+use alloc::{format, string::String};
 
 /// A loss that is a sum over the outputs of one function of r = y − t.
 trait Residual<T: Real> {
@@ -64,7 +65,7 @@ impl<T: Real, F: Residual<T>> Pass for WriteCurvatures<'_, T, F> {
 }
 
 macro_rules! residual_loss {
-    ($name:ident, $reduction:expr, $over:expr, $self_:ident, $r:ident, cost: $cost:expr, slope: $slope:expr, curvature: $curvature:expr $(, check: $check:expr)?) => {
+    ($name:ident, $reduction:expr, $over:expr, $self_:ident, $r:ident, cost: $cost:expr, slope: $slope:expr, curvature: $curvature:expr $(, describe: $describe:expr, check: $check:expr)?) => {
         impl<T: Real> Residual<T> for $name {
             #[inline(always)]
             fn cost(&$self_, $r: T) -> T {
@@ -98,7 +99,10 @@ macro_rules! residual_loss {
             fn reduction(&self) -> Reduction {
                 $reduction
             }
-            $(fn check(&$self_, _outputs: usize) -> Result<()> {
+            $(fn describe(&$self_) -> String {
+                $describe
+            }
+            fn check(&$self_, _outputs: usize) -> Result<()> {
                 $check
             })?
         }
@@ -205,6 +209,7 @@ slope: {
     if r < -delta { -delta } else { upper }
 },
 curvature: if magnitude(r) > T::of(self.delta) { T::zero() } else { T::one() },
+describe: format!("Huber(delta={})", self.delta),
 check: {
     if T::of(self.delta) > T::zero() && T::of(self.delta).is_finite() { Ok(()) } else { Err(Error::new(ErrorKind::Value, "Huber", "a finite δ above 0", self.delta)) }
 });

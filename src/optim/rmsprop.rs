@@ -4,7 +4,7 @@ use super::{OptimizerState, Rule, Step, check_fraction, check_positive, optimize
 use crate::error::Result;
 use crate::real::Real;
 
-/// RMSProp (Tieleman & Hinton 2012, lecture 6e; centred: Graves 2013): the gradient over the root of its running mean square,
+/// RMSProp (Tieleman & Hinton 2012, lecture 6e; centered: Graves 2013): the gradient over the root of its running mean square,
 ///
 /// ```text
 /// v ← ρ·v + (1−ρ)·g²
@@ -32,14 +32,14 @@ pub struct RmsProp<T> {
     rho: f64,
     eps: f64,
     momentum: f64,
-    centred: bool,
+    centered: bool,
     state: OptimizerState<T>,
 }
 
 impl<T: Real> RmsProp<T> {
     /// RMSProp with PyTorch's ρ = 0.99 (Keras: 0.9) and ε = 1e−8, without momentum.
     pub fn new() -> Self {
-        Self { rho: 0.99, eps: 1e-8, momentum: 0.0, centred: false, state: OptimizerState::new("RmsProp", 1) }
+        Self { rho: 0.99, eps: 1e-8, momentum: 0.0, centered: false, state: OptimizerState::new("RmsProp", 1) }
     }
 
     /// The same with another ρ in [0, 1).
@@ -71,11 +71,11 @@ impl<T: Real> RmsProp<T> {
     /// (PyTorch's root is NaN there), and as accurate for gradients that hardly vary as for others.
     #[must_use]
     pub fn centered(self) -> Self {
-        Self { centred: true, ..self }.remembering()
+        Self { centered: true, ..self }.remembering()
     }
 }
 
-optimizer!(RmsProp { rho: f64, eps: f64, momentum: f64, centred: bool });
+optimizer!(RmsProp { rho: f64, eps: f64, momentum: f64, centered: bool });
 
 impl<T: Real> Rule<T> for RmsProp<T> {
     const NAME: &'static str = "RmsProp";
@@ -86,10 +86,10 @@ impl<T: Real> Rule<T> for RmsProp<T> {
         check_fraction("momentum of RmsProp", self.momentum)
     }
 
-    /// v, or s and m where centred; b where there is a momentum.
+    /// v, or s and m where centered; b where there is a momentum.
     fn remembering(mut self) -> Self {
-        let rule = if self.centred { "RmsProp (centred)" } else { "RmsProp" };
-        self.state.reshape(rule, 1 + usize::from(self.centred) + usize::from(self.momentum != 0.0));
+        let rule = if self.centered { "RmsProp (centered)" } else { "RmsProp" };
+        self.state.reshape(rule, 1 + usize::from(self.centered) + usize::from(self.momentum != 0.0));
         self
     }
 
@@ -105,7 +105,7 @@ impl<T: Real> Rule<T> for RmsProp<T> {
             let off = g - m;
             ((rho * s + spread * off * off).flush(), (m + share * off).flush())
         };
-        match (self.centred, self.momentum != 0.0) {
+        match (self.centered, self.momentum != 0.0) {
             (false, false) => step.each(slots, |lr, keep| {
                 let lr = T::of(lr);
                 #[inline(always)]

@@ -2,6 +2,7 @@
 
 use super::{font, raster::Pixels};
 use crate::error::{Error, ErrorKind, Result};
+use crate::file;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -89,7 +90,7 @@ impl Figure {
             .map_err(|error| Error::new(ErrorKind::Io, "Figure::png", "a picture that PNG can hold", &error).with_source(error))
     }
 
-    /// Writes the picture to a file, as SVG or PNG by the extension of its name.
+    /// Writes the picture to a file, as SVG or PNG by the extension of its name. Whatever happens, the old or the new file is there.
     ///
     /// # Errors
     /// [`ErrorKind::Parse`] for an extension other than `.svg` and `.png`, before the file is touched; [`ErrorKind::Io`] when it
@@ -102,8 +103,7 @@ impl Figure {
             "png" => self.png()?,
             _ => return Err(Error::new(ErrorKind::Parse, "Figure::save", "a name that ends in .svg or .png", path.display())),
         };
-        std::fs::write(path, bytes)
-            .map_err(|error| Error::new(ErrorKind::Io, "Figure::save", format!("to write {}", path.display()), &error).with_source(error))
+        file::write(path, &bytes)
     }
 }
 

@@ -40,6 +40,10 @@ pub trait Real: RealField + Copy {
         self.to_subset_unchecked()
     }
 
+    /// What files call this type.
+    #[doc(hidden)]
+    const NAME: &'static str = "";
+
     /// How many bytes this number is saved in; 0 where it cannot be.
     #[doc(hidden)]
     const BYTES: usize = 0;
@@ -134,6 +138,7 @@ pub trait Real: RealField + Copy {
 macro_rules! fast {
     ($t:ident) => {
         impl Real for $t {
+            const NAME: &'static str = stringify!($t);
             const BYTES: usize = size_of::<$t>();
 
             fn to_bytes(self) -> [u8; 8] {

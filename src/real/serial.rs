@@ -147,7 +147,7 @@ pub(crate) struct Scalar<T>(pub(crate) PhantomData<T>);
 
 impl<T: Real> Serialize for Scalar<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if T::BYTES == 0 { Err(S::Error::custom(no_scalar::<T>())) } else { serializer.serialize_str(type_name::<T>()) }
+        if T::BYTES == 0 { Err(S::Error::custom(no_scalar::<T>())) } else { serializer.serialize_str(T::NAME) }
     }
 }
 
@@ -156,10 +156,10 @@ impl<'de, T: Real> Deserialize<'de> for Scalar<T> {
         let name = String::deserialize(deserializer)?;
         if T::BYTES == 0 {
             Err(D::Error::custom(no_scalar::<T>()))
-        } else if name == type_name::<T>() {
+        } else if name == T::NAME {
             Ok(Self(PhantomData))
         } else {
-            Err(D::Error::custom(format_args!("got {name}, expected scalars of type {}", type_name::<T>())))
+            Err(D::Error::custom(format_args!("got {name}, expected scalars of type {}", T::NAME)))
         }
     }
 }

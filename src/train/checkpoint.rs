@@ -1,17 +1,19 @@
 //! Checkpoints: training that goes on exactly where it was.
 
-use super::history::{Epoch, History};
-use super::record::{Reader, Writer};
+use super::history::History;
+use super::log::{INLINE, Log, Logbook, Part, read_epoch, write_epoch};
+use super::record::{HEAD, Reader, Writer};
 use super::state::{Best, Position, State};
-use super::stop::{Stopped, Watch};
+use super::stop::{Monitor, Stop, Stopped, Watch};
 use super::trainer::Trainer;
 use crate::error::{Error, ErrorKind, Result};
-use crate::file;
+use crate::file::{self, Target};
 use crate::optim::OptimizerState;
 use crate::real::Real;
 use crate::schedule::Plateau;
 use crate::sequential::Sequential;
 use alloc::{format, string::String, vec::Vec};
+use core::cell::RefCell;
 use std::path::Path;
 
 const MAGIC: [u8; 8] = *b"chainrul";
@@ -26,22 +28,52 @@ struct Saved<T> {
 }
 
 impl<T: Real> Trainer<'_, T> {
-    /// Writes all that is needed to go on exactly here into one file: the network's parameters, the state of the rule, the step, the
-    /// epoch and the place within it, what schedules, stops and observers remember, the best and the latest parameters, and the history.
+    /// Writes all that is needed to go on exactly here: the network's parameters, the state of the rule, the step, the epoch and
+    /// the place within it, what schedules, stops and observers remember, the best and the latest parameters, and the history.
     ///
     /// The file is written beside `path` under another name, brought to the disk, and then renamed: whenever the process or the
     /// machine stops, the old or the new checkpoint is there, whole. It begins with the version of its format and ends with a
-    /// checksum; [`resume`](Self::resume) refuses one that was cut off or changed by a single bit. Two processes must not write to the
-    /// same path.
+    /// checksum; [`resume`](Self::resume) refuses a file that was cut off or changed by a single bit. Several processes may write
+    /// to the same path: the last one wins.
+    ///
+    /// The first save to a path writes the whole history into the file. When later saves to the same path find more than 256 epochs
+    /// there, these go to a second file beside it, `NAME.NUMBER.history`, to which later epochs are appended: a save costs the same
+    /// after ten epochs and after a million. The two belong together: copy and move both. To make a copy in one file, save to
+    /// another path. A save that ends the need for the second file removes it.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] when the file cannot be written; the old one is then still there. [`ErrorKind::Incompatible`] for scalars
-    /// other than `f32` and `f64`.
+    /// [`ErrorKind::Io`] when the file cannot be written or `path` is something other than a regular file; the old one is then still
+    /// there. [`ErrorKind::Incompatible`] for scalars other than `f32` and `f64`.
     pub fn save(&self, net: &Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
         if T::BYTES == 0 {
             return Err(Error::new(ErrorKind::Incompatible, "Trainer::save", "f32 or f64", core::any::type_name::<T>()));
         }
+        let target = Target::of(path.as_ref())?;
+        let checkpoint = target.path();
+        let before = named(checkpoint);
+        let epochs = &self.state.history.epochs;
+        let mut known = self.state.log.0.borrow_mut();
+        let again = known.as_ref().is_some_and(|log| log.is_of(checkpoint) && log.epochs() <= epochs.len());
+        let log = known.take().filter(|_| again).unwrap_or_else(|| Log::new(checkpoint));
+        let log = known.insert(log);
+        if !core::mem::replace(&mut log.swept, true) {
+            target.sweep();
+        }
+        log.hold(before.as_ref());
+        if again && epochs.len() - log.epochs() > INLINE {
+            log.append(epochs, target.mode_beside())?;
+        }
+        target.replace(&self.record(net, log))?;
+        if let Some(before) = before.filter(|part| !log.is_named(part)) {
+            before.remove(checkpoint, || named(checkpoint));
+        }
+        Ok(())
+    }
+
+    /// The bytes of a checkpoint, whose first epochs are in `log`.
+    fn record(&self, net: &Sequential<T>, log: &Log) -> Vec<u8> {
         let mut record = Writer::new(MAGIC, VERSION);
+        record.option(log.part(), |record, part| part.write(record));
         record.list(self.settings(net).into_iter(), |record, (name, value)| {
             record.text(name);
             record.text(&value);
@@ -53,7 +85,8 @@ impl<T: Real> Trainer<'_, T> {
         record.list(slots.iter(), |record, slot| record.numbers(slot));
         self.write_state(&mut record);
         record.list(self.observer_states().into_iter(), |record, state| record.numbers(&state));
-        file::write(path.as_ref(), &record.finish())
+        record.list(self.state.history.epochs[log.epochs()..].iter(), write_epoch);
+        record.finish()
     }
 
     /// Goes on where a checkpoint was written, in this process or another: the trainer, which must have been put together with the same
@@ -64,7 +97,8 @@ impl<T: Real> Trainer<'_, T> {
     /// What the settings' functions are (the metrics, a schedule, the numbers of a rule) is the program's affair: they may be changed.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] when the file cannot be read, [`ErrorKind::Parse`] when it is damaged or of another version,
+    /// [`ErrorKind::Io`] when the file cannot be read or is no regular one, or the long history that [`save`](Self::save) put beside it
+    /// is not there; [`ErrorKind::Parse`] when one of the two is damaged or of another version;
     /// [`ErrorKind::Incompatible`] when it is of another network, loss, rule, batch size, seed or order, or of other metrics, stops or
     /// observers with a state; nothing is changed then.
     ///
@@ -95,8 +129,15 @@ impl<T: Real> Trainer<'_, T> {
     /// ```
     pub fn resume(&mut self, net: &mut Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let bytes = file::read(path)?;
-        let saved = self.read(net, &path.display().to_string(), &bytes)?;
+        let mut saved = self.load(net, path);
+        for _ in 0..100 {
+            // Another process may have replaced the checkpoint since it was read, and removed what lay beside the old one.
+            match saved {
+                Err(Failed { ref beside, .. }) if beside.is_some() && named(path) != *beside => saved = self.load(net, path),
+                _ => break,
+            }
+        }
+        let saved = saved.map_err(|failed| failed.error)?;
         let (optimizer, observers) = (self.optimizer.state().clone(), self.observer_states());
         if let Err(error) = self.restore(&saved.optimizer, &saved.observers) {
             // What they gave they take back.
@@ -121,23 +162,25 @@ impl<T: Real> Trainer<'_, T> {
 
     /// What must be the same when training goes on.
     fn settings(&self, net: &Sequential<T>) -> Vec<(&'static str, String)> {
+        let layers: Vec<String> = net.layers().iter().map(|layer| layer.describe()).collect();
+        let stops: Vec<String> = self.stops.iter().map(describe).collect();
         let metrics: Vec<&str> = self.metrics.iter().map(|(name, _)| name.as_str()).collect();
         alloc::vec![
-            ("scalar", core::any::type_name::<T>().into()),
-            ("layers", format!("{} inputs, {:?}", net.inputs(), net.layers())),
-            ("loss", format!("{:?}", self.loss)),
+            ("scalar", T::NAME.into()),
+            ("layers", format!("{} inputs, {}", net.inputs(), layers.join(", "))),
+            ("loss", self.loss.describe()),
             ("batch", format!("{}", self.batch)),
             ("seed", format!("{}", self.seed)),
             ("shuffled", format!("{}", self.shuffle)),
-            ("metrics", format!("{metrics:?}")),
-            ("stops", format!("{:?}", self.stops)),
+            ("metrics", metrics.join(", ")),
+            ("stops", stops.join(", ")),
             ("plateau", format!("{}", self.state.plateau.is_some())),
             ("observers", format!("{} with a state", self.observer_states().len())),
         ]
     }
 
     fn write_state(&self, record: &mut Writer) {
-        let State { position, start, watches, plateau, last_cost, best, latest, history, resumed: _ } = &self.state;
+        let State { position, start, watches, plateau, last_cost, best, latest, history, resumed: _, log: _ } = &self.state;
         let Position { epoch, batch, samples, cost, penalty, rate, gradient_norm, seconds, step } = *position;
         [epoch, batch, samples].into_iter().for_each(|count| record.count(count));
         [cost, penalty, rate, gradient_norm, seconds].into_iter().for_each(|number| record.f64(number));
@@ -163,23 +206,36 @@ impl<T: Real> Trainer<'_, T> {
             let stop = if let Stopped::By(stop) = stopped { self.stops.iter().position(|known| known == stop) } else { None };
             record.option(stop, Writer::count);
         });
-        record.list(history.epochs.iter(), |record, epoch| {
-            record.count(epoch.epoch);
-            record.f64(epoch.cost);
-            record.option(epoch.validation, Writer::f64);
-            record.list(epoch.metrics.iter(), |record, (name, value)| {
-                record.text(name);
-                record.f64(*value);
-            });
-            record.f64(epoch.rate);
-            record.f64(epoch.gradient_norm);
-            record.option(epoch.seconds, Writer::f64);
-        });
+    }
+
+    /// Reads a checkpoint and what lies beside it.
+    fn load(&self, net: &Sequential<T>, path: &Path) -> Result<Saved<T>, Failed> {
+        let place = path.display().to_string();
+        let failed = |error| Failed { error, beside: None };
+        let (mut file, len) = file::open(path).map_err(failed)?;
+        let mut bytes = file::take(path, &mut file, len.min(HEAD as u64)).map_err(failed)?;
+        // Before memory is taken for the rest.
+        Reader::check_head(&place, &bytes, len, MAGIC, VERSION).map_err(failed)?;
+        bytes.append(&mut file::take(path, &mut file, len - HEAD as u64).map_err(failed)?);
+        let (mut saved, part) = self.read(net, &place, &bytes).map_err(failed)?;
+        let checkpoint = file::behind_links(path).map_err(|e| failed(file::error(path, "a file that can be read", e)))?;
+        let log = match part {
+            None => Log::new(&checkpoint),
+            Some(part) => {
+                let (log, mut epochs) = Log::read(&checkpoint, part.clone()).map_err(|error| Failed { error, beside: Some(part) })?;
+                epochs.append(&mut saved.state.history.epochs);
+                saved.state.history.epochs = epochs;
+                log
+            }
+        };
+        saved.state.log = Logbook(RefCell::new(Some(log)));
+        Ok(saved)
     }
 
     /// Takes a checkpoint apart, which must be one of this trainer and this network.
-    fn read(&self, net: &Sequential<T>, place: &str, bytes: &[u8]) -> Result<Saved<T>> {
+    fn read(&self, net: &Sequential<T>, place: &str, bytes: &[u8]) -> Result<(Saved<T>, Option<Part>)> {
         let mut record = Reader::open(place, bytes, MAGIC, VERSION)?;
+        let part = record.option(Part::read)?;
         let settings = record.list(|record| Ok((record.text()?, record.text()?)))?;
         for ((name, mine), (_, saved)) in self.settings(net).iter().zip(&settings) {
             if mine != saved {
@@ -190,8 +246,9 @@ impl<T: Real> Trainer<'_, T> {
         let count = net.params().len();
         let params = record.numbers()?;
         let optimizer = OptimizerState { rule: record.text()?, step: record.u64()?, slots: record.list(Reader::numbers)? };
-        let state = self.read_state(&mut record)?;
+        let mut state = self.read_state(&mut record)?;
         let observers = record.list(Reader::numbers)?;
+        state.history.epochs = record.list(read_epoch)?;
         let whole = |numbers: Option<&Vec<T>>| numbers.is_none_or(|numbers| numbers.len() == count);
         let fits = settings.len() == self.settings(net).len()
             && whole(Some(&params))
@@ -203,7 +260,7 @@ impl<T: Real> Trainer<'_, T> {
             return Err(record.error(format!("numbers for {count} parameters, as the settings say"), "others"));
         }
         record.finish()?;
-        Ok(Saved { params, optimizer, state, observers })
+        Ok((Saved { params, optimizer, state, observers }, part))
     }
 
     fn read_state(&self, record: &mut Reader<'_>) -> Result<State<T>> {
@@ -235,18 +292,41 @@ impl<T: Real> Trainer<'_, T> {
             let stop = self.stops.get(index).ok_or_else(|| record.error(format!("one of {} stops", self.stops.len()), index))?;
             Ok(Stopped::By(stop.clone()))
         })?;
-        let epochs = record.list(|record| {
-            Ok(Epoch {
-                epoch: record.count()?,
-                cost: record.f64()?,
-                validation: record.option(Reader::f64)?,
-                metrics: record.list(|record| Ok((record.text()?, record.f64()?)))?,
-                rate: record.f64()?,
-                gradient_norm: record.f64()?,
-                seconds: record.option(Reader::f64)?,
-            })
-        })?;
-        let history = History { epochs, stopped };
-        Ok(State { position, start, watches, plateau, last_cost, best, latest, history, resumed: true })
+        let history = History { epochs: Vec::new(), stopped };
+        let log = Logbook::default();
+        Ok(State { position, start, watches, plateau, last_cost, best, latest, history, resumed: true, log })
+    }
+}
+
+/// A checkpoint that could not be read, and the history beside it that it named, if it was sound itself.
+struct Failed {
+    error: Error,
+    beside: Option<Part>,
+}
+
+/// The history beside the checkpoint that is there now, by the beginning of the file.
+fn named(path: &Path) -> Option<Part> {
+    let (mut file, len) = file::open(path).ok()?;
+    let head = file::take(path, &mut file, len.min(512)).ok()?;
+    Reader::check_head("", &head, len, MAGIC, VERSION).ok()?;
+    Reader::plain("", &head[HEAD..]).option(Part::read).ok()?
+}
+
+/// A stop as checkpoints describe it: what must be the same when training goes on.
+fn describe(stop: &Stop) -> String {
+    let monitored = |monitor: &Monitor| match monitor {
+        Monitor::Cost => String::from("cost"),
+        Monitor::Validation => String::from("validation"),
+        Monitor::Highest(name) => format!("highest {name}"),
+        Monitor::Lowest(name) => format!("lowest {name}"),
+    };
+    match stop {
+        Stop::Cost { change } => format!("cost(change={change})"),
+        Stop::Weights { change } => format!("weights(change={change})"),
+        Stop::Target { monitor, value } => format!("target({}, value={value})", monitored(monitor)),
+        Stop::Patience { monitor, patience, min_change } => {
+            format!("patience({}, patience={patience}, min_change={min_change})", monitored(monitor))
+        }
+        Stop::Time(time) => format!("time(seconds={})", time.as_secs_f64()),
     }
 }

@@ -4,6 +4,8 @@
 mod checkpoint;
 mod history;
 mod levenberg_marquardt;
+#[cfg(feature = "std")]
+mod log;
 mod model;
 mod observer;
 #[cfg(feature = "std")]

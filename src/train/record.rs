@@ -7,11 +7,12 @@
 //! All numbers are little-endian; texts and lists begin with their length, in 8 bytes. The length shows what was cut off; the
 //! checksum (CRC-64/XZ, ECMA-182) finds every change of up to 64 bits in a row.
 
+use crate::checksum::Checksum;
 use crate::error::{Error, ErrorKind, Result};
 use crate::real::Real;
 use alloc::{format, string::String, vec::Vec};
 
-const HEAD: usize = 8 + 4 + 8;
+pub(super) const HEAD: usize = 8 + 4 + 8;
 const TAIL: usize = 8;
 
 /// Puts a record together.
@@ -26,6 +27,15 @@ impl Writer {
         bytes.extend(version.to_le_bytes());
         bytes.extend([0; 8]);
         Self { bytes }
+    }
+
+    /// Values alone, which something else keeps the length and the checksum of.
+    pub(super) fn plain() -> Self {
+        Self { bytes: Vec::new() }
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 
     pub(super) fn u64(&mut self, value: u64) {
@@ -85,25 +95,36 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A record of that magic and version, undamaged.
     pub(super) fn open(place: &'a str, bytes: &'a [u8], magic: [u8; 8], version: u32) -> Result<Self> {
+        Self::check_head(place, bytes, bytes.len() as u64, magic, version)?;
+        let (values, sum) = bytes.split_at(bytes.len() - TAIL);
+        if sum != checksum(values).to_le_bytes() {
+            return Err(Error::new(ErrorKind::Parse, place, "bytes that go with their checksum", "others: it is damaged"));
+        }
+        Ok(Self { place, rest: &values[HEAD..] })
+    }
+
+    /// Values that something else has found undamaged, or that may be damaged.
+    pub(super) fn plain(place: &'a str, bytes: &'a [u8]) -> Self {
+        Self { place, rest: bytes }
+    }
+
+    /// Checks the beginning of a record in a file of `length` bytes, of which no more need to be there yet.
+    pub(super) fn check_head(place: &str, head: &[u8], length: u64, magic: [u8; 8], version: u32) -> Result<()> {
         let error = |expected: String, given: String| Err(Error::new(ErrorKind::Parse, place, expected, given));
-        let field = |from: usize, to: usize| bytes[from..to].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
-        if bytes.len() < HEAD + TAIL || bytes[..8] != magic {
+        if head.len() < HEAD || length < (HEAD + TAIL) as u64 || head[..8] != magic {
             return error(
                 format!("a file that begins with {:?}", String::from_utf8_lossy(&magic)),
-                format!("{} bytes of something else", bytes.len()),
+                format!("{length} bytes of something else"),
             );
         }
+        let field = |from: usize, to: usize| head[from..to].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
         if field(8, 12) != u64::from(version) {
             return error(format!("version {version} of the format"), format!("version {}", field(8, 12)));
         }
-        if field(12, HEAD) != bytes.len() as u64 {
-            return error(format!("{} bytes", field(12, HEAD)), format!("{} bytes: it was cut off, or damaged", bytes.len()));
+        if field(12, HEAD) != length {
+            return error(format!("{} bytes", field(12, HEAD)), format!("{length} bytes: it was cut off, or damaged"));
         }
-        let end = bytes.len() - TAIL;
-        if field(end, bytes.len()) != checksum(&bytes[..end]) {
-            return error("bytes that go with their checksum".into(), "others: it is damaged".into());
-        }
-        Ok(Self { place, rest: &bytes[HEAD..end] })
+        Ok(())
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8]> {
@@ -181,30 +202,7 @@ impl<'a> Reader<'a> {
 
 /// CRC-64/XZ.
 fn checksum(bytes: &[u8]) -> u64 {
-    const TABLE: [u64; 256] = {
-        let mut table = [0; 256];
-        let mut index = 0;
-        while index < 256 {
-            let (mut value, mut bit) = (index as u64, 0);
-            while bit < 8 {
-                value = if value & 1 == 1 { value >> 1 ^ 0xc96c_5795_d787_0f42 } else { value >> 1 };
-                bit += 1;
-            }
-            table[index] = value;
-            index += 1;
-        }
-        table
-    };
-    !bytes.iter().fold(!0, |sum, byte| TABLE[usize::from(sum as u8 ^ byte)] ^ sum >> 8)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_checksum_is_that_of_its_catalogue() {
-        // The check value of CRC-64/XZ in the RevEng catalogue.
-        assert_eq!(checksum(b"123456789"), 0x995d_c9bb_df19_39fa);
-    }
+    let mut sum = Checksum::crc64();
+    sum.add(bytes);
+    sum.value()
 }

@@ -1,6 +1,8 @@
 //! Where training is.
 
 use super::history::{Epoch, History};
+#[cfg(feature = "std")]
+use super::log::Logbook;
 use super::stop::{Monitor, Stopped, Watch};
 use crate::error::Result;
 use crate::optim::{Optimizer, OptimizerState};
@@ -53,6 +55,9 @@ pub(super) struct State<T> {
     pub(super) history: History,
     /// Whether the next call continues one of another process.
     pub(super) resumed: bool,
+    /// Where the history of the present call is kept; another history needs another one.
+    #[cfg(feature = "std")]
+    pub(super) log: Logbook,
 }
 
 impl<T> Default for State<T> {
@@ -67,6 +72,8 @@ impl<T> Default for State<T> {
             latest: None,
             history: History::default(),
             resumed: false,
+            #[cfg(feature = "std")]
+            log: Logbook::default(),
         }
     }
 }
@@ -77,6 +84,10 @@ impl<T: Real> State<T> {
         if !core::mem::take(&mut self.resumed) {
             self.start = self.position.epoch;
             self.history = History::default();
+            #[cfg(feature = "std")]
+            {
+                self.log = Logbook::default();
+            }
         } else if let Some(Stopped::By(_)) = self.history.stopped {
             return false;
         }

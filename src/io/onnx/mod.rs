@@ -167,12 +167,15 @@ impl Onnx {
     /// [`read`](Self::read) from a file.
     ///
     /// # Errors
-    /// As `read`, and [`ErrorKind::Io`] when the file cannot be read.
+    /// As `read`, and [`ErrorKind::Io`] when the file cannot be read or is no regular one.
     pub fn load<T: Real>(&self, path: impl AsRef<Path>) -> Result<Model<T>> {
         let path = path.as_ref();
-        self.read(&file::read(path)?).map_err(|error| error.within(path.display()))
+        self.read(&file::read(path, LARGEST)?).map_err(|error| error.within(path.display()))
     }
 }
+
+/// No message of Protocol Buffers is longer.
+const LARGEST: u64 = (1 << 31) - 1;
 
 /// Only numbers of files can be written and read.
 fn check_scalar<T: Real>(place: &str) -> Result<()> {
