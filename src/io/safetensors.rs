@@ -1,12 +1,14 @@
 //! Model files and state dicts in the safetensors format.
 
 use super::names::block_names;
+use super::notes::check_notes;
 use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file;
 use crate::layer::{Block, Layer, Role};
 use crate::layers::BuiltIn;
 use crate::layout::{Layout, place};
+use crate::loss::OutputFunction;
 use crate::real::{Real, zeros};
 use crate::saved::unknown;
 use crate::sequential::Sequential;
@@ -35,8 +37,6 @@ use std::path::Path;
 const VERSION: &str = "1";
 const VERSION_NOTE: &str = "chainrule.version";
 const MODEL_NOTE: &str = "chainrule.model";
-/// Notes that begin so are ours.
-const RESERVED: &str = "chainrule.";
 /// The largest header that readers of the format take.
 const LARGEST_HEADER: u64 = 100_000_000;
 
@@ -63,7 +63,7 @@ const LARGEST_HEADER: u64 = 100_000_000;
 /// `f64` alone.
 ///
 /// **Everything else** of a [`Model`] stands in the metadata of the header: `chainrule.version`, which is 1, `chainrule.model`, which is the
-/// scalar, inputs, layers and scalers as JSON, and the model's own notes as they are. The same model gives the same bytes. Files of
+/// scalar, inputs, layers, scalers, output function and names of classes as JSON, and the model's own notes as they are. The same model gives the same bytes. Files of
 /// this version can be read by all later ones; one of a later version is refused.
 ///
 /// A layer of another crate takes part under a name of its choice, with what serde makes of it:
@@ -199,6 +199,7 @@ impl<T: Real> Safetensors<T> {
             8 => Dtype::F64,
             _ => return Err(no_scalar::<T>()),
         };
+        model.check()?;
         check_notes(model)?;
         let mut notes = model.metadata().clone();
         notes.insert(VERSION_NOTE.into(), VERSION.into());
@@ -291,7 +292,11 @@ impl<T: Real> Safetensors<T> {
         let places = self.fit(builder.layers(), &layout, &header)?;
         let mut net = builder.build_at_zero()?;
         self.fill(net.params_mut(), &header, &places, source)?;
-        let mut model = Model::new(net, described.input_scaler, described.output_scaler)?;
+        let mut model =
+            Model::new(net, described.input_scaler, described.output_scaler)?.with_output_function(described.output_function)?;
+        if let Some(classes) = described.classes {
+            model = model.with_classes(classes)?;
+        }
         *model.metadata_mut() = header.notes;
         model.metadata_mut().retain(|note, _| ![VERSION_NOTE, MODEL_NOTE].contains(&note.as_str()));
         check_notes(&model)?;
@@ -303,7 +308,15 @@ impl<T: Real> Safetensors<T> {
         let layer = |(index, layer): (usize, &Arc<dyn Layer<T>>)| self.write_layer(index, &**layer);
         let layers = model.net().layers().iter().enumerate().map(layer).collect::<Result<_>>()?;
         let (input_scaler, output_scaler) = (model.inputs().cloned(), model.outputs().cloned());
-        let described = Described { scalar: type_name::<T>().into(), inputs: model.net().inputs(), layers, input_scaler, output_scaler };
+        let described = Described {
+            scalar: type_name::<T>().into(),
+            inputs: model.net().inputs(),
+            layers,
+            input_scaler,
+            output_scaler,
+            output_function: model.output_function(),
+            classes: model.classes().map(Into::into),
+        };
         serde_json::to_string(&described).map_err(|e| not_json(MODEL_NOTE, &e))
     }
 
@@ -430,7 +443,7 @@ impl<T: Real> Default for Safetensors<T> {
 }
 
 impl<T: Real> Model<T> {
-    /// Writes the model to one file: layers, parameters, scalers and notes, in the format of [`Safetensors`]. Whatever happens, the old or the
+    /// Writes the model to one file: layers, parameters, scalers, output function, names of classes and notes, in the format of [`Safetensors`]. Whatever happens, the old or the
     /// new file is there.
     ///
     /// # Errors
@@ -531,17 +544,6 @@ impl<T: Real> Sequential<T> {
     }
 }
 
-/// Notes of the user must have names of the user's.
-fn check_notes<T: Real>(model: &Model<T>) -> Result<()> {
-    match model.metadata().keys().find(|note| note.starts_with(RESERVED)) {
-        Some(note) => {
-            let expected = format!("names that do not begin with {RESERVED}");
-            Err(Error::new(ErrorKind::Value, "metadata of Model", expected, format!("{note:?}")))
-        }
-        None => Ok(()),
-    }
-}
-
 /// What a model is beside its parameters and notes.
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "T: Real", deny_unknown_fields)]
@@ -553,6 +555,9 @@ struct Described<T: Real> {
     input_scaler: Option<Scaler<T>>,
     #[serde(deserialize_with = "Deserialize::deserialize")]
     output_scaler: Option<Scaler<T>>,
+    output_function: OutputFunction,
+    #[serde(deserialize_with = "Deserialize::deserialize")]
+    classes: Option<Vec<String>>,
 }
 
 /// The shape of a block's tensor: weights are matrices, what has one column besides is a vector.
