@@ -195,7 +195,7 @@ fn output_functions_and_classes_are_kept() -> Result<()> {
     // What could not be read back is not written.
     let mut odd = classifier::<f32>(3)?.with_classes(["a", "b", "c"])?;
     *odd.net_mut() = classifier(2)?.into_net();
-    assert_eq!(odd.to_safetensors().unwrap_err().to_string(), "classes of Model: expected 2 names, one per output, got 3");
+    assert_eq!(odd.to_safetensors().unwrap_err().to_string(), "classes of Model: got 3, expected 2 names, one per output");
     Ok(())
 }
 
@@ -523,17 +523,17 @@ fn hostile_architectures_are_refused() -> Result<()> {
     let sound = described("f32", "2", &dense("1"), none);
     let function = |name: &str| sound.replace("\"identity\"", name);
     check(&function(r#""sigmoid""#), "read: [Dense");
-    check(&function(r#""exp""#), "OutputFunction: expected one of identity, sigmoid, softmax, got");
+    check(&function(r#""exp""#), "OutputFunction: got \"exp\", expected one of identity, sigmoid, softmax");
     check(&function("null"), "chainrule.model");
-    check(&function(r#""softmax""#), "expected a network that ends on scores, for Softmax, got a single output");
+    check(&function(r#""softmax""#), "got a single output, whose softmax is always 1, expected a network that ends on scores, for Softmax");
     check(&sound.replace(",\"output_function\":\"identity\"", ""), "missing field `output_function`");
     check(&sound.replace(",\"classes\":null", ""), "missing field `classes`");
     let classes = |names: &str| sound.replace("\"classes\":null", &format!("\"classes\":{names}"));
     check(&classes(r#"["no","yes"]"#), "read: [Dense");
-    check(&classes(r#"["no"]"#), "classes of Model: expected 2 names, the second of the class whose probability the only output is, got 1");
-    check(&classes("[]"), "classes of Model: expected 2 names");
-    check(&classes(r#"["no","no"]"#), "classes of Model: expected each name once");
-    check(&classes(r#"["no",""]"#), "classes of Model: expected names that are not empty");
+    check(&classes(r#"["no"]"#), "classes of Model: got 1, expected 2 names, the second of the class whose probability the only output is");
+    check(&classes("[]"), "classes of Model: got 0, expected 2 names");
+    check(&classes(r#"["no","no"]"#), "classes of Model: got \"no\" twice, expected each name once");
+    check(&classes(r#"["no",""]"#), "classes of Model: got \"\", expected names that are not empty");
     check(&classes(r#"{"no":1}"#), "chainrule.model");
     check("", "chainrule.model");
     let model = described("f32", "2", &dense("1"), none);

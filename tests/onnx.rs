@@ -168,21 +168,20 @@ fn metadata_that_lies_is_refused() -> Result<()> {
         ["b"]
     );
     let parse = ErrorKind::Parse;
-    let text = "ONNX metadata \"chainrule.output_function\": expected a graph that ends on softmax, got another end";
+    let text = "ONNX metadata \"chainrule.output_function\": got another end, expected a graph that ends on softmax";
     refused(read(&[(function, "softmax")]), parse, text);
-    let text = "ONNX metadata: OutputFunction: expected one of identity, sigmoid, softmax, got \"exp\"";
+    let text = "ONNX metadata: OutputFunction: got \"exp\", expected one of identity, sigmoid, softmax";
     refused(read(&[(function, "exp")]), parse, text);
-    let text =
-        "ONNX metadata: expected of our own notes those of this version, and classes from 0 on without a gap, got \"chainrule.class.2\"";
+    let text = "ONNX metadata: got \"chainrule.class.2\", expected a note that this version writes (classes from 0 on, without a gap)";
     refused(read(&[("chainrule.class.0", "a"), ("chainrule.class.2", "b")]), parse, text);
     refused(read(&[("chainrule.class.00", "a")]), parse, &text.replace("class.2", "class.00"));
-    refused(read(&[("chainrule.class.0", "a")]), ErrorKind::Shape, "classes of Model: expected 2 names, one per output, got 1");
-    let text = "classes of Model: expected each name once, got \"a\" twice";
+    refused(read(&[("chainrule.class.0", "a")]), ErrorKind::Shape, "classes of Model: got 1, expected 2 names, one per output");
+    let text = "classes of Model: got \"a\" twice, expected each name once";
     refused(read(&[("chainrule.class.0", "a"), ("chainrule.class.1", "a")]), ErrorKind::Value, text);
 
     let mut model = Model::<f32>::from(layers!(4; Dense::new(3, Activation::Relu))?);
     model.metadata_mut().insert("chainrule.class.0".into(), "a".into());
-    let text = "metadata of Model: expected names that do not begin with chainrule., got \"chainrule.class.0\"";
+    let text = "metadata of Model: got \"chainrule.class.0\", expected names that do not begin with chainrule.";
     refused(Onnx::new().write(&model), ErrorKind::Value, text);
     Ok(())
 }

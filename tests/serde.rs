@@ -388,9 +388,9 @@ fn what_is_no_network_is_refused() -> Result<()> {
         )
     };
     serde_json::from_str::<Model<f64>>(&model(r#""sigmoid""#, r#"["no", "yes"]"#)).expect("a model");
-    refused::<Model<f64>>(&model(r#""Sigmoid""#, "null"), "OutputFunction: expected one of identity, sigmoid, softmax");
+    refused::<Model<f64>>(&model(r#""Sigmoid""#, "null"), "OutputFunction: got \"Sigmoid\", expected one of identity, sigmoid, softmax");
     refused::<Model<f64>>(&model(r#""softmax""#, "null"), "got a single output, whose softmax is always 1");
-    refused::<Model<f64>>(&model(r#""identity""#, r#"["yes"]"#), "classes of Model: expected 2 names");
+    refused::<Model<f64>>(&model(r#""identity""#, r#"["yes"]"#), "classes of Model: got 1, expected 2 names");
     refused::<Model<f64>>(&model("null", "null"), "");
     refused::<Model<f64>>(&model(r#""identity", "classes": null"#, "null"), "duplicate field");
     Ok(())

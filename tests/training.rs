@@ -483,9 +483,9 @@ fn what_metrics_of_a_model_see() -> Result<()> {
     let mut model = plane_model(&train)?;
     let before = model.clone();
     let error = model.fit(&mut Trainer::new(MeanSquaredError, Sgd::new()), &narrow).expect_err("one feature");
-    assert_eq!(error.to_string(), "training data: Scaler::transform: expected 2 rows (features), got 1");
+    assert_eq!(error.to_string(), "training data: Scaler::transform: got 1, expected 2 rows (features)");
     let error = model.fit(&mut Trainer::new(MeanSquaredError, Sgd::new()).validation(&narrow), &train).expect_err("one feature");
-    assert_eq!(error.to_string(), "validation data: Scaler::transform: expected 2 rows (features), got 1");
+    assert_eq!(error.to_string(), "validation data: Scaler::transform: got 1, expected 2 rows (features)");
     assert_eq!(model, before);
     Ok(())
 }
@@ -537,27 +537,27 @@ fn models_that_cannot_be() -> Result<()> {
     let text = |result: Result<Model<f64>>| result.expect_err("no model").to_string();
     let scaler = Scaler::new(vec![0.0; 3], vec![2.0; 3])?;
     let (model, scaled) = (Model::from(net()), Model::new(net(), None, scaler)?);
-    assert_eq!(text(model.clone().with_classes(["a", "b"])), "classes of Model: expected 3 names, one per output, got 2");
-    assert_eq!(text(model.clone().with_classes::<String>([])), "classes of Model: expected 3 names, one per output, got 0");
-    assert_eq!(text(model.clone().with_classes(["a", "b", "a"])), "classes of Model: expected each name once, got \"a\" twice");
-    assert_eq!(text(model.clone().with_classes(["a", "", "b"])), "classes of Model: expected names that are not empty, got \"\"");
+    assert_eq!(text(model.clone().with_classes(["a", "b"])), "classes of Model: got 2, expected 3 names, one per output");
+    assert_eq!(text(model.clone().with_classes::<String>([])), "classes of Model: got 0, expected 3 names, one per output");
+    assert_eq!(text(model.clone().with_classes(["a", "b", "a"])), "classes of Model: got \"a\" twice, expected each name once");
+    assert_eq!(text(model.clone().with_classes(["a", "", "b"])), "classes of Model: got \"\", expected names that are not empty");
     assert_eq!(
         text(Model::from(line()?).with_classes(["yes"])),
-        "classes of Model: expected 2 names, the second of the class whose probability the only output is, got 1"
+        "classes of Model: got 1, expected 2 names, the second of the class whose probability the only output is"
     );
-    let expected = "classes of Model: expected outputs without a scaler: probabilities or scores of classes, got a scaler of outputs";
+    let expected = "classes of Model: got a scaler of outputs, expected outputs without a scaler: probabilities or scores of classes";
     assert_eq!(text(scaled.clone().with_classes(["a", "b", "c"])), expected);
-    let expected = "Model: expected a network that ends on scores, for Sigmoid, got";
-    assert_eq!(text(scaled.clone().with_output_function(OutputFunction::Sigmoid)), format!("{expected} a scaler of outputs"));
+    let expected = "expected a network that ends on scores, for Sigmoid";
+    assert_eq!(text(scaled.clone().with_output_function(OutputFunction::Sigmoid)), format!("Model: got a scaler of outputs, {expected}"));
     let unit = || Sequential::builder(1).layer(Dense::new(1, Activation::Sigmoid)).build(&mut rng(1));
-    assert_eq!(text(Model::from(unit()?).with_output_function(OutputFunction::Sigmoid)), format!("{expected} outputs in Unit"));
+    assert_eq!(text(Model::from(unit()?).with_output_function(OutputFunction::Sigmoid)), format!("Model: got outputs in Unit, {expected}"));
     assert_eq!(
         text(Model::from(line()?).with_output_function(OutputFunction::Softmax)),
-        "Model: expected a network that ends on scores, for Softmax, got a single output, whose softmax is always 1"
+        "Model: got a single output, whose softmax is always 1, expected a network that ends on scores, for Softmax"
     );
     let mut fitted = scaled.clone();
     let error = fitted.fit(&mut Trainer::new(SoftmaxCrossEntropy::new(), Sgd::new()), &classes(9)).expect_err("a scaler of classes");
-    assert_eq!(error.to_string(), "Model::fit: expected a network that ends on scores, for Softmax, got a scaler of outputs");
+    assert_eq!(error.to_string(), "Model::fit: got a scaler of outputs, expected a network that ends on scores, for Softmax");
     assert_eq!(fitted, scaled);
 
     // Names are asked of a model that has none, or of numbers that are no probabilities.
@@ -579,7 +579,7 @@ fn models_that_cannot_be() -> Result<()> {
     // A network of another width was put in.
     *wild.net_mut() = net();
     let wide = DMatrix::from_element(4, 1, 0.2);
-    assert_eq!(text(wild.predict_classes(&wide)).to_string(), "classes of Model: expected 3 names, one per output, got 2");
+    assert_eq!(text(wild.predict_classes(&wide)).to_string(), "classes of Model: got 2, expected 3 names, one per output");
     Ok(())
 }
 
@@ -646,7 +646,7 @@ fn ways_to_a_prediction() -> Result<()> {
             model.predict_one(&[0.0; 3], &mut one, &mut tape).expect_err("three features"),
             model.scores(&DMatrix::zeros(3, 1)).expect_err("three features"),
         ] {
-            assert_eq!(error.to_string(), "inputs x: expected 2 rows (features), got 3 × 1");
+            assert_eq!(error.to_string(), "inputs x: got 3 × 1, expected 2 rows (features)");
         }
         assert_eq!(model.predict(&DMatrix::zeros(2, 0)).map_err(|error| error.kind()), Err(ErrorKind::Empty));
     }
@@ -684,7 +684,7 @@ fn models_for_another_scalar() -> Result<()> {
 
     model.net_mut().params_mut()[7] = -1e39;
     let error = model.cast::<f32>().expect_err("too large");
-    assert_eq!(error.to_string(), format!("Sequential::cast, parameter 7: expected a number that f32 holds, got {}", -1e39));
+    assert_eq!(error.to_string(), "Sequential::cast, parameter 7: got -1e39, expected a number that f32 holds");
     let out = |shift: f64, scale: f64| Model::new(line()?, None, Scaler::new(vec![shift], vec![scale])?)?.cast::<f32>();
     assert_eq!(out(1e39, 1.0).expect_err("too large").kind(), ErrorKind::NotFinite);
     let error = out(0.0, 1e-60).expect_err("nothing");
@@ -706,7 +706,7 @@ fn models_for_another_scalar() -> Result<()> {
     }
     let foreign = Sequential::<f64>::builder(1).layer(Activation::Tanh).layer(Halve).build(&mut rng(1))?;
     let error = foreign.cast::<f32>().expect_err("a foreign layer");
-    assert_eq!(error.to_string(), "layer 1 (Halve): expected a layer of this crate, which every scalar has, got Halve");
+    assert_eq!(error.to_string(), "layer 1 (Halve): got Halve, expected a layer of this crate, which every scalar has");
     Ok(())
 }
 

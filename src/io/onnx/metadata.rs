@@ -47,7 +47,7 @@ impl Metadata {
         let output_function = output_function.map_err(|error: Error| error.within("ONNX metadata"))?.unwrap_or_default();
         let classes: Vec<_> = (0..).map_while(|class| own(&format!("{CLASS}{class}"))).collect();
         match notes.keys().find(|key| key.starts_with(RESERVED)) {
-            Some(key) => error("of our own notes those of this version, and classes from 0 on without a gap", format!("{key:?}")),
+            Some(key) => error("a note that this version writes (classes from 0 on, without a gap)", format!("{key:?}")),
             None => Ok(Self { notes, output_function, classes: (!classes.is_empty()).then_some(classes) }),
         }
     }
