@@ -110,7 +110,7 @@ fn a_model_copies_its_data_once() -> Result<()> {
     let net = Sequential::<f64>::builder(inputs)
         .layer(Dense::new(outputs, Activation::Linear))
         .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
-    let mut peak = |scaled: bool, validated: bool| {
+    let peak = |scaled: bool, validated: bool| {
         let scaler = |numbers: &DMatrix<f64>| scaled.then(|| Scaler::standard(numbers)).transpose();
         let mut model = Model::new(net.clone(), scaler(data.inputs())?, scaler(data.targets())?)?;
         let trainer = Trainer::new(MeanSquaredError, Sgd::new()).epochs(1).batch(1000).metric("R²", metrics::r2);

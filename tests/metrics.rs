@@ -460,11 +460,12 @@ fn what_metrics_refuse() -> Result<()> {
     assert_eq!(text(metrics::roc_auc(y, t)), "class 0 of metrics::roc_auc: got none, expected a sample of another class");
     let zero = View::new(&[0.0], 1)?;
     assert_eq!(text(metrics::roc_auc(single, zero.into())), "class 1 of metrics::roc_auc: got none, expected a sample");
-    let text_of = |given: &str| format!("predictions of metrics::log_loss, row 0, column 0: got {given}, expected a probability in [0, 1]");
+    let step = "expected a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)";
+    let text_of = |given: &str| format!("predictions of metrics::log_loss, row 0, column 0: got {given}, {step}");
     assert_eq!(text(metrics::log_loss(View::new(&[1.5], 1)?, zero.into())), text_of("1.5"));
     assert_eq!(text(metrics::log_loss(View::new(&[-0.5], 1)?, zero.into())), text_of("-0.5"));
-    let place = "targets of metrics::log_loss, row 0, column 0: got -1, expected a probability in [0, 1]";
-    assert_eq!(text(metrics::log_loss(zero, View::new(&[-1.0], 1)?.into())), place);
+    let place = "targets of metrics::log_loss, row 0, column 0: got -1,";
+    assert_eq!(text(metrics::log_loss(zero, View::new(&[-1.0], 1)?.into())), format!("{place} {step}"));
     let infinite = View::new(&[f64::INFINITY], 1)?;
     let place = "predictions of metrics::r2, row 0, column 0: got inf, expected a finite number";
     assert_eq!(text(metrics::r2(infinite, zero.into())), place);

@@ -129,7 +129,7 @@ fn output_functions_come_back() -> Result<()> {
         assert_eq!(back.output_function(), function);
         // The node is in the graph: who does not know our metadata gets the same.
         let bytes = Onnx::new().write(&own)?;
-        let stranger = Onnx::new().output(format!("layer1/Gemm")).read::<f64>(&bytes)?;
+        let stranger = Onnx::new().output("layer1/Gemm").read::<f64>(&bytes)?;
         assert_eq!((stranger.predict(&x)?, stranger.classes()), (net.predict(&x)?, None), "{function}");
         let name = format!("chainrule.{}", "output_function");
         let hidden = replaced(&bytes, name.as_bytes(), name.replace("chainrule", "otherrule").as_bytes());
@@ -144,7 +144,7 @@ fn output_functions_come_back() -> Result<()> {
     let probabilities = Model::from(layers!(4; Dense::new(3, Activation::Linear), Softmax)?);
     let text = "Onnx::write: got outputs in Simplex, expected a network that ends on scores, for Softmax";
     refused(Onnx::new().softmax().write::<f32>(&probabilities), ErrorKind::Incompatible, text);
-    let scaled = Model::new(model.net().clone(), None, Scaler::standard(&softmax)?)?;
+    let scaled = Model::new(model.net().clone(), None, Scaler::standard(&model.predict(&x)?)?)?;
     let text = "Onnx::write: got a scaler of outputs, expected a network that ends on scores, for Sigmoid";
     refused(Onnx::new().sigmoid().write(&scaled), ErrorKind::Incompatible, text);
 

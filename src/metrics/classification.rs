@@ -9,6 +9,8 @@ use crate::view::{Targets, View, check_each, shape};
 use alloc::{format, vec::Vec};
 use core::cmp::Ordering;
 
+/// What is expected of probabilities, and where they come from.
+const OF_CLASSES: &str = "a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)";
 /// What is expected of a single row, and where else to go with it.
 pub(crate) const PROBABILITY: &str = "a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them; for margins take \
      metrics::margin_accuracy, margin_classes or ConfusionMatrix::of_margins)";
@@ -221,7 +223,7 @@ pub fn log_loss<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> 
     let place = "metrics::log_loss";
     check(place, y, target)?;
     for (what, numbers) in [("predictions", y), ("targets", target.values())] {
-        check_each(|| format!("{what} of {place}"), numbers, "a probability in [0, 1]", is_probability)?;
+        check_each(|| format!("{what} of {place}"), numbers, OF_CLASSES, is_probability)?;
     }
     let eps = T::default_epsilon().as_f64();
     // Where t is 0, nothing is added.

@@ -188,7 +188,7 @@ impl<T: Real> Model<T> {
         &self.net
     }
 
-    /// The network, to be changed.
+    /// The network, to be changed. Training it apart from [`fit`](Self::fit) leaves the output function as it is.
     pub fn net_mut(&mut self) -> &mut Sequential<T> {
         &mut self.net
     }
@@ -389,7 +389,8 @@ impl<T: Real> Model<T> {
     }
 
     /// The name of the most probable class of each sample; for a single output the second name from ½ on. The first of equals
-    /// wins. Numbers of classes instead of names: [`metrics::classes`]`(&model.predict(x)?)`.
+    /// wins. Numbers of classes instead of names: [`metrics::classes`]`(&model.predict(x)?)`. Independent classes, of which a
+    /// sample may have several, are those whose probability in [`predict`](Self::predict) is at least ½.
     ///
     /// # Errors
     /// As [`predict`](Self::predict); [`ErrorKind::Empty`] without [names](Self::with_classes);
