@@ -25,26 +25,24 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     };
 
     let digits = read(include_str!("data/digits.csv"))?;
-    let (rest, test_images) = digits.split(0.7, seed)?;
+    let (rest, test) = digits.split(0.7, seed)?;
     let (train, validation) = rest.split(0.9, seed)?;
-    println!("{} images to train on, {} for validation, {} for the test\n", train.len(), validation.len(), test_images.len());
-
-    // Learnt from the training data alone: what the test data look like must not leak into training.
-    let scaler = Scaler::standard(train.inputs())?;
-    let standardise = |data: &Dataset<f32>| data.with_inputs(scaler.transform(data.inputs())?);
-    let (train, validation, test) = (standardise(&train)?, standardise(&validation)?, standardise(&test_images)?);
+    println!("{} images to train on, {} for validation, {} for the test\n", train.len(), validation.len(), test.len());
 
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let mut net = Sequential::<f32>::builder(SIDE * SIDE)
+    let net = Sequential::<f32>::builder(SIDE * SIDE)
         .layer(Dense::new(128, Activation::Relu))
         .layer(Dropout::new(0.3))
         .layer(Dense::new(CLASSES, Activation::Linear)) // scores: the softmax belongs to the loss
         .build(&mut rng)?;
     println!("{net}\n");
 
+    // The scaler is learnt from the training data alone: what the test data look like must not leak into training.
+    let mut model = Model::new(net, Scaler::standard(train.inputs())?, None)?;
+
     // A thousand images are few: without smoothing and dropout the network learns them by heart.
     let loss = SoftmaxCrossEntropy::new().label_smoothing(0.1);
-    let trainer = Trainer::new(loss.clone(), Adam::new())
+    let trainer = Trainer::new(loss, Adam::new())
         .epochs(200)
         .batch(32)
         .rate(2e-3)
@@ -56,7 +54,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     #[cfg(feature = "progress")]
     let trainer = trainer.observe(chainrule::Progress::new());
     let mut trainer = trainer;
-    let history = trainer.fit(&mut net, &train)?;
+    let history = model.fit(&mut trainer, &train)?;
 
     println!("epoch   training cost   validation cost   validation accuracy");
     for epoch in history.epochs.iter().step_by(10) {
@@ -68,14 +66,13 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         println!("{} epochs; the network is that of epoch {}, the best.", history.epochs.len(), best.epoch);
     }
 
-    let mut probabilities = net.predict(test.inputs())?;
-    loss.link((&mut probabilities).into());
+    let probabilities = model.predict(test.inputs())?;
     let (predicted, actual) = (metrics::classes(&probabilities)?, metrics::classes(test.targets())?);
 
     if let Some(wrong) = (0..test.len()).find(|sample| predicted[*sample] != actual[*sample]) {
         let probability = 100.0 * probabilities[(predicted[wrong], wrong)];
         println!("\nThis {} is taken for a {}, at {probability:.0} %:\n", actual[wrong], predicted[wrong]);
-        draw(test_images.inputs().column(wrong).as_slice());
+        draw(test.inputs().column(wrong).as_slice());
     }
     let confusion = ConfusionMatrix::new(&predicted, &actual, CLASSES)?;
     println!("\n{confusion}\n\n{}\n", confusion.report());

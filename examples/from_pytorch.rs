@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
 
     // Pixels from 0 to 16: PyTorch's half divided them in its own code, a model does it itself.
     let mut model = Model::new(net, Scaler::new(vec![0.0; 64], vec![16.0; 64])?, None)?;
-    let scores = model.predict(test.inputs())?;
+    let scores = model.scores(test.inputs())?;
     println!("digit   score in PyTorch   and here");
     let mut worst = 0_f32;
     for (printed, here) in PRINTED.iter().zip(scores.column_iter()) {
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     model.fit(&mut trainer, &train)?;
     println!("after thirty epochs more:            {:.4}", accuracy(&model)?);
 
-    model.metadata_mut().insert("about".into(), "8 × 8 pixels from 0 to 16; scores of the digits 0 to 9".into());
+    model.metadata_mut().insert("about".into(), "8 × 8 pixels from 0 to 16; probabilities of the digits 0 to 9".into());
     let path = std::env::temp_dir().join(format!("chainrule-digits-{}.safetensors", std::process::id()));
     model.save(&path)?;
     let loaded = Model::<f32>::load(&path)?;

@@ -1,7 +1,7 @@
 //! A classifier that leaves home: trained here, run by onnxruntime.
 //!
-//! Flowers told apart by four lengths. The file holds the scaler of the inputs and a softmax, so that who runs it gives centimetres and
-//! gets probabilities, and the names of the classes as metadata. The other half, in Python, runs it and prints the same numbers:
+//! Flowers told apart by four lengths. The file holds the scaler of the inputs and the softmax of the loss, so that whoever runs it gives
+//! centimetres and gets probabilities, and the names of the classes as metadata. The other half, in Python, runs it and prints the same numbers:
 //!
 //! ```text
 //! cargo run --release --features csv,onnx --example to_onnx
@@ -29,22 +29,18 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         .layer(Dropout::new(0.2))
         .layer(Dense::new(3, Activation::Linear))
         .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
-    let mut model = Model::new(net, Scaler::standard(train.inputs())?, None)?;
-    let loss = SoftmaxCrossEntropy::new();
-    model.fit(&mut Trainer::new(loss.clone(), Adam::new()).epochs(100).rate(0.005), &train)?;
+    let mut model = Model::new(net, Scaler::standard(train.inputs())?, None)?.with_classes(&table.outputs)?;
+    model.fit(&mut Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(100).rate(0.005), &train)?;
     let accuracy = metrics::accuracy((&model.predict(test.inputs())?).into(), test.targets().into())?;
     println!("accuracy on flowers not seen before: {accuracy:.3}\n");
 
     fs::create_dir_all(Path::new(FILE).with_file_name(""))?;
-    model.metadata_mut().insert("classes".into(), table.outputs.join(","));
-    Onnx::new().softmax().save(&model, FILE)?;
+    Onnx::new().save(&model, FILE)?;
 
-    // The model ends on scores; the loss knows how they become probabilities.
-    let mut y = model.predict(View::new(FLOWERS.as_flattened(), 4)?)?;
-    loss.link((&mut y).into());
+    let flowers = View::new(FLOWERS.as_flattened(), 4)?;
     println!("{:>27}", table.outputs.join("  "));
-    for sample in y.column_iter() {
-        println!("{}", sample.iter().map(|p| format!("{p:9.6}")).collect::<String>());
+    for (sample, class) in model.predict(flowers)?.column_iter().zip(model.predict_classes(flowers)?) {
+        println!("{}  {class}", sample.iter().map(|p| format!("{p:9.6}")).collect::<String>());
     }
     println!("\nThe same from Python: python examples/to_onnx.py");
     Ok(())

@@ -19,12 +19,13 @@ const PICTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/pictures");
 fn main() -> Result<(), Box<dyn error::Error>> {
     let (train, test) = (moons(300, 1)?, moons(1000, 2)?);
 
-    let mut net = Sequential::builder(2)
+    let net = Sequential::builder(2)
         .layer(Dense::new(16, Activation::Tanh))
         .layer(Dense::new(16, Activation::Tanh))
         .layer(Dense::new(1, Activation::Linear)) // the sigmoid belongs to the loss
         .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     println!("{net}\n");
+    let mut model = Model::from(net);
 
     let loss = SigmoidCrossEntropy::new();
     let mut trainer = Trainer::new(loss.clone(), Adam::new()).rate(1e-2);
@@ -35,17 +36,12 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         // Called again, a trainer goes on where it was.
         let more = until - trainer.epoch();
         trainer = trainer.epochs(more);
-        trainer.fit(&mut net, &train)?;
+        model.fit(&mut trainer, &train)?;
 
-        let probability = |x: View<'_, f64>| {
-            let mut y = net.predict(x)?;
-            loss.link((&mut y).into());
-            Ok(y)
-        };
-        let cost = net.cost(test.inputs(), test.targets(), &loss, &mut tape)?;
-        let accuracy = metrics::accuracy((&probability(test.inputs().into())?).into(), test.targets().into())?;
+        let cost = model.net().cost(test.inputs(), test.targets(), &loss, &mut tape)?;
+        let accuracy = metrics::accuracy((&model.predict(test.inputs())?).into(), test.targets().into())?;
         let path = Path::new(PICTURES).join(format!("two_moons-{until:03}.png"));
-        Boundary::new(format!("After {until} epochs: {:.1} % of new points right", 100.0 * accuracy), &train, probability)
+        Boundary::new(format!("After {until} epochs: {:.1} % of new points right", 100.0 * accuracy), &train, |x| model.predict(x))
             .names(&["upper moon", "lower moon"])
             .size(640, 480)
             .draw()?

@@ -73,22 +73,22 @@ fn train_and_predict(hidden: &[usize], train: &Dataset<f64>, test: &DMatrix<f64>
     // What belongs to the preparation is learnt from the training data as the weights are. Marks, too, are learnt more easily
     // around 0 and of size 1.
     let (inputs, marks) = (Scaler::standard(train.inputs())?, Scaler::standard(train.targets())?);
-    let scaled = Dataset::new(inputs.transform(train.inputs())?, marks.transform(train.targets())?)?;
-    let (train, validation) = scaled.split(0.9, seed)?;
+    let (train, validation) = train.split(0.9, seed)?;
 
-    let mut builder = Sequential::builder(scaled.features());
+    let mut builder = Sequential::builder(train.features());
     for width in hidden {
         builder = builder.layer(Dense::new(*width, Activation::Relu));
     }
-    let mut net = builder.layer(Dense::new(1, Activation::Linear)).build(&mut Xoshiro256PlusPlus::seed_from_u64(seed))?;
-    Trainer::new(MeanSquaredError, Adam::new())
+    let net = builder.layer(Dense::new(1, Activation::Linear)).build(&mut Xoshiro256PlusPlus::seed_from_u64(seed))?;
+    let mut model = Model::new(net, inputs, marks)?;
+    let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
         .epochs(300)
         .rate(2e-3)
         .seed(seed)
         .penalty(Penalty::new().l2(1e-2))
         .validation(&validation)
         .stop(Stop::patience(Monitor::Validation, 30))
-        .restore_best(Monitor::Validation)
-        .fit(&mut net, &train)?;
-    marks.inverse(&net.predict(&inputs.transform(test)?)?)
+        .restore_best(Monitor::Validation);
+    model.fit(&mut trainer, &train)?;
+    model.predict(test)
 }

@@ -76,7 +76,7 @@ fn train<T: Real>(activation: &Activation, bits: impl Fn(T) -> u64) -> Vec<u64> 
     found.extend(history.expect("training succeeds").costs().map(f64::to_bits));
     found.extend(net.params().iter().map(|p| bits(*p)));
     let mut y = net.predict(data.inputs()).expect("a fitting input");
-    SoftmaxCrossEntropy::new().link((&mut y).into());
+    crate::OutputFunction::Softmax.apply(&mut y);
     found.extend(y.iter().map(|y| bits(*y)));
     found
 }

@@ -3,6 +3,7 @@
 use crate::activation::OutputRange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::layer::{Backward, Block, Forward, Gradient, Infer, Layer, Role, Start};
+use crate::layers::BuiltIn;
 use crate::layout::{Layout, place};
 use crate::loss::{Costs, Loss, Slopes, reduce, scale, weigh};
 use crate::random::{Purpose, derive};
@@ -276,8 +277,9 @@ impl<T: Real> Sequential<T> {
         At { net: self, params: &self.params }
     }
 
-    /// The outputs for a batch, outputs × samples. Raw outputs of the last layer: where the loss works on logits, its
-    /// [`link`](Loss::link) turns them into probabilities.
+    /// The outputs for a batch, outputs × samples: the raw outputs of the last layer. If the loss works on logits, its
+    /// [`output_function`](Loss::output_function) turns them into probabilities; [`Model::predict`](crate::Model::predict)
+    /// does so by itself.
     ///
     /// # Errors
     /// As [`At::predict_into`].
@@ -356,6 +358,43 @@ impl<T: Real> Sequential<T> {
         slopes: impl FnOnce(View<'_, T>, ViewMut<'_, T>) -> Result<R>,
     ) -> Result<R> {
         self.here().gradient_with(x, tape, slopes)
+    }
+
+    /// The same network for another scalar: each parameter rounded to the nearest number of `U`, so that `f32` to `f64` is
+    /// exact. An ε that a layer takes from its scalar (as [`RmsNorm`](crate::RmsNorm) may) is then that of `U`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Incompatible`] for a layer of another crate, [`ErrorKind::NotFinite`] for a finite parameter beyond the
+    /// range of `U`.
+    ///
+    /// ```
+    /// use chainrule::{Activation, Dense, Sequential, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
+    /// let net = Sequential::<f64>::builder(2)
+    ///     .layer(Dense::new(1, Activation::Tanh))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let small: Sequential<f32> = net.cast()?;
+    /// assert_eq!(small.params()[0], net.params()[0] as f32);
+    /// assert_eq!(small.cast::<f64>()?.cast::<f32>()?, small);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn cast<U: Real>(&self) -> Result<Sequential<U>> {
+        let mut builder = Sequential::builder(self.inputs());
+        for (index, layer) in self.layers.iter().enumerate() {
+            let Some(known) = BuiltIn::of(&**layer) else {
+                let expected = "a layer of this crate, which every scalar has";
+                return Err(Error::new(ErrorKind::Incompatible, self.layout.place(index), expected, layer.name()));
+            };
+            builder = builder.shared(known.layer());
+        }
+        let mut net = builder.build_at_zero()?;
+        for (index, (to, from)) in net.params.iter_mut().zip(&self.params).enumerate() {
+            *to = U::of(from.as_f64());
+            if from.is_finite() && !to.is_finite() {
+                let expected = format!("a number that {} holds", core::any::type_name::<U>());
+                return Err(Error::new(ErrorKind::NotFinite, format!("Sequential::cast, parameter {index}"), expected, from));
+            }
+        }
+        Ok(net)
     }
 
     pub(crate) fn layout(&self) -> &Arc<Layout> {

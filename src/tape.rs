@@ -61,6 +61,8 @@ pub struct Tape<T> {
     pub(crate) ping_pong: [Vec<T>; 2],
     /// Outputs of the network during inference, where only their cost is wanted.
     pub(crate) outputs: Vec<T>,
+    /// Inputs of a model in the units of its network.
+    pub(crate) scaled: Vec<T>,
     pub(crate) repeated: Repeated<T>,
     pub(crate) tangents: Tangents<T>,
     pub(crate) scratch: Scratch<T>,
@@ -114,6 +116,7 @@ impl<T> Tape<T> {
             costs: Vec::new(),
             ping_pong: [const { Vec::new() }; 2],
             outputs: Vec::new(),
+            scaled: Vec::new(),
             tangents: Tangents { inputs: Vec::new(), activations: Vec::new(), deltas: Vec::new(), cache: Vec::new() },
             repeated: Repeated { x: Vec::new(), rows: Vec::new() },
             scratch: Scratch::default(),

@@ -206,6 +206,24 @@ fn inference<T: Real>() {
     assert_eq!(allocations(|| (1..300).for_each(&mut one)), 0, "predict_one");
 }
 
+/// A model scales inputs and outputs and applies its output function on the way.
+fn inference_in_units<T: Real>() {
+    let (net, data, mut tape) = (net::<T>(), data::<T>(300), Tape::new());
+    let inputs = Scaler::standard(data.inputs()).expect("sound data");
+    let numbers = Model::new(net.clone(), inputs.clone(), Scaler::standard(data.targets()).expect("sound data"));
+    let classes = Model::new(net, inputs, None).and_then(|model| model.with_output_function(OutputFunction::Softmax));
+    for model in [numbers, classes].map(|model| model.expect("a sound model")) {
+        let mut y = DMatrix::zeros(5, 300);
+        let mut into = |tape: &mut Tape<T>| model.predict_into(data.inputs(), &mut y, tape).expect("a sound pass");
+        into(&mut tape);
+        assert_eq!(allocations(|| into(&mut tape)), 0, "predict_into");
+        let (x, mut y) = (data.inputs().as_slice(), [T::zero(); 5]);
+        let mut one = |sample: usize| model.predict_one(&x[40 * sample..][..40], &mut y, &mut tape).expect("a sound pass");
+        one(0);
+        assert_eq!(allocations(|| (1..300).for_each(&mut one)), 0, "predict_one");
+    }
+}
+
 /// The networks of products with curvature have no surrogate.
 fn smooth<T: Real>() -> Sequential<T> {
     Sequential::builder(40)
@@ -252,6 +270,8 @@ fn jacobians_and_curvature() {
 fn predictions_and_costs() {
     inference::<f64>();
     inference::<f32>();
+    inference_in_units::<f64>();
+    inference_in_units::<f32>();
 }
 
 #[test]

@@ -400,8 +400,8 @@ impl Loss<f64> for Borrowed<'_> {
     fn reduction(&self) -> Reduction {
         self.0.reduction()
     }
-    fn link(&self, y: ViewMut<'_, f64>) {
-        self.0.link(y);
+    fn output_function(&self) -> OutputFunction {
+        self.0.output_function()
     }
     fn accepts(&self, range: OutputRange) -> bool {
         self.0.accepts(range)

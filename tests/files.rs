@@ -165,6 +165,40 @@ fn what_is_written_is_read_with_the_same_bits() -> Result<()> {
     round::<f64>()
 }
 
+/// A classifier that ends on scores.
+fn classifier<T: Real>(outputs: usize) -> Result<Model<T>> {
+    let net =
+        Sequential::builder(3).layer(Dense::new(4, Activation::Tanh)).layer(Dense::new(outputs, Activation::Linear)).build(&mut rng())?;
+    Model::new(net, Scaler::new(vec![T::one(); 3], vec![T::of(0.5); 3])?, None)
+}
+
+/// What makes predictions of outputs, and what classes are called, is part of a model.
+#[test]
+fn output_functions_and_classes_are_kept() -> Result<()> {
+    for function in [OutputFunction::Identity, OutputFunction::Sigmoid, OutputFunction::Softmax] {
+        for named in [false, true] {
+            let mut model = classifier::<f64>(3)?.with_output_function(function)?;
+            if named {
+                model = model.with_classes(["setosa", "\"ä\"\n", "\0"])?;
+            }
+            let read = Model::<f64>::from_safetensors(&model.to_safetensors()?)?;
+            assert_eq!(read, model);
+            assert_eq!((read.output_function(), read.classes().is_some()), (function, named));
+            assert_eq!(bits(read.predict(&inputs())?.as_slice()), bits(model.predict(&inputs())?.as_slice()));
+            if named {
+                assert_eq!(read.predict_classes(&inputs())?, model.predict_classes(&inputs())?);
+            }
+        }
+    }
+    let single = classifier::<f32>(1)?.with_output_function(OutputFunction::Sigmoid)?.with_classes(["no", "yes"])?;
+    assert_eq!(Model::<f32>::from_safetensors(&single.to_safetensors()?)?, single);
+    // What could not be read back is not written.
+    let mut odd = classifier::<f32>(3)?.with_classes(["a", "b", "c"])?;
+    *odd.net_mut() = classifier(2)?.into_net();
+    assert_eq!(odd.to_safetensors().unwrap_err().to_string(), "classes of Model: got 3, expected 2 names, one per output");
+    Ok(())
+}
+
 #[test]
 fn names_are_those_of_pytorch() -> Result<()> {
     let net = Sequential::<f32>::builder(3)
@@ -237,6 +271,8 @@ fn files_of_version_1_are_read() -> Result<()> {
     check_golden("all_layers_f64", model::<f64>()?, 1e-13)?;
     let plain = Sequential::builder(3).layer(Dense::new(2, Activation::Tanh)).build(&mut rng())?;
     check_golden::<f32>("plain_f32", plain.into(), 1e-6)?;
+    let classifier = classifier(3)?.with_output_function(OutputFunction::Softmax)?.with_classes(["one", "two", "three"])?;
+    check_golden::<f64>("classifier_f64", classifier, 1e-13)?;
     // A file of f32 is one of f64, too.
     let (narrow, wide) = (Model::<f32>::load(golden("v1/plain_f32.safetensors"))?, Model::<f64>::load(golden("v1/plain_f32.safetensors"))?);
     assert_eq!(bits(narrow.net().params()), bits(wide.net().params()));
@@ -455,7 +491,7 @@ fn hostile_architectures_are_refused() -> Result<()> {
         assert!(took < 16 * bytes.len() + 20_000, "{took} bytes for {text}");
     };
     let described = |scalar: &str, inputs: &str, layers: &str, scalers: &str| {
-        format!(r#"{{"scalar":"{scalar}","inputs":{inputs},"layers":[{layers}],{scalers}}}"#)
+        format!(r#"{{"scalar":"{scalar}","inputs":{inputs},"layers":[{layers}],{scalers},"output_function":"identity","classes":null}}"#)
     };
     let dense = |outputs: &str| format!(r#"{{"Dense":{{"outputs":{outputs},"activation":"linear","bias":"Zeros","init":"HeNormal"}}}}"#);
     let none = r#""input_scaler":null,"output_scaler":null"#;
@@ -484,6 +520,21 @@ fn hostile_architectures_are_refused() -> Result<()> {
     check(&described("f32", "2", &dense("1"), r#""input_scaler":null"#), "missing field");
     check(&described("f32", "2", &dense("1"), &format!("{none},\"extra\":1")), "unknown field");
     check(&described("f32", "2", &"[".repeat(100_000), none), "chainrule.model");
+    let sound = described("f32", "2", &dense("1"), none);
+    let function = |name: &str| sound.replace("\"identity\"", name);
+    check(&function(r#""sigmoid""#), "read: [Dense");
+    check(&function(r#""exp""#), "OutputFunction: got \"exp\", expected one of identity, sigmoid, softmax");
+    check(&function("null"), "chainrule.model");
+    check(&function(r#""softmax""#), "got a single output, whose softmax is always 1, expected a network that ends on scores, for Softmax");
+    check(&sound.replace(",\"output_function\":\"identity\"", ""), "missing field `output_function`");
+    check(&sound.replace(",\"classes\":null", ""), "missing field `classes`");
+    let classes = |names: &str| sound.replace("\"classes\":null", &format!("\"classes\":{names}"));
+    check(&classes(r#"["no","yes"]"#), "read: [Dense");
+    check(&classes(r#"["no"]"#), "classes of Model: got 1, expected 2 names, the second of the class whose probability the only output is");
+    check(&classes("[]"), "classes of Model: got 0, expected 2 names");
+    check(&classes(r#"["no","no"]"#), "classes of Model: got \"no\" twice, expected each name once");
+    check(&classes(r#"["no",""]"#), "classes of Model: got \"\", expected names that are not empty");
+    check(&classes(r#"{"no":1}"#), "chainrule.model");
     check("", "chainrule.model");
     let model = described("f32", "2", &dense("1"), none);
     let notes = serde_json::json!({ "chainrule.version": "1", "chainrule.model": model, "chainrule.more": "" });

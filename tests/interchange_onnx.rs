@@ -55,7 +55,7 @@ fn case<T: Real>(name: impl Into<String>, onnx: &Onnx, model: &Model<T>, x: DMat
     Ok(Case { name: name.into(), file: onnx.write(model)?, y: model.predict(&x)?, x, scale: 1.0 })
 }
 
-/// Every layer and activation as a file of its own, deep networks, scalers, links.
+/// Every layer and activation as a file of its own, deep networks, scalers, output functions.
 fn cases<T: Real>() -> Result<Vec<Case<T>>> {
     let plain = Onnx::new();
     let edges = DMatrix::from_fn(2, EDGES.len(), |i, j| T::of(if i == 0 { EDGES[j] } else { -EDGES[j] }));
@@ -102,15 +102,11 @@ fn cases<T: Real>() -> Result<Vec<Case<T>>> {
     cases.push(Case { scale: 1e4, ..scaled });
     cases.push(case("scaled_in", &plain, &Model::new(net()?, Scaler::max_abs(&x)?, None)?, x.clone())?);
     cases.push(case("scaled_out", &plain, &Model::new(net()?, None, Scaler::center(&t)?)?, x.clone())?);
-    // What the link makes of the outputs is in the file alone.
-    let model = Model::new(net()?, Scaler::standard(&x)?, None)?;
-    let link = |name: &str, onnx: Onnx, loss: &dyn Loss<T>| {
-        let mut case = case(name, &onnx, &model, x.clone())?;
-        loss.link((&mut case.y).into());
-        Ok::<_, Error>(case)
-    };
-    cases.push(link("link_softmax", Onnx::new().softmax(), &SoftmaxCrossEntropy::new())?);
-    cases.push(link("link_sigmoid", Onnx::new().sigmoid(), &SigmoidCrossEntropy::new())?);
+    for function in [OutputFunction::Softmax, OutputFunction::Sigmoid] {
+        let model = Model::new(net()?, Scaler::standard(&x)?, None)?.with_output_function(function)?;
+        cases.push(case(format!("output {function}"), &plain, &model, x.clone())?);
+        cases.push(Case { y: model.scores(&x)?, ..case(format!("scores before {function}"), &Onnx::new().scores(), &model, x.clone())? });
+    }
     Ok(cases)
 }
 

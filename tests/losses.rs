@@ -341,14 +341,14 @@ fn kl_is_cross_entropy_less_entropy() -> Result<()> {
 
 /// Probabilities and logits agree where both can: softmax then cross-entropy is cross-entropy on logits, σ likewise.
 #[test]
-fn link_joins_logits_and_probabilities() -> Result<()> {
+fn output_functions_join_logits_and_probabilities() -> Result<()> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(9);
     for d in 1..6 {
         let y = DMatrix::from_fn(d, 4, |_, _| (rng.random::<f64>() - 0.5) * 8.0);
         let t = DMatrix::from_fn(d, 4, |i, j| if i == j % d { 1.0 } else { 0.0 });
         let softmax = SoftmaxCrossEntropy::new();
         let mut p = y.clone();
-        Loss::<f64>::link(&softmax, (&mut p).into());
+        Loss::<f64>::output_function(&softmax).apply(&mut p);
         for (p, y) in p.column_iter().zip(y.column_iter()) {
             let e = y.map(f64::exp);
             assert!((p - &e / e.sum()).amax() < 1e-15);
@@ -358,14 +358,14 @@ fn link_joins_logits_and_probabilities() -> Result<()> {
 
         let sigmoid = SigmoidCrossEntropy::new();
         let mut p = y.clone();
-        Loss::<f64>::link(&sigmoid, (&mut p).into());
+        Loss::<f64>::output_function(&sigmoid).apply(&mut p);
         assert!((&p - y.map(|y| 1.0 / (1.0 + f64::exp(-y)))).amax() < 1e-15);
         let b = -p.zip_map(&t, |p, t| t * p.ln() + (1.0 - t) * (1.0 - p).ln()).mean();
         let a = sigmoid.value((&y).into(), (&t).into())?;
         assert!((a - b).abs() <= 1e-13 * b, "{a} on logits, {b} on probabilities");
         // Losses on plain outputs leave them as they are.
         let mut same = y.clone();
-        Loss::<f64>::link(&MeanSquaredError, (&mut same).into());
+        Loss::<f64>::output_function(&MeanSquaredError).apply(&mut same);
         assert_eq!(same, y);
     }
     Ok(())

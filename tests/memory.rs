@@ -2,6 +2,7 @@
 
 use chainrule::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Counts the bytes that are alive, and the most that ever were.
@@ -28,6 +29,9 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+/// The counters are those of all threads: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// What a run takes beside the network and the data: the formula of `Trainer`, without the packing buffers.
 struct Run {
@@ -74,6 +78,7 @@ fn check<T>(run: &Run, peak: usize) {
 
 #[test]
 fn a_training_run_takes_what_the_documentation_says() -> Result<()> {
+    let _alone = ALONE.lock();
     // The network of 784-512-512-10, and a small one.
     let mut run = Run { params: 669_706, slots: 2, inputs: 784, outputs: 10, neurons: 1034, kept: 0, batch: 128, samples: 1000 };
     check::<f32>(&run, peak_of::<f32>(&run, [512, 512], Activation::Relu, Adam::new())?);
@@ -92,5 +97,33 @@ fn a_training_run_takes_what_the_documentation_says() -> Result<()> {
         samples: 500,
     };
     check::<f64>(&small, peak_of::<f64>(&small, [64, 64], Activation::Sigmoid, Adam::new())?);
+    Ok(())
+}
+
+/// One copy of the data in scaled units, and none where there is no scaler.
+#[test]
+fn a_model_copies_its_data_once() -> Result<()> {
+    let _alone = ALONE.lock();
+    let (inputs, samples, outputs) = (50, 20_000, 5);
+    let x = DMatrix::from_fn(inputs, samples, |i, j| (i * j % 17) as f64);
+    let data = Dataset::new(x, DMatrix::from_fn(outputs, samples, |i, j| (i * j % 19) as f64))?;
+    let net = Sequential::<f64>::builder(inputs)
+        .layer(Dense::new(outputs, Activation::Linear))
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    let peak = |scaled: bool, validated: bool| {
+        let scaler = |numbers: &DMatrix<f64>| scaled.then(|| Scaler::standard(numbers)).transpose();
+        let mut model = Model::new(net.clone(), scaler(data.inputs())?, scaler(data.targets())?)?;
+        let trainer = Trainer::new(MeanSquaredError, Sgd::new()).epochs(1).batch(1000).metric("R²", metrics::r2);
+        let mut trainer = if validated { trainer.validation(&data) } else { trainer };
+        let before = LIVE.load(Relaxed);
+        PEAK.store(before, Relaxed);
+        model.fit(&mut trainer, &data)?;
+        Ok::<usize, chainrule::Error>(PEAK.load(Relaxed) - before)
+    };
+    let copy = 8 * (inputs + outputs) * samples;
+    let (plain, once, twice) = (peak(false, false)?, peak(true, false)?, peak(true, true)?);
+    assert!(plain < copy, "{plain} bytes without a copy of {copy}");
+    assert!((copy..copy + copy / 50).contains(&(once - plain)), "{} bytes for a copy of {copy}", once - plain);
+    assert!((2 * copy..2 * copy + copy / 50).contains(&(twice - plain)), "{} bytes for two of {copy}", twice - plain);
     Ok(())
 }

@@ -118,9 +118,65 @@ fn the_first_of_equals() -> Result<()> {
 /// A single row is the probability of class 1, and ½ is enough.
 #[test]
 fn a_single_row() -> Result<()> {
-    let y = DMatrix::from_row_slice(1, 6, &[0.0, 0.499_999, 0.5, 1.0, -7.0, f64::INFINITY]);
-    assert_eq!(metrics::classes(&y)?, [0, 0, 1, 1, 0, 1]);
+    let y = DMatrix::from_row_slice(1, 5, &[0.0, -0.0, 0.499_999, 0.5, 1.0]);
+    assert_eq!(metrics::classes(&y)?, [0, 0, 0, 1, 1]);
     assert_eq!(metrics::classes(&DVector::from_vec(vec![0.2_f32, 0.9]))?, [1]);
+    let y = DMatrix::from_row_slice(1, 7, &[-7.0, f64::NEG_INFINITY, -1e-300, -0.0, 0.0, 0.3, f64::INFINITY]);
+    assert_eq!(metrics::margin_classes(&y)?, [0, 0, 0, 1, 1, 1, 1]);
+    assert_eq!(metrics::margin_classes(&DVector::from_vec(vec![-0.2_f32, -0.9]))?, [0]);
+    Ok(())
+}
+
+/// Logits and margins of a single row are no probabilities: their border is not ½.
+#[test]
+fn a_single_row_of_logits_is_refused() -> Result<()> {
+    let judges_classes = ["accuracy", "precision", "recall", "f1", "log_loss", "confusion"];
+    let (y, t) = ([0.25, 0.5, 0.75, 1.0], [0.0, 1.0, 1.0, 1.0]);
+    for (name, metric) in ALL.into_iter().filter(|(name, _)| judges_classes.contains(name)) {
+        assert!(metric(View::new(&y, 1)?, View::new(&t, 1)?.into()).is_ok(), "{name}");
+        let infinite = [f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+        for bad in [7.2, -8.1, 1.0 + f64::EPSILON, -f64::MIN_POSITIVE].into_iter().chain(infinite) {
+            for (side, what) in ["predictions of ", "targets of "].into_iter().enumerate() {
+                let mut numbers = [y, t];
+                numbers[side][1] = bad;
+                let error = metric(View::new(&numbers[0], 1)?, View::new(&numbers[1], 1)?.into()).expect_err("no probability");
+                let kind = if bad.is_finite() { ErrorKind::Value } else { ErrorKind::NotFinite };
+                assert_eq!(error.kind(), kind, "{name}: {error}");
+                assert!(error.place().starts_with(what) && error.place().ends_with(", row 0, column 1"), "{name}: {error}");
+                if !bad.is_nan() {
+                    assert!(error.expected().starts_with("a probability in [0, 1]"), "{name}: {error}");
+                }
+            }
+        }
+    }
+    // The error says where to go.
+    let error = metrics::accuracy(View::new(&[-8.1, 7.2], 1)?, View::new(&[0.0, 1.0], 1)?.into()).expect_err("logits");
+    let text = "predictions of metrics::accuracy, row 0, column 0: got -8.1, expected a probability in [0, 1] (of logits, Model::predict or the loss's \
+        output_function makes them; for margins take metrics::margin_accuracy, margin_classes or ConfusionMatrix::of_margins)";
+    assert_eq!(error.to_string(), text);
+    let error = metrics::classes(View::new(&[0.5, -8.1], 1)?).expect_err("a logit");
+    assert_eq!((error.kind(), error.place()), (ErrorKind::Value, "metrics::classes, row 0, column 1"));
+    // Several rows are compared with each other: scores will do.
+    let (y, t) = (DMatrix::from_column_slice(2, 2, &[-8.1, 7.2, 3.0, -4.0]), one_hot(&[1, 0], 2)?);
+    assert_eq!(metrics::accuracy((&y).into(), (&t).into())?, 1.0);
+    assert_eq!(ConfusionMatrix::of((&y).into(), (&t).into())?.accuracy(), 1.0);
+    Ok(())
+}
+
+/// What is refused as a row of probabilities is counted as a row of margins, as logits are.
+#[test]
+fn confusions_of_margins() -> Result<()> {
+    let (y, t) = ([-8.1, 7.2, 0.3, -0.1, 0.0], [-1.0, 1.0, -1.0, 1.0, 1.0]);
+    let matrix = ConfusionMatrix::of_margins(View::new(&y, 1)?, Targets::weighted(View::new(&t, 1)?, &[1.0, 1.0, 1.0, 2.0, 1.0])?)?;
+    let counts = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(actual, predicted)| matrix.count(actual, predicted));
+    assert_eq!(counts, [1.0, 1.0, 2.0, 2.0]);
+    assert_eq!(matrix.precision(Average::Class(1))?, 2.0 / 3.0);
+    // Probabilities of the same logits make the same matrix.
+    let (mut p, classes) = (y, t.map(|t| f64::from(t > 0.0)));
+    OutputFunction::Sigmoid.apply(ViewMut::new(&mut p, 1)?);
+    let weighted = Targets::weighted(View::new(&classes, 1)?, &[1.0, 1.0, 1.0, 2.0, 1.0])?;
+    assert_eq!(ConfusionMatrix::of(View::new(&p, 1)?, weighted)?, matrix);
+    assert!(ConfusionMatrix::of_margins(View::new(&[f64::NAN], 1)?, View::new(&[1.0], 1)?.into()).is_err());
     Ok(())
 }
 
@@ -144,7 +200,7 @@ fn accuracies_of_margins() -> Result<()> {
     assert_eq!(by_margin(&[0.3, -0.3, 0.0, 7.0], &[1.0, -1.0, 1.0, -1.0])?, 0.75);
     // Whatever the other samples are.
     assert_eq!(by_margin(&[0.3], &[1.0])?, 1.0);
-    let by_probability = metrics::accuracy(View::new(&[0.3, -0.3, 0.5, 7.0], 1)?, View::new(&[0.0, 0.0, 1.0, 0.0], 1)?.into())?;
+    let by_probability = metrics::accuracy(View::new(&[0.3, 0.0, 0.5, 1.0], 1)?, View::new(&[0.0, 0.0, 1.0, 0.0], 1)?.into())?;
     assert_eq!(by_probability, 0.75);
     // Several rows are compared with each other, whatever their signs.
     let (y, t) = (DMatrix::from_column_slice(2, 2, &[-0.2, -0.1, 0.1, 0.2]), DMatrix::from_column_slice(2, 2, &[-1.0, 1.0, 1.0, -1.0]));
@@ -404,11 +460,12 @@ fn what_metrics_refuse() -> Result<()> {
     assert_eq!(text(metrics::roc_auc(y, t)), "class 0 of metrics::roc_auc: got none, expected a sample of another class");
     let zero = View::new(&[0.0], 1)?;
     assert_eq!(text(metrics::roc_auc(single, zero.into())), "class 1 of metrics::roc_auc: got none, expected a sample");
-    let text_of = |given: &str| format!("predictions of metrics::log_loss, row 0, column 0: got {given}, expected a probability in [0, 1]");
+    let step = "expected a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)";
+    let text_of = |given: &str| format!("predictions of metrics::log_loss, row 0, column 0: got {given}, {step}");
     assert_eq!(text(metrics::log_loss(View::new(&[1.5], 1)?, zero.into())), text_of("1.5"));
     assert_eq!(text(metrics::log_loss(View::new(&[-0.5], 1)?, zero.into())), text_of("-0.5"));
-    let place = "targets of metrics::log_loss, row 0, column 0: got -1, expected a probability in [0, 1]";
-    assert_eq!(text(metrics::log_loss(zero, View::new(&[-1.0], 1)?.into())), place);
+    let place = "targets of metrics::log_loss, row 0, column 0: got -1,";
+    assert_eq!(text(metrics::log_loss(zero, View::new(&[-1.0], 1)?.into())), format!("{place} {step}"));
     let infinite = View::new(&[f64::INFINITY], 1)?;
     let place = "predictions of metrics::r2, row 0, column 0: got inf, expected a finite number";
     assert_eq!(text(metrics::r2(infinite, zero.into())), place);

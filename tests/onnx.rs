@@ -113,23 +113,83 @@ fn what_does_not_come_back() -> Result<()> {
     comes_back_as::<f64>(&net.into(), &other.into())
 }
 
+/// The node of a graph at its end, whether it is the model's by itself or by an option.
 #[test]
-fn links_are_layers() -> Result<()> {
+fn output_functions_come_back() -> Result<()> {
     let (x, net) = (inputs::<f64>(4, 9), layers!(4; Dense::new(8, Activation::Tanh), Dense::new(3, Activation::Linear))?);
-    let (mut softmax, mut sigmoid) = (net.predict(&x)?, net.predict(&x)?);
-    SoftmaxCrossEntropy::new().link((&mut softmax).into());
-    SigmoidCrossEntropy::new().link((&mut sigmoid).into());
-    let model = Model::from(net);
-    assert_eq!(Onnx::new().read::<f64>(&Onnx::new().softmax().write(&model)?)?.predict(&x)?, softmax);
-    assert_eq!(Onnx::new().read::<f64>(&Onnx::new().sigmoid().write(&model)?)?.predict(&x)?, sigmoid);
+    let model = Model::from(net.clone());
+    for (function, option) in [(OutputFunction::Softmax, Onnx::new().softmax()), (OutputFunction::Sigmoid, Onnx::new().sigmoid())] {
+        let own = model.clone().with_output_function(function)?.with_classes(["a", "ü \"b\"\n", "chainrule.class.0"])?;
+        comes_back(own.clone())?;
+        comes_back(own.cast::<f32>()?)?;
+        let mut y = net.predict(&x)?;
+        function.apply(&mut y);
+        let back = Onnx::new().read::<f64>(&option.write(&model)?)?;
+        assert_eq!((back.predict(&x)?, back.scores(&x)?), (y.clone(), net.predict(&x)?), "{function}");
+        assert_eq!(back.output_function(), function);
+        // The node is in the graph: who does not know our metadata gets the same.
+        let bytes = Onnx::new().write(&own)?;
+        let stranger = Onnx::new().output("layer1/Gemm").read::<f64>(&bytes)?;
+        assert_eq!((stranger.predict(&x)?, stranger.classes()), (net.predict(&x)?, None), "{function}");
+        let name = format!("chainrule.{}", "output_function");
+        let hidden = replaced(&bytes, name.as_bytes(), name.replace("chainrule", "otherrule").as_bytes());
+        let layer = Onnx::new().read::<f64>(&hidden)?;
+        assert_eq!((layer.predict(&x)?, layer.output_function()), (y, OutputFunction::Identity), "{function}");
+        let read = Onnx::new().read::<f64>(&Onnx::new().scores().write(&own)?)?;
+        assert_eq!((read.predict(&x)?, read.classes()), (net.predict(&x)?, own.classes()), "{function}");
+    }
+    let single = Model::from(layers!(4; Dense::new(1, Activation::Linear))?);
+    comes_back(single.with_output_function(OutputFunction::Sigmoid)?.with_classes(["no", "yes"])?)?;
 
     let probabilities = Model::from(layers!(4; Dense::new(3, Activation::Linear), Softmax)?);
     let text = "Onnx::write: got outputs in Simplex, expected a network that ends on scores, for Softmax";
     refused(Onnx::new().softmax().write::<f32>(&probabilities), ErrorKind::Incompatible, text);
-    let scaled = Model::new(model.net().clone(), None, Scaler::standard(&softmax)?)?;
+    let scaled = Model::new(model.net().clone(), None, Scaler::standard(&model.predict(&x)?)?)?;
     let text = "Onnx::write: got a scaler of outputs, expected a network that ends on scores, for Sigmoid";
     refused(Onnx::new().sigmoid().write(&scaled), ErrorKind::Incompatible, text);
+
+    let names: [&str; 12] = std::array::from_fn(|i| ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"][i]);
+    comes_back(Model::from(layers!(4; Dense::new(12, Activation::Linear))?).with_classes(names)?)?;
     Ok(())
+}
+
+/// Metadata of ours that cannot be.
+#[test]
+fn metadata_that_lies_is_refused() -> Result<()> {
+    let entry = |key: &str, value: &str| bytes(14, [bytes(1, key), bytes(2, value)].concat());
+    let read = |entries: &[(&str, &str)]| {
+        let more: Vec<u8> = entries.iter().flat_map(|(key, value)| entry(key, value)).collect();
+        Onnx::new().read::<f32>(&[File::new(2).node("Sigmoid: x -> y", &[]).bytes(), more].concat())
+    };
+    let function = "chainrule.output_function";
+    assert_eq!(
+        read(&[(function, "identity"), ("chainrule.class.0", "a"), ("chainrule.class.1", "b")])?
+            .predict_classes(&DVector::from_vec(vec![1.0, 2.0]))?,
+        ["b"]
+    );
+    let parse = ErrorKind::Parse;
+    let text = "ONNX metadata \"chainrule.output_function\": got another end, expected a graph that ends on softmax";
+    refused(read(&[(function, "softmax")]), parse, text);
+    let text = "ONNX metadata: OutputFunction: got \"exp\", expected one of identity, sigmoid, softmax";
+    refused(read(&[(function, "exp")]), parse, text);
+    let text = "ONNX metadata: got \"chainrule.class.2\", expected a note that this version writes (classes from 0 on, without a gap)";
+    refused(read(&[("chainrule.class.0", "a"), ("chainrule.class.2", "b")]), parse, text);
+    refused(read(&[("chainrule.class.00", "a")]), parse, &text.replace("class.2", "class.00"));
+    refused(read(&[("chainrule.class.0", "a")]), ErrorKind::Shape, "classes of Model: got 1, expected 2 names, one per output");
+    let text = "classes of Model: got \"a\" twice, expected each name once";
+    refused(read(&[("chainrule.class.0", "a"), ("chainrule.class.1", "a")]), ErrorKind::Value, text);
+
+    let mut model = Model::<f32>::from(layers!(4; Dense::new(3, Activation::Relu))?);
+    model.metadata_mut().insert("chainrule.class.0".into(), "a".into());
+    let text = "metadata of Model: got \"chainrule.class.0\", expected names that do not begin with chainrule.";
+    refused(Onnx::new().write(&model), ErrorKind::Value, text);
+    Ok(())
+}
+
+/// The same bytes with others of the same length.
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let at = bytes.windows(from.len()).position(|part| part == from).expect("it is there");
+    [&bytes[..at], to, &bytes[at + from.len()..]].concat()
 }
 
 #[test]

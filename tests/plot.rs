@@ -56,7 +56,7 @@ fn run(optimizer: impl Optimizer<f64>, rate: f64, epochs: usize) -> (History, Se
 fn sigmoid(net: &Sequential<f64>) -> impl FnMut(View<'_, f64>) -> Result<DMatrix<f64>> + '_ {
     |x| {
         let mut y = net.predict(x)?;
-        SigmoidCrossEntropy::new().link((&mut y).into());
+        OutputFunction::Sigmoid.apply(&mut y);
         Ok(y)
     }
 }
@@ -381,6 +381,10 @@ fn errors_name_what_is_wrong() -> Result<()> {
     refuses(Boundary::new("t", &three, ok).draw(), ErrorKind::Shape, "inputs of plot::Boundary: got 3, expected 2 rows");
     let failing = |_: View<'_, f64>| Err(Error::new(ErrorKind::Value, "mine", "this", "that"));
     refuses(Boundary::new("t", &data, failing).draw(), ErrorKind::Value, "mine: got that, expected this");
+    // A row of logits would be a picture of probabilities that are none.
+    let error = Boundary::new("t", &data, |x: View<'_, f64>| Ok(DMatrix::from_element(1, x.cols(), 7.2))).draw().expect_err("logits");
+    assert_eq!((error.kind(), error.place()), (ErrorKind::Value, "predictions of plot::Boundary, row 0, column 0"));
+    assert!(error.expected().contains("a probability in [0, 1]") && error.expected().contains("Model::predict"), "{error}");
 
     let weights = DMatrix::<f64>::zeros(3, 6);
     let text = "plot::Weights: got 2 × 2, expected images of as many pixels as a neuron has inputs, 6";

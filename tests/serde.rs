@@ -295,6 +295,13 @@ fn networks<T: Real>() -> Result<()> {
     let mut noted = Model::from(net.clone());
     noted.metadata_mut().insert("\"classes\"".into(), "ä\n\0".into());
     round(noted);
+    let logits = || Sequential::<T>::builder(3).layer(Dense::new(2, Activation::Linear)).build(&mut rng());
+    for function in [OutputFunction::Identity, OutputFunction::Sigmoid, OutputFunction::Softmax] {
+        round(function);
+        let classifier = Model::from(logits()?).with_output_function(function)?;
+        round(classifier.clone());
+        round(classifier.with_classes(["", "ä\n\0"].map(|name| format!("class {name}")))?);
+    }
 
     // A network that has diverged.
     net.params_mut()[..3].copy_from_slice(&[T::of(f64::NAN), T::of(f64::INFINITY), -T::of(0.0)]);
@@ -369,9 +376,23 @@ fn what_is_no_network_is_refused() -> Result<()> {
     refused::<Scaler<f64>>(r#"{"shift": ["NaN"], "scale": [1.0]}"#, "Scaler::new");
     let other = text("f64", "1", &dense("1"), "1, 2");
     refused::<Model<f64>>(
-        &format!(r#"{{"net": {other}, "inputs": {{"shift": [0, 0], "scale": [1, 1]}}, "outputs": null, "metadata": {{}}}}"#),
+        &format!(
+            r#"{{"net": {other}, "inputs": {{"shift": [0, 0], "scale": [1, 1]}}, "outputs": null, "output_function": "identity",
+            "classes": null, "metadata": {{}}}}"#
+        ),
         "scaler of inputs: got 2, expected 1 features",
     );
+    let model = |function: &str, classes: &str| {
+        format!(
+            r#"{{"net": {other}, "inputs": null, "outputs": null, "output_function": {function}, "classes": {classes}, "metadata": {{}}}}"#
+        )
+    };
+    serde_json::from_str::<Model<f64>>(&model(r#""sigmoid""#, r#"["no", "yes"]"#)).expect("a model");
+    refused::<Model<f64>>(&model(r#""Sigmoid""#, "null"), "OutputFunction: got \"Sigmoid\", expected one of identity, sigmoid, softmax");
+    refused::<Model<f64>>(&model(r#""softmax""#, "null"), "got a single output, whose softmax is always 1");
+    refused::<Model<f64>>(&model(r#""identity""#, r#"["yes"]"#), "classes of Model: got 1, expected 2 names");
+    refused::<Model<f64>>(&model("null", "null"), "");
+    refused::<Model<f64>>(&model(r#""identity", "classes": null"#, "null"), "duplicate field");
     Ok(())
 }
 

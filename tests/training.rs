@@ -2,7 +2,8 @@
 
 use chainrule::nalgebra::{DMatrix, DVector};
 use chainrule::prelude::*;
-use chainrule::{Breakpoints, Epoch, ErrorKind, Reduction};
+use chainrule::rand::RngExt;
+use chainrule::{Breakpoints, Epoch, ErrorKind, History, Reduction};
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 
@@ -345,7 +346,7 @@ fn metrics_in_order() -> Result<()> {
     Ok(())
 }
 
-/// Metrics see predictions after the loss's link, and the targets: of the validation data where there is some.
+/// Metrics see predictions after the loss's output function, and the targets: of the validation data where there is some.
 #[test]
 fn what_metrics_see() -> Result<()> {
     let (mut net, data, validation) = (net(), classes(20), classes(300));
@@ -362,11 +363,355 @@ fn what_metrics_see() -> Result<()> {
         drop(trainer);
         let measured = if validated { &validation } else { &data };
         let mut y = net.predict(measured.inputs())?;
-        SoftmaxCrossEntropy::new().link((&mut y).into());
+        OutputFunction::Softmax.apply(&mut y);
         assert!(y.column_iter().all(|column| (column.sum() - 1.0).abs() < 1e-12));
         assert_eq!(seen.into_inner(), [(y, measured.targets().clone())]);
     }
     Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Models, in the units of their data
+
+/// A plane through noise, in units far from 1: the plane itself has an R² of about 0.957.
+fn plane(n: usize, seed: u64) -> Result<(Dataset<f64>, f64)> {
+    let mut rng = rng(seed);
+    let x = DMatrix::from_fn(2, n, |i, _| (rng.random::<f64>() - 0.5) * [1e-3, 4e4][i] + [0.02, 7e5][i]);
+    let plane = DMatrix::from_fn(1, n, |_, j| 3e6 * x[(0, j)] + 0.05 * x[(1, j)] - 2e5);
+    let t = plane.map(|t| t + (rng.random::<f64>() - 0.5) * 780.0);
+    let best = metrics::r2((&plane).into(), (&t).into())?;
+    Ok((Dataset::new(x, t)?, best))
+}
+
+fn plane_model(train: &Dataset<f64>) -> Result<Model<f64>> {
+    let net = Sequential::builder(2).layer(Dense::new(6, Activation::Tanh)).layer(Dense::new(1, Activation::Linear)).build(&mut rng(3))?;
+    Model::new(net, Scaler::standard(train.inputs())?, Scaler::standard(train.targets())?)
+}
+
+/// Validation data as they are: scaled as the training data are, judged in their own units.
+#[test]
+fn a_model_scales_its_validation_data() -> Result<()> {
+    let ((train, _), (judge, best)) = (plane(300, 1)?, plane(200, 2)?);
+    assert!((best - 0.957).abs() < 0.005, "{best}");
+    let mut model = plane_model(&train)?;
+    let seen = RefCell::new(Vec::new());
+    let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
+        .epochs(200)
+        .rate(0.01)
+        .validation(&judge)
+        .metric("R²", metrics::r2)
+        .metric("error", |y, t| {
+            seen.borrow_mut().push((y.matrix().into_owned(), t.values().matrix().into_owned()));
+            metrics::mean_absolute_error(y, t)
+        })
+        .stop(Stop::patience(Monitor::highest("R²"), 40))
+        .restore_best(Monitor::highest("R²"));
+    let history = model.fit(&mut trainer, &train)?;
+    drop(trainer);
+    let found = history.best(&Monitor::highest("R²")).and_then(|epoch| epoch.metric("R²")).expect("an epoch");
+    assert!((found - best).abs() < 0.01, "{found} of {best}");
+    // The metric of the best epoch is that of the model, to the last bit.
+    assert_eq!(metrics::r2((&model.predict(judge.inputs())?).into(), (&judge).into())?, found);
+    assert!(seen.borrow().iter().all(|(y, t)| t == judge.targets() && y.shape() == t.shape()));
+    assert!(history.last().and_then(|epoch| epoch.metric("error")).expect("an epoch") > 100.0, "in units of the targets");
+
+    // Costs are those of scaled data, and so the whole run is that of a trainer which is given them.
+    let scaled = [plane_model(&train)?.scale(&train)?, plane_model(&train)?.scale(&judge)?];
+    let mut net = plane_model(&train)?.into_net();
+    let by_hand = Trainer::new(MeanSquaredError, Adam::new())
+        .epochs(history.epochs.len())
+        .rate(0.01)
+        .validation(&scaled[1])
+        .fit(&mut net, &scaled[0])?;
+    let costs = |history: &History| history.epochs.iter().map(|epoch| (epoch.cost, epoch.validation)).collect::<Vec<_>>();
+    assert_eq!(costs(&history), costs(&by_hand));
+    let lowest = by_hand.epochs.iter().filter_map(|epoch| epoch.validation).fold(f64::INFINITY, f64::min);
+    assert!(lowest < 0.06, "{lowest}: one minus R², in a scaled unit");
+    Ok(())
+}
+
+/// Early stopping believes what is true: at the epoch at which a run on data scaled by hand stops.
+#[test]
+fn a_model_stops_as_its_validation_data_say() -> Result<()> {
+    let ((train, _), (judge, _)) = (plane(40, 1)?, plane(200, 2)?);
+    let trainer = || {
+        Trainer::new(MeanSquaredError, Adam::new())
+            .epochs(400)
+            .rate(0.03)
+            .stop(Stop::patience(Monitor::Validation, 10))
+            .restore_best(Monitor::Validation)
+    };
+    let mut model = plane_model(&train)?;
+    let history = model.fit(&mut trainer().validation(&judge), &train)?;
+    let scaled = [model.scale(&train)?, model.scale(&judge)?];
+    let mut net = plane_model(&train)?.into_net();
+    let by_hand = trainer().validation(&scaled[1]).fit(&mut net, &scaled[0])?;
+    assert!(matches!(history.stopped, Some(Stopped::By(_))) && (10..400).contains(&history.epochs.len()), "{:?}", history.stopped);
+    assert_eq!((history.stopped, history.epochs.len()), (by_hand.stopped, by_hand.epochs.len()));
+    assert_eq!(bits(model.net().params()), bits(net.params()));
+    let r2 = metrics::r2((&model.predict(judge.inputs())?).into(), (&judge).into())?;
+    assert!(r2 > 0.9, "{r2}");
+    Ok(())
+}
+
+/// Weights of samples, a side without a scaler, no validation data, and data that do not fit.
+#[test]
+fn what_metrics_of_a_model_see() -> Result<()> {
+    let (train, judge) = (plane(50, 1)?.0.weighted((0..50).map(f64::from).collect())?, plane(30, 2)?.0.weighted(vec![2.0; 30])?);
+    let scalers = (Scaler::standard(train.inputs())?, Scaler::standard(train.targets())?);
+    for (inputs, outputs) in [(true, true), (true, false), (false, true), (false, false)] {
+        for validated in [true, false] {
+            let net = plane_model(&train)?.into_net();
+            let mut model = Model::new(net, inputs.then(|| scalers.0.clone()), outputs.then(|| scalers.1.clone()))?;
+            let seen = RefCell::new(Vec::new());
+            let mut trainer = Trainer::new(LogCosh, Adam::new()).epochs(1).metric("seen", |y, t| {
+                let weights = t.weights().unwrap_or_default().to_vec();
+                seen.borrow_mut().push((y.matrix().into_owned(), t.values().matrix().into_owned(), weights));
+                Ok(0.0)
+            });
+            if validated {
+                trainer = trainer.validation(&judge);
+            }
+            model.fit(&mut trainer, &train)?;
+            drop(trainer);
+            let judged = if validated { &judge } else { &train };
+            let weights = judged.weights().unwrap_or_default().to_vec();
+            assert_eq!(seen.into_inner(), [(model.predict(judged.inputs())?, judged.targets().clone(), weights)]);
+        }
+    }
+    let narrow = Dataset::new(DMatrix::zeros(1, 5), DMatrix::zeros(1, 5))?;
+    let mut model = plane_model(&train)?;
+    let before = model.clone();
+    let error = model.fit(&mut Trainer::new(MeanSquaredError, Sgd::new()), &narrow).expect_err("one feature");
+    assert_eq!(error.to_string(), "training data: Scaler::transform: got 1, expected 2 rows (features)");
+    let error = model.fit(&mut Trainer::new(MeanSquaredError, Sgd::new()).validation(&narrow), &train).expect_err("one feature");
+    assert_eq!(error.to_string(), "validation data: Scaler::transform: got 1, expected 2 rows (features)");
+    assert_eq!(model, before);
+    Ok(())
+}
+
+/// A model has the output function of the loss that trained it last, also if the run failed after an epoch.
+#[test]
+fn a_model_knows_the_output_function_of_its_loss() -> Result<()> {
+    let data = classes(30);
+    let mut model = Model::from(net()).with_classes(["a", "b", "c"])?;
+    let x = data.inputs();
+    assert_eq!((model.output_function(), model.predict(x)?), (OutputFunction::Identity, net().predict(x)?));
+    let history =
+        model.fit(&mut Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(3).metric("accuracy", metrics::accuracy), &data)?;
+    assert_eq!(model.output_function(), OutputFunction::Softmax);
+    let mut by_hand = net();
+    Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(3).fit(&mut by_hand, &data)?;
+    let mut y = by_hand.predict(x)?;
+    assert_eq!(model.scores(x)?, y);
+    OutputFunction::Softmax.apply(&mut y);
+    assert_eq!(model.predict(x)?, y);
+    assert_eq!(history.last().and_then(|epoch| epoch.metric("accuracy")), Some(metrics::accuracy((&y).into(), (&data).into())?));
+    let names = metrics::classes(&y)?.into_iter().map(|class| ["a", "b", "c"][class]).collect::<Vec<_>>();
+    assert_eq!(model.predict_classes(x)?, names);
+
+    model.fit(&mut Trainer::new(SigmoidCrossEntropy::new(), Adam::new()).epochs(1), &data)?;
+    assert_eq!(model.output_function(), OutputFunction::Sigmoid);
+    // Refused before the first step: as it was.
+    let before = model.clone();
+    assert!(model.fit(&mut Trainer::new(MeanSquaredError, Adam::new()).rate(-1.0), &data).is_err());
+    assert_eq!(model, before);
+    let failing = |epochs: usize| {
+        let mut calls = 0;
+        Trainer::new(MeanSquaredError, Adam::new()).metric("fails", move |_, _| {
+            calls += 1;
+            if calls > epochs { Err(Error::new(ErrorKind::Value, "mine", "this", "that")) } else { Ok(0.0) }
+        })
+    };
+    assert!(model.fit(&mut failing(0), &data).is_err());
+    assert_eq!(model, before);
+    assert!(model.fit(&mut failing(2), &data).is_err());
+    assert_eq!(model.output_function(), OutputFunction::Identity);
+    assert_ne!(model.net(), before.net());
+    Ok(())
+}
+
+/// Parts of a model that do not go together.
+#[test]
+fn models_that_cannot_be() -> Result<()> {
+    let text = |result: Result<Model<f64>>| result.expect_err("no model").to_string();
+    let scaler = Scaler::new(vec![0.0; 3], vec![2.0; 3])?;
+    let (model, scaled) = (Model::from(net()), Model::new(net(), None, scaler)?);
+    assert_eq!(text(model.clone().with_classes(["a", "b"])), "classes of Model: got 2, expected 3 names, one per output");
+    assert_eq!(text(model.clone().with_classes::<String>([])), "classes of Model: got 0, expected 3 names, one per output");
+    assert_eq!(text(model.clone().with_classes(["a", "b", "a"])), "classes of Model: got \"a\" twice, expected each name once");
+    assert_eq!(text(model.clone().with_classes(["a", "", "b"])), "classes of Model: got \"\", expected names that are not empty");
+    assert_eq!(
+        text(Model::from(line()?).with_classes(["yes"])),
+        "classes of Model: got 1, expected 2 names, the second of the class whose probability the only output is"
+    );
+    let expected = "classes of Model: got a scaler of outputs, expected outputs without a scaler: probabilities or scores of classes";
+    assert_eq!(text(scaled.clone().with_classes(["a", "b", "c"])), expected);
+    let expected = "expected a network that ends on scores, for Sigmoid";
+    assert_eq!(text(scaled.clone().with_output_function(OutputFunction::Sigmoid)), format!("Model: got a scaler of outputs, {expected}"));
+    let unit = || Sequential::builder(1).layer(Dense::new(1, Activation::Sigmoid)).build(&mut rng(1));
+    assert_eq!(text(Model::from(unit()?).with_output_function(OutputFunction::Sigmoid)), format!("Model: got outputs in Unit, {expected}"));
+    assert_eq!(
+        text(Model::from(line()?).with_output_function(OutputFunction::Softmax)),
+        "Model: got a single output, whose softmax is always 1, expected a network that ends on scores, for Softmax"
+    );
+    let mut fitted = scaled.clone();
+    let error = fitted.fit(&mut Trainer::new(SoftmaxCrossEntropy::new(), Sgd::new()), &classes(9)).expect_err("a scaler of classes");
+    assert_eq!(error.to_string(), "Model::fit: got a scaler of outputs, expected a network that ends on scores, for Softmax");
+    assert_eq!(fitted, scaled);
+
+    // Names are asked of a model that has none, or of numbers that are no probabilities.
+    let x = DMatrix::from_element(1, 1, 0.2);
+    let text = |result: Result<Vec<&str>>| result.map(|names| names.concat()).expect_err("no names");
+    let nameless = Model::from(line()?);
+    let error = text(nameless.predict_classes(&x));
+    assert_eq!(error.kind(), ErrorKind::Empty);
+    assert!(error.expected().contains("Model::with_classes") && error.expected().contains("metrics::classes"), "{error}");
+    // Margins of a hinge loss within [0, 1] would else be taken for probabilities.
+    let margins = Model::from(line()?).with_classes(["no", "yes"])?;
+    let error = text(margins.predict_classes(&x));
+    assert_eq!((error.kind(), error.given()), (ErrorKind::Incompatible, "a number of any size"));
+    assert!(error.expected().contains("metrics::margin_classes"), "{error}");
+    assert_eq!(Model::from(unit()?).with_classes(["no", "yes"])?.predict_classes(&x)?.len(), 1);
+    let mut wild = margins.with_output_function(OutputFunction::Sigmoid)?;
+    wild.net_mut().set_params(&[0.0, f64::NAN])?;
+    assert_eq!(text(wild.predict_classes(&x)).kind(), ErrorKind::NotFinite);
+    // A network of another width was put in.
+    *wild.net_mut() = net();
+    let wide = DMatrix::from_element(4, 1, 0.2);
+    assert_eq!(text(wild.predict_classes(&wide)).to_string(), "classes of Model: got 2, expected 3 names, one per output");
+    Ok(())
+}
+
+/// ½ is enough, the first of equals wins, and the names are those of the rows.
+#[test]
+fn names_of_classes() -> Result<()> {
+    let mut single = Model::from(line()?).with_classes(["no", "yes"])?.with_output_function(OutputFunction::Sigmoid)?;
+    single.net_mut().set_params(&[1.0, 0.0])?;
+    let x = View::new(&[-1e4, -1e-3, 0.0, 1e-3, 1e4], 1)?;
+    assert_eq!(single.predict_classes(x)?, ["no", "no", "yes", "yes", "yes"]);
+    assert_eq!(single.classes(), Some(&["no".to_string(), "yes".to_string()][..]));
+    let net = Sequential::builder(3).layer(Activation::Linear).build(&mut rng(1))?;
+    let x = DMatrix::from_column_slice(3, 3, &[0.0, 0.0, -1.0, -5.0, 1.0, 7.0, 1.0, 3.0, 2.0]);
+    for function in [OutputFunction::Identity, OutputFunction::Sigmoid, OutputFunction::Softmax] {
+        let model = Model::from(net.clone()).with_classes(["a", "b", "c"])?.with_output_function(function)?;
+        assert_eq!(model.predict_classes(&x)?, ["a", "c", "b"]);
+    }
+    Ok(())
+}
+
+/// All ways to a prediction are one: a batch, into a buffer, sample by sample, of any size.
+#[test]
+fn ways_to_a_prediction() -> Result<()> {
+    let (train, _) = plane(1100, 1)?;
+    let (inputs, outputs) = (Scaler::standard(train.inputs())?, Scaler::standard(train.targets())?);
+    let wide = |outputs: usize| {
+        Sequential::builder(2).layer(Dense::new(9, Activation::Gelu)).layer(Dense::new(outputs, Activation::Linear)).build(&mut rng(1))
+    };
+    let models = [
+        Model::from(wide(1)?),
+        Model::new(wide(1)?, inputs.clone(), outputs)?,
+        Model::new(wide(3)?, inputs.clone(), None)?.with_output_function(OutputFunction::Softmax)?,
+        Model::new(wide(3)?, inputs, None)?.with_output_function(OutputFunction::Sigmoid)?,
+    ];
+    for model in models {
+        let (y, mut tape) = (model.predict(train.inputs())?, Tape::new());
+        // By the definition.
+        let scaled = model.inputs().map_or(Ok(train.inputs().clone()), |scaler| scaler.transform(train.inputs()))?;
+        let raw = model.net().predict(&scaled)?;
+        let raw = model.outputs().map_or(Ok(raw.clone()), |scaler| scaler.inverse(&raw))?;
+        assert_eq!(model.scores(train.inputs())?, raw);
+        let mut by_hand = raw;
+        model.output_function().apply(&mut by_hand);
+        assert_eq!(y, by_hand);
+        for size in [1, 3, 600, 1100] {
+            for first in [0, 1100 - size] {
+                let mut part = DMatrix::from_element(y.nrows(), size, f64::NAN);
+                model.predict_into(View::from(train.inputs()).columns(first, size)?, &mut part, &mut tape)?;
+                assert_eq!(part, y.columns(first, size));
+            }
+        }
+        let mut one = vec![0.0; y.nrows()];
+        for (x, y) in train.inputs().column_iter().zip(y.column_iter()).take(20) {
+            model.predict_one(x.as_slice(), &mut one, &mut tape)?;
+            assert_eq!(one, y.as_slice());
+        }
+        // Nothing is written before all shapes are known.
+        let mut part = DMatrix::from_element(y.nrows(), 2, 7.0);
+        let error = model.predict_into(&DMatrix::zeros(2, 3), &mut part, &mut tape).expect_err("two columns for three");
+        assert_eq!((error.kind(), error.place()), (ErrorKind::Shape, "outputs y"));
+        assert!(part.iter().all(|y| *y == 7.0));
+        for error in [
+            model.predict(&DMatrix::zeros(3, 1)).expect_err("three features"),
+            model.predict_one(&[0.0; 3], &mut one, &mut tape).expect_err("three features"),
+            model.scores(&DMatrix::zeros(3, 1)).expect_err("three features"),
+        ] {
+            assert_eq!(error.to_string(), "inputs x: got 3 × 1, expected 2 rows (features)");
+        }
+        assert_eq!(model.predict(&DMatrix::zeros(2, 0)).map_err(|error| error.kind()), Err(ErrorKind::Empty));
+    }
+    Ok(())
+}
+
+/// To f32 the nearest numbers, and back the same; all that is not a number stays.
+#[test]
+fn models_for_another_scalar() -> Result<()> {
+    let net = Sequential::<f64>::builder(2)
+        .layer(Dense::new(5, Activation::Gelu))
+        .layer(Dropout::new(0.1))
+        .layer(BatchNorm::new())
+        .layer(RmsNorm::new().eps(1e-3))
+        .layer(Dense::new(3, Activation::Linear))
+        .build(&mut rng(1))?;
+    let scaler = Scaler::new(vec![1.0 / 3.0, 1e30], vec![0.1, -7.0])?;
+    let mut model = Model::new(net, scaler, None)?.with_output_function(OutputFunction::Softmax)?.with_classes(["a", "b", "c"])?;
+    model.metadata_mut().insert("about".into(), "a test".into());
+    model.net_mut().params_mut()[..4].copy_from_slice(&[f64::NAN, f64::INFINITY, -0.0, 1e-60]);
+    let small = model.cast::<f32>()?;
+    assert!(small.net().params().iter().zip(model.net().params()).all(|(small, p)| small.to_bits() == (*p as f32).to_bits() || p.is_nan()));
+    assert!(small.net().params()[0].is_nan());
+    assert_eq!(small.inputs().map(Scaler::shift), Some(&[1.0 / 3.0, 1e30_f32][..]));
+    assert_eq!((small.output_function(), small.classes(), small.metadata()), (model.output_function(), model.classes(), model.metadata()));
+    assert_eq!(format!("{}", small.net()), format!("{}", model.net()));
+    assert_eq!(format!("{:?}", small.net().layers()), format!("{:?}", model.net().layers()));
+    let again = small.cast::<f64>()?.cast::<f32>()?;
+    assert_eq!(bits_of(&again), bits_of(&small));
+
+    model.net_mut().params_mut().fill(0.1);
+    let x = DMatrix::from_column_slice(2, 1, &[0.5, 1e30]);
+    let (y, small) = (model.predict(&x)?, model.cast::<f32>()?.predict(&x.map(|x| x as f32))?);
+    assert!(y.iter().zip(small.iter()).all(|(y, small)| (y - f64::from(*small)).abs() < 1e-6));
+
+    model.net_mut().params_mut()[7] = -1e39;
+    let error = model.cast::<f32>().expect_err("too large");
+    assert_eq!(error.to_string(), "Sequential::cast, parameter 7: got -1e39, expected a number that f32 holds");
+    let out = |shift: f64, scale: f64| Model::new(line()?, None, Scaler::new(vec![shift], vec![scale])?)?.cast::<f32>();
+    assert_eq!(out(1e39, 1.0).expect_err("too large").kind(), ErrorKind::NotFinite);
+    let error = out(0.0, 1e-60).expect_err("nothing");
+    assert_eq!((error.kind(), error.place()), (ErrorKind::Value, "scaler of outputs: Scaler::new, feature 0"));
+
+    #[derive(Debug)]
+    struct Halve;
+    impl<T: Real> Layer<T> for Halve {
+        fn name(&self) -> String {
+            "Halve".into()
+        }
+        fn outputs(&self, inputs: usize) -> Result<usize> {
+            Ok(inputs)
+        }
+        fn infer(&self, mut p: Infer<'_, T>) {
+            p.y.as_mut_slice().iter_mut().zip(p.x.as_slice()).for_each(|(y, x)| *y = *x / T::of(2.0));
+        }
+        fn backward(&self, _: Backward<'_, T>) {}
+    }
+    let foreign = Sequential::<f64>::builder(1).layer(Activation::Tanh).layer(Halve).build(&mut rng(1))?;
+    let error = foreign.cast::<f32>().expect_err("a foreign layer");
+    assert_eq!(error.to_string(), "layer 1 (Halve): got Halve, expected a layer of this crate, which every scalar has");
+    Ok(())
+}
+
+fn bits_of(model: &Model<f32>) -> Vec<u32> {
+    model.net().params().iter().map(|v| v.to_bits()).collect()
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

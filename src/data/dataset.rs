@@ -1,7 +1,7 @@
 //! Inputs and their targets.
 
-use super::check_finite;
 use super::labels::labels;
+use super::{Scaler, check_finite};
 use crate::error::{Error, ErrorKind, Result};
 use crate::random::{Purpose, derive, shuffle, stream};
 use crate::real::Real;
@@ -344,6 +344,16 @@ impl<T: Real> Dataset<T> {
     /// ```
     pub fn with_inputs(&self, inputs: DMatrix<T>) -> Result<Self> {
         Ok(Self { weights: self.weights.clone(), ..Self::new(inputs, self.targets.clone())? })
+    }
+
+    /// The same samples as `inputs` and `targets` map them; what a side has no scaler for is copied.
+    pub(crate) fn scaled(&self, inputs: Option<&Scaler<T>>, targets: Option<&Scaler<T>>) -> Result<Self> {
+        let scale = |scaler: Option<&Scaler<T>>, numbers: &DMatrix<T>| match scaler {
+            Some(scaler) => scaler.transform(numbers),
+            None => Ok(numbers.clone()),
+        };
+        let scaled = Self::new(scale(inputs, &self.inputs)?, scale(targets, &self.targets)?)?;
+        Ok(Self { weights: self.weights.clone(), ..scaled })
     }
 
     /// The same samples, inputs and weights with other targets.

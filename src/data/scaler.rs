@@ -3,7 +3,7 @@
 use super::check_finite;
 use crate::error::{Error, ErrorKind, Result};
 use crate::real::Real;
-use crate::view::View;
+use crate::view::{View, ViewMut};
 use alloc::{format, vec::Vec};
 use nalgebra::DMatrix;
 
@@ -186,17 +186,41 @@ impl<T: Real> Scaler<T> {
         })
     }
 
+    /// [`transform`](Self::transform) in place.
+    pub(crate) fn transform_mut(&self, x: ViewMut<'_, T>) -> Result<()> {
+        self.map_mut("Scaler::transform", x, |v, shift, scale| (v - shift) / scale)
+    }
+
+    /// [`inverse`](Self::inverse) in place.
+    pub(crate) fn inverse_mut(&self, y: ViewMut<'_, T>) -> Result<()> {
+        self.map_mut("Scaler::inverse", y, |v, shift, scale| v * scale + shift)
+    }
+
     fn map(&self, place: &str, x: View<'_, T>, f: impl Fn(T, T, T) -> T) -> Result<DMatrix<T>> {
+        let mut y = x.matrix().into_owned();
+        self.map_mut(place, (&mut y).into(), f)?;
+        Ok(y)
+    }
+
+    fn map_mut(&self, place: &str, mut x: ViewMut<'_, T>, f: impl Fn(T, T, T) -> T) -> Result<()> {
         if x.rows() != self.features() {
             return Err(Error::new(ErrorKind::Shape, place, format!("{} rows (features)", self.features()), x.rows()));
         }
-        let mut y = x.matrix().into_owned();
-        for mut column in y.column_iter_mut() {
+        for column in x.iter_mut() {
             for ((v, shift), scale) in column.iter_mut().zip(&self.shift).zip(&self.scale) {
                 *v = f(*v, *shift, *scale);
             }
         }
-        Ok(y)
+        Ok(())
+    }
+
+    /// The same map for another scalar: each number rounded to the nearest.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), where a number becomes ±∞ or a scale 0.
+    pub(crate) fn cast<U: Real>(&self) -> Result<Scaler<U>> {
+        let round = |numbers: &[T]| numbers.iter().map(|v| U::of(v.as_f64())).collect();
+        Scaler::new(round(&self.shift), round(&self.scale))
     }
 }
 

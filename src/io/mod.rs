@@ -4,6 +4,8 @@
 mod arrays;
 #[cfg(any(feature = "onnx", feature = "safetensors"))]
 mod names;
+#[cfg(any(feature = "onnx", feature = "safetensors"))]
+mod notes;
 #[cfg(feature = "onnx")]
 mod onnx;
 #[cfg(feature = "safetensors")]

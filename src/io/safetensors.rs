@@ -1,6 +1,7 @@
 //! Model files and state dicts in the safetensors format.
 
 use super::names::block_names;
+use super::notes::check_notes;
 use crate::checksum::Checksum;
 use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
@@ -8,6 +9,7 @@ use crate::file;
 use crate::layer::{Block, Layer, Role};
 use crate::layers::BuiltIn;
 use crate::layout::{Layout, place};
+use crate::loss::OutputFunction;
 use crate::real::{Real, zeros};
 use crate::saved::unknown;
 use crate::sequential::Sequential;
@@ -39,8 +41,6 @@ const MODEL_NOTE: &str = "chainrule.model";
 const CHECKSUM_NOTE: &str = "chainrule.checksum";
 /// Our notes, which are none of the user's.
 const OUR_NOTES: [&str; 3] = [VERSION_NOTE, MODEL_NOTE, CHECKSUM_NOTE];
-/// Notes that begin so are ours.
-const RESERVED: &str = "chainrule.";
 /// The largest header that readers of the format take.
 const LARGEST_HEADER: u64 = 100_000_000;
 
@@ -67,9 +67,10 @@ const LARGEST_HEADER: u64 = 100_000_000;
 /// `f64` alone.
 ///
 /// **Everything else** of a [`Model`] stands in the metadata of the header: `chainrule.version`, which is 1, `chainrule.model`, which is the
-/// scalar, inputs, layers and scalers as JSON, `chainrule.checksum`, and the model's own notes as they are. The same model gives the
-/// same bytes. The checksum is the CRC-64/XZ of all notes and tensors: whoever finds one there, also when it reads parameters alone,
-/// takes only what goes with it. (A program that changes tensors and keeps the notes should leave it out.) Files of this version can be read by all later ones; one of a later version is refused.
+/// scalar, inputs, layers, scalers, output function and names of classes as JSON, `chainrule.checksum`, and the model's own notes as they
+/// are. The same model gives the same bytes. The checksum is the CRC-64/XZ of all notes and tensors. It is compared wherever it is
+/// present, also when parameters alone are read. (A program that changes tensors and keeps the notes should leave it out.) Files of this
+/// version can be read by all later ones; one of a later version is refused.
 ///
 /// A layer of another crate takes part under a name of its choice, with what serde makes of it:
 ///
@@ -204,6 +205,7 @@ impl<T: Real> Safetensors<T> {
             8 => Dtype::F64,
             _ => return Err(no_scalar::<T>()),
         };
+        model.check()?;
         check_notes(model)?;
         let mut notes = model.metadata().clone();
         notes.insert(VERSION_NOTE.into(), VERSION.into());
@@ -312,7 +314,11 @@ impl<T: Real> Safetensors<T> {
         self.fill(net.params_mut(), &header, &places, source)?;
         source.check()?;
         net.check_values(net.params())?;
-        let mut model = Model::new(net, described.input_scaler, described.output_scaler)?;
+        let mut model =
+            Model::new(net, described.input_scaler, described.output_scaler)?.with_output_function(described.output_function)?;
+        if let Some(classes) = described.classes {
+            model = model.with_classes(classes)?;
+        }
         *model.metadata_mut() = header.notes;
         model.metadata_mut().retain(|note, _| !OUR_NOTES.contains(&note.as_str()));
         check_notes(&model)?;
@@ -324,7 +330,15 @@ impl<T: Real> Safetensors<T> {
         let layer = |(index, layer): (usize, &Arc<dyn Layer<T>>)| self.write_layer(index, &**layer);
         let layers = model.net().layers().iter().enumerate().map(layer).collect::<Result<_>>()?;
         let (input_scaler, output_scaler) = (model.inputs().cloned(), model.outputs().cloned());
-        let described = Described { scalar: T::NAME.into(), inputs: model.net().inputs(), layers, input_scaler, output_scaler };
+        let described = Described {
+            scalar: T::NAME.into(),
+            inputs: model.net().inputs(),
+            layers,
+            input_scaler,
+            output_scaler,
+            output_function: model.output_function(),
+            classes: model.classes().map(Into::into),
+        };
         serde_json::to_string(&described).map_err(|e| not_json(MODEL_NOTE, e))
     }
 
@@ -451,7 +465,7 @@ impl<T: Real> Default for Safetensors<T> {
 }
 
 impl<T: Real> Model<T> {
-    /// Writes the model to one file: layers, parameters, scalers and notes, in the format of [`Safetensors`]. Whatever happens, the old or the
+    /// Writes the model to one file: layers, parameters, scalers, output function, names of classes and notes, in the format of [`Safetensors`]. Whatever happens, the old or the
     /// new file is there.
     ///
     /// # Errors
@@ -552,17 +566,6 @@ impl<T: Real> Sequential<T> {
     }
 }
 
-/// Notes of the user must have names of the user's.
-fn check_notes<T: Real>(model: &Model<T>) -> Result<()> {
-    match model.metadata().keys().find(|note| note.starts_with(RESERVED)) {
-        Some(note) => {
-            let expected = format!("names that do not begin with {RESERVED}");
-            Err(Error::new(ErrorKind::Value, "metadata of Model", expected, format!("{note:?}")))
-        }
-        None => Ok(()),
-    }
-}
-
 /// What a model is beside its parameters and notes.
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "T: Real", deny_unknown_fields)]
@@ -574,6 +577,9 @@ struct Described<T: Real> {
     input_scaler: Option<Scaler<T>>,
     #[serde(deserialize_with = "Deserialize::deserialize")]
     output_scaler: Option<Scaler<T>>,
+    output_function: OutputFunction,
+    #[serde(deserialize_with = "Deserialize::deserialize")]
+    classes: Option<Vec<String>>,
 }
 
 /// The shape of a block's tensor: weights are matrices, what has one column besides is a vector.

@@ -1,4 +1,4 @@
-//! Which layers this crate has, as data: what goes into files and comes out of them.
+//! Which layers this crate has, as data: what goes into files, comes out of them, and is cast to another scalar.
 
 use super::{AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, RmsNorm, Softmax};
 use crate::activation::Activation;

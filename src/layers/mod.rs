@@ -3,7 +3,6 @@
 mod activation;
 mod alpha_dropout;
 mod batch_norm;
-#[cfg(any(feature = "onnx", feature = "serde"))]
 mod built_in;
 mod dense;
 mod dropout;
@@ -13,7 +12,6 @@ mod norm;
 mod smooth;
 mod softmax;
 
-#[cfg(any(feature = "onnx", feature = "serde"))]
 pub(crate) use built_in::BuiltIn;
 
 pub use alpha_dropout::AlphaDropout;

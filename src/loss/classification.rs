@@ -1,12 +1,12 @@
 //! Losses for classes: on logits, on probabilities, on margins.
 
-use super::{Costs, Curvatures, Loss, Slopes, check_targets, share};
-use crate::activation::{Activation, OutputRange};
+use super::{Costs, Curvatures, Loss, OutputFunction, Slopes, check_targets, share};
+use crate::activation::OutputRange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
 use crate::real::{Real, is_nan, sigmoid, softplus, sum};
 use crate::softmax::{log_sum_exp, softmax_columns};
-use crate::view::{View, ViewMut};
+use crate::view::View;
 use alloc::{format, string::String, vec::Vec};
 use core::fmt;
 
@@ -61,7 +61,7 @@ fn check_smoothing(place: &str, smoothing: f64) -> Result<()> {
 /// Cross-entropy of class scores (logits) that a softmax turns into probabilities: for a sample
 /// C = −Σⱼ wⱼtⱼ ln softmax(y)ⱼ = Σⱼ wⱼtⱼ(ln Σₖ e^yₖ − yⱼ), summed over the classes, averaged over the samples.
 ///
-/// The network ends on its scores, without a softmax layer; [`Loss::link`] gives the probabilities. With a single output
+/// The network ends on its scores, without a softmax layer; [`OutputFunction::Softmax`] gives the probabilities. With a single output
 /// there is nothing to learn, its probability being 1: two classes take two outputs, or one and [`SigmoidCrossEntropy`].
 /// ∂C/∂y = s·softmax(y) − w⊙t with s = Σⱼ wⱼtⱼ, which is the textbook's a − t where targets sum to one and weigh 1.
 ///
@@ -151,10 +151,8 @@ impl<T: Real> Loss<T> for SoftmaxCrossEntropy {
         Ok(())
     }
 
-    fn link(&self, y: ViewMut<'_, T>) {
-        if y.rows() > 0 {
-            softmax_columns(y);
-        }
+    fn output_function(&self) -> OutputFunction {
+        OutputFunction::Softmax
     }
 
     fn accepts(&self, range: OutputRange) -> bool {
@@ -189,7 +187,7 @@ impl<T: Real> Pass for SoftmaxCosts<'_, T> {
 /// C = −1/d Σⱼ wⱼ(pⱼtⱼ ln σ(yⱼ) + (1−tⱼ) ln(1−σ(yⱼ))), averaged over the d outputs and over the samples (PyTorch's
 /// `BCEWithLogitsLoss` and Keras's `BinaryCrossentropy(from_logits=True)`).
 ///
-/// The network ends on its scores, without a sigmoid; [`Loss::link`] gives the probabilities. Computed as
+/// The network ends on its scores, without a sigmoid; [`OutputFunction::Sigmoid`] gives the probabilities. Computed as
 /// −ln σ(y) = ln(1 + e^−y) without overflow. ∂C/∂y = w((1−t)σ(y) − p·t·σ(−y))/(nd), which is (σ(y) − t)/(nd) where all
 /// weights are 1.
 ///
@@ -269,8 +267,8 @@ impl<T: Real> Loss<T> for SigmoidCrossEntropy {
         Ok(())
     }
 
-    fn link(&self, mut y: ViewMut<'_, T>) {
-        Activation::Sigmoid.apply(y.as_mut_slice());
+    fn output_function(&self) -> OutputFunction {
+        OutputFunction::Sigmoid
     }
 
     fn accepts(&self, range: OutputRange) -> bool {

@@ -1,9 +1,11 @@
 //! Losses: how far outputs are from targets, and in which direction.
 
 mod classification;
+mod output;
 mod regression;
 
 pub use classification::{CrossEntropy, Hinge, KlDivergence, SigmoidCrossEntropy, SoftmaxCrossEntropy};
+pub use output::OutputFunction;
 pub use regression::{Huber, LogCosh, MeanAbsoluteError, MeanSquaredError, QuadraticCost, SumSquaredError};
 
 use crate::activation::OutputRange;
@@ -114,16 +116,15 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
         Reduction::Mean
     }
 
-    /// Turns raw outputs into predictions, in place: softmax, sigmoid, or nothing.
+    /// The function that makes predictions of raw outputs: softmax, sigmoid, or the identity.
     ///
     /// ```
-    /// use chainrule::{Loss, SoftmaxCrossEntropy, nalgebra::DMatrix};
-    /// let mut y = DMatrix::from_column_slice(2, 1, &[3.0, 3.0]);
-    /// SoftmaxCrossEntropy::new().link((&mut y).into());
-    /// assert_eq!(y.as_slice(), [0.5, 0.5]);
+    /// use chainrule::{Loss, OutputFunction, SoftmaxCrossEntropy};
+    /// let loss: &dyn Loss<f64> = &SoftmaxCrossEntropy::new();
+    /// assert_eq!(loss.output_function(), OutputFunction::Softmax);
     /// ```
-    fn link(&self, y: ViewMut<'_, T>) {
-        let _ = y;
+    fn output_function(&self) -> OutputFunction {
+        OutputFunction::Identity
     }
 
     /// Whether the loss is defined on outputs that lie in `range`.

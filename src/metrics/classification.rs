@@ -9,11 +9,44 @@ use crate::view::{Targets, View, check_each, shape};
 use alloc::{format, vec::Vec};
 use core::cmp::Ordering;
 
-/// The class of each sample: the row of the largest number, the first where there are several; of a single row, 1 from
-/// ½ on and 0 below.
+/// What is expected of probabilities, and where they come from.
+const OF_CLASSES: &str = "a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)";
+/// What is expected of a single row, and where else to go with it.
+pub(crate) const PROBABILITY: &str = "a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them; for margins take \
+     metrics::margin_accuracy, margin_classes or ConfusionMatrix::of_margins)";
+
+/// What the numbers of a single row say of class 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Row {
+    /// Its probability, from ½ on.
+    Probability,
+    /// Its margin, from 0 on.
+    Margin,
+}
+
+impl Row {
+    /// The class of each sample of `y`.
+    fn classes<T: Real>(self, place: &str, y: View<'_, T>) -> Result<Vec<usize>> {
+        check_each(|| place.into(), y, "a number", |v| !is_nan(v))?;
+        if self == Self::Probability && y.rows() == 1 {
+            check_each(|| place.into(), y, PROBABILITY, is_probability)?;
+        }
+        let threshold = T::of(if self == Self::Probability { 0.5 } else { 0.0 });
+        Ok(y.iter().map(|column| class_of(column, threshold)).collect())
+    }
+}
+
+/// Whether a number is in [0, 1].
+pub(crate) fn is_probability<T: Real>(v: T) -> bool {
+    v >= T::zero() && v <= T::one()
+}
+
+/// The class of each sample: the row of the largest number, the first where there are several; of a single row, which holds
+/// probabilities of class 1, 1 from ½ on and 0 below.
 ///
 /// # Errors
-/// [`ErrorKind::Empty`] without a sample or a row, [`ErrorKind::NotFinite`] for NaN.
+/// [`ErrorKind::Empty`] without a sample or a row, [`ErrorKind::NotFinite`] for NaN, [`ErrorKind::Value`] for a number of a
+/// single row outside [0, 1]: it would be a logit or a margin, whose border is not ½.
 ///
 /// ```
 /// use chainrule::{metrics, nalgebra::DMatrix};
@@ -22,38 +55,47 @@ use core::cmp::Ordering;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 pub fn classes<'y, T: Real>(y: impl Into<View<'y, T>>) -> Result<Vec<usize>> {
-    classes_from(y.into(), 0.5)
+    classes_of("metrics::classes", y.into(), Row::Probability)
 }
 
-/// [`classes`], where a single row means 1 from `threshold` on.
-fn classes_from<T: Real>(y: View<'_, T>, threshold: f64) -> Result<Vec<usize>> {
+/// As [`classes`], for margins: a single row means class 1 from 0 on, as with [`Hinge`](crate::Hinge). So it is for logits of
+/// one output.
+///
+/// # Errors
+/// [`ErrorKind::Empty`] without a sample or a row, [`ErrorKind::NotFinite`] for NaN.
+///
+/// ```
+/// use chainrule::{View, metrics};
+/// assert_eq!(metrics::margin_classes(View::new(&[0.3, -2.0, 7.2], 1)?)?, [1, 0, 1]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn margin_classes<'y, T: Real>(y: impl Into<View<'y, T>>) -> Result<Vec<usize>> {
+    classes_of("metrics::margin_classes", y.into(), Row::Margin)
+}
+
+fn classes_of<T: Real>(place: &str, y: View<'_, T>, row: Row) -> Result<Vec<usize>> {
     if y.rows() == 0 || y.cols() == 0 {
         let given = shape(y.shape());
-        return Err(Error::new(ErrorKind::Empty, "metrics::classes", "at least 1 row and 1 column (sample)", given));
+        return Err(Error::new(ErrorKind::Empty, place, "at least 1 row and 1 column (sample)", given));
     }
-    check_each(|| "metrics::classes".into(), y, "a number", |v| !is_nan(v))?;
-    Ok(y.iter().map(|column| class_of(column, T::of(threshold))).collect())
+    row.classes(place, y)
 }
 
 /// The classes of the predictions, and those of the targets.
-pub(super) fn both_classes<T: Real>(
-    place: &str,
-    y: View<'_, T>,
-    target: Targets<'_, T>,
-    threshold: f64,
-) -> Result<(Vec<usize>, Vec<usize>)> {
+pub(super) fn both_classes<T: Real>(place: &str, y: View<'_, T>, target: Targets<'_, T>, row: Row) -> Result<(Vec<usize>, Vec<usize>)> {
     check(place, y, target)?;
-    let predicted = classes_from(y, threshold).map_err(|error| error.within("predictions"))?;
-    let actual = classes_from(target.values(), threshold).map_err(|error| error.within("targets"))?;
+    let predicted = row.classes(&format!("predictions of {place}"), y)?;
+    let actual = row.classes(&format!("targets of {place}"), target.values())?;
     Ok((predicted, actual))
 }
 
 /// The fraction of samples whose [class](classes) is that of their target. Predictions are probabilities or scores of
 /// classes, one row each, or one row of probabilities; targets likewise. For one row of margins with targets −1 and 1
-/// take [`margin_accuracy`].
+/// take [`margin_accuracy`]; of one row of logits, [`Model::predict`](crate::Model::predict) or the loss's
+/// [`output_function`](crate::Loss::output_function) makes probabilities.
 ///
 /// # Errors
-/// As [`classes`]; [`ErrorKind::Shape`] when the shapes differ, [`ErrorKind::Value`] when all weights are 0.
+/// As [`classes`], which a single row of targets, too, must obey; [`ErrorKind::Shape`] when the shapes differ, [`ErrorKind::Value`] when all weights are 0.
 ///
 /// ```
 /// use chainrule::{metrics, nalgebra::DMatrix};
@@ -63,13 +105,13 @@ pub(super) fn both_classes<T: Real>(
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 pub fn accuracy<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
-    accuracy_from("metrics::accuracy", y, target, 0.5)
+    accuracy_from("metrics::accuracy", y, target, Row::Probability)
 }
 
 /// As [`accuracy`], for margins: a single row means its class from 0 on, as with [`Hinge`](crate::Hinge).
 ///
 /// # Errors
-/// As [`accuracy`].
+/// As [`accuracy`], for numbers of any size.
 ///
 /// ```
 /// use chainrule::{View, metrics};
@@ -78,11 +120,11 @@ pub fn accuracy<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> 
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 pub fn margin_accuracy<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
-    accuracy_from("metrics::margin_accuracy", y, target, 0.0)
+    accuracy_from("metrics::margin_accuracy", y, target, Row::Margin)
 }
 
-fn accuracy_from<T: Real>(place: &str, y: View<'_, T>, target: Targets<'_, T>, threshold: f64) -> Result<f64> {
-    let (predicted, actual) = both_classes(place, y, target, threshold)?;
+fn accuracy_from<T: Real>(place: &str, y: View<'_, T>, target: Targets<'_, T>, row: Row) -> Result<f64> {
+    let (predicted, actual) = both_classes(place, y, target, row)?;
     Ok(average(target, predicted.iter().zip(&actual).map(|(p, a)| f64::from(p == a))))
 }
 
@@ -101,7 +143,7 @@ fn accuracy_from<T: Real>(place: &str, y: View<'_, T>, target: Targets<'_, T>, t
 /// ```
 pub fn top_k_accuracy<T: Real>(y: View<'_, T>, target: Targets<'_, T>, k: usize) -> Result<f64> {
     let place = "metrics::top_k_accuracy";
-    let (_, actual) = both_classes(place, y, target, 0.5)?;
+    let (_, actual) = both_classes(place, y, target, Row::Margin)?;
     if y.rows() < 2 {
         return Err(Error::new(ErrorKind::Shape, place, "at least 2 rows (classes)", y.rows()));
     }
@@ -163,7 +205,7 @@ pub fn f1<T: Real>(y: View<'_, T>, target: Targets<'_, T>, average: Average) -> 
 }
 
 /// The average of −Σⱼ tⱼ ln yⱼ, of one row −t ln y − (1−t) ln(1−y): predictions are probabilities, as a network gives them after
-/// [`Loss::link`](crate::Loss::link), and targets classes or probabilities of them. As in scikit-learn, probabilities are first
+/// [`Loss::output_function`](crate::Loss::output_function), and targets classes or probabilities of them. As in scikit-learn, probabilities are first
 /// brought into [ε, 1 − ε], with ε the epsilon of `T`, so that one certain mistake does not cost ∞; and they need not sum to 1.
 ///
 /// # Errors
@@ -180,9 +222,9 @@ pub fn f1<T: Real>(y: View<'_, T>, target: Targets<'_, T>, average: Average) -> 
 pub fn log_loss<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
     let place = "metrics::log_loss";
     check(place, y, target)?;
-    let probability = |v: T| v >= T::zero() && v <= T::one();
-    check_each(|| format!("predictions of {place}"), y, "a probability in [0, 1]", probability)?;
-    check_each(|| format!("targets of {place}"), target.values(), "a probability in [0, 1]", probability)?;
+    for (what, numbers) in [("predictions", y), ("targets", target.values())] {
+        check_each(|| format!("{what} of {place}"), numbers, OF_CLASSES, is_probability)?;
+    }
     let eps = T::default_epsilon().as_f64();
     // Where t is 0, nothing is added.
     let term = |t: f64, y: f64| if t == 0.0 { 0.0 } else { -t * libm::log(y.clamp(eps, 1.0 - eps)) };
@@ -199,7 +241,8 @@ pub fn log_loss<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> 
 /// `multi_class="ovr"`).
 ///
 /// # Errors
-/// As [`accuracy`]; [`ErrorKind::Value`] for a class without a sample or that has them all (of a weight above 0).
+/// [`ErrorKind::Empty`] without a sample or a row, [`ErrorKind::Shape`] when the shapes differ, [`ErrorKind::NotFinite`] for NaN,
+/// [`ErrorKind::Value`] for a class without a sample or that has them all (of a weight above 0).
 ///
 /// ```
 /// use chainrule::{View, metrics};
@@ -209,7 +252,10 @@ pub fn log_loss<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> 
 /// ```
 pub fn roc_auc<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
     let place = "metrics::roc_auc";
-    let (_, actual) = both_classes(place, y, target, 0.5)?;
+    check(place, y, target)?;
+    check_each(|| format!("predictions of {place}"), y, "a number", |v| !is_nan(v))?;
+    check_each(|| format!("targets of {place}"), target.values(), "a number", |v| !is_nan(v))?;
+    let actual: Vec<usize> = target.values().iter().map(|column| class_of(column, T::of(0.5))).collect();
     let weights: Vec<f64> = weights(target).collect();
     let mut order: Vec<usize> = (0..y.cols()).collect();
     let score = |sample: usize, row: usize| y.as_slice()[sample * y.rows() + row];

@@ -1,6 +1,6 @@
 //! Which classes are taken for which.
 
-use super::classification::both_classes;
+use super::classification::{Row, both_classes};
 use super::weights;
 use crate::error::{Error, ErrorKind, Result};
 use crate::real::Real;
@@ -84,7 +84,28 @@ impl ConfusionMatrix {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn of<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<Self> {
-        let (predicted, actual) = both_classes("ConfusionMatrix", y, target, 0.5)?;
+        Self::from_rows(y, target, Row::Probability)
+    }
+
+    /// As [`of`](Self::of), for margins: a single row means class 1 from 0 on, as with [`Hinge`](crate::Hinge) and its targets
+    /// −1 and 1.
+    ///
+    /// # Errors
+    /// As [`margin_accuracy`](super::margin_accuracy); [`ErrorKind::Value`] for more than 8192 classes.
+    ///
+    /// ```
+    /// use chainrule::{View, metrics::ConfusionMatrix};
+    /// let (y, t) = ([0.3, -2.0, 0.1], [1.0, -1.0, -1.0]);
+    /// let matrix = ConfusionMatrix::of_margins(View::new(&y, 1)?, View::new(&t, 1)?.into())?;
+    /// assert_eq!((matrix.count(0, 0), matrix.count(0, 1), matrix.count(1, 1)), (1.0, 1.0, 1.0));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn of_margins<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<Self> {
+        Self::from_rows(y, target, Row::Margin)
+    }
+
+    fn from_rows<T: Real>(y: View<'_, T>, target: Targets<'_, T>, row: Row) -> Result<Self> {
+        let (predicted, actual) = both_classes("ConfusionMatrix", y, target, row)?;
         Self::tally(&predicted, &actual, y.rows().max(2), weights(target))
     }
 

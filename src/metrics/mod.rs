@@ -18,7 +18,9 @@ mod classification;
 mod confusion;
 mod regression;
 
-pub use classification::{accuracy, classes, f1, log_loss, margin_accuracy, precision, recall, roc_auc, top_k_accuracy};
+#[cfg(feature = "plot")]
+pub(crate) use classification::{PROBABILITY, is_probability};
+pub use classification::{accuracy, classes, f1, log_loss, margin_accuracy, margin_classes, precision, recall, roc_auc, top_k_accuracy};
 pub use confusion::{Average, ConfusionMatrix};
 pub use regression::{max_error, mean_absolute_error, mean_squared_error, r2, root_mean_squared_error};
 

@@ -6,9 +6,9 @@ use super::figure::{Figure, Rgb};
 use super::style;
 use crate::data::Dataset;
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics;
-use crate::real::Real;
-use crate::view::{View, shape};
+use crate::metrics::{self, PROBABILITY, is_probability};
+use crate::real::{Real, is_nan};
+use crate::view::{View, check_each, shape};
 use nalgebra::DMatrix;
 use std::fmt;
 
@@ -25,14 +25,9 @@ use std::fmt;
 ///     .layer(Dense::new(4, Activation::Tanh))
 ///     .layer(Dense::new(1, Activation::Linear))
 ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
-/// let loss = SigmoidCrossEntropy::new();
-/// let figure = Boundary::new("Exclusive or", &xor, |x| {
-///     let mut y = net.predict(x)?;
-///     loss.link((&mut y).into()); // from logits to probabilities
-///     Ok(y)
-/// })
-/// .size(300, 200)
-/// .draw()?;
+/// let mut model = Model::from(net);
+/// model.fit(&mut Trainer::new(SigmoidCrossEntropy::new(), Adam::new()), &xor)?;
+/// let figure = Boundary::new("Exclusive or", &xor, |x| model.predict(x)).size(300, 200).draw()?;
 /// assert!(figure.svg().contains(">class 1</text>"));
 /// # Ok::<(), chainrule::Error>(())
 /// ```
@@ -88,7 +83,7 @@ impl<'a, T: Real> Boundary<'a, T> {
     /// # Errors
     /// [`ErrorKind::Shape`] when the data have not two inputs, the predictions not a column a sample, or there are more or fewer names
     /// than classes; [`ErrorKind::Empty`] without a finite point and a rectangle; [`ErrorKind::Value`] for a rectangle whose sides are
-    /// not finite and increasing, and for a size out of range or too small for the texts; and what `predict` and
+    /// not finite and increasing, for a size out of range or too small for the texts, and for single predictions outside [0, 1]; and what `predict` and
     /// [`metrics::classes`](crate::metrics::classes) of the targets return.
     pub fn draw(mut self) -> Result<Figure> {
         let canvas = Canvas::new(PLACE, self.size)?;
@@ -195,6 +190,10 @@ impl<'a, T: Real> Boundary<'a, T> {
         if y.nrows() == 0 || y.ncols() != samples {
             let expected = format!("at least 1 row and {samples} columns (samples)");
             return Err(Error::new(ErrorKind::Shape, format!("predictions of {PLACE}"), expected, shape(y.shape())));
+        }
+        if y.nrows() == 1 {
+            let ok = |p| is_nan(p) || is_probability(p);
+            check_each(|| format!("predictions of {PLACE}"), (&y).into(), PROBABILITY, ok)?;
         }
         Ok(y)
     }

@@ -1,23 +1,44 @@
 //! Networks in the units of their data, as they are kept.
 
 use super::history::History;
-use super::trainer::Trainer;
+use super::trainer::{Feed, Trainer};
+use crate::activation::OutputRange;
 use crate::data::{Dataset, Scaler};
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::Real;
+use crate::loss::OutputFunction;
+use crate::metrics;
+use crate::real::{Real, zeros};
 use crate::sequential::Sequential;
-use crate::view::View;
-use alloc::{collections::BTreeMap, format, string::String};
+use crate::tape::Tape;
+use crate::view::{View, ViewMut};
+use alloc::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::String,
+    vec::Vec,
+};
+use core::mem;
 use nalgebra::DMatrix;
 
-/// A network with scalers for its inputs and outputs, which learns and predicts in the units of the data: y = s⁻¹(f(s(x))).
-/// With notes of its own it is what goes into a file.
+/// A network with all that predictions need: scalers for its inputs and outputs, the output function of its loss, and the names
+/// of its classes. It learns and predicts in the units of the data: p = s₂⁻¹(g(f(s₁(x)))), with the network f, the scalers s₁
+/// and s₂, and the [`OutputFunction`] g. With notes of its own it is what goes into a file.
 ///
-/// Costs and metrics of training are in scaled units, where no feature outweighs the others; predictions are not.
+/// | method | regression | classification |
+/// |---|---|---|
+/// | [`predict`](Self::predict) | numbers in the units of the data | probabilities |
+/// | [`scores`](Self::scores) | the same | raw outputs: logits, margins |
+/// | [`predict_classes`](Self::predict_classes) | | names |
+///
+/// [`fit`](Self::fit) sets the output function. A network that was trained in another way gets it from
+/// [`with_output_function`](Self::with_output_function).
+///
+/// Numbers of very different size:
 ///
 /// ```
 /// use chainrule::prelude::*;
-/// // Metres and kilograms to newtons: numbers of very different size.
+/// // Metres and kilograms to newtons.
 /// let x = DMatrix::from_fn(2, 60, |i, j| if i == 0 { (j % 8) as f64 * 1e-3 } else { 1e4 + (j % 5) as f64 * 1e2 });
 /// let force = DMatrix::from_fn(1, 60, |_, j| x[(0, j)] * x[(1, j)]);
 /// let data = Dataset::new(x, force)?;
@@ -33,12 +54,32 @@ use nalgebra::DMatrix;
 /// assert!(metrics::max_error((&predicted).into(), (&data).into())? < 2.0); // newtons, of up to 72
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+///
+/// Classes with names:
+///
+/// ```
+/// use chainrule::prelude::*;
+/// let weights = Dataset::from_rows(&[3.0, 4.0, 5.0, 60.0, 70.0, 90.0], 1, &[0.0, 0.0, 0.0, 1.0, 1.0, 1.0], 1)?; // kilograms
+/// let net = Sequential::builder(1)
+///     .layer(Dense::new(1, Activation::Linear)) // a logit: the sigmoid belongs to the loss
+///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+/// let mut model = Model::new(net, Scaler::standard(weights.inputs())?, None)?.with_classes(["cat", "human"])?;
+/// model.fit(&mut Trainer::new(SigmoidCrossEntropy::new(), Adam::new()).epochs(200).rate(0.1), &weights)?;
+///
+/// let new = View::new(&[4.5, 80.0], 1)?;
+/// assert_eq!(model.predict_classes(new)?, ["cat", "human"]);
+/// assert!(model.predict(new)?[1] > 0.9); // a probability
+/// assert!(model.scores(new)?[1] > 2.0); // its logit
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
 pub struct Model<T: Real> {
     net: Sequential<T>,
     inputs: Option<Scaler<T>>,
     outputs: Option<Scaler<T>>,
+    output_function: OutputFunction,
+    classes: Option<Vec<String>>,
     metadata: BTreeMap<String, String>,
 }
 
@@ -48,16 +89,98 @@ impl<T: Real> Model<T> {
     /// # Errors
     /// [`ErrorKind::Shape`] when a scaler has another number of features than the network inputs or outputs.
     pub fn new(net: Sequential<T>, inputs: impl Into<Option<Scaler<T>>>, outputs: impl Into<Option<Scaler<T>>>) -> Result<Self> {
-        let (inputs, outputs) = (inputs.into(), outputs.into());
-        let check = |what: &str, scaler: &Option<Scaler<T>>, width: usize| match scaler.as_ref().map(Scaler::features) {
+        Self { inputs: inputs.into(), outputs: outputs.into(), ..Self::from(net) }.checked()
+    }
+
+    /// The same model, whose [`predict`](Self::predict) applies this function to the raw outputs: for a network that was not
+    /// trained by [`fit`](Self::fit), which sets the function of its loss.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Incompatible`] for another function than the identity when the outputs have a scaler or are probabilities
+    /// already, and for the softmax of a single output, which is always 1.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// let net = Sequential::builder(1)
+    ///     .layer(Dense::new(1, Activation::Linear))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let mut model = Model::from(net).with_output_function(OutputFunction::Sigmoid)?;
+    /// model.net_mut().set_params(&[2.0, 0.0])?;
+    /// let x = View::new(&[0.0], 1)?;
+    /// assert_eq!((model.scores(x)?[0], model.predict(x)?[0]), (0.0, 0.5));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn with_output_function(self, output_function: OutputFunction) -> Result<Self> {
+        Self { output_function, ..self }.checked()
+    }
+
+    /// The same model with names of its classes, one per output; for a single output two, of which the second is the class
+    /// whose probability it gives.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`] for another number of names, [`ErrorKind::Value`] for a name that is empty or there twice,
+    /// [`ErrorKind::Incompatible`] when the outputs have a scaler.
+    pub fn with_classes<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Result<Self> {
+        Self { classes: Some(names.into_iter().map(Into::into).collect()), ..self }.checked()
+    }
+
+    fn checked(self) -> Result<Self> {
+        self.check()?;
+        Ok(self)
+    }
+
+    /// Whether all parts fit each other.
+    pub(crate) fn check(&self) -> Result<()> {
+        let scaler = |what: &str, scaler: &Option<Scaler<T>>, width: usize| match scaler.as_ref().map(Scaler::features) {
             Some(features) if features != width => {
                 Err(Error::new(ErrorKind::Shape, format!("scaler of {what}"), format!("{width} features"), features))
             }
             _ => Ok(()),
         };
-        check("inputs", &inputs, net.inputs())?;
-        check("outputs", &outputs, net.outputs())?;
-        Ok(Self { net, inputs, outputs, metadata: BTreeMap::new() })
+        scaler("inputs", &self.inputs, self.net.inputs())?;
+        scaler("outputs", &self.outputs, self.net.outputs())?;
+        self.check_output_function("Model", self.output_function)?;
+        self.check_classes()
+    }
+
+    /// Whether the outputs are scores that `function` makes predictions of.
+    pub(crate) fn check_output_function(&self, place: &str, function: OutputFunction) -> Result<()> {
+        let range = self.net.range();
+        let given = match function {
+            OutputFunction::Identity => return Ok(()),
+            _ if self.outputs.is_some() => "a scaler of outputs".into(),
+            _ if range != OutputRange::Real => format!("outputs in {range:?}"),
+            OutputFunction::Softmax if self.net.outputs() == 1 => "a single output, whose softmax is always 1".into(),
+            _ => return Ok(()),
+        };
+        let expected = format!("a network that ends on scores, for {function:?}");
+        Err(Error::new(ErrorKind::Incompatible, place, expected, given))
+    }
+
+    fn check_classes(&self) -> Result<()> {
+        let Some(names) = &self.classes else { return Ok(()) };
+        let place = "classes of Model";
+        if self.outputs.is_some() {
+            let expected = "outputs without a scaler: probabilities or scores of classes";
+            return Err(Error::new(ErrorKind::Incompatible, place, expected, "a scaler of outputs"));
+        }
+        self.check_class_count(names)?;
+        let mut seen = BTreeSet::new();
+        match names.iter().find(|name| name.is_empty() || !seen.insert(name.as_str())) {
+            None => Ok(()),
+            Some(name) if name.is_empty() => Err(Error::new(ErrorKind::Value, place, "names that are not empty", "\"\"")),
+            Some(name) => Err(Error::new(ErrorKind::Value, place, "each name once", format!("{name:?} twice"))),
+        }
+    }
+
+    fn check_class_count(&self, names: &[String]) -> Result<()> {
+        let expected = match self.net.outputs() {
+            1 if names.len() == 2 => return Ok(()),
+            1 => "2 names, the second of the class whose probability the only output is".into(),
+            outputs if names.len() == outputs => return Ok(()),
+            outputs => format!("{outputs} names, one per output"),
+        };
+        Err(Error::new(ErrorKind::Shape, "classes of Model", expected, names.len()))
     }
 
     /// The network, which works in scaled units.
@@ -65,7 +188,7 @@ impl<T: Real> Model<T> {
         &self.net
     }
 
-    /// The network, to be changed.
+    /// The network, to be changed. Training it apart from [`fit`](Self::fit) leaves the output function as it is.
     pub fn net_mut(&mut self) -> &mut Sequential<T> {
         &mut self.net
     }
@@ -85,7 +208,17 @@ impl<T: Real> Model<T> {
         self.outputs.as_ref()
     }
 
-    /// Notes that are kept with the model: where its data came from, what its classes are called.
+    /// The function that [`predict`](Self::predict) applies to the raw outputs.
+    pub fn output_function(&self) -> OutputFunction {
+        self.output_function
+    }
+
+    /// The names of the classes, if they were [given](Self::with_classes).
+    pub fn classes(&self) -> Option<&[String]> {
+        self.classes.as_deref()
+    }
+
+    /// Notes that are kept with the model: where its data came from, when it was trained.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
     }
@@ -96,58 +229,229 @@ impl<T: Real> Model<T> {
     /// use chainrule::prelude::*;
     /// let net = Sequential::<f64>::builder(4).layer(Dense::new(3, Activation::Linear)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     /// let mut model = Model::from(net);
-    /// model.metadata_mut().insert("classes".into(), "setosa, versicolor, virginica".into());
+    /// model.metadata_mut().insert("source".into(), "R. A. Fisher, 1936".into());
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn metadata_mut(&mut self) -> &mut BTreeMap<String, String> {
         &mut self.metadata
     }
 
-    /// `data` in scaled units: what [`Trainer::validation`] needs.
+    /// A copy of `data` in scaled units, for work on [`net`](Self::net) itself; [`fit`](Self::fit) scales by itself.
     ///
     /// # Errors
     /// [`ErrorKind::Shape`] when the data have another number of features or outputs.
     pub fn scale(&self, data: &Dataset<T>) -> Result<Dataset<T>> {
-        let mut scaled = data.clone();
-        if let Some(scaler) = &self.inputs {
-            scaled = scaled.with_inputs(scaler.transform(data.inputs())?)?;
-        }
-        if let Some(scaler) = &self.outputs {
-            scaled = scaled.with_targets(scaler.transform(data.targets())?)?;
-        }
-        Ok(scaled)
+        data.scaled(self.inputs.as_ref(), self.outputs.as_ref())
     }
 
-    /// [`Trainer::fit`] on `data` in their own units.
+    /// [`scale`](Self::scale) without a copy where there is no scaler.
+    fn scaled<'d>(&self, data: &'d Dataset<T>) -> Result<Cow<'d, Dataset<T>>> {
+        if self.inputs.is_none() && self.outputs.is_none() {
+            return Ok(Cow::Borrowed(data));
+        }
+        self.scale(data).map(Cow::Owned)
+    }
+
+    /// [`Trainer::fit`] on data in their own units, the trainer's [validation data](Trainer::validation) included: both are
+    /// scaled here, for which each is copied once if there is a scaler.
+    ///
+    /// [Metrics](Trainer::metric) see predictions and targets in the units of the data. Costs are in scaled units, in which
+    /// training makes them small and in which no output outweighs the others.
+    ///
+    /// The model then has the [`OutputFunction`] of the trainer's loss.
     ///
     /// # Errors
-    /// Those of [`scale`](Self::scale) and [`Trainer::fit`].
+    /// Those of [`scale`](Self::scale) and [`Trainer::fit`]; [`ErrorKind::Incompatible`] as
+    /// [`with_output_function`](Self::with_output_function), for the loss's function.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// // Degrees Fahrenheit of degrees Celsius.
+    /// let celsius = DMatrix::from_fn(1, 50, |_, j| 2.0 * j as f64 - 20.0);
+    /// let (train, judge) = Dataset::new(celsius.clone(), celsius.map(|c| 1.8 * c + 32.0))?.split(0.7, 1)?;
+    /// let net = Sequential::builder(1)
+    ///     .layer(Dense::new(1, Activation::Linear))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let mut model = Model::new(net, Scaler::standard(train.inputs())?, Scaler::standard(train.targets())?)?;
+    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
+    ///     .epochs(200)
+    ///     .rate(0.05)
+    ///     .validation(&judge) // as it is
+    ///     .metric("largest error", metrics::max_error);
+    /// let history = model.fit(&mut trainer, &train)?;
+    /// let degrees = history.last().and_then(|epoch| epoch.metric("largest error"));
+    /// assert!(degrees.is_some_and(|degrees| degrees < 0.5));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn fit(&mut self, trainer: &mut Trainer<'_, T>, data: &Dataset<T>) -> Result<History> {
-        let data = self.scale(data)?;
-        trainer.fit(&mut self.net, &data)
+        let function = trainer.loss.output_function();
+        self.check()?;
+        self.check_output_function("Model::fit", function)?;
+        let scaled = self.scaled(data).map_err(|error| error.within("training data"))?;
+        let validation = trainer.validation.map(|data| self.scaled(data)).transpose();
+        let validation = validation.map_err(|error| error.within("validation data"))?;
+        let judged = trainer.validation.unwrap_or(data);
+        let units = self.outputs.as_ref().map(|scaler| (scaler, judged.into()));
+        let before = trainer.epoch();
+        let result = trainer.fit_on(&mut self.net, &Feed { data: &scaled, validation: validation.as_deref(), units });
+        // After an error, too, the network may be one that this loss has trained.
+        if result.is_ok() || trainer.epoch() != before {
+            self.output_function = function;
+        }
+        result
     }
 
-    /// Predictions for a batch, in the units of the data.
+    /// Predictions for a batch, outputs × samples: of classes probabilities, of numbers those in the units of the data.
     ///
     /// # Errors
     /// As [`Sequential::predict`].
     pub fn predict<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
+        let mut y = self.scores(x)?;
+        self.output_function.apply(&mut y);
+        Ok(y)
+    }
+
+    /// Predictions for a batch into `y`, without allocation once the tape is warm.
+    ///
+    /// # Errors
+    /// As [`Sequential::predict_into`].
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// let net = Sequential::builder(2)
+    ///     .layer(Dense::new(3, Activation::Linear))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let model = Model::from(net).with_output_function(OutputFunction::Softmax)?;
+    /// let x = DMatrix::from_element(2, 5, 0.5);
+    /// let (mut tape, mut y) = (Tape::new(), DMatrix::zeros(3, 5));
+    /// model.predict_into(&x, &mut y, &mut tape)?;
+    /// assert_eq!(y, model.predict(&x)?);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn predict_into<'x, 'y>(&self, x: impl Into<View<'x, T>>, y: impl Into<ViewMut<'y, T>>, tape: &mut Tape<T>) -> Result<()> {
+        let mut y = y.into();
+        self.scores_into(x.into(), y.reborrow(), tape)?;
+        self.output_function.apply(y);
+        Ok(())
+    }
+
+    /// The prediction for one sample into `y`, without allocation once the tape is warm. The same bits as in any batch.
+    ///
+    /// # Errors
+    /// As [`Sequential::predict_one`].
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// let net = Sequential::<f32>::builder(3)
+    ///     .layer(Dense::new(2, Activation::Linear))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let model = Model::from(net).with_output_function(OutputFunction::Softmax)?;
+    /// let (mut tape, mut y) = (Tape::new(), [0.0; 2]);
+    /// model.predict_one(&[0.1, 0.2, 0.3], &mut y, &mut tape)?;
+    /// assert!((y[0] + y[1] - 1.0).abs() < 1e-6);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn predict_one(&self, x: &[T], y: &mut [T], tape: &mut Tape<T>) -> Result<()> {
+        let (inputs, outputs) = (x.len(), y.len());
+        self.predict_into(View::from_parts(x, inputs, 1), ViewMut::from_parts(y, outputs, 1), tape)
+    }
+
+    /// Raw outputs for a batch, outputs × samples: logits where the loss has an [`OutputFunction`], else the same as
+    /// [`predict`](Self::predict).
+    ///
+    /// # Errors
+    /// As [`Sequential::predict`].
+    pub fn scores<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
         let x = x.into();
-        let y = match &self.inputs {
-            None => self.net.predict(x)?,
-            Some(scaler) => self.net.predict(&scaler.transform(x)?)?,
-        };
-        match &self.outputs {
-            None => Ok(y),
-            Some(scaler) => scaler.inverse(&y),
+        self.net.here().check_inputs(x)?;
+        let outputs = self.net.outputs();
+        let mut y = DMatrix::from_vec(outputs, x.cols(), zeros("outputs of Model", &[outputs, x.cols()])?);
+        self.scores_into(x, (&mut y).into(), &mut Tape::new())?;
+        Ok(y)
+    }
+
+    fn scores_into(&self, x: View<'_, T>, mut y: ViewMut<'_, T>, tape: &mut Tape<T>) -> Result<()> {
+        match &self.inputs {
+            None => self.net.predict_into(x, y.reborrow(), tape)?,
+            Some(scaler) => {
+                self.net.here().check_inputs(x)?;
+                let mut scaled = mem::take(&mut tape.scaled);
+                scaled.clear();
+                scaled.extend_from_slice(x.as_slice());
+                let fitted = scaler.transform_mut(ViewMut::from_parts(&mut scaled, x.rows(), x.cols()));
+                let x = View::from_parts(&scaled, x.rows(), x.cols());
+                let result = fitted.and_then(|()| self.net.predict_into(x, y.reborrow(), tape));
+                tape.scaled = scaled;
+                result?;
+            }
         }
+        self.outputs.as_ref().map_or(Ok(()), |scaler| scaler.inverse_mut(y))
+    }
+
+    /// The name of the most probable class of each sample; for a single output the second name from ½ on. The first of equals
+    /// wins. Numbers of classes instead of names: [`metrics::classes`]`(&model.predict(x)?)`. Independent classes, of which a
+    /// sample may have several, are those whose probability in [`predict`](Self::predict) is at least ½.
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict); [`ErrorKind::Empty`] without [names](Self::with_classes);
+    /// [`ErrorKind::Incompatible`] for a single output that is not a probability; [`ErrorKind::NotFinite`] for predictions
+    /// that are NaN.
+    pub fn predict_classes<'x>(&self, x: impl Into<View<'x, T>>) -> Result<Vec<&str>> {
+        let place = "Model::predict_classes";
+        let Some(names) = &self.classes else {
+            let expected = "names of the classes (Model::with_classes gives them; metrics::classes of Model::predict needs none)";
+            return Err(Error::new(ErrorKind::Empty, place, expected, "none"));
+        };
+        self.check_class_count(names)?;
+        let scores = self.output_function == OutputFunction::Identity && self.net.range() == OutputRange::Real;
+        if self.net.outputs() == 1 && scores {
+            let expected = "a probability as the only output (Model::fit with SigmoidCrossEntropy, or Model::with_output_function; \
+                            of margins, metrics::margin_classes)";
+            return Err(Error::new(ErrorKind::Incompatible, place, expected, "a number of any size"));
+        }
+        let classes = metrics::classes(&self.predict(x)?).map_err(|error| error.within(place))?;
+        Ok(classes.into_iter().map(|class| names[class].as_str()).collect())
+    }
+
+    /// The same model for another scalar: [`Sequential::cast`], with the scalers rounded likewise.
+    ///
+    /// # Errors
+    /// As [`Sequential::cast`]; [`ErrorKind::NotFinite`] or [`ErrorKind::Value`] when a number of a scaler becomes ±∞, or a
+    /// scale 0.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// let x = DMatrix::from_row_slice(1, 3, &[1.0, 2.0, 4.0]);
+    /// let net = Sequential::<f64>::builder(1)
+    ///     .layer(Dense::new(1, Activation::Tanh))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let model = Model::new(net, Scaler::standard(&x)?, None)?;
+    /// let small: Model<f32> = model.cast()?; // trained in f64, deployed in f32
+    /// let (y, expected) = (small.predict(&x.map(|v| v as f32))?, model.predict(&x)?);
+    /// assert!((f64::from(y[2]) - expected[2]).abs() < 1e-6);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn cast<U: Real>(&self) -> Result<Model<U>> {
+        let scaler = |what: &str, scaler: &Option<Scaler<T>>| {
+            let cast = scaler.as_ref().map(Scaler::cast).transpose();
+            cast.map_err(|error| error.within(format!("scaler of {what}")))
+        };
+        Ok(Model {
+            net: self.net.cast()?,
+            inputs: scaler("inputs", &self.inputs)?,
+            outputs: scaler("outputs", &self.outputs)?,
+            output_function: self.output_function,
+            classes: self.classes.clone(),
+            metadata: self.metadata.clone(),
+        })
     }
 }
 
-/// A network whose data have no scale.
+/// A network whose data have no scale, with the identity as its output function.
 impl<T: Real> From<Sequential<T>> for Model<T> {
     fn from(net: Sequential<T>) -> Self {
-        Self { net, inputs: None, outputs: None, metadata: BTreeMap::new() }
+        let (inputs, outputs) = (None, None);
+        Self { net, inputs, outputs, output_function: OutputFunction::Identity, classes: None, metadata: BTreeMap::new() }
     }
 }
 
@@ -162,12 +466,14 @@ impl<'de, T: Real> serde::Deserialize<'de> for Model<T> {
             inputs: Option<Scaler<T>>,
             #[serde(deserialize_with = "serde::Deserialize::deserialize")]
             outputs: Option<Scaler<T>>,
+            output_function: OutputFunction,
+            #[serde(deserialize_with = "serde::Deserialize::deserialize")]
+            classes: Option<Vec<String>>,
             metadata: BTreeMap<String, String>,
         }
-        crate::serial::checked(deserializer, |Model { net, inputs, outputs, metadata }| {
-            let mut model = Self::new(net, inputs, outputs)?;
-            *model.metadata_mut() = metadata;
-            Ok(model)
+        crate::serial::checked(deserializer, |model| {
+            let Model { net, inputs, outputs, output_function, classes, metadata } = model;
+            Self { net, inputs, outputs, output_function, classes, metadata }.checked()
         })
     }
 }

@@ -5,7 +5,7 @@ use super::observer::{Observer, Plan, Step};
 use super::state::{Finished, Position, State};
 use super::stop::{Monitor, Stop, Stopped, Watch};
 use crate::clock::Clock;
-use crate::data::{Batch, Batches, Dataset};
+use crate::data::{Batch, Batches, Dataset, Scaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{Loss, Reduction};
 use crate::optim::{Clip, Constraint, Group, Optimizer, Penalty, gradient_norm};
@@ -78,7 +78,7 @@ pub struct Trainer<'a, T: Real> {
     penalty: Option<Penalty>,
     clips: Vec<Clip>,
     constraints: Vec<Constraint>,
-    validation: Option<&'a Dataset<T>>,
+    pub(super) validation: Option<&'a Dataset<T>>,
     pub(super) metrics: Vec<(String, Metric<'a, T>)>,
     pub(super) stops: Vec<Stop>,
     best: Option<Monitor>,
@@ -99,6 +99,16 @@ pub enum Every {
     Epochs(usize),
     /// After so many steps, at least 1.
     Steps(u64),
+}
+
+/// The data of a run.
+pub(super) struct Feed<'d, T: Real> {
+    /// What is trained on, in the units of the network.
+    pub(super) data: &'d Dataset<T>,
+    /// What is never trained on, in the same units.
+    pub(super) validation: Option<&'d Dataset<T>>,
+    /// Where metrics are in other units: the scaler whose inverse gives predictions those units, and the targets in them.
+    pub(super) units: Option<(&'d Scaler<T>, Targets<'d, T>)>,
 }
 
 /// Why the steps of an epoch halt.
@@ -227,14 +237,16 @@ impl<'a, T: Real> Trainer<'a, T> {
         self
     }
 
-    /// Data on which the cost and the metrics are computed after each epoch, never trained on.
+    /// Data on which the cost and the metrics are computed after each epoch, never trained on: in the units of the data that
+    /// [`fit`](Self::fit) is given. [`Model::fit`](crate::Model::fit) scales both.
     #[must_use]
     pub fn validation(self, data: &'a Dataset<T>) -> Self {
         Self { validation: Some(data), ..self }
     }
 
-    /// A metric to compute after each epoch, of the predictions (after the loss's [`link`](Loss::link)) and the targets,
-    /// on the validation data, or without it on the training data.
+    /// A metric to compute after each epoch, of the predictions (after the loss's
+    /// [`output_function`](Loss::output_function)) and the targets, on the validation data, or without it on the training
+    /// data. [`Model::fit`](crate::Model::fit) takes both in the units of the data, [`fit`](Self::fit) in the network's.
     #[must_use]
     pub fn metric(mut self, name: impl Into<String>, metric: impl FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + 'a) -> Self {
         self.metrics.push((name.into(), Box::new(metric)));
@@ -333,7 +345,13 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// written, and what a metric returns; the network and the optimiser are then as they were after the last epoch that was
     /// finished (or the network has its [best](Self::restore_best) parameters).
     pub fn fit(&mut self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
-        let groups = self.check(net, data)?;
+        self.fit_on(net, &Feed { data, validation: self.validation, units: None })
+    }
+
+    /// [`fit`](Self::fit) on the data of `feed` instead of the trainer's own.
+    pub(super) fn fit_on(&mut self, net: &mut Sequential<T>, feed: &Feed<'_, T>) -> Result<History> {
+        let data = feed.data;
+        let groups = self.check(net, feed)?;
         let mut batches = if self.shuffle { Batches::shuffled(self.batch, self.seed)? } else { Batches::in_order(self.batch)? };
         #[cfg(feature = "parallel")]
         self.tape.set_threads(self.threads).map_err(|error| error.within("Trainer"))?;
@@ -348,7 +366,7 @@ impl<'a, T: Real> Trainer<'a, T> {
             batches: data.len().div_ceil(self.batch),
         };
         self.observers.iter_mut().for_each(|observer| observer.on_start(&plan));
-        let result = self.run(net, data, &mut batches, &groups, plan.end);
+        let result = self.run(net, feed, &mut batches, &groups, plan.end);
         if self.best.is_some() {
             self.state.put_best(net);
         }
@@ -358,10 +376,10 @@ impl<'a, T: Real> Trainer<'a, T> {
     }
 
     /// All that can be wrong before the first step; returns the groups.
-    fn check(&self, net: &Sequential<T>, data: &Dataset<T>) -> Result<Vec<Group>> {
+    fn check(&self, net: &Sequential<T>, feed: &Feed<'_, T>) -> Result<Vec<Group>> {
         let here = net.at(net.params())?;
-        here.check_pass(data.inputs().into(), data.into(), &*self.loss).map_err(|error| error.within("training data"))?;
-        if let Some(validation) = self.validation {
+        here.check_pass(feed.data.inputs().into(), feed.data.into(), &*self.loss).map_err(|error| error.within("training data"))?;
+        if let Some(validation) = feed.validation {
             let check = here.check_pass(validation.inputs().into(), validation.into(), &*self.loss);
             check.map_err(|error| error.within("validation data"))?;
         }
@@ -379,7 +397,7 @@ impl<'a, T: Real> Trainer<'a, T> {
         self.stops.iter().try_for_each(Stop::check)?;
         let watched = self.stops.iter().filter_map(Stop::monitor).chain(&self.best).chain(&self.plateau);
         for monitor in watched {
-            monitor.check(self.validation.is_some(), self.metrics.iter().map(|(name, _)| &**name))?;
+            monitor.check(feed.validation.is_some(), self.metrics.iter().map(|(name, _)| &**name))?;
         }
         #[cfg(feature = "std")]
         if let Some((_, Every::Epochs(0) | Every::Steps(0))) = self.checkpoint {
@@ -414,13 +432,13 @@ impl<'a, T: Real> Trainer<'a, T> {
     }
 
     /// The epochs up to `end`.
-    fn run(&mut self, net: &mut Sequential<T>, data: &Dataset<T>, batches: &mut Batches<T>, groups: &[Group], end: usize) -> Result<()> {
+    fn run(&mut self, net: &mut Sequential<T>, feed: &Feed<'_, T>, batches: &mut Batches<T>, groups: &[Group], end: usize) -> Result<()> {
         let mut finished = Finished::new(net, self.optimizer.state(), self.state.position);
         while self.state.position.epoch < end {
             let clock = Clock::start();
-            let halt = self.steps(net, data, batches, groups, &clock);
+            let halt = self.steps(net, feed.data, batches, groups, &clock);
             let measured = halt.and_then(|halt| match halt {
-                Halt::End => Ok((Halt::End, Some(self.measure(net, data, &clock)?))),
+                Halt::End => Ok((Halt::End, Some(self.measure(net, feed, &clock)?))),
                 halt => Ok((halt, None)),
             });
             let (halt, epoch) = match measured {
@@ -529,7 +547,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     }
 
     /// What is known at the end of an epoch: the validation cost and the metrics, too.
-    fn measure(&mut self, net: &Sequential<T>, data: &Dataset<T>, clock: &Clock) -> Result<Epoch> {
+    fn measure(&mut self, net: &Sequential<T>, feed: &Feed<'_, T>, clock: &Clock) -> Result<Epoch> {
         let Position { epoch, samples, cost, penalty, rate, gradient_norm, seconds, .. } = self.state.position;
         let samples = samples as f64;
         let cost = match self.loss.reduction() {
@@ -537,16 +555,21 @@ impl<'a, T: Real> Trainer<'a, T> {
             Reduction::Sum => cost,
         } + penalty / samples;
         let mut epoch = Epoch { epoch, cost, validation: None, metrics: Vec::new(), rate, gradient_norm, seconds: None };
-        if self.validation.is_some() || !self.metrics.is_empty() {
-            let judged = self.validation.unwrap_or(data);
+        if feed.validation.is_some() || !self.metrics.is_empty() {
+            let judged = feed.validation.unwrap_or(feed.data);
             let mut y = DMatrix::zeros(net.outputs(), judged.len());
             net.predict_into(judged.inputs(), &mut y, &mut self.tape)?;
-            if self.validation.is_some() {
+            if feed.validation.is_some() {
                 epoch.validation = Some(self.loss.value((&y).into(), judged.into())?.as_f64());
             }
-            self.loss.link((&mut y).into());
+            self.loss.output_function().apply(&mut y);
+            let mut target = Targets::from(judged);
+            if let Some((scaler, targets)) = feed.units {
+                scaler.inverse_mut((&mut y).into())?;
+                target = targets;
+            }
             for (name, metric) in &mut self.metrics {
-                epoch.metrics.push((name.clone(), metric((&y).into(), judged.into())?));
+                epoch.metrics.push((name.clone(), metric((&y).into(), target)?));
             }
         }
         epoch.seconds = clock.seconds().map(|more| seconds + more);

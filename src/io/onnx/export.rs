@@ -1,11 +1,13 @@
 //! From a model to a graph: initialisers, and nodes layer by layer.
 
 use super::formula::{self, Expr};
+use super::metadata;
 use super::proto::{self, ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_INTS, Size};
 use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::names::block_names;
 use crate::layers::BuiltIn;
+use crate::loss::OutputFunction;
 use crate::real::Real;
 use crate::train::Model;
 use alloc::{
@@ -25,8 +27,8 @@ const FORMAT: i64 = 8;
 const INPUT: &str = "input";
 const OUTPUT: &str = "output";
 
-/// The graph of `model`, with the operator `link` at its end if there is one.
-pub(super) fn export<T: Real>(model: &Model<T>, link: Option<&'static str>) -> Result<Vec<u8>> {
+/// The graph of `model`, with `function` at its end.
+pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Result<Vec<u8>> {
     let net = model.net();
     let (kind, double) = if T::BYTES == 8 { (proto::DOUBLE, true) } else { (proto::FLOAT, false) };
     let mut writer = Writer::new(double);
@@ -59,9 +61,11 @@ pub(super) fn export<T: Real>(model: &Model<T>, link: Option<&'static str>) -> R
     if let Some(scaler) = model.outputs() {
         writer.scaler("scale_outputs", scaler, ["Mul", "Add"], [("scale", scaler.scale()), ("shift", scaler.shift())]);
     }
-    if let Some(op) = link {
-        writer.scope = "link".into();
-        writer.activation(op);
+    writer.scope = "output_function".into();
+    match function {
+        OutputFunction::Identity => {}
+        OutputFunction::Sigmoid => writer.activation("Sigmoid"),
+        OutputFunction::Softmax => writer.activation("Softmax"),
     }
     let info = |name: &str, features: usize| proto::ValueInfo {
         name: name.into(),
@@ -85,7 +89,7 @@ pub(super) fn export<T: Real>(model: &Model<T>, link: Option<&'static str>) -> R
         producer_version: env!("CARGO_PKG_VERSION").into(),
         graph: Some(graph),
         opset_import: vec![proto::OperatorSet { domain: String::new(), version: OPERATORS }],
-        metadata_props: model.metadata().iter().map(|(key, value)| proto::Entry { key: key.clone(), value: value.clone() }).collect(),
+        metadata_props: metadata::entries(model, function),
     };
     let len = file.encoded_len();
     if i32::try_from(len).is_err() {

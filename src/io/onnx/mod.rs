@@ -5,15 +5,20 @@ mod export;
 mod formula;
 mod graph;
 mod import;
+mod metadata;
 mod proto;
 
-use crate::activation::OutputRange;
+use crate::activation::Activation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::file;
+use crate::io::notes::check_notes;
+use crate::loss::OutputFunction;
 use crate::real::Real;
 use crate::train::Model;
 use alloc::{format, string::String, vec::Vec};
 use graph::Graph;
+use import::{Part, Step};
+use metadata::Metadata;
 use prost::Message;
 use std::path::Path;
 
@@ -29,15 +34,13 @@ use std::path::Path;
 ///     .layer(Dense::new(8, Activation::Gelu))
 ///     .layer(Dense::new(3, Activation::Linear))
 ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
-/// let model = Model::new(net, Scaler::standard(&x)?, None)?;
+/// let model = Model::new(net, Scaler::standard(&x)?, None)?
+///     .with_output_function(OutputFunction::Softmax)? // Model::fit sets it
+///     .with_classes(["setosa", "versicolor", "virginica"])?;
 ///
-/// // With files: Onnx::new().softmax().save(&model, "model.onnx")?, and load.
-/// let bytes = Onnx::new().softmax().write(&model)?;
-/// let probabilities = Onnx::new().read::<f32>(&bytes)?;
-/// assert_eq!(probabilities.net().layers().len(), 3); // the softmax is a layer now
-/// assert!(probabilities.predict(&x)?.column_iter().all(|y| (y.sum() - 1.0).abs() < 1e-6));
-///
-/// assert_eq!(Onnx::new().read::<f32>(&Onnx::new().write(&model)?)?, model);
+/// // With files: Onnx::new().save(&model, "model.onnx")?, and load.
+/// let bytes = Onnx::new().write(&model)?; // it gives probabilities
+/// assert_eq!(Onnx::new().read::<f32>(&bytes)?, model);
 /// # Ok::<(), Error>(())
 /// ```
 ///
@@ -46,8 +49,10 @@ use std::path::Path;
 /// One input, `input`, of shape `(batch, features)`, and one output, `output`, of `(batch, outputs)`, for batches of any size: row by
 /// row what lies in memory here column by column. The numbers are of type float or double, as the model's. Version 17 of the operators,
 /// version 8 of the format; the same model gives the same bytes. Parameters have the names that PyTorch gives them in an
-/// `nn.Sequential` of the same layers (`0.weight`, `0.bias`, …); the scalers are nodes before and after the network, the notes are the
-/// file's metadata. A dense layer is `Gemm` and its activation, as in PyTorch's files.
+/// `nn.Sequential` of the same layers (`0.weight`, `0.bias`, …); the scalers are nodes before and after the network, the model's
+/// [`OutputFunction`] is the last node, and the notes are the file's metadata. The metadata also has the names of the classes
+/// (`chainrule.class.0`, `chainrule.class.1`, …) and the name of the output function (`chainrule.output_function`), by which
+/// reading knows that the last node is not a layer. A dense layer is `Gemm` and its activation, as in PyTorch's files.
 ///
 /// What ONNX has no operator for (step, GELU, Mish, breakpoints, RMS norm, …) is written in those it has. So are, for double, the
 /// activations for which onnxruntime has only float, and whatever has an attribute: ONNX keeps attributes as `f32`, and a slope of
@@ -74,31 +79,50 @@ use std::path::Path;
 /// which makes a difference of 2·10⁻⁹ there. Memory stays within a multiple of the file's length, whatever it says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Onnx {
-    link: Option<&'static str>,
+    output_function: Option<OutputFunction>,
     output: Option<String>,
 }
 
 impl Onnx {
-    /// Files without a link function, of which the only output is read.
+    /// Writes what [`Model::predict`] returns; reads the only output.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Writes softmax behind the network, which ends on class scores: the [link](crate::Loss::link) of
-    /// [`SoftmaxCrossEntropy`](crate::SoftmaxCrossEntropy), so that the file gives probabilities.
+    /// Writes softmax behind the network, which ends on class scores, whatever the model's own output function is.
     #[must_use]
     pub fn softmax(self) -> Self {
-        Self { link: Some("Softmax"), ..self }
+        Self { output_function: Some(OutputFunction::Softmax), ..self }
     }
 
-    /// Writes the sigmoid behind the network: the link of [`SigmoidCrossEntropy`](crate::SigmoidCrossEntropy).
+    /// Writes the sigmoid behind the network, whatever the model's own output function is.
     #[must_use]
     pub fn sigmoid(self) -> Self {
-        Self { link: Some("Sigmoid"), ..self }
+        Self { output_function: Some(OutputFunction::Sigmoid), ..self }
+    }
+
+    /// Writes no output function: the file gives what [`Model::scores`] returns.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// use chainrule::Onnx;
+    /// let net = Sequential::<f32>::builder(2)
+    ///     .layer(Dense::new(3, Activation::Linear))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let model = Model::from(net).with_output_function(OutputFunction::Softmax)?;
+    /// let read: Model<f32> = Onnx::new().read(&Onnx::new().scores().write(&model)?)?;
+    /// let x = View::new(&[1.0, 2.0], 2)?;
+    /// assert_eq!(read.predict(x)?, model.scores(x)?);
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn scores(self) -> Self {
+        Self { output_function: Some(OutputFunction::Identity), ..self }
     }
 
     /// Reads what leads to the output of this name, where a file has several: scikit-learn's classifiers have `label` and
-    /// `probabilities`. Any other value of the graph may be named, too, such as the scores before a softmax.
+    /// `probabilities`. Any other value of the graph may be named, too, such as the scores before a softmax; output function and
+    /// names of classes, which the metadata gives for the graph's own output, are then not taken.
     #[must_use]
     pub fn output(self, name: impl Into<String>) -> Self {
         Self { output: Some(name.into()), ..self }
@@ -107,16 +131,16 @@ impl Onnx {
     /// The bytes of a file.
     ///
     /// # Errors
-    /// [`ErrorKind::Incompatible`] for a layer of another crate, for scalars other than `f32` and `f64`, and for a link
-    /// function where the network's outputs are probabilities already or have a scaler; [`ErrorKind::Value`] for 2 GiB or more.
+    /// [`ErrorKind::Incompatible`] for a layer of another crate, for scalars other than `f32` and `f64`, and for an output
+    /// function where the network's outputs are probabilities already or have a scaler; [`ErrorKind::Value`] for a note that
+    /// begins with `chainrule.` and for 2 GiB or more.
     pub fn write<T: Real>(&self, model: &Model<T>) -> Result<Vec<u8>> {
         check_scalar::<T>("Onnx::write")?;
-        let (range, scaled) = (model.net().range(), model.outputs().is_some());
-        if let Some(link) = self.link.filter(|_| range != OutputRange::Real || scaled) {
-            let given = if scaled { "a scaler of outputs".into() } else { format!("outputs in {range:?}") };
-            return Err(Error::new(ErrorKind::Incompatible, "Onnx::write", format!("a network that ends on scores, for {link}"), given));
-        }
-        export::export(model, self.link)
+        check_notes(model)?;
+        model.check()?;
+        let function = self.output_function.unwrap_or(model.output_function());
+        model.check_output_function("Onnx::write", function)?;
+        export::export(model, function)
     }
 
     /// [`write`](Self::write) to a file, which is there whole or not at all.
@@ -154,13 +178,18 @@ impl Onnx {
                 return Err(Error::new(ErrorKind::Value, "Onnx::output", expected, format!("{chosen:?}")));
             }
         };
-        let (input, steps) = import::steps(&graph, output)?;
-        let mut model = assemble::assemble(input, &steps, bytes.len().saturating_mul(16))?;
-        for entry in &file.metadata_props {
-            if model.metadata_mut().insert(entry.key.clone(), entry.value.clone()).is_some() {
-                return Err(Error::new(ErrorKind::Parse, "ONNX metadata", "each key once", format!("{:?} twice", entry.key)));
-            }
+        let (input, mut steps) = import::steps(&graph, output)?;
+        let Metadata { notes, mut output_function, mut classes } = Metadata::read(&file.metadata_props)?;
+        if !outputs.contains(&output) {
+            // They are about another value.
+            (output_function, classes) = (OutputFunction::Identity, None);
         }
+        take_output_function(&mut steps, output_function)?;
+        let mut model = assemble::assemble(input, &steps, bytes.len().saturating_mul(16))?.with_output_function(output_function)?;
+        if let Some(names) = classes {
+            model = model.with_classes(names)?;
+        }
+        *model.metadata_mut() = notes;
         Ok(model)
     }
 
@@ -174,6 +203,22 @@ impl Onnx {
     }
 }
 
+/// Takes away the last step, which must be this function.
+fn take_output_function(steps: &mut Vec<Step<'_>>, function: OutputFunction) -> Result<()> {
+    let last = match (function, steps.last().map(|step| &step.part)) {
+        (OutputFunction::Identity, _) => return Ok(()),
+        (OutputFunction::Sigmoid, Some(Part::Activation(Activation::Sigmoid))) => steps.pop(),
+        (OutputFunction::Softmax, Some(Part::Softmax)) => steps.pop(),
+        _ => None,
+    };
+    match last {
+        Some(_) => Ok(()),
+        None => {
+            let expected = format!("a graph that ends on {function}");
+            Err(Error::new(ErrorKind::Parse, "ONNX metadata \"chainrule.output_function\"", expected, "another end"))
+        }
+    }
+}
 /// No message of Protocol Buffers is longer.
 const LARGEST: u64 = (1 << 31) - 1;
 
