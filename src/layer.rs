@@ -336,6 +336,13 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
         OutputRange::Real
     }
 
+    /// The interval that holds each output when each input lies in `input`: all numbers, where nothing is known.
+    /// [`Trainer`](crate::Trainer) tells with it which targets no output can reach.
+    fn bounds(&self, input: (f64, f64)) -> (f64, f64) {
+        let _ = input;
+        (f64::NEG_INFINITY, f64::INFINITY)
+    }
+
     /// Whether a gradient can pass; a network with a layer through which none can is not trained.
     fn is_trainable(&self) -> bool {
         true

@@ -48,8 +48,8 @@ struct Limit {
     costs: f64,
 }
 
-impl Observer for Limit {
-    fn on_batch(&mut self, step: &Step) -> ControlFlow<()> {
+impl<T: Real> Observer<T> for Limit {
+    fn on_batch(&mut self, step: &Step, _: &Sequential<T>) -> ControlFlow<()> {
         self.costs += step.cost;
         if step.step + 1 == self.steps { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

@@ -126,6 +126,12 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
         true
     }
 
+    /// Whether the cost says how far each output is from its own target, so that a target that no output can reach is a
+    /// mistake: true of the squared error and its like, false of losses on logits and margins.
+    fn measures_distance(&self) -> bool {
+        false
+    }
+
     /// Checks the loss's own configuration against the number of outputs.
     ///
     /// # Errors

@@ -98,6 +98,9 @@ macro_rules! residual_loss {
             fn reduction(&self) -> Reduction {
                 $reduction
             }
+            fn measures_distance(&self) -> bool {
+                true
+            }
             $(fn check(&$self_, _outputs: usize) -> Result<()> {
                 $check
             })?
