@@ -336,8 +336,8 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
         OutputRange::Real
     }
 
-    /// The interval that holds each output when each input lies in `input`: all numbers, where nothing is known.
-    /// [`Trainer`](crate::Trainer) tells with it which targets no output can reach.
+    /// An interval that holds every output when every input lies in `input`; by default all numbers.
+    /// [`Trainer`](crate::Trainer) finds with it the targets that no output can reach.
     fn bounds(&self, input: (f64, f64)) -> (f64, f64) {
         let _ = input;
         (f64::NEG_INFINITY, f64::INFINITY)

@@ -174,7 +174,7 @@ impl<T: Real> Sequential<T> {
         self.layers.iter().fold(OutputRange::Real, |range, layer| layer.range(range))
     }
 
-    /// The interval that holds each output, as far as the layers know: (−1, 1) of a tanh, all numbers of a linear layer.
+    /// The interval that holds every output: (−1, 1) after tanh, all numbers after a linear layer.
     ///
     /// ```
     /// use chainrule::prelude::*;

@@ -126,8 +126,8 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
         true
     }
 
-    /// Whether the cost says how far each output is from its own target, so that a target that no output can reach is a
-    /// mistake: true of the squared error and its like, false of losses on logits and margins.
+    /// Whether the cost measures how far each output is from its target, so that targets beyond the reach of the
+    /// last layer are a mistake: true of the squared error and its like, false of losses on logits and margins.
     fn measures_distance(&self) -> bool {
         false
     }

@@ -86,9 +86,9 @@ impl<T: Clone> Clone for OptimizerState<T> {
 }
 
 impl<T: Real> OptimizerState<T> {
-    /// Whether all numbers in the slots are finite. They are not when a gradient's square has overflowed, from about 10²⁰ on in
-    /// `f32`: Adam and its kin then divide by ∞, and never move again. [`Trainer`](crate::Trainer) looks after each epoch; a
-    /// loop of one's own can do the same.
+    /// Whether all numbers in the slots are finite. They are not once the square of a gradient has overflowed, in
+    /// `f32` from about 10²⁰ on: Adam and similar rules then divide by ∞ and never move again.
+    /// [`Trainer`](crate::Trainer) checks it after each epoch; in a loop of your own, do the same.
     ///
     /// ```
     /// use chainrule::{Adam, Group, Optimizer};

@@ -62,8 +62,8 @@ impl<T: Real> Trainer<'_, T> {
     /// continues the call that was interrupted, up to the number of [`epochs`](Self::epochs) counted from that call's beginning, and
     /// returns the history of all of it; the result has the same bits as without the interruption.
     ///
-    /// The next call of `fit` takes this network and the data of the interrupted call alone; to go on otherwise, see
-    /// [`continue_with`](Self::continue_with) and [`reset`](Self::reset).
+    /// The next call of `fit` takes only this network and the data of the interrupted call; to go on otherwise,
+    /// see [`continue_with`](Self::continue_with) and [`reset`](Self::reset).
     ///
     /// What the settings' functions are (the metrics, a schedule, the numbers of a rule) is the program's affair: they may be changed.
     ///

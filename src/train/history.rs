@@ -73,7 +73,7 @@ pub struct History {
     pub epochs: Vec<Epoch>,
     /// Why the run ended before the number of epochs asked for; `None` where it did not.
     pub stopped: Option<Stopped>,
-    /// What is not wrong, but hardly meant.
+    /// What is not wrong, but hardly meant: targets that the last layer cannot reach.
     #[cfg_attr(feature = "serde", serde(default))]
     pub warnings: Vec<Warning>,
 }

@@ -124,10 +124,10 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
     ///
     /// # Errors
     /// Those of [`Sequential::gradient`] with [`SumSquaredError`] on the data; [`ErrorKind::Empty`] for a network without parameters;
-    /// [`ErrorKind::NotFinite`] where the cost, its derivatives or the damping overflow, and where targets are so much larger than
-    /// the outputs that no step can be seen in the cost; [`ErrorKind::Value`] for a setting out of range or where P² numbers do not
-    /// fit into memory; [`ErrorKind::Incompatible`] for a stop that watches what is not measured, and where the last layer reaches no
-    /// target. The network is then as it was.
+    /// [`ErrorKind::NotFinite`] where the cost, its derivatives or the damping overflow, and where targets are so
+    /// much larger than the outputs that no step shows in the cost; [`ErrorKind::Value`] for a setting out of
+    /// range or where P² numbers do not fit into memory; [`ErrorKind::Incompatible`] for a stop that watches what
+    /// is not measured, and where the last layer reaches no target. The network is then as it was.
     pub fn fit(&self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
         let warning = self.check(net, data)?;
         let start = net.params().to_vec();

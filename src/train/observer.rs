@@ -35,7 +35,7 @@ pub struct Step {
 
 /// Watches a run of a network of scalars `T`, and can end it. What an observer borrows must be declared before the trainer.
 ///
-/// Each call brings the network as it then is: its weights can be looked at, copied, drawn or saved, but not changed.
+/// Each call is given the network as it then is, to be looked at, copied, drawn or saved.
 ///
 /// ```
 /// use chainrule::prelude::*;

@@ -94,7 +94,7 @@ pub struct Trainer<'a, T: Real> {
     threads: usize,
     pub(super) tape: Tape<T>,
     pub(super) state: State<T>,
-    /// The state with which the optimiser came.
+    /// The state of the optimizer when the trainer was made.
     fresh: OptimizerState<T>,
 }
 
@@ -291,8 +291,8 @@ impl<'a, T: Real> Trainer<'a, T> {
         self
     }
 
-    /// Calls back after each epoch with what is known of it and the network; `Break` ends the run. What the callback borrows
-    /// must be declared before the trainer.
+    /// Calls back after each epoch with its figures and the network; `Break` ends the run. What the callback
+    /// borrows must be declared before the trainer.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -314,8 +314,8 @@ impl<'a, T: Real> Trainer<'a, T> {
         self
     }
 
-    /// Lets each call of [`fit`](Self::fit) bring other data, as a stream or reinforcement learning does; without, data other
-    /// than those of the call before are refused.
+    /// Lets each call of [`fit`](Self::fit) bring other data, as a stream or reinforcement learning does. By
+    /// default, data other than those of the call before are refused.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -362,9 +362,9 @@ impl<'a, T: Real> Trainer<'a, T> {
         self.state.position.epoch
     }
 
-    /// Begins anew with the same settings: forgets what the optimiser, stops and plateau remember, the step, the epochs, the best
-    /// parameters and the history. The next [`fit`](Self::fit) takes any network and any data, as that of a new trainer does. What
-    /// observers, metrics and callbacks remember is theirs.
+    /// Begins anew with the same settings: forgets moments, step, epochs, history, the best parameters, and what
+    /// stops and plateau have seen. The next [`fit`](Self::fit) takes any network and any data, as that of a
+    /// new trainer does. Observers, metrics and callbacks keep what they remember.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -383,15 +383,16 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// ```
     ///
     /// # Errors
-    /// What [`Optimizer::restore`] returns of the state with which the optimiser came: those of this crate never fail.
+    /// Those of [`Optimizer::restore`], for the state that the optimizer had when the trainer was made; the
+    /// optimizers of this crate have none.
     pub fn reset(&mut self) -> Result<()> {
         self.optimizer.restore(&self.fresh)?;
         self.state = State::new(&self.stops, self.plateau.as_ref().map(|(_, plateau)| plateau.clone()));
         Ok(())
     }
 
-    /// Takes `net` as it now is for the network that the next [`fit`](Self::fit) trains: after its parameters were changed on
-    /// purpose, by pruning or averaging. Moments, step, stops, the best so far and the history stay.
+    /// Goes on with `net` as it now is: lets the next [`fit`](Self::fit) train it after you have changed its
+    /// parameters, by pruning or averaging. Moments, step, stops and the best so far stay.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -419,28 +420,41 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// Trains `net` on `data` and returns what happened. Called again, it goes on: n epochs are the same bits as n times
     /// one epoch.
     ///
-    /// It goes on with the same network and the same data alone. Any other network is refused: only as the call before left it, or
-    /// with the best parameters, is it the one to which moments, schedule and stops belong. [`reset`](Self::reset) begins anew, and
-    /// [`continue_with`](Self::continue_with) goes on with a network that was changed on purpose. Data are compared by their sizes, the
-    /// first and the last sample; [`changing_data`](Self::changing_data) allows others at the beginning of an epoch.
+    /// Moments, schedule and stops belong to one network and one data set. A later call therefore takes the
+    /// network only as the call before left it, or with its best parameters, and only the same data, compared
+    /// by their sizes and their first and last samples. To do otherwise on purpose:
+    ///
+    /// - [`reset`](Self::reset) begins anew, with any network and any data;
+    /// - [`continue_with`](Self::continue_with) goes on with a network that you have changed;
+    /// - [`changing_data`](Self::changing_data) allows other data at the beginning of an epoch.
     ///
     /// # Errors
-    /// Before anything is changed: as [`Sequential::gradient`] for the data and the validation data;
-    /// [`ErrorKind::Incompatible`] for another network, other data, or where the last layer reaches none of the targets of a loss
-    /// that [measures distance](Loss::measures_distance); [`ErrorKind::Value`], [`ErrorKind::Shape`] or
-    /// [`ErrorKind::Incompatible`] for settings out of range. In training: [`ErrorKind::Diverged`] when the cost of a mini-batch is
-    /// NaN or infinite, or at the end of an epoch a parameter or a number in the optimiser's state is; [`ErrorKind::Io`] when a
-    /// checkpoint cannot be written, and what a metric returns; the network and the optimiser are then as they were after the
-    /// last epoch that was finished (or the network has its [best](Self::restore_best) parameters).
+    /// Before anything is changed:
+    ///
+    /// - those of [`Sequential::gradient`] for the data and the validation data;
+    /// - [`ErrorKind::Incompatible`] for another network or other data, and where the last layer reaches no
+    ///   target of a loss that [measures distance](Loss::measures_distance);
+    /// - [`ErrorKind::Value`], [`ErrorKind::Shape`] or [`ErrorKind::Incompatible`] for settings out of range.
+    ///
+    /// In training:
+    ///
+    /// - [`ErrorKind::Diverged`] when the cost of a mini-batch is NaN or infinite, or when after an epoch a
+    ///   parameter or a number in the optimizer's state is;
+    /// - [`ErrorKind::Io`] when a checkpoint cannot be written;
+    /// - what a metric returns.
+    ///
+    /// The network and the optimizer are then as they were after the last finished epoch (or the network has
+    /// its [best](Self::restore_best) parameters).
     pub fn fit(&mut self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
         let (groups, warnings) = self.check(net, data)?;
         let mut batches = if self.shuffle { Batches::shuffled(self.batch, self.seed)? } else { Batches::in_order(self.batch)? };
         #[cfg(feature = "parallel")]
         self.tape.set_threads(self.threads).map_err(|error| error.within("Trainer"))?;
-        if !self.state.begin() {
+        let goes_on = self.state.begin();
+        self.state.history.warnings = warnings;
+        if !goes_on {
             return Ok(self.state.history.clone());
         }
-        self.state.history.warnings = warnings;
         self.state.data = Some(DataMark::new(data));
         self.state.take_latest(net);
         self.tape.seek(self.seed, self.state.position.step);
@@ -714,7 +728,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     }
 }
 
-/// What the optimiser remembers must be finite: of a square that has overflowed, the step is 0 from then on.
+/// An optimizer's state must be finite: once a square has overflowed, every later step is 0.
 fn check_moments<T: Real>(state: &OptimizerState<T>, position: &Position) -> Result<()> {
     let broken = |slot: &Vec<T>| slot.iter().find(|number| !number.is_finite()).copied();
     let Some(number) = state.slots.iter().find_map(broken) else { return Ok(()) };
