@@ -358,7 +358,7 @@ impl<T: Real> Work<T> {
         // How much of r lies along J, and how much of it rounding hides.
         let hidden = T::of(4.0) * (T::default_epsilon() * T::of(y.len() as f64)).sqrt();
         let small = gradient <= hidden * slopes * residuals;
-        if small || norm(y.as_slice()) >= T::default_epsilon().sqrt() * residuals {
+        if small || norm(y.as_slice()) >= T::of(1e-3) * residuals {
             return Ok(());
         }
         let given = format!("a gradient of norm {:.3e} that no step can follow", gradient.as_f64());
