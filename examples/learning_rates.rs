@@ -95,8 +95,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
 /// Writes down the rate of each step.
 struct Rates<'a>(&'a mut Vec<(f64, f64)>);
 
-impl Observer for Rates<'_> {
-    fn on_batch(&mut self, step: &Step) -> ControlFlow<()> {
+impl<T: Real> Observer<T> for Rates<'_> {
+    fn on_batch(&mut self, step: &Step, _: &Sequential<T>) -> ControlFlow<()> {
         self.0.push((step.step as f64, step.rate));
         ControlFlow::Continue(())
     }

@@ -99,7 +99,7 @@ fn run(options: &Options) -> Result<(), Box<dyn error::Error>> {
     println!("epoch   training cost   test cost   test accuracy   seconds");
     // As in the book, the test images are looked at after every epoch. Nothing is chosen by them but the best epoch to
     // print; to choose anything else, keep a part of the training images apart for validation.
-    let mut trainer = trainer.validation(&test).metric("accuracy", metrics::accuracy).on_epoch(|epoch| {
+    let mut trainer = trainer.validation(&test).metric("accuracy", metrics::accuracy).on_epoch(|epoch, _| {
         let (cost, accuracy) = (epoch.validation.unwrap_or(f64::NAN), epoch.metric("accuracy").unwrap_or(f64::NAN));
         let (number, seconds) = (epoch.epoch + 1, start.elapsed().as_secs_f64());
         println!("{number:>5}   {:>13.5}   {cost:>9.5}   {accuracy:>13.4}   {seconds:>7.1}", epoch.cost);

@@ -67,7 +67,7 @@ fn start<'a>(train: &Dataset<f64>, validation: &'a Dataset<f64>) -> Result<(Sequ
 fn train_with_checkpoints(checkpoint: &Path) -> Result<()> {
     let (train, validation) = waves()?;
     let (mut net, trainer) = start(&train, &validation)?;
-    let mut trainer = trainer.checkpoint(checkpoint, Every::Steps(10)).on_epoch(|epoch| {
+    let mut trainer = trainer.checkpoint(checkpoint, Every::Steps(10)).on_epoch(|epoch, _| {
         println!("{}", epoch.epoch + 1);
         ControlFlow::Continue(())
     });

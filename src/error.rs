@@ -31,7 +31,8 @@ pub enum ErrorKind {
     Parse,
     /// A file or a stream cannot be read or written.
     Io,
-    /// The cost of a mini-batch became NaN or infinite during training.
+    /// In training, the cost of a mini-batch, a parameter, or a number in the optimizer's state became NaN or
+    /// infinite.
     Diverged {
         /// The epoch, counted from 0.
         epoch: usize,

@@ -351,6 +351,13 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
         OutputRange::Real
     }
 
+    /// An interval that holds every output when every input lies in `input`; by default all numbers.
+    /// [`Trainer`](crate::Trainer) finds with it the targets that no output can reach.
+    fn bounds(&self, input: (f64, f64)) -> (f64, f64) {
+        let _ = input;
+        (f64::NEG_INFINITY, f64::INFINITY)
+    }
+
     /// Whether a gradient can pass; a network with a layer through which none can is not trained.
     fn is_trainable(&self) -> bool {
         true

@@ -69,7 +69,7 @@ pub use real::Real;
 pub use schedule::{Plateau, Schedule};
 pub use sequential::{At, Builder, Sequential};
 pub use tape::Tape;
-pub use train::{Epoch, Every, History, LevenbergMarquardt, Model, Monitor, Observer, Plan, Step, Stop, Stopped, Trainer};
+pub use train::{Epoch, Every, History, LevenbergMarquardt, Model, Monitor, Observer, Plan, Step, Stop, Stopped, Trainer, Warning};
 pub use view::{Targets, View, ViewMut};
 
 #[cfg(feature = "progress")]

@@ -1,5 +1,7 @@
 //! Progress bars.
 
+use crate::real::Real;
+use crate::sequential::Sequential;
 use crate::train::{Epoch, Observer, Plan, Step};
 use alloc::{format, string::String};
 use core::ops::ControlFlow;
@@ -84,8 +86,8 @@ impl Drop for Progress {
     }
 }
 
-impl Observer for Progress {
-    fn on_start(&mut self, plan: &Plan) {
+impl<T: Real> Observer<T> for Progress {
+    fn on_start(&mut self, plan: &Plan, _: &Sequential<T>) {
         self.run = None;
         if self.bar.is_hidden() {
             return;
@@ -96,7 +98,7 @@ impl Observer for Progress {
         self.run = Some(Run { plan: *plan, started: now, looked: now, drawn: now, first: None, last: None, stride: 1, wait: 0 });
     }
 
-    fn on_batch(&mut self, step: &Step) -> ControlFlow<()> {
+    fn on_batch(&mut self, step: &Step, _: &Sequential<T>) -> ControlFlow<()> {
         if let Some(run) = &mut self.run {
             match run.wait.checked_sub(1) {
                 Some(wait) => run.wait = wait,
@@ -111,7 +113,7 @@ impl Observer for Progress {
         ControlFlow::Continue(())
     }
 
-    fn on_epoch(&mut self, epoch: &Epoch) -> ControlFlow<()> {
+    fn on_epoch(&mut self, epoch: &Epoch, _: &Sequential<T>) -> ControlFlow<()> {
         if let Some(run) = &mut self.run {
             run.last = Some(epoch.clone());
             let over = epoch.epoch + 1 >= run.plan.end;

@@ -16,7 +16,8 @@ pub(crate) fn derive(seed: u64, purpose: Purpose, index: u64) -> u64 {
     mix(mix(seed ^ (purpose as u64)) ^ index)
 }
 
-fn mix(x: u64) -> u64 {
+/// The finalizer of SplitMix64, a bijection.
+pub(crate) fn mix(x: u64) -> u64 {
     let z = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -177,6 +177,21 @@ impl<T: Real> Sequential<T> {
         self.layers.iter().fold(OutputRange::Real, |range, layer| layer.range(range))
     }
 
+    /// The interval that holds every output: (−1, 1) after tanh, all numbers after a linear layer.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// let net = Sequential::<f64>::builder(2)
+    ///     .layer(Dense::new(1, Activation::Tanh))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// assert_eq!(net.bounds(), (-1.0, 1.0));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn bounds(&self) -> (f64, f64) {
+        let all = (f64::NEG_INFINITY, f64::INFINITY);
+        self.layers.iter().fold(all, |bounds, layer| layer.bounds(bounds))
+    }
+
     /// All parameters in one vector: layer after layer, block after block, each block column after column.
     pub fn params(&self) -> &[T] {
         &self.params

@@ -48,8 +48,8 @@ struct Limit {
     costs: f64,
 }
 
-impl Observer for Limit {
-    fn on_batch(&mut self, step: &Step) -> ControlFlow<()> {
+impl<T: Real> Observer<T> for Limit {
+    fn on_batch(&mut self, step: &Step, _: &Sequential<T>) -> ControlFlow<()> {
         self.costs += step.cost;
         if step.step + 1 == self.steps { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -195,7 +195,7 @@ fn a_save_costs_the_same_after_many_epochs() {
     let (mut net, trainer) = small();
     let mut sizes = Vec::new();
     // What was written by the save before.
-    let trainer = trainer.epochs(3 * LONG).checkpoint(scratch.file(), Every::Epochs(1)).on_epoch(|_| {
+    let trainer = trainer.epochs(3 * LONG).checkpoint(scratch.file(), Every::Epochs(1)).on_epoch(|_, _| {
         let beside: u64 = history_beside(&scratch.0).iter().map(|path| length(path)).sum();
         sizes.push([length(&scratch.file()), beside]);
         ControlFlow::Continue(())
@@ -220,7 +220,7 @@ fn figures_of_saves() {
     let (mut net, trainer) = small();
     let every = 10;
     let (mut before, mut written) = (0, 0);
-    let mut trainer = trainer.epochs(100_000).checkpoint(scratch.file(), Every::Epochs(every)).on_epoch(|epoch| {
+    let mut trainer = trainer.epochs(100_000).checkpoint(scratch.file(), Every::Epochs(every)).on_epoch(|epoch, _| {
         if epoch.epoch % every == 0 && epoch.epoch > 0 {
             let beside: u64 = history_beside(&scratch.0).iter().map(|path| length(path)).sum();
             let now = length(&scratch.file()) + beside - before;
@@ -252,7 +252,7 @@ fn a_long_history_is_resumed_exactly() {
         }
         done = (done + more).min(2 * LONG);
         let mut trainer =
-            trainer.on_epoch(|epoch| if epoch.epoch + 1 == done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+            trainer.on_epoch(|epoch, _| if epoch.epoch + 1 == done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
         let resumed = trainer.fit(&mut net, &data).expect("training succeeds");
         assert_eq!(resumed.epochs, history.epochs[..done], "{done} epochs");
         assert!(files(&scratch.0) <= 2, "the checkpoint and what is beside it");

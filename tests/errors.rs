@@ -538,6 +538,7 @@ fn losses_with_bad_parameters() {
     let softmax = |w: &[f64]| Box::new(SoftmaxCrossEntropy::new().class_weights(w)) as AnyLoss;
     let sigmoid = |w: &[f64]| Box::new(SigmoidCrossEntropy::new().class_weights(w)) as AnyLoss;
     let positive = |w: &[f64]| Box::new(SigmoidCrossEntropy::new().positive_weights(w)) as AnyLoss;
+    let either = |w: &[f64], p: &[f64]| Box::new(SigmoidCrossEntropy::new().class_weights(w).positive_weights(p)) as AnyLoss;
     let smooth = |e| Box::new(SoftmaxCrossEntropy::new().label_smoothing(e)) as AnyLoss;
     let blur = |e| Box::new(SigmoidCrossEntropy::new().label_smoothing(e)) as AnyLoss;
     let cases: Vec<(AnyLoss, ErrorKind, &str)> = vec![
@@ -558,6 +559,11 @@ fn losses_with_bad_parameters() {
         (sigmoid(&[1.0, INFINITY]), Value, "class weights of SigmoidCrossEntropy, weight 1: got inf, expected a finite weight ≥ 0"),
         (positive(&[1.0]), Shape, "positive weights of SigmoidCrossEntropy: got 1, expected 2 weights, one per output"),
         (positive(&[-0.5, 1.0]), Value, "positive weights of SigmoidCrossEntropy, weight 0: got -0.5, expected a finite weight ≥ 0"),
+        (softmax(&[0.0; 2]), Value, "class weights of SoftmaxCrossEntropy: got none, expected at least 1 weight above 0"),
+        (sigmoid(&[0.0; 2]), Value, "class weights of SigmoidCrossEntropy: got none, expected at least 1 weight above 0"),
+        (positive(&[0.0; 2]), Value, "positive weights of SigmoidCrossEntropy: got none, expected at least 1 weight above 0"),
+        // No output has both.
+        (either(&[1.0, 0.0], &[0.0, 1.0]), Value, "positive weights of SigmoidCrossEntropy: got none, expected at least 1 weight above 0"),
     ];
     let net = net();
     let (x, t) = (samples(2), DMatrix::from_element(2, 4, 0.5));
@@ -589,7 +595,9 @@ fn losses_with_an_empty_list_of_weights() {
 
 #[test]
 fn losses_with_bad_targets() {
-    let not_negative = "a finite number ≥ 0";
+    let probability = "a probability in [0, 1] (one_hot makes them of labels; for numbers take MeanSquaredError)";
+    let unit = "a number in [0, 1] (for −1 and 1 take Hinge, for numbers MeanSquaredError)";
+    let side = "−1 or 1 (for 0 and 1 take SigmoidCrossEntropy, for numbers MeanSquaredError)";
     let cases: Vec<(AnyLoss, &str, Vec<f64>)> = vec![
         (Box::new(SumSquaredError), "a finite number", vec![NAN, INFINITY, NEG_INFINITY]),
         (Box::new(QuadraticCost), "a finite number", vec![NAN, INFINITY]),
@@ -597,11 +605,11 @@ fn losses_with_bad_targets() {
         (Box::new(MeanAbsoluteError), "a finite number", vec![NAN, INFINITY]),
         (Box::new(Huber::new(1.0)), "a finite number", vec![NAN, NEG_INFINITY]),
         (Box::new(LogCosh), "a finite number", vec![NAN, INFINITY]),
-        (Box::new(SoftmaxCrossEntropy::new()), not_negative, vec![-0.5, NAN, INFINITY]),
-        (Box::new(SigmoidCrossEntropy::new()), "a number in [0, 1]", vec![1.5, -0.5, NAN, INFINITY]),
-        (Box::new(CrossEntropy), not_negative, vec![-0.5, NAN, INFINITY]),
-        (Box::new(KlDivergence), not_negative, vec![-0.5, NAN, INFINITY]),
-        (Box::new(Hinge), "−1 or 1", vec![0.5, 0.0, NAN, INFINITY]),
+        (Box::new(SoftmaxCrossEntropy::new()), probability, vec![-0.5, 12.5, 30.1, NAN, INFINITY]),
+        (Box::new(SigmoidCrossEntropy::new()), unit, vec![1.5, -0.5, NAN, INFINITY]),
+        (Box::new(CrossEntropy), probability, vec![-0.5, 12.5, 30.1, NAN, INFINITY]),
+        (Box::new(KlDivergence), probability, vec![-0.5, 12.5, 30.1, NAN, INFINITY]),
+        (Box::new(Hinge), side, vec![0.5, 0.0, NAN, INFINITY]),
     ];
     let simplex = build(dense(2, Activation::Linear).layer(Softmax));
     for (loss, expected, bad) in cases {
@@ -622,6 +630,30 @@ fn losses_with_bad_targets() {
             refused(net.gradient(&x, &t, &*loss, &mut tape), kind, &text);
             assert_eq!(format!("{tape:?}"), before);
         }
+    }
+}
+
+/// A cost that is 0 whatever the network says is no cost: the one class of one output has the probability 1.
+#[test]
+fn losses_of_classes_on_one_output() {
+    let losses: [&dyn Loss<f64>; 3] = [&SoftmaxCrossEntropy::new(), &CrossEntropy, &KlDivergence];
+    for loss in losses {
+        let (y, t) = (samples(1), DMatrix::from_element(1, 4, 1.0));
+        let text = format!(
+            "outputs of {}: got 1, expected at least 2 outputs, one per class (for yes or no take SigmoidCrossEntropy, \
+             for numbers MeanSquaredError)",
+            loss.name()
+        );
+        refused(loss.check(1), Incompatible, &text);
+        refused(loss.value((&y).into(), (&t).into()), Incompatible, &text);
+        refused(loss.gradient((&y).into(), (&t).into()), Incompatible, &text);
+        let top = Sequential::builder(2).layer(Dense::new(1, Activation::Linear));
+        let mut net = build(if loss.accepts(OutputRange::Real) { top } else { top.layer(Softmax) });
+        let before = net.clone();
+        let fit = Trainer::new(Borrowed(loss), Sgd::new()).fit(&mut net, &Dataset::new(samples(2), t).expect("sound data"));
+        refused(fit, Incompatible, &format!("training data: {text}"));
+        assert_eq!(net, before);
+        assert!(loss.check(2).is_ok());
     }
 }
 
@@ -852,7 +884,7 @@ fn numbers_beyond_f32() {
         ("a slope that becomes ∞", build(Dense::new(1, Activation::LeakyRelu { slope: 1e39 }))),
         ("an α that becomes ∞", build(Dense::new(1, Activation::Elu { alpha: 1e39 }))),
         ("a δ that becomes 0", Loss::<f32>::check(&Huber::new(1e-50), 1)),
-        ("a weight that becomes ∞", Loss::<f32>::check(&SoftmaxCrossEntropy::new().class_weights(&[1e39]), 1)),
+        ("a weight that becomes ∞", Loss::<f32>::check(&SoftmaxCrossEntropy::new().class_weights(&[1e39, 1.0]), 2)),
         // Where the gradient is 0, so is the root, and 0/0 makes a parameter NaN.
         ("an ε that becomes 0", step(&mut Adam::new().eps(1e-50), 0.1, 1.0, 0.0)),
         ("a rate that becomes ∞", step(&mut Sgd::new(), 1e39, 1.0, 0.0)),
@@ -1156,7 +1188,7 @@ fn fit_refused(mut trainer: Trainer<'_, f64>, data: &Dataset<f64>, kind: ErrorKi
 #[test]
 fn trainers_with_bad_settings() {
     let data = Dataset::new(samples(2), samples(2)).expect("sound data");
-    let trainer = || Trainer::new(QuadraticCost, Adam::new()).on_epoch(|_| panic!("an epoch in spite of the settings"));
+    let trainer = || Trainer::new(QuadraticCost, Adam::new()).on_epoch(|_, _| panic!("an epoch in spite of the settings"));
     fit_refused(trainer().batch(0), &data, Value, "size of a batch: got 0, expected at least 1 sample");
     fit_refused(trainer().batch(0).in_order(), &data, Value, "size of a batch: got 0, expected at least 1 sample");
     for (rate, given) in [(NAN, "NaN"), (-0.1, "-0.1"), (INFINITY, "inf")] {
@@ -1174,7 +1206,7 @@ fn trainers_with_bad_settings() {
 fn trainers_with_wrong_data() {
     let data = |features, outputs| Dataset::new(samples(features), samples(outputs)).expect("sound data");
     let (sound, features, outputs) = (data(2, 2), data(3, 2), data(2, 1));
-    let trainer = || Trainer::new(QuadraticCost, Adam::new()).on_epoch(|_| panic!("an epoch in spite of the data"));
+    let trainer = || Trainer::new(QuadraticCost, Adam::new()).on_epoch(|_, _| panic!("an epoch in spite of the data"));
     let (rows, shape) =
         ("inputs x: got 3 × 4, expected 2 rows (features)", "targets: got 1 × 4, expected 2 × 4 (one_hot makes columns of class labels)");
     fit_refused(trainer(), &features, Shape, &format!("training data: {rows}"));
@@ -1186,7 +1218,8 @@ fn trainers_with_wrong_data() {
     let half = Dataset::new(samples(2), DMatrix::from_element(2, 4, 0.5)).expect("sound data");
     let one = Dataset::new(samples(2), DMatrix::from_element(2, 4, 1.0)).expect("sound data");
     let hinge = || Trainer::new(Hinge, Adam::new());
-    let text = "target of Hinge, row 0, column 0: got 0.5, expected −1 or 1";
+    let text = "target of Hinge, row 0, column 0: got 0.5, expected −1 or 1 (for 0 and 1 take SigmoidCrossEntropy, \
+                for numbers MeanSquaredError)";
     fit_refused(hinge(), &half, Value, &format!("training data: {text}"));
     fit_refused(hinge().validation(&half), &one, Value, &format!("validation data: {text}"));
 }

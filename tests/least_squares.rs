@@ -1,7 +1,9 @@
 //! Levenberg–Marquardt against certified fits, closed forms and what it promises.
 
-use chainrule::Builder;
 use chainrule::prelude::*;
+use chainrule::{Builder, Warning};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 fn rng(seed: u64) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(seed)
@@ -284,5 +286,177 @@ fn refused() -> Result<()> {
     broken.params_mut()[0] = 1e300;
     broken.params_mut()[6] = 1e200;
     assert_eq!(kind(new(), &broken, &data), ErrorKind::NotFinite);
+    Ok(())
+}
+
+/// μ of each epoch by Nielsen's rule, by a second implementation with J by central differences: after failures, too.
+#[test]
+fn the_damping_of_the_first_epochs() -> Result<()> {
+    let data = sine()?;
+    let mut worst_epoch = 0;
+    for (seed, first) in [(1, 1e-3), (2, 1e-8), (3, 1.0), (4, 1e-12)] {
+        let mut net = small(3, seed)?;
+        let start = net.clone();
+        let residuals = |w: &DVector<f64>| -> Result<DVector<f64>> {
+            let mut y = DMatrix::zeros(1, data.len());
+            start.at(w.as_slice())?.predict_into(data.inputs(), &mut y, &mut Tape::new())?;
+            Ok(DVector::from_column_slice((y - data.targets()).as_slice()))
+        };
+        let mut w = DVector::from_column_slice(start.params());
+        let (mut mu, mut growth, mut want) = (0.0, 2.0, Vec::new());
+        for epoch in 0..10 {
+            let r = residuals(&w)?;
+            let mut j = DMatrix::zeros(data.len(), w.len());
+            for k in 0..w.len() {
+                let mut step = DVector::zeros(w.len());
+                step[k] = 1e-5;
+                j.set_column(k, &((residuals(&(&w + &step))? - residuals(&(&w - &step))?) / 2e-5));
+            }
+            let (normal, gradient, cost) = (j.tr_mul(&j), j.tr_mul(&r), 0.5 * r.norm_squared());
+            if epoch == 0 {
+                mu = first * normal.diagonal().max();
+            }
+            let mut failures = 0;
+            loop {
+                let damped = &normal + DMatrix::identity(w.len(), w.len()) * mu;
+                if let Some(factors) = damped.cholesky() {
+                    let h = factors.solve(&-&gradient);
+                    let second = (residuals(&(&w + &h * 0.1))? - &r * 2.0 + residuals(&(&w - &h * 0.1))?) * 100.0;
+                    let a = factors.solve(&-j.tr_mul(&second));
+                    let trial = &w + &h + &a * 0.5;
+                    let fall = cost - 0.5 * residuals(&trial)?.norm_squared();
+                    if 2.0 * a.norm() <= 0.75 * h.norm() && fall > 0.0 {
+                        let gain = fall / (0.5 * (mu * h.norm_squared() - h.dot(&gradient)));
+                        mu *= f64::max(1.0 / 3.0, 1.0 - (2.0 * gain - 1.0).powi(3));
+                        (growth, w) = (2.0, trial);
+                        break;
+                    }
+                }
+                mu *= growth;
+                growth *= 2.0;
+                failures += 1;
+            }
+            worst_epoch = worst_epoch.max(failures);
+            want.push(1.0 / mu);
+        }
+        let history = LevenbergMarquardt::new().damping(first).epochs(10).fit(&mut net, &data)?;
+        for (epoch, want) in history.epochs.iter().zip(&want) {
+            let got = epoch.rate;
+            assert!((got - want).abs() <= 1e-3 * want, "start {seed}, epoch {}: 1/μ = {got:e}, not {want:e}", epoch.epoch);
+        }
+        assert_eq!(history.epochs.len(), 10);
+    }
+    assert!(worst_epoch >= 3, "no epoch with failures one after the other: {worst_epoch}");
+    Ok(())
+}
+
+/// Passes everything on; after so many passes back, NaN.
+#[derive(Debug)]
+struct Tired {
+    passes: Arc<AtomicUsize>,
+    limit: usize,
+}
+
+impl Layer<f64> for Tired {
+    fn name(&self) -> String {
+        "Tired".into()
+    }
+    fn outputs(&self, inputs: usize) -> Result<usize> {
+        Ok(inputs)
+    }
+    fn infer(&self, mut p: Infer<'_, f64>) {
+        p.y.as_mut_slice().copy_from_slice(p.x.as_slice());
+    }
+    fn backward(&self, mut p: Backward<'_, f64>) {
+        if self.passes.fetch_add(1, Relaxed) >= self.limit {
+            p.delta.as_mut_slice().fill(f64::NAN);
+        }
+        if let Some(mut dx) = p.dx {
+            dx.as_mut_slice().copy_from_slice(p.delta.as_view().as_slice());
+        }
+    }
+}
+
+/// An error in a later epoch, after steps that were taken, gives the start back.
+#[test]
+fn an_error_after_steps_restores_the_start() -> Result<()> {
+    let data = sine()?;
+    let build = |limit| -> Result<(Sequential<f64>, Arc<AtomicUsize>)> {
+        let passes = Arc::new(AtomicUsize::new(0));
+        let net = Sequential::builder(1)
+            .layer(Dense::new(4, Activation::Tanh))
+            .layer(Tired { passes: passes.clone(), limit })
+            .layer(Dense::new(1, Activation::Linear))
+            .build(&mut rng(1))?;
+        Ok((net, passes))
+    };
+    let (mut sound, passes) = build(usize::MAX)?;
+    let start = sound.params().to_vec();
+    let history = LevenbergMarquardt::new().epochs(3).fit(&mut sound, &data)?;
+    assert!(history.epochs.len() == 3 && sound.params() != start);
+    // Tired when the fourth epoch begins.
+    let (mut net, _) = build(passes.load(Relaxed))?;
+    let error = LevenbergMarquardt::new().epochs(9).fit(&mut net, &data).expect_err("NaN");
+    assert_eq!(error.kind(), ErrorKind::NotFinite, "{error}");
+    assert_eq!(net.params(), start);
+    Ok(())
+}
+
+/// What overflows, or is so large that no step shows in the cost, has not converged.
+#[test]
+fn targets_too_large_are_no_convergence() -> Result<()> {
+    let data = sine()?;
+    let (mut refused, mut learned) = (0, 0);
+    for size in [1e9, 1e15, 1e20, 1e50, 1e100, 1e150, 1e153, 1e154, 1e200] {
+        let large = data.with_targets(data.targets() * size)?;
+        for seed in 1..=8 {
+            let mut net = small(6, seed)?;
+            let before = net.clone();
+            match LevenbergMarquardt::new().epochs(60).fit(&mut net, &large) {
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::NotFinite, "{size:e}: {error}");
+                    assert!(error.expected().contains("scale the inputs and the targets"), "{error}");
+                    assert_eq!(net, before, "{size:e}");
+                    refused += 1;
+                }
+                Ok(history) => {
+                    let small = history.last().is_some_and(|epoch| epoch.gradient_norm < 1e-6 * size);
+                    assert!(size < 1e154 && (history.stopped.is_none() || small), "{size:e}, start {seed}: {history}");
+                    learned += 1;
+                }
+            }
+        }
+    }
+    assert!(refused > 16 && learned > 8, "{refused} refused, {learned} learned");
+    // Of a linear network the equations have the answer at any size.
+    let x = row(&[-1.0, 0.0, 2.0]);
+    let line = Dataset::new(x.clone(), x.map(|x| 2e150 * x + 1e150))?;
+    let mut net = Sequential::builder(1).layer(Dense::new(1, Activation::Linear)).build(&mut rng(1))?;
+    let history = LevenbergMarquardt::new().fit(&mut net, &line)?;
+    assert_eq!(history.stopped, Some(Stopped::Converged));
+    assert!((net.params()[0] / 2e150 - 1.0).abs() < 1e-12 && (net.params()[1] / 1e150 - 1.0).abs() < 1e-12, "{:?}", net.params());
+    // Single precision comes to its ends sooner.
+    let single = Dataset::new(data.inputs().map(|x| x as f32), data.targets().map(|t| t as f32 * 1e15))?;
+    let mut net =
+        Sequential::<f32>::builder(1).layer(Dense::new(6, Activation::Tanh)).layer(Dense::new(1, Activation::Linear)).build(&mut rng(1))?;
+    assert_eq!(LevenbergMarquardt::new().fit(&mut net, &single).map_err(|e| e.kind()), Err(ErrorKind::NotFinite));
+    // A damping that overflows.
+    let far = Dataset::new(data.inputs() * 1e150, data.targets().clone())?;
+    let mut line = Sequential::builder(1).layer(Dense::new(1, Activation::Linear)).build(&mut rng(1))?;
+    let error = LevenbergMarquardt::new().damping(1e10).fit(&mut line, &far).expect_err("μ = ∞");
+    assert_eq!(error.kind(), ErrorKind::NotFinite);
+    Ok(())
+}
+
+/// As of a trainer: targets out of the reach of the last layer are refused, or told.
+#[test]
+fn targets_out_of_reach_of_least_squares() -> Result<()> {
+    let data = sine()?;
+    let mut net =
+        Sequential::builder(1).layer(Dense::new(3, Activation::Tanh)).layer(Dense::new(1, Activation::Sigmoid)).build(&mut rng(1))?;
+    let far = data.with_targets(data.targets().map(|t| t + 5.0))?;
+    assert_eq!(LevenbergMarquardt::new().fit(&mut net, &far).map_err(|e| e.kind()), Err(ErrorKind::Incompatible));
+    let history = LevenbergMarquardt::new().epochs(2).fit(&mut net, &data)?;
+    assert!(matches!(history.warnings[..], [Warning::TargetsOutOfReach { outside: 30, targets: 60, low: 0.0, high: 1.0 }]), "{history}");
     Ok(())
 }

@@ -17,8 +17,8 @@ fn on(terminal: &InMemoryTerm) -> Progress {
 /// Makes each step take at least a quarter of a second, so that none is passed over.
 struct Pause;
 
-impl Observer for Pause {
-    fn on_batch(&mut self, _: &Step) -> ControlFlow<()> {
+impl<T: Real> Observer<T> for Pause {
+    fn on_batch(&mut self, _: &Step, _: &Sequential<T>) -> ControlFlow<()> {
         sleep(Duration::from_millis(250));
         ControlFlow::Continue(())
     }
@@ -37,12 +37,12 @@ impl Look {
     }
 }
 
-impl Observer for Look {
-    fn on_batch(&mut self, _: &Step) -> ControlFlow<()> {
+impl<T: Real> Observer<T> for Look {
+    fn on_batch(&mut self, _: &Step, _: &Sequential<T>) -> ControlFlow<()> {
         self.note()
     }
 
-    fn on_epoch(&mut self, _: &Epoch) -> ControlFlow<()> {
+    fn on_epoch(&mut self, _: &Epoch, _: &Sequential<T>) -> ControlFlow<()> {
         self.note()
     }
 }
@@ -102,7 +102,7 @@ fn the_time_that_is_left_is_that_of_the_steps_that_are_left() -> Result<()> {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let look = Look { terminal: terminal.clone(), seen: seen.clone() };
     // After 2 of 2400 steps of a quarter of a second, ten minutes are left, and on a busy machine more.
-    let halt = |_: &Epoch| ControlFlow::Break(());
+    let halt = |_: &Epoch, _: &Sequential<f64>| ControlFlow::Break(());
     trainer().epochs(1200).observe(Pause).observe(on(&terminal)).observe(look).on_epoch(halt).fit(&mut net, &data)?;
     let seen = seen.lock().expect("no panic");
     let minutes =

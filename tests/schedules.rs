@@ -125,6 +125,38 @@ fn restarts_are_exact() {
     }
 }
 
+/// Runs of 4, 8 and 16 steps: in the middle of each the rate is halfway, a quarter of a cosine before and after it likewise.
+#[test]
+fn restarts_of_factor_2_in_mid_run() {
+    let schedule = Schedule::WarmRestarts { rate: 0.5, min: 0.25, steps: 4, factor: 2 };
+    for (start, length) in [(0, 4), (4, 8), (12, 16)] {
+        for (part, share) in [(1, 0.5 + 0.5_f64.sqrt() / 2.0), (2, 0.5), (3, 0.5 - 0.5_f64.sqrt() / 2.0)] {
+            let t = start + length * part / 4;
+            let want = 0.25 + 0.25 * share;
+            assert!((schedule.rate(t) - want).abs() < 1e-15, "step {t}: {}, not {want}", schedule.rate(t));
+        }
+    }
+}
+
+/// Where an interval ends, and whether its end belongs to it.
+#[test]
+fn numbers_at_the_end_of_their_range() {
+    let sound = [
+        Schedule::Step { rate: 0.5, factor: 1.0, every: 1 },
+        Schedule::MultiStep { rate: 0.5, factor: 1.0, at: vec![3] },
+        Schedule::Exponential { rate: 0.5, factor: 1.0 },
+        Schedule::OneCycle { rate: 0.5, warm: 0.3, div: 1.0, final_div: 1.0, steps: 1 },
+    ];
+    for schedule in sound {
+        schedule.check().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!([0, 5].map(|t| schedule.rate(t)), [0.5; 2], "{schedule:?}");
+    }
+    for warm in [0.0, 1.0] {
+        let error = Schedule::OneCycle { rate: 0.5, warm, div: 25.0, final_div: 1e4, steps: 9 }.check().expect_err("no way down");
+        assert_eq!((error.kind(), error.place()), (ErrorKind::Value, "warm of Schedule::OneCycle"));
+    }
+}
+
 #[test]
 fn numbers_out_of_range() {
     let (nan, inf) = (f64::NAN, f64::INFINITY);

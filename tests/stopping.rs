@@ -2,7 +2,6 @@
 
 use chainrule::prelude::*;
 use chainrule::{Epoch, Plan, check};
-use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -54,6 +53,56 @@ fn patience_counts_epochs_without_a_better_number() -> Result<()> {
     let stop = Stop::patience(Monitor::lowest("score"), 2);
     let history = trainer().metric("score", scripted(&[3.0, 2.0, f64::NAN, 2.5, 1.0])).stop(stop).fit(&mut net(), &data())?;
     assert_eq!(history.epochs.len(), 4, "NaN is no better number");
+    Ok(())
+}
+
+/// Better means better by more than `min_change`: by just as much is a tie, and a tie is not better.
+#[test]
+fn patience_with_a_least_change_and_on_a_tie() -> Result<()> {
+    let epochs = |monitor: Monitor, values: &[f64], min_change: f64| {
+        let stop = Stop::Patience { monitor, patience: 2, min_change };
+        let history = trainer().metric("score", scripted(values)).stop(stop).fit(&mut net(), &data())?;
+        Ok::<_, Error>(history.epochs.len())
+    };
+    let falling = [4.0, 3.5, 3.0, 2.5, 2.0, 1.5, 1.0, 0.5, 0.0, -0.5, -1.0, -1.5];
+    let rising = falling.map(|value| -value);
+    for (lowest, values) in [(true, falling), (false, rising)] {
+        let monitor = || if lowest { Monitor::lowest("score") } else { Monitor::highest("score") };
+        // Every epoch is better by ½: more than ¼, no more than ½ (every other one is by 1), and never by 1 within 2 epochs.
+        assert_eq!(epochs(monitor(), &values, 0.25)?, 12, "{lowest}");
+        assert_eq!(epochs(monitor(), &values, 0.5)?, 12, "{lowest}");
+        assert_eq!(epochs(monitor(), &values, 1.0)?, 3, "{lowest}");
+        // A tie.
+        assert_eq!(epochs(monitor(), &[1.0; 12], 0.0)?, 3, "{lowest}");
+    }
+    // The training cost itself, of a line that is learned at a known speed: (1 − 2η)² a step.
+    let data = Dataset::new(DMatrix::from_element(1, 4, 0.0), DMatrix::from_element(1, 4, 1.0))?;
+    let line = |min_change: f64| {
+        let mut net = Sequential::builder(1).layer(Dense::new(1, Activation::Linear)).build(&mut rng(1))?;
+        net.set_params(&[0.0, 0.0])?;
+        let stop = Stop::Patience { monitor: Monitor::Cost, patience: 1, min_change };
+        let mut trainer = Trainer::new(MeanSquaredError, Sgd::new()).rate(0.25).batch(4).epochs(20).stop(stop);
+        Ok::<_, Error>(trainer.fit(&mut net, &data)?.epochs.len())
+    };
+    // Costs 1, ¼, 1/16, 1/64, …: falls of ¾, 3/16, 3/64, ….
+    assert_eq!([0.75, 0.7, 0.1875, 0.18, 0.01].map(|change| line(change).ok()), [2, 3, 3, 4, 6].map(Some));
+    Ok(())
+}
+
+/// A plateau of a metric that should be high: the rate stays while it rises, and falls when it does not.
+#[test]
+fn a_plateau_of_what_should_be_high() -> Result<()> {
+    let rates = |monitor: Monitor, values: &[f64]| {
+        let plateau = Plateau { factor: 0.5, patience: 1, min_change: 0.0, ..Plateau::new() };
+        let history = trainer().epochs(6).metric("score", scripted(values)).plateau(monitor, plateau).fit(&mut net(), &data())?;
+        Ok::<_, Error>(history.epochs.iter().map(|epoch| epoch.rate / 0.01).collect::<Vec<_>>())
+    };
+    let (rising, falling) = ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [0.6, 0.5, 0.4, 0.3, 0.2, 0.1]);
+    let (stays, falls) = ([1.0; 6], [1.0, 1.0, 1.0, 0.5, 0.5, 0.25]);
+    assert_eq!(rates(Monitor::highest("score"), &rising)?, stays);
+    assert_eq!(rates(Monitor::highest("score"), &falling)?, falls);
+    assert_eq!(rates(Monitor::lowest("score"), &rising)?, falls);
+    assert_eq!(rates(Monitor::lowest("score"), &falling)?, stays);
     Ok(())
 }
 
@@ -178,7 +227,11 @@ fn the_best_weights_on_every_way_out() -> Result<()> {
     check(watched(), 3, "all epochs")?;
     check(watched().epochs(3), 1, "fewer epochs")?;
     check(watched().stop(Stop::patience(Monitor::highest("score"), 3)), 3, "early stopping")?;
-    check(watched().on_epoch(|epoch| if epoch.epoch == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }), 1, "a callback")?;
+    check(
+        watched().on_epoch(|epoch, _| if epoch.epoch == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }),
+        1,
+        "a callback",
+    )?;
     let mut calls = 0;
     let failing = watched().metric("fails", move |_, _| {
         calls += 1;
@@ -210,15 +263,33 @@ fn training_goes_on_from_the_latest_weights() -> Result<()> {
     assert_eq!(history.epochs, epochs);
     assert!(history.epochs[8].rate < history.epochs[0].rate, "the plateau was noticed");
 
-    // A network that the caller has changed is taken as it is.
-    let mut trainer = start().epochs(4);
-    let mut changed = net();
+    Ok(())
+}
+
+/// A network that the caller has changed is refused, and taken as it is when the caller says that it was meant.
+#[test]
+fn a_network_changed_on_purpose_keeps_the_moments() -> Result<()> {
+    let (mut changed, data, mut trainer) = (net(), data(), trainer().epochs(4).restore_best(Monitor::Cost));
     trainer.fit(&mut changed, &data)?;
     changed.params_mut()[0] += 1.0;
-    let first = changed.params()[0];
-    let mut trainer = trainer.epochs(0);
+    let (before, state) = (changed.clone(), trainer.optimizer().state().clone());
+    let error = trainer.fit(&mut changed, &data).expect_err("another network");
+    assert_eq!((error.kind(), error.place()), (ErrorKind::Incompatible, "network of Trainer"));
+    assert!(error.expected().contains("continue_with") && error.expected().contains("reset"), "{error}");
+    assert_eq!((&changed, trainer.optimizer().state(), trainer.epoch()), (&before, &state, 4));
+
+    trainer.continue_with(&changed);
+    let mut trainer = trainer.epochs(1).batch(100).in_order();
     trainer.fit(&mut changed, &data)?;
-    assert!(changed.params()[0] != first || changed.params() != net().params());
+    // One step by hand from the changed parameters, with the moments of the sixteen before.
+    let (mut by_hand, mut tape, mut adam) = (before, Tape::new(), Adam::new());
+    adam.restore(&state)?;
+    by_hand.gradient(data.inputs(), data.targets(), &MeanSquaredError, &mut tape)?;
+    let groups = by_hand.default_groups();
+    adam.step(0.01, by_hand.params_mut(), tape.grads(), &groups)?;
+    assert_eq!(trainer.optimizer().state(), adam.state());
+    let latest = trainer.optimizer().state().step;
+    assert_eq!(latest, 17);
     Ok(())
 }
 
@@ -228,17 +299,17 @@ fn training_goes_on_from_the_latest_weights() -> Result<()> {
 /// Writes down what it is told.
 struct Log(Arc<Mutex<Vec<String>>>, &'static str, Option<u64>);
 
-impl Observer for Log {
-    fn on_start(&mut self, plan: &Plan) {
+impl Observer<f64> for Log {
+    fn on_start(&mut self, plan: &Plan, _: &Sequential<f64>) {
         self.note(format!("start {}..{} of {}", plan.first, plan.end, plan.batches));
     }
 
-    fn on_batch(&mut self, step: &Step) -> ControlFlow<()> {
+    fn on_batch(&mut self, step: &Step, _: &Sequential<f64>) -> ControlFlow<()> {
         self.note(format!("step {} = {}.{}", step.step, step.epoch, step.batch));
         if Some(step.step) == self.2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn on_epoch(&mut self, epoch: &Epoch) -> ControlFlow<()> {
+    fn on_epoch(&mut self, epoch: &Epoch, _: &Sequential<f64>) -> ControlFlow<()> {
         self.note(format!("epoch {}", epoch.epoch));
         ControlFlow::Continue(())
     }
@@ -310,8 +381,8 @@ fn rates_follow_the_schedule() -> Result<()> {
     let cosine = Schedule::Cosine { rate: 0.1, min: 0.0, steps: 30 }.warm_up(5);
     let seen = Arc::new(Mutex::new(Vec::new()));
     struct Rates(Arc<Mutex<Vec<f64>>>);
-    impl Observer for Rates {
-        fn on_batch(&mut self, step: &Step) -> ControlFlow<()> {
+    impl Observer<f64> for Rates {
+        fn on_batch(&mut self, step: &Step, _: &Sequential<f64>) -> ControlFlow<()> {
             self.0.lock().expect("no panic").push(step.rate);
             ControlFlow::Continue(())
         }
@@ -443,16 +514,16 @@ fn training_with_weights_in_any_order() -> Result<()> {
     };
     let (a, b) = (fit(&weighted)?, fit(&evens)?);
     assert!(a.params().iter().zip(b.params()).all(|(a, b)| (a - b).abs() < 1e-12));
-    let seen = RefCell::new(Vec::new());
+    let mut seen = Vec::new();
     trainer()
         .epochs(1)
         .validation(&weighted)
         .metric("weights", |_, target| {
-            seen.borrow_mut().extend(target.weights().unwrap_or_default().iter().copied());
+            seen.extend(target.weights().unwrap_or_default().iter().copied());
             metrics::r2((&DMatrix::zeros(2, 22)).into(), target)
         })
         .fit(&mut net(), &data())?;
-    assert_eq!(Some(&seen.into_inner()[..]), weighted.weights());
+    assert_eq!(Some(&seen[..]), weighted.weights());
     Ok(())
 }
 

@@ -3,9 +3,10 @@
 use chainrule::nalgebra::{DMatrix, DVector};
 use chainrule::prelude::*;
 use chainrule::rand::RngExt;
-use chainrule::{Breakpoints, Epoch, ErrorKind, History, Reduction};
-use std::cell::{Cell, RefCell};
+use chainrule::{Adadelta, Adagrad, Breakpoints, Epoch, ErrorKind, History, Nadam, Plan, RAdam, Reduction, RmsProp, Warning};
 use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 fn rng(seed: u64) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(seed)
@@ -213,11 +214,11 @@ fn frozen_layers() -> Result<()> {
 #[test]
 fn history() -> Result<()> {
     let (mut net, data, validation) = (net(), data(20), data(9));
-    let seen = RefCell::new(vec![]);
+    let mut seen = vec![];
     let mut trainer =
         Trainer::new(QuadraticCost, Adam::new()).epochs(3).batch(8).validation(&validation).metric("zero", |_, _| Ok(0.0)).on_epoch(
-            |epoch| {
-                seen.borrow_mut().push(epoch.clone());
+            |epoch, _| {
+                seen.push(epoch.clone());
                 ControlFlow::Continue(())
             },
         );
@@ -238,14 +239,14 @@ fn history() -> Result<()> {
     }
     // The callback has seen just these.
     drop(trainer);
-    assert_eq!(seen.into_inner(), [first.epochs, second.epochs].concat());
+    assert_eq!(seen, [first.epochs, second.epochs].concat());
     Ok(())
 }
 
 #[test]
 fn no_epochs() -> Result<()> {
     let mut trained = net();
-    let mut trainer = Trainer::new(QuadraticCost, Adam::new()).epochs(0).on_epoch(|_| panic!("there is none"));
+    let mut trainer = Trainer::new(QuadraticCost, Adam::new()).epochs(0).on_epoch(|_, _| panic!("there is none"));
     let history = trainer.fit(&mut trained, &data(20))?;
     assert!(history.epochs.is_empty() && history.last().is_none() && history.stopped.is_none());
     assert_eq!((trained, trainer.epoch(), trainer.optimizer().state().step), (net(), 0, 0));
@@ -325,11 +326,12 @@ fn validation_is_not_training() -> Result<()> {
 #[test]
 fn metrics_in_order() -> Result<()> {
     let (mut net, data) = (net(), data(20));
-    let calls = RefCell::new(String::new());
+    let calls = Mutex::new(String::new());
     let metric = |name: &'static str| {
         |_: View<'_, f64>, _: Targets<'_, f64>| {
-            calls.borrow_mut().push_str(name);
-            Ok(calls.borrow().len() as f64)
+            let mut calls = calls.lock().expect("no panic");
+            calls.push_str(name);
+            Ok(calls.len() as f64)
         }
     };
     let mut trainer =
@@ -342,7 +344,7 @@ fn metrics_in_order() -> Result<()> {
         [named([1.0, 2.0, 3.0]), named([4.0, 5.0, 6.0])]
     );
     assert_eq!((history.epochs[1].metric("a"), history.epochs[1].metric("b")), (Some(5.0), None));
-    assert_eq!(calls.into_inner(), "zamzam");
+    assert_eq!(calls.into_inner().expect("no panic"), "zamzam");
     Ok(())
 }
 
@@ -351,9 +353,9 @@ fn metrics_in_order() -> Result<()> {
 fn what_metrics_see() -> Result<()> {
     let (mut net, data, validation) = (net(), classes(20), classes(300));
     for validated in [false, true] {
-        let seen = RefCell::new(vec![]);
+        let mut seen = vec![];
         let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(1).metric("seen", |y, t| {
-            seen.borrow_mut().push((y.matrix().into_owned(), t.values().matrix().into_owned()));
+            seen.push((y.matrix().into_owned(), t.values().matrix().into_owned()));
             Ok(0.0)
         });
         if validated {
@@ -365,7 +367,7 @@ fn what_metrics_see() -> Result<()> {
         let mut y = net.predict(measured.inputs())?;
         OutputFunction::Softmax.apply(&mut y);
         assert!(y.column_iter().all(|column| (column.sum() - 1.0).abs() < 1e-12));
-        assert_eq!(seen.into_inner(), [(y, measured.targets().clone())]);
+        assert_eq!(seen, [(y, measured.targets().clone())]);
     }
     Ok(())
 }
@@ -723,7 +725,7 @@ fn a_callback_stops() -> Result<()> {
     let mut stopped = net();
     let mut trainer = Trainer::new(QuadraticCost, Adam::new())
         .epochs(10)
-        .on_epoch(|epoch| if epoch.epoch == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+        .on_epoch(|epoch, _| if epoch.epoch == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
     let history = trainer.fit(&mut stopped, &data)?;
     assert_eq!(history.stopped, Some(Stopped::ByObserver));
     assert_eq!((history.epochs.len(), trainer.epoch()), (4, 4));
@@ -740,7 +742,7 @@ fn a_callback_stops() -> Result<()> {
 /// A run stopped in its last epoch is stopped nonetheless: the callback did say so.
 #[test]
 fn a_callback_that_stops_in_the_last_epoch() -> Result<()> {
-    let history = Trainer::new(QuadraticCost, Sgd::new()).epochs(1).on_epoch(|_| ControlFlow::Break(())).fit(&mut net(), &data(20))?;
+    let history = Trainer::new(QuadraticCost, Sgd::new()).epochs(1).on_epoch(|_, _| ControlFlow::Break(())).fit(&mut net(), &data(20))?;
     assert_eq!((history.stopped, history.epochs.len()), (Some(Stopped::ByObserver), 1));
     Ok(())
 }
@@ -749,16 +751,15 @@ fn a_callback_that_stops_in_the_last_epoch() -> Result<()> {
 #[test]
 fn early_stopping() -> Result<()> {
     let (data, validation) = (data(12), data(40));
-    let (best, patience) = (Cell::new(f64::INFINITY), Cell::new(5));
-    let stop = |epoch: &Epoch| {
+    let (mut best, mut patience) = (f64::INFINITY, 5);
+    let stop = |epoch: &Epoch, _: &Sequential<f64>| {
         let cost = epoch.validation.unwrap_or(f64::INFINITY);
-        if cost < best.get() {
-            best.set(cost);
-            patience.set(5);
+        if cost < best {
+            (best, patience) = (cost, 5);
         } else {
-            patience.set(patience.get() - 1);
+            patience -= 1;
         }
-        if patience.get() == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if patience == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let history =
         Trainer::new(QuadraticCost, Adam::new()).epochs(5000).rate(0.05).validation(&validation).on_epoch(stop).fit(&mut net(), &data)?;
@@ -779,10 +780,10 @@ fn divergence_goes_back_to_the_last_finished_epoch() -> Result<()> {
     fn check<O: Optimizer<f64> + Clone + 'static>(optimizer: O) -> Result<()> {
         let x = DMatrix::from_row_slice(1, 7, &[1.0, 1.1, 0.9, 1.2, 0.8, 1.3, 0.7]);
         let data = Dataset::new(x, DMatrix::zeros(1, 7))?;
-        let seen = Cell::new(0);
+        let seen = AtomicUsize::new(0);
         let mut diverged = line()?;
-        let mut trainer = Trainer::new(QuadraticCost, optimizer.clone()).epochs(100).batch(1).rate(1e10).on_epoch(|_| {
-            seen.set(seen.get() + 1);
+        let mut trainer = Trainer::new(QuadraticCost, optimizer.clone()).epochs(100).batch(1).rate(1e10).on_epoch(|_, _| {
+            seen.fetch_add(1, Relaxed);
             ControlFlow::Continue(())
         });
         let error = trainer.fit(&mut diverged, &data).expect_err("a divergence");
@@ -791,7 +792,7 @@ fn divergence_goes_back_to_the_last_finished_epoch() -> Result<()> {
         assert_eq!(error.place(), format!("epoch {epoch}, batch {batch}"));
         assert_eq!(error.expected(), "a finite cost (a smaller rate may help)");
         assert!(["inf", "NaN"].contains(&error.given()), "{error}");
-        assert_eq!((trainer.epoch(), seen.get()), (epoch, epoch));
+        assert_eq!((trainer.epoch(), seen.load(Relaxed)), (epoch, epoch));
 
         let mut finished = line()?;
         let mut other = Trainer::new(QuadraticCost, optimizer).epochs(epoch).batch(1).rate(1e10);
@@ -814,10 +815,10 @@ fn divergence_goes_back_to_the_last_finished_epoch() -> Result<()> {
 fn a_failing_metric_goes_back_to_the_last_finished_epoch() -> Result<()> {
     let data = data(20);
     let trainer = |epochs| Trainer::new(QuadraticCost, Adam::new()).epochs(epochs).batch(6).rate(0.01).seed(3);
-    let calls = Cell::new(0);
+    let mut calls = 0;
     let mut failing = trainer(6).metric("shy", |_, _| {
-        calls.set(calls.get() + 1);
-        if calls.get() == 3 { Err(Error::new(ErrorKind::Value, "shy", "two calls", calls.get())) } else { Ok(0.0) }
+        calls += 1;
+        if calls == 3 { Err(Error::new(ErrorKind::Value, "shy", "two calls", calls)) } else { Ok(0.0) }
     });
     let mut interrupted = net();
     assert_eq!(failing.fit(&mut interrupted, &data).expect_err("a shy metric").to_string(), "shy: got 3, expected two calls");
@@ -933,4 +934,363 @@ fn a_trainer_describes_itself() {
     for part in ["QuadraticCost", "Sgd", "epochs: 7", "batch: 9", "rate: Constant(0.5)", "seed: 3"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What is noticed
+
+/// A line in single precision, whose gradient is ±`size`: the absolute error of inputs of that size.
+fn steep(size: f32) -> Result<(Sequential<f32>, Dataset<f32>)> {
+    let mut net = Sequential::builder(1).layer(Dense::new(1, Activation::Linear).without_bias()).build(&mut rng(1))?;
+    net.set_params(&[0.5])?;
+    Ok((net, Dataset::new(DMatrix::from_element(1, 4, size), DMatrix::from_element(1, 4, 0.0))?))
+}
+
+/// The square of a gradient above √MAX is infinite, and so is every root of it: the step would be 0 for ever.
+#[test]
+fn overflow_that_freezes_is_an_error() -> Result<()> {
+    fn check<O: Optimizer<f32> + Clone + 'static>(rule: O, frozen_rules: &mut usize) -> Result<()> {
+        let (mut net, data) = steep(1e22)?;
+        let before = net.clone();
+        let trainer = || Trainer::new(MeanAbsoluteError, rule.clone()).rate(0.01).epochs(3);
+        let mut frozen = trainer();
+        let error = frozen.fit(&mut net, &data).expect_err("an overflow");
+        let name = &rule.state().rule;
+        assert_eq!(error.kind(), ErrorKind::Diverged { epoch: 0, batch: 0 }, "{name}");
+        // Two infinities may have made a NaN of the parameter, which does not freeze.
+        if !error.place().ends_with("parameter 0") {
+            assert!(error.place().ends_with(&format!("state of {name}")), "{error}");
+            assert!(error.expected().contains("Clip::GlobalNorm") && error.given().contains("norm 1.000e22"), "{error}");
+            *frozen_rules += 1;
+        }
+        assert_eq!((&net, frozen.optimizer().state(), frozen.epoch()), (&before, rule.state(), 0));
+        // The way out that the error names.
+        let history = trainer().clip(Clip::GlobalNorm(1.0)).fit(&mut net, &data)?;
+        assert_eq!(history.epochs.len(), 3);
+        assert!(net.params()[0] < 0.5, "{name}");
+        Ok(())
+    }
+    let mut frozen_rules = 0;
+    check(Adam::new(), &mut frozen_rules)?;
+    check(Adam::new().amsgrad(), &mut frozen_rules)?;
+    check(Adagrad::new(), &mut frozen_rules)?;
+    check(Adadelta::new(), &mut frozen_rules)?;
+    check(RmsProp::new(), &mut frozen_rules)?;
+    check(RmsProp::new().centered(), &mut frozen_rules)?;
+    check(Nadam::new(), &mut frozen_rules)?;
+    check(RAdam::new(), &mut frozen_rules)?;
+    assert!(frozen_rules >= 7, "{frozen_rules}");
+    // A momentum that overflows.
+    let (mut net, data) = steep(3e38)?;
+    let error = Trainer::new(MeanAbsoluteError, Sgd::new().momentum(0.9)).rate(0.0).batch(2).fit(&mut net, &data);
+    assert_eq!(error.map_err(|e| e.kind()), Err(ErrorKind::Diverged { epoch: 0, batch: 1 }));
+    // What does not overflow is not refused.
+    let (mut net, data) = steep(1e18)?;
+    assert!(Trainer::new(MeanAbsoluteError, Adam::new()).rate(1e-30).fit(&mut net, &data).is_ok());
+    Ok(())
+}
+
+/// All that a trainer can remember.
+fn remembering(judge: &Dataset<f64>) -> Trainer<'_, f64> {
+    Trainer::new(MeanSquaredError, Adam::new())
+        .epochs(12)
+        .batch(8)
+        .rate(Schedule::Cosine { rate: 0.05, min: 1e-3, steps: 40 })
+        .validation(judge)
+        .plateau(Monitor::Validation, Plateau { patience: 1, factor: 0.5, ..Plateau::new() })
+        .stop(Stop::Patience { monitor: Monitor::Validation, patience: 9, min_change: 1e-3 })
+        .stop(Stop::Cost { change: 1e-9 })
+        .restore_best(Monitor::Validation)
+}
+
+/// The loop over folds: without `reset` it is refused, with it each fold has the bits of a new trainer.
+#[test]
+fn one_trainer_for_several_networks() -> Result<()> {
+    let (data, judge) = (data(40), data(15));
+    let mut trainer = remembering(&judge);
+    for seed in 1..=4 {
+        let start =
+            || Sequential::builder(4).layer(Dense::new(6, Activation::Tanh)).layer(Dense::new(3, Activation::Linear)).build(&mut rng(seed));
+        let (mut net, mut fresh) = (start()?, start()?);
+        if seed > 1 {
+            let before = (trainer.optimizer().state().clone(), trainer.epoch());
+            let error = trainer.fit(&mut net, &data).expect_err("another network");
+            assert_eq!((error.kind(), error.place()), (ErrorKind::Incompatible, "network of Trainer"));
+            assert!(error.expected().contains("Trainer::reset"), "{error}");
+            assert_eq!((&net, (trainer.optimizer().state().clone(), trainer.epoch())), (&fresh, before));
+        }
+        trainer.reset()?;
+        assert_eq!((trainer.epoch(), trainer.optimizer().state()), (0, Adam::<f64>::new().state()));
+        let mut new = remembering(&judge);
+        assert_eq!(trainer.fit(&mut net, &data)?, new.fit(&mut fresh, &data)?, "start {seed}");
+        assert_eq!(bits(net.params()), bits(fresh.params()), "start {seed}");
+        assert_eq!(trainer.optimizer().state(), new.optimizer().state());
+        // The network that it left, which has the best weights, it knows; a copy is the same network.
+        let mut copy = net.clone();
+        assert_eq!(trainer.fit(&mut copy, &data)?, new.fit(&mut fresh, &data)?);
+    }
+    // A rule without moments is no reason to mix networks up: schedule and stops go on.
+    let mut plain = Trainer::new(QuadraticCost, Sgd::new()).epochs(1);
+    plain.fit(&mut net(), &data)?;
+    let mut trained = net();
+    assert_eq!(plain.fit(&mut trained, &data).map_err(|e| e.kind()), Err(ErrorKind::Incompatible));
+    assert_eq!(trained, net());
+    // Nothing learned, nothing to mix up.
+    let mut idle = Trainer::new(QuadraticCost, Sgd::new()).epochs(0);
+    idle.fit(&mut line()?, &Dataset::new(DMatrix::zeros(1, 3), DMatrix::zeros(1, 3))?)?;
+    assert!(idle.fit(&mut trained, &data).is_ok());
+    Ok(())
+}
+
+/// An optimizer that came with moments has them again.
+#[test]
+fn a_reset_gives_back_what_the_optimizer_came_with() -> Result<()> {
+    let mut adam = Adam::new();
+    adam.step(0.1, &mut [0.0; 51], &[1.0; 51], &Group::all(51))?;
+    let mut trainer = Trainer::new(QuadraticCost, adam.clone()).epochs(2);
+    trainer.fit(&mut net(), &data(20))?;
+    trainer.reset()?;
+    assert_eq!(trainer.optimizer().state(), adam.state());
+    Ok(())
+}
+
+#[test]
+fn other_data_are_refused() -> Result<()> {
+    let (first, weights) = (data(20), (0..20).map(|j| 1.0 + f64::from(j)).collect::<Vec<_>>());
+    let changed = |j: usize| {
+        let mut x = first.inputs().clone();
+        x[(2, j)] += 1e-12;
+        first.with_inputs(x)
+    };
+    let others = [
+        (data(21), "21 samples of 4 inputs and 3 outputs"),
+        (changed(0)?, "20 samples of 4 inputs and 3 outputs with other numbers in the first or last sample"),
+        (changed(19)?, "20 samples of 4 inputs and 3 outputs with other numbers in the first or last sample"),
+        (first.with_targets(first.targets() * 2.0)?, "20 samples of 4 inputs and 3 outputs with other numbers in the first or last sample"),
+        (first.clone().weighted(weights)?, "20 samples of 4 inputs and 3 outputs with other numbers in the first or last sample"),
+    ];
+    for (other, given) in &others {
+        let (mut net, mut trainer) = (net(), Trainer::new(QuadraticCost, Adam::new()).epochs(2));
+        trainer.fit(&mut net, &first)?;
+        let before = net.clone();
+        let error = trainer.fit(&mut net, other).expect_err("other data");
+        assert_eq!((error.kind(), error.place(), error.given()), (ErrorKind::Incompatible, "training data", *given));
+        assert!(error.expected().contains("Trainer::reset") && error.expected().contains("Trainer::changing_data"), "{error}");
+        assert_eq!((&net, trainer.epoch()), (&before, 2));
+        // The same data in another place are the same data.
+        trainer.fit(&mut net, &first.clone())?;
+        // Both ways out.
+        let mut trainer = trainer.changing_data();
+        trainer.fit(&mut net, other)?;
+        assert_eq!(trainer.epoch(), 6);
+        trainer.reset()?;
+        trainer.fit(&mut net, &first)?;
+    }
+    // An epoch that was interrupted goes on with its data alone.
+    struct Interrupt;
+    impl<T: Real> Observer<T> for Interrupt {
+        fn on_batch(&mut self, step: &Step, _: &Sequential<T>) -> ControlFlow<()> {
+            if step.step == 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    let (mut net, mut trainer) = (net(), Trainer::new(QuadraticCost, Adam::new()).batch(6).epochs(1).observe(Interrupt).changing_data());
+    trainer.fit(&mut net, &first)?;
+    let error = trainer.fit(&mut net, &others[0].0).expect_err("other data in mid-epoch");
+    assert!(error.expected().contains("finishes an epoch"), "{error}");
+    trainer.fit(&mut net, &first)?;
+    trainer.fit(&mut net, &others[0].0)?;
+    Ok(())
+}
+
+#[test]
+fn a_resumed_run_takes_its_own_network_and_data_alone() -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("chainrule-other-data-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for temporary files");
+    let (path, data, other) = (folder.join("run.checkpoint"), data(20), self::data(21));
+    let trainer = || Trainer::new(QuadraticCost, Adam::new()).epochs(3).batch(6).changing_data();
+    let mut whole = net();
+    let history = trainer().fit(&mut whole, &data)?;
+    trainer().epochs(1).checkpoint(&path, chainrule::Every::Epochs(1)).fit(&mut net(), &data)?;
+    let (mut resumed, mut second) = (net(), trainer());
+    second.resume(&mut resumed, &path)?;
+    let error = second.fit(&mut resumed, &other).expect_err("other data");
+    assert_eq!((error.kind(), error.place()), (ErrorKind::Incompatible, "training data"));
+    assert!(error.expected().contains("interrupted") && error.given().starts_with("21 samples"), "{error}");
+    let error = second.fit(&mut net(), &data).expect_err("another network");
+    assert_eq!((error.kind(), error.place()), (ErrorKind::Incompatible, "network of Trainer"));
+    assert_eq!(second.fit(&mut resumed, &data)?, history);
+    assert_eq!(resumed, whole);
+    // What was interrupted is done: other data may come.
+    second.fit(&mut resumed, &other)?;
+    std::fs::remove_dir_all(&folder).ok();
+    Ok(())
+}
+
+#[test]
+fn targets_that_the_last_layer_cannot_reach() -> Result<()> {
+    let x = DMatrix::from_fn(1, 20, |_, j| j as f64 / 20.0);
+    let fit = |activation: &Activation, own: bool, t: &dyn Fn(f64) -> f64| {
+        let data = Dataset::new(x.clone(), x.map(t))?;
+        let builder = Sequential::builder(1);
+        let builder = if own {
+            builder.layer(Dense::new(1, Activation::Linear)).layer(activation.clone()).layer(Activation::Linear)
+        } else {
+            builder.layer(Dense::new(1, activation.clone()))
+        };
+        let mut net = builder.build(&mut rng(1))?;
+        let before = net.clone();
+        let result = Trainer::new(MeanSquaredError, Sgd::new()).epochs(1).fit(&mut net, &data);
+        assert!(result.is_ok() || net == before);
+        result
+    };
+    for own in [false, true] {
+        // (activation, a target out of reach, one within it)
+        for (activation, far, near) in [
+            (Activation::Tanh, 30.0, 0.5),
+            (Activation::Relu, -0.1, 3.0),
+            (Activation::Sigmoid, 1.5, 1.0),
+            (Activation::Softsign, -1.5, 0.0),
+            (Activation::HardTanh, 2.0, -1.0),
+            (Activation::HardSigmoid, -0.5, 0.0),
+            (Activation::Relu6, 6.5, 6.0),
+            (Activation::Gelu, -0.17, -0.169),
+            (Activation::Elu { alpha: 2.0 }, -2.5, -1.5),
+        ] {
+            let error = fit(&activation, own, &|_| far).expect_err("no target within reach");
+            assert_eq!((error.kind(), error.place()), (ErrorKind::Incompatible, "training data: targets"), "{activation}");
+            assert!(error.expected().contains("scale the targets") && error.given().ends_with(&format!("is {far}")), "{error}");
+            assert!(fit(&activation, own, &|_| near)?.warnings.is_empty(), "{activation}");
+            let history = fit(&activation, own, &|x| if x < 0.25 { far } else { near })?;
+            let (low, high) = activation.bounds();
+            assert_eq!(history.warnings, [Warning::TargetsOutOfReach { outside: 5, targets: 20, low, high }]);
+            assert!(history.to_string().ends_with(&format!("\nwarning: {}", history.warnings[0])), "{history}");
+        }
+        assert!(fit(&Activation::Linear, own, &|_| 1e9)?.warnings.is_empty());
+        assert!(fit(&Activation::LeakyRelu { slope: 0.1 }, own, &|_| -1e9)?.warnings.is_empty());
+    }
+    // Logits and margins are not what targets say.
+    let data = Dataset::new(x.clone(), x.map(|x| f64::from(x > 0.5)))?;
+    let mut net = Sequential::builder(1).layer(Dense::new(1, Activation::Tanh)).build(&mut rng(1))?;
+    assert!(Trainer::new(SigmoidCrossEntropy::new(), Sgd::new()).fit(&mut net, &data)?.warnings.is_empty());
+    let mut net = Sequential::builder(1).layer(Dense::new(1, Activation::Relu)).build(&mut rng(1))?;
+    let below = data.with_targets(DMatrix::from_element(1, 20, -1.0))?;
+    assert!(Trainer::new(Hinge, Sgd::new()).fit(&mut net, &below).is_ok());
+    Ok(())
+}
+
+/// The interval of each activation holds all of its values, and comes as near to them as a grid can tell.
+#[test]
+fn bounds_of_activations() -> Result<()> {
+    let points = Breakpoints::new(&[(-1.0, 2.0), (0.0, -3.0), (1.0, 1.0)])?;
+    let mut all: Vec<Activation> = [
+        "linear",
+        "step",
+        "sign",
+        "piecewise_linear",
+        "sigmoid",
+        "tanh",
+        "relu",
+        "leaky_relu",
+        "relu6",
+        "elu",
+        "selu",
+        "gelu",
+        "gelu_tanh",
+        "silu",
+        "mish",
+        "softplus",
+        "softsign",
+        "hard_sigmoid",
+        "hard_tanh",
+        "hard_swish",
+    ]
+    .iter()
+    .map(|name| name.parse())
+    .collect::<Result<_>>()?;
+    all.extend([
+        Activation::LeakyRelu { slope: 0.0 },
+        Activation::LeakyRelu { slope: -0.5 },
+        Activation::Elu { alpha: -2.0 },
+        Activation::Elu { alpha: 0.0 },
+        points.clone().into(),
+        points.clone().slopes(1.0, 0.0)?.into(),
+        points.clone().slopes(-1.0, 0.0)?.into(),
+        points.clone().slopes(0.0, 1.0)?.into(),
+        points.slopes(0.0, -1.0)?.into(),
+        Activation::Step.surrogate(Activation::Linear),
+    ]);
+    for activation in all {
+        let (low, high) = activation.bounds();
+        let grid = (-40_000..=40_000).map(|i| f64::from(i) * 2.5e-4);
+        let values = grid.chain([-1e300, 1e300]).map(|z| activation.value(z));
+        let (least, most) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), y| (a.min(y), b.max(y)));
+        let attained = |bound: f64, value: f64| if bound.is_finite() { (bound - value).abs() < 1e-7 } else { value.abs() > 1e200 };
+        assert!(low <= least && attained(low, least), "{activation}: {least} of {low}");
+        assert!(high >= most && attained(high, most), "{activation}: {most} of {high}");
+    }
+    Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Threads and observers
+
+/// With all that can be given to it.
+#[test]
+fn a_trainer_is_sent_to_another_thread() -> Result<()> {
+    let (data, mut here, mut there) = (data(20), net(), net());
+    let trainer = || {
+        Trainer::new(QuadraticCost, Adam::new())
+            .metric("zero", |_, _| Ok(0.0))
+            .on_epoch(|_, _| ControlFlow::Continue(()))
+            .observe(Watching::default())
+    };
+    trainer().fit(&mut here, &data)?;
+    let mut sent = trainer();
+    std::thread::scope(|scope| scope.spawn(|| sent.fit(&mut there, &data).map(drop)).join().expect("no panic"))?;
+    assert_eq!(here, there);
+    Ok(())
+}
+
+/// What an observer sees of the network.
+#[derive(Default)]
+struct Watching(std::sync::Arc<Mutex<Vec<(String, Vec<f64>)>>>);
+
+impl Watching {
+    fn note(&self, what: impl ToString, net: &Sequential<f64>) {
+        self.0.lock().expect("no panic").push((what.to_string(), net.params().to_vec()));
+    }
+}
+
+impl Observer<f64> for Watching {
+    fn on_start(&mut self, _: &Plan, net: &Sequential<f64>) {
+        self.note("start", net);
+    }
+    fn on_batch(&mut self, step: &Step, net: &Sequential<f64>) -> ControlFlow<()> {
+        self.note(step.step, net);
+        ControlFlow::Continue(())
+    }
+    fn on_epoch(&mut self, _: &Epoch, net: &Sequential<f64>) -> ControlFlow<()> {
+        self.note("epoch", net);
+        ControlFlow::Continue(())
+    }
+}
+
+#[test]
+fn observers_see_the_network_as_it_is() -> Result<()> {
+    let (mut net, data, seen) = (net(), data(20), Watching::default());
+    let (start, log, mut called) = (net.params().to_vec(), seen.0.clone(), Vec::new());
+    let mut trainer = Trainer::new(QuadraticCost, Sgd::new()).rate(0.1).batch(10).epochs(2).in_order().observe(seen).on_epoch(|_, net| {
+        called.push(net.params().to_vec());
+        ControlFlow::Continue(())
+    });
+    trainer.fit(&mut net, &data)?;
+    drop(trainer);
+    let log = log.lock().expect("no panic");
+    assert_eq!(log.iter().map(|(what, _)| what.as_str()).collect::<Vec<_>>(), ["start", "0", "1", "epoch", "2", "3", "epoch"]);
+    assert_eq!(log[0].1, start);
+    assert!([(0, 1), (1, 2), (3, 4), (4, 5)].iter().all(|(a, b)| log[*a].1 != log[*b].1), "each step is seen");
+    assert_eq!((&log[2].1, &log[5].1), (&log[3].1, &log[6].1));
+    assert_eq!(log[6].1, net.params());
+    assert_eq!(called, [log[3].1.clone(), log[6].1.clone()]);
+    Ok(())
 }

@@ -78,6 +78,15 @@ impl Breakpoints {
         [self.left].into_iter().chain(self.points.windows(2).map(slope)).chain([self.right])
     }
 
+    /// The infimum and the supremum of the function.
+    pub(super) fn bounds(&self) -> (f64, f64) {
+        let ends = (f64::INFINITY, f64::NEG_INFINITY);
+        let (low, high) = self.points.iter().fold(ends, |(low, high), (_, y)| (low.min(*y), high.max(*y)));
+        let falls = self.left > 0.0 || self.right < 0.0;
+        let rises = self.left < 0.0 || self.right > 0.0;
+        (if falls { f64::NEG_INFINITY } else { low }, if rises { f64::INFINITY } else { high })
+    }
+
     /// Whether the function is constant.
     pub(super) fn is_constant(&self) -> bool {
         self.all_slopes().all(|slope| slope == 0.0)

@@ -204,6 +204,35 @@ impl Activation {
             _ => OutputRange::Real,
         }
     }
+
+    /// The smallest closed interval that holds all φ(z): its infimum and its supremum, which may be infinite.
+    ///
+    /// ```
+    /// use chainrule::Activation;
+    /// assert_eq!(Activation::Tanh.bounds(), (-1.0, 1.0));
+    /// assert_eq!(Activation::Relu.bounds(), (0.0, f64::INFINITY));
+    /// ```
+    pub fn bounds(&self) -> (f64, f64) {
+        let above = |low: f64| (low, f64::INFINITY);
+        match self {
+            Self::Linear => above(f64::NEG_INFINITY),
+            Self::LeakyRelu { slope } if *slope > 0.0 => above(f64::NEG_INFINITY),
+            Self::Step | Self::PiecewiseLinear | Self::Sigmoid | Self::HardSigmoid => (0.0, 1.0),
+            Self::Sign | Self::Tanh | Self::Softsign | Self::HardTanh => (-1.0, 1.0),
+            Self::Relu | Self::LeakyRelu { .. } | Self::Softplus => above(0.0),
+            Self::Relu6 => (0.0, 6.0),
+            Self::Elu { alpha } => above((-alpha).min(0.0)),
+            // −λα, and the least values of the four that turn up again to the left of 0.
+            Self::Selu => above(-1.758_099_340_847_376_8),
+            Self::Gelu => above(-0.169_971_207_479_903_7),
+            Self::GeluTanh => above(-0.170_040_750_571_254_06),
+            Self::Silu => above(-0.278_464_542_761_073_8),
+            Self::Mish => above(-0.308_843_413_017_250_43),
+            Self::HardSwish => above(-0.375),
+            Self::Breakpoints(points) => points.bounds(),
+            Self::Surrogate { value, .. } => value.bounds(),
+        }
+    }
 }
 
 /// The names by which [`Activation`] is written and read; those with a number take it as `name(key=number)`.

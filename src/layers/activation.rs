@@ -27,6 +27,10 @@ impl<T: Real> Layer<T> for Activation {
         if *self == Self::Linear { input } else { Self::range(self) }
     }
 
+    fn bounds(&self, input: (f64, f64)) -> (f64, f64) {
+        if *self == Self::Linear { input } else { Self::bounds(self) }
+    }
+
     fn is_trainable(&self) -> bool {
         Self::is_trainable(self)
     }

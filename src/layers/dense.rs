@@ -151,6 +151,10 @@ impl<T: Real> Layer<T> for Dense {
         self.activation.range()
     }
 
+    fn bounds(&self, _input: (f64, f64)) -> (f64, f64) {
+        self.activation.bounds()
+    }
+
     fn is_trainable(&self) -> bool {
         self.activation.is_trainable()
     }

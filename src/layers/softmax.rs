@@ -42,6 +42,10 @@ impl<T: Real> Layer<T> for Softmax {
         OutputRange::Simplex
     }
 
+    fn bounds(&self, _input: (f64, f64)) -> (f64, f64) {
+        (0.0, 1.0)
+    }
+
     fn infer(&self, mut p: Infer<'_, T>) {
         p.y.as_mut_slice().copy_from_slice(p.x.as_slice());
         softmax_columns(p.y.reborrow());

@@ -35,7 +35,7 @@ impl Weights {
         }
         match weights.iter().enumerate().find(|(_, w)| !(T::of(**w).is_finite() && **w >= 0.0)) {
             Some((j, w)) => Err(Error::new(ErrorKind::Value, format!("{place}, weight {j}"), "a finite weight ≥ 0", w)),
-            None => Ok(()),
+            None => check_some(place, weights.iter().any(|w| T::of(*w) > T::zero())),
         }
     }
 }
@@ -51,6 +51,26 @@ impl fmt::Display for Weights {
     }
 }
 
+/// Something must count: a cost that is 0 whatever the outputs are teaches nothing.
+fn check_some(place: &str, some: bool) -> Result<()> {
+    if some { Ok(()) } else { Err(Error::new(ErrorKind::Value, place, "at least 1 weight above 0", "none")) }
+}
+
+/// The probabilities of one class alone are 1, whatever is learned.
+fn check_classes(name: &str, outputs: usize) -> Result<()> {
+    if outputs != 1 {
+        return Ok(());
+    }
+    let expected = "at least 2 outputs, one per class (for yes or no take SigmoidCrossEntropy, for numbers MeanSquaredError)";
+    Err(Error::new(ErrorKind::Incompatible, format!("outputs of {name}"), expected, outputs))
+}
+
+/// Targets of classes must be probabilities.
+fn check_probabilities<T: Real>(name: &str, target: View<'_, T>) -> Result<()> {
+    let expected = "a probability in [0, 1] (one_hot makes them of labels; for numbers take MeanSquaredError)";
+    check_targets(name, target, expected, |t| t >= T::zero() && t <= T::one())
+}
+
 fn check_smoothing(place: &str, smoothing: f64) -> Result<()> {
     if (0.0..=1.0).contains(&smoothing) {
         return Ok(());
@@ -61,8 +81,8 @@ fn check_smoothing(place: &str, smoothing: f64) -> Result<()> {
 /// Cross-entropy of class scores (logits) that a softmax turns into probabilities: for a sample
 /// C = −Σⱼ wⱼtⱼ ln softmax(y)ⱼ = Σⱼ wⱼtⱼ(ln Σₖ e^yₖ − yⱼ), summed over the classes, averaged over the samples.
 ///
-/// The network ends on its scores, without a softmax layer; [`OutputFunction::Softmax`] gives the probabilities. With a single output
-/// there is nothing to learn, its probability being 1: two classes take two outputs, or one and [`SigmoidCrossEntropy`].
+/// The network ends on its scores, without a softmax layer; [`OutputFunction::Softmax`] gives the probabilities. A single output is
+/// refused, because its probability is always 1: two classes take two outputs, or one and [`SigmoidCrossEntropy`].
 /// ∂C/∂y = s·softmax(y) − w⊙t with s = Σⱼ wⱼtⱼ, which is the textbook's a − t where targets sum to one and weigh 1.
 ///
 /// - [Label smoothing](Self::label_smoothing) ε replaces t by (1−ε)t + ε/K with K classes (Szegedy et al. 2016), as in
@@ -71,7 +91,7 @@ fn check_smoothing(place: &str, smoothing: f64) -> Result<()> {
 ///   PyTorch does for targets that are probabilities and Keras for `class_weight` (PyTorch divides by the sum of the
 ///   weights where targets are class numbers).
 ///
-/// Targets are probabilities or weights ≥ 0, one column per sample ([`one_hot`](crate::one_hot) makes them of labels);
+/// Targets are probabilities in [0, 1], one column per sample ([`one_hot`](crate::one_hot) makes them of labels);
 /// they need not sum to one.
 ///
 /// ```
@@ -161,11 +181,12 @@ impl<T: Real> Loss<T> for SoftmaxCrossEntropy {
 
     fn check(&self, outputs: usize) -> Result<()> {
         check_smoothing("SoftmaxCrossEntropy", self.smoothing)?;
+        check_classes("SoftmaxCrossEntropy", outputs)?;
         self.weights.check::<T>("class weights of SoftmaxCrossEntropy", outputs)
     }
 
     fn check_targets(&self, target: View<'_, T>) -> Result<()> {
-        check_targets("SoftmaxCrossEntropy", target, "a finite number ≥ 0", |t| t >= T::zero() && t.is_finite())
+        check_probabilities("SoftmaxCrossEntropy", target)
     }
 }
 
@@ -278,11 +299,16 @@ impl<T: Real> Loss<T> for SigmoidCrossEntropy {
     fn check(&self, outputs: usize) -> Result<()> {
         check_smoothing("SigmoidCrossEntropy", self.smoothing)?;
         self.weights.check::<T>("class weights of SigmoidCrossEntropy", outputs)?;
-        self.positive.check::<T>("positive weights of SigmoidCrossEntropy", outputs)
+        let place = "positive weights of SigmoidCrossEntropy";
+        self.positive.check::<T>(place, outputs)?;
+        // Where no yes counts, the answer is no.
+        let yes = |j| self.weights.at::<T>(j) * self.positive.at::<T>(j) > T::zero();
+        check_some(place, self.positive.0.is_none() || (0..outputs).any(yes))
     }
 
     fn check_targets(&self, target: View<'_, T>) -> Result<()> {
-        check_targets("SigmoidCrossEntropy", target, "a number in [0, 1]", |t| t >= T::zero() && t <= T::one())
+        let expected = "a number in [0, 1] (for −1 and 1 take Hinge, for numbers MeanSquaredError)";
+        check_targets("SigmoidCrossEntropy", target, expected, |t| t >= T::zero() && t <= T::one())
     }
 }
 
@@ -340,7 +366,8 @@ impl<T: Real> Pass for SigmoidCurvatures<'_, T> {
 
 /// Cross-entropy of probabilities: for a sample C = −Σⱼ tⱼ ln yⱼ, summed over the classes, averaged over the samples.
 ///
-/// For a network that ends on [`Softmax`](crate::Softmax). ∂C/∂y = −t/(ny). Nothing is clipped: a probability of 0 where
+/// For a network that ends on [`Softmax`](crate::Softmax) of at least 2 outputs, and targets in [0, 1].
+/// ∂C/∂y = −t/(ny). Nothing is clipped: a probability of 0 where
 /// the target is not 0 costs ∞. On logits, [`SoftmaxCrossEntropy`] is exact where this is not.
 ///
 /// ```
@@ -357,7 +384,8 @@ pub struct CrossEntropy;
 /// KL(t‖y) = Σⱼ tⱼ ln(tⱼ/yⱼ) = Σⱼ tⱼ ln(1/yⱼ) − H(t), summed over the classes, averaged over the samples (PyTorch's
 /// `KLDivLoss` with `batchmean`, on probabilities).
 ///
-/// ∂/∂y = −t/(ny), as of [`CrossEntropy`]: the entropy H(t) of the targets is constant. Terms with t = 0 are 0.
+/// ∂/∂y = −t/(ny), as of [`CrossEntropy`]: the entropy H(t) of the targets is constant. Terms with t = 0 are 0. Outputs
+/// are at least 2, and targets lie in [0, 1].
 ///
 /// ```
 /// use chainrule::{KlDivergence, Loss, View};
@@ -401,8 +429,12 @@ macro_rules! on_probabilities {
                 range == OutputRange::Simplex
             }
 
+            fn check(&self, outputs: usize) -> Result<()> {
+                check_classes(stringify!($name), outputs)
+            }
+
             fn check_targets(&self, target: View<'_, T>) -> Result<()> {
-                check_targets(stringify!($name), target, "a finite number ≥ 0", |t| t >= T::zero() && t.is_finite())
+                check_probabilities(stringify!($name), target)
             }
         }
     };
@@ -462,6 +494,7 @@ impl<T: Real> Loss<T> for Hinge {
     }
 
     fn check_targets(&self, target: View<'_, T>) -> Result<()> {
-        check_targets("Hinge", target, "−1 or 1", |t| t == T::one() || t == -T::one())
+        let expected = "−1 or 1 (for 0 and 1 take SigmoidCrossEntropy, for numbers MeanSquaredError)";
+        check_targets("Hinge", target, expected, |t| t == T::one() || t == -T::one())
     }
 }

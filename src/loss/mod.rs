@@ -133,6 +133,12 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
         true
     }
 
+    /// Whether the cost measures how far each output is from its target, so that targets beyond the reach of the
+    /// last layer are a mistake: true of the squared error and its like, false of losses on logits and margins.
+    fn measures_distance(&self) -> bool {
+        false
+    }
+
     /// Checks the loss's own configuration against the number of outputs.
     ///
     /// # Errors

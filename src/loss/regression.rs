@@ -99,6 +99,9 @@ macro_rules! residual_loss {
             fn reduction(&self) -> Reduction {
                 $reduction
             }
+            fn measures_distance(&self) -> bool {
+                true
+            }
             $(fn describe(&$self_) -> String {
                 $describe
             }

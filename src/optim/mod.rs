@@ -86,6 +86,21 @@ impl<T: Clone> Clone for OptimizerState<T> {
 }
 
 impl<T: Real> OptimizerState<T> {
+    /// Whether all numbers in the slots are finite. They are not once the square of a gradient has overflowed, in
+    /// `f32` from about 10²⁰ on: Adam and similar rules then divide by ∞ and never move again.
+    /// [`Trainer`](crate::Trainer) checks it after each epoch; in a loop of your own, do the same.
+    ///
+    /// ```
+    /// use chainrule::{Adam, Group, Optimizer};
+    /// let mut adam = Adam::<f32>::new();
+    /// adam.step(0.1, &mut [1.0], &[1e30], &Group::all(1))?;
+    /// assert!(!adam.state().is_finite());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn is_finite(&self) -> bool {
+        self.slots.iter().flatten().all(|number| number.is_finite())
+    }
+
     fn new(rule: &str, slots: usize) -> Self {
         Self { rule: rule.into(), step: 0, slots: vec![Vec::new(); slots] }
     }

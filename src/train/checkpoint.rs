@@ -1,5 +1,6 @@
 //! Checkpoints: training that goes on exactly where it was.
 
+use super::fingerprint::{DataMark, checksum};
 use super::history::History;
 use super::log::{INLINE, Log, Logbook, Part, read_epoch, write_epoch};
 use super::record::{HEAD, Reader, Writer};
@@ -94,6 +95,9 @@ impl<T: Real> Trainer<'_, T> {
     /// continues the call that was interrupted, up to the number of [`epochs`](Self::epochs) counted from that call's beginning, and
     /// returns the history of all of it; the result has the same bits as without the interruption.
     ///
+    /// The next call of `fit` takes only this network and the data of the interrupted call; to go on otherwise,
+    /// see [`continue_with`](Self::continue_with) and [`reset`](Self::reset).
+    ///
     /// What the settings' functions are (the metrics, a schedule, the numbers of a rule) is the program's affair: they may be changed.
     ///
     /// # Errors
@@ -145,7 +149,7 @@ impl<T: Real> Trainer<'_, T> {
             return Err(error);
         }
         net.params_mut().copy_from_slice(&saved.params);
-        self.state = saved.state;
+        self.state = State { left: checksum(net.params()), ..saved.state };
         Ok(())
     }
 
@@ -180,7 +184,7 @@ impl<T: Real> Trainer<'_, T> {
     }
 
     fn write_state(&self, record: &mut Writer) {
-        let State { position, start, watches, plateau, last_cost, best, latest, history, resumed: _, log: _ } = &self.state;
+        let State { position, start, watches, plateau, last_cost, best, latest, left: _, data, history, resumed: _, log: _ } = &self.state;
         let Position { epoch, batch, samples, cost, penalty, rate, gradient_norm, seconds, step } = *position;
         [epoch, batch, samples].into_iter().for_each(|count| record.count(count));
         [cost, penalty, rate, gradient_norm, seconds].into_iter().for_each(|number| record.f64(number));
@@ -202,6 +206,10 @@ impl<T: Real> Trainer<'_, T> {
             record.numbers(&best.params);
         });
         record.option(latest.as_ref(), |record, latest| record.numbers(latest));
+        record.option(data.as_ref(), |record, data| {
+            [data.samples, data.features, data.outputs].into_iter().for_each(|count| record.count(count));
+            record.u64(data.ends);
+        });
         record.option(history.stopped.as_ref(), |record, stopped| {
             let stop = if let Stopped::By(stop) = stopped { self.stops.iter().position(|known| known == stop) } else { None };
             record.option(stop, Writer::count);
@@ -287,14 +295,18 @@ impl<T: Real> Trainer<'_, T> {
         let last_cost = record.option(Reader::f64)?;
         let best = record.option(|record| Ok(Best { value: record.f64()?, params: record.numbers()? }))?;
         let latest = record.option(Reader::numbers)?;
+        let data = record.option(|record| {
+            let (samples, features, outputs) = (record.count()?, record.count()?, record.count()?);
+            Ok(DataMark { samples, features, outputs, ends: record.u64()? })
+        })?;
         let stopped = record.option(|record| {
             let Some(index) = record.option(Reader::count)? else { return Ok(Stopped::ByObserver) };
             let stop = self.stops.get(index).ok_or_else(|| record.error(format!("one of {} stops", self.stops.len()), index))?;
             Ok(Stopped::By(stop.clone()))
         })?;
-        let history = History { epochs: Vec::new(), stopped };
+        let history = History { stopped, ..History::default() };
         let log = Logbook::default();
-        Ok(State { position, start, watches, plateau, last_cost, best, latest, history, resumed: true, log })
+        Ok(State { position, start, watches, plateau, last_cost, best, latest, left: 0, data, history, resumed: true, log })
     }
 }
 

@@ -73,6 +73,40 @@ pub struct History {
     pub epochs: Vec<Epoch>,
     /// Why the run ended before the number of epochs asked for; `None` where it did not.
     pub stopped: Option<Stopped>,
+    /// What is not wrong, but hardly meant: targets that the last layer cannot reach.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub warnings: Vec<Warning>,
+}
+
+/// Something about a run that is not wrong, but hardly meant; it prints as a sentence.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[non_exhaustive]
+pub enum Warning {
+    /// Some targets lie where no output of the last layer comes: below 0 for ReLU, beyond ±1 for tanh. Scale them, or end on a
+    /// linear layer.
+    TargetsOutOfReach {
+        /// The number of targets out of reach.
+        outside: usize,
+        /// The number of all targets, samples × outputs.
+        targets: usize,
+        /// The least number that the last layer can give.
+        #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
+        low: f64,
+        /// The largest number that the last layer can give.
+        #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
+        high: f64,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TargetsOutOfReach { outside, targets, low, high } => {
+                write!(f, "{outside} of {targets} targets lie outside [{low}, {high}], beyond which the last layer gives no number")
+            }
+        }
+    }
 }
 
 impl History {
@@ -204,7 +238,7 @@ impl Cell {
     }
 }
 
-/// A table with a line per epoch.
+/// A table with a line per epoch, and a line for each warning.
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (names, rows) = self.table();
@@ -222,6 +256,6 @@ impl fmt::Display for History {
                 f.write_char('\n')?;
             }
         }
-        Ok(())
+        self.warnings.iter().try_for_each(|warning| write!(f, "\nwarning: {warning}"))
     }
 }

@@ -1,6 +1,7 @@
 //! Levenberg–Marquardt: least squares for small networks.
 
-use super::history::{Epoch, History};
+use super::history::{Epoch, History, Warning};
+use super::reach::check_reach;
 use super::state::State;
 use super::stop::{Monitor, Stop, Stopped, Watch};
 use crate::clock::Clock;
@@ -11,8 +12,9 @@ use crate::real::{DenseGradient, Real, zeros};
 use crate::sequential::Sequential;
 use crate::tape::Tape;
 use crate::view::{Targets, View, ViewMut};
-use alloc::vec::Vec;
-use nalgebra::{Cholesky, DMatrix, DVector, DVectorView};
+use alloc::string::ToString;
+use alloc::{format, vec::Vec};
+use nalgebra::{Cholesky, DMatrix, DVector};
 
 /// Residuals whose gradients are added to JᵀJ at once: enough for the product to be fast, few enough to stay in the cache.
 const CHUNK: usize = 128;
@@ -122,13 +124,17 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
     ///
     /// # Errors
     /// Those of [`Sequential::gradient`] with [`SumSquaredError`] on the data; [`ErrorKind::Empty`] for a network without parameters;
-    /// [`ErrorKind::NotFinite`] where the cost or its
-    /// derivatives are not finite at the start; [`ErrorKind::Value`] for a setting out of range or where P² numbers do not fit into memory;
-    /// [`ErrorKind::Incompatible`] for a stop that watches what is not measured. The network is then as it was.
+    /// [`ErrorKind::NotFinite`] where the cost, its derivatives or the damping overflow, and where targets are so
+    /// much larger than the outputs that no step shows in the cost; [`ErrorKind::Value`] for a setting out of
+    /// range or where P² numbers do not fit into memory; [`ErrorKind::Incompatible`] for a stop that watches what
+    /// is not measured, and where the last layer reaches no target. The network is then as it was.
     pub fn fit(&self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
-        self.check(net, data)?;
+        let warning = self.check(net, data)?;
         let start = net.params().to_vec();
-        let history = self.run(net, data);
+        let mut history = self.run(net, data);
+        if let Ok(history) = &mut history {
+            history.warnings.extend(warning);
+        }
         if history.is_err() {
             net.params_mut().copy_from_slice(&start);
         }
@@ -144,9 +150,11 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
             let clock = Clock::start();
             let before = work.cost;
             work.linearize(net, data)?;
-            let norm = work.gradient.norm();
+            let norm = work.gradient_norm()?;
             let mu = damping.get_or_insert_with(|| Damping::new(T::of(self.damping) * work.normal.diagonal().max()));
+            mu.check()?;
             if !work.step(net, data, mu)? {
+                work.check_converged(net, data, norm)?;
                 history.stopped = Some(Stopped::Converged);
                 break;
             }
@@ -181,7 +189,7 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
         Ok(history)
     }
 
-    fn check(&self, net: &Sequential<T>, data: &Dataset<T>) -> Result<()> {
+    fn check(&self, net: &Sequential<T>, data: &Dataset<T>) -> Result<Option<Warning>> {
         let damping = T::of(self.damping);
         if !(damping.is_finite() && damping > T::zero()) {
             return Err(Error::new(ErrorKind::Value, "damping of LevenbergMarquardt", "a finite number > 0", self.damping));
@@ -195,7 +203,8 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
         }
         self.stops.iter().try_for_each(Stop::check)?;
         let mut watched = self.stops.iter().filter_map(Stop::monitor).chain(&self.best);
-        watched.try_for_each(|monitor| monitor.check(self.validation.is_some(), core::iter::empty()))
+        watched.try_for_each(|monitor| monitor.check(self.validation.is_some(), core::iter::empty()))?;
+        check_reach(net, data, &SumSquaredError)
     }
 }
 
@@ -219,6 +228,10 @@ impl<T: Real> Damping<T> {
         // Not so small that 1/μ is no number.
         self.value = self.value.max(T::default_epsilon() * T::default_epsilon());
         self.growth = T::of(2.0);
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.value.is_finite() { Ok(()) } else { Err(overflow("a finite damping", self.value)) }
     }
 
     fn fail(&mut self) {
@@ -258,7 +271,7 @@ impl<T: Real> Work<T> {
         let mut tape = Tape::new();
         let cost = net.cost(data.inputs(), data, &SumSquaredError, &mut tape)?;
         if !cost.is_finite() {
-            return Err(Error::new(ErrorKind::NotFinite, "LevenbergMarquardt", "a finite cost at the start", cost));
+            return Err(overflow("a finite cost at the start", cost));
         }
         let place = "LevenbergMarquardt";
         let residuals = samples(outputs) * outputs;
@@ -321,16 +334,43 @@ impl<T: Real> Work<T> {
         }
         match self.normal.iter().chain(&self.gradient).find(|value| !value.is_finite()) {
             None => Ok(()),
-            Some(value) => Err(Error::new(ErrorKind::NotFinite, "LevenbergMarquardt", "finite derivatives of the residuals", value)),
+            Some(value) => Err(overflow("finite derivatives of the residuals", value)),
         }
+    }
+
+    /// ‖Jᵀr‖₂.
+    fn gradient_norm(&self) -> Result<T> {
+        let norm = norm(self.gradient.as_slice());
+        if norm.is_finite() { Ok(norm) } else { Err(overflow("a gradient of finite norm", norm)) }
+    }
+
+    /// Refuses an end without a small gradient: where targets are so much larger than outputs, and so bent is the way to
+    /// them, that what a step gains is lost in the rounding of the cost.
+    fn check_converged(&mut self, net: &Sequential<T>, data: &Dataset<T>, gradient: T) -> Result<()> {
+        let target: Targets<'_, T> = data.into();
+        let mut y = DMatrix::zeros(net.outputs(), data.len());
+        net.predict_into(data.inputs(), &mut y, &mut self.tape)?;
+        if let Some(weights) = target.weights() {
+            y.column_iter_mut().zip(weights).for_each(|(mut y, weight)| y *= weight.sqrt());
+        }
+        let residuals = (self.cost + self.cost).sqrt();
+        let slopes = self.normal.trace().sqrt();
+        // How much of r lies along J, and how much of it rounding hides.
+        let hidden = T::of(4.0) * (T::default_epsilon() * T::of(y.len() as f64)).sqrt();
+        let small = gradient <= hidden * slopes * residuals;
+        if small || norm(y.as_slice()) >= T::of(1e-3) * residuals {
+            return Ok(());
+        }
+        let given = format!("a gradient of norm {:.3e} that no step can follow", gradient.as_f64());
+        Err(overflow("targets of the size of the outputs", given))
     }
 
     /// Takes a step that lowers the cost; says whether there is one.
     fn step(&mut self, net: &mut Sequential<T>, data: &Dataset<T>, mu: &mut Damping<T>) -> Result<bool> {
-        let size = DVectorView::from_slice(net.params(), net.params().len()).norm();
+        let size = norm(net.params());
         loop {
             if self.solve(net, data, mu.value)? {
-                let (length, bend) = (self.h.norm(), self.bend.norm());
+                let (length, bend) = (norm(self.h.as_slice()), norm(self.bend.as_slice()));
                 if length <= T::default_epsilon() * (size + T::default_epsilon()) {
                     return Ok(false);
                 }
@@ -405,6 +445,21 @@ impl<T: Real> Work<T> {
         }
         Ok(())
     }
+}
+
+/// The Euclidean norm, whose squares neither overflow nor vanish.
+fn norm<T: Real>(numbers: &[T]) -> T {
+    let largest = numbers.iter().fold(T::zero(), |largest, number| largest.max(number.abs()));
+    if largest == T::zero() || !largest.is_finite() {
+        return largest;
+    }
+    largest * numbers.iter().fold(T::zero(), |sum, number| sum + (*number / largest) * (*number / largest)).sqrt()
+}
+
+/// Numbers too large to go on with.
+fn overflow(expected: &str, given: impl ToString) -> Error {
+    let expected = format!("{expected} (scale the inputs and the targets, as Scaler::standard does)");
+    Error::new(ErrorKind::NotFinite, "LevenbergMarquardt", expected, given)
 }
 
 /// So many samples at a time.

@@ -2,19 +2,21 @@
 
 #[cfg(feature = "std")]
 mod checkpoint;
+mod fingerprint;
 mod history;
 mod levenberg_marquardt;
 #[cfg(feature = "std")]
 mod log;
 mod model;
 mod observer;
+mod reach;
 #[cfg(feature = "std")]
 mod record;
 mod state;
 mod stop;
 mod trainer;
 
-pub use history::{Epoch, History};
+pub use history::{Epoch, History, Warning};
 pub use levenberg_marquardt::LevenbergMarquardt;
 pub use model::Model;
 pub use observer::{Observer, Plan, Step};

@@ -1,6 +1,8 @@
 //! Who is told what happens in training.
 
 use super::history::Epoch;
+use crate::real::Real;
+use crate::sequential::Sequential;
 use core::ops::ControlFlow;
 
 /// What a call of [`fit`](crate::Trainer::fit) is going to do.
@@ -31,17 +33,20 @@ pub struct Step {
     pub rate: f64,
 }
 
-/// Watches a run, and can end it. What an observer borrows must be declared before the trainer.
+/// Watches a run of a network of scalars `T`, and can end it. What an observer borrows must be declared before the trainer.
+///
+/// Each call is given the network as it then is, to be looked at, copied, drawn or saved.
 ///
 /// ```
 /// use chainrule::prelude::*;
 ///
-/// /// Ends a run after a number of steps.
-/// struct Limit(u64);
+/// /// Ends a run when a weight has become too large.
+/// struct Limit(f64);
 ///
-/// impl Observer for Limit {
-///     fn on_batch(&mut self, step: &Step) -> ControlFlow<()> {
-///         if step.step + 1 < self.0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+/// impl<T: Real> Observer<T> for Limit {
+///     fn on_batch(&mut self, _: &Step, net: &Sequential<T>) -> ControlFlow<()> {
+///         let large = net.params().iter().any(|w| w.as_f64().abs() > self.0);
+///         if large { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 ///     }
 /// }
 ///
@@ -49,26 +54,28 @@ pub struct Step {
 /// let mut net = Sequential::<f64>::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear))
 ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
-/// let mut trainer = Trainer::new(MeanSquaredError, Sgd::new()).batch(10).observe(Limit(25));
+/// net.set_params(&[0.0, 0.0])?;
+/// let mut trainer = Trainer::new(MeanSquaredError, Sgd::new()).batch(10).rate(0.1).observe(Limit(0.9));
 /// let history = trainer.fit(&mut net, &data)?;
-/// assert_eq!((history.epochs.len(), history.stopped), (2, Some(Stopped::ByObserver)));
+/// assert_eq!(history.stopped, Some(Stopped::ByObserver));
+/// assert!(net.params()[0] > 0.9 && net.params()[0] < 1.0);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-pub trait Observer {
+pub trait Observer<T: Real> {
     /// Before the first step of a call of [`fit`](crate::Trainer::fit).
-    fn on_start(&mut self, plan: &Plan) {
-        let _ = plan;
+    fn on_start(&mut self, plan: &Plan, net: &Sequential<T>) {
+        let _ = (plan, net);
     }
 
     /// After each step; `Break` ends the run there, and the next call of [`fit`](crate::Trainer::fit) finishes the epoch.
-    fn on_batch(&mut self, step: &Step) -> ControlFlow<()> {
-        let _ = step;
+    fn on_batch(&mut self, step: &Step, net: &Sequential<T>) -> ControlFlow<()> {
+        let _ = (step, net);
         ControlFlow::Continue(())
     }
 
     /// After each epoch; `Break` ends the run.
-    fn on_epoch(&mut self, epoch: &Epoch) -> ControlFlow<()> {
-        let _ = epoch;
+    fn on_epoch(&mut self, epoch: &Epoch, net: &Sequential<T>) -> ControlFlow<()> {
+        let _ = (epoch, net);
         ControlFlow::Continue(())
     }
 

@@ -1,9 +1,10 @@
 //! Where training is.
 
+use super::fingerprint::{DataMark, checksum};
 use super::history::{Epoch, History};
 #[cfg(feature = "std")]
 use super::log::Logbook;
-use super::stop::{Monitor, Stopped, Watch};
+use super::stop::{Monitor, Stop, Stopped, Watch};
 use crate::error::Result;
 use crate::optim::{Optimizer, OptimizerState};
 use crate::real::Real;
@@ -51,6 +52,9 @@ pub(super) struct State<T> {
     pub(super) best: Option<Best<T>>,
     /// The parameters of the last epoch, while the network has the best.
     pub(super) latest: Option<Vec<T>>,
+    /// The checksum of the network that the last call left, and what its data were.
+    pub(super) left: u64,
+    pub(super) data: Option<DataMark>,
     /// Of the present call.
     pub(super) history: History,
     /// Whether the next call continues one of another process.
@@ -70,6 +74,8 @@ impl<T> Default for State<T> {
             last_cost: None,
             best: None,
             latest: None,
+            left: 0,
+            data: None,
             history: History::default(),
             resumed: false,
             #[cfg(feature = "std")]
@@ -79,6 +85,23 @@ impl<T> Default for State<T> {
 }
 
 impl<T: Real> State<T> {
+    /// Where a trainer with these settings begins.
+    pub(super) fn new(stops: &[Stop], plateau: Option<Plateau>) -> Self {
+        Self { watches: stops.iter().map(Watch::new).collect(), plateau, ..Self::default() }
+    }
+
+    /// Whether `net` is the network that was trained so far: as it was left, or with its best parameters.
+    pub(super) fn knows(&self, net: &Sequential<T>) -> bool {
+        let sum = checksum(net.params());
+        sum == self.left || self.best.as_ref().is_some_and(|best| sum == checksum(&best.params))
+    }
+
+    /// Takes `net` as it is for the network that is trained.
+    pub(super) fn adopt(&mut self, net: &Sequential<T>) {
+        self.left = checksum(net.params());
+        self.latest = None;
+    }
+
     /// Begins a call, or continues one; says whether there is anything left to do.
     pub(super) fn begin(&mut self) -> bool {
         if !core::mem::take(&mut self.resumed) {

@@ -1,14 +1,16 @@
 //! The training loop.
 
-use super::history::{Epoch, History};
+use super::fingerprint::{DataMark, checksum};
+use super::history::{Epoch, History, Warning};
 use super::observer::{Observer, Plan, Step};
+use super::reach::check_reach;
 use super::state::{Finished, Position, State};
 use super::stop::{Monitor, Stop, Stopped, Watch};
 use crate::clock::Clock;
 use crate::data::{Batch, Batches, Dataset, Scaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::loss::{Loss, Reduction};
-use crate::optim::{Clip, Constraint, Group, Optimizer, Penalty, gradient_norm};
+use crate::optim::{Clip, Constraint, Group, Optimizer, OptimizerState, Penalty, gradient_norm};
 use crate::real::Real;
 use crate::schedule::{Plateau, Schedule};
 use crate::sequential::Sequential;
@@ -20,15 +22,16 @@ use core::ops::ControlFlow;
 use nalgebra::DMatrix;
 
 /// A measure of predictions against targets, such as [`metrics::accuracy`](crate::metrics::accuracy).
-type Metric<'a, T> = Box<dyn FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + 'a>;
+type Metric<'a, T> = Box<dyn FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + Send + 'a>;
 
 /// What is told of each epoch, and says whether training goes on.
-type Callback<'a> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'a>;
+type Callback<'a, T> = Box<dyn FnMut(&Epoch, &Sequential<T>) -> ControlFlow<()> + Send + 'a>;
 
 /// Trains networks: epochs of mini-batches, each a forward pass, a backward pass and a step of the optimiser.
 ///
 /// It owns the optimiser, the tape and where training is, so that [`fit`](Self::fit) can be called again to go on; the network
-/// and the data stay the caller's. It prints nothing: an [`Observer`] can, and can end the run. What happens is a function of
+/// and the data stay the caller's. One trainer trains one network on one data set: for another one, as in a loop over folds,
+/// [`reset`](Self::reset) it. It prints nothing: an [`Observer`] can, and can end the run. What happens is a function of
 /// the network, the data and the settings, the seed among them.
 ///
 /// What a step does with the gradient, in this order: the [`Penalty`]'s gradient is added, each [`Clip`] applied, the rule of
@@ -71,7 +74,7 @@ pub struct Trainer<'a, T: Real> {
     epochs: usize,
     pub(super) batch: usize,
     rate: Schedule,
-    plateau: Option<Monitor>,
+    plateau: Option<(Monitor, Plateau)>,
     pub(super) seed: u64,
     pub(super) shuffle: bool,
     groups: Option<Vec<Group>>,
@@ -82,14 +85,17 @@ pub struct Trainer<'a, T: Real> {
     pub(super) metrics: Vec<(String, Metric<'a, T>)>,
     pub(super) stops: Vec<Stop>,
     best: Option<Monitor>,
-    pub(super) observers: Vec<Box<dyn Observer + Send + 'a>>,
-    callbacks: Vec<Callback<'a>>,
+    pub(super) observers: Vec<Box<dyn Observer<T> + Send + 'a>>,
+    callbacks: Vec<Callback<'a, T>>,
+    changing_data: bool,
     #[cfg(feature = "std")]
     checkpoint: Option<(std::path::PathBuf, Every)>,
     #[cfg(feature = "parallel")]
     threads: usize,
     pub(super) tape: Tape<T>,
     pub(super) state: State<T>,
+    /// The state of the optimizer when the trainer was made.
+    fresh: OptimizerState<T>,
 }
 
 /// How often a checkpoint is written, beside the end of a run.
@@ -125,6 +131,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     pub fn new(loss: impl Loss<T> + 'a, optimizer: impl Optimizer<T> + 'a) -> Self {
         Self {
             loss: Box::new(loss),
+            fresh: optimizer.state().clone(),
             optimizer: Box::new(optimizer),
             epochs: 10,
             batch: 32,
@@ -142,6 +149,7 @@ impl<'a, T: Real> Trainer<'a, T> {
             best: None,
             observers: Vec::new(),
             callbacks: Vec::new(),
+            changing_data: false,
             #[cfg(feature = "std")]
             checkpoint: None,
             #[cfg(feature = "parallel")]
@@ -185,8 +193,8 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// ```
     #[must_use]
     pub fn plateau(mut self, monitor: Monitor, plateau: Plateau) -> Self {
-        self.plateau = Some(monitor);
-        self.state.plateau = Some(plateau);
+        self.state.plateau = Some(plateau.clone());
+        self.plateau = Some((monitor, plateau));
         self
     }
 
@@ -248,7 +256,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// [`output_function`](Loss::output_function)) and the targets, on the validation data, or without it on the training
     /// data. [`Model::fit`](crate::Model::fit) takes both in the units of the data, [`fit`](Self::fit) in the network's.
     #[must_use]
-    pub fn metric(mut self, name: impl Into<String>, metric: impl FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + 'a) -> Self {
+    pub fn metric(mut self, name: impl Into<String>, metric: impl FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + Send + 'a) -> Self {
         self.metrics.push((name.into(), Box::new(metric)));
         self
     }
@@ -290,16 +298,52 @@ impl<'a, T: Real> Trainer<'a, T> {
 
     /// Tells `observer` what happens; after those that were given before.
     #[must_use]
-    pub fn observe(mut self, observer: impl Observer + Send + 'a) -> Self {
+    pub fn observe(mut self, observer: impl Observer<T> + Send + 'a) -> Self {
         self.observers.push(Box::new(observer));
         self
     }
 
-    /// Calls back after each epoch; `Break` ends the run. What the callback borrows must be declared before the trainer.
+    /// Calls back after each epoch with its figures and the network; `Break` ends the run. What the callback
+    /// borrows must be declared before the trainer.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
+    /// # let mut net = Sequential::<f64>::builder(1)
+    /// #     .layer(Dense::new(1, Activation::Linear))
+    /// #     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let mut slopes = Vec::new();
+    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).on_epoch(|epoch, net| {
+    ///     slopes.push(net.params()[0]);
+    ///     if epoch.cost < 1e-6 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    /// });
+    /// trainer.fit(&mut net, &data)?;
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
-    pub fn on_epoch(mut self, callback: impl FnMut(&Epoch) -> ControlFlow<()> + 'a) -> Self {
+    pub fn on_epoch(mut self, callback: impl FnMut(&Epoch, &Sequential<T>) -> ControlFlow<()> + Send + 'a) -> Self {
         self.callbacks.push(Box::new(callback));
         self
+    }
+
+    /// Lets each call of [`fit`](Self::fit) bring other data, as a stream or reinforcement learning does. By
+    /// default, data other than those of the call before are refused.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// let mut net = Sequential::<f64>::builder(1)
+    ///     .layer(Dense::new(1, Activation::Linear))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(1).changing_data();
+    /// for day in 0..5 {
+    ///     let x = DMatrix::from_fn(1, 8, |_, hour| f64::from(8 * day + hour as i32));
+    ///     trainer.fit(&mut net, &Dataset::new(x.clone(), x)?)?;
+    /// }
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn changing_data(self) -> Self {
+        Self { changing_data: true, ..self }
     }
 
     /// Writes a checkpoint to `path`, as [`save`](Self::save) does, every so often and at the end of a run.
@@ -330,6 +374,56 @@ impl<'a, T: Real> Trainer<'a, T> {
         self.state.position.epoch
     }
 
+    /// Begins anew with the same settings: forgets moments, step, epochs, history, the best parameters, and what
+    /// stops and plateau have seen. The next [`fit`](Self::fit) takes any network and any data, as that of a
+    /// new trainer does. Observers, metrics and callbacks keep what they remember.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// let x = DMatrix::from_fn(1, 30, |_, j| j as f64 / 30.0);
+    /// let data = Dataset::new(x.clone(), x.map(|x| 2.0 * x))?;
+    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).rate(0.05).epochs(100);
+    /// for (train, test) in data.k_fold(5, 1)? {
+    ///     let mut net = Sequential::builder(1)
+    ///         .layer(Dense::new(1, Activation::Linear))
+    ///         .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     trainer.reset()?;
+    ///     trainer.fit(&mut net, &train)?;
+    ///     assert!(metrics::r2((&net.predict(test.inputs())?).into(), (&test).into())? > 0.9);
+    /// }
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Optimizer::restore`], for the state that the optimizer had when the trainer was made; the
+    /// optimizers of this crate have none.
+    pub fn reset(&mut self) -> Result<()> {
+        self.optimizer.restore(&self.fresh)?;
+        self.state = State::new(&self.stops, self.plateau.as_ref().map(|(_, plateau)| plateau.clone()));
+        Ok(())
+    }
+
+    /// Goes on with `net` as it now is: lets the next [`fit`](Self::fit) train it after you have changed its
+    /// parameters, by pruning or averaging. Moments, step, stops and the best so far stay.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
+    /// # let mut net = Sequential::<f64>::builder(1)
+    /// #     .layer(Dense::new(1, Activation::Linear))
+    /// #     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new());
+    /// trainer.fit(&mut net, &data)?;
+    /// net.params_mut().iter_mut().for_each(|w| *w *= 0.99);
+    /// assert!(trainer.fit(&mut net, &data).is_err());
+    /// trainer.continue_with(&net);
+    /// trainer.fit(&mut net, &data)?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn continue_with(&mut self, net: &Sequential<T>) {
+        self.state.adopt(net);
+    }
+
     /// The optimiser.
     pub fn optimizer(&self) -> &dyn Optimizer<T> {
         &*self.optimizer
@@ -338,12 +432,31 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// Trains `net` on `data` and returns what happened. Called again, it goes on: n epochs are the same bits as n times
     /// one epoch.
     ///
+    /// Moments, schedule and stops belong to one network and one data set. A later call therefore takes the
+    /// network only as the call before left it, or with its best parameters, and only the same data, compared
+    /// by their sizes and their first and last samples. To do otherwise on purpose:
+    ///
+    /// - [`reset`](Self::reset) begins anew, with any network and any data;
+    /// - [`continue_with`](Self::continue_with) goes on with a network that you have changed;
+    /// - [`changing_data`](Self::changing_data) allows other data at the beginning of an epoch.
+    ///
     /// # Errors
-    /// Before anything is changed: as [`Sequential::gradient`] for the data and the validation data, and
-    /// [`ErrorKind::Value`], [`ErrorKind::Shape`] or [`ErrorKind::Incompatible`] for settings out of range. In training:
-    /// [`ErrorKind::Diverged`] when the cost of a mini-batch is NaN or infinite, [`ErrorKind::Io`] when a checkpoint cannot be
-    /// written, and what a metric returns; the network and the optimiser are then as they were after the last epoch that was
-    /// finished (or the network has its [best](Self::restore_best) parameters).
+    /// Before anything is changed:
+    ///
+    /// - those of [`Sequential::gradient`] for the data and the validation data;
+    /// - [`ErrorKind::Incompatible`] for another network or other data, and where the last layer reaches no
+    ///   target of a loss that [measures distance](Loss::measures_distance);
+    /// - [`ErrorKind::Value`], [`ErrorKind::Shape`] or [`ErrorKind::Incompatible`] for settings out of range.
+    ///
+    /// In training:
+    ///
+    /// - [`ErrorKind::Diverged`] when the cost of a mini-batch is NaN or infinite, or when after an epoch a
+    ///   parameter or a number in the optimizer's state is;
+    /// - [`ErrorKind::Io`] when a checkpoint cannot be written;
+    /// - what a metric returns.
+    ///
+    /// The network and the optimizer are then as they were after the last finished epoch (or the network has
+    /// its [best](Self::restore_best) parameters).
     pub fn fit(&mut self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
         self.fit_on(net, &Feed { data, validation: self.validation, units: None })
     }
@@ -351,13 +464,16 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// [`fit`](Self::fit) on the data of `feed` instead of the trainer's own.
     pub(super) fn fit_on(&mut self, net: &mut Sequential<T>, feed: &Feed<'_, T>) -> Result<History> {
         let data = feed.data;
-        let groups = self.check(net, feed)?;
+        let (groups, warnings) = self.check(net, feed)?;
         let mut batches = if self.shuffle { Batches::shuffled(self.batch, self.seed)? } else { Batches::in_order(self.batch)? };
         #[cfg(feature = "parallel")]
         self.tape.set_threads(self.threads).map_err(|error| error.within("Trainer"))?;
-        if !self.state.begin() {
+        let goes_on = self.state.begin();
+        self.state.history.warnings = warnings;
+        if !goes_on {
             return Ok(self.state.history.clone());
         }
+        self.state.data = Some(DataMark::new(data));
         self.state.take_latest(net);
         self.tape.seek(self.seed, self.state.position.step);
         let plan = Plan {
@@ -365,24 +481,26 @@ impl<'a, T: Real> Trainer<'a, T> {
             end: self.state.start.saturating_add(self.epochs),
             batches: data.len().div_ceil(self.batch),
         };
-        self.observers.iter_mut().for_each(|observer| observer.on_start(&plan));
+        self.observers.iter_mut().for_each(|observer| observer.on_start(&plan, net));
         let result = self.run(net, feed, &mut batches, &groups, plan.end);
         if self.best.is_some() {
             self.state.put_best(net);
         }
+        self.state.left = checksum(net.params());
         result?;
         self.write_checkpoint(net)?;
         Ok(self.state.history.clone())
     }
 
-    /// All that can be wrong before the first step; returns the groups.
-    fn check(&self, net: &Sequential<T>, feed: &Feed<'_, T>) -> Result<Vec<Group>> {
+    /// All that can be wrong before the first step; returns the groups, and what should be known.
+    fn check(&self, net: &Sequential<T>, feed: &Feed<'_, T>) -> Result<(Vec<Group>, Vec<Warning>)> {
         let here = net.at(net.params())?;
         here.check_pass(feed.data.inputs().into(), feed.data.into(), &*self.loss).map_err(|error| error.within("training data"))?;
         if let Some(validation) = feed.validation {
             let check = here.check_pass(validation.inputs().into(), validation.into(), &*self.loss);
             check.map_err(|error| error.within("validation data"))?;
         }
+        let warning = check_reach(net, feed.data, &*self.loss).map_err(|error| error.within("training data"))?;
         here.check_trainable()?;
         self.optimizer.check()?;
         let rate = self.rate.rate(self.state.position.step);
@@ -395,7 +513,8 @@ impl<'a, T: Real> Trainer<'a, T> {
         self.clips.iter().try_for_each(Clip::check)?;
         self.constraints.iter().try_for_each(Constraint::check)?;
         self.stops.iter().try_for_each(Stop::check)?;
-        let watched = self.stops.iter().filter_map(Stop::monitor).chain(&self.best).chain(&self.plateau);
+        let watched =
+            self.stops.iter().filter_map(Stop::monitor).chain(&self.best).chain(self.plateau.as_ref().map(|(monitor, _)| monitor));
         for monitor in watched {
             monitor.check(feed.validation.is_some(), self.metrics.iter().map(|(name, _)| &**name))?;
         }
@@ -411,7 +530,36 @@ impl<'a, T: Real> Trainer<'a, T> {
             let expected = format!("a network of {known} parameters, as in the steps before");
             return Err(Error::new(ErrorKind::Shape, "network of Trainer", expected, net.params().len()));
         }
-        Ok(groups)
+        self.check_same(net, feed.data)?;
+        Ok((groups, warning.into_iter().collect()))
+    }
+
+    /// Once a step has been taken, network and data must be those of before.
+    fn check_same(&self, net: &Sequential<T>, data: &Dataset<T>) -> Result<()> {
+        let state = &self.state;
+        if state.position.step == 0 {
+            return Ok(());
+        }
+        if !state.knows(net) {
+            let expected = "the parameters that the call before left (Trainer::reset begins anew, \
+                            Trainer::continue_with goes on with a network that was changed on purpose)";
+            return Err(Error::new(ErrorKind::Incompatible, "network of Trainer", expected, "others"));
+        }
+        let (begun, now) = (state.position.batch > 0 || state.resumed, DataMark::new(data));
+        match state.data {
+            Some(known) if known != now && (begun || !self.changing_data) => {
+                let ways = if !begun {
+                    "Trainer::reset begins anew, Trainer::changing_data takes other data in each call"
+                } else if state.resumed {
+                    "this call continues one that was interrupted; Trainer::reset begins anew"
+                } else {
+                    "this call finishes an epoch that was interrupted; Trainer::reset begins anew"
+                };
+                let expected = format!("the {known} of the call before ({ways})");
+                Err(Error::new(ErrorKind::Incompatible, "training data", expected, now.differs_from(&known)))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn every(&self) -> Option<Every> {
@@ -523,7 +671,7 @@ impl<'a, T: Real> Trainer<'a, T> {
                 position.step = tape.step();
                 position.rate = rate;
                 // Each is told, whatever the others say.
-                if observers.iter_mut().fold(false, |stop, observer| observer.on_batch(&step).is_break() | stop) {
+                if observers.iter_mut().fold(false, |stop, observer| observer.on_batch(&step, net).is_break() | stop) {
                     return Ok(Halt::Stopped(Stopped::ByObserver));
                 }
                 if let Some(budget) = budget
@@ -542,6 +690,7 @@ impl<'a, T: Real> Trainer<'a, T> {
                 let place = format!("epoch {epoch}, after the last batch, parameter {index}");
                 return Err(Error::new(kind, place, "a finite number (a smaller rate may help)", net.params()[index]));
             }
+            check_moments(optimizer.state(), position)?;
             Ok(Halt::End)
         })
     }
@@ -586,7 +735,7 @@ impl<'a, T: Real> Trainer<'a, T> {
                 stopped = Some(Stopped::By(stop.clone()));
             }
         }
-        if let (Some(monitor), Some(plateau)) = (&self.plateau, &mut state.plateau) {
+        if let (Some((monitor, _)), Some(plateau)) = (&self.plateau, &mut state.plateau) {
             plateau.observe(monitor.to_lower(monitor.value(&epoch).unwrap_or(f64::NAN)));
         }
         if let Some(monitor) = &self.best {
@@ -595,11 +744,23 @@ impl<'a, T: Real> Trainer<'a, T> {
         state.last_cost = Some(epoch.cost);
         state.position = Position { epoch: epoch.epoch + 1, step: state.position.step, ..Position::default() };
         finished.update(net, optimizer.state(), state.position);
-        let mut stop = observers.iter_mut().fold(false, |stop, observer| observer.on_epoch(&epoch).is_break() | stop);
-        stop = callbacks.iter_mut().fold(stop, |stop, callback| callback(&epoch).is_break() | stop);
+        let mut stop = observers.iter_mut().fold(false, |stop, observer| observer.on_epoch(&epoch, net).is_break() | stop);
+        stop = callbacks.iter_mut().fold(stop, |stop, callback| callback(&epoch, net).is_break() | stop);
         state.history.epochs.push(epoch);
         stopped.or(stop.then_some(Stopped::ByObserver))
     }
+}
+
+/// An optimizer's state must be finite: once a square has overflowed, every later step is 0.
+fn check_moments<T: Real>(state: &OptimizerState<T>, position: &Position) -> Result<()> {
+    let broken = |slot: &Vec<T>| slot.iter().find(|number| !number.is_finite()).copied();
+    let Some(number) = state.slots.iter().find_map(broken) else { return Ok(()) };
+    let Position { epoch, batch, gradient_norm, .. } = *position;
+    let kind = ErrorKind::Diverged { epoch, batch: batch.saturating_sub(1) };
+    let place = format!("epoch {epoch}, after the last batch, state of {}", state.rule);
+    let expected = "finite numbers (clip the gradient by Clip::GlobalNorm, scale the data, or use f64)";
+    let given = format!("{number}; the last gradient has the norm {gradient_norm:.3e}");
+    Err(Error::new(kind, place, expected, given))
 }
 
 impl<T: Real> fmt::Debug for Trainer<'_, T> {

@@ -114,7 +114,7 @@ fn digits(args: &Args) -> Result<()> {
     let mut start = Instant::now();
     trainer(&spec, args.threads)
         .epochs(5)
-        .on_epoch(|_| {
+        .on_epoch(|_, _| {
             epochs.push(start.elapsed().as_secs_f64());
             start = Instant::now();
             ControlFlow::Continue(())
