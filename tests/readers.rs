@@ -829,7 +829,7 @@ mod csv {
             match bad {
                 Some((_, col)) => {
                     let next = if col == 0 { "Csv::labels reads names of classes" } else { "Csv::features chooses columns" };
-                    refused(result, &format!("CSV, line {bad_line}, column {col}: got \"bad\" ({next}), expected a number"));
+                    refused(result, &format!("CSV, line {bad_line}, column {col}: got \"bad\", expected a number ({next})"));
                 }
                 None => {
                     let read: Vec<f64> = result?.data.inputs().iter().copied().collect();
@@ -948,11 +948,14 @@ mod csv {
             read(&csv, "x;y\n1,5;-2,25E-1\n3;,5\n\"7,\";+1,0")?.data,
             Dataset::from_rows(&[1.5, 3.0, 7.0], 1, &[-0.225, 0.5, 1.0], 1)?
         );
-        let place = "CSV, line 2, column \"y\": expected a number";
-        refused(read(&csv, "x;y\n1,5;2.5"), &format!("{place} with a decimal comma, got \"2.5\" (a point might separate thousands)"));
-        refused(read(&csv, "x;y\n1,5;1,2,5"), &format!("{place}, got \"1,2,5\" (Csv::labels reads names of classes)"));
+        let place = "CSV, line 2, column \"y\"";
+        let text = "got \"2.5\", expected a number with a decimal comma (a point might separate thousands)";
+        refused(read(&csv, "x;y\n1,5;2.5"), &format!("{place}: {text}"));
+        let text = "got \"1,2,5\", expected a number (Csv::labels reads names of classes)";
+        refused(read(&csv, "x;y\n1,5;1,2,5"), &format!("{place}: {text}"));
         let points = Csv::new().delimiter(';').targets(["y"]);
-        refused(read(&points, "x;y\n1;2,5"), &format!("{place}, got \"2,5\" (Csv::decimal_comma reads decimal commas)"));
+        let text = "got \"2,5\", expected a number (Csv::decimal_comma reads decimal commas)";
+        refused(read(&points, "x;y\n1;2,5"), &format!("{place}: {text}"));
         // Within quotes they may stand beside delimiters of their kind.
         assert_eq!(
             read(&Csv::new().decimal_comma().targets(["y"]), "x,y\n\"1,5\",\"2,5\"")?.data,
