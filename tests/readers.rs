@@ -1129,7 +1129,7 @@ fn fuzz() {
             match next(6) {
                 0 => drop(bytes.splice(at..at + len, [])),
                 1 => bytes.insert(at, next(256) as u8),
-                2 => bytes.insert(at, b",;\"\n\r \t.e-+01#"[next(15)]),
+                2 => bytes.insert(at, b",;\"\n\r \t.e-+01#"[next(14)]),
                 3 => {
                     let part = bytes[at..at + len].to_vec();
                     drop(bytes.splice(at..at, part));
