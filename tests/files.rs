@@ -736,7 +736,10 @@ fn layers_of_other_crates_are_known_by_name() -> Result<()> {
 
     // Not known, or by another name.
     let error = Model::<f64>::from_safetensors(&bytes).unwrap_err();
-    assert!(error.to_string().starts_with("safetensors: layer 1: got ") && error.to_string().contains(", expected a layer of this crate"), "{error}");
+    assert!(
+        error.to_string().starts_with("safetensors: layer 1: got ") && error.to_string().contains(", expected a layer of this crate"),
+        "{error}"
+    );
     assert!(error.given().contains("mine::Gain"), "{error}");
     assert!(Safetensors::<f64>::new().layer::<Gain>("other::Gain")?.read(&bytes).is_err());
     // Under both, a new name is written and the old one read.
