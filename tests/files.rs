@@ -361,6 +361,91 @@ fn state_dicts_of_pytorch_are_read() -> Result<()> {
     Ok(())
 }
 
+/// A state dict whose modules have names: each is mapped to the place of its layer, in both directions.
+#[test]
+fn state_dicts_of_named_modules() -> Result<()> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
+    let mut build = || {
+        Sequential::<f32>::builder(3)
+            .layer(Dense::new(4, Activation::Relu))
+            .layer(BatchNorm::new())
+            .layer(Dense::new(2, Activation::Linear))
+            .build(&mut rng)
+    };
+    let (trained, mut net) = (build()?, build()?);
+    let start = net.params().to_vec();
+    let files =
+        Safetensors::new().prefix("module.").rename("encoder.layers.0", "0").rename("bn", "2").rename("bn.beta", "2.bias").rename("", "3");
+    let bytes = files.write(&trained.clone().into())?;
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("a file");
+    let mut names = tensors.names();
+    names.sort_unstable();
+    let expected = [
+        "module.bias",
+        "module.bn.beta",
+        "module.bn.running_mean",
+        "module.bn.running_var",
+        "module.bn.weight",
+        "module.encoder.layers.0.bias",
+        "module.encoder.layers.0.weight",
+        "module.weight",
+    ];
+    assert_eq!(names, expected);
+    files.read_params(&mut net, &bytes)?;
+    assert_eq!(net, trained);
+    assert_eq!(files.read(&bytes)?.net(), &trained);
+
+    // Without the map the names do not fit, and the error tells which there are.
+    net.set_params(&start)?;
+    let text = |result: Result<()>| result.expect_err("other names").to_string();
+    let error = text(Safetensors::new().prefix("module.").read_params(&mut net, &bytes));
+    assert!(error.contains("tensor module.0.bias: got none, expected one of shape [4] (there are module.bias module.bn.beta"), "{error}");
+    assert!(error.ends_with("; Safetensors::rename and prefix map names)"), "{error}");
+    // A name that is none of the network's, and part of one that is no whole part.
+    for name in ["9", "", "0.weights", "0.", "0.w"] {
+        let error = text(Safetensors::new().rename("fc1", name).read_params(&mut net, &bytes));
+        let start = format!("safetensors: Safetensors::rename: got {name:?}, expected a name of the network, or the part of one");
+        assert!(error.starts_with(&start) && error.contains("(there are 0.weight 0.bias 2.weight"), "{error}");
+    }
+    let twice = Safetensors::new().rename("fc1", "0").rename("fc2", "0");
+    assert_eq!(
+        text(twice.read_params(&mut net, &bytes)),
+        "safetensors: Safetensors::rename: got \"0\", expected each name of the network once"
+    );
+    // Two layers of one name.
+    let both = Safetensors::new().rename("fc", "0").rename("fc", "3");
+    assert!(text(both.read_params(&mut net, &bytes)).contains("expected parameter blocks with names of their own"));
+    assert_eq!(net.params(), start);
+    Ok(())
+}
+
+/// Files that are often taken for one of safetensors are called what they are, with the next step.
+#[test]
+fn files_of_another_kind() -> Result<()> {
+    let mut torch = b"PK\x03\x04\0\0\x08\x08".to_vec();
+    torch.resize(26, 0);
+    torch.extend([12, 0, 0, 0]);
+    torch.extend(b"net/data.pkl");
+    torch.resize(1000, 0);
+    let legacy = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.".to_vec();
+    // As a length of a header, this one would fit the file.
+    let mut gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0];
+    gzip.resize(600_000, 1);
+    let mut net =
+        Sequential::<f32>::builder(1).layer(Dense::new(1, Activation::Linear)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    let state_dict = "in Python: safetensors.torch.save_file(net.state_dict(), \"net.safetensors\")";
+    for (bytes, given, next) in [
+        (&torch, "a pickle of torch.save, a .pt or .pth file", state_dict),
+        (&legacy, "a pickle of torch.save, a .pt or .pth file", state_dict),
+        (&gzip, "a gzip file", "unpack it with gzip -d"),
+    ] {
+        let text = format!("safetensors: header: got {given}, expected a file of safetensors ({next})");
+        assert_eq!(Model::<f32>::from_safetensors(bytes).expect_err("another file").to_string(), text);
+        assert_eq!(net.read_params(bytes).expect_err("another file").to_string(), text);
+    }
+    Ok(())
+}
+
 /// A file with this header and so many bytes of data, all 0.
 fn file(header: &str, data: usize) -> Vec<u8> {
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
@@ -722,7 +807,10 @@ fn layers_of_other_crates_are_known_by_name() -> Result<()> {
 
     // Not known, or by another name.
     let error = Model::<f64>::from_safetensors(&bytes).unwrap_err();
-    assert!(error.to_string().starts_with("layer 1: got ") && error.to_string().contains(", expected a layer of this crate"), "{error}");
+    assert!(
+        error.to_string().starts_with("safetensors: layer 1: got ") && error.to_string().contains(", expected a layer of this crate"),
+        "{error}"
+    );
     assert!(error.given().contains("mine::Gain"), "{error}");
     assert!(Safetensors::<f64>::new().layer::<Gain>("other::Gain")?.read(&bytes).is_err());
     // Under both, a new name is written and the old one read.

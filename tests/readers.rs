@@ -74,10 +74,260 @@ fn archives_of_numpy() -> Result<()> {
     same(&read_npz(&file.bytes, "x")?, &file.matrix());
     same(&read_npz(&file.bytes, "y")?, &DMatrix::from_row_slice(1, 3, &[1.0, 0.0, 2.0]));
     refused(read_npz::<f64>(&file.bytes, "z"), "read_npz: got \"z\", expected one of the arrays x, y");
-    let packed = table().into_iter().find(|file| file.format == "packed").expect("an archive");
-    let text = "array \"x\" of read_npz: got compression method 8, deflate (np.savez_compressed), expected an entry without \
-                compression, as np.savez writes it";
-    refused(read_npz::<f64>(&packed.bytes, "x"), text);
+    Ok(())
+}
+
+/// Archives as they are written where something in them is larger than 4 GiB.
+#[test]
+fn archives_of_64_bits() -> Result<()> {
+    let is_large = |file: &File| file.format == "npz" && file.bytes.windows(4).any(|four| four == b"PK\x06\x06");
+    let file = table().into_iter().find(is_large).expect("a large archive");
+    same(&read_npz(&file.bytes, "x")?, &file.matrix());
+    same(&read_npz(&file.bytes, "y")?, &DMatrix::from_row_slice(1, 3, &[1.0, 0.0, 2.0]));
+    Ok(())
+}
+
+/// Of several entries of one name NumPy takes the last.
+#[test]
+fn arrays_of_one_name() -> Result<()> {
+    let mut bytes = table().into_iter().find(|file| file.format == "npz").expect("an archive").bytes;
+    let at: Vec<usize> = (0..bytes.len() - 5).filter(|at| bytes[*at..].starts_with(b"y.npy")).collect();
+    assert_eq!(at.len(), 2); // before the data, and in the directory
+    for at in at {
+        bytes[at] = b'x';
+    }
+    same(&read_npz(&bytes, "x")?, &DMatrix::from_row_slice(1, 3, &[1.0, 0.0, 2.0]));
+    Ok(())
+}
+
+/// `np.savez_compressed` and gzip.
+#[cfg(feature = "deflate")]
+mod compressed {
+    use super::*;
+
+    #[test]
+    fn files_of_numpy() -> Result<()> {
+        let mut read = 0;
+        for file in table() {
+            let x = match file.format {
+                "packed" => read_npz(&file.bytes, "x")?,
+                "gzip" => read_npy(&file.bytes)?,
+                _ => continue,
+            };
+            same(&x, &file.matrix());
+            read += 1;
+        }
+        assert_eq!(read, 5);
+        Ok(())
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        use std::io::Write;
+        let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::best());
+        encoder.write_all(bytes).expect("a vector takes all");
+        encoder.finish().expect("a vector takes all")
+    }
+
+    #[test]
+    fn gzipped_files() -> Result<()> {
+        let pixels: Vec<u8> = (0..50_000_u32).map(|i| (i * i / 7) as u8).collect();
+        let file = idx(8, &[50, 10, 100], &pixels);
+        same(&read_idx(&gzip(&file))?, &read_idx(&file)?);
+        #[cfg(feature = "csv")]
+        {
+            let text = "x,y\n1,2\n3,4\n";
+            let csv = chainrule::Csv::new().targets(["y"]);
+            assert_eq!(csv.read::<f64>(&gzip(text.as_bytes())[..])?, csv.read(text.as_bytes())?);
+        }
+        // All of the optional fields of the header.
+        let plain = gzip(&file);
+        let mut header = plain[..10].to_vec();
+        header[3] = 2 | 4 | 8 | 16;
+        let more = [&header[..], &[3, 0, 1, 2, 3], b"name\0", b"comment\0", &[0, 0], &plain[10..]].concat();
+        same(&read_idx(&more)?, &read_idx(&file)?);
+        Ok(())
+    }
+
+    /// Data that are not what the trailer says, or not all of the file.
+    #[test]
+    fn gzipped_files_that_are_wrong() {
+        let file = idx(8, &[1000], &[7; 1000]);
+        let plain = gzip(&file);
+        let size = format!("read_idx: got damaged data, or more or fewer, expected deflated data of {} bytes", file.len());
+        let changed = |at: usize| {
+            let mut bytes = plain.clone();
+            let at = plain.len() - at;
+            bytes[at] ^= 1;
+            read_idx::<f64>(&bytes)
+        };
+        assert!(changed(8).expect_err("a checksum").to_string().contains("expected data of checksum"));
+        refused(changed(4), &size.replace("1008", "1009"));
+        refused(read_idx::<f64>(&[&plain[..], &plain[..]].concat()), &size);
+        assert!(read_idx::<f64>(&[&plain[..], b"more"].concat()).is_err());
+        for end in 2..plain.len() {
+            assert!(read_idx::<f64>(&plain[..end]).is_err(), "{end}");
+        }
+    }
+
+    /// 8 MiB of zeros in 8 KiB that claim to be 1 byte, and 1 byte that claims to be 4 GiB less one.
+    #[test]
+    fn sizes_that_are_no_true_ones() {
+        let zeros = gzip(&vec![0; 1 << 23]);
+        let claim = |bytes: &[u8], size: u32| [&bytes[..bytes.len() - 4], &size.to_le_bytes()].concat();
+        for (bytes, size) in [(&zeros, 1), (&gzip(&[0]), u32::MAX - 1)] {
+            let text = format!("read_idx: got damaged data, or more or fewer, expected deflated data of {size} bytes");
+            refused(read_idx::<f64>(&claim(bytes, size)), &text);
+        }
+        // In an archive the directory claims it.
+        let file = table().into_iter().find(|file| file.format == "packed").expect("an archive").bytes;
+        let directory = file.windows(4).position(|four| four == b"PK\x01\x02").expect("a directory");
+        for size in [0_u32, 1, 151, 153, u32::MAX - 1] {
+            let mut other = file.clone();
+            other[directory + 24..directory + 28].copy_from_slice(&size.to_le_bytes());
+            let text = format!("array \"x\" of read_npz: got damaged data, or more or fewer, expected deflated data of {size} bytes");
+            refused(read_npz::<f64>(&other, "x"), &text);
+        }
+    }
+}
+
+/// Without the feature that reads them, compressed files are called by their name.
+#[cfg(not(feature = "deflate"))]
+#[test]
+fn compressed_files() {
+    for file in table() {
+        match file.format {
+            "packed" => refused(
+                read_npz::<f64>(&file.bytes, "x"),
+                "array \"x\" of read_npz: got an entry with compression, expected one without (np.savez writes it; \
+                 the feature `deflate` of chainrule reads both)",
+            ),
+            "gzip" => {
+                let text = "got a gzip file, expected bytes that are not compressed (unpack them with gzip -d, or enable \
+                            the feature `deflate` of chainrule)";
+                refused(read_npy::<f64>(&file.bytes), &format!("read_npy: {text}"));
+                refused(read_npz::<f64>(&file.bytes, "x"), &format!("read_npz: {text}"));
+                refused(read_idx::<f64>(&file.bytes), &format!("read_idx: {text}"));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What people hand to a reader that is another file.
+#[test]
+fn files_of_another_kind() {
+    let torch = zip_start("net/data.pkl");
+    let legacy = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.".to_vec();
+    let state_dict = "(in Python: safetensors.torch.save_file(net.state_dict(), \"net.safetensors\"))";
+    for (bytes, given, next) in [
+        (&torch, "a pickle of torch.save, a .pt or .pth file", state_dict),
+        (&legacy, "a pickle of torch.save, a .pt or .pth file", state_dict),
+        (&b"\x80\x04\x95 and so on".to_vec(), "a pickle of Python", "np.save writes arrays"),
+        (&b"\x89HDF\r\n\x1a\n".to_vec(), "an HDF5 file", "(np.savez writes its arrays)"),
+        (&zip_start("xl/workbook.xml"), "a workbook of Excel", "(save it as CSV)"),
+        (&zip_start("readme"), "a ZIP archive", "(unpack it)"),
+    ] {
+        let mut results = vec![read_npy::<f64>(bytes), read_idx(bytes)];
+        if !bytes.starts_with(b"PK") {
+            results.push(read_npz(bytes, "x"));
+        }
+        for result in results {
+            let text = result.expect_err("another file").to_string();
+            assert!(text.contains(&format!("got {given}")) && text.contains(next), "{text}");
+        }
+    }
+    // One of the others where it is not wanted.
+    let file = |format| table().into_iter().find(|file| file.format == format).expect("a file").bytes;
+    let npz = file("npz");
+    let archive =
+        "read_npy: got a ZIP archive of NumPy's arrays, a .npz file, expected a NumPy file, which starts with \\x93NUMPY (read_npz)";
+    refused(read_npy::<f64>(&npz), archive);
+    let array = "read_npz: got an array of np.save, a .npy file, expected a ZIP archive as np.savez writes it (read_npy)";
+    refused(read_npz::<f64>(&file("npy"), "x"), array);
+    // An archive of torch.save, whole.
+    let torch = zip("net/data.pkl", b"a pickle");
+    refused(
+        read_npz::<f64>(&torch, "weight"),
+        &format!("read_npz: got a pickle of torch.save, a .pt or .pth file, expected a ZIP archive as np.savez writes it {state_dict}"),
+    );
+}
+
+/// An archive of one entry.
+fn zip(name: &str, data: &[u8]) -> Vec<u8> {
+    let (len, size) = ((name.len() as u16).to_le_bytes(), (data.len() as u32).to_le_bytes());
+    let mut bytes = zip_start(name);
+    bytes.extend(data);
+    let directory = (bytes.len() as u32).to_le_bytes();
+    let entry = [&b"PK\x01\x02"[..], &[0; 16], &size, &size, &len, &[0; 16], name.as_bytes()].concat();
+    let end = [&b"PK\x05\x06"[..], &[0; 4], &[1, 0, 1, 0], &(entry.len() as u32).to_le_bytes(), &directory, &[0; 2]].concat();
+    [bytes, entry, end].concat()
+}
+
+/// The header of the first entry of an archive.
+fn zip_start(name: &str) -> Vec<u8> {
+    let mut bytes = b"PK\x03\x04".to_vec();
+    bytes.resize(26, 0);
+    bytes.extend((name.len() as u16).to_le_bytes());
+    bytes.extend([0, 0]);
+    bytes.extend(name.as_bytes());
+    bytes
+}
+
+/// An integer or an exact text is rounded to `f32` once: by way of the nearest `f64` some would be off by one.
+#[test]
+fn integers_are_rounded_once() -> Result<()> {
+    let mut files = 0;
+    let mut by_way = 0;
+    for file in table().into_iter().filter(|file| file.format == "rounded") {
+        let single = read_npy::<f32>(&file.bytes)?;
+        assert!(single.iter().zip(&file.numbers).all(|(a, b)| f64::from(*a) == *b), "{single} is not {:?}", file.numbers);
+        let double = read_npy::<f64>(&file.bytes)?;
+        by_way += double.iter().zip(&single).filter(|(a, b)| **a as f32 != **b).count();
+        files += 1;
+    }
+    assert!(files == 4 && by_way >= 4, "{files} files, {by_way} numbers");
+    let file = npy("{'descr': '<u8', 'fortran_order': False, 'shape': (1,), }", &0x7fff_ff40_0000_0001_u64.to_le_bytes());
+    assert_eq!(read_npy::<f32>(&file)?[0].to_bits(), 0x5eff_ffff);
+    // Every integer around a number halfway between two of f32.
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
+    for _ in 0..2000 {
+        let low = rng.next_u64() >> 1 & !0 << (rng.next_u64() % 63);
+        let halfway = low & !0 << 39 | 1 << 38;
+        let numbers: Vec<i64> = [low, halfway - 1, halfway, halfway + 1].iter().flat_map(|n| [*n as i64, -(*n as i64)]).collect();
+        let data: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+        let file = npy(&format!("{{'descr': '<i8', 'fortran_order': False, 'shape': ({},), }}", numbers.len()), &data);
+        let single = read_npy::<f32>(&file)?;
+        assert!(single.iter().zip(&numbers).all(|(a, b)| *a == *b as f32), "{numbers:?}");
+        assert!(read_npy::<f64>(&file)?.iter().zip(&numbers).all(|(a, b)| *a == *b as f64), "{numbers:?}");
+    }
+    Ok(())
+}
+
+/// All 65,536 numbers of 16 bits, against their definition.
+#[test]
+fn halves() -> Result<()> {
+    let bits: Vec<u16> = (0..=u16::MAX).collect();
+    let header = "{'descr': '<f2', 'fortran_order': False, 'shape': (65536,), }";
+    let data: Vec<u8> = bits.iter().flat_map(|bits| bits.to_le_bytes()).collect();
+    let file = npy(header, &data);
+    let (single, double) = (read_npy::<f32>(&file)?, read_npy::<f64>(&file)?);
+    for (index, bits) in bits.into_iter().enumerate() {
+        let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023) / 1024.0);
+        let size = match exponent {
+            0 => fraction * 2.0_f64.powi(-14),
+            31 => {
+                if fraction == 0.0 {
+                    f64::INFINITY
+                } else {
+                    f64::NAN
+                }
+            }
+            _ => (1.0 + fraction) * 2.0_f64.powi(exponent - 15),
+        };
+        let number = size.copysign(if bits < 0x8000 { 1.0 } else { -1.0 });
+        assert!(double[index].to_bits() == number.to_bits() || double[index].is_nan() && number.is_nan(), "{bits:#06x}");
+        assert!(f64::from(single[index]).to_bits() == number.to_bits() || single[index].is_nan() && number.is_nan(), "{bits:#06x}");
+    }
     Ok(())
 }
 
@@ -128,6 +378,9 @@ fn headers_of_npy() {
         "{\"shape\":(2,),\"fortran_order\":False,\"descr\":\"<u1\"}",
         " { 'fortran_order' : True , 'shape' : ( 2 , 1 ) , 'descr' : '>u1' } ",
         "{'descr': '|u1', 'fortran_order': False, 'shape': (2,1,)}",
+        // Of Python 2.
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (2L,), }",
+        "{'shape': (2L, 1L), 'fortran_order': False, 'descr': '|u1'}",
     ] {
         assert_eq!(ok(header).expect(header), [1.0, 2.0], "{header}");
     }
@@ -139,6 +392,8 @@ fn headers_of_npy() {
         "{'descr': '|u1', 'fortran_order': False, 'shape': 2}",
         "{'descr': '|u1', 'fortran_order': False, 'shape': (2)}",
         "{'descr': '|u1', 'fortran_order': False, 'shape': (2,,)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (L,)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (2LL,)}",
         "{'descr': '|u1', 'fortran_order': False, 'shape': (-2,)}",
         "{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999999999999999,)}",
         "{'descr': '|u1', 'fortran_order': No, 'shape': (2,)}",
@@ -152,14 +407,16 @@ fn headers_of_npy() {
         let shown = format!("\"{}\"", header[..header.len().min(80)].replace('\'', "\\'"));
         refused(ok(header), &format!("read_npy: got {shown}, {form}"));
     }
-    for descr in ["<f2", "|O", "<c8", "<U3", "=f8", "|f8", "|V2", "<b2", "", "<"] {
+    for descr in ["<f16", "|O", "<c8", "<U3", "=f8", "|f8", "|V2", "<b2", "", "<"] {
         let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (2,)}}");
-        refused(ok(&header), &format!("read_npy: got \"{descr}\", expected numbers of type f4, f8, i1 to i8, u1 to u8 or b1"));
+        refused(
+            ok(&header),
+            &format!(
+                "read_npy: got \"{descr}\", expected numbers of type f2, f4, f8, i1 to i8, u1 to u8 or b1 (x.astype(np.float32) makes them)"
+            ),
+        );
     }
-    refused(
-        read_npy::<f64>(b"PK\x03\x04 and more"),
-        "read_npy: got \"PK\\x03\\x04 a\", expected a NumPy file, which starts with \\x93NUMPY",
-    );
+    refused(read_npy::<f64>(b"neither and more"), "read_npy: got \"neithe\", expected a NumPy file, which starts with \\x93NUMPY");
     refused(read_npy::<f64>(b"\x93NUMPY\x04\x00\x00\x00"), "read_npy: got 4.0, expected format version 1.0, 2.0 or 3.0");
 }
 
@@ -191,7 +448,7 @@ fn headers_that_claim_too_much() {
 fn truncated_files() {
     for file in table() {
         let read = |bytes: &[u8]| match file.format {
-            "npy" => read_npy::<f64>(bytes),
+            "npy" | "rounded" | "gzip" => read_npy::<f64>(bytes),
             _ => read_npz::<f64>(bytes, "x"),
         };
         for end in 0..file.bytes.len() {
@@ -223,7 +480,11 @@ fn damaged_files() {
                 bytes[at] = [0, 255, 127, 128, b'0', b'9', b'\'', bytes[at] ^ (1 << (rng.next_u64() % 8))][(rng.next_u64() % 8) as usize];
             }
             match file.format {
-                "npy" => refusals += usize::from(read_npy::<f32>(&bytes).is_err()),
+                "npy" | "rounded" => refusals += usize::from(read_npy::<f32>(&bytes).is_err()),
+                "gzip" => match read_npy::<f64>(&bytes) {
+                    Ok(x) => same(&x, &file.matrix()),
+                    Err(_) => refusals += 1,
+                },
                 _ => match read_npz::<f64>(&bytes, "x") {
                     Ok(x) => same(&x, &file.matrix()),
                     Err(_) => refusals += 1,
@@ -331,14 +592,17 @@ fn archives_that_are_none() {
     let error = read(&other).expect_err("damage").to_string();
     assert!(error.starts_with("array \"x\" of read_npz: got "), "{error}");
     assert!(error.ends_with(", expected data of checksum bd9ccacc"), "{error}");
-    // An entry that claims to lie beyond the end, and one of 4 GiB.
+    // An entry that claims to lie beyond the end, one of two sizes, and so on.
     let directory = file.windows(4).position(|four| four == b"PK\x01\x02").expect("a directory");
+    let archive = "a ZIP archive as np.savez writes it";
+    let methods = "an entry that is stored or deflated, as NumPy writes it";
     for (at, value, given, expected) in [
         (42, 0x7fff_ffff_u32, "array \"x\" of read_npz: got the end after ", "an entry within the archive"),
         (42, 4, "array \"x\" of read_npz: got ", "the header of an entry, PK\\x03\\x04"),
-        (20, 77, "array \"x\" of read_npz: got 77 and 152 bytes at 0", "one size below 4 GiB, packed or not"),
-        (8, 1, "array \"x\" of read_npz: got an encrypted one", "an entry without compression, as np.savez writes it"),
-        (28, 0xffff, "read_npz: got the end after ", "a ZIP archive as np.savez writes it"),
+        (20, 77, "array \"x\" of read_npz: got 77 and 152 bytes", "one size, packed or not"),
+        (20, u32::MAX, "read_npz: got the end after 0 bytes", archive), // ZIP64 without its field
+        (8, 1, "array \"x\" of read_npz: got an encrypted one", methods),
+        (28, 0xffff, "read_npz: got the end after ", archive),
     ] {
         let mut other = file.clone();
         other[directory + at..directory + at + 4].copy_from_slice(&value.to_le_bytes());
@@ -425,15 +689,22 @@ mod csv {
     fn missing_values() -> Result<()> {
         let text = "x,y,z,c\n1,2,,a\nNA,2,,b\n3,?,4,b\n5,6,,\n7,8,9,b";
         let csv = Csv::new().features(["x", "y"]).labels("c");
-        refused(read(&csv, text), "CSV, line 3, column \"x\": got \"NA\", a missing value, expected a number");
+        refused(
+            read(&csv, text),
+            "CSV, line 3, column \"x\": got \"NA\", a missing value, expected a number (Csv::drop_missing leaves out rows with missing values)",
+        );
         let table = read(&csv.clone().drop_missing(), text)?;
         assert_eq!((table.dropped, table.data.inputs().as_slice()), (3, &[1.0, 2.0, 7.0, 8.0][..]));
         // Other signs of it.
         let csv = csv.missing(["-9", ""]);
-        refused(read(&csv.clone().drop_missing(), text), "CSV, line 3, column \"x\": got \"NA\", expected a number");
+        refused(
+            read(&csv.clone().drop_missing(), text),
+            "CSV, line 3, column \"x\": got \"NA\", expected a number (Csv::features chooses columns)",
+        );
         let table = read(&csv.drop_missing(), "x,y,c\n-9,1,a\n2,3,a\n4,5,b")?;
         assert_eq!((table.dropped, table.data.len()), (1, 2));
-        refused(read(&Csv::new().labels("c"), "x,c\n1,a\n2,\n"), "CSV, line 3, column \"c\": got \"\", a missing value, expected a class");
+        let text = "CSV, line 3, column \"c\": got \"\", a missing value, expected a class (Csv::drop_missing leaves out rows with missing values)";
+        refused(read(&Csv::new().labels("c"), "x,c\n1,a\n2,\n"), text);
         refused(
             read(&Csv::new().targets(["y"]).drop_missing(), "x,y\n1,\n,2\n"),
             "CSV: got none (2 dropped), expected at least 1 row without a missing value",
@@ -447,10 +718,13 @@ mod csv {
         for (text, error) in [
             ("a,b\n1,2\n3\n", "CSV, line 3: got 1, expected 2 fields, as in the first line"),
             ("a,b\n1,2,3\n", "CSV, line 2: got 3, expected 2 fields, as in the first line"),
-            ("a,b\n1,2\n\n\n3,x", "CSV, line 5, column \"b\": got \"x\", expected a number"),
-            ("a,b\r\n1,2\r\n\r\n3,x\r\n4,5", "CSV, line 4, column \"b\": got \"x\", expected a number"),
-            ("a,b\r1,2\r3,x", "CSV, line 3, column \"b\": got \"x\", expected a number"),
-            ("\"a\nc\",b\n\"1\",2\n1 2,3", "CSV, line 4, column \"a\\nc\": got \"1 2\", expected a number"),
+            ("a,b\n1,2\n\n\n3,x", "CSV, line 5, column \"b\": got \"x\", expected a number (Csv::labels reads names of classes)"),
+            (
+                "a,b\r\n1,2\r\n\r\n3,x\r\n4,5",
+                "CSV, line 4, column \"b\": got \"x\", expected a number (Csv::labels reads names of classes)",
+            ),
+            ("a,b\r1,2\r3,x", "CSV, line 3, column \"b\": got \"x\", expected a number (Csv::labels reads names of classes)"),
+            ("\"a\nc\",b\n\"1\",2\n1 2,3", "CSV, line 4, column \"a\\nc\": got \"1 2\", expected a number (Csv::features chooses columns)"),
             ("a,b\n1,inf", "CSV, line 2, column \"b\": got \"inf\", expected a finite number"),
             ("a,b\n-1e999,1", "CSV, line 2, column \"a\": got \"-1e999\", expected a finite number"),
             ("a,b\n1,NAN", "CSV, line 2, column \"b\": got \"NAN\", expected a finite number"),
@@ -465,7 +739,10 @@ mod csv {
         let single = csv.read::<f32>("a,b\n1e39,1".as_bytes());
         refused(single, "CSV, line 2, column \"a\": got \"1e39\", expected a finite number");
         refused(csv.read::<f64>(&b"a,b\n1,2\n3,\xff\n"[..]), "CSV, line 3: got the byte 0xff, expected text in UTF-8");
-        refused(read(&Csv::new().no_header().targets([1]), "1,x"), "CSV, line 1, column 1: got \"x\", expected a number");
+        refused(
+            read(&Csv::new().no_header().targets([1]), "1,x"),
+            "CSV, line 1, column 1: got \"x\", expected a number (Csv::labels reads names of classes)",
+        );
         let text = "CSV, line 2, column \"c\": got \"A\", expected one of the classes a, b";
         refused(read(&Csv::new().labels_among("c", ["a", "b"]), "x,c\n1,A"), text);
     }
@@ -487,7 +764,7 @@ mod csv {
         refused(read(&new().targets([Column::from("b"), Column::from(1)]), text), "CSV: got column \"b\" twice, expected each column once");
         let both = "CSV: got column \"d\" as both, expected columns that are features or targets";
         refused(read(&new().targets(["d"]).features([1, 3]), text), both);
-        refused(read(&new().labels_among("d", ["4", "5", "4"]), text), "classes of CSV: got 4, 5, 4, expected each class once");
+        refused(read(&new().labels_among("d", ["4", "5", "4"]), text), "classes of CSV: got \"4\" and \"4\", expected each class once");
         refused(read(&new().labels("d"), text), "CSV, column \"d\": got only 4, expected at least 2 classes");
         for delimiter in ['"', '\n', '\r', 'é', '·'] {
             let error = format!("delimiter of CSV: got {delimiter:?}, expected an ASCII character, no quote and no end of a line");
@@ -550,7 +827,10 @@ mod csv {
             }
             let result = read(&Csv::new().no_header().targets([0]), &text);
             match bad {
-                Some((_, col)) => refused(result, &format!("CSV, line {bad_line}, column {col}: got \"bad\", expected a number")),
+                Some((_, col)) => {
+                    let next = if col == 0 { "Csv::labels reads names of classes" } else { "Csv::features chooses columns" };
+                    refused(result, &format!("CSV, line {bad_line}, column {col}: got \"bad\", expected a number ({next})"));
+                }
                 None => {
                     let read: Vec<f64> = result?.data.inputs().iter().copied().collect();
                     let expected: Vec<f64> = all.chunks(cols as usize).flat_map(|row| row[1..].to_vec()).collect();
@@ -559,6 +839,255 @@ mod csv {
             }
         }
         Ok(())
+    }
+
+    /// A class whose name is a number is that number, however it is written.
+    #[test]
+    fn classes_that_are_numbers() -> Result<()> {
+        let labels = |csv: Csv, text: &str| {
+            let table = read(&csv, text)?;
+            Ok::<_, Error>((table.outputs, metrics::classes(table.data.targets())?))
+        };
+        let csv = || Csv::new().labels("c");
+        assert_eq!(labels(csv(), "x,c\n1,0\n2,1\n3,1.0\n4,0")?, (names(&["0", "1"]), vec![0, 1, 1, 0]));
+        // The name is the shortest, whichever came first.
+        let text = "x,c\n1,1e0\n2,+1\n3,01\n4,-0.0\n5,1.\n6,1.0\n7,0\n8,1\n9,10e-1\n10,.0";
+        assert_eq!(labels(csv(), text)?, (names(&["0", "1"]), vec![1, 1, 1, 0, 1, 1, 0, 1, 1, 0]));
+        assert_eq!(labels(csv(), "x,c\n1,1.50\n2,-2\n3,1.5\n4,-20e-1\n5,12")?, (names(&["-2", "1.5", "12"]), vec![1, 0, 1, 0, 2]));
+        // Numbers that no f64 tells apart are two, in their order.
+        let text = "x,c\n1,9007199254740993\n2,9007199254740992\n3,1e400\n4,-1e400\n5,2e400";
+        let sorted = names(&["-1e400", "9007199254740992", "9007199254740993", "1e400", "2e400"]);
+        assert_eq!(labels(csv(), text)?, (sorted, vec![2, 1, 3, 0, 4]));
+        // Numbers beside words are the same ones.
+        assert_eq!(labels(csv(), "x,c\n1,1\n2,b\n3,1.0")?, (names(&["1", "b"]), vec![0, 1, 0]));
+        // Words are none.
+        let words = ["inf", "0x1", "1_0", "1e", "e1", ".", "+", "-", "--1", "1 2", "١"];
+        let text: String = words.iter().flat_map(|word| ["\n1,", *word]).collect();
+        assert_eq!(labels(csv(), &format!("x,c{text}"))?.0.len(), words.len());
+        // Given ones keep their names.
+        let among = |classes: &[&str]| Csv::new().labels_among("c", classes.iter().copied());
+        assert_eq!(labels(among(&["1.0", "0"]), "x,c\n1,0.0\n2,1\n3,+01")?, (names(&["1.0", "0"]), vec![1, 0, 0]));
+        refused(read(&among(&["0", "1", "1.0"]), "x,c\n1,0"), "classes of CSV: got \"1\" and \"1.0\", expected each class once");
+        refused(read(&among(&["0", "1"]), "x,c\n1,2.0"), "CSV, line 2, column \"c\": got \"2.0\", expected one of the classes 0, 1");
+        assert_eq!(labels(csv().delimiter(';').decimal_comma(), "x;c\n1;1,0\n2;0\n3;1")?, (names(&["0", "1"]), vec![1, 0, 1]));
+        // A missing value, too.
+        let csv = Csv::new().targets(["y"]).missing(["-999", "none"]).drop_missing();
+        assert_eq!(read(&csv, "x,y\n-999.0,1\n1,-9.99e2\nnone,1\n3,4\n999,5")?.data, Dataset::from_rows(&[3.0, 999.0], 1, &[4.0, 5.0], 1)?);
+        Ok(())
+    }
+
+    /// Text becomes the nearest `f32`, not the nearest of the nearest `f64`.
+    #[test]
+    fn text_is_rounded_once() -> Result<()> {
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(9);
+        let mut texts: Vec<String> =
+            ["9223371761976868865", "0.1", "-1e-46", "7.0064923216240853e-46", "3.4028235677973366e38", "-0", "1e-400"]
+                .map(Into::into)
+                .into();
+        for _ in 0..3000 {
+            // Around the number halfway between two of f32, as far as the digits go.
+            let bits = rng.next_u64() as u32 & 0x7fff_ffff;
+            let (low, high) = (f32::from_bits(bits), f32::from_bits(bits + 1));
+            if high.is_finite() {
+                let halfway = format!("{:.150}", f64::midpoint(low.into(), high.into()));
+                texts.push(format!("{halfway}1"));
+                texts.push(format!("-{halfway}"));
+                let digits = halfway.trim_end_matches('0');
+                let (rest, last) = digits.split_at(digits.len() - 1);
+                if let Ok(last @ 1..) = last.parse::<u8>() {
+                    texts.push(format!("{rest}{}99", last - 1));
+                }
+            }
+        }
+        let table: String = texts.iter().map(|text| format!("{text},1\n")).collect();
+        let csv = Csv::new().no_header().targets([1]);
+        let (single, double) = (csv.read::<f32>(table.as_bytes())?, csv.read::<f64>(table.as_bytes())?);
+        let mut by_way = 0;
+        for (index, text) in texts.iter().enumerate() {
+            let once: f32 = text.parse().expect("a number");
+            let double: f64 = double.data.inputs()[index];
+            assert_eq!(single.data.inputs()[index].to_bits(), once.to_bits(), "{text}");
+            assert_eq!(double.to_bits(), text.parse::<f64>().expect("a number").to_bits(), "{text}");
+            by_way += usize::from(double as f32 != once);
+        }
+        assert!(by_way > 1000, "{by_way}");
+        // Just below what rounds to infinity, and just above.
+        let read = |text: &str| csv.read::<f32>(format!("{text},1").as_bytes());
+        assert_eq!(read("340282356779733661637539395458142568447")?.data.inputs()[0], f32::MAX);
+        assert!(read("340282356779733661637539395458142568448").is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn runs_of_spaces() -> Result<()> {
+        let expected = Dataset::from_rows(&[1.0, 2.0, 4.0, 5.0], 2, &[3.0, 6.0], 1)?;
+        let csv = Csv::new().whitespace_delimited().targets([2]);
+        for text in [
+            "a b c\n1 2 3\n4 5 6",
+            "   a\t\tb  c  \r\n\r\n  \t\r\n 1   2\t3\t\r\n4 5 6\r\n   ",
+            "\"a\"  \"b\"  \"two words\"\n\"1\" 2 3\n  4 5 \"6\"\n",
+            // R's write.table.
+            "\"a\" \"b\" \"c\"\n\"1\" 1 2 3\n\"2\" 4 5 6\n",
+        ] {
+            assert_eq!(read(&csv, text)?.data, expected, "{text:?}");
+        }
+        refused(read(&csv, "a b c\n1 2 3\n4 5\n"), "CSV, line 3: got 2, expected 3 fields, as in the first line");
+        refused(read(&csv, "a b c\n1 2 \"3\"4\n"), "CSV, line 2: got '4', expected the end of a field after its quote");
+        // Each space is a delimiter only where it is asked for.
+        assert_eq!(
+            read(&Csv::new().delimiter(' ').features([0]).targets([2]), "a b c\n1  3")?.data,
+            Dataset::from_rows(&[1.0], 1, &[3.0], 1)?
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn decimal_commas() -> Result<()> {
+        let csv = Csv::new().delimiter(';').decimal_comma().targets(["y"]);
+        assert_eq!(
+            read(&csv, "x;y\n1,5;-2,25E-1\n3;,5\n\"7,\";+1,0")?.data,
+            Dataset::from_rows(&[1.5, 3.0, 7.0], 1, &[-0.225, 0.5, 1.0], 1)?
+        );
+        let place = "CSV, line 2, column \"y\"";
+        let text = "got \"2.5\", expected a number with a decimal comma (a point might separate thousands)";
+        refused(read(&csv, "x;y\n1,5;2.5"), &format!("{place}: {text}"));
+        let text = "got \"1,2,5\", expected a number (Csv::labels reads names of classes)";
+        refused(read(&csv, "x;y\n1,5;1,2,5"), &format!("{place}: {text}"));
+        let points = Csv::new().delimiter(';').targets(["y"]);
+        let text = "got \"2,5\", expected a number (Csv::decimal_comma reads decimal commas)";
+        refused(read(&points, "x;y\n1;2,5"), &format!("{place}: {text}"));
+        // Within quotes they may stand beside delimiters of their kind.
+        assert_eq!(
+            read(&Csv::new().decimal_comma().targets(["y"]), "x,y\n\"1,5\",\"2,5\"")?.data,
+            Dataset::from_rows(&[1.5], 1, &[2.5], 1)?
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn truth_values() -> Result<()> {
+        let text = "x,y\nTrue,FALSE\nfalse,true\nTRUE,False\n0,1";
+        assert_eq!(read(&Csv::new().targets(["y"]), text)?.data, Dataset::from_rows(&[1.0, 0.0, 1.0, 0.0], 1, &[0.0, 1.0, 0.0, 1.0], 1)?);
+        refused(
+            read(&Csv::new().targets(["y"]), "x,y\n1,tRUE"),
+            "CSV, line 2, column \"y\": got \"tRUE\", expected a number (Csv::labels reads names of classes)",
+        );
+        // As classes they are names.
+        assert_eq!(read(&Csv::new().labels("y"), "x,y\n1,True\n2,False")?.outputs, names(&["False", "True"]));
+        Ok(())
+    }
+
+    #[test]
+    fn a_delimiter_too_many() -> Result<()> {
+        let expected = Dataset::from_rows(&[1.0, 2.0, 4.0, 5.0], 2, &[3.0, 6.0], 1)?;
+        let csv = Csv::new().targets([2]);
+        for text in [
+            "a,b,c,\n1,2,3,\n4,5,6,\n",
+            "a,b,c\n1,2,3,\n4,5,6, \n",
+            "a,b,c\n1,2,3\n4,5,6,",
+            "a,b,c,\n1,2,3\n4,5,6",
+            "a,b,c,\n1,2,3,\n4,5,6",
+        ] {
+            let table = read(&csv, text)?;
+            assert_eq!((table.data, table.features), (expected.clone(), names(&["a", "b"])), "{text:?}");
+        }
+        for text in ["1,2,3,\n4,5,6,\n", "1,2,3\n4,5,6,\n", "1,2,3,\r\n4,5,6"] {
+            assert_eq!(read(&csv.clone().no_header(), text)?.data, expected, "{text:?}");
+        }
+        // A missing value is none, nor is a field in quotes, nor two of them.
+        refused(
+            read(&csv, "a,b,c\n1,2,\n4,5,\n"),
+            "CSV, line 2, column \"c\": got \"\", a missing value, expected a number (Csv::drop_missing leaves out rows with missing values)",
+        );
+        refused(read(&csv, "a,b,c\n1,2,3,\"\"\n"), "CSV, line 2: got 4, expected 3 fields, as in the first line");
+        refused(read(&csv, "a,b,c\n1,2,3,,\n"), "CSV, line 2: got 5, expected 3 fields, as in the first line");
+        refused(
+            read(&csv, "a,b,c\n1,2,3,\n4,5,6,7\n"),
+            "CSV, line 2: got 4, expected 3 fields, as in the first line".replace("line 2", "line 3").as_str(),
+        );
+        // A column without a name is one where it has a value.
+        let table = read(&Csv::new().targets(["b"]), "a,b,\n1,2,\n4,5,6\n");
+        refused(
+            table,
+            "CSV, line 2, column \"\": got \"\", a missing value, expected a number (Csv::drop_missing leaves out rows with missing values)",
+        );
+        Ok(())
+    }
+
+    /// R writes the names of the rows, but none above them; pandas and other writers of R none, in quotes or not.
+    #[test]
+    fn names_of_rows() -> Result<()> {
+        let expected = Dataset::from_rows(&[1.0, 2.0, 4.0, 5.0], 2, &[3.0, 6.0], 1)?;
+        for text in [
+            "a,b,c\nMazda,1,2,3\nFiat,4,5,6",
+            "a,b,c\n\"1\",1,2,3\n\"2\",4,5,6",
+            ",a,b,c\n0,1,2,3\n1,4,5,6",
+            "\"\",a,b,c\nx,1,2,3\ny,4,5,6",
+        ] {
+            let table = read(&Csv::new().targets(["c"]), text)?;
+            assert_eq!((table.data, table.features), (expected.clone(), names(&["a", "b"])), "{text:?}");
+        }
+        // The last value of a row may be missing, if not of all.
+        let table = read(&Csv::new().targets(["a"]).drop_missing(), "a,b\nr,1,\ns,2,3\n")?;
+        assert_eq!((table.data, table.dropped), (Dataset::from_rows(&[3.0], 1, &[2.0], 1)?, 1));
+        // Columns are counted as the header does.
+        assert_eq!(read(&Csv::new().targets([2]), "a,b,c\nr,1,2,3\ns,4,5,6")?.data, expected);
+        // A number without quotes may belong to a column whose name is lacking.
+        refused(read(&Csv::new().targets(["a"]), "a,b\n1,2,3\n2,3,4"), "CSV, line 2: got 3, expected 2 fields, as in the first line");
+        refused(read(&Csv::new().targets(["a"]), "a,b\nr,2,3\n3,4"), "CSV, line 2: got 3, expected 2 fields, as in the first line");
+        // Where it is asked for, a column without a name is one.
+        assert_eq!(read(&Csv::new().features([0]).targets([1]), ",a\n7,1\n8,2")?.data.inputs().as_slice(), [7.0, 8.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn lines_that_are_no_rows() -> Result<()> {
+        let expected = Dataset::from_rows(&[1.0, 3.0], 1, &[2.0, 4.0], 1)?;
+        let csv = Csv::new().targets(["b"]);
+        for text in ["one \"quote\n\nx,y,z\na,b\n1,2\n3,4", "\u{feff}\r\n,,,\r\n\r\na,b\r\n1,2\r\n3,4", "\r\r\ra,b\r1,2\r3,4"] {
+            assert_eq!(read(&csv.clone().skip_lines(3), text)?.data, expected, "{text:?}");
+        }
+        refused(
+            read(&csv.clone().skip_lines(3), "1\n2\n3\na,b\n\n1,x"),
+            "CSV, line 6, column \"b\": got \"x\", expected a number (Csv::labels reads names of classes)",
+        );
+        refused(read(&csv.clone().skip_lines(9), "a,b\n1,2"), "CSV: got 0, expected at least 1 line");
+        let comments = csv.clone().comment('%');
+        assert_eq!(read(&comments, "% a \"comment\na,b\n%\n1,2\n%,%\r\n\n3,4\n%")?.data, expected);
+        refused(
+            read(&comments, "a,b\n1,2\n3,4 % end"),
+            "CSV, line 3, column \"b\": got \"4 % end\", expected a number (Csv::labels reads names of classes)",
+        );
+        refused(
+            read(&csv.clone().comment('é'), "a,b\n1,2"),
+            "comment of CSV: got 'é', expected an ASCII character, no quote and no end of a line",
+        );
+        refused(read(&csv.comment(','), "a,b\n1,2"), "comment of CSV: got ',', expected another character than the delimiter");
+        Ok(())
+    }
+
+    #[test]
+    fn quotes() -> Result<()> {
+        let csv = Csv::new().features(["x"]).labels("c");
+        let outputs = |text: &str| Ok::<_, Error>(read(&csv, text)?.outputs);
+        assert_eq!(outputs("x,c\n1,\"a,\"\"b\"\"\nc\"\n2, \"d\" \n3,e\"f")?, names(&["a,\"b\"\nc", "d", "e\"f"]));
+        assert_eq!(outputs("x,c\r\n\"1\",\"\"\"\"\r\n2,\"é\"\r\n")?, names(&["\"", "é"]));
+        refused(read(&csv, "x,c\n1,\"a\"b\n2,c"), "CSV, line 2: got 'b', expected the end of a field after its quote");
+        Ok(())
+    }
+
+    #[test]
+    fn files_that_are_no_text() {
+        let csv = Csv::new().targets([0]);
+        let text = |bytes: &[u8]| csv.read::<f64>(bytes).expect_err("no text").to_string();
+        assert_eq!(text(b"\xff\xfea\0,\0b\0"), "CSV: got text in UTF-16, expected text in UTF-8 (save it as UTF-8)");
+        let workbook = [&zip_start("xl/workbook.xml")[..], b"\xff"].concat();
+        assert_eq!(text(&workbook), "CSV: got a workbook of Excel, expected text in UTF-8 (save it as CSV)");
+        #[cfg(not(feature = "deflate"))]
+        assert_eq!(
+            text(b"\x1f\x8b\x08\0"),
+            "CSV: got a gzip file, expected bytes that are not compressed (unpack them with gzip -d, or enable the feature `deflate` of chainrule)"
+        );
     }
 
     /// Any text is a table or an error.
@@ -574,4 +1103,55 @@ mod csv {
         }
         assert!(read_some > 50, "{read_some}");
     }
+}
+
+/// Mutated files and texts: an error or numbers, never a panic, and no more memory than the bytes are good for.
+/// `FUZZ_SECONDS=600 cargo test --release --all-features --test readers fuzz -- --ignored`
+#[test]
+#[ignore = "as long as FUZZ_SECONDS says, 60 by default"]
+fn fuzz() {
+    let seconds = std::env::var("FUZZ_SECONDS").map_or(60, |seconds| seconds.parse().expect("a number of seconds"));
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
+    let mut corpus: Vec<Vec<u8>> = table().into_iter().map(|file| file.bytes).collect();
+    corpus.push(idx(8, &[2, 3], &[1, 2, 3, 4, 5, 6]));
+    for text in ["a,b,c\n1,2,x\n3,4,y\n", ",a,b\r\n0,1.5,True\r\n1,2,False,\r\n", "a b\n\"r\" 1 2\n\"s\"\"\" 3 4\n", "# c\nx;y\n1,5;2e0\n"]
+    {
+        corpus.push(text.into());
+    }
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(11);
+    let (mut inputs, mut accepted) = (0_u64, 0_u64);
+    while std::time::Instant::now() < end {
+        let mut next = |bound: usize| (rng.next_u64() % bound as u64) as usize;
+        let mut bytes = corpus[next(corpus.len())].clone();
+        for _ in 0..1 + next(6) {
+            let at = next(bytes.len().max(1)).min(bytes.len());
+            let len = next(9).min(bytes.len() - at);
+            match next(6) {
+                0 => drop(bytes.splice(at..at + len, [])),
+                1 => bytes.insert(at, next(256) as u8),
+                2 => bytes.insert(at, b",;\"\n\r \t.e-+01#"[next(14)]),
+                3 => {
+                    let part = bytes[at..at + len].to_vec();
+                    drop(bytes.splice(at..at, part));
+                }
+                4 => bytes[at..at + len].fill([0, 255][next(2)]),
+                _ => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << next(8)),
+            }
+        }
+        accepted += u64::from(read_npy::<f32>(&bytes).is_ok());
+        accepted += u64::from(read_npz::<f64>(&bytes, "x").is_ok());
+        accepted += u64::from(read_idx::<f32>(&bytes).is_ok());
+        #[cfg(feature = "csv")]
+        for csv in [
+            chainrule::Csv::new().targets([0]),
+            chainrule::Csv::new().no_header().labels(1).drop_missing().missing(["1"]),
+            chainrule::Csv::new().whitespace_delimited().targets([1]),
+            chainrule::Csv::new().delimiter(';').decimal_comma().comment('#').labels_among(1, ["2", "0"]),
+        ] {
+            accepted += u64::from(csv.read::<f32>(&bytes[..]).is_ok());
+        }
+        inputs += 1;
+    }
+    println!("{inputs} inputs, {accepted} accepted");
+    assert!(accepted > 0);
 }

@@ -2,7 +2,7 @@
 
 use super::bytes::wrong;
 use crate::error::{ErrorKind, Result};
-use crate::real::Real;
+use crate::real::{Real, half, nearest_integer};
 use alloc::{format, string::ToString, vec, vec::Vec};
 use nalgebra::DMatrix;
 
@@ -18,6 +18,7 @@ pub(super) enum Element {
     U16,
     U32,
     U64,
+    F16,
     F32,
     F64,
 }
@@ -26,7 +27,7 @@ impl Element {
     fn size(self) -> usize {
         match self {
             Self::Bool | Self::I8 | Self::U8 => 1,
-            Self::I16 | Self::U16 => 2,
+            Self::I16 | Self::U16 | Self::F16 => 2,
             Self::I32 | Self::U32 | Self::F32 => 4,
             Self::I64 | Self::U64 | Self::F64 => 8,
         }
@@ -35,24 +36,25 @@ impl Element {
     /// All of `bytes` as numbers.
     fn decode<T: Real>(self, bytes: &[u8], big_endian: bool) -> Vec<T> {
         macro_rules! each {
-            ($t:ty) => {{
+            ($t:ty, $convert:expr) => {{
                 let (numbers, _) = bytes.as_chunks::<{ size_of::<$t>() }>();
                 let number = if big_endian { <$t>::from_be_bytes } else { <$t>::from_le_bytes };
-                numbers.iter().map(|bytes| T::of(number(*bytes) as f64)).collect()
+                numbers.iter().map(|bytes| $convert(number(*bytes))).collect()
             }};
         }
         match self {
             Self::Bool => bytes.iter().map(|byte| T::of(f64::from(*byte != 0))).collect(),
-            Self::I8 => each!(i8),
-            Self::I16 => each!(i16),
-            Self::I32 => each!(i32),
-            Self::I64 => each!(i64),
-            Self::U8 => each!(u8),
-            Self::U16 => each!(u16),
-            Self::U32 => each!(u32),
-            Self::U64 => each!(u64),
-            Self::F32 => each!(f32),
-            Self::F64 => each!(f64),
+            Self::I8 => each!(i8, |number: i8| T::of(number.into())),
+            Self::I16 => each!(i16, |number: i16| T::of(number.into())),
+            Self::I32 => each!(i32, |number: i32| T::of(number.into())),
+            Self::I64 => each!(i64, |number: i64| nearest_integer(number.into())),
+            Self::U8 => each!(u8, |number: u8| T::of(number.into())),
+            Self::U16 => each!(u16, |number: u16| T::of(number.into())),
+            Self::U32 => each!(u32, |number: u32| T::of(number.into())),
+            Self::U64 => each!(u64, |number: u64| nearest_integer(number.into())),
+            Self::F16 => each!(u16, |bits: u16| T::of(half(bits))),
+            Self::F32 => each!(f32, |number: f32| T::of(number.into())),
+            Self::F64 => each!(f64, T::of),
         }
     }
 }

@@ -47,6 +47,11 @@ impl<'p, 'a> Bytes<'p, 'a> {
         Ok(u32::from_le_bytes(self.array(what)?))
     }
 
+    /// The next 8 bytes, little end first.
+    pub(super) fn u64(&mut self, what: &str) -> Result<u64> {
+        Ok(u64::from_le_bytes(self.array(what)?))
+    }
+
     /// All that is left.
     pub(super) fn rest(self) -> &'a [u8] {
         self.rest

@@ -1,18 +1,19 @@
 //! Tables in text files.
 
 use super::bytes::wrong;
-use super::{Dataset, one_hot};
+use super::decimal::{self, Decimal};
+use super::foreign::foreign;
+use super::{Dataset, one_hot, packed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::real::Real;
 use alloc::{
-    borrow::ToOwned,
+    borrow::{Cow, ToOwned},
     collections::BTreeMap,
     format,
     string::{String, ToString},
     vec,
     vec::Vec,
 };
-use csv::{ReaderBuilder, StringRecord, Trim};
 use nalgebra::DMatrix;
 use std::fs::File;
 use std::io::Read;
@@ -52,11 +53,22 @@ enum Wanted {
     Classes(Column, Option<Vec<String>>),
 }
 
-/// Reads tables of comma-separated values: a line is a sample, a field a number, or in the column of the labels the name of a class.
+/// Reads tables from text files: a line is a sample, a field is a number, or in the column of the labels
+/// the name of a class.
 ///
-/// Without a word it expects a header, commas and no missing value; which columns are the targets must be said, and all others are
-/// features. Fields may be quoted (RFC 4180), spaces around them are no part of them, blank lines are passed over. Nothing is left out
-/// silently: a row with a field too few or one that is no number is an error, which says where.
+/// Defaults: a header line, comma-separated, no missing values. Name the target columns; all others become
+/// features, except a first column without a name (the row numbers that pandas writes, R's row names).
+///
+/// - Fields may be quoted (RFC 4180). Spaces around a field are no part of it, and blank lines are no rows.
+/// - `True` and `False` are 1 and 0, also as `true`, `TRUE`, `false`, `FALSE`.
+/// - A line may end with one delimiter too many.
+/// - If every row has one field more than the header and begins with text, or with a number in quotes, that
+///   field is the row's name, as R writes it, and no column.
+/// - A number becomes the nearest `T`, rounded once.
+/// - With the feature `deflate` the file may be gzipped.
+///
+/// Nothing is left out silently: a row with a field too few, or with text where a number is wanted, is an
+/// error that says where.
 ///
 /// ```
 /// use chainrule::Csv;
@@ -70,7 +82,7 @@ enum Wanted {
 ///
 /// let csv = Csv::new().labels("species");
 /// let error = csv.read::<f64>(text.as_bytes()).unwrap_err();
-/// assert_eq!(error.to_string(), "CSV, line 4, column \"width\": got \"NA\", a missing value, expected a number");
+/// assert!(error.to_string().starts_with("CSV, line 4, column \"width\": got \"NA\", a missing value, expected a number"));
 ///
 /// let table = csv.drop_missing().read::<f64>(text.as_bytes())?;
 /// assert_eq!((table.features, table.outputs, table.dropped), (vec!["width".into(), "height".into()], vec!["setosa".into(), "versicolor".into()], 1));
@@ -82,7 +94,10 @@ enum Wanted {
 #[must_use]
 pub struct Csv {
     header: bool,
-    delimiter: char,
+    delimiter: Option<char>,
+    decimal_comma: bool,
+    comment: Option<char>,
+    skip: usize,
     features: Option<Vec<Column>>,
     wanted: Wanted,
     missing: Vec<String>,
@@ -115,7 +130,10 @@ impl Csv {
     pub fn new() -> Self {
         Self {
             header: true,
-            delimiter: ',',
+            delimiter: Some(','),
+            decimal_comma: false,
+            comment: None,
+            skip: 0,
             features: None,
             wanted: Wanted::Numbers(Vec::new()),
             missing: ["", "?", "NA", "N/A", "NaN", "nan", "NULL", "null"].map(Into::into).into(),
@@ -135,12 +153,66 @@ impl Csv {
         Self { header: false, ..self }
     }
 
-    /// What stands between the fields of a line: an ASCII character such as `;` or `\t`.
+    /// The ASCII character between the fields of a line, such as `;` or `\t`.
     pub fn delimiter(self, delimiter: char) -> Self {
-        Self { delimiter, ..self }
+        Self { delimiter: Some(delimiter), ..self }
     }
 
-    /// The columns that are features, in this order; without, all that are no targets.
+    /// Fields are separated by spaces and tabs, as many as there are; those at the ends of a line count for
+    /// nothing.
+    ///
+    /// ```
+    /// use chainrule::Csv;
+    /// let text = "  x      y\n 1.0   2.5\n-3.25  4.0  \n";
+    /// let table = Csv::new().whitespace_delimited().targets(["y"]).read::<f64>(text.as_bytes())?;
+    /// assert_eq!(table.data.inputs().as_slice(), [1.0, -3.25]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn whitespace_delimited(self) -> Self {
+        Self { delimiter: None, ..self }
+    }
+
+    /// Numbers have a decimal comma: `1,5`. A number with a point is an error then, since it might be
+    /// one thousand and something.
+    ///
+    /// ```
+    /// use chainrule::Csv;
+    /// let csv = Csv::new().delimiter(';').decimal_comma().targets(["y"]);
+    /// let table = csv.read::<f64>("x;y\n1,5;-2,25e1\n3;4".as_bytes())?;
+    /// assert_eq!(table.data.targets().as_slice(), [-22.5, 4.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn decimal_comma(self) -> Self {
+        Self { decimal_comma: true, ..self }
+    }
+
+    /// The first `lines` lines of the file are no part of the table.
+    ///
+    /// ```
+    /// use chainrule::Csv;
+    /// let text = "Station 7\nmeasured in May\nx,y\n1,2\n3,4";
+    /// let table = Csv::new().skip_lines(2).targets(["y"]).read::<f64>(text.as_bytes())?;
+    /// assert_eq!(table.data.targets().as_slice(), [2.0, 4.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn skip_lines(self, lines: usize) -> Self {
+        Self { skip: lines, ..self }
+    }
+
+    /// Lines that begin with this ASCII character, such as `#` or `%`, are no part of the table.
+    ///
+    /// ```
+    /// use chainrule::Csv;
+    /// let csv = Csv::new().comment('#').targets(["y"]);
+    /// let table = csv.read::<f64>("# made by hand\nx,y\n1,2\n# broken sensor: 9,9\n3,4".as_bytes())?;
+    /// assert_eq!(table.data.len(), 2);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn comment(self, sign: char) -> Self {
+        Self { comment: Some(sign), ..self }
+    }
+
+    /// The columns that are features, in this order, instead of all that are no targets and have a name.
     pub fn features<C: Into<Column>>(self, columns: impl IntoIterator<Item = C>) -> Self {
         Self { features: Some(columns.into_iter().map(Into::into).collect()), ..self }
     }
@@ -150,8 +222,19 @@ impl Csv {
         Self { wanted: Wanted::Numbers(columns.into_iter().map(Into::into).collect()), ..self }
     }
 
-    /// The column that names the class: targets are [`one_hot`], the classes sorted, as numbers where all of them are. Two
-    /// tables have the same classes only if each has a sample of all; otherwise take [`labels_among`](Self::labels_among).
+    /// The column that names the class: targets are [`one_hot`], the classes sorted, by value if all are
+    /// numbers. Two tables have the same classes only if each has a sample of every class; otherwise use
+    /// [`labels_among`](Self::labels_among).
+    ///
+    /// Names that are numbers are compared as numbers: `1`, `1.0`, `+1`, `01` and `1e0` are one class, which
+    /// is called by the shortest of the names it has in the file.
+    ///
+    /// ```
+    /// use chainrule::Csv;
+    /// let table = Csv::new().labels("y").read::<f64>("x,y\n5,0\n6,1.0\n7,1\n8,0".as_bytes())?;
+    /// assert_eq!(table.outputs, ["0", "1"]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn labels(self, column: impl Into<Column>) -> Self {
         Self { wanted: Wanted::Classes(column.into(), None), ..self }
     }
@@ -172,7 +255,8 @@ impl Csv {
         Self { wanted: Wanted::Classes(column.into(), Some(classes)), ..self }
     }
 
-    /// The fields that mean a missing value, instead of those of [`new`](Self::new).
+    /// The fields that mean a missing value, instead of those of [`new`](Self::new). Numbers are compared as
+    /// numbers: `-999` is `-999.0`, too.
     pub fn missing<S: Into<String>>(self, texts: impl IntoIterator<Item = S>) -> Self {
         Self { missing: texts.into_iter().map(Into::into).collect(), ..self }
     }
@@ -203,62 +287,65 @@ impl Csv {
     /// Reads a table to its end. `source` needs no buffer of its own.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] where reading fails. [`ErrorKind::Parse`] for a field that is no finite number or no class, a missing value
-    /// that is not to be dropped, an open quote, or bytes that are no UTF-8, [`ErrorKind::Shape`] for a row with more or fewer fields
-    /// than the first: each names the line, counted from 1, and the column. [`ErrorKind::Value`] for columns that there are not, or
-    /// that are named twice, and a delimiter that is none. [`ErrorKind::Empty`] without a row, a feature, or a target, or with fewer than
-    /// 2 classes.
+    /// - [`ErrorKind::Io`] if reading fails.
+    /// - [`ErrorKind::Parse`] for a field that is no finite number or no class, a missing value that is not to
+    ///   be dropped, an open quote, bytes that are not UTF-8, or another kind of file; [`ErrorKind::Shape`] for a
+    ///   row with more or fewer fields than the first. Each names the line, counted from 1, and the column.
+    /// - [`ErrorKind::Value`] for columns that do not exist or are named twice, and for a delimiter or comment
+    ///   sign that cannot be one.
+    /// - [`ErrorKind::Empty`] without a row, a feature or a target, or with fewer than 2 classes.
     pub fn read<T: Real>(&self, mut source: impl Read) -> Result<Table<T>> {
-        let mut text = Vec::new();
+        let mut bytes = Vec::new();
         source
-            .read_to_end(&mut text)
+            .read_to_end(&mut bytes)
             .map_err(|error| Error::new(ErrorKind::Io, PLACE, "a source that can be read", &error).with_source(error))?;
-        let mut rows = Rows::new(&text, self.delimiter)?;
-        let mut record = StringRecord::new();
+        let bytes = packed::plain(PLACE, &bytes)?;
+        let mut rows = Rows::new(&bytes, self.delimiter, self.comment, self.skip)?;
+        let mut row = Row::default();
 
-        let mut line = rows.next(&mut record)?;
-        if line.is_none() {
+        if !rows.next(&mut row)? {
             return wrong(ErrorKind::Empty, PLACE, "at least 1 line", 0);
         }
-        let header = self.header.then(|| record.iter().map(ToOwned::to_owned).collect());
-        let columns = Columns { width: record.len(), header };
-        if self.header {
-            line = rows.next(&mut record)?;
-        }
+        let layout = Layout::of(&rows, &row, self.header)?;
+        let header = self.header.then(|| row.fields[..layout.width].iter().map(|name| name.clone().into_owned()).collect());
+        let columns = Columns { width: layout.width, header };
+        let mut more = !self.header || rows.next(&mut row)?;
         let (features, wanted) = self.choose(&columns)?;
         let mut names = match &self.wanted {
             Wanted::Numbers(_) => None,
-            Wanted::Classes(_, classes) => Some(Names::new(classes.as_deref())?),
+            Wanted::Classes(_, classes) => Some(Names::new(classes.as_deref(), self.decimal_comma)?),
         };
-        let (mut inputs, mut targets, mut labels, mut dropped) = (Vec::new(), Vec::new(), Vec::new(), 0);
-        while let Some(at) = line {
-            if record.len() != columns.width {
-                return wrong(ErrorKind::Shape, &rows.place(at), format!("{} fields, as in the first line", columns.width), record.len());
-            }
-            let missing = features.iter().chain(&wanted).find(|index| self.missing.iter().any(|text| *text == record[**index]));
-            match missing {
+        let missing = Missing::new(&self.missing, self.decimal_comma);
+        let mut inputs = Vec::new();
+        let mut targets = Vec::new();
+        let mut labels = Vec::new();
+        let mut dropped = 0;
+        while more {
+            let place = |index: usize| format!("{}, {}", rows.place(row.start), columns.name(index));
+            let fields = layout.fields(&row, || rows.place(row.start))?;
+            match features.iter().chain(&wanted).find(|index| missing.is(&fields[**index])) {
                 Some(_) if self.drop_missing => dropped += 1,
                 Some(index) => {
-                    let expected = if names.is_some() && wanted.contains(index) { "a class" } else { "a number" };
-                    let given = format!("{:?}, a missing value", &record[*index]);
-                    return wrong(ErrorKind::Parse, &rows.field(at, &columns, *index), expected, given);
+                    let kind = if names.is_some() && wanted.contains(index) { "a class" } else { "a number" };
+                    let expected = format!("{kind} (Csv::drop_missing leaves out rows with missing values)");
+                    let given = format!("{:?}, a missing value", fields[*index]);
+                    return wrong(ErrorKind::Parse, &place(*index), expected, given);
                 }
                 None => {
-                    let number = |index: &usize| number(&record[*index], || rows.field(at, &columns, *index));
                     for index in &features {
-                        inputs.push(number(index)?);
+                        inputs.push(self.number(&fields[*index], "Csv::features chooses columns", || place(*index))?);
                     }
                     match &mut names {
                         None => {
                             for index in &wanted {
-                                targets.push(number(index)?);
+                                targets.push(self.number(&fields[*index], "Csv::labels reads names of classes", || place(*index))?);
                             }
                         }
-                        Some(names) => labels.push(names.label(&record[wanted[0]], || rows.field(at, &columns, wanted[0]))?),
+                        Some(names) => labels.push(names.label(&fields[wanted[0]], || place(wanted[0]))?),
                     }
                 }
             }
-            line = rows.next(&mut record)?;
+            more = rows.next(&mut row)?;
         }
         if inputs.is_empty() {
             return wrong(ErrorKind::Empty, PLACE, "at least 1 row without a missing value", format!("none ({dropped} dropped)"));
@@ -282,6 +369,28 @@ impl Csv {
         Ok(Table { data, features: titles(&features), outputs, dropped })
     }
 
+    /// The number in a field; `other` is what to do about a word.
+    fn number<T: Real>(&self, field: &str, other: &str, place: impl Fn() -> String) -> Result<T> {
+        let number = numeral(field, self.decimal_comma).and_then(|text| decimal::parse::<T>(&text));
+        match number {
+            Some(number) if number.is_finite() => return Ok(number),
+            Some(_) => return wrong(ErrorKind::Parse, &place(), "a finite number", format!("{field:?}")),
+            None => {}
+        }
+        match field {
+            "True" | "true" | "TRUE" => return Ok(T::one()),
+            "False" | "false" | "FALSE" => return Ok(T::zero()),
+            _ => {}
+        }
+        let is_number = |decimal_comma| numeral(field, decimal_comma).is_some_and(|text| Decimal::parse(&text).is_some());
+        let (expected, next) = match self.decimal_comma {
+            false if is_number(true) => ("a number", "Csv::decimal_comma reads decimal commas"),
+            true if is_number(false) => ("a number with a decimal comma", "a point might separate thousands"),
+            _ => ("a number", other),
+        };
+        wrong(ErrorKind::Parse, &place(), format!("{expected} ({next})"), format!("{field:?}"))
+    }
+
     /// The numbers of the columns that are features, and of those that are targets.
     fn choose(&self, columns: &Columns) -> Result<(Vec<usize>, Vec<usize>)> {
         let wanted = match &self.wanted {
@@ -290,7 +399,7 @@ impl Csv {
         };
         let features = match &self.features {
             Some(features) => columns.find(features)?,
-            None => (0..columns.width).filter(|index| !wanted.contains(index)).collect(),
+            None => (0..columns.width).filter(|index| !wanted.contains(index) && !columns.counts_rows(*index)).collect(),
         };
         if let Some(both) = features.iter().find(|index| wanted.contains(index)) {
             return wrong(ErrorKind::Value, PLACE, "columns that are features or targets", format!("{} as both", columns.name(*both)));
@@ -306,73 +415,254 @@ impl Csv {
 
 const PLACE: &str = "CSV";
 
-fn number<T: Real>(field: &str, place: impl Fn() -> String) -> Result<T> {
-    match field.parse().map(T::of) {
-        Ok(number) if number.is_finite() => Ok(number),
-        Ok(_) => wrong(ErrorKind::Parse, &place(), "a finite number", format!("{field:?}")),
-        Err(_) => wrong(ErrorKind::Parse, &place(), "a number", format!("{field:?}")),
+/// A field as Rust writes numbers, if it may be one: of the two signs the comma or the point.
+fn numeral(field: &str, decimal_comma: bool) -> Option<Cow<'_, str>> {
+    match decimal_comma {
+        true if field.contains('.') => None,
+        true if field.contains(',') => Some(field.replace(',', ".").into()),
+        _ => Some(field.into()),
+    }
+}
+
+/// The fields that mean a missing value.
+struct Missing<'a> {
+    texts: &'a [String],
+    numbers: Vec<Decimal>,
+    decimal_comma: bool,
+}
+
+impl<'a> Missing<'a> {
+    fn new(texts: &'a [String], decimal_comma: bool) -> Self {
+        let numbers = texts.iter().filter_map(|text| Decimal::parse(&numeral(text, decimal_comma)?)).collect();
+        Self { texts, numbers, decimal_comma }
+    }
+
+    fn is(&self, field: &str) -> bool {
+        let equals = |number: Decimal| self.numbers.contains(&number);
+        self.texts.iter().any(|text| text == field)
+            || !self.numbers.is_empty() && numeral(field, self.decimal_comma).and_then(|text| Decimal::parse(&text)).is_some_and(equals)
     }
 }
 
 /// The rows of a text, with their lines.
+#[derive(Clone)]
 struct Rows<'a> {
-    text: &'a [u8],
-    reader: csv::Reader<std::io::Chain<&'a [u8], &'a [u8]>>,
+    text: &'a str,
+    /// How much has been read.
+    at: usize,
+    /// `None` of runs of spaces and tabs.
+    delimiter: Option<u8>,
+    comment: Option<u8>,
+}
+
+/// A line of the table.
+#[derive(Default)]
+struct Row<'a> {
+    /// Where it begins.
+    start: usize,
+    fields: Vec<Cow<'a, str>>,
+    /// Whether the first field has quotes.
+    quoted: bool,
+    /// Whether the line ends with a delimiter.
+    open: bool,
 }
 
 impl<'a> Rows<'a> {
-    fn new(text: &'a [u8], delimiter: char) -> Result<Self> {
-        let delimiter = match u8::try_from(delimiter) {
-            Ok(byte) if byte.is_ascii() && !b"\"\r\n".contains(&byte) => byte,
+    /// Those after the first `skip` lines.
+    fn new(text: &'a [u8], delimiter: Option<char>, comment: Option<char>, skip: usize) -> Result<Self> {
+        let sign = |what: &str, sign: char| match u8::try_from(sign) {
+            Ok(byte) if byte.is_ascii() && !b"\"\r\n".contains(&byte) => Ok(byte),
             _ => {
-                return wrong(
-                    ErrorKind::Value,
-                    "delimiter of CSV",
-                    "an ASCII character, no quote and no end of a line",
-                    format!("{delimiter:?}"),
-                );
+                let expected = "an ASCII character, no quote and no end of a line";
+                wrong(ErrorKind::Value, &format!("{what} of {PLACE}"), expected, format!("{sign:?}"))
             }
         };
-        if let Err(error) = core::str::from_utf8(text) {
-            let bytes = &text[error.valid_up_to()..];
-            let (place, given) = (place(text, error.valid_up_to()), format!("the byte {:#04x}", bytes[0]));
-            return wrong(ErrorKind::Parse, &place, "text in UTF-8", given);
+        let delimiter = delimiter.map(|delimiter| sign("delimiter", delimiter)).transpose()?;
+        let comment = comment.map(|comment| sign("comment", comment)).transpose()?;
+        if let (Some(delimiter), true) = (delimiter, delimiter == comment) {
+            return wrong(
+                ErrorKind::Value,
+                "comment of CSV",
+                "another character than the delimiter",
+                format!("{:?}", char::from(delimiter)),
+            );
         }
-        // A last row of one field in quotes, which is there only if the text has no open quote.
-        let source = text.chain(&b"\n\"\""[..]);
-        let mut builder = ReaderBuilder::new();
-        Ok(Self { text, reader: builder.has_headers(false).flexible(true).trim(Trim::All).delimiter(delimiter).from_reader(source) })
+        match core::str::from_utf8(text) {
+            Ok(text) => {
+                let at = if text.starts_with('\u{feff}') { 3 } else { 0 };
+                let mut rows = Self { text, at, delimiter, comment };
+                for _ in 0..skip {
+                    rows.pass_line();
+                }
+                Ok(rows)
+            }
+            Err(error) => {
+                let at = error.valid_up_to();
+                match foreign(text) {
+                    Some((other, next)) => wrong(ErrorKind::Parse, PLACE, format!("text in UTF-8 ({next})"), other),
+                    None => wrong(ErrorKind::Parse, &place(text, at), "text in UTF-8", format!("the byte {:#04x}", text[at])),
+                }
+            }
+        }
     }
 
-    /// Reads the next row and says where it begins; `None` after the last.
-    fn next(&mut self, record: &mut StringRecord) -> Result<Option<usize>> {
-        let mut start = self.reader.position().byte() as usize;
-        // The reader passes over blank lines with the row that follows them.
-        start += self.text.get(start..).unwrap_or_default().iter().take_while(|byte| b"\r\n".contains(byte)).count();
-        let more = self.reader.read_record(record);
-        more.map_err(|error| Error::new(ErrorKind::Parse, self.place(start), "a row of fields", &error).with_source(error))?;
-        if start >= self.text.len() {
-            return Ok(None);
+    /// Reads the next row; `false` after the last.
+    fn next(&mut self, row: &mut Row<'a>) -> Result<bool> {
+        row.fields.clear();
+        row.open = false;
+        loop {
+            self.pass(|byte| byte == b'\r' || byte == b'\n');
+            row.start = self.at;
+            if self.delimiter.is_none() {
+                self.pass(is_space);
+            }
+            match self.peek() {
+                None => return Ok(false),
+                sign if sign == self.comment => self.pass_line(),
+                Some(b'\r' | b'\n') => {}
+                _ => break,
+            }
         }
-        if self.reader.position().byte() as usize > self.text.len() + 1 {
-            return wrong(ErrorKind::Parse, &self.place(start), "a quote that ends", "the end of the text");
+        loop {
+            let delimiter = self.delimiter;
+            self.pass(|byte| is_space(byte) && Some(byte) != delimiter);
+            if delimiter.is_none() && self.line_ends() {
+                break;
+            }
+            let quoted = self.peek() == Some(b'"');
+            let field = if quoted { self.quoted(row.start)? } else { self.unquoted() };
+            row.quoted = if row.fields.is_empty() { quoted } else { row.quoted };
+            row.open = !quoted && field.is_empty();
+            row.fields.push(field);
+            if self.line_ends() {
+                break;
+            }
+            if delimiter.is_some() {
+                self.at += 1;
+            }
         }
-        Ok(Some(start))
+        row.open &= row.fields.len() > 1;
+        Ok(true)
+    }
+
+    /// A field up to a delimiter or the end of the line, without the spaces around it.
+    fn unquoted(&mut self) -> Cow<'a, str> {
+        let begin = self.at;
+        let delimiter = self.delimiter;
+        self.pass(|byte| !is_delimiter(byte, delimiter) && byte != b'\r' && byte != b'\n');
+        self.text[begin..self.at].trim().into()
+    }
+
+    /// A field in quotes, within which two are one.
+    fn quoted(&mut self, start: usize) -> Result<Cow<'a, str>> {
+        let begin = self.at + 1;
+        let mut doubled = false;
+        let end = loop {
+            self.at += 1;
+            self.pass(|byte| byte != b'"');
+            let end = self.at;
+            if self.peek().is_none() {
+                return wrong(ErrorKind::Parse, &self.place(start), "a quote that ends", "the end of the text");
+            }
+            self.at += 1;
+            if self.peek() != Some(b'"') {
+                break end;
+            }
+            doubled = true;
+        };
+        let delimiter = self.delimiter;
+        if delimiter.is_some() {
+            self.pass(|byte| is_space(byte) && Some(byte) != delimiter);
+        }
+        if !self.line_ends() && !self.peek().is_some_and(|byte| is_delimiter(byte, delimiter)) {
+            let rest = self.text[self.at..].chars().next().unwrap_or_default();
+            return wrong(ErrorKind::Parse, &self.place(start), "the end of a field after its quote", format!("{rest:?}"));
+        }
+        let field = &self.text[begin..end];
+        Ok(if doubled { field.replace("\"\"", "\"").trim().to_owned().into() } else { field.trim().into() })
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn line_ends(&self) -> bool {
+        matches!(self.peek(), None | Some(b'\r' | b'\n'))
+    }
+
+    /// Passes over the bytes that come and are `wanted`.
+    fn pass(&mut self, wanted: impl Fn(u8) -> bool) {
+        let rest = &self.text.as_bytes()[self.at..];
+        self.at += rest.iter().take_while(|byte| wanted(**byte)).count();
+    }
+
+    /// Passes over the rest of the line and its end.
+    fn pass_line(&mut self) {
+        self.pass(|byte| byte != b'\r' && byte != b'\n');
+        let rest = &self.text.as_bytes()[self.at..];
+        self.at += if rest.starts_with(b"\r\n") { 2 } else { rest.len().min(1) };
     }
 
     fn place(&self, start: usize) -> String {
-        place(self.text, start)
+        place(self.text.as_bytes(), start)
     }
+}
 
-    fn field(&self, start: usize, columns: &Columns, index: usize) -> String {
-        format!("{}, {}", self.place(start), columns.name(index))
-    }
+fn is_space(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+fn is_delimiter(byte: u8, delimiter: Option<u8>) -> bool {
+    delimiter.map_or_else(|| is_space(byte), |delimiter| byte == delimiter)
 }
 
 /// The line of a byte, as editors count: each of `\n`, `\r\n` and `\r` ends one.
 fn place(text: &[u8], at: usize) -> String {
     let ends = |index: &usize| text[*index] == b'\n' || text[*index] == b'\r' && text.get(index + 1) != Some(&b'\n');
     format!("{PLACE}, line {}", 1 + (0..at).filter(ends).count())
+}
+
+/// How the fields of a row belong to the columns.
+struct Layout {
+    width: usize,
+    /// Whether every row begins with a name that no column is for.
+    row_names: bool,
+}
+
+impl Layout {
+    /// That of a table with this first line, whose other rows are the `rest`.
+    fn of(rest: &Rows<'_>, first: &Row<'_>, header: bool) -> Result<Self> {
+        let mut rest = rest.clone();
+        let mut row = Row::default();
+        let mut width = first.fields.len();
+        let mut more = rest.next(&mut row)?;
+        let surplus = header && more && row.fields.len() == width + 1;
+        if !surplus && !first.open {
+            return Ok(Self { width, row_names: false });
+        }
+        width += usize::from(surplus);
+        let mut filled = false;
+        let mut named = true;
+        while more {
+            filled |= row.fields.len() == width && !row.open;
+            // Without quotes a number may as well be one that the header has forgotten.
+            named &= row.quoted || row.fields.first().is_some_and(|name| Decimal::parse(&name.replace(',', ".")).is_none());
+            more = rest.next(&mut row)?;
+        }
+        // A last column in which there is nothing at all is a delimiter too many.
+        width -= usize::from(surplus || !filled);
+        Ok(Self { width, row_names: surplus && filled && named })
+    }
+
+    /// The fields of a row, one per column.
+    fn fields<'r, 'a>(&self, row: &'r Row<'a>, place: impl Fn() -> String) -> Result<&'r [Cow<'a, str>]> {
+        let expected = self.width + usize::from(self.row_names);
+        match row.fields.len() {
+            len if len == expected => Ok(&row.fields[len - self.width..]),
+            len if len == expected + 1 && row.open => Ok(&row.fields[len - 1 - self.width..len - 1]),
+            len => wrong(ErrorKind::Shape, &place(), format!("{expected} fields, as in the first line"), len),
+        }
+    }
 }
 
 /// The columns that there are.
@@ -414,6 +704,11 @@ impl Columns {
         }
     }
 
+    /// Whether a column is no feature unless it is chosen: a first one without a name.
+    fn counts_rows(&self, index: usize) -> bool {
+        index == 0 && self.header.as_ref().is_some_and(|header| header[0].is_empty())
+    }
+
     /// How errors call a column.
     fn name(&self, index: usize) -> String {
         match &self.header {
@@ -432,32 +727,54 @@ impl Columns {
 struct Names {
     /// Whether no other may come.
     given: bool,
+    decimal_comma: bool,
     names: Vec<String>,
+    /// The class of every text that came.
     labels: BTreeMap<String, usize>,
+    /// The classes whose names are numbers.
+    numbers: BTreeMap<Decimal, usize>,
 }
 
 impl Names {
-    fn new(given: Option<&[String]>) -> Result<Self> {
-        let names = given.unwrap_or_default().to_vec();
-        let labels: BTreeMap<_, _> = names.iter().cloned().zip(0..).collect();
-        if labels.len() < names.len() {
-            return wrong(ErrorKind::Value, "classes of CSV", "each class once", names.join(", "));
+    fn new(given: Option<&[String]>, decimal_comma: bool) -> Result<Self> {
+        let mut names = Self { given: false, decimal_comma, names: Vec::new(), labels: BTreeMap::new(), numbers: BTreeMap::new() };
+        for name in given.unwrap_or_default() {
+            let known = names.names.len();
+            let label = names.find(name);
+            if label < known {
+                let given = format!("{:?} and {name:?}", names.names[label]);
+                return wrong(ErrorKind::Value, "classes of CSV", "each class once", given);
+            }
         }
-        Ok(Self { given: given.is_some(), names, labels })
+        names.given = given.is_some();
+        Ok(names)
+    }
+
+    /// The class of a name, which becomes a new one if it is not known.
+    fn find(&mut self, name: &str) -> usize {
+        if let Some(label) = self.labels.get(name) {
+            return *label;
+        }
+        let new = self.names.len();
+        let number = numeral(name, self.decimal_comma).and_then(|text| Decimal::parse(&text));
+        let label = number.map_or(new, |number| *self.numbers.entry(number).or_insert(new));
+        self.labels.insert(name.into(), label);
+        if label == new {
+            self.names.push(name.into());
+        } else if !self.given && (name.len(), name) < (self.names[label].len(), &self.names[label]) {
+            self.names[label] = name.into();
+        }
+        label
     }
 
     fn label(&mut self, name: &str, place: impl Fn() -> String) -> Result<usize> {
-        match self.labels.get(name) {
-            Some(label) => Ok(*label),
-            None if self.given => {
-                wrong(ErrorKind::Parse, &place(), format!("one of the classes {}", self.names.join(", ")), format!("{name:?}"))
+        let known = self.names.len();
+        match self.find(name) {
+            label if self.given && label == known => {
+                let expected = format!("one of the classes {}", self.names[..known].join(", "));
+                wrong(ErrorKind::Parse, &place(), expected, format!("{name:?}"))
             }
-            None => {
-                let label = self.names.len();
-                self.names.push(name.into());
-                self.labels.insert(name.into(), label);
-                Ok(label)
-            }
+            label => Ok(label),
         }
     }
 
@@ -465,11 +782,11 @@ impl Names {
     fn sorted(self, labels: &[usize]) -> (Vec<String>, Vec<usize>) {
         let mut order: Vec<usize> = (0..self.names.len()).collect();
         if !self.given {
-            let numbers: Result<Vec<f64>, _> = self.names.iter().map(|name| name.parse()).collect();
-            order.sort_by(|a, b| {
-                let by_number = numbers.as_ref().ok().map(|numbers| numbers[*a].total_cmp(&numbers[*b]));
-                by_number.unwrap_or(core::cmp::Ordering::Equal).then_with(|| self.names[*a].cmp(&self.names[*b]))
-            });
+            if self.numbers.len() == self.names.len() {
+                order = self.numbers.into_values().collect();
+            } else {
+                order.sort_by(|a, b| self.names[*a].cmp(&self.names[*b]));
+            }
         }
         let mut rank = vec![0; order.len()];
         for (place, name) in order.iter().enumerate() {

@@ -2,19 +2,25 @@
 
 use super::array::{Array, Element};
 use super::bytes::{Bytes, wrong};
+use super::foreign::foreign;
+use super::packed;
 use crate::error::{ErrorKind, Result};
 use crate::real::Real;
 use alloc::{format, vec::Vec};
 use nalgebra::DMatrix;
 
-/// Reads a file in the IDX format, in which [MNIST](http://yann.lecun.com/exdb/mnist/) came (its page defines it): the entries of
-/// the first axis become columns, the other axes are flattened. A file of 60 000 images of 28 × 28 pixels gives
-/// 784 × 60 000, row after row of an image, one of labels 1 × 60 000. Numbers of all six types become the nearest of `T`.
+/// Returns the array in a file in the IDX format, in which
+/// [MNIST](http://yann.lecun.com/exdb/mnist/) came (its page defines it): the entries of the first axis
+/// become columns, the other axes are flattened. A file of 60 000 images of 28 × 28 pixels gives
+/// 784 × 60 000, row after row of an image; one of labels gives 1 × 60 000. Numbers of all six types
+/// become the nearest `T`.
 ///
-/// Nothing is allocated before the data are found to be as many as the header says.
+/// Nothing is allocated before the data are found to be as many as the header says. With the feature
+/// `deflate` the file may be gzipped, as MNIST's are.
 ///
 /// # Errors
-/// [`ErrorKind::Parse`] where the bytes are no IDX file, [`ErrorKind::Shape`] where there are fewer or more data than it says.
+/// [`ErrorKind::Parse`] if the bytes are another file, [`ErrorKind::Shape`] if there are fewer or more
+/// data than the header says.
 ///
 /// ```
 /// use chainrule::{one_hot, read_idx};
@@ -31,7 +37,12 @@ use nalgebra::DMatrix;
 /// ```
 pub fn read_idx<T: Real>(bytes: &[u8]) -> Result<DMatrix<T>> {
     let place = "read_idx";
-    let mut bytes = Bytes::new(place, bytes);
+    let bytes = packed::plain(place, bytes)?;
+    if let Some((other, next)) = foreign(&bytes) {
+        let expected = format!("an IDX file, which starts with two bytes of 0 ({next})");
+        return wrong(ErrorKind::Parse, place, expected, other);
+    }
+    let mut bytes = Bytes::new(place, &bytes);
     let [zero, null, code, axes] = bytes.array("an IDX file, which starts with 4 bytes")?;
     let element = match code {
         0x08 => Element::U8,

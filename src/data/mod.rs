@@ -6,16 +6,22 @@ mod bytes;
 #[cfg(feature = "csv")]
 mod csv;
 mod dataset;
+#[cfg(feature = "csv")]
+mod decimal;
+mod foreign;
 mod idx;
 mod labels;
 mod npy;
 mod npz;
+mod packed;
 mod scaler;
 
 pub use batches::{Batch, Batches, EpochBatches};
 #[cfg(feature = "csv")]
 pub use csv::{Column, Csv, Table};
 pub use dataset::Dataset;
+#[cfg(feature = "safetensors")]
+pub(crate) use foreign::foreign;
 pub use idx::read_idx;
 pub(crate) use labels::class_of;
 pub use labels::one_hot;

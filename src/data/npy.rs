@@ -2,6 +2,8 @@
 
 use super::array::{Array, Element};
 use super::bytes::{Bytes, text, wrong};
+use super::foreign::foreign;
+use super::packed;
 use crate::error::{ErrorKind, Result};
 use crate::real::Real;
 use crate::view::View;
@@ -11,16 +13,20 @@ use nalgebra::DMatrix;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Reads a file of `np.save` (format versions 1 to 3, [NEP 1](https://numpy.org/neps/nep-0001-npy-format.html)): the entries of the
-/// first axis become columns, the other axes are flattened. An array of shape `(samples, features)` gives
-/// features × samples, one of shape `(samples,)` 1 × samples. Floating-point numbers of 4 or 8 bytes, integers of up to 8 and `bool`,
-/// in either order of bytes and of indices, become the nearest of `T`.
+/// Returns the array in a file of `np.save` (format versions 1 to 3,
+/// [NEP 1](https://numpy.org/neps/nep-0001-npy-format.html)): the entries of the first axis become
+/// columns, the other axes are flattened. An array of shape `(samples, features)` gives
+/// features × samples, one of shape `(samples,)` gives 1 × samples.
 ///
-/// Nothing is allocated before the data are found to be as many as the header says.
+/// Floating-point numbers of 2, 4 or 8 bytes, integers of up to 8 bytes and `bool` are read, in either
+/// order of bytes and of indices. Each becomes the nearest `T`, rounded once.
+///
+/// Nothing is allocated before the data are found to be as many as the header says. With the feature
+/// `deflate` the file may be gzipped.
 ///
 /// # Errors
-/// [`ErrorKind::Parse`] where the bytes are no such file or hold another type, [`ErrorKind::Shape`] where there are fewer or more
-/// data than it says.
+/// [`ErrorKind::Parse`] if the bytes are another file or hold another type, [`ErrorKind::Shape`] if
+/// there are fewer or more data than the header says.
 ///
 /// ```
 /// use chainrule::{nalgebra::DMatrix, read_npy, write_npy};
@@ -31,14 +37,19 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 pub fn read_npy<T: Real>(bytes: &[u8]) -> Result<DMatrix<T>> {
-    read_for("read_npy", bytes)
+    let place = "read_npy";
+    read_for(place, &packed::plain(place, bytes)?)
 }
 
 pub(super) fn read_for<T: Real>(place: &str, bytes: &[u8]) -> Result<DMatrix<T>> {
+    let magic = "a NumPy file, which starts with \\x93NUMPY";
+    if let Some((other, next)) = foreign(bytes).filter(|_| !bytes.starts_with(MAGIC)) {
+        return wrong(ErrorKind::Parse, place, format!("{magic} ({next})"), other);
+    }
     let mut bytes = Bytes::new(place, bytes);
-    let magic = bytes.take(MAGIC.len(), "a NumPy file, which starts with \\x93NUMPY")?;
-    if magic != MAGIC {
-        return wrong(ErrorKind::Parse, place, "a NumPy file, which starts with \\x93NUMPY", text(magic));
+    let start = bytes.take(MAGIC.len(), magic)?;
+    if start != MAGIC {
+        return wrong(ErrorKind::Parse, place, magic, text(start));
     }
     let len = match bytes.array("a version")? {
         [1, 0] => bytes.u16("the length of the header")?,
@@ -48,7 +59,10 @@ pub(super) fn read_for<T: Real>(place: &str, bytes: &[u8]) -> Result<DMatrix<T>>
     let header = bytes.take(len, &format!("a header of {len} bytes"))?;
     match parse(header) {
         Some(Ok(array)) => array.matrix(place, bytes.rest()),
-        Some(Err(descr)) => wrong(ErrorKind::Parse, place, "numbers of type f4, f8, i1 to i8, u1 to u8 or b1", text(descr)),
+        Some(Err(descr)) => {
+            let expected = "numbers of type f2, f4, f8, i1 to i8, u1 to u8 or b1 (x.astype(np.float32) makes them)";
+            wrong(ErrorKind::Parse, place, expected, text(descr))
+        }
         None => {
             let expected = "a header {'descr': '…', 'fortran_order': …, 'shape': (…)}";
             wrong(ErrorKind::Parse, place, expected, text(&header[..len.min(80)]))
@@ -93,6 +107,7 @@ fn parse(header: &[u8]) -> Option<Result<Array, &[u8]>> {
             b"u2" => Element::U16,
             b"u4" => Element::U32,
             b"u8" => Element::U64,
+            b"f2" => Element::F16,
             b"f4" => Element::F32,
             b"f8" => Element::F64,
             _ => return None,
@@ -126,7 +141,7 @@ impl<'a> Literal<'a> {
         Some(&rest[..end])
     }
 
-    /// The sizes in `()`, `(3,)`, `(3, 4)`, …
+    /// The sizes in `()`, `(3,)`, `(3, 4)`, `(3L, 4L)`, …
     fn tuple(&mut self) -> Option<Vec<usize>> {
         let mut sizes = Vec::new();
         self.token(b"(")?;
@@ -134,7 +149,8 @@ impl<'a> Literal<'a> {
             let rest = self.0.trim_ascii_start();
             let (digits, rest) = rest.split_at(rest.iter().take_while(|byte| byte.is_ascii_digit()).count());
             sizes.push(core::str::from_utf8(digits).ok()?.parse().ok()?);
-            self.0 = rest;
+            // Python 2 marked its long integers.
+            self.0 = rest.strip_prefix(b"L").unwrap_or(rest);
             // Without the comma, (3) would be a number and no tuple.
             if self.token(b",").is_none() {
                 self.token(b")").filter(|()| sizes.len() > 1)?;

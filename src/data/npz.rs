@@ -1,20 +1,24 @@
 //! NumPy's format of several arrays.
 
 use super::bytes::{Bytes, text, wrong};
-use super::npy;
-use crate::checksum::Checksum;
+use super::foreign::{TORCH, foreign, is_torch};
+use super::{npy, packed};
 use crate::error::{ErrorKind, Result};
 use crate::real::Real;
-use alloc::{format, string::ToString, vec::Vec};
+use alloc::{borrow::Cow, format, string::ToString, vec::Vec};
 use nalgebra::DMatrix;
 
-/// Reads the array `name` of a file of `np.savez`, as [`read_npy`](super::read_npy) reads one of its own. The file is a ZIP archive
-/// ([APPNOTE](https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT)) of at most 4 GiB, whose checksum is checked; the compressed
-/// ones of `np.savez_compressed` are refused.
+/// Returns the array `name` in a file of `np.savez`, as [`read_npy`](super::read_npy) reads a file of
+/// its own. The file is a ZIP archive
+/// ([APPNOTE](https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT), with ZIP64); the array's
+/// checksum is verified. Of two arrays of one name the last counts, as in NumPy.
+///
+/// The compressed arrays of `np.savez_compressed` need the feature `deflate`. The size that the
+/// archive gives them bounds the memory that is taken, which grows with the data that are there.
 ///
 /// # Errors
-/// As [`read_npy`](super::read_npy); [`ErrorKind::Parse`] where the bytes are no such archive, or it is damaged or has no array of
-/// that name, naming those it has.
+/// As [`read_npy`](super::read_npy); [`ErrorKind::Parse`] if the bytes are no such archive, or it is
+/// damaged, or has no array of that name; the error names those it has.
 ///
 /// ```no_run
 /// use chainrule::{Dataset, read_npz};
@@ -23,15 +27,25 @@ use nalgebra::DMatrix;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_npz<T: Real>(bytes: &[u8], name: &str) -> Result<DMatrix<T>> {
+    let bytes = &*packed::plain(PLACE, bytes)?;
+    let mut wanted = None;
     let mut names = Vec::new();
     for entry in Entries::of(bytes)? {
         let entry = entry?;
+        if is_torch(entry.name) {
+            let (other, next) = TORCH;
+            return wrong(ErrorKind::Parse, PLACE, format!("{ARCHIVE} ({next})"), other);
+        }
         let array = entry.name.strip_suffix(b".npy").unwrap_or(entry.name);
         if array == name.as_bytes() {
-            let place = format!("array {name:?} of read_npz");
-            return npy::read_for(&place, entry.data(&place, bytes)?);
+            wanted = Some(entry);
+        } else {
+            names.push(array.escape_ascii());
         }
-        names.push(array.escape_ascii());
+    }
+    if let Some(entry) = wanted {
+        let place = format!("array {name:?} of read_npz");
+        return npy::read_for(&place, &entry.data(&place, bytes)?);
     }
     let known = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     wrong(ErrorKind::Parse, PLACE, format!("one of the arrays {known}"), format!("{name:?}"))
@@ -39,6 +53,8 @@ pub fn read_npz<T: Real>(bytes: &[u8], name: &str) -> Result<DMatrix<T>> {
 
 const PLACE: &str = "read_npz";
 const ARCHIVE: &str = "a ZIP archive as np.savez writes it";
+/// What 16 and 32 bits hold where the number stands elsewhere, in 64 (ZIP64).
+const ELSEWHERE: u64 = u32::MAX as u64;
 
 /// An entry of the central directory.
 struct Entry<'a> {
@@ -46,16 +62,17 @@ struct Entry<'a> {
     method: usize,
     encrypted: bool,
     checksum: u32,
-    /// Compressed and not.
-    sizes: [u32; 2],
+    /// The sizes, compressed and not.
+    packed: u64,
+    size: u64,
     /// Where the entry's own header begins.
-    offset: u32,
+    offset: u64,
 }
 
 /// The entries of the central directory, first to last.
 struct Entries<'a> {
     directory: Bytes<'static, 'a>,
-    left: usize,
+    left: u64,
 }
 
 impl<'a> Entries<'a> {
@@ -69,21 +86,41 @@ impl<'a> Entries<'a> {
         };
         let first = bytes.len().saturating_sub(22 + 65_535);
         let Some(end) = (first..bytes.len()).rev().find(ends_here) else {
-            return wrong(ErrorKind::Parse, PLACE, ARCHIVE, format!("{} bytes without the end of a directory", bytes.len()));
+            return match foreign(bytes) {
+                Some((other, next)) if !bytes.starts_with(b"PK") => wrong(ErrorKind::Parse, PLACE, format!("{ARCHIVE} ({next})"), other),
+                _ => {
+                    let given = format!("{} bytes without the end of a directory", bytes.len());
+                    wrong(ErrorKind::Parse, PLACE, ARCHIVE, given)
+                }
+            };
         };
         let mut record = Bytes::new(PLACE, &bytes[end + 4..]);
-        let (disk, directory_disk, here) = (record.u16(ARCHIVE)?, record.u16(ARCHIVE)?, record.u16(ARCHIVE)?);
-        let (left, size, start) = (record.u16(ARCHIVE)?, record.u32(ARCHIVE)?, record.u32(ARCHIVE)?);
-        if (disk, directory_disk, here) != (0, 0, left) || left == 0xffff || size == u32::MAX || start == u32::MAX {
-            return wrong(ErrorKind::Parse, PLACE, "an archive in one part, of at most 4 GiB", "another");
+        let mut parts = [record.u16(ARCHIVE)? as u64, record.u16(ARCHIVE)? as u64];
+        let mut counts = [record.u16(ARCHIVE)? as u64, record.u16(ARCHIVE)? as u64];
+        let mut size = record.u32(ARCHIVE)?.into();
+        let mut start = record.u32(ARCHIVE)?.into();
+        // Of a large archive the end stands before it once more, with more bits, and where it is before that.
+        let locator = end.checked_sub(20).map(|at| &bytes[at..end]);
+        if let Some(locator) = locator.and_then(|locator| locator.strip_prefix(b"PK\x06\x07")) {
+            let mut locator = Bytes::new(PLACE, &locator[4..]);
+            let at = usize::try_from(locator.u64(ARCHIVE)?).ok();
+            let Some(large) = at.and_then(|at| bytes[..end].get(at..)?.strip_prefix(b"PK\x06\x06")) else {
+                return wrong(ErrorKind::Parse, PLACE, ARCHIVE, "a ZIP64 archive without the end of a directory");
+            };
+            let mut record = Bytes::new(PLACE, large);
+            record.take(12, ARCHIVE)?; // its size, versions
+            parts = [record.u32(ARCHIVE)?.into(), record.u32(ARCHIVE)?.into()];
+            counts = [record.u64(ARCHIVE)?, record.u64(ARCHIVE)?];
+            size = record.u64(ARCHIVE)?;
+            start = record.u64(ARCHIVE)?;
+        }
+        let [here, left] = counts;
+        if parts != [0, 0] || here != left {
+            return wrong(ErrorKind::Parse, PLACE, "an archive in one part", "another");
         }
         let Some(directory) = slice(&bytes[..end], start, size) else {
-            return wrong(
-                ErrorKind::Parse,
-                PLACE,
-                format!("a directory of {size} bytes from {start}"),
-                format!("{end} bytes before its end"),
-            );
+            let expected = format!("a directory of {size} bytes from {start}");
+            return wrong(ErrorKind::Parse, PLACE, expected, format!("{end} bytes before its end"));
         };
         Ok(Self { directory: Bytes::new(PLACE, directory), left })
     }
@@ -95,15 +132,33 @@ impl<'a> Entries<'a> {
             return wrong(ErrorKind::Parse, PLACE, "an entry of a directory, PK\\x01\\x02", text(signature));
         }
         bytes.take(4, ARCHIVE)?; // versions
-        let (flags, method) = (bytes.u16(ARCHIVE)?, bytes.u16(ARCHIVE)?);
+        let flags = bytes.u16(ARCHIVE)?;
+        let method = bytes.u16(ARCHIVE)?;
         bytes.take(4, ARCHIVE)?; // time and date
-        let (checksum, sizes) = (bytes.u32(ARCHIVE)?, [bytes.u32(ARCHIVE)?, bytes.u32(ARCHIVE)?]);
+        let checksum = bytes.u32(ARCHIVE)?;
+        let mut packed = bytes.u32(ARCHIVE)?.into();
+        let mut size = bytes.u32(ARCHIVE)?.into();
         let [name, extra, comment] = [bytes.u16(ARCHIVE)?, bytes.u16(ARCHIVE)?, bytes.u16(ARCHIVE)?];
         bytes.take(8, ARCHIVE)?; // disk, attributes
-        let offset = bytes.u32(ARCHIVE)?;
+        let mut offset = bytes.u32(ARCHIVE)?.into();
         let name = bytes.take(name, ARCHIVE)?;
-        bytes.take(extra + comment, ARCHIVE)?;
-        Ok(Entry { name, method, encrypted: flags & 1 != 0, checksum, sizes, offset })
+        let mut extra = Bytes::new(PLACE, bytes.take(extra, ARCHIVE)?);
+        bytes.take(comment, ARCHIVE)?;
+        // Other fields matter only where one of these numbers stands behind them.
+        while [size, packed, offset].contains(&ELSEWHERE) {
+            let kind = extra.u16(ARCHIVE)?;
+            let len = extra.u16(ARCHIVE)?;
+            let mut field = Bytes::new(PLACE, extra.take(len, ARCHIVE)?);
+            if kind == 1 {
+                for number in [&mut size, &mut packed, &mut offset] {
+                    if *number == ELSEWHERE {
+                        *number = field.u64(ARCHIVE)?;
+                    }
+                }
+                break;
+            }
+        }
+        Ok(Entry { name, method, encrypted: flags & 1 != 0, checksum, packed, size, offset })
     }
 }
 
@@ -118,50 +173,53 @@ impl<'a> Iterator for Entries<'a> {
 
 impl Entry<'_> {
     /// The file that the entry holds.
-    fn data<'a>(&self, place: &str, archive: &'a [u8]) -> Result<&'a [u8]> {
-        if self.method != 0 || self.encrypted {
-            let given = match (self.encrypted, self.method) {
-                (true, _) => "an encrypted one".into(),
-                (false, 8) => "compression method 8, deflate (np.savez_compressed)".into(),
-                (false, method) => format!("compression method {method}"),
-            };
-            return wrong(ErrorKind::Parse, place, "an entry without compression, as np.savez writes it", given);
-        }
-        let [packed, size] = self.sizes;
-        if packed != size || size == u32::MAX || self.offset == u32::MAX {
-            return wrong(
-                ErrorKind::Parse,
-                place,
-                "one size below 4 GiB, packed or not",
-                format!("{packed} and {size} bytes at {}", self.offset),
-            );
-        }
+    fn data<'a>(&self, place: &str, archive: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+        let deflated = match (self.encrypted, self.method) {
+            (false, 0) => false,
+            (false, 8) if cfg!(feature = "deflate") => true,
+            (false, 8) => {
+                let expected = format!("one without (np.savez writes it; {} reads both)", packed::FEATURE);
+                return wrong(ErrorKind::Parse, place, expected, "an entry with compression");
+            }
+            (true, _) => return wrong(ErrorKind::Parse, place, METHODS, "an encrypted one"),
+            (false, method) => return wrong(ErrorKind::Parse, place, METHODS, format!("compression method {method}")),
+        };
         // The name and what may follow it stand before the data once more, with a length of its own.
         let outside = "an entry within the archive";
-        let mut header = Bytes::new(place, archive);
-        header.take(self.offset as usize, outside)?;
+        let Some(bytes) = usize::try_from(self.offset).ok().and_then(|offset| archive.get(offset..)) else {
+            let given = format!("the end after {} bytes, before its byte {}", archive.len(), self.offset);
+            return wrong(ErrorKind::Parse, place, outside, given);
+        };
+        let mut header = Bytes::new(place, bytes);
         let header_bytes: [u8; 30] = header.array(outside)?;
         if !header_bytes.starts_with(b"PK\x03\x04") {
             return wrong(ErrorKind::Parse, place, "the header of an entry, PK\\x03\\x04", text(&header_bytes[..4]));
         }
         let mut lengths = Bytes::new(place, &header_bytes[26..]);
-        header.take(lengths.u16(outside)? + lengths.u16(outside)?, outside)?;
-        let data = header.take(size as usize, outside)?;
-        match crc32(data) {
-            checksum if checksum == self.checksum => Ok(data),
-            checksum => wrong(ErrorKind::Parse, place, format!("data of checksum {:08x}", self.checksum), format!("{checksum:08x}")),
+        let [name, extra] = [lengths.u16(outside)?, lengths.u16(outside)?];
+        let name = header.take(name, outside)?;
+        if name != self.name {
+            let expected = format!("the name {} before the data, as in the directory", text(self.name));
+            return wrong(ErrorKind::Parse, place, expected, text(name));
         }
+        header.take(extra, outside)?;
+        let packed = header.take(usize::try_from(self.packed).unwrap_or(usize::MAX), outside)?;
+        if deflated {
+            return packed::expand(place, packed, self.size, self.checksum).map(Cow::Owned);
+        }
+        if self.packed != self.size {
+            let given = format!("{} and {} bytes", self.packed, self.size);
+            return wrong(ErrorKind::Parse, place, "one size, packed or not", given);
+        }
+        packed::check(place, packed, self.checksum)?;
+        Ok(Cow::Borrowed(packed))
     }
 }
 
-/// `size` bytes from `start`; `None` where there are fewer.
-fn slice(bytes: &[u8], start: u32, size: u32) -> Option<&[u8]> {
-    bytes.get(start as usize..)?.get(..size as usize)
-}
+const METHODS: &str = "an entry that is stored or deflated, as NumPy writes it";
 
-/// The checksum of ZIP.
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut sum = Checksum::crc32();
-    sum.add(bytes);
-    sum.value() as u32
+/// `size` bytes from `start`; `None` where there are fewer.
+fn slice(bytes: &[u8], start: u64, size: u64) -> Option<&[u8]> {
+    let from = bytes.get(usize::try_from(start).ok()?..)?;
+    from.get(..usize::try_from(size).ok()?)
 }

@@ -3,14 +3,14 @@
 use super::names::block_names;
 use super::notes::check_notes;
 use crate::checksum::Checksum;
-use crate::data::Scaler;
+use crate::data::{Scaler, foreign};
 use crate::error::{Error, ErrorKind, Result};
 use crate::file;
 use crate::layer::{Block, Layer, Role};
 use crate::layers::BuiltIn;
 use crate::layout::{Layout, place};
 use crate::loss::OutputFunction;
-use crate::real::{Real, zeros};
+use crate::real::{Real, half, zeros};
 use crate::saved::unknown;
 use crate::sequential::Sequential;
 use crate::train::Model;
@@ -112,6 +112,8 @@ const LARGEST_HEADER: u64 = 100_000_000;
 pub struct Safetensors<T: Real> {
     kinds: Vec<Kind<T>>,
     prefix: String,
+    /// Names, or the parts of names before a dot: in the file, and in the network.
+    names: Vec<(String, String)>,
     finite: bool,
 }
 
@@ -130,7 +132,7 @@ struct Kind<T> {
 impl<T: Real> Safetensors<T> {
     /// Knows the layers of this crate.
     pub fn new() -> Self {
-        Self { kinds: Vec::new(), prefix: String::new(), finite: false }
+        Self { kinds: Vec::new(), prefix: String::new(), names: Vec::new(), finite: false }
     }
 
     /// Knows layers of another crate, too, under a name that must stay the same as long as there are files with them. Under a second name
@@ -174,6 +176,41 @@ impl<T: Real> Safetensors<T> {
     #[must_use]
     pub fn prefix(self, prefix: &str) -> Self {
         Self { prefix: prefix.into(), ..self }
+    }
+
+    /// Calls a tensor `file` in files that is `network` in the table above: how the state dict of a PyTorch
+    /// module with named parts is read and written. Both are whole names or parts of names that a dot
+    /// follows, so that `rename("fc1", "0")` maps `fc1.weight` to `0.weight` and `fc1.bias` to `0.bias`. If
+    /// several calls fit a tensor, the one with the longest `network` counts. An empty `file` leaves the part
+    /// out, as in the state dict of a single `nn.Linear`. The [`prefix`](Self::prefix) comes before `file`.
+    ///
+    /// A `network` that no parameter is called by, or that is given twice, is an error in reading and writing.
+    ///
+    /// ```
+    /// use chainrule::{Safetensors, prelude::*};
+    /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+    /// let mut build = || {
+    ///     Sequential::<f32>::builder(2)
+    ///         .layer(Dense::new(3, Activation::Relu))
+    ///         .layer(Dense::new(1, Activation::Linear))
+    ///         .build(&mut rng)
+    /// };
+    /// // class Net(nn.Module):
+    /// //     def __init__(self):
+    /// //         super().__init__()
+    /// //         self.fc1 = nn.Linear(2, 3)
+    /// //         self.fc2 = nn.Linear(3, 1)
+    /// let files = Safetensors::new().rename("fc1", "0").rename("fc2", "2");
+    /// let (trained, mut net) = (build()?, build()?);
+    /// let bytes = files.write(&trained.clone().into())?; // fc1.weight, fc1.bias, fc2.weight, fc2.bias
+    /// files.read_params(&mut net, &bytes)?;
+    /// assert_eq!(net, trained);
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn rename(mut self, file: &str, network: &str) -> Self {
+        self.names.push((file.into(), network.into()));
+        self
     }
 
     /// Writes a model to a file, so that whatever happens the old or the new one is there.
@@ -373,10 +410,12 @@ impl<T: Real> Safetensors<T> {
     /// The blocks of a network by the names of their tensors, and where they lie in the flat vector.
     fn places<'l>(&self, layers: &[Arc<dyn Layer<T>>], layout: &'l Layout) -> Result<BTreeMap<String, (&'l Block, usize)>> {
         let mut places = BTreeMap::new();
-        for (layer, names) in block_names(layers, layout).into_iter().enumerate() {
+        let names = block_names(layers, layout);
+        self.check_names(&names)?;
+        for (layer, names) in names.into_iter().enumerate() {
             let mut start = layout.params[layer];
             for (name, block) in names.into_iter().zip(&layout.blocks[layer]) {
-                let name = format!("{}{name}", self.prefix);
+                let name = format!("{}{}", self.prefix, self.in_file(&name));
                 if places.contains_key(&name) {
                     let expected = "parameter blocks with names of their own";
                     return Err(Error::new(ErrorKind::Incompatible, layout.place(layer), expected, format!("two of {:?}", block.name)));
@@ -388,6 +427,32 @@ impl<T: Real> Safetensors<T> {
         Ok(places)
     }
 
+    /// What a tensor of the network is called in files, after the prefix.
+    fn in_file(&self, name: &str) -> String {
+        let fitting = self.names.iter().filter_map(|(file, network)| Some((network.len(), file, part(name, network)?)));
+        match fitting.max_by_key(|(len, ..)| *len) {
+            Some((_, file, rest)) if file.is_empty() => rest.trim_start_matches('.').into(),
+            Some((_, file, rest)) => format!("{file}{rest}"),
+            None => name.into(),
+        }
+    }
+
+    /// Each name of the network that is given another must be there, and given one other.
+    fn check_names(&self, names: &[Vec<String>]) -> Result<()> {
+        let error =
+            |expected: String, network: &str| Err(Error::new(ErrorKind::Value, "Safetensors::rename", expected, format!("{network:?}")));
+        for (index, (_, network)) in self.names.iter().enumerate() {
+            if !names.iter().flatten().any(|name| part(name, network).is_some()) {
+                let known = list(names.iter().flatten().map(String::as_str));
+                return error(format!("a name of the network, or the part of one before a dot (there are {known})"), network);
+            }
+            if self.names[..index].iter().any(|(_, other)| other == network) {
+                return error("each name of the network once".into(), network);
+            }
+        }
+        Ok(())
+    }
+
     /// Where the tensors of a file belong, one after the other; `None` for those that are passed over.
     fn fit<'l>(&self, layers: &[Arc<dyn Layer<T>>], layout: &'l Layout, header: &Header) -> Result<Vec<Option<(&'l Block, usize)>>> {
         if T::BYTES == 0 {
@@ -396,9 +461,8 @@ impl<T: Real> Safetensors<T> {
         let places = self.places(layers, layout)?;
         let names: BTreeSet<&str> = header.tensors.iter().map(|(name, _)| name.as_str()).collect();
         if let Some((name, (block, _))) = places.iter().find(|(name, _)| !names.contains(name.as_str())) {
-            let listed = |list: String, name: &&str| format!("{list} {name}");
-            let there = names.iter().take(12).fold(String::from("there are"), listed);
-            let expected = format!("one of shape {:?} ({there}{})", shape(block), if names.len() > 12 { " …" } else { "" });
+            let there = list(names.iter().copied());
+            let expected = format!("one of shape {:?} (there are {there}; Safetensors::rename and prefix map names)", shape(block));
             return Err(Error::new(ErrorKind::Incompatible, format!("tensor {name}"), expected, "none"));
         }
         let fit = |(name, info): &(String, TensorInfo)| {
@@ -582,6 +646,21 @@ struct Described<T: Real> {
     classes: Option<Vec<String>>,
 }
 
+/// What follows `part` in a name that it is the whole of, or that has a dot after it.
+fn part<'n>(name: &'n str, part: &str) -> Option<&'n str> {
+    name.strip_prefix(part).filter(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// The first of some names, for messages.
+fn list<'n>(names: impl Iterator<Item = &'n str> + Clone) -> String {
+    let first = names.clone().take(12).collect::<Vec<_>>().join(" ");
+    match names.count() {
+        0 => "none".into(),
+        count if count > 12 => format!("{first} … ({count} in all)"),
+        _ => first,
+    }
+}
+
 /// The shape of a block's tensor: weights are matrices, what has one column besides is a vector.
 fn shape(block: &Block) -> Vec<usize> {
     if block.role == Role::Weight || block.cols != 1 { vec![block.rows, block.cols] } else { vec![block.rows] }
@@ -598,23 +677,11 @@ fn number<T: Real>(dtype: Dtype, bytes: &[u8]) -> T {
     own[..bytes.len()].copy_from_slice(bytes);
     let bits = u64::from_le_bytes(own) as u32;
     match dtype {
-        Dtype::F16 => T::of(half(bits)),
+        Dtype::F16 => T::of(half(bits as u16)),
         Dtype::BF16 => T::of(f32::from_bits(bits << 16).into()),
         Dtype::F32 if T::BYTES == 8 => T::of(f32::from_bits(bits).into()),
         _ => T::from_bytes(own),
     }
-}
-
-/// IEEE 754's binary16.
-fn half(bits: u32) -> f64 {
-    let (exponent, fraction) = (bits >> 10 & 31, bits & 1023);
-    let size = match exponent {
-        0 => f64::from(fraction) / f64::from(1 << 24),
-        31 if fraction == 0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => f64::from_bits(u64::from(exponent + 1023 - 15) << 52 | u64::from(fraction) << 42),
-    };
-    if bits >> 15 == 0 { size } else { -size }
 }
 
 fn no_scalar<T>() -> Error {
@@ -829,12 +896,21 @@ impl Source<'_> {
         let mut size = [0; 8];
         self.fill(&mut size)?;
         let size = u64::from_le_bytes(size);
+        let other = |next: &[u8]| foreign(&[&size.to_le_bytes(), &next[..next.len().min(256)]].concat());
         if size > after.min(LARGEST_HEADER) {
-            return Err(error(format!("a header of at most {} bytes", after.min(LARGEST_HEADER)), size.to_string()));
+            let mut start = Vec::new();
+            Read::take(&mut self.rest, 256).read_to_end(&mut start).map_err(unreadable)?;
+            return Err(match other(&start) {
+                Some((other, next)) => error(format!("a file of safetensors ({next})"), other.into()),
+                None => error(format!("a header of at most {} bytes", after.min(LARGEST_HEADER)), size.to_string()),
+            });
         }
         let mut json = vec![0; size as usize];
         self.fill(&mut json)?;
-        let header: Header = serde_json::from_slice(&json).map_err(|e| error("tensors by name, as JSON".into(), e.to_string()))?;
+        let header: Header = serde_json::from_slice(&json).map_err(|e| match other(&json) {
+            Some((other, next)) => error(format!("a file of safetensors ({next})"), other.into()),
+            None => error("tensors by name, as JSON".into(), e.to_string()),
+        })?;
         // Offsets without gaps or overlaps, sizes without overflow that are those of the shapes.
         let checked = Metadata::new(None, header.tensors.clone());
         let data = checked.map_err(|e| error("tensors one after the other".into(), e.to_string()))?.data_len() as u64;

@@ -14,6 +14,7 @@ use crate::activation::Activation;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::{self, Pass, math};
 use alloc::{string::ToString, vec::Vec};
+use core::cmp::Ordering;
 use dense::{Fused, Plain, WithPack};
 use formula::{Activate, Bend};
 use nalgebra::RealField;
@@ -223,6 +224,39 @@ pub(crate) fn is_nan<T: Real>(x: T) -> bool {
 #[inline(always)]
 pub(crate) fn magnitude<T: Real>(x: T) -> T {
     if x < T::zero() { -x } else { x }
+}
+
+/// The `T` nearest to a number of which `wide` is the nearest `f64`, and `side` says how the number
+/// compares with `wide`. `T::of(wide)` rounds a second time, which is wrong where `wide` lies halfway
+/// between two `T` and the number beside it; there the odd neighbor of `wide` takes its place
+/// (Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums", 2008).
+pub(crate) fn nearest<T: Real>(wide: f64, side: impl FnOnce() -> Ordering) -> T {
+    let number = T::of(wide);
+    let [below, above] = [wide.next_down(), wide.next_up()].map(T::of);
+    let halfway = wide.to_bits() & 1 == 0 && number.as_f64() != wide && below != above;
+    match halfway.then(side) {
+        Some(Ordering::Less) => below,
+        Some(Ordering::Greater) => above,
+        _ => number,
+    }
+}
+
+/// The `T` nearest to an integer.
+pub(crate) fn nearest_integer<T: Real>(integer: i128) -> T {
+    let wide = integer as f64;
+    nearest(wide, || integer.cmp(&(wide as i128)))
+}
+
+/// IEEE 754's binary16 as the `f64` that it is.
+pub(crate) fn half(bits: u16) -> f64 {
+    let [exponent, fraction] = [bits >> 10 & 31, bits & 1023];
+    let size = match exponent {
+        0 => f64::from(fraction) / f64::from(1 << 24),
+        31 if fraction == 0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => f64::from_bits(u64::from(exponent + 1023 - 15) << 52 | u64::from(fraction) << 42),
+    };
+    if bits >> 15 == 0 { size } else { -size }
 }
 
 /// Zeros, as many as the product of `sizes`; an error where no memory holds them.

@@ -3,7 +3,7 @@
 //! JSON and its like have no NaN or ∞, and their readers may take a short `f32` for another: there a finite number is written as the `f64` it
 //! is, and the others by name, `"NaN"`, `"inf"` and `"-inf"`. Binary formats take the number itself.
 
-use super::Real;
+use super::{Real, nearest_integer};
 use alloc::{format, string::String, vec::Vec};
 use core::{any::type_name, fmt, marker::PhantomData};
 use serde::de::{Error, Unexpected, Visitor};
@@ -93,12 +93,13 @@ impl<T: Real> Visitor<'_> for Readable<T> {
         if held.is_finite() == number.is_finite() { Ok(held) } else { Err(E::invalid_value(Unexpected::Float(number), &self)) }
     }
 
+    // Integers of 64 bits are far from infinite in every scalar.
     fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
-        self.visit_f64(number as f64)
+        Ok(nearest_integer(number.into()))
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
-        self.visit_f64(number as f64)
+        Ok(nearest_integer(number.into()))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {

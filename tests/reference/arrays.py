@@ -2,10 +2,13 @@
 
     pip install numpy==2.4.6 && python3 arrays.py
 
-A line is: format, shape, numbers, file. The numbers are those of the array in C order, whatever its order in the file.
+A line is: format, shape, numbers, file. The numbers are those of the array in C order, whatever its order in the file;
+of "rounded", those of the array as float32.
 """
 
+import gzip
 import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +50,31 @@ for version in [(2, 0), (3, 0)]:
     write("npy", array := np.arange(6.0).reshape(2, 3), npy(array, version=version))
 
 x, y = np.arange(6, dtype=np.float32).reshape(3, 2), np.array([1, 0, 2])
-for kind, save in [("npz", np.savez), ("packed", np.savez_compressed)]:
+for limit in [zipfile.ZIP64_LIMIT, 0]:
+    # With a limit of 0 the archives are written as those of more than 4 GiB are.
+    zipfile.ZIP64_LIMIT = limit
+    for kind, save in [("npz", np.savez), ("packed", np.savez_compressed)]:
+        file = io.BytesIO()
+        save(file, x=x, y=y)
+        write(kind, x, file.getvalue())
+
+halves = [0x0000, 0x8000, 0x0001, 0x83FF, 0x0400, 0x3555, 0xFBFF, 0x3C01, 0x7C00, 0xFC00]
+for dtype in ["<f2", ">f2"]:
+    array = np.array(halves, np.uint16).view("<f2").astype(dtype).reshape(5, 2)
+    write("npy", array, npy(array))
+for dtype in ["<u8", ">u8", "<i8", ">i8"]:
+    numbers = [0x7FFFFF4000000001, 0x7FFFFF4000000000, 0x7FFFFF3FFFFFFFFF, 2**63 - 1, 2**53 + 1, 2**24 + 1, 2**60 + 2**36 + 1]
+    array = np.array(numbers, np.int64)
+    array = np.concatenate([array, -array]).astype(dtype)  # those of u8 wrap around
+    write("rounded", array.astype(np.float32), npy(array))
+zeros = np.zeros((60, 20))
+zeros[7, 3] = 1
+file = io.BytesIO()
+np.savez_compressed(file, x=zeros)
+write("packed", zeros, file.getvalue())
+for name in ["", "x.npy"]:
     file = io.BytesIO()
-    save(file, x=x, y=y)
-    write(kind, x, file.getvalue())
+    with gzip.GzipFile(name, "wb", fileobj=file, mtime=0) as packed:
+        packed.write(npy(x))
+    write("gzip", x, file.getvalue())
 Path(__file__).with_name("arrays.tsv").write_text("\n".join(["format\tshape\tnumbers\tfile", *lines]) + "\n")
