@@ -54,6 +54,7 @@ pub(crate) fn take(path: &Path, file: &mut File, len: u64) -> Result<Vec<u8>> {
 }
 
 /// Writes a file so that, whatever happens, the old or the new one is there.
+#[cfg(any(feature = "onnx", feature = "plot", feature = "safetensors"))]
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let target = Target::of(path)?;
     target.sweep();
@@ -67,6 +68,7 @@ pub(crate) struct Target {
     /// Where it leads: symbolic links stay, and what they point to is replaced.
     path: PathBuf,
     /// What is there now.
+    #[cfg(unix)]
     old: Option<Metadata>,
 }
 
@@ -90,7 +92,14 @@ impl Target {
             Err(e) => return Err(error(given, WRITABLE, e)),
         };
         let path = behind_links(given).map_err(|e| error(given, WRITABLE, e))?;
-        Ok(Self { given: given.into(), path, old })
+        #[cfg(not(unix))]
+        let _ = old;
+        Ok(Self {
+            given: given.into(),
+            path,
+            #[cfg(unix)]
+            old,
+        })
     }
 
     /// The path of the file itself.
@@ -101,10 +110,10 @@ impl Target {
     /// The mode of a file that belongs to it, before the system takes away what it takes from all.
     pub(crate) fn mode_beside(&self) -> u32 {
         #[cfg(unix)]
-        if let Some(old) = &self.old {
-            return old.mode() & 0o666;
-        }
-        0o666
+        let mode = self.old.as_ref().map_or(0o666, |old| old.mode() & 0o666);
+        #[cfg(not(unix))]
+        let mode = 0o666;
+        mode
     }
 
     /// Puts a file with these bytes in the place of what is there: writes it beside, brings it to the disk, and renames it. It
@@ -273,12 +282,15 @@ pub(crate) fn behind_links(path: &Path) -> io::Result<PathBuf> {
 
 /// The error of a path that leads to something other than a regular file.
 fn refused(path: &Path, expected: &str, kind: FileType) -> Error {
-    let mut given = if kind.is_dir() { "a folder" } else { "something else" };
-    #[cfg(unix)]
-    for (is, name) in
-        [(kind.is_char_device() || kind.is_block_device(), "a device"), (kind.is_fifo(), "a FIFO"), (kind.is_socket(), "a socket")]
-    {
-        given = if is { name } else { given };
-    }
+    let kinds = [
+        (kind.is_dir(), "a folder"),
+        #[cfg(unix)]
+        (kind.is_char_device() || kind.is_block_device(), "a device"),
+        #[cfg(unix)]
+        (kind.is_fifo(), "a FIFO"),
+        #[cfg(unix)]
+        (kind.is_socket(), "a socket"),
+    ];
+    let given = kinds.into_iter().find(|(is, _)| *is).map_or("something else", |(_, name)| name);
     Error::new(ErrorKind::Io, path.display().to_string(), expected, given)
 }
