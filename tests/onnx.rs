@@ -138,7 +138,7 @@ fn output_functions_come_back() -> Result<()> {
         let read = Onnx::new().read::<f64>(&Onnx::new().scores().write(&own)?)?;
         assert_eq!((read.predict(&x)?, read.classes()), (net.predict(&x)?, own.classes()), "{function}");
     }
-    let single = Model::from(layers!(4; Dense::new(1, Activation::Linear))?);
+    let single = Model::<f32>::from(layers!(4; Dense::new(1, Activation::Linear))?);
     comes_back(single.with_output_function(OutputFunction::Sigmoid)?.with_classes(["no", "yes"])?)?;
 
     let probabilities = Model::from(layers!(4; Dense::new(3, Activation::Linear), Softmax)?);
@@ -149,7 +149,7 @@ fn output_functions_come_back() -> Result<()> {
     refused(Onnx::new().sigmoid().write(&scaled), ErrorKind::Incompatible, text);
 
     let names: [&str; 12] = std::array::from_fn(|i| ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"][i]);
-    comes_back(Model::from(layers!(4; Dense::new(12, Activation::Linear))?).with_classes(names)?)?;
+    comes_back(Model::<f32>::from(layers!(4; Dense::new(12, Activation::Linear))?).with_classes(names)?)?;
     Ok(())
 }
 
