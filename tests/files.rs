@@ -671,7 +671,7 @@ fn layers_of_other_crates_are_known_by_name() -> Result<()> {
     }
     let error = files.clone().layer::<Twins>("mine::Twins")?.write(&foreign(Twins)?).unwrap_err();
     assert!(
-        error.to_string().contains("layer 1 (Twins): got two of \"none\", expected parameter blocks with names of their own"),
+        error.to_string().contains("layer 1 (Twins): got two of \"twin\", expected parameter blocks with names of their own"),
         "{error}"
     );
     // What JSON cannot hold could not be read back.
