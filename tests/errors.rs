@@ -244,13 +244,18 @@ fn predict() {
     refused(net.predict(&DMatrix::zeros(0, 0)), Shape, "inputs x: got 0 × 0, expected 2 rows (features)");
 }
 
+/// Samples as rows are told to turn; a slice is one sample, and not several.
+#[test]
+fn predict_of_rows_and_of_slices() {
+    let turned = "inputs x: got 4 × 2, expected 2 rows (features; a sample is a column: transpose it)";
+    refused(net().predict(&DMatrix::zeros(4, 2)), Shape, turned);
+    // A slice is one sample.
+    refused(net().predict(&Vec::from([0.0; 4])), Shape, "inputs x: got 4 × 1, expected 2 rows (features)");
+}
+
 /// Such a matrix holds no number and costs nothing, but outputs for so many samples do.
 #[test]
 fn predict_of_no_features_and_countless_samples() {
-    let turned = "inputs x: got 4 × 2, expected 2 rows (features; a sample is a column: transpose it)";
-    refused(net.predict(&DMatrix::zeros(4, 2)), Shape, turned);
-    // A slice is one sample.
-    refused(net.predict(&vec![0.0; 4]), Shape, "inputs x: got 4 × 1, expected 2 rows (features)");
     let text = format!("inputs x: got 0 × {}, expected 2 rows (features)", usize::MAX);
     refused(net().predict(&DMatrix::zeros(0, usize::MAX)), Shape, &text);
 }

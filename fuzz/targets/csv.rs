@@ -1,0 +1,23 @@
+//! Text tables; the first byte says how they are read.
+#![no_main]
+
+use chainrule::Csv;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((how, text)) = bytes.split_first() else { return };
+    let csv = match how % 6 {
+        0 => Csv::new().targets(["y"]),
+        1 => Csv::new().labels("y"),
+        2 => Csv::new().no_header().targets([0, 2]),
+        3 => Csv::new().no_header().labels(1).missing(["", "NA"]).drop_missing(),
+        4 => Csv::new().delimiter(';').labels_among("y", ["0", "1"]),
+        _ => Csv::new().delimiter('\t').features(["a", "b"]).targets(["y"]).drop_missing(),
+    };
+    for table in [csv.read::<f64>(text).ok(), csv.read::<f32>(text).ok().map(|_| csv.read::<f64>(text).expect("f64 holds more"))] {
+        if let Some(table) = table {
+            assert!(table.data.inputs().iter().all(|x| x.is_finite()));
+            assert_eq!((table.features.len(), table.outputs.len()), (table.data.features(), table.data.outputs()));
+        }
+    }
+});

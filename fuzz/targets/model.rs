@@ -1,0 +1,24 @@
+//! Model files: what is read is written and predicts.
+#![no_main]
+
+use chainrule::Real;
+use chainrule::prelude::*;
+use libfuzzer_sys::fuzz_target;
+
+fn read<T: Real>(read: impl Fn(&[u8]) -> Result<Model<T>>, bytes: &[u8]) {
+    let Ok(model) = read(bytes) else { return };
+    let inputs = model.net().inputs();
+    if inputs < 1000 {
+        let _ = model.predict(&DMatrix::from_element(inputs, 3, T::of(0.5)));
+    }
+    // Numbers that JSON does not hold, in the settings of a layer, are an error.
+    if let Ok(written) = model.to_safetensors() {
+        let again = read(&written).expect("what was written is read").to_safetensors();
+        assert_eq!(again.ok(), Some(written));
+    }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    read(|bytes| Model::<f32>::from_safetensors(bytes), bytes);
+    read(|bytes| Model::<f64>::from_safetensors(bytes), bytes);
+});

@@ -1,0 +1,21 @@
+//! PyTorch's state dicts, into a network that is there: read as a whole, or left as it was.
+#![no_main]
+
+use chainrule::prelude::*;
+use libfuzzer_sys::fuzz_target;
+
+fn net() -> Sequential<f32> {
+    Sequential::builder(2)
+        .layer(Dense::new(3, Activation::Tanh))
+        .layer(BatchNorm::new())
+        .layer(Dense::new(1, Activation::Linear))
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .expect("a sound network")
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut read = net();
+    if read.read_params(bytes).is_err() {
+        assert_eq!(read, net());
+    }
+});
