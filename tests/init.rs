@@ -17,7 +17,6 @@ fn rng(seed: u64) -> Generator {
 fn weights(init: Init, inputs: usize, outputs: usize, seed: u64) -> Result<DMatrix<f64>> {
     let dense = Dense::new(outputs, Activation::Tanh).init(init);
     let net = Sequential::<f64>::builder(inputs).layer(dense).build(&mut rng(seed))?;
-    assert!(net.bias(0)?.iter().all(|b| *b == 0.0), "biases start at 0");
     Ok(net.weights(0)?.clone_owned())
 }
 
@@ -282,41 +281,49 @@ fn variance_survives_depth() -> Result<()> {
 fn defaults() -> Result<()> {
     use Activation as A;
     let ramp = Breakpoints::new(&[(0.0, 0.0), (1.0, 1.0)])?;
-    let he = [
-        A::Relu,
-        A::LeakyRelu { slope: 0.2 },
-        A::Relu6,
-        A::Elu { alpha: 1.0 },
-        A::Gelu,
-        A::GeluTanh,
-        A::Silu,
-        A::Mish,
-        A::HardSwish,
-        A::Softplus,
-    ];
-    let glorot = [
+    let lecun = [
         A::Linear,
         A::Step,
         A::Sign,
         A::PiecewiseLinear,
-        A::Sigmoid,
         A::Tanh,
+        A::Relu,
+        A::LeakyRelu { slope: 0.2 },
+        A::Relu6,
+        A::Elu { alpha: 1.0 },
+        A::Selu,
+        A::Gelu,
+        A::GeluTanh,
+        A::Silu,
+        A::Mish,
+        A::Softplus,
         A::Softsign,
-        A::HardSigmoid,
         A::HardTanh,
+        A::HardSwish,
         A::Breakpoints(ramp),
+        // Of a surrogate the value counts: it makes the signal.
+        A::Step.surrogate(A::Sigmoid),
     ];
-    let mut all: Vec<(A, Init)> = he.into_iter().map(|a| (a, Init::HeNormal)).collect();
-    all.push((A::Selu, Init::LeCunNormal));
-    all.extend(glorot.into_iter().map(|a| (a, Init::GlorotUniform)));
-    // Of a surrogate the value counts: it makes the signal.
-    all.push((A::Step.surrogate(A::Relu), Init::GlorotUniform));
-    all.push((A::Relu.surrogate(A::Sigmoid), Init::HeNormal));
-    for (activation, init) in all {
+    let he = [A::Sigmoid, A::HardSigmoid, A::Sigmoid.surrogate(A::Relu)];
+    let lecun = lecun.into_iter().map(|activation| (activation, Init::LeCunUniform));
+    for (activation, init) in lecun.chain(he.into_iter().map(|activation| (activation, Init::HeUniform))) {
         assert_eq!(Init::for_activation(&activation), init, "{activation}");
         let build = |dense: Dense| Sequential::<f64>::builder(6).layer(dense).build(&mut rng(60));
-        let (default, explicit) = (build(Dense::new(5, activation.clone()))?, build(Dense::new(5, activation.clone()).init(init))?);
+        let default = build(Dense::new(5, activation.clone()))?;
+        let explicit = build(Dense::new(5, activation.clone()).init(init).bias_init(Init::LeCunUniform))?;
         assert_eq!(default, explicit, "{activation}");
+    }
+    Ok(())
+}
+
+/// Biases start uniform on ±√(3/n), n being the inputs of their layer.
+#[test]
+fn default_biases() -> Result<()> {
+    for inputs in [2, 50] {
+        let net = Sequential::<f64>::builder(inputs).layer(Dense::new(4000, Activation::Relu)).build(&mut rng(65))?;
+        let (bias, limit) = (net.bias(0)?, (3.0 / inputs as f64).sqrt());
+        assert!(bias.amax() <= limit && bias.amax() > limit * (1.0 - 20.0 / 4000.0), "{}", bias.amax());
+        assert!(bias.mean().abs() <= 5.0 * limit / (3.0_f64 * 4000.0).sqrt(), "{}", bias.mean());
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// Samples of one set that take part, for training and test together.
-const SAMPLES: usize = 600;
+const SAMPLES: usize = 400;
 
 pub struct Set {
     pub name: &'static str,

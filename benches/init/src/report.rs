@@ -17,7 +17,7 @@ struct Unit {
 }
 
 /// The scores and costs of all candidates after each budget.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Outcome {
     scores: [Vec<f64>; BUDGETS.len()],
     costs: [Vec<f64>; BUDGETS.len()],
@@ -29,17 +29,16 @@ fn read(runs: &str) -> AnyResult<BTreeMap<Unit, Outcome>> {
         let fields: Vec<&str> = line.split(';').collect();
         let [set, family, depth, seed, candidate, numbers @ ..] = &fields[..] else { continue };
         let unit = Unit { set: set.to_string(), family: family.to_string(), depth: depth.parse()?, seed: seed.parse()? };
-        let outcome = units.entry(unit).or_default();
-        if numbers.len() < 2 * BUDGETS.len() || CANDIDATES.get(outcome.scores[0].len()) != Some(candidate) {
-            continue;
-        }
-        for (budget, pair) in numbers.chunks(2).enumerate() {
-            outcome.scores[budget].push(100.0 * pair[0].parse::<f64>()?);
-            outcome.costs[budget].push(pair[1].parse()?);
+        let Some(c) = CANDIDATES.iter().position(|name| name == candidate) else { continue };
+        let missing = || [const { [f64::NAN; CANDIDATES.len()] }; BUDGETS.len()].map(|row| row.to_vec());
+        let outcome = units.entry(unit).or_insert_with(|| Outcome { scores: missing(), costs: missing() });
+        for (budget, pair) in numbers.chunks_exact(2).enumerate() {
+            outcome.scores[budget][c] = 100.0 * pair[0].parse::<f64>()?;
+            outcome.costs[budget][c] = pair[1].parse()?;
         }
     }
     // A unit in which the program was stopped compares nothing.
-    units.retain(|_, outcome| outcome.costs.iter().all(|costs| costs.len() == CANDIDATES.len()));
+    units.retain(|_, outcome| outcome.scores.iter().flatten().all(|score| !score.is_nan()));
     Ok(units)
 }
 
@@ -106,11 +105,23 @@ pub fn print(runs: &str) -> AnyResult<()> {
         let rows: Vec<Vec<f64>> = all.iter().filter(|(unit, _)| keep(unit)).map(|(_, outcome)| rows(outcome)).collect();
         (name, rows)
     };
-    let mut sets: Vec<&String> = all.iter().map(|(unit, _)| &unit.set).collect();
-    sets.dedup();
+    // In the order of the file, which is that of their inputs.
+    let mut sets: Vec<&str> = Vec::new();
+    for set in runs.lines().filter_map(|line| line.split(';').next()) {
+        if !sets.contains(&set) {
+            sets.push(set);
+        }
+    }
 
-    let (mut conditions, mut cells, mut by_set) = (Groups::new(), Groups::new(), Groups::new());
-    for (family, _) in &FAMILIES {
+    let mut conditions = Groups::new();
+    let mut cells = Groups::new();
+    let mut by_set = Groups::new();
+    let mut by_activation = Groups::new();
+    for (family, activations) in &FAMILIES {
+        for (parity, activation) in activations.iter().enumerate() {
+            let here = |unit: &Unit| unit.family == *family && unit.seed as usize % 2 == parity;
+            by_activation.push(group(activation.to_string(), &here, &|o| together(&o.scores)));
+        }
         for depth in DEPTHS {
             let here = |unit: &Unit| unit.family == *family && unit.depth == depth;
             for (b, budget) in BUDGETS.iter().enumerate() {
@@ -118,25 +129,30 @@ pub fn print(runs: &str) -> AnyResult<()> {
             }
             for set in &sets {
                 let name = format!("{set}, {family}, {depth} deep");
-                cells.push(group(name, &|unit| here(unit) && unit.set == **set, &|o| together(&o.scores)));
+                cells.push(group(name, &|unit| here(unit) && unit.set == *set, &|o| together(&o.scores)));
             }
         }
     }
     for set in &sets {
         for depth in DEPTHS {
-            by_set.push(group(format!("{set}, {depth} deep"), &|u| u.set == **set && u.depth == depth, &|o| together(&o.scores)));
+            by_set.push(group(format!("{set}, {depth} deep"), &|u| u.set == *set && u.depth == depth, &|o| together(&o.scores)));
         }
     }
-    [&mut conditions, &mut cells, &mut by_set].into_iter().for_each(|groups| groups.retain(|(_, rows)| !rows.is_empty()));
+    [&mut conditions, &mut cells, &mut by_set, &mut by_activation]
+        .into_iter()
+        .for_each(|groups| groups.retain(|(_, rows)| !rows.is_empty()));
     let (conditions, worst) = table("family, depth, budget", &conditions);
     let (by_set, worst_set) = table("set, depth", &by_set);
     let (cells, _) = table("set, family, depth", &cells);
+    let (by_activation, _) = table("activation", &by_activation);
 
     let overall = gaps(&all.iter().map(|(_, outcome)| together(&outcome.scores)).collect::<Vec<_>>());
     let mean_rank = |rows: Vec<Vec<f64>>| together(&rows);
     let by_score = mean_rank(all.iter().flat_map(|(_, o)| o.scores.iter().map(|row| ranks(row, |a, b| a > b))).collect());
     let by_cost = mean_rank(all.iter().flat_map(|(_, o)| o.costs.iter().map(|row| ranks(row, |a, b| a < b))).collect());
-    println!("| candidate | mean gap | rank by score | rank by cost | worst family, depth, budget | worst set, depth |\n|---|---|---|---|---|---|");
+    println!(
+        "| candidate | mean gap | rank by score | rank by cost | worst family, depth, budget | worst set, depth |\n|---|---|---|---|---|---|"
+    );
     for (c, candidate) in CANDIDATES.iter().enumerate() {
         let ((gap, error), (at, at_error, condition)) = (overall[c], &worst[c]);
         let (of, of_error, set) = &worst_set[c];
@@ -145,6 +161,6 @@ pub fn print(runs: &str) -> AnyResult<()> {
             by_score[c], by_cost[c]
         );
     }
-    println!("\n{conditions}\n{by_set}\n{cells}");
+    println!("\n{by_activation}\n{conditions}\n{by_set}\n{cells}");
     Ok(())
 }
