@@ -31,7 +31,7 @@ impl<T: Real> Sequential<T> {
     ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     /// let x = DVector::from_vec(vec![0.3, 0.5]);
     /// let j = net.jacobian(&x)?;
-    /// let a = (net.weights(0)? * &x).map(f64::tanh);
+    /// let a = (net.weights(0)? * &x + net.bias(0)?).map(f64::tanh);
     /// let by_hand = net.weights(1)? * DMatrix::from_diagonal(&a.map(|a| 1.0 - a * a)) * net.weights(0)?;
     /// assert!((j - by_hand).norm() < 1e-15);
     /// # Ok::<(), chainrule::Error>(())

@@ -49,7 +49,7 @@ pub use data::{Batch, Batches, Dataset, EpochBatches, Scaler, one_hot, read_idx,
 #[cfg(feature = "csv")]
 pub use data::{Column, Csv, Table};
 pub use error::{Error, ErrorKind, Result};
-pub use init::Init;
+pub use init::{Distribution, Fan, Init};
 #[cfg(feature = "onnx")]
 pub use io::Onnx;
 #[cfg(feature = "safetensors")]

@@ -68,6 +68,17 @@ impl Drop for Folder {
     }
 }
 
+/// A layer with the start that the golden files name, the default of their day.
+fn dense(outputs: usize, activation: Activation) -> Dense {
+    use Activation::{Elu, Gelu, GeluTanh, HardSwish, LeakyRelu, Mish, Relu, Relu6, Selu, Silu, Softplus};
+    let init = match activation {
+        Relu | LeakyRelu { .. } | Relu6 | Elu { .. } | Gelu | GeluTanh | Silu | Mish | HardSwish | Softplus => Init::HeNormal,
+        Selu => Init::LeCunNormal,
+        _ => Init::GlorotUniform,
+    };
+    Dense::new(outputs, activation).init(init).bias_init(Init::Zeros)
+}
+
 /// Every layer, every activation, and options that are not the defaults.
 fn all_layers<T: Real>() -> Result<Sequential<T>> {
     let names = "step sign piecewise_linear sigmoid tanh relu relu6 selu gelu gelu_tanh silu mish softplus softsign hard_sigmoid hard_tanh hard_swish";
@@ -88,9 +99,9 @@ fn all_layers<T: Real>() -> Result<Sequential<T>> {
         .layer(RmsNorm::new().eps(1e-7))
         .layer(BatchNorm::new().without_scale());
     for activation in activations {
-        builder = builder.layer(Dense::new(3, activation.clone()).bias_init(Init::Normal { mean: 0.0, std: 0.5 })).layer(activation);
+        builder = builder.layer(dense(3, activation.clone()).bias_init(Init::Normal { mean: 0.0, std: 0.5 })).layer(activation);
     }
-    builder.layer(LayerNorm::new()).layer(Dense::new(4, Activation::Linear)).layer(Softmax).build(&mut rng())
+    builder.layer(LayerNorm::new()).layer(dense(4, Activation::Linear)).layer(Softmax).build(&mut rng())
 }
 
 /// A model of it with everything that a file can hold.
@@ -269,7 +280,7 @@ fn check_golden<T: Real>(name: &str, model: Model<T>, tolerance: f64) -> Result<
 fn files_of_version_1_are_read() -> Result<()> {
     check_golden("all_layers_f32", model::<f32>()?, 1e-5)?;
     check_golden("all_layers_f64", model::<f64>()?, 1e-13)?;
-    let plain = Sequential::builder(3).layer(Dense::new(2, Activation::Tanh)).build(&mut rng())?;
+    let plain = Sequential::builder(3).layer(dense(2, Activation::Tanh)).build(&mut rng())?;
     check_golden::<f32>("plain_f32", plain.into(), 1e-6)?;
     let classifier = classifier(3)?.with_output_function(OutputFunction::Softmax)?.with_classes(["one", "two", "three"])?;
     check_golden::<f64>("classifier_f64", classifier, 1e-13)?;

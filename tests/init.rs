@@ -7,7 +7,7 @@
 use chainrule::nalgebra::DMatrix;
 use chainrule::prelude::*;
 use chainrule::rand::rngs::Xoshiro256PlusPlus as Generator;
-use chainrule::{Breakpoints, ErrorKind};
+use chainrule::{Breakpoints, Distribution, ErrorKind, Fan};
 
 fn rng(seed: u64) -> Generator {
     Generator::seed_from_u64(seed)
@@ -17,7 +17,6 @@ fn rng(seed: u64) -> Generator {
 fn weights(init: Init, inputs: usize, outputs: usize, seed: u64) -> Result<DMatrix<f64>> {
     let dense = Dense::new(outputs, Activation::Tanh).init(init);
     let net = Sequential::<f64>::builder(inputs).layer(dense).build(&mut rng(seed))?;
-    assert!(net.bias(0)?.iter().all(|b| *b == 0.0), "biases start at 0");
     Ok(net.weights(0)?.clone_owned())
 }
 
@@ -95,12 +94,115 @@ fn uniform_initialisers() -> Result<()> {
     Ok(())
 }
 
+/// Keras's truncated normal: the variance is that of what is left, and nothing lies beyond two standard deviations of the
+/// normal distribution that was cut.
+#[test]
+fn truncated_initializers() -> Result<()> {
+    // Of the standard normal distribution cut at ±2 (Φ(2) − Φ(−2) = 0.9545, density φ(2) = 0.053991): the variance
+    // 1 − 4φ(2)/0.9545, and the fourth moment 3·variance − 16φ(2)/0.9545.
+    let variance = 1.0 - 4.0 * 0.053_990_966_513_188_06 / 0.954_499_736_103_641_6;
+    let kurtosis = (3.0 * variance - 16.0 * 0.053_990_966_513_188_06 / 0.954_499_736_103_641_6) / (variance * variance);
+    let (n, m) = (N as f64, M as f64);
+    for (fan, width) in [(Fan::In, n), (Fan::Out, m), (Fan::Average, f64::midpoint(n, m))] {
+        for scale in [1.0, 2.0] {
+            let init = Init::VarianceScaling { scale, fan, distribution: Distribution::TruncatedNormal };
+            let w = weights(init, N, M, 20)?;
+            let (got, std) = (moments(&w), (scale / width).sqrt());
+            assert!(got.mean.abs() <= 5.0 * std / got.n.sqrt(), "{init:?}: mean {}", got.mean);
+            let spread = ((kurtosis - 1.0) / got.n).sqrt();
+            assert!((got.variance / (std * std) - 1.0).abs() <= 5.0 * spread, "{init:?}: variance {}", got.variance);
+            assert!((got.kurtosis - kurtosis).abs() <= 5.0 * (24.0 / got.n).sqrt(), "{init:?}: kurtosis {}", got.kurtosis);
+            assert!(got.neighbours.abs() <= 5.0 / got.n.sqrt(), "{init:?}: correlation {}", got.neighbours);
+            // The density at the limit is φ(2)/0.9545, so all stay 400/N away from it with probability e^−20 or so.
+            let limit = 2.0 * std / variance.sqrt();
+            assert!(w.amax() <= limit * (1.0 + 1e-12), "{init:?}: {} of {limit}", w.amax());
+            assert!(w.max() > limit * (1.0 - 400.0 / got.n) && w.min() < -limit * (1.0 - 400.0 / got.n), "{init:?}");
+        }
+    }
+    Ok(())
+}
+
+/// He's, Glorot's and LeCun's are scaled variances, to the bit.
+#[test]
+fn named_initializers_are_scaled_variances() -> Result<()> {
+    use Distribution::{Normal, Uniform};
+    for (name, scale, fan, distribution) in [
+        (Init::HeNormal, 2.0, Fan::In, Normal),
+        (Init::HeUniform, 2.0, Fan::In, Uniform),
+        (Init::GlorotNormal, 1.0, Fan::Average, Normal),
+        (Init::GlorotUniform, 1.0, Fan::Average, Uniform),
+        (Init::LeCunNormal, 1.0, Fan::In, Normal),
+        (Init::LeCunUniform, 1.0, Fan::In, Uniform),
+    ] {
+        let scaled = Init::VarianceScaling { scale, fan, distribution };
+        assert_eq!(weights(name, 30, 11, 25)?, weights(scaled, 30, 11, 25)?, "{name:?}");
+    }
+    Ok(())
+}
+
+/// Scaled variances give the bounds of other libraries: what they draw from, its limits reached and kept.
+#[test]
+fn starts_of_other_libraries() -> Result<()> {
+    let (n, m) = (N as f64, M as f64);
+    let uniform = |scale, fan| Init::VarianceScaling { scale, fan, distribution: Distribution::Uniform };
+    for (init, limit) in [
+        // PyTorch's nn.Linear: kaiming_uniform_(a=√5) is U(±1/√n).
+        (uniform(1.0 / 3.0, Fan::In), 1.0 / n.sqrt()),
+        // scikit-learn's logistic start.
+        (uniform(1.0 / 3.0, Fan::Average), (2.0 / (n + m)).sqrt()),
+        // kaiming_uniform_(mode="fan_out"), and xavier_uniform_(gain=5/3).
+        (uniform(2.0, Fan::Out), (6.0 / m).sqrt()),
+        (uniform(25.0 / 9.0, Fan::Average), 5.0 / 3.0 * (6.0 / (n + m)).sqrt()),
+    ] {
+        let w = weights(init, N, M, 35)?;
+        let margin = 1.0 - 40.0 / w.len() as f64;
+        assert!(w.amax() <= limit * (1.0 + 1e-15), "{init:?}: {} of {limit}", w.amax());
+        assert!(w.max() > limit * margin && w.min() < -limit * margin, "{init:?}");
+    }
+    Ok(())
+}
+
+/// The table of PyTorch's `calculate_gain`.
+#[test]
+fn gains() {
+    use Activation as A;
+    for (activation, gain) in [
+        (A::Linear, 1.0),
+        (A::Sigmoid, 1.0),
+        (A::Tanh, 5.0 / 3.0),
+        (A::Relu, 2.0_f64.sqrt()),
+        (A::LeakyRelu { slope: 0.01 }, 1.414_142_856_997_835_4),
+        (A::LeakyRelu { slope: -0.2 }, 1.386_750_490_563_073),
+        (A::LeakyRelu { slope: 0.0 }, 2.0_f64.sqrt()),
+        (A::LeakyRelu { slope: 1e200 }, 2.0_f64.sqrt() / 1e200),
+        (A::Selu, 0.75),
+        // Of a surrogate the value counts.
+        (A::Relu.surrogate(A::Gelu), 2.0_f64.sqrt()),
+    ] {
+        let got = activation.gain().expect("in the table");
+        assert!((got / gain - 1.0).abs() <= 4e-16, "{activation}: {got}");
+    }
+    for activation in [A::Gelu, A::Silu, A::Elu { alpha: 1.0 }, A::Step, A::Softsign, A::HardTanh] {
+        assert_eq!(activation.gain(), None, "{activation}");
+    }
+}
+
 /// The formulas are of the layer's inputs n and outputs m, in this order.
 #[test]
 fn fan_in_and_fan_out() -> Result<()> {
     for (inputs, outputs) in [(1000, 100), (100, 1000), (2000, 50)] {
         let (n, m) = (inputs as f64, outputs as f64);
+        let scaled = |fan, distribution| Init::VarianceScaling { scale: 1.5, fan, distribution };
         for (init, variance) in [
+            (scaled(Fan::In, Distribution::Normal), 1.5 / n),
+            (scaled(Fan::Out, Distribution::Normal), 1.5 / m),
+            (scaled(Fan::Average, Distribution::Normal), 3.0 / (n + m)),
+            (scaled(Fan::In, Distribution::TruncatedNormal), 1.5 / n),
+            (scaled(Fan::Out, Distribution::TruncatedNormal), 1.5 / m),
+            (scaled(Fan::Average, Distribution::TruncatedNormal), 3.0 / (n + m)),
+            (scaled(Fan::In, Distribution::Uniform), 1.5 / n),
+            (scaled(Fan::Out, Distribution::Uniform), 1.5 / m),
+            (scaled(Fan::Average, Distribution::Uniform), 3.0 / (n + m)),
             (Init::HeNormal, 2.0 / n),
             (Init::HeUniform, 2.0 / n),
             (Init::GlorotNormal, 2.0 / (n + m)),
@@ -179,41 +281,49 @@ fn variance_survives_depth() -> Result<()> {
 fn defaults() -> Result<()> {
     use Activation as A;
     let ramp = Breakpoints::new(&[(0.0, 0.0), (1.0, 1.0)])?;
-    let he = [
-        A::Relu,
-        A::LeakyRelu { slope: 0.2 },
-        A::Relu6,
-        A::Elu { alpha: 1.0 },
-        A::Gelu,
-        A::GeluTanh,
-        A::Silu,
-        A::Mish,
-        A::HardSwish,
-        A::Softplus,
-    ];
-    let glorot = [
+    let lecun = [
         A::Linear,
         A::Step,
         A::Sign,
         A::PiecewiseLinear,
-        A::Sigmoid,
         A::Tanh,
+        A::Relu,
+        A::LeakyRelu { slope: 0.2 },
+        A::Relu6,
+        A::Elu { alpha: 1.0 },
+        A::Selu,
+        A::Gelu,
+        A::GeluTanh,
+        A::Silu,
+        A::Mish,
+        A::Softplus,
         A::Softsign,
-        A::HardSigmoid,
         A::HardTanh,
+        A::HardSwish,
         A::Breakpoints(ramp),
+        // Of a surrogate the value counts: it makes the signal.
+        A::Step.surrogate(A::Sigmoid),
     ];
-    let mut all: Vec<(A, Init)> = he.into_iter().map(|a| (a, Init::HeNormal)).collect();
-    all.push((A::Selu, Init::LeCunNormal));
-    all.extend(glorot.into_iter().map(|a| (a, Init::GlorotUniform)));
-    // Of a surrogate the value counts: it makes the signal.
-    all.push((A::Step.surrogate(A::Relu), Init::GlorotUniform));
-    all.push((A::Relu.surrogate(A::Sigmoid), Init::HeNormal));
-    for (activation, init) in all {
+    let he = [A::Sigmoid, A::HardSigmoid, A::Sigmoid.surrogate(A::Relu)];
+    let lecun = lecun.into_iter().map(|activation| (activation, Init::LeCunUniform));
+    for (activation, init) in lecun.chain(he.into_iter().map(|activation| (activation, Init::HeUniform))) {
         assert_eq!(Init::for_activation(&activation), init, "{activation}");
         let build = |dense: Dense| Sequential::<f64>::builder(6).layer(dense).build(&mut rng(60));
-        let (default, explicit) = (build(Dense::new(5, activation.clone()))?, build(Dense::new(5, activation.clone()).init(init))?);
+        let default = build(Dense::new(5, activation.clone()))?;
+        let explicit = build(Dense::new(5, activation.clone()).init(init).bias_init(Init::LeCunUniform))?;
         assert_eq!(default, explicit, "{activation}");
+    }
+    Ok(())
+}
+
+/// Biases start uniform on ±√(3/n), n being the inputs of their layer.
+#[test]
+fn default_biases() -> Result<()> {
+    for inputs in [2, 50] {
+        let net = Sequential::<f64>::builder(inputs).layer(Dense::new(4000, Activation::Relu)).build(&mut rng(65))?;
+        let (bias, limit) = (net.bias(0)?, (3.0 / inputs as f64).sqrt());
+        assert!(bias.amax() <= limit && bias.amax() > limit * (1.0 - 20.0 / 4000.0), "{}", bias.amax());
+        assert!(bias.mean().abs() <= 5.0 * limit / (3.0_f64 * 4000.0).sqrt(), "{}", bias.mean());
     }
     Ok(())
 }
@@ -230,6 +340,21 @@ fn biases() -> Result<()> {
     Ok(())
 }
 
+/// No draw is infinite: what could be in the scalar is refused, though it could not in `f64`.
+#[test]
+fn draws_are_finite_in_the_scalar() {
+    let narrow = |init| Sequential::<f32>::builder(3).layer(Dense::new(2, Activation::Tanh).init(init)).build(&mut rng(95));
+    let scaled = |scale| Init::VarianceScaling { scale, fan: Fan::Out, distribution: Distribution::Normal };
+    for init in [Init::Normal { mean: 0.0, std: 1e38 }, Init::Normal { mean: 3e38, std: 1e37 }, scaled(1e39)] {
+        let error = narrow(init).expect_err(&format!("{init:?}"));
+        assert_eq!(error.kind(), ErrorKind::Value, "{error}");
+    }
+    for init in [Init::Normal { mean: 0.0, std: 1e37 }, Init::Normal { mean: 3e38, std: 1e36 }, scaled(1e38)] {
+        let net = narrow(init).expect("finite draws");
+        assert!(net.params().iter().all(|w| w.is_finite()), "{init:?}");
+    }
+}
+
 /// An f32 network starts as the f64 network of the same seed does, rounded; `reset` draws what `build` drew.
 #[test]
 fn reproducible() -> Result<()> {
@@ -243,6 +368,9 @@ fn reproducible() -> Result<()> {
         Init::LeCunNormal,
         Init::LeCunUniform,
         Init::Orthogonal { gain: 1.5 },
+        Init::VarianceScaling { scale: 0.7, fan: Fan::Out, distribution: Distribution::Normal },
+        Init::VarianceScaling { scale: 2.0, fan: Fan::In, distribution: Distribution::TruncatedNormal },
+        Init::VarianceScaling { scale: 1.0 / 3.0, fan: Fan::Average, distribution: Distribution::Uniform },
     ] {
         let dense = |n| Dense::new(n, Activation::Tanh).init(init).bias_init(Init::Normal { mean: 0.0, std: 1.0 });
         let mut wide = Sequential::<f64>::builder(7).layer(dense(9)).layer(dense(4)).build(&mut rng(80))?;
@@ -266,6 +394,7 @@ fn reproducible() -> Result<()> {
 /// Parameters that make no distribution are refused where the network is built, by layer.
 #[test]
 fn refused() {
+    let scaled = |scale| Init::VarianceScaling { scale, fan: Fan::In, distribution: Distribution::Normal };
     for init in [
         Init::Constant(f64::NAN),
         Init::Uniform { low: 1.0, high: 0.0 },
@@ -275,7 +404,13 @@ fn refused() {
         Init::Normal { mean: f64::INFINITY, std: 1.0 },
         Init::Normal { mean: 0.0, std: -1.0 },
         Init::Normal { mean: 0.0, std: f64::NAN },
+        Init::Normal { mean: 0.0, std: 1.7e308 },
         Init::Orthogonal { gain: f64::INFINITY },
+        scaled(0.0),
+        scaled(-1.0),
+        scaled(f64::NAN),
+        scaled(f64::INFINITY),
+        scaled(1e308),
     ] {
         for dense in [Dense::new(2, Activation::Tanh).init(init), Dense::new(2, Activation::Tanh).bias_init(init)] {
             let net = Sequential::<f64>::builder(3).layer(Activation::Tanh).layer(dense).build(&mut rng(90));

@@ -3,7 +3,7 @@
 #![cfg(feature = "serde")]
 
 use chainrule::prelude::*;
-use chainrule::{Adadelta, Adagrad, Adamax, Breakpoints, Epoch, History, OptimizerState, RAdam, Reduction, RmsProp};
+use chainrule::{Adadelta, Adagrad, Adamax, Breakpoints, Distribution, Epoch, Fan, History, OptimizerState, RAdam, Reduction, RmsProp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 use std::time::Duration;
@@ -71,6 +71,13 @@ fn activations_and_initialisers_come_back() {
     let (uniform, normal) = (Uniform { low: -0.1, high: 1.0 / 3.0 }, Normal { mean: -0.0, std: 1e-9 });
     let plain = [Zeros, HeNormal, HeUniform, GlorotNormal, GlorotUniform, LeCunNormal, LeCunUniform];
     plain.into_iter().chain([Constant(0.1), uniform, normal, Orthogonal { gain: 1.5 }]).for_each(round);
+    for fan in [Fan::In, Fan::Out, Fan::Average] {
+        for distribution in [Distribution::Normal, Distribution::TruncatedNormal, Distribution::Uniform] {
+            round(VarianceScaling { scale: 1.0 / 3.0, fan, distribution });
+        }
+    }
+    let scaled = VarianceScaling { scale: 2.0, fan: Fan::Out, distribution: Distribution::TruncatedNormal };
+    assert_eq!(json(&scaled), r#"{"VarianceScaling":{"scale":2.0,"fan":"Out","distribution":"TruncatedNormal"}}"#);
     refused::<Init>(r#"{"Uniform": {"low": 0, "high": 1, "width": 1}}"#, "unknown field");
 }
 

@@ -7,7 +7,7 @@ pub use breakpoints::Breakpoints;
 
 use crate::error::{Error, ErrorKind, Result};
 use alloc::{format, sync::Arc};
-use core::{fmt, str::FromStr};
+use core::{f64::consts::SQRT_2, fmt, str::FromStr};
 
 /// The set in which an output lies, by which a loss knows whether it is defined on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,6 +188,39 @@ impl Activation {
             Self::Breakpoints(points) => !points.is_constant(),
             Self::Surrogate { derivative, .. } => derivative.is_trainable(),
             _ => true,
+        }
+    }
+
+    /// The recommended gain of the weights of a layer before this activation, by the table of PyTorch's
+    /// `torch.nn.init.calculate_gain`; `None` for activations that are not in it.
+    ///
+    /// | activation | gain |
+    /// |---|---|
+    /// | `Linear`, `Sigmoid` | 1 |
+    /// | `Tanh` | 5/3 |
+    /// | `Relu` | √2 |
+    /// | `LeakyRelu { slope }` | √(2/(1 + slope²)) |
+    /// | `Selu` | 3/4 |
+    ///
+    /// A surrogate has the gain of its value.
+    ///
+    /// ```
+    /// use chainrule::{Activation, Dense, Init};
+    /// let gain = Activation::Tanh.gain().expect("tanh is in the table");
+    /// assert_eq!(gain, 5.0 / 3.0);
+    /// let layer = Dense::new(64, Activation::Tanh).init(Init::Orthogonal { gain });
+    /// ```
+    #[doc(alias = "calculate_gain")]
+    pub fn gain(&self) -> Option<f64> {
+        match self {
+            Self::Linear | Self::Sigmoid => Some(1.0),
+            Self::Tanh => Some(5.0 / 3.0),
+            Self::Relu => Some(SQRT_2),
+            // As √(2/(1 + slope²)), and right where the square overflows.
+            Self::LeakyRelu { slope } => Some(SQRT_2 / libm::hypot(1.0, *slope)),
+            Self::Selu => Some(0.75),
+            Self::Surrogate { value, .. } => value.gain(),
+            _ => None,
         }
     }
 

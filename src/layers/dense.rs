@@ -47,10 +47,10 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// A layer of `outputs` neurons (at least 1) with biases that start at 0 and weights that start by the default for
-    /// `activation` ([`Init::for_activation`]).
+    /// A layer of `outputs` neurons (at least 1). Its weights start by the default for `activation`
+    /// ([`Init::for_activation`]), its biases by [`Init::LeCunUniform`]: uniform on ±√(3/n), n being the number of inputs.
     pub fn new(outputs: usize, activation: Activation) -> Self {
-        Self { outputs, init: Init::for_activation(&activation), activation, bias: Some(Init::Zeros) }
+        Self { outputs, init: Init::for_activation(&activation), activation, bias: Some(Init::LeCunUniform) }
     }
 
     /// The same layer without biases: z = W·x.

@@ -46,7 +46,7 @@ use nalgebra::DMatrix;
 /// let net = Sequential::builder(2)
 ///     .layer(Dense::new(10, Activation::Tanh))
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(2))?;
 /// let mut model = Model::new(net, Scaler::standard(data.inputs())?, Scaler::standard(data.targets())?)?;
 /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(200).rate(0.01);
 /// model.fit(&mut trainer, &data)?;
