@@ -498,7 +498,7 @@ fn costs_of_many_classes() -> Result<()> {
         assert!((f64::from(cost) / expected - 1.0).abs() < 1e-6, "{cost}, not {expected}");
     }
     let mut p = DMatrix::from_vec(K, 1, y.clone());
-    SoftmaxCrossEntropy::new().link((&mut p).into());
+    OutputFunction::Softmax.apply(&mut p);
     for (p, y) in p.iter().zip(&y) {
         let expected = f64::from(*y).exp() / exact;
         assert!((f64::from(*p) / expected - 1.0).abs() < 1e-6, "{p}, not {expected}");

@@ -396,14 +396,14 @@ fn a_model_scales_its_validation_data() -> Result<()> {
     let ((train, _), (judge, best)) = (plane(300, 1)?, plane(200, 2)?);
     assert!((best - 0.957).abs() < 0.005, "{best}");
     let mut model = plane_model(&train)?;
-    let seen = RefCell::new(Vec::new());
+    let mut seen = Vec::new();
     let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
         .epochs(200)
         .rate(0.01)
         .validation(&judge)
         .metric("R²", metrics::r2)
         .metric("error", |y, t| {
-            seen.borrow_mut().push((y.matrix().into_owned(), t.values().matrix().into_owned()));
+            seen.push((y.matrix().into_owned(), t.values().matrix().into_owned()));
             metrics::mean_absolute_error(y, t)
         })
         .stop(Stop::patience(Monitor::highest("R²"), 40))
@@ -414,7 +414,7 @@ fn a_model_scales_its_validation_data() -> Result<()> {
     assert!((found - best).abs() < 0.01, "{found} of {best}");
     // The metric of the best epoch is that of the model, to the last bit.
     assert_eq!(metrics::r2((&model.predict(judge.inputs())?).into(), (&judge).into())?, found);
-    assert!(seen.borrow().iter().all(|(y, t)| t == judge.targets() && y.shape() == t.shape()));
+    assert!(seen.iter().all(|(y, t)| t == judge.targets() && y.shape() == t.shape()));
     assert!(history.last().and_then(|epoch| epoch.metric("error")).expect("an epoch") > 100.0, "in units of the targets");
 
     // Costs are those of scaled data, and so the whole run is that of a trainer which is given them.
@@ -465,10 +465,10 @@ fn what_metrics_of_a_model_see() -> Result<()> {
         for validated in [true, false] {
             let net = plane_model(&train)?.into_net();
             let mut model = Model::new(net, inputs.then(|| scalers.0.clone()), outputs.then(|| scalers.1.clone()))?;
-            let seen = RefCell::new(Vec::new());
+            let mut seen = Vec::new();
             let mut trainer = Trainer::new(LogCosh, Adam::new()).epochs(1).metric("seen", |y, t| {
                 let weights = t.weights().unwrap_or_default().to_vec();
-                seen.borrow_mut().push((y.matrix().into_owned(), t.values().matrix().into_owned(), weights));
+                seen.push((y.matrix().into_owned(), t.values().matrix().into_owned(), weights));
                 Ok(0.0)
             });
             if validated {
@@ -478,7 +478,7 @@ fn what_metrics_of_a_model_see() -> Result<()> {
             drop(trainer);
             let judged = if validated { &judge } else { &train };
             let weights = judged.weights().unwrap_or_default().to_vec();
-            assert_eq!(seen.into_inner(), [(model.predict(judged.inputs())?, judged.targets().clone(), weights)]);
+            assert_eq!(seen, [(model.predict(judged.inputs())?, judged.targets().clone(), weights)]);
         }
     }
     let narrow = Dataset::new(DMatrix::zeros(1, 5), DMatrix::zeros(1, 5))?;
