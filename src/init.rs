@@ -84,9 +84,11 @@ impl Init {
     /// assert_eq!(Init::for_activation(&Activation::Tanh), Init::GlorotUniform);
     /// ```
     pub fn for_activation(activation: &Activation) -> Self {
-        use Activation::{Elu, Gelu, GeluTanh, HardSwish, LeakyRelu, Mish, Relu, Relu6, Selu, Silu, Softplus, Surrogate};
+        use Activation::{Celu, Elu, Gelu, GeluTanh, HardSwish, LeakyRelu, Mish, Relu, Relu6, Selu, Silu, Softplus, Surrogate, ThresholdedRelu};
         match activation {
-            Relu | LeakyRelu { .. } | Relu6 | Elu { .. } | Gelu | GeluTanh | Silu | Mish | HardSwish | Softplus => Self::HeNormal,
+            Relu | LeakyRelu { .. } | Relu6 | Elu { .. } | Celu { .. } | Gelu | GeluTanh | Silu | Mish | HardSwish | Softplus | ThresholdedRelu { .. } => {
+                Self::HeNormal
+            },
             Selu => Self::LeCunNormal,
             Surrogate { value, .. } => Self::for_activation(value),
             _ => Self::GlorotUniform,

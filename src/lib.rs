@@ -54,7 +54,7 @@ pub use io::Onnx;
 #[cfg(feature = "safetensors")]
 pub use io::Safetensors;
 pub use layer::{Backward, BackwardTangent, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start, Tangent};
-pub use layers::{AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, RmsNorm, Softmax};
+pub use layers::{AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax};
 pub use loss::{
     Costs, CrossEntropy, Curvatures, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, QuadraticCost,
     Reduction, SigmoidCrossEntropy, Slopes, SoftmaxCrossEntropy, SumSquaredError,
@@ -83,7 +83,7 @@ pub mod prelude {
         Activation, Adadelta, Adagrad, Adam, Adamax, AlphaDropout, Backward, BatchNorm, Block, Clip, Constraint, CrossEntropy, Dataset,
         Dense, Dropout, Error, ErrorKind, Every, Forward, GaussianNoise, Gradient, Group, Hinge, Huber, Infer, Init, KlDivergence, Layer,
         LayerNorm, LevenbergMarquardt, Lion, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Model, Monitor, Nadam, Observer,
-        Optimizer, Penalty, Plateau, QuadraticCost, RAdam, Real, Result, RmsNorm, RmsProp, Role, Rprop, Scaler, Schedule, Sequential, Sgd,
+        Optimizer, Penalty, Plateau, Prelu, QuadraticCost, RAdam, Real, Result, RmsNorm, RmsProp, Role, Rprop, Scaler, Schedule, Sequential, Sgd,
         SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, Start, Step, Stop, Stopped, SumSquaredError, Tape, Targets, Trainer, View,
         ViewMut, metrics, one_hot,
     };

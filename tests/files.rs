@@ -75,6 +75,8 @@ fn all_layers<T: Real>() -> Result<Sequential<T>> {
     activations.extend([
         Activation::LeakyRelu { slope: 0.1 + 0.2 },
         Activation::Elu { alpha: 1.0 / 3.0 },
+        Activation::Celu { alpha: 1.0 / 3.0 },
+        Activation::ThresholdedRelu { theta: 0.1 },
         Breakpoints::new(&[(-1.0, -1.0 / 3.0), (0.1, 0.2), (2.0, 0.7)])?.slopes(0.01, 0.1)?.into(),
         Activation::Step.surrogate(Activation::Elu { alpha: 0.7 }),
     ]);
@@ -86,6 +88,8 @@ fn all_layers<T: Real>() -> Result<Sequential<T>> {
         .layer(LayerNorm::new().without_bias())
         .layer(AlphaDropout::new(0.1))
         .layer(RmsNorm::new().eps(1e-7))
+        .layer(Prelu::new())
+        .layer(Prelu::new().per_feature().slope(0.1))
         .layer(BatchNorm::new().without_scale());
     for activation in activations {
         builder = builder.layer(Dense::new(3, activation.clone()).bias_init(Init::Normal { mean: 0.0, std: 0.5 })).layer(activation);

@@ -7,7 +7,7 @@ use crate::file;
 use crate::layer::{Block, Layer, Role};
 use crate::layers::BuiltIn;
 use crate::layout::{Layout, place};
-use crate::real::{Real, zeros};
+use crate::real::{Real, half, zeros};
 use crate::saved::unknown;
 use crate::sequential::Sequential;
 use crate::train::Model;
@@ -56,6 +56,7 @@ const LARGEST_HEADER: u64 = 100_000_000;
 /// | [`GaussianNoise`](crate::GaussianNoise) | counts as a module | |
 /// | [`LayerNorm`](crate::LayerNorm), [`RmsNorm`](crate::RmsNorm) | `LayerNorm`, `RMSNorm` | `i.weight`, `i.bias` |
 /// | [`BatchNorm`](crate::BatchNorm) | `BatchNorm1d` | `i.weight`, `i.bias`, `i.running_mean`, `i.running_var` |
+/// | [`Prelu`](crate::Prelu) | `PReLU` | `i.weight` |
 /// | of another crate | counts as a module | its blocks by their names: weights (rows, columns), others with one column as vectors |
 ///
 /// So a `Dense` with ReLU, a `Dropout` and a linear `Dense` have `0.weight`, `0.bias`, `3.weight` and `3.bias`. PyTorch's count of batches,
@@ -571,23 +572,11 @@ fn number<T: Real>(dtype: Dtype, bytes: &[u8]) -> T {
     own[..bytes.len()].copy_from_slice(bytes);
     let bits = u64::from_le_bytes(own) as u32;
     match dtype {
-        Dtype::F16 => T::of(half(bits)),
+        Dtype::F16 => T::of(half(bits as u16)),
         Dtype::BF16 => T::of(f32::from_bits(bits << 16).into()),
         Dtype::F32 if T::BYTES == 8 => T::of(f32::from_bits(bits).into()),
         _ => T::from_bytes(own),
     }
-}
-
-/// IEEE 754's binary16.
-fn half(bits: u32) -> f64 {
-    let (exponent, fraction) = (bits >> 10 & 31, bits & 1023);
-    let size = match exponent {
-        0 => f64::from(fraction) / f64::from(1 << 24),
-        31 if fraction == 0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => f64::from_bits(u64::from(exponent + 1023 - 15) << 52 | u64::from(fraction) << 42),
-    };
-    if bits >> 15 == 0 { size } else { -size }
 }
 
 fn no_scalar<T>() -> Error {

@@ -2,11 +2,15 @@
 
 mod dense;
 mod formula;
+#[cfg(any(feature = "onnx", feature = "safetensors"))]
+mod half;
 #[cfg(feature = "serde")]
 pub(crate) mod serial;
 
 pub(crate) use dense::{DenseBackward, DenseForward, DenseGradient};
 pub(crate) use formula::{Chain, resolve, sigmoid, softplus, tanh};
+#[cfg(any(feature = "onnx", feature = "safetensors"))]
+pub(crate) use half::half;
 
 use crate::activation::Activation;
 use crate::error::{Error, ErrorKind, Result};

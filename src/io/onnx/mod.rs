@@ -1,11 +1,15 @@
 //! Networks to and from ONNX.
 
 mod assemble;
+mod axes;
+mod constant;
 mod export;
+mod fold;
 mod formula;
 mod graph;
 mod import;
 mod proto;
+mod shapes;
 
 use crate::activation::OutputRange;
 use crate::error::{Error, ErrorKind, Result};
@@ -13,6 +17,7 @@ use crate::file;
 use crate::real::Real;
 use crate::train::Model;
 use alloc::{format, string::String, vec::Vec};
+use fold::Budget;
 use graph::Graph;
 use prost::Message;
 use std::path::Path;
@@ -138,12 +143,15 @@ impl Onnx {
         check_scalar::<T>("Onnx::read")?;
         let file = proto::Model::decode(bytes).map_err(|error| Error::new(ErrorKind::Parse, "Onnx::read", "an ONNX file", error))?;
         let missing = || Error::new(ErrorKind::Parse, "Onnx::read", "an ONNX file", "no graph");
-        let graph = Graph::new(file.graph.as_ref().ok_or_else(missing)?)?;
+        let mut budget = Budget(bytes.len().saturating_mul(8).saturating_add(4096));
+        let set = file.opset_import.iter().find(|set| matches!(&*set.domain, "" | "ai.onnx"));
+        let graph = file.graph.as_ref().ok_or_else(missing)?;
         // Before version 7 operands were broadcast by attributes.
-        if let Some(old) = file.opset_import.iter().find(|set| matches!(&*set.domain, "" | "ai.onnx") && set.version < 7) {
+        if let Some(old) = set.filter(|set| set.version < 7) {
             let given = format!("version {}", old.version);
             return Err(Error::new(ErrorKind::Incompatible, "Onnx::read", "version 7 or later of ONNX's operators", given));
         }
+        let graph = Graph::new(graph, set.map_or(i64::MAX, |set| set.version), &mut budget)?;
         let outputs: Vec<_> = graph.outputs().collect();
         let output = match (&self.output, &outputs[..]) {
             (None, [output]) => *output,
@@ -154,7 +162,7 @@ impl Onnx {
             }
         };
         let (input, steps) = import::steps(&graph, output)?;
-        let mut model = assemble::assemble(input, &steps, bytes.len().saturating_mul(16))?;
+        let mut model = assemble::assemble(&graph, input, &steps, bytes.len().saturating_mul(16))?;
         for entry in &file.metadata_props {
             if model.metadata_mut().insert(entry.key.clone(), entry.value.clone()).is_some() {
                 return Err(Error::new(ErrorKind::Parse, "ONNX metadata", "each key once", format!("{:?} twice", entry.key)));
