@@ -84,11 +84,22 @@ impl Init {
     /// assert_eq!(Init::for_activation(&Activation::Tanh), Init::GlorotUniform);
     /// ```
     pub fn for_activation(activation: &Activation) -> Self {
-        use Activation::{Celu, Elu, Gelu, GeluTanh, HardSwish, LeakyRelu, Mish, Relu, Relu6, Selu, Silu, Softplus, Surrogate, ThresholdedRelu};
+        use Activation::{
+            Celu, Elu, Gelu, GeluTanh, HardSwish, LeakyRelu, Mish, Relu, Relu6, Selu, Silu, Softplus, Surrogate, ThresholdedRelu,
+        };
         match activation {
-            Relu | LeakyRelu { .. } | Relu6 | Elu { .. } | Celu { .. } | Gelu | GeluTanh | Silu | Mish | HardSwish | Softplus | ThresholdedRelu { .. } => {
-                Self::HeNormal
-            },
+            Relu
+            | LeakyRelu { .. }
+            | Relu6
+            | Elu { .. }
+            | Celu { .. }
+            | Gelu
+            | GeluTanh
+            | Silu
+            | Mish
+            | HardSwish
+            | Softplus
+            | ThresholdedRelu { .. } => Self::HeNormal,
             Selu => Self::LeCunNormal,
             Surrogate { value, .. } => Self::for_activation(value),
             _ => Self::GlorotUniform,

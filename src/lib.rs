@@ -83,9 +83,9 @@ pub mod prelude {
         Activation, Adadelta, Adagrad, Adam, Adamax, AlphaDropout, Backward, BatchNorm, Block, Clip, Constraint, CrossEntropy, Dataset,
         Dense, Dropout, Error, ErrorKind, Every, Forward, GaussianNoise, Gradient, Group, Hinge, Huber, Infer, Init, KlDivergence, Layer,
         LayerNorm, LevenbergMarquardt, Lion, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Model, Monitor, Nadam, Observer,
-        Optimizer, Penalty, Plateau, Prelu, QuadraticCost, RAdam, Real, Result, RmsNorm, RmsProp, Role, Rprop, Scaler, Schedule, Sequential, Sgd,
-        SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, Start, Step, Stop, Stopped, SumSquaredError, Tape, Targets, Trainer, View,
-        ViewMut, metrics, one_hot,
+        Optimizer, Penalty, Plateau, Prelu, QuadraticCost, RAdam, Real, Result, RmsNorm, RmsProp, Role, Rprop, Scaler, Schedule,
+        Sequential, Sgd, SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, Start, Step, Stop, Stopped, SumSquaredError, Tape, Targets,
+        Trainer, View, ViewMut, metrics, one_hot,
     };
     pub use core::ops::ControlFlow;
     pub use nalgebra::{DMatrix, DVector};

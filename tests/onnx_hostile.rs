@@ -212,14 +212,16 @@ fn damaged() -> Result<()> {
         golden("ops_half_inside.onnx"),
         golden("ops_one_sample_unsqueezed.onnx"),
     ];
-    for file in files {
+    for (number, file) in files.into_iter().enumerate() {
+        // Every bit of some, and some bits of all.
+        let step = if file.len() > 2000 || number > 5 { 3 } else { 1 };
         for end in 0..file.len() {
             // A file that is cut between two of its parts may still be one.
             let _ = read(&file[..end]);
         }
         let mut random = rng(file.len() as u64);
         for at in 0..file.len() {
-            for bit in (0..8).step_by(if file.len() > 2000 { 3 } else { 1 }) {
+            for bit in (0..8).step_by(step) {
                 let mut changed = file.clone();
                 changed[at] ^= 1 << bit;
                 let _ = read(&changed);

@@ -97,9 +97,15 @@ impl Axes {
 
     pub(super) fn transpose(&mut self, node: &proto::Node) -> Result<()> {
         let order = permutation(node, self.rank())?;
-        let long = |order: &mut dyn Iterator<Item = usize>| order.filter(|at| self.sizes[*at].is_some_and(|size| size > 1)).collect::<Vec<_>>();
+        let long =
+            |order: &mut dyn Iterator<Item = usize>| order.filter(|at| self.sizes[*at].is_some_and(|size| size > 1)).collect::<Vec<_>>();
         if long(&mut order.iter().copied()) != long(&mut (0..self.rank())) {
-            return Err(Error::new(ErrorKind::Incompatible, "", "features that stay in their order", format!("perm {order:?} of {}", self.describe())));
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "",
+                "features that stay in their order",
+                format!("perm {order:?} of {}", self.describe()),
+            ));
         }
         self.sizes = order.into_iter().map(|at| self.sizes[at]).collect();
         Ok(())
@@ -142,7 +148,9 @@ impl Axes {
             (false, false) => vec![Some(first), Some(second)],
             (true, false) if first == 1 => vec![None, Some(second)],
             // All in one row: a file for one sample.
-            (false, true) if first == 1 && (second == 1 || at == 0 || self.samples.is_none_or(|samples| samples == 1)) => vec![None, Some(second)],
+            (false, true) if first == 1 && (second == 1 || at == 0 || self.samples.is_none_or(|samples| samples == 1)) => {
+                vec![None, Some(second)]
+            }
             (true, false) if second == 1 && self.samples == Some(1) => vec![Some(first), None],
             _ => {
                 let expected = "a row for each sample";
@@ -222,9 +230,7 @@ impl Axes {
                 Ok(())
             }
             None => match sizes[..] {
-                [_, Ok(Some(features))] => {
-                    Err(Error::new(ErrorKind::Shape, "", format!("{width} features, as before"), features))
-                }
+                [_, Ok(Some(features))] => Err(Error::new(ErrorKind::Shape, "", format!("{width} features, as before"), features)),
                 _ => Err(refuse()),
             },
         }

@@ -162,8 +162,12 @@ fn computed<'g>(node: &'g proto::Node, operands: &[Option<Constant<'g>>], budget
             let walk = |of: &Constant<'_>| walk(&dims, spread(of.dims(), dims.len()));
             let places = walk(condition).zip(walk(yes).zip(walk(no)));
             match (List::of(yes)?, List::of(no)?) {
-                (List::Reals(yes), List::Reals(no)) => List::Reals(places.map(|(c, (y, n))| if flags[c] != 0 { yes[y] } else { no[n] }).collect()),
-                (List::Sizes(yes), List::Sizes(no)) => List::Sizes(places.map(|(c, (y, n))| if flags[c] != 0 { yes[y] } else { no[n] }).collect()),
+                (List::Reals(yes), List::Reals(no)) => {
+                    List::Reals(places.map(|(c, (y, n))| if flags[c] != 0 { yes[y] } else { no[n] }).collect())
+                }
+                (List::Sizes(yes), List::Sizes(no)) => {
+                    List::Sizes(places.map(|(c, (y, n))| if flags[c] != 0 { yes[y] } else { no[n] }).collect())
+                }
                 _ => return Ok(None),
             }
             .constant(node, dims, yes.kind())
@@ -208,8 +212,10 @@ fn computed<'g>(node: &'g proto::Node, operands: &[Option<Constant<'g>>], budget
 /// The dimensions from `start` to `end`, as `Shape` gives them.
 pub(super) fn shape<'g>(node: &proto::Node, sizes: Vec<Size>, budget: &mut Budget) -> Result<Constant<'g>> {
     let rank = sizes.len() as i64;
-    let bound = |name, default| Ok(int(node, name)?.map_or(default, |at| if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize);
-    let (start, end) = (bound("start", 0)?, bound("end", rank)?);
+    let from_start = |at: i64| if at < 0 { at.saturating_add(rank) } else { at };
+    let bound = |at: i64| from_start(at).clamp(0, rank) as usize;
+    let start = bound(int(node, "start")?.unwrap_or(0));
+    let end = bound(int(node, "end")?.unwrap_or(rank));
     let sizes = sizes.get(start..end).unwrap_or_default().to_vec();
     budget.take(&[sizes.len()])?;
     Ok(Constant::of_sizes(place(node), vec![sizes.len()], INT64, sizes))
@@ -246,7 +252,9 @@ pub(super) fn sparse<'g>(place: String, sparse: &proto::SparseTensor, budget: &m
             [count] if count == numbers.len() => usize::try_from(places[at]).ok(),
             [count, rank] if count == numbers.len() && rank == dims.len() => {
                 let index = places[at * rank..(at + 1) * rank].iter().zip(&dims).zip(&strides);
-                index.map(|((index, dim), stride)| usize::try_from(*index).ok().filter(|index| index < dim).map(|index| index * stride)).sum()
+                index
+                    .map(|((index, dim), stride)| usize::try_from(*index).ok().filter(|index| index < dim).map(|index| index * stride))
+                    .sum()
             }
             _ => None,
         };
@@ -257,7 +265,8 @@ pub(super) fn sparse<'g>(place: String, sparse: &proto::SparseTensor, budget: &m
 
 fn cast<'g>(node: &proto::Node, x: &Constant<'g>, to: i64, budget: &mut Budget) -> Result<Constant<'g>> {
     let kind = i32::try_from(to).unwrap_or(0);
-    let refuse = || Error::new(ErrorKind::Incompatible, "", "a cast of constants to float, double, int64, int32 or bool", format!("data type {to}"));
+    let refuse =
+        || Error::new(ErrorKind::Incompatible, "", "a cast of constants to float, double, int64, int32 or bool", format!("data type {to}"));
     if kind == x.kind() {
         return Ok(x.at(place(node)));
     }
@@ -351,7 +360,12 @@ fn pair<'g>(node: &proto::Node, a: &Constant<'g>, b: &Constant<'g>, budget: &mut
             let sizes = places.map(|(i, j)| function(x[i], y[j])).collect::<Option<_>>().ok_or_else(unknown)?;
             Ok(Constant::of_sizes(place(node), dims, if op == "Equal" { BOOL } else { a.kind() }, sizes))
         }
-        _ => Err(Error::new(ErrorKind::Incompatible, "", "operands of one type that it is computed for", format!("data types {} and {}", a.kind(), b.kind()))),
+        _ => Err(Error::new(
+            ErrorKind::Incompatible,
+            "",
+            "operands of one type that it is computed for",
+            format!("data types {} and {}", a.kind(), b.kind()),
+        )),
     }
 }
 
@@ -455,9 +469,10 @@ fn slice<'g>(
 /// An axis or an index, which may count from the end.
 pub(super) fn axis(at: i64, len: usize) -> Result<usize> {
     let from_start = if at < 0 { at.checked_add(len as i64) } else { Some(at) };
-    from_start.and_then(|at| usize::try_from(at).ok()).filter(|at| *at < len).ok_or_else(|| {
-        Error::new(ErrorKind::Shape, "", format!("an axis or an index among {len}"), at)
-    })
+    from_start
+        .and_then(|at| usize::try_from(at).ok())
+        .filter(|at| *at < len)
+        .ok_or_else(|| Error::new(ErrorKind::Shape, "", format!("an axis or an index among {len}"), at))
 }
 
 /// An axis, or the end of `rank` axes.
@@ -491,8 +506,9 @@ pub(super) fn insert<S: Copy>(dims: &mut Vec<S>, axes: &[i64], new: S) -> Result
 
 fn dims_of(sizes: &[i64]) -> Result<Vec<usize>> {
     let dims: Option<Vec<_>> = sizes.iter().map(|size| usize::try_from(*size).ok()).collect();
-    dims.filter(|dims| dims.len() <= MAX_RANK)
-        .ok_or_else(|| Error::new(ErrorKind::Shape, "", format!("at most {MAX_RANK} dimensions, none below 0"), format!("{} dimensions", sizes.len())))
+    dims.filter(|dims| dims.len() <= MAX_RANK).ok_or_else(|| {
+        Error::new(ErrorKind::Shape, "", format!("at most {MAX_RANK} dimensions, none below 0"), format!("{} dimensions", sizes.len()))
+    })
 }
 
 /// The dimensions of a constant that is given another shape.

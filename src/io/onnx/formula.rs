@@ -5,6 +5,7 @@ use crate::kernel::math;
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
 use core::cmp::Reverse;
 use core::ops::{Add, Div, Mul, Sub};
+use std::sync::OnceLock;
 
 /// A function of [`Expr::X`].
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +28,11 @@ impl Expr {
     /// Whether it is below `other`.
     pub(super) fn below(self, other: Self) -> Self {
         apply("Less", [self, other])
+    }
+
+    /// The operator that makes it.
+    pub(super) fn operator(&self) -> Option<&'static str> {
+        if let Self::Apply(op, ..) = self { Some(op) } else { None }
     }
 
     /// The number of its slots.
@@ -247,7 +253,12 @@ pub(super) enum Meaning {
 }
 
 /// All that is read: what is written here, and what others write for the same; the largest first, because some are parts of others.
-pub(super) fn table() -> Vec<(Expr, Meaning)> {
+pub(super) fn table() -> &'static [(Expr, Meaning)] {
+    static TABLE: OnceLock<Vec<(Expr, Meaning)>> = OnceLock::new();
+    TABLE.get_or_init(make_table)
+}
+
+fn make_table() -> Vec<(Expr, Meaning)> {
     let mut table = Vec::new();
     for double in [false, true] {
         for known in [

@@ -102,7 +102,6 @@ type Reading<'g> = (Vec<Part<'g>>, &'g str);
 
 /// The steps from an input of the graph, which is given too, to `output`.
 pub(super) fn steps<'g>(graph: &Graph<'g>, output: &'g str) -> Result<(&'g proto::ValueInfo, Vec<Step<'g>>)> {
-    let table = table();
     let (mut value, mut steps) = (output, Vec::new());
     // Each step goes back by a node at least, unless the graph has a cycle.
     for _ in 0..=graph.nodes() {
@@ -115,19 +114,19 @@ pub(super) fn steps<'g>(graph: &Graph<'g>, output: &'g str) -> Result<(&'g proto
             let given = if constant.is_some() { "a constant" } else { "a value that no node makes" };
             return Err(Error::new(ErrorKind::Incompatible, format!("ONNX value {value:?}"), "a function of the graph's input", given));
         };
-        let (parts, before) = read(graph, &table, node, value)?;
+        let (parts, before) = read(graph, node, value)?;
         steps.extend(parts.into_iter().rev().map(|part| Step { node, value, part }));
         value = before;
     }
     Err(Error::new(ErrorKind::Parse, format!("ONNX value {output:?}"), "a graph without cycles", "a value that depends on itself"))
 }
 
-fn read<'g>(graph: &Graph<'g>, table: &[(Expr, Meaning)], node: &'g proto::Node, value: &'g str) -> Result<Reading<'g>> {
+fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<Reading<'g>> {
     let here = |error: Error| error.within(place(node));
     if let Some(found) = breakpoints(graph, node)? {
         return Ok(found);
     }
-    for (expr, meaning) in table {
+    for (expr, meaning) in table().iter().filter(|(expr, _)| expr.operator() == Some(&*node.op_type)) {
         if let Some(Match { x: Some(x), slots }) = graph.find(expr, value) {
             return Ok((meant_by(graph, meaning, &slots).map_err(here)?, x));
         }
@@ -146,9 +145,10 @@ fn read<'g>(graph: &Graph<'g>, table: &[(Expr, Meaning)], node: &'g proto::Node,
     };
     let along = |softmax| {
         let rest = graph.version < 13;
-        Ok(Along { axis: int(softmax, "axis")?.unwrap_or(if rest { 1 } else { -1 }), rest })
+        Ok::<_, Error>(Along { axis: int(softmax, "axis")?.unwrap_or(if rest { 1 } else { -1 }), rest })
     };
-    if let (true, Some(softmax)) = (is(node, "", "Log"), input(node, 0).ok().and_then(|x| graph.maker(x)).filter(|x| is(x, "", "Softmax"))) {
+    if let (true, Some(softmax)) = (is(node, "", "Log"), input(node, 0).ok().and_then(|x| graph.maker(x)).filter(|x| is(x, "", "Softmax")))
+    {
         return Ok((vec![Part::LogSoftmax(along(softmax)?)], input(softmax, 0)?));
     }
     let parts = match (domain_of(node), &*node.op_type) {
@@ -288,7 +288,7 @@ fn read<'g>(graph: &Graph<'g>, table: &[(Expr, Meaning)], node: &'g proto::Node,
             let expected = "an operator that an activation computes, alone or with its neighbors (of constants this one is read, too)";
             return refuse(expected, operator());
         }
-        _ => return refuse("an operator of a feed-forward network", format!("{} (read are {SUPPORTED})", operator())),
+        _ => return refuse(&format!("an operator of a feed-forward network ({SUPPORTED})"), operator()),
     };
     Ok((parts, input(node, 0)?))
 }

@@ -62,18 +62,30 @@ use std::path::Path;
 ///
 /// # What is read
 ///
-/// A chain of the operators Gemm, MatMul, Add, Sub, Mul and Div with constants, BatchNormalization, LayerNormalization,
-/// RMSNormalization, Softmax, Relu, LeakyRelu, PRelu (of a single slope), Elu, Celu (α = 1), Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish,
-/// Mish, Softplus, Softsign, HardSwish, Clip and Sign, what exporters compose activations and norms of (x·σ(x), GELU by erf or
-/// tanh, …), and Identity, Dropout, Flatten, Reshape and Cast where they change nothing; of scikit-learn also Scaler,
-/// LinearRegressor, LinearClassifier, Normalizer and ZipMap. Everything else is an error that names the node. Input must be
-/// `(batch, features)`; more dimensions are one row of features if they are flattened first.
+/// A chain of these operators, each with constants beside the one value that is computed from the input:
+///
+/// - Gemm and MatMul, with the weights on either side or transposed; Add, Sub, Mul, Div, Sum and Neg
+/// - Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish, Mish, Softplus, Softsign, HardSwish,
+///   Clip, Max, Min, Sign and Abs, and what exporters compose activations and norms of (x·σ(x), GELU by erf or tanh, …)
+/// - BatchNormalization, LayerNormalization, RMSNormalization, and Softmax
+/// - LogSoftmax at the end: the network ends on the scores, because its loss takes the logarithm
+/// - Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze and Unsqueeze, where the features of a sample stay in their order
+/// - of scikit-learn Scaler, LinearRegressor, LinearClassifier, Normalizer and ZipMap
+///
+/// Everything else is an error that names the node. Constants may be computed by nodes (Transpose, Cast, Reshape, Sqrt, Concat, Gather, …),
+/// and so may shapes from the input's shape. Numbers are of type float, double, float16 or bfloat16; casts between these are left out,
+/// because everything is computed in `T`.
+///
+/// The samples lie along the first axis of the input, or along the only one whose length the file leaves open. A file without an axis
+/// for samples describes one sample, and so does one that reshapes all it is given into one row. More dimensions are one row of features.
 ///
 /// An activation becomes part of the dense layer before it. Maps of single features before the first layer become the scaler of
-/// inputs, those behind the last the scaler of outputs, and those between layers a part of the dense layer before them, or else a
-/// [`BatchNorm`](crate::BatchNorm) of mean 0 and variance 1. What this crate wrote so becomes the same layers with the same bits, but for
+/// inputs, and those behind the last the scaler of outputs. Those between layers become part of the dense layer before them, or else
+/// of the one behind them, or else a [`BatchNorm`](crate::BatchNorm) of mean 0 and variance 1. A PRelu whose slope is a scalar is a leaky
+/// ReLU, any other a [`Prelu`](crate::Prelu). What is left of a file without layers, such as of dropouts only, is a linear activation.
+/// What this crate wrote so becomes the same layers with the same bits, but for
 /// dropout and noise, surrogates, initialisers, an activation of its own after a linear layer, of doubles the momentum of batch norm, and
-/// ε, slopes and α of floats: these become the shortest decimal number that gives the `f32`.
+/// ε, slopes and α of floats: these become the shortest decimal number that gives the `f32`. A CELU of α = 1 becomes the ELU that it is.
 ///
 /// A file of floats can be read as `f64`; one of doubles as `f32` cannot. PyTorch's softplus goes over to z beyond 20; ours does not,
 /// which makes a difference of 2·10⁻⁹ there. Memory stays within a multiple of the file's length, whatever it says.
