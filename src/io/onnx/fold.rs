@@ -54,7 +54,7 @@ impl List {
 /// The constant that `node` makes of its operands, one for each of its inputs (`None` where there is none); `None` for an operator that
 /// is not computed here.
 pub(super) fn fold<'g>(node: &'g proto::Node, operands: &[Option<Constant<'g>>], budget: &mut Budget) -> Result<Option<Constant<'g>>> {
-    if domain_of(node) != "" { Ok(None) } else { computed(node, operands, budget).map_err(|error| error.within(place(node))) }
+    if !domain_of(node).is_empty() { Ok(None) } else { computed(node, operands, budget).map_err(|error| error.within(place(node))) }
 }
 
 fn computed<'g>(node: &'g proto::Node, operands: &[Option<Constant<'g>>], budget: &mut Budget) -> Result<Option<Constant<'g>>> {
@@ -398,7 +398,7 @@ fn concat<'g>(node: &proto::Node, operands: &[Option<Constant<'g>>], budget: &mu
     dims[at] = all.iter().map(|x| x.dims()[at]).fold(0, usize::saturating_add);
     budget.take(&dims)?;
     let outer: usize = dims[..at].iter().product();
-    let pieces = all.iter().map(|x| Ok((List::of(x)?, if outer == 0 { 0 } else { x.len() / outer }))).collect::<Result<Vec<_>>>()?;
+    let pieces = all.iter().map(|x| Ok((List::of(x)?, x.len().checked_div(outer).unwrap_or(0)))).collect::<Result<Vec<_>>>()?;
     let (mut reals, mut sizes) = (Vec::new(), Vec::new());
     for row in 0..outer {
         for (piece, len) in &pieces {
