@@ -19,7 +19,8 @@ pub enum Role {
     Weight,
     /// Is added: bˡⱼ.
     Bias,
-    /// Multiplies a normalised input, from 1 on: γˡⱼ. No weight, because decay would take it to 0 and the layer's output with it.
+    /// Multiplies a normalised input, from 1 on: γˡⱼ; or is the slope of a [`Prelu`](crate::Prelu). No weight, because decay would take it
+    /// to 0 and the layer's output with it.
     Scale,
     /// A running statistic of the data, which follows the batches and not the gradient's rule.
     Statistic,

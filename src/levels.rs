@@ -25,6 +25,8 @@ fn activations() -> Vec<Activation> {
         LeakyRelu { slope: 0.1 },
         Relu6,
         Elu { alpha: 0.7 },
+        Celu { alpha: 0.7 },
+        ThresholdedRelu { theta: 0.3 },
         Selu,
         Gelu,
         GeluTanh,

@@ -55,7 +55,7 @@ pub use io::Onnx;
 #[cfg(feature = "safetensors")]
 pub use io::Safetensors;
 pub use layer::{Backward, BackwardTangent, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start, Tangent};
-pub use layers::{AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, RmsNorm, Softmax};
+pub use layers::{AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax};
 pub use loss::{
     Costs, CrossEntropy, Curvatures, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, OutputFunction,
     QuadraticCost, Reduction, SigmoidCrossEntropy, Slopes, SoftmaxCrossEntropy, SumSquaredError,
@@ -84,9 +84,9 @@ pub mod prelude {
         Activation, Adadelta, Adagrad, Adam, Adamax, AlphaDropout, Backward, BatchNorm, Block, Clip, Constraint, CrossEntropy, Dataset,
         Dense, Dropout, Error, ErrorKind, Every, Forward, GaussianNoise, Gradient, Group, Hinge, Huber, Infer, Init, KlDivergence, Layer,
         LayerNorm, LevenbergMarquardt, Lion, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Model, Monitor, Nadam, Observer,
-        Optimizer, OutputFunction, Penalty, Plateau, QuadraticCost, RAdam, Real, Result, RmsNorm, RmsProp, Role, Rprop, Scaler, Schedule,
-        Sequential, Sgd, SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, Start, Step, Stop, Stopped, SumSquaredError, Tape, Targets,
-        Trainer, View, ViewMut, metrics, one_hot,
+        Optimizer, OutputFunction, Penalty, Plateau, Prelu, QuadraticCost, RAdam, Real, Result, RmsNorm, RmsProp, Role, Rprop, Scaler,
+        Schedule, Sequential, Sgd, SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, Start, Step, Stop, Stopped, SumSquaredError, Tape,
+        Targets, Trainer, View, ViewMut, metrics, one_hot,
     };
     pub use core::ops::ControlFlow;
     pub use nalgebra::{DMatrix, DVector};

@@ -17,7 +17,7 @@ fn all() -> Vec<Activation> {
             all.push(activation);
         }
     }
-    assert_eq!(all.len(), 24, "20 names, a second slope and a second α, two breakpoint functions");
+    assert_eq!(all.len(), 28, "22 names, a second slope, a second α of two, a second θ, two breakpoint functions");
     all
 }
 
@@ -26,6 +26,7 @@ fn all() -> Vec<Activation> {
 ///
 /// - `gelu_tanh`: the tail below 0 is e^−2u, where each rounding of the argument costs |argument| roundings of the result:
 ///   seven of 2u.
+/// - the derivative of `celu` is e^(z/α) with a rounded z/α.
 /// - `gelu`, `gelu_tanh`, `silu`, `mish`: z·Φ(z) where Φ is subnormal keeps Φ's error of half a subnormal spacing, times |z|; and the
 ///   derivative of `gelu_tanh`, times |z·2u′|.
 /// - the derivatives of these four are sums of two terms: eight units, and half an epsilon between −3 and 0, where the two
@@ -40,6 +41,7 @@ macro_rules! allowed {
             let spacing = if want == 0.0 || want.is_infinite() { TINY } else { want.abs() - want.abs().next_down() };
             let tail = match activation {
                 Activation::GeluTanh if z < 0.0 => 2.0 * 1.6 * (a + 0.044715 * a * a * a) * EPS * want.abs(),
+                Activation::Celu { alpha } if derivative && z < 0.0 => a / *alpha as $t * EPS * want.abs(),
                 Activation::Breakpoints(_) => 4.0 * EPS,
                 _ => 0.0,
             };
@@ -83,8 +85,8 @@ macro_rules! accuracy {
     };
 }
 
-accuracy!(accurate_in_f64, f64, allowed_f64, rows: 24 * 160);
-accuracy!(accurate_in_f32, f32, allowed_f32, rows: 24 * 136);
+accuracy!(accurate_in_f64, f64, allowed_f64, rows: 28 * 160);
+accuracy!(accurate_in_f32, f32, allowed_f32, rows: 28 * 136);
 
 /// With f64 right, f32 can be compared with it anywhere: at numbers of every exponent, and densely where things happen.
 #[test]
@@ -135,6 +137,12 @@ fn kinks() -> Result<()> {
         (Activation::Relu6, 5.0, 5.0, 1.0),
         (Activation::Elu { alpha: 0.75 }, 0.0, 0.0, 0.75),
         (Activation::Elu { alpha: 0.75 }, -0.0, 0.0, 0.75),
+        (Activation::Celu { alpha: 0.75 }, 0.0, 0.0, 1.0),
+        (Activation::Celu { alpha: 0.75 }, -0.0, 0.0, 1.0),
+        (Activation::ThresholdedRelu { theta: 1.0 }, 1.0, 0.0, 0.0),
+        (Activation::ThresholdedRelu { theta: 1.0 }, 1.5, 1.5, 1.0),
+        (Activation::ThresholdedRelu { theta: -1.0 }, -1.0, 0.0, 0.0),
+        (Activation::ThresholdedRelu { theta: -1.0 }, -0.5, -0.5, 1.0),
         (Activation::HardSigmoid, -3.0, 0.0, 0.0),
         (Activation::HardSigmoid, 0.0, 0.5, 1.0 / 6.0),
         (Activation::HardSigmoid, 3.0, 1.0, 0.0),
@@ -276,6 +284,8 @@ fn names_round_trip() -> Result<()> {
         let usual = i % 2 == 0;
         activations.push(Activation::LeakyRelu { slope: number(usual) });
         activations.push(Activation::Elu { alpha: number(usual) });
+        activations.push(Activation::Celu { alpha: number(usual).abs() });
+        activations.push(Activation::ThresholdedRelu { theta: number(usual) });
         let mut xs: Vec<f64> = (0..1 + i % 5).map(|_| number(true)).collect();
         xs.sort_by(f64::total_cmp);
         xs.dedup();
@@ -434,6 +444,7 @@ macro_rules! second {
                 let product = matches!(activation, Activation::Gelu | Activation::GeluTanh | Activation::Silu | Activation::Mish);
                 let tail = match activation {
                     Activation::GeluTanh => 4.0 * 1.6 * (a + 0.044715 * a * a * a) * $t::EPSILON * want.abs(),
+                    Activation::Celu { alpha } => a / alpha as $t * $t::EPSILON * want.abs(),
                     _ => 0.0,
                 };
                 let factor = match activation {
@@ -450,8 +461,8 @@ macro_rules! second {
         }
     };
 }
-second!(second_derivatives_in_f64, f64, rows: 12 * 169);
-second!(second_derivatives_in_f32, f32, rows: 12 * 145);
+second!(second_derivatives_in_f64, f64, rows: 14 * 169);
+second!(second_derivatives_in_f32, f32, rows: 14 * 145);
 
 /// What is made of straight lines has none; NaN passes; a surrogate's is that of the function that lends its derivative.
 #[test]
@@ -467,7 +478,7 @@ fn second_derivatives_of_the_rest() {
             }
         }
     }
-    assert_eq!(straight, 12);
+    assert_eq!(straight, 14);
     let surrogate = Activation::Step.surrogate(Activation::Tanh);
     assert_eq!(surrogate.second_derivative(0.7), Activation::Tanh.second_derivative(0.7));
 }

@@ -15,6 +15,8 @@ fn activations() -> Vec<Activation> {
         Activation::Sigmoid,
         Activation::Tanh,
         Activation::Elu { alpha: 0.7 },
+        Activation::Celu { alpha: 0.7 },
+        Activation::ThresholdedRelu { theta: -0.2 },
         Activation::Selu,
         Activation::Gelu,
         Activation::GeluTanh,
@@ -34,7 +36,7 @@ fn activations() -> Vec<Activation> {
     ]
 }
 
-const KINDS: usize = 5;
+const KINDS: usize = 6;
 
 /// Networks with 3 inputs and 2 outputs of which all together have every layer, in any numbers.
 fn net<T: Real>(activation: &Activation, kind: usize) -> Result<Sequential<T>> {
@@ -44,6 +46,12 @@ fn net<T: Real>(activation: &Activation, kind: usize) -> Result<Sequential<T>> {
         1 => net.layer(Dense::new(5, Activation::Linear)).layer(activation.clone()).layer(LayerNorm::new()).layer(dense(2)).layer(Softmax),
         2 => net.layer(GaussianNoise::new(0.3)).layer(dense(4)).layer(BatchNorm::new()).layer(Dropout::new(0.5)).layer(dense(2)),
         3 => net.layer(RmsNorm::new()).layer(dense(4)).layer(AlphaDropout::new(0.2)).layer(Dense::new(2, Activation::Tanh)),
+        4 => net
+            .layer(Dense::new(4, Activation::Linear))
+            .layer(Prelu::new().per_feature())
+            .layer(dense(3))
+            .layer(Prelu::new())
+            .layer(dense(2)),
         _ => net.layer(LayerNorm::new().without_scale()).layer(BatchNorm::new().without_bias()).layer(activation.clone()).layer(dense(2)),
     };
     net.build(&mut Xoshiro256PlusPlus::seed_from_u64(1))

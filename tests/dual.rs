@@ -15,6 +15,7 @@ fn activations() -> Vec<(Activation, bool)> {
         (Activation::Sigmoid, true),
         (Activation::Tanh, true),
         (Activation::Elu { alpha: 1.0 }, false),
+        (Activation::Celu { alpha: 0.7 }, false),
         (Activation::Selu, false),
         (Activation::Gelu, true),
         (Activation::GeluTanh, true),
@@ -259,7 +260,7 @@ fn norms_and_noise() -> Result<()> {
         let net = Sequential::<T>::builder(3).layer(GaussianNoise::new(0.1)).layer(Dense::new(5, Activation::Tanh));
         let net = match kind {
             0 => net.layer(LayerNorm::new()),
-            1 => net.layer(RmsNorm::new()),
+            1 => net.layer(RmsNorm::new()).layer(Prelu::new()),
             _ => net.layer(BatchNorm::new()),
         };
         net.layer(AlphaDropout::new(0.2)).layer(Dense::new(2, Activation::Linear)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))

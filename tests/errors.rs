@@ -1107,7 +1107,7 @@ fn confusion_matrices() {
 
 #[test]
 fn texts_that_are_no_activation() {
-    let known = "expected one of linear, step, sign, piecewise_linear, sigmoid, tanh, relu, leaky_relu, relu6, elu, selu, gelu, gelu_tanh, silu, \
+    let known = "expected one of linear, step, sign, piecewise_linear, sigmoid, tanh, relu, leaky_relu, thresholded_relu, relu6, elu, celu, selu, gelu, gelu_tanh, silu, \
                  mish, softplus, softsign, hard_sigmoid, hard_tanh, hard_swish, breakpoints(x:y, …)";
     for text in ["swoosh", "", "Relu", "relu(3)", "relu()", "elu(alpha=1", "elu)", "breakpoints", "elu alpha=1", "step surrogate"] {
         refused(text.parse::<Activation>(), Parse, &format!("activation: got {text:?}, {known}"));
@@ -1119,6 +1119,10 @@ fn texts_that_are_no_activation() {
     refused("leaky_relu(alpha=1)".parse::<Activation>(), Parse, "slope of leaky_relu: got \"alpha=1\", expected a number");
     refused("leaky_relu(slope=0.1, 2)".parse::<Activation>(), Parse, "slope of leaky_relu: got \"0.1, 2\", expected a number");
     refused("elu(alpha=inf)".parse::<Activation>(), Value, "alpha of elu: got inf, expected a finite number");
+    let text = "alpha of celu: got 0, expected a finite number > 0 that the scalar can hold";
+    refused("celu(alpha=0)".parse::<Activation>(), Value, text);
+    let text = "theta of thresholded_relu: got inf, expected a finite number";
+    refused("thresholded_relu(theta=inf)".parse::<Activation>(), Value, text);
     refused("leaky_relu(NaN)".parse::<Activation>(), Value, "slope of leaky_relu: got NaN, expected a finite number");
     refused("breakpoints()".parse::<Activation>(), Parse, "breakpoints: got \"\", expected points x:y, x:y, …");
     refused("breakpoints(0:0, 1)".parse::<Activation>(), Parse, "breakpoints: got \" 1\", expected points x:y, x:y, …");

@@ -220,17 +220,23 @@ fn names_are_those_of_pytorch() -> Result<()> {
         .layer(Activation::Tanh)
         .layer(LayerNorm::new())
         .layer(RmsNorm::new())
+        .layer(Prelu::new().per_feature())
+        .layer(Prelu::new().slope(0.1))
+        .layer(Activation::Celu { alpha: 1.0 / 3.0 })
+        .layer(Activation::ThresholdedRelu { theta: 0.1 })
         .layer(Dense::new(1, Activation::Linear))
         .build(&mut rng())?;
-    let bytes = Model::from(net).to_safetensors()?;
+    let bytes = Model::from(net.clone()).to_safetensors()?;
+    assert_eq!(Model::<f32>::from_safetensors(&bytes)?.net(), &net);
     let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("a file");
     let mut shapes: Vec<(&str, &[usize])> = tensors.iter().map(|(name, _)| name).map(|name| (name, &[][..])).collect();
     shapes.sort_unstable();
     let names: Vec<&str> = shapes.iter().map(|(name, _)| *name).collect();
-    let expected = "0.bias 0.weight 3.weight 4.bias 4.running_mean 4.running_var 4.weight 6.bias 6.weight 7.weight 8.bias 8.weight";
+    let expected = "0.bias 0.weight 12.bias 12.weight 3.weight 4.bias 4.running_mean 4.running_var 4.weight 6.bias 6.weight 7.weight 8.weight 9.weight";
     assert_eq!(names.join(" "), expected);
     let shape = |name: &str| tensors.tensor(name).expect("there").shape().to_vec();
-    assert_eq!((shape("8.weight"), shape("8.bias"), shape("4.running_var")), (vec![1, 4], vec![1], vec![4]));
+    assert_eq!((shape("12.weight"), shape("12.bias"), shape("4.running_var")), (vec![1, 4], vec![1], vec![4]));
+    assert_eq!((shape("8.weight"), shape("9.weight")), (vec![4], vec![1]));
     Ok(())
 }
 

@@ -26,6 +26,8 @@ fn activations() -> Vec<Activation> {
         Activation::LeakyRelu { slope: 0.1 },
         Activation::Relu6,
         Activation::Elu { alpha: 0.7 },
+        Activation::Celu { alpha: 0.7 },
+        Activation::ThresholdedRelu { theta: 0.3 },
         Activation::Selu,
         Activation::Gelu,
         Activation::GeluTanh,

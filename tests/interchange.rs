@@ -97,7 +97,7 @@ fn write<T: Real>(folder: &Path, name: &str, mut net: Sequential<T>, rng: &mut X
 
 /// Every layer and activation that PyTorch has.
 fn everything<T: Real>(seed: u64) -> Result<Sequential<T>> {
-    let names = "sigmoid tanh relu leaky_relu(slope=0.2) relu6 elu(alpha=0.7) selu gelu gelu_tanh silu mish softplus softsign hard_sigmoid \
+    let names = "sigmoid tanh relu leaky_relu(slope=0.2) relu6 elu(alpha=0.7) celu(alpha=0.7) selu gelu gelu_tanh silu mish softplus softsign hard_sigmoid \
                  hard_tanh hard_swish";
     let mut rng = rng(seed);
     let mut builder = Sequential::builder(rng.random_range(1..9))
@@ -113,6 +113,7 @@ fn everything<T: Real>(seed: u64) -> Result<Sequential<T>> {
             builder.layer(Dense::new(width, activation.clone()).init(Init::GlorotUniform)).layer(Activation::Linear).layer(activation);
     }
     let builder = builder.layer(LayerNorm::new().eps(1e-2)).layer(AlphaDropout::new(0.2)).layer(RmsNorm::new().eps(1e-2));
+    let builder = builder.layer(Prelu::new()).layer(Prelu::new().per_feature());
     let builder = builder.layer(LayerNorm::new().without_bias().eps(1e-2)).layer(BatchNorm::new().without_scale().without_bias());
     builder.layer(Dense::new(3, Activation::Linear)).layer(Softmax).build(&mut rng)
 }

@@ -54,6 +54,8 @@ fn layers_come_back<T: Real>() -> Result<()> {
     comes_back::<T>(layers!(4; LayerNorm::new().without_scale().without_bias())?.into())?;
     comes_back::<T>(layers!(4; RmsNorm::new())?.into())?;
     comes_back::<T>(layers!(4; RmsNorm::new().without_scale().eps(1e-3))?.into())?;
+    comes_back::<T>(layers!(4; Prelu::new())?.into())?;
+    comes_back::<T>(layers!(4; Dense::new(5, Activation::Linear), Prelu::new().per_feature(), Prelu::new(), Activation::Tanh)?.into())?;
     comes_back::<T>(layers!(4; BatchNorm::new())?.into())?;
     comes_back::<T>(layers!(4; BatchNorm::new().eps(0.3).without_bias())?.into())?;
     comes_back::<T>(layers!(4; BatchNorm::new().without_scale())?.into())?;
@@ -80,6 +82,7 @@ fn scalers_and_notes_come_back() -> Result<()> {
     let (x, t) = (inputs::<f32>(4, 30), inputs::<f32>(2, 30).map(|t| 300.0 * t + 7.0));
     let net = || layers!(4; Dense::new(8, Activation::Tanh), Dense::new(2, Activation::Linear));
     let plain = || layers!(4; Dense::new(2, Activation::Linear).without_bias());
+    comes_back(Model::new(layers!(4; Activation::Linear)?, Scaler::center(&x)?, None)?)?;
     comes_back(Model::new(net()?, Scaler::standard(&x)?, Scaler::min_max(&t)?)?)?;
     comes_back(Model::new(net()?, Scaler::max_abs(&x)?, None)?)?;
     comes_back(Model::new(net()?, None, Scaler::center(&t)?)?)?;
@@ -103,6 +106,8 @@ fn what_does_not_come_back() -> Result<()> {
             Softmax),
         layers!(4; Dense::new(3, Activation::Selu), Softmax),
     )?;
+    // Of dropouts only something must be left.
+    same(layers!(4; Dropout::new(0.5), AlphaDropout::new(0.1), GaussianNoise::new(0.3)), layers!(4; Activation::Linear))?;
     same(layers!(4; Dense::new(3, Activation::Linear).init(Init::Constant(2.0))), layers!(4; Dense::new(3, Activation::Linear)))?;
     same(layers!(4; Dense::new(3, Activation::Linear), Activation::Silu), layers!(4; Dense::new(3, Activation::Silu)))?;
     same(layers!(4; Dense::new(3, Activation::Sign.straight_through())), layers!(4; Dense::new(3, Activation::Sign)))?;
@@ -295,7 +300,7 @@ fn layers_of_others_and_earlier_versions() -> Result<()> {
         (
             &["torch_dynamo_kinked", "torch_script_kinked", "torch_script_opset13_kinked"],
             "Dense hard_sigmoid, Dense hard_swish, Dense hard_tanh, Dense breakpoints(-2:-2, 3:3), Dense relu6, Dense elu(alpha=0.5), Dense selu, \
-             Dense leaky_relu(slope=0.2), Dense leaky_relu(slope=0.55)",
+             Dense leaky_relu(slope=0.2), Dense linear, Prelu",
         ),
         (&["torch_script_images", "torch_dynamo_images"], "Dense relu, Dense linear"),
         (&["torch_dynamo_f64_smooth"], "Dense gelu, Dense silu, Dense mish, Dense sigmoid"),
@@ -314,6 +319,65 @@ fn layers_of_others_and_earlier_versions() -> Result<()> {
         (&["sklearn_logistic3@probabilities"], "Dense linear, Softmax"),
         (&["sklearn_logistic2@probabilities"], "Dense sigmoid"),
         (&["sklearn_linear1@variable"], "Dense linear"),
+        (&["torch_dynamo_rows", "torch_script_rows"], "scaler, Dense relu, Dense linear"),
+        (&["torch_dynamo_left", "torch_script_left"], "Dense tanh, Dense linear"),
+        (
+            &["torch_dynamo_rare"],
+            "Dense linear, Prelu, Dense celu(alpha=0.5), Dense thresholded_relu(theta=0.5), Dense softplus, Dense breakpoints(2:2, 2.001:2.001)",
+        ),
+        (
+            &["torch_script_rare"],
+            "Dense linear, Prelu, Dense celu(alpha=0.5), Dense relu, Dense softplus, Dense breakpoints(2:2, 2.001:2.001)",
+        ),
+        (
+            &[
+                "ops_computed_weights",
+                "ops_gathered",
+                "ops_view",
+                "ops_keras_flatten",
+                "ops_reshape_minus_one",
+                "ops_reshape_zero",
+                "ops_reshape_one_row",
+            ],
+            "Dense linear",
+        ),
+        (
+            &[
+                "ops_folded_batch_norm",
+                "ops_reshape_one_sample",
+                "ops_flatten_negative",
+                "ops_one_sample_unsqueezed",
+                "ops_gemm_transposed",
+            ],
+            "Dense linear",
+        ),
+        (&["ops_constants"], "Dense linear, scaler"),
+        (&["ops_one_sample"], "Dense relu"),
+        (&["ops_weights_left", "ops_half", "ops_half_inside", "ops_half_weights", "ops_f64_selu"], "Dense tanh"),
+        (&["ops_columns"], "Dense sigmoid, Dense linear"),
+        (&["ops_gemm_left", "ops_softmax_opset11"], "Dense linear, Softmax"),
+        (&["ops_last_squeeze"], "Dense relu, Dense linear"),
+        (&["ops_vector"], "Dense tanh, Dense linear"),
+        // A factor behind an activation goes into the next layer.
+        (&["ops_selu"], "Dense elu(alpha=1.5), Dense linear"),
+        (&["ops_selu_last"], "Dense elu(alpha=2), scaler"),
+        (&["ops_celu"], "Dense celu(alpha=0.5), Dense linear"),
+        (&["ops_thresholded_relu"], "Dense thresholded_relu(theta=0.75), Dense linear"),
+        (&["ops_threshold_where"], "Dense thresholded_relu(theta=0.5), Dense linear"),
+        (&["ops_prelu"], "Dense linear, Prelu, Dense linear"),
+        (&["ops_clip_crossed"], "Dense breakpoints(-1:-1), Dense linear"),
+        (&["ops_max_min"], "Dense breakpoints(-0.5:-0.5, 1.5:1.5), Dense linear"),
+        (&["ops_max_slope"], "Dense leaky_relu(slope=0.2), Dense linear"),
+        (&["ops_abs_neg"], "Dense breakpoints(0:0; -1, 1), Dense linear"),
+        (&["ops_swish_beta", "ops_silu_exp"], "Dense silu, Dense linear"),
+        (&["ops_softplus_beta"], "Dense softplus, Dense linear"),
+        (&["ops_sigmoid_exp"], "Dense sigmoid, Dense linear"),
+        (&["ops_mish_exp"], "Dense mish, Dense linear"),
+        (&["ops_gelu_erf"], "Dense gelu, Dense linear"),
+        (&["ops_gelu_fast"], "Dense gelu_tanh, Dense linear"),
+        (&["ops_hard_swish_relu6"], "Dense hard_swish, Dense linear"),
+        (&["ops_dropouts"], "linear"),
+        (&["ops_scaler"], "scaler, linear"),
     ] {
         for name in names {
             assert_eq!(layers(name)?, expected, "{name}");
@@ -403,7 +467,8 @@ fn activations_with_settings() -> Result<()> {
         ("Clip: x zero", vec![], "relu", [0.0, 0.0, 0.5, 8.0]),
         ("Clip: x", vec![float("min", -1.0), float("max", 1.0)], "hard_tanh", [-1.0, -0.5, 0.5, 1.0]),
         ("HardSigmoid: x", vec![float("alpha", 0.5)], &hard, [0.0, 0.25, 0.75, 1.0]),
-        ("PRelu: x slope", vec![], "leaky_relu(slope=0.1)", [-0.3, -0.05, 0.5, 8.0]),
+        ("PRelu: x slope", vec![], "Prelu", [-0.3, -0.05, 0.5, 8.0]),
+        ("PRelu: x high", vec![], "leaky_relu(slope=3)", [-9.0, -1.5, 0.5, 8.0]),
         ("LeakyRelu: x", vec![], "leaky_relu(slope=0.01)", [-0.03, -0.005, 0.5, 8.0]),
         ("Elu: x", vec![], "elu(alpha=1)", [e(-3.0), e(-0.5), 0.5, 8.0]),
         ("Celu: x", vec![], "elu(alpha=1)", [e(-3.0), e(-0.5), 0.5, 8.0]),
@@ -422,8 +487,9 @@ fn images_are_rows_when_they_are_flattened() -> Result<()> {
     becomes(&file, &[1.0, 10.0, 100.0, 1000.0], "Dense linear", &[4321.0])?;
     let file = image().shape("s", &[-1, 4]).node("Reshape: x s -> f", &[]).node("MatMul: f w -> y", &[]);
     becomes(&file, &[1.0, 10.0, 100.0, 1000.0], "Dense linear", &[4321.0])?;
-    let text = "ONNX input \"x\": got 3 dimensions, expected dimensions (samples, features), or more where they are flattened first";
-    refused(Onnx::new().read::<f32>(&image().node("Softmax: x -> y", &[]).bytes()), ErrorKind::Shape, text);
+    let text = "ONNX node \"y\" (Softmax): got axis -1 of dimensions (samples, 2, 2), \
+                expected the axis of the features, all others being of one (flatten them first)";
+    refused(Onnx::new().read::<f32>(&image().node("Softmax: x -> y", &[]).bytes()), ErrorKind::Incompatible, text);
     Ok(())
 }
 
@@ -453,12 +519,13 @@ fn outputs_are_chosen() -> Result<()> {
 #[test]
 fn what_is_refused() {
     let supported = |given: &str| {
-        let text = "expected an operator of a feed-forward network (Gemm, MatMul, Add, Sub, Mul, Div with constants; Relu, LeakyRelu, PRelu, Elu, Celu, \
-                    Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish, Mish, Softplus, Softsign, HardSwish, Clip, Sign, or what these are composed of; \
-                    Softmax, BatchNormalization, LayerNormalization, RMSNormalization; Identity, Dropout, Cast, Flatten, Reshape; of ai.onnx.ml \
-                    Scaler, LinearRegressor, LinearClassifier, Normalizer, ZipMap)";
-        format!("got {given}, {text}")
+        let list = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with constants, Neg; Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, \
+                    Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish, Mish, Softplus, Softsign, HardSwish, Clip, Sign, Abs, or what these are \
+                    composed of; Softmax, LogSoftmax, BatchNormalization, LayerNormalization, RMSNormalization; Identity, Dropout, Cast, \
+                    Flatten, Reshape, Transpose, Squeeze, Unsqueeze; of ai.onnx.ml Scaler, LinearRegressor, LinearClassifier, Normalizer, ZipMap";
+        format!("got {given}, expected an operator of a feed-forward network ({list})")
     };
+    let chain = "expected one computed value and constants: this crate holds chains of layers, and here two computed values meet";
     let file = || File::new(2).tensor("k", &[2], &[1.0, 2.0]).tensor("w", &[2, 1], &[1.0, 2.0]).tensor("t", &[3], &[1.0, 2.0, 3.0]);
     let (parse, shape, value, incompatible) = (ErrorKind::Parse, ErrorKind::Shape, ErrorKind::Value, ErrorKind::Incompatible);
     for (file, kind, text) in [
@@ -471,11 +538,13 @@ fn what_is_refused() {
         (
             file().node("Tanh: x -> a", &[]).node("Add: x a -> y", &[]),
             incompatible,
-            "ONNX node \"y\" (Add): got Add of \"x\" and \"a\", expected a constant among them (two computed values meet here: this crate holds \
-             chains)"
-                .into(),
+            format!("ONNX node \"y\" (Add): got Add of \"x\" and \"a\", {chain}"),
         ),
-        (file().node("Div: k x -> y", &[]), incompatible, format!("ONNX node \"y\" (Div): {}", supported("Div of \"k\" and \"x\""))),
+        (
+            file().node("Div: k x -> y", &[]),
+            incompatible,
+            "ONNX node \"y\" (Div): got \"x\", expected a constant as operand 1: no layer divides by what is computed".into(),
+        ),
         (file().node("Sin: y -> y", &[]), incompatible, format!("ONNX node \"y\" (Sin): {}", supported("Sin"))),
         (
             file().node("Relu: y -> y", &[]),
@@ -497,9 +566,14 @@ fn what_is_refused() {
         (file().tensor("k", &[], &[1.0]), parse, "ONNX graph: got \"k\" twice, expected each value once".into()),
         (file().node("MatMul: x -> y", &[]), parse, "ONNX node \"y\" (MatMul): got 1 operands, expected operand 1".into()),
         (
-            file().node("MatMul: w x -> y", &[]),
+            file().node("Tanh: x -> z", &[]).node("MatMul: z x -> y", &[]),
             incompatible,
             "ONNX node \"y\" (MatMul): got \"x\", expected a constant as operand 1".into(),
+        ),
+        (
+            file().node("MatMul: w x -> y", &[]),
+            shape,
+            "ONNX node \"y\" (MatMul): ONNX tensor \"w\": got dimensions [2, 1], expected a matrix for 2 features".into(),
         ),
         (
             file().node("MatMul: x t -> y", &[]),
@@ -516,31 +590,63 @@ fn what_is_refused() {
             shape,
             "ONNX node \"y\" (Mul): ONNX tensor \"t\": got dimensions [3], expected one number for each of 2 features".into(),
         ),
-        (file().node("Mul: x k -> y", &[]), ErrorKind::Empty, "Sequential::builder: got 0, expected at least 1 layer".into()),
-        (
-            file().tensor("l", &[], &[2.0]).tensor("h", &[], &[1.0]).node("Clip: x l h -> y", &[]),
-            value,
-            "ONNX node \"y\" (Clip): point 1 of Breakpoints: got 1, expected an x above 2".into(),
-        ),
         (
             file().node("Softmax: x -> y", &[integer("axis", 0)]),
             incompatible,
-            "ONNX node \"y\" (Softmax): got axis 0, expected axis 1: over the features".into(),
+            "ONNX node \"y\" (Softmax): got axis 0 of dimensions (samples, 2), \
+             expected the axis of the features, all others being of one (flatten them first)"
+                .into(),
         ),
         (
             file().node("Gemm: x w -> y", &[integer("transA", 1)]),
-            incompatible,
-            "ONNX node \"y\" (Gemm): got 1, expected transA 0: a row for each sample".into(),
-        ),
-        (
-            file().node("PRelu: x k -> y", &[]),
             shape,
-            "ONNX node \"y\" (PRelu): ONNX tensor \"k\": got dimensions [2], expected a single number".into(),
+            "ONNX node \"y\" (Gemm): ONNX tensor \"w\": got dimensions [2, 1] after dimensions (2, samples), expected a matrix for 2 features".into(),
         ),
         (
-            file().node("ThresholdedRelu: x -> y", &[]),
+            file().node("PRelu: x t -> y", &[]),
+            shape,
+            "ONNX node \"y\" (PRelu): ONNX tensor \"t\": got dimensions [3], expected one number for each of 2 features".into(),
+        ),
+        (
+            file().node("Max: x k -> y", &[]),
+            shape,
+            "ONNX node \"y\" (Max): ONNX tensor \"k\": got dimensions [2], expected one number for all features".into(),
+        ),
+        (
+            file().node("Max: x k x -> y", &[]),
             incompatible,
-            "ONNX node \"y\" (ThresholdedRelu): got 1, expected alpha 0: a continuous function".into(),
+            format!("ONNX node \"y\" (Max): got Max of [\"x\", \"k\", \"x\"], {chain}"),
+        ),
+        (
+            file().node("LogSoftmax: x -> z", &[]).node("Relu: z -> y", &[]),
+            incompatible,
+            "ONNX node \"y\" (Relu): got Relu, expected the logarithm of a softmax at the end only: it is left to the loss".into(),
+        ),
+        (
+            file().node("Erf: x -> y", &[]),
+            incompatible,
+            "ONNX node \"y\" (Erf): got Erf, expected an operator that an activation computes, alone or with its neighbors (of constants this one is \
+             read, too)"
+                .into(),
+        ),
+        (
+            file().node("Shape: q -> s", &[]).node("Tanh: x -> q", &[]).node("Reshape: x s -> y", &[]),
+            incompatible,
+            "ONNX node \"y\" (Reshape): ONNX node \"s\" (Shape): got another value's, expected a shape that is constant or computed from the shapes of values \
+             before it"
+                .into(),
+        ),
+        (
+            file().node("Reshape: x s -> y", &[]).node("Identity: s -> s2", &[]).node("Identity: s2 -> s", &[]),
+            parse,
+            "ONNX node \"y\" (Reshape): ONNX node \"s\" (Identity): got a value that depends on itself, expected a graph without cycles".into(),
+        ),
+        (
+            file().node("Transpose: x -> z", &[]).node("Softmax: z -> y", &[]),
+            incompatible,
+            "ONNX node \"y\" (Softmax): got axis -1 of dimensions (2, samples), \
+             expected the axis of the features, all others being of one (flatten them first)"
+                .into(),
         ),
         (file().node("Elu: x -> y", &[integer("alpha", 1)]), incompatible, format!("ONNX node \"y\" (Elu): {}", supported("Elu"))),
         (
@@ -576,7 +682,7 @@ fn what_is_refused() {
         (
             File::bare().input("x", 7, &[None, Some(2)]).output("y").node("Relu: x -> y", &[]),
             incompatible,
-            "ONNX input \"x\": got data type 7, expected numbers of type float or double".into(),
+            "ONNX input \"x\": got data type 7, expected numbers of type float, double, float16 or bfloat16".into(),
         ),
         (File::new(0).node("Relu: x -> y", &[]), shape, "ONNX input \"x\": got none, expected a known number of features".into()),
         (
@@ -585,9 +691,9 @@ fn what_is_refused() {
             "ONNX tensor \"e\": got external data, expected numbers in the file itself".into(),
         ),
         (
-            file().field(5, [bytes(8, "e"), int(2, 10)].concat()).node("Add: x e -> y", &[]),
+            file().field(5, [bytes(8, "e"), int(2, 8)].concat()).node("Add: x e -> y", &[]),
             incompatible,
-            "ONNX tensor \"e\": got data type 10, expected numbers of type float or double (of shapes: int64)".into(),
+            "ONNX tensor \"e\": got data type 8, expected numbers of type float, double, float16 or bfloat16 (of shapes: int64 or int32)".into(),
         ),
         (
             file().tensor("e", &[3, 1], &[1.0, 2.0]).node("MatMul: x e -> y", &[]),

@@ -76,6 +76,49 @@ fn large_numbers() {
     ] {
         read(&file.bytes()).expect_err("a model of no size");
     }
+    // The same in constants that nodes compute, and in shapes.
+    let small = || File::new(2).shape("huge", &[HUGE]).tensor("one", &[1], &[1.0]).shape("zeros", &[0; 8]);
+    let wide_shape = |node: &str| small().node(node, &[]).node("Add: x c -> y", &[]);
+    for file in [
+        wide_shape("Expand: one huge -> c"),
+        wide_shape("ConstantOfShape: huge -> c"),
+        wide_shape("Reshape: one huge -> c"),
+        wide_shape("Slice: one huge huge huge huge -> c"),
+        wide_shape("Gather: one huge -> c"),
+        wide_shape("Squeeze: one huge -> c"),
+        wide_shape("Unsqueeze: one huge -> c"),
+        wide_shape("Unsqueeze: one zeros -> c"),
+        wide_shape("Transpose: nothing -> c"),
+        wide_shape("MatMul: one one -> c"),
+        wide_shape("Div: huge zeros -> c"),
+        small().shape("most", &[i64::MAX]).node("Mul: most most -> c", &[]).node("Reshape: x c -> y", &[]),
+        small().shape("least", &[i64::MIN]).shape("minus", &[-1]).node("Div: least minus -> c", &[]).node("Reshape: x c -> y", &[]),
+        small().shape("s", &[HUGE, HUGE, HUGE, HUGE]).node("Reshape: x s -> y", &[]),
+        small().shape("s", &[-1, -1]).node("Reshape: x s -> y", &[]),
+        small().shape("s", &[i64::MIN, 2]).node("Reshape: x s -> y", &[]),
+        small().node("Unsqueeze: x zeros -> y", &[]),
+        small().node("Squeeze: x huge -> y", &[]),
+        small().node("Flatten: x -> y", &[attribute("axis", 2, int(3, i64::MIN))]),
+        small().node("Softmax: x -> y", &[attribute("axis", 2, int(3, i64::MIN))]),
+        // A number of the samples times itself, and times one that the file knows.
+        small().node("Shape: x -> s", &[]).node("Mul: s s -> t", &[]).node("Reshape: x t -> y", &[]),
+        small().node("Shape: x -> s", &[]).node("Add: s huge -> t", &[]).node("Reshape: x t -> y", &[]),
+        File::bare().input("x", 1, &[None, Some(HUGE), Some(2)]).output("y").tensor("k", &[2], &[1.0, 2.0]).node("Mul: x k -> y", &[]),
+        small().node("PRelu: x s -> y", &[]).node("Expand: one huge -> s", &[]),
+    ] {
+        let _ = read(&file.bytes()).expect_err("a model of no size");
+    }
+    // Twice as many in each node.
+    for op in ["Concat: {} {} -> {}", "Concat: {} {} {} {} -> {}"] {
+        let mut file = File::new(2).tensor("c0", &[2], &[1.0, 2.0]);
+        for i in 0..100 {
+            let (before, next) = (format!("c{i}"), format!("c{}", i + 1));
+            let node = op.replace("-> {}", &format!("-> {next}")).replace("{}", &before);
+            file = file.node(&node, &[attribute("axis", 2, int(3, 0))]);
+        }
+        let error = read(&file.node("Add: x c100 -> y", &[]).bytes()).expect_err("2¹⁰⁰ numbers");
+        assert!(error.expected().starts_with("computed constants of no more numbers"), "{error}");
+    }
     // Many times so much as a small file could ask for.
     let mut file = File::bare().input("x", 1, &[None, Some(100_000)]).output("y").tensor("k", &[], &[2.0]);
     for i in 0..1000 {
@@ -104,10 +147,26 @@ fn long_graphs() {
     // Constants behind a long row of names, and functions of as many pieces.
     let names = File::new(2).tensor("v0", &[], &[2.0]);
     let nodes: Vec<u8> = (0..MANY).flat_map(|i| File::bare().node(&format!("Identity: v{i} -> v{}", i + 1), &[]).nodes()).collect();
-    read(&names.raw(nodes).node(&format!("Mul: x v{MANY} -> y"), &[]).bytes()).expect_err("a constant that is hard to find");
+    read(&names.raw(nodes).node(&format!("Mul: x v{MANY} -> y"), &[]).bytes()).expect("a constant behind many names");
     let pieces = File::new(2).tensor("k", &[], &[2.0]).node("Less: x k -> l", &[]);
     read(&chain(pieces, &|i| format!("Where: l k {} -> v{}", if i == 0 { "k".into() } else { step(i) }, i + 1), "Relu"))
         .expect_err("steps back");
+
+    // Constants and shapes behind a long row of computations, and in a circle.
+    let sums: Vec<u8> = (0..MANY).flat_map(|i| File::bare().node(&format!("Add: v{i} v{i} -> v{}", i + 1), &[]).nodes()).collect();
+    let constants = || File::new(2).tensor("v0", &[2], &[0.0, -0.0]).raw(sums.clone());
+    read(&constants().node(&format!("Add: x v{MANY} -> z"), &[]).node("Tanh: z -> y", &[]).bytes()).expect("a scaler");
+    let shapes = || File::new(2).shape("zero", &[0]);
+    let sums: Vec<u8> = (0..MANY).flat_map(|i| File::bare().node(&format!("Add: v{i} zero -> v{}", i + 1), &[]).nodes()).collect();
+    let chain = || shapes().raw(sums.clone()).node(&format!("Reshape: x v{MANY} -> z"), &[]).node("Tanh: z -> y", &[]);
+    read(&chain().node("Shape: x -> v0", &[]).bytes()).expect("a reshape to its own shape");
+    read(&chain().node(&format!("Identity: v{MANY} -> v0"), &[]).bytes()).expect_err("a circle");
+    // Each of many shapes looks at all of one row.
+    let mut file = chain().node("Shape: x -> v0", &[]);
+    for i in 0..1000 {
+        file = file.node(&format!("Reshape: {} v{} -> r{i}", if i == 0 { "y".into() } else { format!("r{}", i - 1) }, MANY - i), &[]);
+    }
+    assert!(Onnx::new().output("r999").read::<f64>(&file.bytes()).is_ok());
 
     // Nested without end, as far as it is read and where it is passed over.
     let mut nested = Vec::new();
@@ -145,15 +204,24 @@ fn damaged() -> Result<()> {
         golden("sklearn_logistic3@probabilities.onnx"),
         golden("torch_script_opset9_mlp.onnx"),
         golden("torch_script_opset13_norms.onnx"),
+        golden("torch_script_rows.onnx"),
+        golden("ops_gathered.onnx"),
+        golden("ops_constants.onnx"),
+        golden("ops_keras_flatten.onnx"),
+        golden("ops_gemm_left.onnx"),
+        golden("ops_half_inside.onnx"),
+        golden("ops_one_sample_unsqueezed.onnx"),
     ];
-    for file in files {
+    for (number, file) in files.into_iter().enumerate() {
+        // Every bit of some, and some bits of all.
+        let step = if file.len() > 2000 || number > 5 { 3 } else { 1 };
         for end in 0..file.len() {
             // A file that is cut between two of its parts may still be one.
             let _ = read(&file[..end]);
         }
         let mut random = rng(file.len() as u64);
         for at in 0..file.len() {
-            for bit in (0..8).step_by(if file.len() > 2000 { 3 } else { 1 }) {
+            for bit in (0..8).step_by(step) {
                 let mut changed = file.clone();
                 changed[at] ^= 1 << bit;
                 let _ = read(&changed);

@@ -142,6 +142,8 @@ fn gradients_by_activation<T: Real>() -> Result<()> {
         Activation::LeakyRelu { slope: 0.01 },
         Activation::Relu6,
         Activation::Elu { alpha: 0.7 },
+        Activation::Celu { alpha: 0.7 },
+        Activation::ThresholdedRelu { theta: 0.3 },
         Activation::Selu,
         Activation::Gelu,
         Activation::GeluTanh,

@@ -48,6 +48,8 @@ fn activations() -> Vec<Activation> {
     all.extend([
         Activation::LeakyRelu { slope: 0.1 + 0.2 },
         Activation::Elu { alpha: 1.0 / 3.0 },
+        Activation::Celu { alpha: 1.0 / 3.0 },
+        Activation::ThresholdedRelu { theta: -1.0 / 3.0 },
         points.clone().into(),
         points.slopes(-1e-17, 5e20).expect("sound slopes").into(),
         Activation::Step.surrogate(Activation::LeakyRelu { slope: -1e-5 }),
@@ -89,6 +91,8 @@ fn layers_and_losses_come_back() {
     round(AlphaDropout::new(0.1));
     round(GaussianNoise::new(1e-3));
     round(LayerNorm::new().eps(1e-7).without_bias());
+    round(Prelu::new());
+    round(Prelu::new().per_feature().slope(0.1 + 0.2));
     round(RmsNorm::new());
     round(RmsNorm::new().eps(1e-6));
     round(BatchNorm::new().momentum(0.3).without_scale());
@@ -279,6 +283,7 @@ fn net<T: Real>() -> Result<Sequential<T>> {
         .layer(BatchNorm::new().momentum(0.2).eps(1e-4))
         .layer(LayerNorm::new().without_bias())
         .layer(RmsNorm::new())
+        .layer(Prelu::new().per_feature())
         .layer(Dropout::new(0.25))
         .layer(AlphaDropout::new(0.1));
     for activation in activations() {

@@ -20,7 +20,7 @@ fn public_types_are_send_and_sync() {
     all!(owned: Error, ErrorKind, Result<f64>);
     all!(owned: Sequential<f32>, Sequential<f64>, Builder<f64>, Tape<f32>, Tape<f64>, Scratch<f64>, Arc<dyn Layer<f64>>, Box<dyn Loss<f64>>);
     all!(owned: Activation, Breakpoints, OutputRange, Init, Block, Role, Dense, Dropout, Softmax);
-    all!(owned: LayerNorm, RmsNorm, BatchNorm, AlphaDropout, GaussianNoise);
+    all!(owned: LayerNorm, Prelu, RmsNorm, BatchNorm, AlphaDropout, GaussianNoise);
     all!(owned: SumSquaredError, QuadraticCost, MeanSquaredError, MeanAbsoluteError, Huber, LogCosh, Hinge, Reduction);
     all!(owned: SoftmaxCrossEntropy, SigmoidCrossEntropy, CrossEntropy, KlDivergence);
     all!(owned: Sgd<f64>, Adam<f64>, Group, OptimizerState<f64>);

@@ -46,8 +46,11 @@ impl Activation {
 
     /// Whether φ″ is anything but 0 anywhere.
     pub(crate) fn bends(&self) -> bool {
-        use Activation::{Elu, Gelu, GeluTanh, HardSwish, Mish, Selu, Sigmoid, Silu, Softplus, Softsign, Tanh};
-        matches!(self.parts().1, Elu { .. } | Gelu | GeluTanh | HardSwish | Mish | Selu | Sigmoid | Silu | Softplus | Softsign | Tanh)
+        use Activation::{Celu, Elu, Gelu, GeluTanh, HardSwish, Mish, Selu, Sigmoid, Silu, Softplus, Softsign, Tanh};
+        matches!(
+            self.parts().1,
+            Celu { .. } | Elu { .. } | Gelu | GeluTanh | HardSwish | Mish | Selu | Sigmoid | Silu | Softplus | Softsign | Tanh
+        )
     }
 
     /// Refuses a surrogate, whose backward pass is not the derivative of its values.
@@ -69,6 +72,11 @@ impl Activation {
         match self {
             Self::LeakyRelu { slope } => finite("slope of leaky_relu", *slope),
             Self::Elu { alpha } => finite("alpha of elu", *alpha),
+            Self::Celu { alpha } if T::of(*alpha) > T::zero() => finite("alpha of celu", *alpha),
+            Self::Celu { alpha } => {
+                Err(Error::new(ErrorKind::Value, "alpha of celu", "a finite number > 0 that the scalar can hold", alpha))
+            }
+            Self::ThresholdedRelu { theta } => finite("theta of thresholded_relu", *theta),
             Self::Breakpoints(points) => check_breakpoints::<T>(points),
             Self::Surrogate { value, derivative } => value.check::<T>().and(derivative.check::<T>()),
             _ => Ok(()),

@@ -34,8 +34,10 @@ pub enum OutputRange {
 /// | `Tanh` | (e^z−e^−z)/(e^z+e^−z) | |
 /// | `Relu` | max(0, z) | 0 at 0 |
 /// | `LeakyRelu { slope }` | z for z>0, slope·z else | slope at 0 |
+/// | `ThresholdedRelu { theta }` | z for z>θ, 0 else (Konda, Memisevic & Krueger 2015) | 0 at θ |
 /// | `Relu6` | min(max(0, z), 6) | 0 at 0 and 6 |
 /// | `Elu { alpha }` | z for z>0, α(e^z−1) else (Clevert et al. 2016) | α at 0 |
+/// | `Celu { alpha }` | z for z>0, α(e^(z/α)−1) else (Barron 2017) | |
 /// | `Selu` | λ·ELU(z; α), λ = 1.0507…, α = 1.6732… (Klambauer et al. 2017) | λα at 0 |
 /// | `Gelu` | z·Φ(z), Φ the normal distribution function (Hendrycks & Gimpel 2016) | |
 /// | `GeluTanh` | ½z(1 + tanh(√(2/π)(z + 0.044715z³))) (ibid.) | |
@@ -50,13 +52,13 @@ pub enum OutputRange {
 /// | `Surrogate { … }` | the value of one activation with the derivative of another | |
 ///
 /// Values and derivatives are right over the whole line: nothing cancels or overflows, ±∞ give the limits,
-/// NaN gives NaN. They are within a few units in the last place of the true value, with three exceptions, all of `gelu`,
-/// `gelu_tanh`, `silu` and `mish`:
+/// NaN gives NaN. They are within a few units in the last place of the true value, with three exceptions:
 ///
-/// - φ′ is a sum of two terms that cancel near its zero (of `gelu` and `gelu_tanh` at −0.75, of `silu` at −1.28, of `mish` at −1.19),
-///   and so is φ″ near its zeros: the absolute error is at most ε there, of φ″ 2ε, ε being the machine epsilon.
-/// - Far to the left, `gelu` and `gelu_tanh` are e^−u with a rounded u, of relative error u·ε (at most 1e−13 in `f64`).
-/// - Where e^z is subnormal (z < −708, in `f32` −87), all four are within |z| subnormal spacings.
+/// - φ′ of `gelu`, `gelu_tanh`, `silu` and `mish` is a sum of two terms that cancel near its zero (at −0.75, −0.75, −1.28 and
+///   −1.19), and so is φ″ near its zeros: the absolute error is at most ε there, of φ″ 2ε, ε being the machine epsilon.
+/// - Far to the left, `gelu`, `gelu_tanh` and φ′ of `celu` are e^−u with a rounded u, of relative error u·ε (at most 1e−13 in
+///   `f64`).
+/// - Where e^z is subnormal (z < −708, in `f32` −87), `gelu`, `gelu_tanh`, `silu` and `mish` are within |z| subnormal spacings.
 ///
 /// `Step` and `Sign` have derivative 0 wherever it exists, so gradient descent cannot pass them: training through one
 /// is an error ([`ErrorKind::Untrainable`]) unless it is given a [surrogate](Activation::surrogate).
@@ -90,11 +92,21 @@ pub enum Activation {
         /// The slope for z ≤ 0; finite.
         slope: f64,
     },
+    /// The rectifier that is 0 up to a threshold, where it jumps unless that is 0 (usual θ: 1).
+    ThresholdedRelu {
+        /// The threshold; finite.
+        theta: f64,
+    },
     /// The rectifier up to 6.
     Relu6,
     /// The exponential linear unit (usual α: 1).
     Elu {
         /// −α is the limit at −∞; finite.
+        alpha: f64,
+    },
+    /// The exponential linear unit with a derivative of 1 on both sides of 0, whatever α is (usual α: 1).
+    Celu {
+        /// −α is the limit at −∞; finite and above 0.
         alpha: f64,
     },
     /// The self-normalising exponential linear unit.
@@ -255,6 +267,9 @@ impl Activation {
             Self::Relu | Self::LeakyRelu { .. } | Self::Softplus => above(0.0),
             Self::Relu6 => (0.0, 6.0),
             Self::Elu { alpha } => above((-alpha).min(0.0)),
+            Self::Celu { alpha } if *alpha > 0.0 => above(-alpha),
+            Self::Celu { .. } => above(f64::NEG_INFINITY),
+            Self::ThresholdedRelu { theta } => above(theta.min(0.0)),
             // −λα, and the least values of the four that turn up again to the left of 0.
             Self::Selu => above(-1.758_099_340_847_376_8),
             Self::Gelu => above(-0.169_971_207_479_903_7),
@@ -269,7 +284,7 @@ impl Activation {
 }
 
 /// The names by which [`Activation`] is written and read; those with a number take it as `name(key=number)`.
-const NAMES: [(&str, Activation); 20] = [
+const NAMES: [(&str, Activation); 22] = [
     ("linear", Activation::Linear),
     ("step", Activation::Step),
     ("sign", Activation::Sign),
@@ -278,8 +293,10 @@ const NAMES: [(&str, Activation); 20] = [
     ("tanh", Activation::Tanh),
     ("relu", Activation::Relu),
     ("leaky_relu", Activation::LeakyRelu { slope: 0.01 }),
+    ("thresholded_relu", Activation::ThresholdedRelu { theta: 1.0 }),
     ("relu6", Activation::Relu6),
     ("elu", Activation::Elu { alpha: 1.0 }),
+    ("celu", Activation::Celu { alpha: 1.0 }),
     ("selu", Activation::Selu),
     ("gelu", Activation::Gelu),
     ("gelu_tanh", Activation::GeluTanh),
@@ -299,6 +316,8 @@ impl fmt::Display for Activation {
         match self {
             Self::LeakyRelu { slope } => write!(f, "leaky_relu(slope={slope})"),
             Self::Elu { alpha } => write!(f, "elu(alpha={alpha})"),
+            Self::Celu { alpha } => write!(f, "celu(alpha={alpha})"),
+            Self::ThresholdedRelu { theta } => write!(f, "thresholded_relu(theta={theta})"),
             Self::Breakpoints(points) => write!(f, "breakpoints({points})"),
             Self::Surrogate { value, derivative } => write!(f, "{value} surrogate {derivative}"),
             _ => f.write_str(NAMES.iter().find(|(_, a)| a == self).map_or("", |(name, _)| name)),
@@ -306,7 +325,8 @@ impl fmt::Display for Activation {
     }
 }
 
-/// Reads what `Display` writes; `leaky_relu` and `elu` alone take PyTorch's defaults, slope 0.01 and α 1.
+/// Reads what `Display` writes; `leaky_relu`, `elu` and `celu` alone take PyTorch's defaults, slope 0.01 and α 1, and `thresholded_relu`
+/// that of Keras, θ 1.
 ///
 /// ```
 /// use chainrule::Activation;
@@ -340,6 +360,8 @@ impl FromStr for Activation {
             ("breakpoints", Some(points)) => Self::Breakpoints(points.parse()?),
             ("leaky_relu", Some(argument)) => Self::LeakyRelu { slope: number("slope", argument)? },
             ("elu", Some(argument)) => Self::Elu { alpha: number("alpha", argument)? },
+            ("celu", Some(argument)) => Self::Celu { alpha: number("alpha", argument)? },
+            ("thresholded_relu", Some(argument)) => Self::ThresholdedRelu { theta: number("theta", argument)? },
             (_, Some(_)) => return Err(unknown()),
             (_, None) => NAMES.iter().find(|(known, _)| *known == name).ok_or_else(unknown)?.1.clone(),
         };

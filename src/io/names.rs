@@ -31,7 +31,7 @@ fn modules<T: Real>(layer: &dyn Layer<T>) -> usize {
 
 fn name(block: &Block) -> &str {
     match &*block.name {
-        "weights" | "scale" => "weight",
+        "weights" | "scale" | "slope" => "weight",
         "running_variance" => "running_var",
         name => name,
     }

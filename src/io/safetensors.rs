@@ -60,6 +60,7 @@ const LARGEST_HEADER: u64 = 100_000_000;
 /// | [`GaussianNoise`](crate::GaussianNoise) | counts as a module | |
 /// | [`LayerNorm`](crate::LayerNorm), [`RmsNorm`](crate::RmsNorm) | `LayerNorm`, `RMSNorm` | `i.weight`, `i.bias` |
 /// | [`BatchNorm`](crate::BatchNorm) | `BatchNorm1d` | `i.weight`, `i.bias`, `i.running_mean`, `i.running_var` |
+/// | [`Prelu`](crate::Prelu) | `PReLU` | `i.weight` |
 /// | of another crate | counts as a module | its blocks by their names: weights (rows, columns), others with one column as vectors |
 ///
 /// So a `Dense` with ReLU, a `Dropout` and a linear `Dense` have `0.weight`, `0.bias`, `3.weight` and `3.bias`. PyTorch's count of batches,

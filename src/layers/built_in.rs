@@ -1,6 +1,6 @@
 //! Which layers this crate has, as data: what goes into files, comes out of them, and is cast to another scalar.
 
-use super::{AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, RmsNorm, Softmax};
+use super::{AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax};
 use crate::activation::Activation;
 use crate::layer::Layer;
 use crate::real::Real;
@@ -39,4 +39,4 @@ macro_rules! built_in {
         }
     };
 }
-built_in!(Dense, Activation, Softmax, Dropout, AlphaDropout, GaussianNoise, LayerNorm, RmsNorm, BatchNorm);
+built_in!(Dense, Activation, Softmax, Dropout, AlphaDropout, GaussianNoise, LayerNorm, RmsNorm, BatchNorm, Prelu);

@@ -9,6 +9,7 @@ mod dropout;
 mod layer_norm;
 mod noise;
 mod norm;
+mod prelu;
 mod smooth;
 mod softmax;
 
@@ -20,4 +21,5 @@ pub use dense::Dense;
 pub use dropout::Dropout;
 pub use layer_norm::{LayerNorm, RmsNorm};
 pub use noise::GaussianNoise;
+pub use prelu::Prelu;
 pub use softmax::Softmax;

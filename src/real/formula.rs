@@ -151,6 +151,9 @@ formulas! {
         let below = if slope == zero { zero } else { slope * z };
         (unless_nan(z, if z > zero { z } else { below }), unless_nan(z, if z > zero { one } else { slope }))
     }
+    ThresholdedRelu { theta } |z, zero, one| {
+        (unless_nan(z, if z > theta { z } else { zero }), unless_nan(z, if z > theta { one } else { zero }))
+    }
     Relu6 |z, zero, one| { ramp(z, 0.0, 6.0, 0.0, 6.0, z, one) }
     Elu { alpha } |z, zero, one| {
         let (e, m) = (if z > zero { zero } else { z }).exp_and_m1_kernel::<FMA>();
@@ -158,6 +161,14 @@ formulas! {
     }, {
         let e = alpha * (if z > zero { zero } else { z }).exp_and_m1_kernel::<FMA>().0;
         if z > zero { zero } else { e }
+    }
+    /// z or α(e^(z/α) − 1); the derivative is 1 or e^(z/α), the second 0 or e^(z/α)/α.
+    Celu { alpha } |z, zero, one| {
+        let (e, m) = ((if z > zero { zero } else { z }) / alpha).exp_and_m1_kernel::<FMA>();
+        (if z > zero { z } else { alpha * m }, if z > zero { one } else { e })
+    }, {
+        let e = ((if z > zero { zero } else { z }) / alpha).exp_and_m1_kernel::<FMA>().0;
+        if z > zero { zero } else { e / alpha }
     }
     /// λ·(z or α(eᶻ−1)) with the constants of Klambauer et al. (2017).
     Selu |z, zero, one| {
@@ -296,6 +307,10 @@ macro_rules! with_formula {
             Activation::LeakyRelu { slope } => (Pass::run::<FMA>($pass(LeakyRelu { slope: T::of(*slope) }, $($slice),*))),
             Activation::Relu6 => (Pass::run::<FMA>($pass(Relu6, $($slice),*))),
             Activation::Elu { alpha } => (Pass::run::<FMA>($pass(Elu { alpha: T::of(*alpha) }, $($slice),*))),
+            Activation::Celu { alpha } => (Pass::run::<FMA>($pass(Celu { alpha: T::of(*alpha) }, $($slice),*))),
+            Activation::ThresholdedRelu { theta } => {
+                (Pass::run::<FMA>($pass(ThresholdedRelu { theta: T::of(*theta) }, $($slice),*)))
+            }
             Activation::Selu => (Pass::run::<FMA>($pass(Selu, $($slice),*))),
             Activation::Gelu => (Pass::run::<FMA>($pass(Gelu, $($slice),*))),
             Activation::GeluTanh => (Pass::run::<FMA>($pass(GeluTanh, $($slice),*))),

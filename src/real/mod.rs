@@ -2,12 +2,14 @@
 
 mod dense;
 mod formula;
+mod half;
 #[cfg(feature = "serde")]
 pub(crate) mod serial;
 mod sum;
 
 pub(crate) use dense::{DenseBackward, DenseForward, DenseGradient};
 pub(crate) use formula::{Chain, resolve, sigmoid, softplus, tanh};
+pub(crate) use half::half;
 pub(crate) use sum::{accumulate, by_blocks, sum, sum_pairs};
 
 use crate::activation::Activation;
@@ -245,18 +247,6 @@ pub(crate) fn nearest<T: Real>(wide: f64, side: impl FnOnce() -> Ordering) -> T 
 pub(crate) fn nearest_integer<T: Real>(integer: i128) -> T {
     let wide = integer as f64;
     nearest(wide, || integer.cmp(&(wide as i128)))
-}
-
-/// IEEE 754's binary16 as the `f64` that it is.
-pub(crate) fn half(bits: u16) -> f64 {
-    let [exponent, fraction] = [bits >> 10 & 31, bits & 1023];
-    let size = match exponent {
-        0 => f64::from(fraction) / f64::from(1 << 24),
-        31 if fraction == 0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => f64::from_bits(u64::from(exponent + 1023 - 15) << 52 | u64::from(fraction) << 42),
-    };
-    if bits >> 15 == 0 { size } else { -size }
 }
 
 /// Zeros, as many as the product of `sizes`; an error where no memory holds them.

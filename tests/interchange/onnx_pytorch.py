@@ -53,24 +53,56 @@ def images():
     return nn.Sequential(nn.Flatten(), nn.Linear(12, 4), nn.ReLU(), nn.Linear(4, 2))
 
 
-def export(name, net, x, dynamo, **options):
+class Rows(nn.Module):
+    """Of x.view(x.size(0), -1), a product with a computed weight, and a last squeeze."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.randn(12))
+        self.register_buffer("variance", torch.rand(12) + 0.5)
+        self.first, self.second = nn.Linear(12, 5), nn.Linear(5, 1)
+
+    def forward(self, x):
+        x = (x.view(x.size(0), -1) - self.mean) / torch.sqrt(self.variance + 1e-5)
+        return self.second(torch.relu(self.first(x))).squeeze(-1)
+
+
+class Left(nn.Module):
+    """One sample without an axis of samples, weights on the left."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Parameter(torch.randn(5, 4)), nn.Parameter(torch.randn(2, 5))
+
+    def forward(self, x):
+        return self.second @ torch.tanh(self.first @ x)
+
+
+def rare(dynamo):
+    # The older exporter knows no other threshold than 0.
+    rare = [nn.PReLU(4), nn.CELU(0.5), nn.Threshold(0.5 if dynamo else 0.0, 0.0), nn.Softplus(beta=2), nn.Hardtanh(2.0, 2.0 + 1e-3)]
+    return chain(rare)
+
+
+def export(name, net, x, dynamo, samples=True, **options):
+    """Of samples of any number, or for one without an axis."""
     net = net.to(x.dtype).eval()
     with torch.no_grad():
         for p in net.parameters():
             if p.dim() == 1 and len(p) > 1:
                 p.add_(0.3 * torch.randn_like(p))
-        y = net(x)
+        y = net(x) if samples else torch.stack([net(row) for row in x])
     if dynamo:
-        options |= dict(dynamic_shapes=[{0: torch.export.Dim("batch")}], external_data=False)
+        options |= dict(dynamic_shapes=[{0: torch.export.Dim("batch")}] if samples else None, external_data=False)
     else:
-        options |= dict(input_names=["x"], dynamic_axes={"x": {0: "batch"}})
+        options |= dict(input_names=["x"], dynamic_axes={"x": {0: "batch"}} if samples else None)
     path = folder / f"{name}.onnx"
-    torch.onnx.export(net, (x,), path, dynamo=dynamo, verbose=False, **options)
+    torch.onnx.export(net, (x if samples else x[0],), path, dynamo=dynamo, verbose=False, **options)
     file = onnx.load(path)
     for part in [*file.graph.node, *file.graph.input, *file.graph.output, *file.graph.value_info, file.graph]:
         part.ClearField("metadata_props")
     onnx.save(file, path)
-    np.savez(folder / f"{name}.npz", x=x.reshape(len(x), -1).numpy(), y=y.numpy())
+    np.savez(folder / f"{name}.npz", x=x.reshape(len(x), -1).numpy(), y=y.reshape(len(x), -1).numpy())
 
 
 x = 2 * torch.randn(12, 4)
@@ -81,6 +113,9 @@ for dynamo in [True, False]:
     export(f"torch_{which}_kinked", kinked(), x, dynamo)
     export(f"torch_{which}_norms", norms(rms=dynamo), x, dynamo)
     export(f"torch_{which}_images", images(), torch.randn(6, 1, 3, 4), dynamo)
+    export(f"torch_{which}_rows", Rows(), torch.randn(6, 1, 3, 4), dynamo)
+    export(f"torch_{which}_left", Left(), x, dynamo, samples=False)
+    export(f"torch_{which}_rare", rare(dynamo), x, dynamo)
 # Before there were operators for them: GELU by erf and tanh, layer norm by means.
 export("torch_script_opset13_smooth", smooth(), x, False, opset_version=13)
 export("torch_script_opset13_kinked", kinked(), x, False, opset_version=13)

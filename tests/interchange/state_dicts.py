@@ -67,7 +67,7 @@ def activation(text):
     nn = torch.nn
     number = float((re.search(r"=(.*)\)", text) or [0, "nan"])[1])
     return {
-        "leaky_relu": lambda: nn.LeakyReLU(number), "elu": lambda: nn.ELU(number), "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU,
+        "leaky_relu": lambda: nn.LeakyReLU(number), "elu": lambda: nn.ELU(number), "celu": lambda: nn.CELU(number), "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU,
         "relu6": nn.ReLU6, "selu": nn.SELU, "gelu": nn.GELU, "gelu_tanh": lambda: nn.GELU(approximate="tanh"), "silu": nn.SiLU, "mish": nn.Mish,
         "softplus": lambda: nn.Softplus(threshold=1e9), "softsign": nn.Softsign, "hard_sigmoid": nn.Hardsigmoid, "hard_tanh": nn.Hardtanh,
         "hard_swish": nn.Hardswish, "linear": nn.Identity,
@@ -87,6 +87,7 @@ def module(layer, width):
     made = {
         "Softmax": lambda: nn.Softmax(dim=1), "Dropout": lambda: nn.Dropout(options["p"]), "AlphaDropout": lambda: nn.AlphaDropout(options["p"]),
         "GaussianNoise": nn.Identity, "LayerNorm": lambda: nn.LayerNorm(width, elementwise_affine=options["scale"], bias=options["bias"], **eps),
+        "Prelu": lambda: nn.PReLU(width if options["per_feature"] else 1),
         "RmsNorm": lambda: nn.RMSNorm(width, elementwise_affine=options["scale"], **eps),
         "BatchNorm": lambda: nn.BatchNorm1d(width, eps=options["norm"]["eps"], affine=options["norm"]["scale"]),
     }[kind]()  # fmt: skip

@@ -173,6 +173,14 @@ def elu(alpha):
     return rectifier(lambda z: alpha * mp.expm1(z), lambda z: alpha * mp.exp(z))
 
 
+def celu(alpha):
+    return rectifier(lambda z: alpha * mp.expm1(z / alpha), lambda z: mp.exp(z / alpha))
+
+
+def thresholded(theta):
+    return lambda z: (z, 1) if z > theta else (0, 0)
+
+
 # name: (function, (value, derivative) at -inf, (value, derivative) at inf)
 ACTIVATIONS = {
     "linear": (lambda z: (z, 1), (-INF, 1), (INF, 1)),
@@ -184,9 +192,13 @@ ACTIVATIONS = {
     "relu": (rectifier(lambda z: 0, lambda z: 0), (0, 0), (INF, 1)),
     "leaky_relu(slope=0.25)": (rectifier(lambda z: z / 4, lambda z: mpf(0.25)), (-INF, 0.25), (INF, 1)),
     "leaky_relu(slope=-1.5)": (rectifier(lambda z: -z * 1.5, lambda z: mpf(-1.5)), (INF, -1.5), (INF, 1)),
+    "thresholded_relu(theta=1)": (thresholded(1), (0, 0), (INF, 1)),
+    "thresholded_relu(theta=-0.5)": (thresholded(-0.5), (0, 0), (INF, 1)),
     "relu6": (ramp(0, 6, 0, 6, 1), (0, 0), (6, 0)),
     "elu(alpha=1)": (elu(1), (-1, 0), (INF, 1)),
     "elu(alpha=0.75)": (elu(mpf(0.75)), (-0.75, 0), (INF, 1)),
+    "celu(alpha=2)": (celu(2), (-2, 0), (INF, 1)),
+    "celu(alpha=0.75)": (celu(mpf(0.75)), (-0.75, 0), (INF, 1)),
     "selu": (
         lambda z: (SCALE * z, SCALE) if z > 0 else (SCALE * ALPHA * mp.expm1(z), SCALE * ALPHA * mp.exp(z)),
         (-SCALE * ALPHA, 0),

@@ -57,11 +57,17 @@ def elu(alpha):
     return lambda z: 0 if z > 0 else alpha * mp.exp(z)
 
 
+def celu(alpha):
+    return lambda z: 0 if z > 0 else mp.exp(z / alpha) / alpha
+
+
 ACTIVATIONS = {
     "sigmoid": lambda z: sigma(z)[2],
     "tanh": lambda z: tanh(z)[2],
     "elu(alpha=1)": elu(1),
     "elu(alpha=0.75)": elu(mpf(0.75)),
+    "celu(alpha=2)": celu(2),
+    "celu(alpha=0.75)": celu(mpf(0.75)),
     "selu": elu(SCALE * ALPHA),
     "gelu": gelu,
     "gelu_tanh": gelu_tanh,

@@ -27,6 +27,8 @@ pub(crate) fn activations() -> Result<Vec<Activation>> {
         Activation::Relu6,
         Activation::Elu { alpha: 1.0 },
         Activation::Elu { alpha: 0.7 },
+        Activation::Celu { alpha: 0.7 },
+        Activation::ThresholdedRelu { theta: 0.3 },
         Activation::Selu,
         Activation::Gelu,
         Activation::GeluTanh,

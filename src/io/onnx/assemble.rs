@@ -1,12 +1,16 @@
 //! From the steps of a graph to a model: which constants are parameters of which layer, and which are scalers.
 
-use super::graph::Constant;
-use super::import::{Affine, Norm, Part, Step};
+use super::axes::Axes;
+use super::constant::{Constant, product};
+use super::fold::walk;
+use super::graph::{Graph, int, place};
+use super::import::{Affine, Along, Norm, Part, Product, Step, is_float};
 use super::proto::{self, Size};
+use super::shapes::Shapes;
 use crate::activation::Activation;
 use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layers::{BatchNorm, BuiltIn, Dense, LayerNorm, RmsNorm, Softmax};
+use crate::layers::{BatchNorm, BuiltIn, Dense, LayerNorm, Prelu, RmsNorm, Softmax};
 use crate::real::{Real, zeros};
 use crate::sequential::Sequential;
 use crate::train::Model;
@@ -18,12 +22,14 @@ enum Open<T> {
     Dense { weights: Vec<T>, bias: Option<Vec<T>>, outputs: usize, activation: Activation },
     Norm { kind: Norm, statistics: Vec<T>, scale: Option<Vec<T>>, bias: Option<Vec<T>> },
     Activation(Activation),
+    Prelu(Vec<T>, Prelu),
     Softmax,
 }
 
-struct Assembly<T: Real> {
-    /// Features after the last step.
-    width: usize,
+struct Assembly<'a, 'g, T: Real> {
+    /// How features lie after the last step.
+    axes: Axes,
+    shapes: Shapes<'a, 'g>,
     /// Single numbers of the file that stand for one of each feature may become so many more: with declared widths of any size, a small
     /// file could else ask for all memory.
     budget: usize,
@@ -31,15 +37,18 @@ struct Assembly<T: Real> {
     /// Maps of single features since the last layer.
     maps: Vec<(Affine, Vec<T>)>,
     inputs: Option<Scaler<T>>,
+    /// Whether the scores went through the logarithm of a softmax, behind which there is no layer.
+    scores: bool,
 }
 
 /// The model that takes the graph's `input` through `steps`; `budget` bounds what is made of single numbers.
-pub(super) fn assemble<T: Real>(input: &proto::ValueInfo, steps: &[Step<'_>], budget: usize) -> Result<Model<T>> {
+pub(super) fn assemble<'g, T: Real>(graph: &Graph<'g>, input: &'g proto::ValueInfo, steps: &[Step<'g>], budget: usize) -> Result<Model<T>> {
     let place = format!("ONNX input {:?}", input.name);
     let tensor = input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
     let (kind, shape) = tensor.map_or((0, None), |tensor| (tensor.elem_type, tensor.shape.as_ref()));
-    if ![proto::FLOAT, proto::DOUBLE].contains(&kind) {
-        return Err(Error::new(ErrorKind::Incompatible, place, "numbers of type float or double", format!("data type {kind}")));
+    if !is_float(kind.into()) {
+        let expected = "numbers of type float, double, float16 or bfloat16";
+        return Err(Error::new(ErrorKind::Incompatible, place, expected, format!("data type {kind}")));
     }
     let constants = || steps.iter().flat_map(|step| step.part.constants());
     let double = if constants().next().is_some() { constants().any(Constant::is_double) } else { kind == proto::DOUBLE };
@@ -47,58 +56,137 @@ pub(super) fn assemble<T: Real>(input: &proto::ValueInfo, steps: &[Step<'_>], bu
         let place = constants().find(|constant| constant.is_double()).map_or(place, |constant| constant.place().into());
         return Err(Error::new(ErrorKind::Incompatible, place, "numbers of type float (f64 holds those of type double)", "double"));
     }
-    let dims: Vec<_> = shape.map_or(vec![], |shape| shape.dim.iter().map(|dim| dim.size.as_ref()).collect());
-    let flat = dims.len() <= 2 || matches!(steps.first(), Some(Step { part: Part::Flatten | Part::Features(_), .. }));
-    if shape.is_some() && (dims.len() < 2 || !flat) {
-        let expected = "dimensions (samples, features), or more where they are flattened first";
-        return Err(Error::new(ErrorKind::Shape, place, expected, format!("{} dimensions", dims.len())));
-    }
-    let size = |dim: &Option<&Size>| match dim {
-        Some(Size::Value(size)) => usize::try_from(*size).ok().filter(|size| *size > 0),
-        _ => None,
-    };
-    // What the graph says of its input, or else the first part that has as many numbers.
-    let declared =
-        dims.get(1..).filter(|dims| !dims.is_empty()).and_then(|dims| dims.iter().try_fold(1_usize, |n, dim| n.checked_mul(size(dim)?)));
-    let Some(width) = declared.or_else(|| steps.iter().find_map(|step| step.part.inputs())) else {
+    let dims: Option<Vec<_>> = shape.map(|shape| shape.dim.iter().map(|dim| size(dim.size.as_ref())).collect());
+    let readings = readings(dims.as_deref(), steps.iter().find_map(|step| step.part.inputs()));
+    if readings.is_empty() {
         return Err(Error::new(ErrorKind::Shape, place, "a known number of features", "none"));
-    };
-    let mut assembly = Assembly { width, budget, layers: Vec::new(), maps: Vec::new(), inputs: None };
-    for Step { place, part } in steps {
-        assembly.step(part, double).map_err(|error| error.within(place))?;
     }
-    assembly.finish(width)
+    // What is wrong with the likeliest reading.
+    let mut first = None;
+    for axes in readings {
+        match Assembly::new(graph, input, axes, budget).run(steps, double) {
+            Ok(model) => return Ok(model),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    Err(first.unwrap_or_else(|| Error::new(ErrorKind::Shape, place, "features", "none")))
 }
 
-impl<T: Real> Assembly<T> {
-    fn step(&mut self, part: &Part<'_>, double: bool) -> Result<()> {
-        let width = self.width;
+/// The size of a dimension that a file fixes.
+fn size(size: Option<&Size>) -> Option<usize> {
+    match size {
+        Some(Size::Value(size)) => usize::try_from(*size).ok().filter(|size| *size > 0),
+        _ => None,
+    }
+}
+
+/// Which axis of an input may be that of the samples, the likeliest first: one whose size the file leaves open, the first, none, the last.
+fn readings(dims: Option<&[Option<usize>]>, first: Option<usize>) -> Vec<Axes> {
+    let samples_first = |width| Axes::new(vec![None, Some(width)], None);
+    let Some(dims) = dims else { return first.map(samples_first).into_iter().collect() };
+    let open: Vec<usize> = (0..dims.len()).filter(|at| dims[*at].is_none()).collect();
+    let reading = |batch: Option<usize>| {
+        let features: Vec<_> = dims.iter().enumerate().filter(|(at, _)| Some(*at) != batch).map(|(_, size)| *size).collect();
+        let features = features.into_iter().collect::<Option<Vec<_>>>().filter(|features| product(features).is_some());
+        match features {
+            Some(mut features) => {
+                let mut sizes: Vec<_> = features.drain(..).map(Some).collect();
+                if let Some(batch) = batch {
+                    sizes.insert(batch, None);
+                }
+                Some(Axes::new(sizes, batch.and_then(|batch| dims[batch])))
+            }
+            // What the graph says of its input, or else the first part that has as many numbers.
+            None if batch == Some(0) && dims.len() > 1 => first.map(samples_first),
+            None => None,
+        }
+    };
+    let only = match open[..] {
+        [open] => Some(open),
+        _ => None,
+    };
+    let mut batches = vec![only];
+    match dims.len() {
+        0 => batches = vec![None],
+        1 if open.is_empty() => batches = vec![None, Some(0)],
+        len => {
+            batches.extend([Some(0), None, Some(len - 1)]);
+            if only.is_none() {
+                batches.remove(0);
+            }
+        }
+    }
+    let mut readings: Vec<Axes> = Vec::new();
+    for axes in batches.into_iter().filter_map(reading) {
+        if !readings.contains(&axes) {
+            readings.push(axes);
+        }
+    }
+    readings
+}
+
+impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
+    fn new(graph: &'a Graph<'g>, input: &'g proto::ValueInfo, axes: Axes, budget: usize) -> Self {
+        let mut shapes = Shapes::new(graph, budget);
+        shapes.insert(&input.name, axes.shape());
+        Self { axes, shapes, budget, layers: Vec::new(), maps: Vec::new(), inputs: None, scores: false }
+    }
+
+    fn run(mut self, steps: &[Step<'g>], double: bool) -> Result<Model<T>> {
+        let inputs = self.axes.width();
+        for Step { node, value, part } in steps {
+            self.step(node, part, double).map_err(|error| error.within(place(node)))?;
+            self.shapes.insert(value, self.axes.shape());
+        }
+        self.finish(inputs)
+    }
+
+    fn step(&mut self, node: &'g proto::Node, part: &Part<'g>, double: bool) -> Result<()> {
+        let width = self.axes.width();
+        if self.scores && !matches!(part, Part::Squeeze(_) | Part::Unsqueeze(_) | Part::Reshape(_) | Part::Flatten(_) | Part::Cast(_)) {
+            let expected = "the logarithm of a softmax at the end only: it is left to the loss";
+            return Err(Error::new(ErrorKind::Incompatible, "", expected, &node.op_type));
+        }
         let layer = match part {
             Part::Affine(op, by) => {
-                let by = self.vector(by, width)?;
+                let by = self.vector(by)?;
                 self.maps.push((*op, by));
                 return Ok(());
             }
-            Part::Negate => {
-                let by = self.repeat(-T::one(), width)?;
+            Part::Times(factor) => {
+                let by = self.repeat(T::of(*factor), width)?;
                 self.maps.push((Affine::Mul, by));
                 return Ok(());
             }
-            Part::Dense { weights, by_output, alpha, bias, beta } => self.dense(weights, *by_output, *alpha, bias.as_ref(), *beta)?,
+            Part::Dense(product) => self.dense(product)?,
             Part::Activation(activation) => {
-                self.close()?;
+                self.close(None)?;
                 if let Some(Open::Dense { activation: fused @ Activation::Linear, .. }) = self.layers.last_mut() {
                     *fused = activation.clone();
                     return Ok(());
                 }
                 Open::Activation(activation.clone())
             }
-            Part::Softmax => Open::Softmax,
+            Part::Prelu(slope) if slope.len() == 1 => {
+                self.vector(slope)?;
+                Open::Prelu(slope.reals()?, Prelu::new())
+            }
+            Part::Prelu(slope) => Open::Prelu(self.vector(slope)?, Prelu::new().per_feature()),
+            Part::Softmax(along) => {
+                self.along(*along)?;
+                Open::Softmax
+            }
+            Part::LogSoftmax(along) => {
+                self.along(*along)?;
+                self.scores = true;
+                return Ok(());
+            }
             Part::Norm { kind, statistics, scale, bias } => {
-                let mut all = |constant: &Option<Constant<'_>>| constant.as_ref().map(|constant| self.vector(constant, width)).transpose();
+                self.axes.row()?;
+                let mut all = |constant: &Option<Constant<'_>>| constant.as_ref().map(|constant| self.vector(constant)).transpose();
                 let (scale, bias, mut numbers) = (all(scale)?, all(bias)?, Vec::new());
                 for statistic in statistics.iter().flatten() {
-                    numbers.extend(self.vector(statistic, width)?);
+                    numbers.extend(self.vector(statistic)?);
                 }
                 Open::Norm { kind: *kind, statistics: numbers, scale, bias }
             }
@@ -106,16 +194,21 @@ impl<T: Real> Assembly<T> {
                 return Err(Error::new(ErrorKind::Incompatible, "", "a single probability", format!("{width} features")));
             }
             Part::BothClasses => {
+                self.axes.row()?;
+                self.axes.product(false, 1, Some(2))?;
                 let (zero, one) = (T::zero(), T::one());
-                self.width = 2;
                 Open::Dense { weights: vec![-one, one], bias: Some(vec![one, zero]), outputs: 2, activation: Activation::Linear }
             }
-            Part::Flatten => return Ok(()),
-            Part::Features(features) if *features == width => return Ok(()),
-            Part::Features(features) => {
-                return Err(Error::new(ErrorKind::Shape, "", format!("{width} features, as before"), features));
+            Part::Flatten(axis) => return self.axes.flatten(*axis),
+            Part::Transpose => return self.axes.transpose(node),
+            Part::Squeeze(axes) => return self.axes.squeeze(axes.as_deref()),
+            Part::Unsqueeze(axes) => return self.axes.unsqueeze(axes),
+            Part::Reshape(shape) => {
+                let shape = self.shapes.get(shape)?.sizes()?;
+                return self.axes.reshape(&shape, int(node, "allowzero")?.unwrap_or(0) == 0);
             }
-            Part::Cast(kind) if *kind == i64::from(if double { proto::DOUBLE } else { proto::FLOAT }) => return Ok(()),
+            // All is computed in `T`.
+            Part::Cast(kind) if is_float(*kind) => return Ok(()),
             Part::Cast(kind) => {
                 let expected = if double { "a cast to double, as the weights" } else { "a cast to float, as the weights" };
                 return Err(Error::new(ErrorKind::Incompatible, "", expected, format!("data type {kind}")));
@@ -125,40 +218,66 @@ impl<T: Real> Assembly<T> {
                 _ => return Err(Error::new(ErrorKind::Incompatible, "", "the probabilities of a softmax before it", "something else")),
             },
         };
-        self.close()?;
+        let mut layer = layer;
+        self.close(Some(&mut layer))?;
         self.layers.push(layer);
         Ok(())
     }
 
+    /// Refuses a softmax over anything but the features of a sample.
+    fn along(&self, Along { axis, rest }: Along) -> Result<()> {
+        let at = usize::try_from(if axis < 0 { axis.saturating_add(self.axes.rank() as i64) } else { axis }).ok();
+        let sound = if rest { at.is_some_and(|at| self.axes.all_from(at)) } else { self.axes.line(at).is_ok() };
+        if sound {
+            return Ok(());
+        }
+        let given = format!("axis {axis} of {}", self.axes.describe());
+        Err(Error::new(ErrorKind::Incompatible, "", "the axis of the features, all others being of one (flatten them first)", given))
+    }
+
     /// Weights outputs × inputs, column after column, from what is in the file row after row.
-    fn dense(&mut self, weights: &Constant<'_>, by_output: bool, alpha: f32, bias: Option<&Constant<'_>>, beta: f32) -> Result<Open<T>> {
-        let (outputs, inputs) = match *weights.dims() {
-            [outputs, inputs] if by_output => (outputs, inputs),
-            [inputs, outputs] => (outputs, inputs),
-            _ => (0, 0),
+    fn dense(&mut self, product: &Product<'_>) -> Result<Open<T>> {
+        let Product { ref weights, by_output, alpha, ref bias, beta, left, flip } = *product;
+        let width = self.axes.width();
+        // Dimensions of 1 before a matrix are those of a batch of products.
+        let ones = weights.dims().len().saturating_sub(2);
+        let (outputs, inputs, dropped) = match weights.dims()[ones..] {
+            _ if weights.dims()[..ones].iter().any(|dim| *dim != 1) => (0, 0, false),
+            [outputs, inputs] if by_output => (outputs, inputs, false),
+            [inputs, outputs] => (outputs, inputs, false),
+            // A vector: the axis is summed up.
+            [inputs] => (1, inputs, true),
+            _ => (0, 0, false),
         };
-        if outputs == 0 || inputs != self.width {
-            let expected = format!("a matrix for {} features", self.width);
-            return Err(Error::new(ErrorKind::Shape, weights.place(), expected, format!("dimensions {:?}", weights.dims())));
+        let wrong = |given| Err(Error::new(ErrorKind::Shape, weights.place(), format!("a matrix for {width} features"), given));
+        if outputs == 0 || inputs != width {
+            return wrong(format!("dimensions {:?}", weights.dims()));
+        }
+        if flip {
+            self.axes.flip();
+        }
+        self.axes.raise(ones + 2);
+        let given = format!("dimensions {:?} {} {}", weights.dims(), if left { "before" } else { "after" }, self.axes.describe());
+        if self.axes.product(left, inputs, Some(outputs).filter(|_| !dropped)).is_err() {
+            return wrong(given);
         }
         let mut numbers = weights.reals()?;
-        if by_output {
+        if by_output && !dropped {
             let rows = numbers;
             numbers = (0..inputs).flat_map(|input| (0..outputs).map(move |output| output * inputs + input)).map(|at| rows[at]).collect();
         }
-        let mut bias = bias.map(|bias| self.vector(bias, outputs)).transpose()?;
+        let mut bias = bias.as_ref().map(|bias| self.vector(bias)).transpose()?;
         for (numbers, factor) in [(Some(&mut numbers), alpha), (bias.as_mut(), beta)] {
             // Not times 1: of NaN that could change the bits.
             if factor != 1.0 {
                 numbers.into_iter().flatten().for_each(|v| *v *= T::of(factor.into()));
             }
         }
-        self.width = outputs;
         Ok(Open::Dense { weights: numbers, bias, outputs, activation: Activation::Linear })
     }
 
-    /// Gives the maps since the last layer to whom they belong, where a layer follows.
-    fn close(&mut self) -> Result<()> {
+    /// Gives the maps since the last layer to whom they belong, where a layer follows: `next`, or an activation.
+    fn close(&mut self, next: Option<&mut Open<T>>) -> Result<()> {
         self.absorb();
         let maps = mem::take(&mut self.maps);
         if maps.is_empty() {
@@ -169,13 +288,28 @@ impl<T: Real> Assembly<T> {
             return Ok(());
         }
         let (scale, shift) = line(&maps);
-        match self.layers.last_mut() {
-            Some(Open::Dense { weights, bias, activation: Activation::Linear, .. }) => {
+        let moves = shift.iter().any(|shift| *shift != T::zero());
+        match (self.layers.last_mut(), next) {
+            (Some(Open::Dense { weights, bias, activation: Activation::Linear, .. }), _) => {
                 for column in weights.chunks_exact_mut(scale.len()) {
                     column.iter_mut().zip(&scale).for_each(|(w, scale)| *w *= *scale);
                 }
-                let old = bias.take().unwrap_or_else(|| vec![T::zero(); shift.len()]);
-                *bias = Some(old.iter().zip(scale.iter().zip(&shift)).map(|(b, (scale, shift))| *b * *scale + *shift).collect());
+                if moves || bias.is_some() {
+                    let old = bias.take().unwrap_or_else(|| vec![T::zero(); shift.len()]);
+                    *bias = Some(old.iter().zip(scale.iter().zip(&shift)).map(|(b, (scale, shift))| *b * *scale + *shift).collect());
+                }
+            }
+            // W·(s·x + t) + b = (W·s)·x + (W·t + b).
+            (_, Some(Open::Dense { weights, bias, outputs, .. })) => {
+                let without = bias.is_none() && !moves;
+                let mut sum = bias.take().unwrap_or_else(|| vec![T::zero(); *outputs]);
+                for (column, (scale, shift)) in weights.chunks_exact_mut(*outputs).zip(scale.iter().zip(&shift)) {
+                    if *shift != T::zero() {
+                        sum.iter_mut().zip(&*column).for_each(|(b, w)| *b += *w * *shift);
+                    }
+                    column.iter_mut().for_each(|w| *w *= *scale);
+                }
+                *bias = Some(sum).filter(|_| !without);
             }
             // A layer of its own: batch norm of mean 0 and variance 1, with an ε that 1 does not feel.
             _ => {
@@ -211,9 +345,14 @@ impl<T: Real> Assembly<T> {
     }
 
     fn finish(mut self, inputs: usize) -> Result<Model<T>> {
+        if self.layers.is_empty() {
+            // All maps are the scaler of inputs, before a network that passes them on.
+            self.close(None)?;
+            self.layers.push(Open::Activation(Activation::Linear));
+        }
         self.absorb();
         let maps = mem::take(&mut self.maps);
-        let outputs = match maps.is_empty() || self.layers.is_empty() {
+        let outputs = match maps.is_empty() {
             true => None,
             false => {
                 let (scale, shift) = line(&maps);
@@ -231,24 +370,27 @@ impl<T: Real> Assembly<T> {
         Model::new(net, self.inputs, outputs)
     }
 
-    /// A constant as one number for each of `width` features.
-    fn vector(&mut self, constant: &Constant<'_>, width: usize) -> Result<Vec<T>> {
-        let numbers = match constant.vector_len() {
-            Some(1) => return self.repeat(constant.reals()?[0], width),
-            Some(len) if len == width => constant.reals()?,
-            _ => {
-                let given = format!("dimensions {:?}", constant.dims());
-                return Err(Error::new(ErrorKind::Shape, constant.place(), format!("one number for each of {width} features"), given));
-            }
-        };
-        Ok(numbers)
+    /// A constant as one number for each feature.
+    fn vector(&mut self, constant: &Constant<'_>) -> Result<Vec<T>> {
+        let (sizes, strides) = self.axes.spread(constant)?;
+        let width = self.axes.width();
+        let numbers = constant.reals()?;
+        match numbers[..] {
+            [number] => return self.repeat(number, width),
+            _ if numbers.len() == width => {}
+            _ => self.spend(width)?,
+        }
+        Ok(walk(&sizes, strides).map(|at| numbers[at]).collect())
+    }
+
+    fn spend(&mut self, width: usize) -> Result<()> {
+        let spent = || Error::new(ErrorKind::Value, "", "single numbers for no more features than such a file has", width);
+        self.budget = self.budget.checked_sub(width).ok_or_else(spent)?;
+        Ok(())
     }
 
     fn repeat(&mut self, number: T, width: usize) -> Result<Vec<T>> {
-        self.budget = self
-            .budget
-            .checked_sub(width)
-            .ok_or_else(|| Error::new(ErrorKind::Value, "", "single numbers for no more features than such a file has", width))?;
+        self.spend(width)?;
         let mut numbers = zeros("ONNX", &[width])?;
         numbers.fill(number);
         Ok(numbers)
@@ -287,6 +429,7 @@ impl<T: Real> Open<T> {
                 (layer, params)
             }
             Self::Activation(activation) => (BuiltIn::Activation(activation), Vec::new()),
+            Self::Prelu(slopes, layer) => (BuiltIn::Prelu(layer), slopes),
             Self::Softmax => (BuiltIn::Softmax(Softmax), Vec::new()),
         }
     }
@@ -296,8 +439,8 @@ impl<'g> Part<'g> {
     /// The constants that become parameters.
     fn constants(&self) -> impl Iterator<Item = &Constant<'g>> {
         let (some, two) = match self {
-            Self::Dense { weights, bias, .. } => ([Some(weights), bias.as_ref()], None),
-            Self::Affine(_, by) => ([Some(by), None], None),
+            Self::Dense(product) => ([Some(&product.weights), product.bias.as_ref()], None),
+            Self::Affine(_, by) | Self::Prelu(by) => ([Some(by), None], None),
             Self::Norm { statistics, scale, bias, .. } => ([scale.as_ref(), bias.as_ref()], statistics.as_ref()),
             _ => ([None, None], None),
         };
@@ -307,12 +450,11 @@ impl<'g> Part<'g> {
     /// How many features must come in, where its constants tell.
     fn inputs(&self) -> Option<usize> {
         match self {
-            Self::Dense { weights, by_output, .. } => match *weights.dims() {
-                [_, inputs] if *by_output => Some(inputs),
-                [inputs, _] => Some(inputs),
+            Self::Dense(product) => match *product.weights.dims() {
+                [.., _, inputs] if product.by_output => Some(inputs),
+                [.., inputs, _] | [inputs] => Some(inputs),
                 _ => None,
             },
-            Self::Features(features) => Some(*features),
             Self::BothClasses => Some(1),
             _ => self.constants().find_map(|constant| constant.vector_len().filter(|len| *len > 1)),
         }

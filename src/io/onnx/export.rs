@@ -206,6 +206,7 @@ impl Writer {
                 self.expression(&formula::activation(dense.activation(), self.double));
             }
             BuiltIn::Activation(activation) => self.expression(&formula::activation(activation, self.double)),
+            BuiltIn::Prelu(_) => self.next("PRelu", vec![], &[&blocks["slope"]]),
             BuiltIn::Softmax(_) => self.activation("Softmax"),
             // In inference they do nothing.
             BuiltIn::Dropout(_) | BuiltIn::AlphaDropout(_) | BuiltIn::GaussianNoise(_) => {}

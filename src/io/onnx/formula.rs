@@ -5,6 +5,7 @@ use crate::kernel::math;
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
 use core::cmp::Reverse;
 use core::ops::{Add, Div, Mul, Sub};
+use std::sync::OnceLock;
 
 /// A function of [`Expr::X`].
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +28,21 @@ impl Expr {
     /// Whether it is below `other`.
     pub(super) fn below(self, other: Self) -> Self {
         apply("Less", [self, other])
+    }
+
+    /// The operator that makes it.
+    pub(super) fn operator(&self) -> Option<&'static str> {
+        if let Self::Apply(op, ..) = self { Some(op) } else { None }
+    }
+
+    /// The number of its slots.
+    fn slots(&self) -> usize {
+        match self {
+            Slot(_) => 1,
+            Mean(inner) => inner.slots(),
+            Self::Apply(_, attributes, args) => attributes.iter().map(|(_, expr)| expr).chain(args).map(Self::slots).sum(),
+            _ => 0,
+        }
     }
 
     /// The number of its operators.
@@ -98,6 +114,8 @@ pub(super) fn activation(activation: &Activation, double: bool) -> Expr {
         Activation::LeakyRelu { slope } => leaky_relu(Number(*slope), double),
         Activation::Relu6 => clip(X, 0.0, 6.0),
         Activation::Elu { alpha } => elu(Number(*alpha), double),
+        Activation::Celu { alpha } => celu(Number(*alpha), double),
+        Activation::ThresholdedRelu { theta } => thresholded(Number(*theta), double),
         Activation::Selu if double => elu(Number(SELU_ALPHA), true) * SELU_SCALE,
         Activation::Selu => with("Selu", [("alpha", Number(SELU_ALPHA)), ("gamma", Number(SELU_SCALE))]),
         Activation::Gelu if double => X * normal(),
@@ -133,6 +151,19 @@ fn elu(alpha: Expr, double: bool) -> Expr {
     }
     let t = apply("Tanh", [apply("Min", [X, Number(0.0)]) * 0.5]);
     apply("Max", [X, Number(0.0)]) + t.clone() * 2.0 / (Number(1.0) - t) * alpha
+}
+
+/// The same of z/α, times α.
+fn celu(alpha: Expr, double: bool) -> Expr {
+    if !double {
+        return with("Celu", [("alpha", alpha)]);
+    }
+    let t = apply("Tanh", [apply("Min", [X, Number(0.0)]) / alpha.clone() * 0.5]);
+    apply("Max", [X, Number(0.0)]) + t.clone() * 2.0 / (Number(1.0) - t) * alpha
+}
+
+fn thresholded(theta: Expr, double: bool) -> Expr {
+    if double { apply("Where", [theta.below(X), X, Number(0.0)]) } else { with("ThresholdedRelu", [("alpha", theta)]) }
 }
 
 /// max(z, 0) + ln(1 + e^(−|z|)).
@@ -199,8 +230,18 @@ pub(super) enum Meaning {
     Activation(Activation),
     /// By its slope.
     LeakyRelu,
+    /// By the slope that is at most 1.
+    LargerOfBoth,
     /// By α.
     Elu,
+    /// By α.
+    Celu,
+    /// By θ.
+    ThresholdedRelu,
+    /// x·σ(βx), by β.
+    Swish,
+    /// ln(1 + e^βx)/β, by β.
+    Softplus,
     /// By ε.
     RmsNorm,
     /// By ε.
@@ -212,14 +253,13 @@ pub(super) enum Meaning {
 }
 
 /// All that is read: what is written here, and what others write for the same; the largest first, because some are parts of others.
-pub(super) fn table() -> Vec<(Expr, Meaning)> {
+pub(super) fn table() -> &'static [(Expr, Meaning)] {
+    static TABLE: OnceLock<Vec<(Expr, Meaning)>> = OnceLock::new();
+    TABLE.get_or_init(make_table)
+}
+
+fn make_table() -> Vec<(Expr, Meaning)> {
     let mut table = Vec::new();
-    let mut push = |expr, meaning| {
-        if !table.iter().any(|(known, _)| *known == expr) {
-            table.push((expr, meaning));
-        }
-    };
-    let slot = || Slot(0);
     for double in [false, true] {
         for known in [
             Activation::Step,
@@ -238,42 +278,111 @@ pub(super) fn table() -> Vec<(Expr, Meaning)> {
             Activation::HardSigmoid,
             Activation::HardSwish,
         ] {
-            push(activation(&known, double), Meaning::Activation(known));
+            table.push((activation(&known, double), Meaning::Activation(known)));
         }
-        push(leaky_relu(slot(), double), Meaning::LeakyRelu);
-        push(elu(slot(), double), Meaning::Elu);
+        table.push((elu(Slot(0), double), Meaning::Elu));
+        table.push((celu(Slot(0), double), Meaning::Celu));
+        table.push((thresholded(Slot(0), double), Meaning::ThresholdedRelu));
     }
-    push(rms_norm(slot()), Meaning::RmsNorm);
-    push(layer_norm(slot()), Meaning::LayerNorm);
-    push(batch_norm(slot(), Slot(1), Slot(2)), Meaning::BatchNorm);
+    table.push((leaky_relu(Slot(0), false), Meaning::LeakyRelu));
+    table.extend([(rms_norm(Slot(0)), Meaning::RmsNorm), (layer_norm(Slot(0)), Meaning::LayerNorm)]);
+    table.push((batch_norm(Slot(0), Slot(1), Slot(2)), Meaning::BatchNorm));
+    table.extend(others().into_iter().map(|(expr, known)| (expr, Meaning::Activation(known))));
 
-    let mut other = |expr, known| push(expr, Meaning::Activation(known));
-    other(apply("Max", [X, Number(0.0)]), Activation::Relu);
-    other(with("Swish", [("alpha", Number(1.0))]), Activation::Silu);
-    other(of_x("Mish"), Activation::Mish);
-    other(with("Celu", [("alpha", Number(1.0))]), Activation::Elu { alpha: 1.0 });
-    // PyTorch's softplus goes over to z at its threshold of 20.
-    other(apply("Where", [apply("Greater", [X, Number(20.0)]), X, of_x("Softplus")]), Activation::Softplus);
-    other(X * hard_sigmoid(), Activation::HardSwish);
-    other(clip(X + 3.0, 0.0, 6.0) / 6.0, Activation::HardSigmoid);
-    other(X * clip(X + 3.0, 0.0, 6.0) / 6.0, Activation::HardSwish);
-    // ½ and x on any side of the bracket, √2 below x or its inverse before it.
-    let halves = |bracket: Expr| [X * 0.5 * bracket.clone(), X * bracket.clone() * 0.5, X * (bracket * 0.5)];
-    for scaled in [X / core::f64::consts::SQRT_2, X * core::f64::consts::FRAC_1_SQRT_2] {
-        halves(apply("Erf", [scaled]) + 1.0).into_iter().for_each(|gelu| other(gelu, Activation::Gelu));
+    table.push((with("Celu", [("alpha", Number(1.0))]), Meaning::Activation(Activation::Elu { alpha: 1.0 })));
+    table.push((apply("Max", [X, X * Slot(0)]), Meaning::LargerOfBoth));
+    for above in [apply("Greater", [X, Slot(0)]), Slot(0).below(X)] {
+        table.push((apply("Where", [above, X, Number(0.0)]), Meaning::ThresholdedRelu));
     }
-    for cube in [X * X * X, apply("Pow", [X, Number(3.0)])] {
-        let tanh = apply("Tanh", [(cube * 0.044_715 + X) * (0.5 * 1.595_769_121_605_730_8)]);
-        halves(tanh + 1.0).into_iter().for_each(|gelu| other(gelu, Activation::GeluTanh));
+    for not_above in [apply("LessOrEqual", [X, Slot(0)]), apply("GreaterOrEqual", [Slot(0), X])] {
+        table.push((apply("Where", [not_above, Number(0.0), X]), Meaning::ThresholdedRelu));
     }
+    table.push((X * apply("Sigmoid", [X * Slot(0)]), Meaning::Swish));
+    let far = apply("Greater", [X * Slot(0), Number(20.0)]);
+    table.push((apply("Where", [far, X, apply("Softplus", [X * Slot(0)]) / Slot(0)]), Meaning::Softplus));
+    table.push((with("Swish", [("alpha", Slot(0))]), Meaning::Swish));
     // PyTorch's own way of writing the norms.
     let square = |x| apply("Pow", [x, Number(2.0)]);
-    let root = |x| apply("Sqrt", [Mean(Box::new(square(x))) + slot()]);
-    push(X * apply("Reciprocal", [root(X)]), Meaning::RmsNorm);
-    push(X / root(X), Meaning::RmsNorm);
+    let root = |x| apply("Sqrt", [Mean(Box::new(square(x))) + Slot(0)]);
     let centred = X - Mean(Box::new(X));
-    push(centred.clone() / root(centred), Meaning::LayerNorm);
-    push(apply("Concat", [Number(1.0) - X, X]), Meaning::BothClasses);
-    table.sort_by_key(|(expr, _)| Reverse(expr.size()));
+    table.push((X * apply("Reciprocal", [root(X)]), Meaning::RmsNorm));
+    table.push((X / root(X), Meaning::RmsNorm));
+    table.push((centred.clone() / root(centred), Meaning::LayerNorm));
+    table.push((apply("Concat", [Number(1.0) - X, X]), Meaning::BothClasses));
+    // Of two that are as large, the one of numbers before the one of slots, and the earlier before the later.
+    table.sort_by_key(|(expr, _)| (Reverse(expr.size()), expr.slots()));
     table
+}
+
+/// What others write for the activations.
+fn others() -> Vec<(Expr, Activation)> {
+    let sigmoids = || {
+        let bracket = apply("Exp", [of_x("Neg")]) + 1.0;
+        [of_x("Sigmoid"), Number(1.0) / bracket.clone(), apply("Reciprocal", [bracket])]
+    };
+    let hard = || {
+        let below = |x: Expr, low| apply("Max", [x, Number(low)]);
+        let above = |x: Expr, high| apply("Min", [x, Number(high)]);
+        let shifted = || X + 3.0;
+        [
+            clip(shifted(), 0.0, 6.0),
+            above(below(shifted(), 0.0), 6.0),
+            below(above(shifted(), 6.0), 0.0),
+            above(apply("Relu", [shifted()]), 6.0),
+            clip(apply("Relu", [shifted()]), 0.0, 6.0),
+        ]
+    };
+    let mut others = vec![
+        (apply("Max", [X, Number(0.0)]), Activation::Relu),
+        (with("Swish", [("alpha", Number(1.0))]), Activation::Silu),
+        (of_x("Mish"), Activation::Mish),
+        (X * hard_sigmoid(), Activation::HardSwish),
+        (X / (of_x("Abs") + 1.0), Activation::Softsign),
+    ];
+    for sigmoid in sigmoids() {
+        others.push((sigmoid.clone(), Activation::Sigmoid));
+        others.push((X * sigmoid, Activation::Silu));
+    }
+    others.push((X / (apply("Exp", [of_x("Neg")]) + 1.0), Activation::Silu));
+    let ln = apply("Log", [of_x("Exp") + 1.0]);
+    // PyTorch's softplus goes over to z at its threshold of 20.
+    let threshold = |softplus| apply("Where", [apply("Greater", [X, Number(20.0)]), X, softplus]);
+    for softplus in [softplus(false), softplus(true), ln.clone(), threshold(softplus(false)), threshold(ln)] {
+        others.push((X * apply("Tanh", [softplus.clone()]), Activation::Mish));
+        others.push((softplus, Activation::Softplus));
+    }
+    for clipped in hard() {
+        for sixth in [clipped.clone() / 6.0, clipped.clone() * (1.0 / 6.0)] {
+            others.push((sixth.clone(), Activation::HardSigmoid));
+            others.push((X * sixth, Activation::HardSwish));
+        }
+        others.push((X * clipped.clone() / 6.0, Activation::HardSwish));
+        others.push((X * clipped * (1.0 / 6.0), Activation::HardSwish));
+    }
+    // ½ and x on any side of the bracket, √2 below x or its inverse before it.
+    let halves = |bracket: Expr| {
+        let half = [X * 0.5 * bracket.clone(), X * bracket.clone() * 0.5, X * (bracket.clone() * 0.5)];
+        half.into_iter().chain([X / 2.0 * bracket.clone(), X * bracket.clone() / 2.0, X * (bracket / 2.0)])
+    };
+    for scaled in [X / core::f64::consts::SQRT_2, X * core::f64::consts::FRAC_1_SQRT_2] {
+        others.extend(halves(apply("Erf", [scaled]) + 1.0).map(|gelu| (gelu, Activation::Gelu)));
+    }
+    for scaled in [X * -core::f64::consts::FRAC_1_SQRT_2, apply("Neg", [X / core::f64::consts::SQRT_2])] {
+        others.extend(halves(Number(1.0) - apply("Erf", [scaled])).map(|gelu| (gelu, Activation::Gelu)));
+    }
+    let scale = 0.5 * 1.595_769_121_605_730_8;
+    let square = || X * X;
+    let inner = [
+        (square() * X * 0.044_715 + X) * scale,
+        (apply("Pow", [X, Number(3.0)]) * 0.044_715 + X) * scale,
+        X * scale * (square() * 0.044_715 + 1.0),
+        X * scale * (X * 0.044_715 * X + 1.0),
+        X * (square() * 0.044_715 + 1.0) * scale,
+        X * (square() * (0.044_715 * scale) + scale),
+        apply("Pow", [X, Number(3.0)]) * (0.044_715 * scale) + X * scale,
+    ];
+    for inner in inner {
+        others.extend(halves(apply("Tanh", [inner]) + 1.0).map(|gelu| (gelu, Activation::GeluTanh)));
+    }
+    others
 }

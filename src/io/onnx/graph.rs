@@ -1,121 +1,15 @@
 //! The graph of a file: which node makes which value, what the constants are, and which expressions are written in it.
 
+use super::constant::{Constant, Size};
+use super::fold::{Budget, fold, shape, sparse};
 use super::formula::{Expr, commutes};
 use super::proto;
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::Real;
-use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use alloc::{collections::BTreeMap, format, string::String, vec, vec::Vec};
+use core::mem;
 
 /// The domain of operators for models that are no networks.
 pub(super) const ML: &str = "ai.onnx.ml";
-
-/// Dimensions of a tensor: two are needed. Without a bound, what is looked at often could be long.
-const MAX_RANK: usize = 8;
-
-/// Nodes between a constant and its use that only rename it, for the same reason.
-const MAX_NAMES: usize = 8;
-
-#[derive(Clone, Copy, Debug)]
-enum Numbers<'g> {
-    F32(&'g [f32]),
-    F64(&'g [f64]),
-    I64(&'g [i64]),
-    /// Bytes of such numbers, little-endian.
-    RawF32(&'g [u8]),
-    RawF64(&'g [u8]),
-    RawI64(&'g [u8]),
-}
-
-/// A constant tensor: as many numbers as its dimensions say.
-#[derive(Clone, Debug)]
-pub(super) struct Constant<'g> {
-    place: String,
-    dims: Vec<usize>,
-    numbers: Numbers<'g>,
-}
-
-impl<'g> Constant<'g> {
-    fn new(place: String, dims: &[i64], numbers: Numbers<'g>) -> Result<Self> {
-        let (count, rest) = match numbers {
-            Numbers::F32(numbers) => (numbers.len(), 0),
-            Numbers::F64(numbers) => (numbers.len(), 0),
-            Numbers::I64(numbers) => (numbers.len(), 0),
-            Numbers::RawF32(bytes) => (bytes.len() / 4, bytes.len() % 4),
-            Numbers::RawF64(bytes) | Numbers::RawI64(bytes) => (bytes.len() / 8, bytes.len() % 8),
-        };
-        let sizes: Option<Vec<usize>> = dims.iter().map(|dim| usize::try_from(*dim).ok()).collect();
-        let product = |sizes: &Vec<usize>| sizes.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
-        match sizes.filter(|sizes| sizes.len() <= MAX_RANK && rest == 0 && product(sizes) == Some(count)) {
-            Some(dims) => Ok(Self { place, dims, numbers }),
-            None if dims.len() > MAX_RANK => Err(Error::new(ErrorKind::Shape, place, format!("at most {MAX_RANK} dimensions"), dims.len())),
-            None => Err(Error::new(ErrorKind::Shape, place, format!("as many numbers as its dimensions {dims:?} say"), count)),
-        }
-    }
-
-    /// Where it is, for errors.
-    pub(super) fn place(&self) -> &str {
-        &self.place
-    }
-
-    pub(super) fn dims(&self) -> &[usize] {
-        &self.dims
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.dims.iter().product()
-    }
-
-    /// The length of a vector, however many dimensions of 1 are before it.
-    pub(super) fn vector_len(&self) -> Option<usize> {
-        let last = self.dims.last().copied().unwrap_or(1);
-        (self.len() == last).then_some(last)
-    }
-
-    pub(super) fn is_double(&self) -> bool {
-        matches!(self.numbers, Numbers::F64(_) | Numbers::RawF64(_))
-    }
-
-    /// All numbers, the nearest of `T`.
-    pub(super) fn reals<T: Real>(&self) -> Result<Vec<T>> {
-        Ok(match self.numbers {
-            Numbers::F32(numbers) => numbers.iter().map(|v| T::of((*v).into())).collect(),
-            Numbers::F64(numbers) => numbers.iter().map(|v| T::of(*v)).collect(),
-            Numbers::RawF32(bytes) => bytes.as_chunks().0.iter().map(|v| T::of(f32::from_le_bytes(*v).into())).collect(),
-            Numbers::RawF64(bytes) => bytes.as_chunks().0.iter().map(|v| T::of(f64::from_le_bytes(*v))).collect(),
-            Numbers::I64(_) | Numbers::RawI64(_) => {
-                return Err(Error::new(ErrorKind::Incompatible, &*self.place, "numbers of type float or double", "int64"));
-            }
-        })
-    }
-
-    /// All integers.
-    pub(super) fn integers(&self) -> Result<Vec<i64>> {
-        match self.numbers {
-            Numbers::I64(numbers) => Ok(numbers.into()),
-            Numbers::RawI64(bytes) => Ok(bytes.as_chunks().0.iter().map(|v| i64::from_le_bytes(*v)).collect()),
-            _ => Err(Error::new(ErrorKind::Incompatible, &*self.place, "numbers of type int64", "floating-point numbers")),
-        }
-    }
-
-    /// The only number, as it is.
-    fn single(&self) -> Option<f64> {
-        if self.len() != 1 { None } else { self.reals::<f64>().ok()?.first().copied() }
-    }
-
-    /// The only number as it was meant: of an `f32` the shortest decimal that gives it, because 0.01 was said and not 0.00999999977648.
-    pub(super) fn meant(&self) -> Result<f64> {
-        match self.single() {
-            Some(v) if self.is_double() => Ok(v),
-            Some(v) => Ok(meant(v as f32)),
-            None => Err(Error::new(ErrorKind::Shape, &*self.place, "a single number", format!("dimensions {:?}", self.dims))),
-        }
-    }
-}
-
-/// See [`Constant::meant`].
-pub(super) fn meant(v: f32) -> f64 {
-    format!("{v}").parse().unwrap_or_else(|_| v.into())
-}
 
 /// What a slot of an expression is in a file.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -138,34 +32,93 @@ pub(super) struct Graph<'g> {
     graph: &'g proto::Graph,
     /// The node that makes a value.
     makers: BTreeMap<&'g str, &'g proto::Node>,
-    tensors: BTreeMap<&'g str, &'g proto::Tensor>,
+    /// Values that depend on no input, those that nodes compute among them; what is wrong with one matters where it is used.
+    constants: BTreeMap<&'g str, Result<Constant<'g>>>,
     inputs: BTreeMap<&'g str, &'g proto::ValueInfo>,
+    /// The version of ONNX's operators.
+    pub(super) version: i64,
 }
 
 impl<'g> Graph<'g> {
-    pub(super) fn new(graph: &'g proto::Graph) -> Result<Self> {
-        let mut this = Self { graph, makers: BTreeMap::new(), tensors: BTreeMap::new(), inputs: BTreeMap::new() };
+    /// `budget` bounds what constants are computed.
+    pub(super) fn new(graph: &'g proto::Graph, version: i64, budget: &mut Budget) -> Result<Self> {
+        let mut this = Self { graph, makers: BTreeMap::new(), constants: BTreeMap::new(), inputs: BTreeMap::new(), version };
         let twice = |name: &str| Err(Error::new(ErrorKind::Parse, "ONNX graph", "each value once", format!("{name:?} twice")));
         for tensor in &graph.initializer {
-            if this.tensors.insert(&tensor.name, tensor).is_some() {
+            let constant = Constant::of_tensor(format!("ONNX tensor {:?}", tensor.name), tensor);
+            if this.constants.insert(&tensor.name, constant).is_some() {
                 return twice(&tensor.name);
+            }
+        }
+        for tensor in &graph.sparse_initializer {
+            let name = tensor.values.as_ref().map_or("", |values| &*values.name);
+            if this.constants.insert(name, sparse(format!("ONNX tensor {name:?}"), tensor, budget)).is_some() {
+                return twice(name);
             }
         }
         for input in &graph.input {
             // Before version 4 of the format constants were inputs, too.
-            if !this.tensors.contains_key(&*input.name) && this.inputs.insert(&input.name, input).is_some() {
+            if !this.constants.contains_key(&*input.name) && this.inputs.insert(&input.name, input).is_some() {
                 return twice(&input.name);
             }
         }
         for node in &graph.node {
             for output in node.output.iter().filter(|output| !output.is_empty()) {
-                let taken = this.tensors.contains_key(&**output) || this.inputs.contains_key(&**output);
+                let taken = this.constants.contains_key(&**output) || this.inputs.contains_key(&**output);
                 if this.makers.insert(output, node).is_some() || taken {
                     return twice(output);
                 }
             }
         }
+        this.fold(budget);
         Ok(this)
+    }
+
+    /// Computes every node whose operands are constants, in an order in which they are.
+    fn fold(&mut self, budget: &mut Budget) {
+        // Of each value the nodes that wait for it, and of each node how many values it waits for.
+        let mut waiting: BTreeMap<&'g str, Vec<usize>> = BTreeMap::new();
+        let mut missing = vec![0; self.graph.node.len()];
+        let mut ready = Vec::new();
+        for (index, node) in self.graph.node.iter().enumerate() {
+            for name in node.input.iter().filter(|name| !name.is_empty() && !self.constants.contains_key(&***name)) {
+                waiting.entry(name).or_default().push(index);
+                missing[index] += 1;
+            }
+            if missing[index] == 0 || is(node, "", "Shape") && self.fixed(node).is_some() {
+                ready.push(index);
+            }
+        }
+        while let Some(index) = ready.pop() {
+            let node = &self.graph.node[index];
+            let Some(output) = node.output.first().filter(|output| !output.is_empty()) else { continue };
+            let constant = match self.fixed(node).filter(|_| missing[index] > 0) {
+                Some(sizes) => shape(node, sizes, budget).map(Some),
+                None => self.operands(node).and_then(|operands| fold(node, &operands, budget)),
+            };
+            let Some(constant) = constant.transpose() else { continue };
+            self.constants.insert(output, constant);
+            for user in waiting.get_mut(&**output).map(mem::take).unwrap_or_default() {
+                missing[user] -= 1;
+                if missing[user] == 0 {
+                    ready.push(user);
+                }
+            }
+        }
+    }
+
+    /// The dimensions of the input of the graph that a node is given, if the file fixes them all.
+    fn fixed(&self, node: &proto::Node) -> Option<Vec<Size>> {
+        let size = |dim: &proto::Dimension| match dim.size {
+            Some(proto::Size::Value(size)) => Some(Size::Known(size)),
+            _ => None,
+        };
+        let tensor = self.inputs.get(input(node, 0).ok()?)?.r#type.as_ref()?.tensor_type.as_ref()?;
+        tensor.shape.as_ref()?.dim.iter().map(size).collect()
+    }
+
+    fn operands(&self, node: &'g proto::Node) -> Result<Vec<Option<Constant<'g>>>> {
+        node.input.iter().map(|name| if name.is_empty() { Ok(None) } else { self.constant(name) }).collect()
     }
 
     pub(super) fn nodes(&self) -> usize {
@@ -184,33 +137,19 @@ impl<'g> Graph<'g> {
         self.makers.get(value).copied()
     }
 
-    /// The constant of this name, through nodes that only rename it; `None` where the value is computed.
-    pub(super) fn constant(&self, name: &'g str) -> Result<Option<Constant<'g>>> {
-        let mut origin = name;
-        for _ in 0..=MAX_NAMES {
-            if let Some(tensor) = self.tensors.get(origin) {
-                return tensor_constant(format!("ONNX tensor {name:?}"), tensor).map(Some);
-            }
-            match self.maker(origin) {
-                Some(node) if is(node, "", "Constant") => return node_constant(node).map(Some),
-                Some(node) if is(node, "", "Identity") => origin = input(node, 0)?,
-                _ => return Ok(None),
-            }
-        }
-        Ok(None)
+    /// The constant of this name; `None` where the value depends on an input.
+    pub(super) fn constant(&self, name: &str) -> Result<Option<Constant<'g>>> {
+        self.constants.get(name).cloned().transpose()
+    }
+
+    fn known(&self, name: &str) -> Option<&Constant<'g>> {
+        self.constants.get(name)?.as_ref().ok()
     }
 
     /// A constant that is a single truth value.
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
-        let tensor = match self.maker(name) {
-            Some(node) if is(node, "", "Constant") => node.attribute.first()?.t.as_ref()?,
-            _ => self.tensors.get(name)?,
-        };
-        match (tensor.data_type, &tensor.raw_data[..], &tensor.int32_data[..]) {
-            (proto::BOOL, [flag], []) => Some(*flag != 0),
-            (proto::BOOL, [], [flag]) => Some(*flag != 0),
-            _ => None,
-        }
+        let constant = self.known(name).filter(|constant| constant.kind() == proto::BOOL && constant.len() == 1)?;
+        Some(constant.integers().ok()?[0] != 0)
     }
 
     /// Whether `value` is what `expr` says, and of what.
@@ -220,17 +159,17 @@ impl<'g> Graph<'g> {
     }
 
     fn fits(&self, expr: &Expr, value: &'g str, found: &mut Match<'g>) -> bool {
-        let constant = || self.constant(value).ok().flatten();
+        let constant = || self.known(value);
         match expr {
             Expr::X => *found.x.get_or_insert(value) == value,
-            Expr::Number(number) => constant().is_some_and(|c| c.single().is_some_and(|v| same(v, *number, c.is_double()))),
+            Expr::Number(number) => constant().is_some_and(|c| c.single().is_some_and(|v| same(v, *number, c.spacing()))),
             Expr::Tensor(name) => value == name,
             Expr::Slot(index) => constant().is_some() && fill(found, *index, Found::Constant(value)),
             Expr::Mean(inner) => self.maker(value).and_then(|node| self.mean(node)).is_some_and(|x| self.fits(inner, x, found)),
             Expr::Apply(op, attributes, args) => {
                 let Some(node) = self.maker(value).filter(|node| is(node, "", op) && node.output[0] == value) else { return false };
                 let attributes = attributes.iter().all(|(name, expected)| match (expected, float(node, name)) {
-                    (Expr::Number(number), Ok(v)) => same(v.into(), *number, false),
+                    (Expr::Number(number), Ok(v)) => same(v.into(), *number, f32::EPSILON.into()),
                     (Expr::Slot(index), Ok(v)) => fill(found, *index, Found::Attribute(v)),
                     _ => false,
                 });
@@ -253,7 +192,7 @@ impl<'g> Graph<'g> {
     fn mean(&self, node: &'g proto::Node) -> Option<&'g str> {
         let axes = match input(node, 1) {
             // From version 18 on axes are an operand.
-            Ok(axes) => self.constant(axes).ok()??.integers().ok()?,
+            Ok(axes) => self.known(axes)?.integers().ok()?,
             Err(_) => attribute(node, "axes", proto::ATTRIBUTE_INTS).ok()??.ints.clone(),
         };
         let keep = int(node, "keepdims").ok()?.unwrap_or(1) != 0;
@@ -268,44 +207,9 @@ fn fill<'g>(found: &mut Match<'g>, index: usize, what: Found<'g>) -> bool {
     found.slots.get(index) == Some(&what)
 }
 
-/// Whether a file's number is the formula's: exporters round differently, by some digits of the file's type.
-fn same(v: f64, number: f64, double: bool) -> bool {
-    let digits = if double { f64::EPSILON } else { f32::EPSILON.into() };
-    (v - number).abs() <= 4.0 * digits * number.abs()
-}
-
-fn tensor_constant<'g>(place: String, tensor: &'g proto::Tensor) -> Result<Constant<'g>> {
-    if tensor.data_location != 0 {
-        return Err(Error::new(ErrorKind::Incompatible, place, "numbers in the file itself", "external data"));
-    }
-    let raw = !tensor.raw_data.is_empty();
-    let numbers = match tensor.data_type {
-        proto::FLOAT if raw => Numbers::RawF32(&tensor.raw_data),
-        proto::FLOAT => Numbers::F32(&tensor.float_data),
-        proto::DOUBLE if raw => Numbers::RawF64(&tensor.raw_data),
-        proto::DOUBLE => Numbers::F64(&tensor.double_data),
-        proto::INT64 if raw => Numbers::RawI64(&tensor.raw_data),
-        proto::INT64 => Numbers::I64(&tensor.int64_data),
-        other => {
-            let expected = "numbers of type float or double (of shapes: int64)";
-            return Err(Error::new(ErrorKind::Incompatible, place, expected, format!("data type {other}")));
-        }
-    };
-    Constant::new(place, &tensor.dims, numbers)
-}
-
-fn node_constant(node: &proto::Node) -> Result<Constant<'_>> {
-    let [attribute] = &node.attribute[..] else {
-        return Err(Error::new(ErrorKind::Parse, place(node), "one attribute", node.attribute.len()));
-    };
-    match (&*attribute.name, &attribute.t) {
-        ("value", Some(tensor)) => tensor_constant(place(node), tensor),
-        ("value_float", _) => Constant::new(place(node), &[], Numbers::F32(core::slice::from_ref(&attribute.f))),
-        ("value_floats", _) => Constant::new(place(node), &[attribute.floats.len() as i64], Numbers::F32(&attribute.floats)),
-        ("value_int", _) => Constant::new(place(node), &[], Numbers::I64(core::slice::from_ref(&attribute.i))),
-        ("value_ints", _) => Constant::new(place(node), &[attribute.ints.len() as i64], Numbers::I64(&attribute.ints)),
-        (name, _) => Err(Error::new(ErrorKind::Incompatible, place(node), "a tensor or numbers", format!("{name:?}"))),
-    }
+/// Whether a file's number is the formula's: exporters round differently, by some spacings of the file's type.
+fn same(v: f64, number: f64, spacing: f64) -> bool {
+    (v - number).abs() <= 4.0 * spacing * number.abs()
 }
 
 /// An attribute that is a list of numbers, as a vector or as a matrix of so many rows.
@@ -313,7 +217,7 @@ pub(super) fn listed<'g>(node: &'g proto::Node, name: &str, rows: Option<usize>)
     let floats = attribute(node, name, proto::ATTRIBUTE_FLOATS)?.map_or(&[][..], |attribute| &attribute.floats);
     let columns = floats.len() / rows.unwrap_or(1).max(1);
     let dims: Vec<i64> = rows.into_iter().chain([columns]).map(|dim| dim as i64).collect();
-    Constant::new(format!("{name} of {}", place(node)), &dims, Numbers::F32(floats))
+    Constant::of_floats(format!("{name} of {}", place(node)), &dims, floats)
 }
 
 /// Whether a node is the operator `op` of a domain.

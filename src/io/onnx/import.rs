@@ -1,41 +1,41 @@
 //! From a graph to the layers: backwards from its output, node by node.
 
+use super::constant::{Constant, meant};
 use super::formula::{Expr, Meaning, line, table};
-use super::graph::{Constant, Found, Graph, ML, Match, attribute, domain_of, float, input, int, is, listed, meant, place, text};
-use super::proto::{self, ATTRIBUTE_FLOAT, ATTRIBUTE_INTS, ATTRIBUTE_STRINGS};
+use super::graph::{Found, Graph, ML, Match, attribute, domain_of, float, input, int, is, listed, place, text};
+use super::proto::{self, ATTRIBUTE_FLOAT, ATTRIBUTE_INTS, ATTRIBUTE_STRINGS, BFLOAT16, DOUBLE, FLOAT, FLOAT16};
 use crate::activation::{Activation, Breakpoints};
 use crate::error::{Error, ErrorKind, Result};
 use alloc::{format, string::String, vec, vec::Vec};
 
 /// What can be read, for the error of what cannot.
-const SUPPORTED: &str = "an operator of a feed-forward network (Gemm, MatMul, Add, Sub, Mul, Div with constants; Relu, LeakyRelu, PRelu, Elu, \
-    Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish, Mish, Softplus, Softsign, HardSwish, Clip, Sign, or what these are composed of; \
-    Softmax, BatchNormalization, LayerNormalization, RMSNormalization; Identity, Dropout, Cast, Flatten, Reshape; of ai.onnx.ml Scaler, \
-    LinearRegressor, LinearClassifier, Normalizer, ZipMap)";
+const SUPPORTED: &str = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with constants, Neg; Relu, LeakyRelu, PRelu, ThresholdedRelu, \
+    Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish, Mish, Softplus, Softsign, HardSwish, Clip, Sign, Abs, or what these are composed \
+    of; Softmax, LogSoftmax, BatchNormalization, LayerNormalization, RMSNormalization; Identity, Dropout, Cast, Flatten, Reshape, Transpose, \
+    Squeeze, Unsqueeze; of ai.onnx.ml Scaler, LinearRegressor, LinearClassifier, Normalizer, ZipMap";
 
-/// A step of the way from input to output, and the node that makes it.
+/// A step of the way from input to output, the node that makes it, and the value that the node makes.
 #[derive(Debug)]
 pub(super) struct Step<'g> {
-    pub(super) place: String,
+    pub(super) node: &'g proto::Node,
+    pub(super) value: &'g str,
     pub(super) part: Part<'g>,
 }
 
 #[derive(Debug)]
 pub(super) enum Part<'g> {
-    /// z = αWx + βb; W of (outputs, inputs) if `by_output`, else (inputs, outputs).
-    Dense {
-        weights: Constant<'g>,
-        by_output: bool,
-        alpha: f32,
-        bias: Option<Constant<'g>>,
-        beta: f32,
-    },
+    Dense(Product<'g>),
     /// Each feature by itself with a constant.
     Affine(Affine, Constant<'g>),
-    /// −x.
-    Negate,
+    /// All features times a number.
+    Times(f64),
     Activation(Activation),
-    Softmax,
+    /// x above 0 and a slope times x below.
+    Prelu(Constant<'g>),
+    /// Over the features along this axis.
+    Softmax(Along),
+    /// Its logarithm: the scores go into the loss as they are.
+    LogSoftmax(Along),
     /// With its statistics, if it has any, its scale and its bias.
     Norm {
         kind: Norm,
@@ -45,14 +45,41 @@ pub(super) enum Part<'g> {
     },
     /// (1 − x, x) of a single x.
     BothClasses,
-    /// All features of a sample in one row, whatever dimensions they had.
-    Flatten,
-    /// The same into a row of as many.
-    Features(usize),
+    /// All axes before this one together, and all others.
+    Flatten(i64),
+    /// Into the shape of this name.
+    Reshape(&'g str),
+    /// Into the order of axes that the node gives.
+    Transpose,
+    /// Without these axes, or all of one.
+    Squeeze(Option<Vec<i64>>),
+    Unsqueeze(Vec<i64>),
     /// To numbers of this type.
     Cast(i64),
     /// Probabilities divided by their sum.
     Normalize,
+}
+
+/// z = αWx + βb.
+#[derive(Debug)]
+pub(super) struct Product<'g> {
+    pub(super) weights: Constant<'g>,
+    /// Whether W is there as (outputs, inputs), else as (inputs, outputs).
+    pub(super) by_output: bool,
+    pub(super) alpha: f32,
+    pub(super) bias: Option<Constant<'g>>,
+    pub(super) beta: f32,
+    /// Whether W is on the left, so that samples are columns.
+    pub(super) left: bool,
+    /// Whether x is transposed first.
+    pub(super) flip: bool,
+}
+
+/// The features that a softmax is over: those along an axis or, in old versions, along this axis and all that follow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Along {
+    pub(super) axis: i64,
+    pub(super) rest: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,7 +102,6 @@ type Reading<'g> = (Vec<Part<'g>>, &'g str);
 
 /// The steps from an input of the graph, which is given too, to `output`.
 pub(super) fn steps<'g>(graph: &Graph<'g>, output: &'g str) -> Result<(&'g proto::ValueInfo, Vec<Step<'g>>)> {
-    let table = table();
     let (mut value, mut steps) = (output, Vec::new());
     // Each step goes back by a node at least, unless the graph has a cycle.
     for _ in 0..=graph.nodes() {
@@ -83,34 +109,47 @@ pub(super) fn steps<'g>(graph: &Graph<'g>, output: &'g str) -> Result<(&'g proto
             steps.reverse();
             return Ok((input, steps));
         }
-        let Some(node) = graph.maker(value) else {
-            let given = if graph.constant(value)?.is_some() { "a constant" } else { "a value that no node makes" };
+        let constant = graph.constant(value)?;
+        let Some(node) = graph.maker(value).filter(|_| constant.is_none()) else {
+            let given = if constant.is_some() { "a constant" } else { "a value that no node makes" };
             return Err(Error::new(ErrorKind::Incompatible, format!("ONNX value {value:?}"), "a function of the graph's input", given));
         };
-        let (parts, before) = read(graph, &table, node, value)?;
-        steps.extend(parts.into_iter().rev().map(|part| Step { place: place(node), part }));
+        let (parts, before) = read(graph, node, value)?;
+        steps.extend(parts.into_iter().rev().map(|part| Step { node, value, part }));
         value = before;
     }
     Err(Error::new(ErrorKind::Parse, format!("ONNX value {output:?}"), "a graph without cycles", "a value that depends on itself"))
 }
 
-fn read<'g>(graph: &Graph<'g>, table: &[(Expr, Meaning)], node: &'g proto::Node, value: &'g str) -> Result<Reading<'g>> {
+fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<Reading<'g>> {
     let here = |error: Error| error.within(place(node));
     if let Some(found) = breakpoints(graph, node)? {
         return Ok(found);
     }
-    for (expr, meaning) in table {
+    for (expr, meaning) in table().iter().filter(|(expr, _)| expr.operator() == Some(&*node.op_type)) {
         if let Some(Match { x: Some(x), slots }) = graph.find(expr, value) {
-            return Ok((vec![meant_by(graph, meaning, &slots).map_err(here)?], x));
+            return Ok((meant_by(graph, meaning, &slots).map_err(here)?, x));
         }
     }
     let refuse = |expected: &str, given: String| Err(Error::new(ErrorKind::Incompatible, place(node), expected, given));
     let operator = || format!("{}{}{}", node.domain, if node.domain.is_empty() { "" } else { "." }, node.op_type);
-    let x = input(node, 0);
     // Of the nodes that have several outputs, one is what it is about.
     let main = if is(node, ML, "LinearClassifier") { 1 } else { 0 };
     if node.output.get(main).map(|output| &**output) != Some(value) {
         return refuse("a use of its main output", format!("one of its output {value:?}"));
+    }
+    // Before version 13 axes were attributes.
+    let axes = || match optional(graph, node, 1)? {
+        Some(axes) => axes.integers().map(Some),
+        None => Ok(attribute(node, "axes", ATTRIBUTE_INTS)?.map(|attribute| attribute.ints.clone())),
+    };
+    let along = |softmax| {
+        let rest = graph.version < 13;
+        Ok::<_, Error>(Along { axis: int(softmax, "axis")?.unwrap_or(if rest { 1 } else { -1 }), rest })
+    };
+    if let (true, Some(softmax)) = (is(node, "", "Log"), input(node, 0).ok().and_then(|x| graph.maker(x)).filter(|x| is(x, "", "Softmax")))
+    {
+        return Ok((vec![Part::LogSoftmax(along(softmax)?)], input(softmax, 0)?));
     }
     let parts = match (domain_of(node), &*node.op_type) {
         ("", "Identity") | (ML, "ZipMap") => vec![],
@@ -119,40 +158,37 @@ fn read<'g>(graph: &Graph<'g>, table: &[(Expr, Meaning)], node: &'g proto::Node,
             _ => vec![],
         },
         ("", "Cast") => vec![Part::Cast(int(node, "to")?.unwrap_or(0))],
-        ("", "Flatten") => match int(node, "axis")?.unwrap_or(1) {
-            1 => vec![Part::Flatten],
-            axis => return refuse("axis 1: a row for each sample", format!("axis {axis}")),
-        },
-        ("", "Reshape") => {
-            let shape = constant(graph, node, 1)?.integers()?;
-            match shape[..] {
-                [_, features] if features > 0 => vec![Part::Features(features as usize)],
-                [0, -1] => vec![Part::Flatten],
-                _ => return refuse("a shape (samples, features)", format!("{shape:?}")),
-            }
-        }
-        ("", "Softmax") => match int(node, "axis")?.unwrap_or(-1) {
-            1 | -1 => vec![Part::Softmax],
-            axis => return refuse("axis 1: over the features", format!("axis {axis}")),
-        },
+        ("", "Flatten") => vec![Part::Flatten(int(node, "axis")?.unwrap_or(1))],
+        ("", "Reshape") => vec![Part::Reshape(input(node, 1)?)],
+        ("", "Transpose") => vec![Part::Transpose],
+        ("", "Squeeze") => vec![Part::Squeeze(axes()?)],
+        ("", "Unsqueeze") => vec![Part::Unsqueeze(axes()?.unwrap_or_default())],
+        ("", "Softmax") => vec![Part::Softmax(along(node)?)],
+        ("", "LogSoftmax") => vec![Part::LogSoftmax(along(node)?)],
         ("", "Gemm") => {
-            if int(node, "transA")?.unwrap_or(0) != 0 {
-                return refuse("transA 0: a row for each sample", "1".into());
-            }
-            let (weights, by_output) = (constant(graph, node, 1)?, int(node, "transB")?.unwrap_or(0) != 0);
-            vec![Part::Dense {
-                weights,
-                by_output,
-                alpha: float(node, "alpha")?,
-                bias: optional(graph, node, 2)?,
-                beta: float(node, "beta")?,
-            }]
+            let flags = [int(node, "transA")?.unwrap_or(0) != 0, int(node, "transB")?.unwrap_or(0) != 0];
+            let left = graph.constant(input(node, 0)?)?;
+            let (weights, by_output, flip) = match &left {
+                Some(weights) => (weights.clone(), !flags[0], flags[1]),
+                None => (constant(graph, node, 1)?, flags[1], flags[0]),
+            };
+            let (alpha, beta) = (float(node, "alpha")?, float(node, "beta")?);
+            let bias = optional(graph, node, 2)?;
+            let part = Part::Dense(Product { weights, by_output, alpha, bias, beta, left: left.is_some(), flip });
+            return Ok((vec![part], input(node, if left.is_some() { 1 } else { 0 })?));
         }
         ("", "MatMul") => {
-            vec![Part::Dense { weights: constant(graph, node, 1)?, by_output: false, alpha: 1.0, bias: None, beta: 1.0 }]
+            let left = graph.constant(input(node, 0)?)?;
+            let (index, by_output) = if left.is_some() { (1, true) } else { (0, false) };
+            let (weights, left) = match left {
+                Some(weights) => (weights, true),
+                None => (constant(graph, node, 1)?, false),
+            };
+            let part = Part::Dense(Product { weights, by_output, alpha: 1.0, bias: None, beta: 1.0, left, flip: false });
+            return Ok((vec![part], input(node, index)?));
         }
         ("", op @ ("Add" | "Sub" | "Mul" | "Div")) => {
-            let (left, right) = (x?, input(node, 1)?);
+            let (left, right) = (input(node, 0)?, input(node, 1)?);
             let op = match op {
                 "Add" => Affine::Add,
                 "Sub" => Affine::Sub,
@@ -161,16 +197,32 @@ fn read<'g>(graph: &Graph<'g>, table: &[(Expr, Meaning)], node: &'g proto::Node,
             };
             return match (graph.constant(left)?, graph.constant(right)?) {
                 (None, Some(by)) => Ok((vec![Part::Affine(op, by)], left)),
-                (Some(by), None) if op == Affine::Sub => Ok((vec![Part::Negate, Part::Affine(Affine::Add, by)], right)),
+                (Some(by), None) if op == Affine::Sub => Ok((vec![Part::Times(-1.0), Part::Affine(Affine::Add, by)], right)),
                 (Some(by), None) if op != Affine::Div => Ok((vec![Part::Affine(op, by)], right)),
-                (None, None) => {
-                    let given = format!("{} of {left:?} and {right:?}", node.op_type);
-                    refuse("a constant among them (two computed values meet here: this crate holds chains)", given)
-                }
-                _ => refuse(SUPPORTED, format!("{} of {left:?} and {right:?}", node.op_type)),
+                (Some(_), None) => refuse("a constant as operand 1: no layer divides by what is computed", format!("{right:?}")),
+                _ => refuse(CHAIN, format!("{} of {left:?} and {right:?}", node.op_type)),
             };
         }
-        ("", "Clip") => clip(graph, node).map_err(here)?.map(Part::Activation).into_iter().collect(),
+        ("", "Sum") => {
+            let (x, constants) = only(graph, node)?;
+            return Ok((constants.into_iter().map(|by| Part::Affine(Affine::Add, by)).collect(), x));
+        }
+        ("", "Neg") => vec![Part::Times(-1.0)],
+        ("", "Abs") => vec![Part::Activation(Breakpoints::new(&[(0.0, 0.0)])?.slopes(-1.0, 1.0)?.into())],
+        ("", "Pow") if graph.constant(input(node, 1)?)?.is_some_and(|power| power.single() == Some(1.0)) => vec![],
+        ("", "Clip" | "Max" | "Min") => return clamped(graph, node),
+        ("", "PRelu") => {
+            let slope = constant(graph, node, 1)?;
+            // A scalar is a setting; a tensor is a parameter.
+            match slope.dims() {
+                [] => vec![Part::Activation(Activation::LeakyRelu { slope: slope.meant().map_err(here)? })],
+                _ => vec![Part::Prelu(slope)],
+            }
+        }
+        ("", "Selu") => {
+            let alpha = meant(float(node, "alpha")?);
+            vec![Part::Activation(Activation::Elu { alpha }), Part::Times(meant(float(node, "gamma")?))]
+        }
         ("", "HardSigmoid") => {
             // max(0, min(1, αx + β)) has its kinks at −β/α and (1 − β)/α.
             let (slope, middle) = (meant(float(node, "alpha")?), meant(float(node, "beta")?));
@@ -180,10 +232,6 @@ fn read<'g>(graph: &Graph<'g>, table: &[(Expr, Meaning)], node: &'g proto::Node,
             let points = Breakpoints::new(&[(-middle / slope, 0.0), ((1.0 - middle) / slope, 1.0)]).map_err(here)?;
             vec![Part::Activation(points.into())]
         }
-        ("", "ThresholdedRelu") => match float(node, "alpha")? {
-            0.0 => vec![Part::Activation(Activation::Relu)],
-            alpha => return refuse("alpha 0: a continuous function", format!("{alpha}")),
-        },
         ("", "Gelu") => match text(node, "approximate", "none")? {
             "none" => vec![Part::Activation(Activation::Gelu)],
             "tanh" => vec![Part::Activation(Activation::GeluTanh)],
@@ -236,9 +284,30 @@ fn read<'g>(graph: &Graph<'g>, table: &[(Expr, Meaning)], node: &'g proto::Node,
             parts.extend(post_transform(node)?);
             parts
         }
-        _ => return refuse(SUPPORTED, operator()),
+        ("", "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Erf" | "Pow") => {
+            let expected = "an operator that an activation computes, alone or with its neighbors (of constants this one is read, too)";
+            return refuse(expected, operator());
+        }
+        _ => return refuse(&format!("an operator of a feed-forward network ({SUPPORTED})"), operator()),
     };
-    Ok((parts, x?))
+    Ok((parts, input(node, 0)?))
+}
+
+/// What is expected where several computed values meet.
+const CHAIN: &str = "one computed value and constants: this crate holds chains of layers, and here two computed values meet";
+
+/// Of a node whose operands may be in any order, the only one that is computed, and the constants.
+fn only<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<(&'g str, Vec<Constant<'g>>)> {
+    let (mut x, mut constants) = (None, Vec::new());
+    for index in 0..node.input.len() {
+        let name = input(node, index)?;
+        match graph.constant(name)? {
+            Some(constant) => constants.push(constant),
+            None if x.is_none() => x = Some(name),
+            None => return Err(Error::new(ErrorKind::Incompatible, place(node), CHAIN, format!("{} of {:?}", node.op_type, node.input))),
+        }
+    }
+    Ok((x.map_or_else(|| input(node, 0), Ok)?, constants))
 }
 
 /// Operand `index`, which must be a constant.
@@ -257,38 +326,109 @@ fn optional<'g>(graph: &Graph<'g>, node: &'g proto::Node, index: usize) -> Resul
 fn linear(node: &proto::Node, outputs: usize) -> Result<Part<'_>> {
     let bias = listed(node, "intercepts", None)?;
     let bias = (bias.len() > 0).then_some(bias);
-    Ok(Part::Dense { weights: listed(node, "coefficients", Some(outputs))?, by_output: true, alpha: 1.0, bias, beta: 1.0 })
+    let weights = listed(node, "coefficients", Some(outputs))?;
+    Ok(Part::Dense(Product { weights, by_output: true, alpha: 1.0, bias, beta: 1.0, left: false, flip: false }))
 }
 
 fn post_transform(node: &proto::Node) -> Result<Option<Part<'_>>> {
     match text(node, "post_transform", "NONE")? {
         "NONE" => Ok(None),
         "LOGISTIC" => Ok(Some(Part::Activation(Activation::Sigmoid))),
-        "SOFTMAX" => Ok(Some(Part::Softmax)),
+        "SOFTMAX" => Ok(Some(Part::Softmax(Along { axis: -1, rest: false }))),
         other => Err(Error::new(ErrorKind::Incompatible, place(node), "post_transform NONE, LOGISTIC or SOFTMAX", other)),
     }
 }
 
-/// A clip between two numbers, of which each may be missing; `None` where both are.
-fn clip(graph: &Graph<'_>, node: &proto::Node) -> Result<Option<Activation>> {
-    // Before version 11 the bounds were attributes.
-    let bound = |index, name| match optional(graph, node, index)? {
-        Some(bound) => bound.meant().map(Some),
-        None => Ok(attribute(node, name, ATTRIBUTE_FLOAT)?.map(|attribute| meant(attribute.f))),
-    };
-    Ok(match (bound(1, "min")?, bound(2, "max")?) {
-        (None, None) => None,
-        (Some(0.0), None) => Some(Activation::Relu),
-        (Some(0.0), Some(6.0)) => Some(Activation::Relu6),
-        (Some(-1.0), Some(1.0)) => Some(Activation::HardTanh),
-        (Some(low), None) => Some(Breakpoints::new(&[(low, low)])?.slopes(0.0, 1.0)?.into()),
-        (None, Some(high)) => Some(Breakpoints::new(&[(high, high)])?.slopes(1.0, 0.0)?.into()),
-        (Some(low), Some(high)) => Some(Breakpoints::new(&[(low, low), (high, high)])?.into()),
-    })
+/// Bounds between which numbers are kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Bounds {
+    low: Option<f64>,
+    high: Option<f64>,
+}
+
+impl Bounds {
+    /// Of a clip, or of a maximum or minimum with constants.
+    fn of<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<(Self, &'g str)> {
+        let single = |constant: &Constant<'_>| {
+            let several = |_| {
+                let expected = "one number for all features";
+                let given = format!("dimensions {:?}", constant.dims());
+                Error::new(ErrorKind::Shape, constant.place(), expected, given).within(place(node))
+            };
+            constant.meant().map_err(several)
+        };
+        if is(node, "", "Clip") {
+            // Before version 11 the bounds were attributes.
+            let bound = |index, name| match optional(graph, node, index)? {
+                Some(bound) => single(&bound).map(Some),
+                None => Ok(attribute(node, name, ATTRIBUTE_FLOAT)?.map(|attribute| meant(attribute.f))),
+            };
+            return Ok((Self { low: bound(1, "min")?, high: bound(2, "max")? }, input(node, 0)?));
+        }
+        let (x, constants) = only(graph, node)?;
+        let numbers = constants.iter().map(single).collect::<Result<Vec<_>>>()?;
+        let (low, high) = match &*node.op_type {
+            "Max" => (numbers.into_iter().reduce(f64::max), None),
+            _ => (None, numbers.into_iter().reduce(f64::min)),
+        };
+        Ok((Self { low, high }, x))
+    }
+
+    /// A number within them; the upper one counts where they are the wrong way round.
+    fn keep(self, v: f64) -> f64 {
+        let v = self.low.map_or(v, |low| v.max(low));
+        self.high.map_or(v, |high| v.min(high))
+    }
+
+    /// These before others.
+    fn then(self, after: Self) -> Self {
+        let low = match self.low {
+            Some(low) => Some(after.keep(low)),
+            None => after.low.map(|low| after.keep(low)),
+        };
+        let high = match self.high {
+            Some(high) => Some(after.keep(high)),
+            None => after.high,
+        };
+        Self { low, high }
+    }
+
+    fn activation(self) -> Result<Option<Activation>> {
+        Ok(match (self.low, self.high) {
+            (None, None) => None,
+            (Some(0.0), None) => Some(Activation::Relu),
+            (Some(0.0), Some(6.0)) => Some(Activation::Relu6),
+            (Some(-1.0), Some(1.0)) => Some(Activation::HardTanh),
+            (Some(low), None) => Some(Breakpoints::new(&[(low, low)])?.slopes(0.0, 1.0)?.into()),
+            (None, Some(high)) => Some(Breakpoints::new(&[(high, high)])?.slopes(1.0, 0.0)?.into()),
+            // A constant function.
+            (Some(low), Some(high)) if low >= high => Some(Breakpoints::new(&[(high, high)])?.into()),
+            (Some(low), Some(high)) => Some(Breakpoints::new(&[(low, low), (high, high)])?.into()),
+        })
+    }
+}
+
+/// Numbers kept within bounds by one node after the other.
+fn clamped<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<Reading<'g>> {
+    let here = |error: Error| error.within(place(node));
+    let (mut bounds, mut x) = Bounds::of(graph, node)?;
+    let kept = |node: &&proto::Node| ["Clip", "Max", "Min"].iter().any(|op| is(node, "", op));
+    for _ in 0..graph.nodes() {
+        let Some(before) = graph.maker(x).filter(kept) else { break };
+        let Ok((first, value)) = Bounds::of(graph, before) else { break };
+        bounds = first.then(bounds);
+        x = value;
+    }
+    Ok((bounds.activation().map_err(here)?.map(Part::Activation).into_iter().collect(), x))
+}
+
+/// Whether a type is one of floating-point numbers.
+pub(super) fn is_float(kind: i64) -> bool {
+    [FLOAT, DOUBLE, FLOAT16, BFLOAT16].iter().any(|float| i64::from(*float) == kind)
 }
 
 /// What an expression of the table is with what its slots hold.
-fn meant_by<'g>(graph: &Graph<'g>, meaning: &Meaning, slots: &[Found<'g>]) -> Result<Part<'g>> {
+fn meant_by<'g>(graph: &Graph<'g>, meaning: &Meaning, slots: &[Found<'g>]) -> Result<Vec<Part<'g>>> {
     let tensor = |slot: usize| match slots.get(slot) {
         Some(Found::Constant(name)) => graph.constant(name),
         _ => Ok(None),
@@ -299,10 +439,29 @@ fn meant_by<'g>(graph: &Graph<'g>, meaning: &Meaning, slots: &[Found<'g>]) -> Re
         _ => tensor(slot)?.ok_or_else(missing)?.meant(),
     };
     let norm = |kind, statistics| Part::Norm { kind, statistics, scale: None, bias: None };
-    Ok(match meaning {
+    Ok(vec![match meaning {
         Meaning::Activation(activation) => Part::Activation(activation.clone()),
         Meaning::LeakyRelu => Part::Activation(Activation::LeakyRelu { slope: number(0)? }),
+        Meaning::LargerOfBoth => match number(0)? {
+            slope if slope <= 1.0 => Part::Activation(Activation::LeakyRelu { slope }),
+            // The line of the slope is above on the right.
+            slope => Part::Activation(Breakpoints::new(&[(0.0, 0.0)])?.slopes(1.0, slope)?.into()),
+        },
         Meaning::Elu => Part::Activation(Activation::Elu { alpha: number(0)? }),
+        Meaning::Celu => Part::Activation(Activation::Celu { alpha: number(0)? }),
+        Meaning::ThresholdedRelu => match number(0)? {
+            0.0 => Part::Activation(Activation::Relu),
+            theta => Part::Activation(Activation::ThresholdedRelu { theta }),
+        },
+        Meaning::Swish | Meaning::Softplus => {
+            let beta = number(0)?;
+            if beta == 0.0 || !beta.is_finite() {
+                return Err(Error::new(ErrorKind::Value, "β", "a finite factor that is not 0", beta));
+            }
+            // x·σ(βx) = SiLU(βx)/β.
+            let activation = if *meaning == Meaning::Swish { Activation::Silu } else { Activation::Softplus };
+            return Ok(vec![Part::Times(beta), Part::Activation(activation), Part::Times(1.0 / beta)]);
+        }
         Meaning::RmsNorm => norm(Norm::Rms { eps: number(0)? }, None),
         Meaning::LayerNorm => norm(Norm::Layer { eps: number(0)? }, None),
         Meaning::BatchNorm => {
@@ -310,7 +469,7 @@ fn meant_by<'g>(graph: &Graph<'g>, meaning: &Meaning, slots: &[Found<'g>]) -> Re
             norm(Norm::Batch { eps: number(2)?, momentum: 0.1 }, Some(statistics))
         }
         Meaning::BothClasses => Part::BothClasses,
-    })
+    }])
 }
 
 /// The function through points that [`formula::breakpoints`](super::formula) writes; `None` where something else is.

@@ -1,12 +1,16 @@
 //! Networks to and from ONNX.
 
 mod assemble;
+mod axes;
+mod constant;
 mod export;
+mod fold;
 mod formula;
 mod graph;
 mod import;
 mod metadata;
 mod proto;
+mod shapes;
 
 use crate::activation::Activation;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,6 +20,7 @@ use crate::loss::OutputFunction;
 use crate::real::Real;
 use crate::train::Model;
 use alloc::{format, string::String, vec::Vec};
+use fold::Budget;
 use graph::Graph;
 use import::{Part, Step};
 use metadata::Metadata;
@@ -62,18 +67,30 @@ use std::path::Path;
 ///
 /// # What is read
 ///
-/// A chain of the operators Gemm, MatMul, Add, Sub, Mul and Div with constants, BatchNormalization, LayerNormalization,
-/// RMSNormalization, Softmax, Relu, LeakyRelu, PRelu (of a single slope), Elu, Celu (α = 1), Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish,
-/// Mish, Softplus, Softsign, HardSwish, Clip and Sign, what exporters compose activations and norms of (x·σ(x), GELU by erf or
-/// tanh, …), and Identity, Dropout, Flatten, Reshape and Cast where they change nothing; of scikit-learn also Scaler,
-/// LinearRegressor, LinearClassifier, Normalizer and ZipMap. Everything else is an error that names the node. Input must be
-/// `(batch, features)`; more dimensions are one row of features if they are flattened first.
+/// A chain of these operators, each with constants beside the one value that is computed from the input:
+///
+/// - Gemm and MatMul, with the weights on either side or transposed; Add, Sub, Mul, Div, Sum and Neg
+/// - Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish, Mish, Softplus, Softsign, HardSwish,
+///   Clip, Max, Min, Sign and Abs, and what exporters compose activations and norms of (x·σ(x), GELU by erf or tanh, …)
+/// - BatchNormalization, LayerNormalization, RMSNormalization, and Softmax
+/// - LogSoftmax at the end: the network ends on the scores, because its loss takes the logarithm
+/// - Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze and Unsqueeze, where the features of a sample stay in their order
+/// - of scikit-learn Scaler, LinearRegressor, LinearClassifier, Normalizer and ZipMap
+///
+/// Everything else is an error that names the node. Constants may be computed by nodes (Transpose, Cast, Reshape, Sqrt, Concat, Gather, …),
+/// and so may shapes from the input's shape. Numbers are of type float, double, float16 or bfloat16; casts between these are left out,
+/// because everything is computed in `T`.
+///
+/// The samples lie along the first axis of the input, or along the only one whose length the file leaves open. A file without an axis
+/// for samples describes one sample, and so does one that reshapes all it is given into one row. More dimensions are one row of features.
 ///
 /// An activation becomes part of the dense layer before it. Maps of single features before the first layer become the scaler of
-/// inputs, those behind the last the scaler of outputs, and those between layers a part of the dense layer before them, or else a
-/// [`BatchNorm`](crate::BatchNorm) of mean 0 and variance 1. What this crate wrote so becomes the same layers with the same bits, but for
+/// inputs, and those behind the last the scaler of outputs. Those between layers become part of the dense layer before them, or else
+/// of the one behind them, or else a [`BatchNorm`](crate::BatchNorm) of mean 0 and variance 1. A PRelu whose slope is a scalar is a leaky
+/// ReLU, any other a [`Prelu`](crate::Prelu). What is left of a file without layers, such as of dropouts only, is a linear activation.
+/// What this crate wrote so becomes the same layers with the same bits, but for
 /// dropout and noise, surrogates, initialisers, an activation of its own after a linear layer, of doubles the momentum of batch norm, and
-/// ε, slopes and α of floats: these become the shortest decimal number that gives the `f32`.
+/// ε, slopes and α of floats: these become the shortest decimal number that gives the `f32`. A CELU of α = 1 becomes the ELU that it is.
 ///
 /// A file of floats can be read as `f64`; one of doubles as `f32` cannot. PyTorch's softplus goes over to z beyond 20; ours does not,
 /// which makes a difference of 2·10⁻⁹ there. Memory stays within a multiple of the file's length, whatever it says.
@@ -163,12 +180,15 @@ impl Onnx {
         let file = proto::Model::decode(bytes)
             .map_err(|error| Error::new(ErrorKind::Parse, "Onnx::read", "an ONNX file", &error).with_source(error))?;
         let missing = || Error::new(ErrorKind::Parse, "Onnx::read", "an ONNX file", "no graph");
-        let graph = Graph::new(file.graph.as_ref().ok_or_else(missing)?)?;
+        let mut budget = Budget(bytes.len().saturating_mul(8).saturating_add(4096));
+        let set = file.opset_import.iter().find(|set| matches!(&*set.domain, "" | "ai.onnx"));
+        let graph = file.graph.as_ref().ok_or_else(missing)?;
         // Before version 7 operands were broadcast by attributes.
-        if let Some(old) = file.opset_import.iter().find(|set| matches!(&*set.domain, "" | "ai.onnx") && set.version < 7) {
+        if let Some(old) = set.filter(|set| set.version < 7) {
             let given = format!("version {}", old.version);
             return Err(Error::new(ErrorKind::Incompatible, "Onnx::read", "version 7 or later of ONNX's operators", given));
         }
+        let graph = Graph::new(graph, set.map_or(i64::MAX, |set| set.version), &mut budget)?;
         let outputs: Vec<_> = graph.outputs().collect();
         let output = match (&self.output, &outputs[..]) {
             (None, [output]) => *output,
@@ -184,8 +204,13 @@ impl Onnx {
             // They are about another value.
             (output_function, classes) = (OutputFunction::Identity, None);
         }
-        take_output_function(&mut steps, output_function)?;
-        let mut model = assemble::assemble(input, &steps, bytes.len().saturating_mul(16))?.with_output_function(output_function)?;
+        if steps.iter().any(|step| matches!(step.part, Part::LogSoftmax(_))) {
+            // The scores are read, whose softmax are the probabilities that the file takes the logarithm of.
+            output_function = OutputFunction::Softmax;
+        } else {
+            take_output_function(&mut steps, output_function)?;
+        }
+        let mut model = assemble::assemble(&graph, input, &steps, bytes.len().saturating_mul(16))?.with_output_function(output_function)?;
         if let Some(names) = classes {
             model = model.with_classes(names)?;
         }
@@ -203,21 +228,28 @@ impl Onnx {
     }
 }
 
-/// Takes away the last step, which must be this function.
+/// Takes this function, which must be the last step, off the outputs.
 fn take_output_function(steps: &mut Vec<Step<'_>>, function: OutputFunction) -> Result<()> {
-    let last = match (function, steps.last().map(|step| &step.part)) {
-        (OutputFunction::Identity, _) => return Ok(()),
-        (OutputFunction::Sigmoid, Some(Part::Activation(Activation::Sigmoid))) => steps.pop(),
-        (OutputFunction::Softmax, Some(Part::Softmax)) => steps.pop(),
-        _ => None,
-    };
-    match last {
-        Some(_) => Ok(()),
-        None => {
-            let expected = format!("a graph that ends on {function}");
-            Err(Error::new(ErrorKind::Parse, "ONNX metadata \"chainrule.output_function\"", expected, "another end"))
-        }
+    if function == OutputFunction::Identity {
+        return Ok(());
     }
+    let found = match (function, steps.last_mut().map(|step| &mut step.part)) {
+        (OutputFunction::Sigmoid, Some(Part::Activation(Activation::Sigmoid))) => steps.pop().is_some(),
+        (OutputFunction::Softmax, Some(last)) => match *last {
+            Part::Softmax(along) => {
+                // As of the logarithm, the scores are left once the axis has been checked.
+                *last = Part::LogSoftmax(along);
+                true
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    if found {
+        return Ok(());
+    }
+    let expected = format!("a graph that ends on {function}");
+    Err(Error::new(ErrorKind::Parse, "ONNX metadata \"chainrule.output_function\"", expected, "another end"))
 }
 /// No message of Protocol Buffers is longer.
 const LARGEST: u64 = (1 << 31) - 1;

@@ -5,14 +5,18 @@ use prost::Message;
 
 /// `TensorProto.DataType`.
 pub(super) const FLOAT: i32 = 1;
+pub(super) const INT32: i32 = 6;
 pub(super) const INT64: i32 = 7;
 pub(super) const BOOL: i32 = 9;
+pub(super) const FLOAT16: i32 = 10;
 pub(super) const DOUBLE: i32 = 11;
+pub(super) const BFLOAT16: i32 = 16;
 
 /// `AttributeProto.AttributeType`.
 pub(super) const ATTRIBUTE_FLOAT: i32 = 1;
 pub(super) const ATTRIBUTE_INT: i32 = 2;
 pub(super) const ATTRIBUTE_STRING: i32 = 3;
+pub(super) const ATTRIBUTE_TENSOR: i32 = 4;
 pub(super) const ATTRIBUTE_FLOATS: i32 = 6;
 pub(super) const ATTRIBUTE_INTS: i32 = 7;
 pub(super) const ATTRIBUTE_STRINGS: i32 = 8;
@@ -61,6 +65,8 @@ pub(super) struct Graph {
     pub(super) input: Vec<ValueInfo>,
     #[prost(message, repeated, tag = "12")]
     pub(super) output: Vec<ValueInfo>,
+    #[prost(message, repeated, tag = "15")]
+    pub(super) sparse_initializer: Vec<SparseTensor>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -99,6 +105,8 @@ pub(super) struct Attribute {
     pub(super) strings: Vec<Vec<u8>>,
     #[prost(int32, tag = "20")]
     pub(super) r#type: i32,
+    #[prost(message, optional, boxed, tag = "22")]
+    pub(super) sparse_tensor: Option<Box<SparseTensor>>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -122,6 +130,17 @@ pub(super) struct Tensor {
     /// 1 where the numbers are in another file.
     #[prost(int32, tag = "14")]
     pub(super) data_location: i32,
+}
+
+/// Numbers that are not 0, and where in a tensor of these dimensions they are.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SparseTensor {
+    #[prost(message, optional, tag = "1")]
+    pub(super) values: Option<Tensor>,
+    #[prost(message, optional, tag = "2")]
+    pub(super) indices: Option<Tensor>,
+    #[prost(int64, repeated, packed = "false", tag = "3")]
+    pub(super) dims: Vec<i64>,
 }
 
 #[derive(Clone, PartialEq, Message)]

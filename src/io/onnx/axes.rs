@@ -1,0 +1,256 @@
+//! How the features of a sample lie in a value of the graph: which axis runs over the samples, and how long the others are.
+
+use super::constant::{Constant, MAX_RANK, Size, product};
+use super::fold::{axis, end, insert, permutation, spread};
+use super::proto;
+use crate::error::{Error, ErrorKind, Result};
+use alloc::{format, string::String, vec, vec::Vec};
+
+/// The axes of a value, in order: so many features, or `None` for the samples, of which there is one axis or none.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Axes {
+    sizes: Vec<Option<usize>>,
+    /// As many samples as the file is made for, where it says.
+    samples: Option<usize>,
+}
+
+impl Axes {
+    /// `width` features; along `samples` of a file that is made for so many.
+    pub(super) fn new(sizes: Vec<Option<usize>>, samples: Option<usize>) -> Self {
+        Self { sizes, samples }
+    }
+
+    pub(super) fn rank(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// The features of a sample.
+    pub(super) fn width(&self) -> usize {
+        self.sizes.iter().flatten().product()
+    }
+
+    fn batch(&self) -> Option<usize> {
+        self.sizes.iter().position(Option::is_none)
+    }
+
+    /// What `Shape` gives.
+    pub(super) fn shape(&self) -> Vec<Size> {
+        self.sizes.iter().map(|size| size.map_or(Size::Samples, |size| Size::Known(size as i64))).collect()
+    }
+
+    fn others(&self, at: usize) -> impl Iterator<Item = usize> {
+        self.sizes.iter().enumerate().filter(move |(other, _)| *other != at).filter_map(|(_, size)| *size)
+    }
+
+    /// Refuses anything but one row of features for each sample along this axis, all others being of one.
+    pub(super) fn line(&self, at: Option<usize>) -> Result<usize> {
+        match at.filter(|at| *at < self.rank() && self.others(*at).all(|size| size == 1)).and_then(|at| self.sizes[at]) {
+            Some(size) => Ok(size),
+            None => Err(Error::new(ErrorKind::Shape, "", "one row of features for each sample (flatten them first)", self.describe())),
+        }
+    }
+
+    /// Whether all features lie along this axis and those that follow, and the samples do not.
+    pub(super) fn all_from(&self, at: usize) -> bool {
+        at <= self.rank() && self.batch().is_none_or(|batch| batch < at) && self.sizes[..at].iter().flatten().all(|size| *size == 1)
+    }
+
+    /// Has at least so many axes: if two, any; new ones are before the others.
+    pub(super) fn raise(&mut self, rank: usize) {
+        while rank > 2 && self.rank() < rank {
+            self.sizes.insert(0, Some(1));
+        }
+    }
+
+    /// Refuses anything but a matrix of samples and features, or of one row.
+    pub(super) fn row(&self) -> Result<()> {
+        self.line(if self.rank() == 2 { Some(1) } else { None }).map(|_| ())
+    }
+
+    /// As errors call it: `(samples, 3)`.
+    pub(super) fn describe(&self) -> String {
+        let sizes = self.sizes.iter().map(|size| size.map_or("samples".into(), |size| format!("{size}")));
+        format!("dimensions ({})", sizes.collect::<Vec<_>>().join(", "))
+    }
+
+    /// After a product with a matrix that takes `inputs` features to `outputs`: along the last axis, or along the last but one where the
+    /// matrix is on the left.
+    pub(super) fn product(&mut self, left: bool, inputs: usize, outputs: Option<usize>) -> Result<()> {
+        let at = if left { self.rank().saturating_sub(2) } else { self.rank().wrapping_sub(1) };
+        let wrong = || Error::new(ErrorKind::Shape, "", format!("{inputs} features along axis {at}"), self.describe());
+        if self.line(Some(at)).map_err(|_| wrong())? != inputs {
+            return Err(wrong());
+        }
+        match outputs {
+            Some(outputs) => self.sizes[at] = Some(outputs),
+            None => {
+                self.sizes.remove(at);
+            }
+        }
+        Ok(())
+    }
+
+    /// With the axes in the reverse order.
+    pub(super) fn flip(&mut self) {
+        self.sizes.reverse();
+    }
+
+    pub(super) fn transpose(&mut self, node: &proto::Node) -> Result<()> {
+        let order = permutation(node, self.rank())?;
+        let long =
+            |order: &mut dyn Iterator<Item = usize>| order.filter(|at| self.sizes[*at].is_some_and(|size| size > 1)).collect::<Vec<_>>();
+        if long(&mut order.iter().copied()) != long(&mut (0..self.rank())) {
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "",
+                "features that stay in their order",
+                format!("perm {order:?} of {}", self.describe()),
+            ));
+        }
+        self.sizes = order.into_iter().map(|at| self.sizes[at]).collect();
+        Ok(())
+    }
+
+    /// Takes out axes of one, or those that are named.
+    pub(super) fn squeeze(&mut self, axes: Option<&[i64]>) -> Result<()> {
+        let axes = match axes {
+            Some(axes) => axes.iter().map(|at| axis(*at, self.rank())).collect::<Result<Vec<_>>>()?,
+            None => (0..self.rank()).filter(|at| self.sizes[*at] == Some(1)).collect(),
+        };
+        if axes.iter().any(|at| self.sizes[*at].is_some_and(|size| size != 1)) {
+            return Err(Error::new(ErrorKind::Shape, "", "axes of one feature", format!("axes {axes:?} of {}", self.describe())));
+        }
+        // Taken out is the axis of the samples where the file is made for one.
+        let mut at = 0;
+        self.sizes.retain(|_| {
+            at += 1;
+            !axes.contains(&(at - 1))
+        });
+        Ok(())
+    }
+
+    pub(super) fn unsqueeze(&mut self, axes: &[i64]) -> Result<()> {
+        let mut sizes = self.sizes.clone();
+        if sizes.len() + axes.len() > MAX_RANK {
+            return Err(Error::new(ErrorKind::Shape, "", format!("at most {} dimensions", MAX_RANK), axes.len()));
+        }
+        insert(&mut sizes, axes, Some(1))?;
+        self.sizes = sizes;
+        Ok(())
+    }
+
+    pub(super) fn flatten(&mut self, at: i64) -> Result<()> {
+        let (before, after) = self.sizes.split_at(end(at, self.rank())?);
+        let features = |sizes: &[Option<usize>]| sizes.iter().flatten().product::<usize>();
+        let (first, second) = (features(before), features(after));
+        let batch = (before.contains(&None), after.contains(&None));
+        self.sizes = match batch {
+            (false, false) => vec![Some(first), Some(second)],
+            (true, false) if first == 1 => vec![None, Some(second)],
+            // All in one row: a file for one sample.
+            (false, true) if first == 1 && (second == 1 || at == 0 || self.samples.is_none_or(|samples| samples == 1)) => {
+                vec![None, Some(second)]
+            }
+            (true, false) if second == 1 && self.samples == Some(1) => vec![Some(first), None],
+            _ => {
+                let expected = "a row for each sample";
+                return Err(Error::new(ErrorKind::Incompatible, "", expected, format!("axis {at} of {}", self.describe())));
+            }
+        };
+        Ok(())
+    }
+
+    /// Into a shape, whose −1 is what is left over and whose 0 copies.
+    pub(super) fn reshape(&mut self, shape: &[Size], copies: bool) -> Result<()> {
+        let width = self.width();
+        let text = || {
+            let sizes = shape.iter().map(|size| match size {
+                Size::Known(size) => format!("{size}"),
+                Size::Samples => "samples".into(),
+            });
+            format!("[{}]", sizes.collect::<Vec<_>>().join(", "))
+        };
+        let refuse = || Error::new(ErrorKind::Incompatible, "", "a shape (samples, features)", text());
+        if shape.len() > MAX_RANK {
+            return Err(refuse());
+        }
+        // `Err` is what is left over.
+        let mut sizes: Vec<Result<Option<usize>, ()>> = Vec::new();
+        for (at, size) in shape.iter().enumerate() {
+            sizes.push(match size {
+                Size::Samples => Ok(None),
+                Size::Known(0) if copies => Ok(*self.sizes.get(at).ok_or_else(refuse)?),
+                Size::Known(-1) => Err(()),
+                Size::Known(size) => Ok(Some(usize::try_from(*size).map_err(|_| refuse())?)),
+            });
+        }
+        let rest = sizes.iter().position(Result::is_err);
+        if sizes.iter().filter(|size| size.is_err()).count() > 1 || sizes.iter().filter(|size| **size == Ok(None)).count() > 1 {
+            return Err(refuse());
+        }
+        // The product of the features that are said, but for an axis of the samples.
+        let features = |sizes: &[Result<Option<usize>, ()>], but: Option<usize>| {
+            let known = sizes.iter().enumerate().filter(|(at, _)| Some(*at) != but).filter_map(|(_, size)| size.ok().flatten());
+            product(&known.collect::<Vec<_>>())
+        };
+        let fill = |mut sizes: Vec<Result<Option<usize>, ()>>, batch: Option<usize>| {
+            if let Some(batch) = batch {
+                sizes[batch] = Ok(None);
+            }
+            let known = features(&sizes, batch).filter(|known| *known > 0)?;
+            if let Some(rest) = sizes.iter().position(Result::is_err) {
+                sizes[rest] = Ok(Some(width / known));
+            }
+            let sizes: Vec<Option<usize>> = sizes.into_iter().map(|size| size.unwrap_or(None)).collect();
+            let whole = product(&sizes.iter().flatten().copied().collect::<Vec<_>>()) == Some(width);
+            // The samples must stay between the same features.
+            let before = |sizes: &[Option<usize>]| sizes.iter().take_while(|size| size.is_some()).flatten().product::<usize>();
+            let stays = batch.is_none() || before(&sizes) == before(&self.sizes);
+            (whole && stays).then_some(sizes)
+        };
+        let first = match sizes.first() {
+            // One row for one sample; or as many as the file is made for.
+            Some(Ok(Some(size))) => Some(0).filter(|_| rest.is_none() || *size == 1 || Some(*size) == self.samples),
+            _ => None,
+        };
+        let said = sizes.iter().position(|size| *size == Ok(None));
+        let found = match (self.batch(), said) {
+            (None, None) => fill(sizes.clone(), None),
+            (Some(_), Some(said)) => fill(sizes.clone(), Some(said)),
+            (Some(_), None) => {
+                let first = first.and_then(|first| fill(sizes.clone(), Some(first)));
+                let rest = || rest.and_then(|rest| fill(sizes.clone(), Some(rest)));
+                first.or_else(rest).or_else(|| if self.samples == Some(1) { fill(sizes.clone(), None) } else { None })
+            }
+            (None, Some(_)) => None,
+        };
+        match found {
+            Some(sizes) => {
+                self.sizes = sizes;
+                Ok(())
+            }
+            None => match sizes[..] {
+                [_, Ok(Some(features))] => Err(Error::new(ErrorKind::Shape, "", format!("{width} features, as before"), features)),
+                _ => Err(refuse()),
+            },
+        }
+    }
+
+    /// Of a constant that has a number for some features: the lengths of the axes and the strides that it has along them. Axes that the
+    /// constant has before those of the value are added to the value.
+    pub(super) fn spread(&mut self, constant: &Constant<'_>) -> Result<(Vec<usize>, Vec<usize>)> {
+        let dims = constant.dims();
+        let mut wide = self.clone();
+        while wide.rank() < dims.len() {
+            wide.sizes.insert(0, Some(1));
+        }
+        let own = wide.sizes.iter().skip(wide.rank() - dims.len());
+        if dims.iter().zip(own).any(|(dim, size)| *dim != 1 && Some(*dim) != *size) {
+            let expected = format!("one number for each of {} features", self.width());
+            return Err(Error::new(ErrorKind::Shape, constant.place(), expected, format!("dimensions {dims:?}")));
+        }
+        *self = wide;
+        let strides = spread(dims, self.rank());
+        Ok((self.sizes.iter().map(|size| size.unwrap_or(1)).collect(), strides))
+    }
+}
