@@ -420,7 +420,8 @@ fn targets_too_large_are_no_convergence() -> Result<()> {
                     refused += 1;
                 }
                 Ok(history) => {
-                    let small = history.last().is_some_and(|epoch| epoch.gradient_norm < 1e-6 * size);
+                    // The gradient before the last step; of a run that is stuck it is above 10·size.
+                    let small = history.last().is_some_and(|epoch| epoch.gradient_norm < 1e-3 * size);
                     assert!(size < 1e154 && (history.stopped.is_none() || small), "{size:e}, start {seed}: {history}");
                     learned += 1;
                 }
@@ -437,9 +438,19 @@ fn targets_too_large_are_no_convergence() -> Result<()> {
     assert!((net.params()[0] / 2e150 - 1.0).abs() < 1e-12 && (net.params()[1] / 1e150 - 1.0).abs() < 1e-12, "{:?}", net.params());
     // Single precision comes to its ends sooner.
     let single = Dataset::new(data.inputs().map(|x| x as f32), data.targets().map(|t| t as f32 * 1e15))?;
-    let mut net =
-        Sequential::<f32>::builder(1).layer(Dense::new(6, Activation::Tanh)).layer(Dense::new(1, Activation::Linear)).build(&mut rng(1))?;
-    assert_eq!(LevenbergMarquardt::new().fit(&mut net, &single).map_err(|e| e.kind()), Err(ErrorKind::NotFinite));
+    for seed in 1..=8 {
+        let mut net = Sequential::<f32>::builder(1)
+            .layer(Dense::new(6, Activation::Tanh))
+            .layer(Dense::new(1, Activation::Linear))
+            .build(&mut rng(seed))?;
+        match LevenbergMarquardt::new().epochs(60).fit(&mut net, &single) {
+            Err(error) => assert_eq!(error.kind(), ErrorKind::NotFinite, "start {seed}: {error}"),
+            Ok(history) => {
+                let small = history.last().is_some_and(|epoch| epoch.gradient_norm < 1e15);
+                assert!(history.stopped.is_none() || small, "start {seed}: {history}");
+            }
+        }
+    }
     // A damping that overflows.
     let far = Dataset::new(data.inputs() * 1e150, data.targets().clone())?;
     let mut line = Sequential::builder(1).layer(Dense::new(1, Activation::Linear)).build(&mut rng(1))?;
