@@ -316,9 +316,10 @@ fn a_history_is_removed_with_the_checkpoint_that_named_it_and_with_no_other() ->
     // A copy by `save` is one file, whole.
     let copy = scratch.0.join("copy.checkpoint");
     first.save(&net, &copy)?;
-    let mut resumed = small().1.epochs(LONG);
-    resumed.resume(&mut small().0, &copy)?;
-    assert_eq!(resumed.fit(&mut small().0, &data())?, history);
+    let (mut net_of_copy, resumed) = small();
+    let mut resumed = resumed.epochs(LONG);
+    resumed.resume(&mut net_of_copy, &copy)?;
+    assert_eq!(resumed.fit(&mut net_of_copy, &data())?, history);
     assert_eq!(files(&scratch.0), 3);
     std::fs::remove_file(&copy).expect("to be removed");
 

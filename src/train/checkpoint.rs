@@ -13,7 +13,7 @@ use crate::optim::OptimizerState;
 use crate::real::Real;
 use crate::schedule::Plateau;
 use crate::sequential::Sequential;
-use alloc::{format, string::String, vec::Vec};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::cell::RefCell;
 use std::path::Path;
 
@@ -137,7 +137,9 @@ impl<T: Real> Trainer<'_, T> {
         for _ in 0..100 {
             // Another process may have replaced the checkpoint since it was read, and removed what lay beside the old one.
             match saved {
-                Err(Failed { ref beside, .. }) if beside.is_some() && named(path) != *beside => saved = self.load(net, path),
+                Err(Failed { ref beside, .. }) if beside.is_some() && named(path).as_ref() != beside.as_deref() => {
+                    saved = self.load(net, path)
+                }
                 _ => break,
             }
         }
@@ -230,7 +232,8 @@ impl<T: Real> Trainer<'_, T> {
         let log = match part {
             None => Log::new(&checkpoint),
             Some(part) => {
-                let (log, mut epochs) = Log::read(&checkpoint, part.clone()).map_err(|error| Failed { error, beside: Some(part) })?;
+                let (log, mut epochs) =
+                    Log::read(&checkpoint, part.clone()).map_err(|error| Failed { error, beside: Some(Box::new(part)) })?;
                 epochs.append(&mut saved.state.history.epochs);
                 saved.state.history.epochs = epochs;
                 log
@@ -313,7 +316,7 @@ impl<T: Real> Trainer<'_, T> {
 /// A checkpoint that could not be read, and the history beside it that it named, if it was sound itself.
 struct Failed {
     error: Error,
-    beside: Option<Part>,
+    beside: Option<Box<Part>>,
 }
 
 /// The history beside the checkpoint that is there now, by the beginning of the file.

@@ -1,9 +1,7 @@
 //! Checkpoints: resumed as a whole and trained on, or left as it was. After an odd first byte the others are the file,
 //! after an even one they change a sound file: two bytes say where, one says what stands there.
-#![no_main]
 
 use chainrule::prelude::*;
-use libfuzzer_sys::fuzz_target;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -37,7 +35,7 @@ fn sound() -> Vec<u8> {
 
 static SOUND: LazyLock<Vec<u8>> = LazyLock::new(sound);
 
-fuzz_target!(|bytes: &[u8]| {
+pub(crate) fn run(bytes: &[u8]) {
     let Some((how, bytes)) = bytes.split_first() else { return };
     let mut file = if how % 2 == 0 { SOUND.clone() } else { bytes.to_vec() };
     if how % 2 == 0 {
@@ -56,4 +54,4 @@ fuzz_target!(|bytes: &[u8]| {
         Err(_) => assert_eq!((resumed, trainer.epoch()), (net(), 0)),
     }
     let _ = std::fs::remove_file(path());
-});
+}

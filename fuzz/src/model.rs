@@ -1,9 +1,7 @@
 //! Model files: what is read is written and predicts.
-#![no_main]
 
 use chainrule::Real;
 use chainrule::prelude::*;
-use libfuzzer_sys::fuzz_target;
 
 fn read<T: Real>(read: impl Fn(&[u8]) -> Result<Model<T>>, bytes: &[u8]) {
     let Ok(model) = read(bytes) else { return };
@@ -18,7 +16,7 @@ fn read<T: Real>(read: impl Fn(&[u8]) -> Result<Model<T>>, bytes: &[u8]) {
     }
 }
 
-fuzz_target!(|bytes: &[u8]| {
+pub(crate) fn run(bytes: &[u8]) {
     read(|bytes| Model::<f32>::from_safetensors(bytes), bytes);
     read(|bytes| Model::<f64>::from_safetensors(bytes), bytes);
-});
+}

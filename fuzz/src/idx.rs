@@ -1,11 +1,9 @@
 //! IDX files.
-#![no_main]
 
 use chainrule::read_idx;
-use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
+pub(crate) fn run(bytes: &[u8]) {
     let single = read_idx::<f32>(bytes);
     let double = read_idx::<f64>(bytes);
     assert_eq!(single.map(|x| x.shape()), double.map(|x| x.shape()));
-});
+}

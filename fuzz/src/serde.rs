@@ -1,9 +1,7 @@
 //! Values in serde's formats: as JSON and in postcard's bytes, what is read is written and read again.
-#![no_main]
 
 use chainrule::prelude::*;
 use chainrule::{Breakpoints, History, OptimizerState};
-use libfuzzer_sys::fuzz_target;
 use serde::{Serialize, de::DeserializeOwned};
 
 fn read<V: Serialize + DeserializeOwned>(bytes: &[u8]) {
@@ -19,7 +17,7 @@ fn read<V: Serialize + DeserializeOwned>(bytes: &[u8]) {
     }
 }
 
-fuzz_target!(|bytes: &[u8]| {
+pub(crate) fn run(bytes: &[u8]) {
     let Some((which, bytes)) = bytes.split_first() else { return };
     match which % 16 {
         0 => read::<Sequential<f32>>(bytes),
@@ -39,4 +37,4 @@ fuzz_target!(|bytes: &[u8]| {
         14 => read::<RmsNorm>(bytes),
         _ => read::<Dense>(bytes),
     }
-});
+}

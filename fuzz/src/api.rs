@@ -1,11 +1,9 @@
 //! The public calls with arbitrary settings on arbitrary numbers, in small sizes: an error, never a panic.
-#![no_main]
 
 use chainrule::metrics::{Average, ConfusionMatrix};
 use chainrule::prelude::*;
-use chainrule::{Breakpoints, Loss, Optimizer, check};
+use chainrule::{Loss, Optimizer, check};
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
-use libfuzzer_sys::fuzz_target;
 
 type Draw<R> = arbitrary::Result<R>;
 
@@ -72,7 +70,7 @@ fn activation(u: &mut Unstructured<'_>) -> Draw<Activation> {
         2 => {
             let points: Vec<(f64, f64)> = (0..u.int_in_range(0..=4)?).map(|_| Ok((number(u)?, number(u)?))).collect::<Draw<_>>()?;
             let slopes = (number(u)?, number(u)?);
-            match chainrule::Breakpoints::new(&points).and_then(|points: Breakpoints| points.slopes(slopes.0, slopes.1)) {
+            match chainrule::Breakpoints::new(&points).and_then(|points| points.slopes(slopes.0, slopes.1)) {
                 Ok(points) => points.into(),
                 Err(_) => Linear,
             }
@@ -366,7 +364,7 @@ fn checks(u: &mut Unstructured<'_>) -> Draw<()> {
     Ok(())
 }
 
-fuzz_target!(|bytes: &[u8]| {
+pub(crate) fn run(bytes: &[u8]) {
     let mut u = Unstructured::new(bytes);
     // What the bytes do not decide is left out.
     let _ = match u.int_in_range(0..=9) {
@@ -377,4 +375,4 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(8) => schedules(&mut u),
         _ => checks(&mut u),
     };
-});
+}
