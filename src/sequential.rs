@@ -380,7 +380,7 @@ impl<T: Real> Sequential<T> {
     ///
     /// # Errors
     /// [`ErrorKind::Incompatible`] for a layer of another crate, [`ErrorKind::NotFinite`] for a finite parameter beyond the
-    /// range of `U`.
+    /// range of `U`, and those of [`Builder::build`] for a setting that `U` cannot hold.
     ///
     /// ```
     /// use chainrule::{Activation, Dense, Sequential, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};

@@ -1238,12 +1238,21 @@ fn trainers_on_another_network() {
     let state = trainer.optimizer().state().clone();
     let mut other = build(dense(2, Activation::Linear));
     let before = other.clone();
-    refused(
-        trainer.fit(&mut other, &data),
-        Shape,
-        "network of Trainer: got 6, expected a network of 17 parameters, as in the steps before",
-    );
+    let text = "network of Trainer: got others, expected the parameters that the call before left (Trainer::reset begins anew, \
+                Trainer::continue_with goes on with a network that was changed on purpose)";
+    refused(trainer.fit(&mut other, &data), ErrorKind::Incompatible, text);
     assert_eq!((&other, trainer.optimizer().state(), trainer.epoch()), (&before, &state, 2));
+
+    // On purpose, too, moments and best parameters are of one size.
+    let sgd = Trainer::new(QuadraticCost, Sgd::new()).epochs(2).restore_best(Monitor::Cost);
+    for mut trainer in [trainer, sgd] {
+        trainer.reset().expect("a rule of this crate");
+        trainer.fit(&mut net(), &data).expect("a sound fit");
+        trainer.continue_with(&other);
+        let text = "network of Trainer: got 6, expected a network of 17 parameters, as in the steps before (Trainer::reset begins anew)";
+        refused(trainer.fit(&mut other, &data), Shape, text);
+        assert_eq!(other, before);
+    }
 }
 
 #[test]

@@ -166,11 +166,7 @@ impl<T: Real> Scaler<T> {
     /// # Errors
     /// [`ErrorKind::Shape`] when `x` has another number of features.
     pub fn transform<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
-        self.map("Scaler::transform", x.into(), |v, shift, scale| {
-            let scaled = (v - shift) / scale;
-            // The difference may overflow where its quotient does not.
-            if scaled.is_finite() { scaled } else { v / scale - shift / scale }
-        })
+        self.map("Scaler::transform", x.into(), to_scale)
     }
 
     /// y · scale + shift: back to the units of the data.
@@ -178,22 +174,17 @@ impl<T: Real> Scaler<T> {
     /// # Errors
     /// As [`transform`](Self::transform).
     pub fn inverse<'y>(&self, y: impl Into<View<'y, T>>) -> Result<DMatrix<T>> {
-        self.map("Scaler::inverse", y.into(), |v, shift, scale| {
-            let x = v * scale + shift;
-            // The product may overflow where the sum does not.
-            let quarter = T::of(0.25);
-            if x.is_finite() { x } else { (v * (scale * quarter) + shift * quarter) / quarter }
-        })
+        self.map("Scaler::inverse", y.into(), from_scale)
     }
 
     /// [`transform`](Self::transform) in place.
     pub(crate) fn transform_mut(&self, x: ViewMut<'_, T>) -> Result<()> {
-        self.map_mut("Scaler::transform", x, |v, shift, scale| (v - shift) / scale)
+        self.map_mut("Scaler::transform", x, to_scale)
     }
 
     /// [`inverse`](Self::inverse) in place.
     pub(crate) fn inverse_mut(&self, y: ViewMut<'_, T>) -> Result<()> {
-        self.map_mut("Scaler::inverse", y, |v, shift, scale| v * scale + shift)
+        self.map_mut("Scaler::inverse", y, from_scale)
     }
 
     fn map(&self, place: &str, x: View<'_, T>, f: impl Fn(T, T, T) -> T) -> Result<DMatrix<T>> {
@@ -222,6 +213,21 @@ impl<T: Real> Scaler<T> {
         let round = |numbers: &[T]| numbers.iter().map(|v| U::of(v.as_f64())).collect();
         Scaler::new(round(&self.shift), round(&self.scale))
     }
+}
+
+/// One number in units of the scaler.
+fn to_scale<T: Real>(v: T, shift: T, scale: T) -> T {
+    let scaled = (v - shift) / scale;
+    // The difference may overflow where its quotient does not.
+    if scaled.is_finite() { scaled } else { v / scale - shift / scale }
+}
+
+/// One number in units of the data.
+fn from_scale<T: Real>(v: T, shift: T, scale: T) -> T {
+    let x = v * scale + shift;
+    // The product may overflow where the sum does not.
+    let quarter = T::of(0.25);
+    if x.is_finite() { x } else { (v * (scale * quarter) + shift * quarter) / quarter }
 }
 
 /// The mean of a feature, as (`high` + `low`)·2^`exponent`: in numbers about 1, so that no sum overflows and no square vanishes,

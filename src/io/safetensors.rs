@@ -234,7 +234,7 @@ impl<T: Real> Safetensors<T> {
     ///
     /// # Errors
     /// [`ErrorKind::Incompatible`] for a layer that is not known, two parameter blocks of one name, or scalars other than `f32` and `f64`;
-    /// [`ErrorKind::Value`] for a note that begins with `chainrule.`; [`ErrorKind::NotFinite`] where only [`finite`](Self::finite)
+    /// [`ErrorKind::Value`] for a note that begins with `chainrule.` and for a running variance below 0; [`ErrorKind::NotFinite`] where only [`finite`](Self::finite)
     /// parameters may be.
     pub fn write(&self, model: &Model<T>) -> Result<Vec<u8>> {
         let net = model.net();
@@ -244,6 +244,7 @@ impl<T: Real> Safetensors<T> {
             _ => return Err(no_scalar::<T>()),
         };
         model.check()?;
+        net.check_values(net.params())?;
         check_notes(model)?;
         let mut notes = model.metadata().clone();
         notes.insert(VERSION_NOTE.into(), VERSION.into());

@@ -64,6 +64,11 @@ impl<T: Real> Layer<T> for Prelu {
         "Prelu".into()
     }
 
+    /// The first slope is over when training goes on.
+    fn describe(&self) -> String {
+        format!("Prelu(per_feature={})", self.per_feature)
+    }
+
     fn outputs(&self, inputs: usize) -> Result<usize> {
         if T::of(self.slope).is_finite() {
             return Ok(inputs);

@@ -40,7 +40,8 @@ impl<T: Real> Trainer<'_, T> {
     /// The first save to a path writes the whole history into the file. When later saves to the same path find more than 256 epochs
     /// there, these go to a second file beside it, `NAME.NUMBER.history`, to which later epochs are appended: a save costs the same
     /// after ten epochs and after a million. The two belong together: copy and move both. To make a copy in one file, save to
-    /// another path. A save that ends the need for the second file removes it.
+    /// another path. A save that ends the need for the second file removes it; one that is killed between writing the two files may
+    /// leave a `.history` that no checkpoint needs, and so does every resumed run on a file system without locks.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] when the file cannot be written or `path` is something other than a regular file; the old one is then still
@@ -103,7 +104,7 @@ impl<T: Real> Trainer<'_, T> {
     /// # Errors
     /// [`ErrorKind::Io`] when the file cannot be read or is no regular one, or the long history that [`save`](Self::save) put beside it
     /// is not there; [`ErrorKind::Parse`] when one of the two is damaged or of another version;
-    /// [`ErrorKind::Incompatible`] when it is of another network, loss, rule, batch size, seed or order, or of other metrics, stops or
+    /// [`ErrorKind::Value`] for a running variance below 0, [`ErrorKind::Incompatible`] when it is of another network, loss, rule, batch size, seed or order, or of other metrics, stops or
     /// observers with a state; nothing is changed then.
     ///
     /// ```
@@ -144,6 +145,7 @@ impl<T: Real> Trainer<'_, T> {
             }
         }
         let saved = saved.map_err(|failed| failed.error)?;
+        net.check_values(&saved.params).map_err(|error| error.within(path.display()))?;
         let (optimizer, observers) = (self.optimizer.state().clone(), self.observer_states());
         if let Err(error) = self.restore(&saved.optimizer, &saved.observers) {
             // What they gave they take back.
@@ -186,7 +188,8 @@ impl<T: Real> Trainer<'_, T> {
     }
 
     fn write_state(&self, record: &mut Writer) {
-        let State { position, start, watches, plateau, last_cost, best, latest, left: _, data, history, resumed: _, log: _ } = &self.state;
+        let State { position, start, watches, plateau, last_cost, best, latest, left: _, data, history, spent: _, resumed: _, log: _ } =
+            &self.state;
         let Position { epoch, batch, samples, cost, penalty, rate, gradient_norm, seconds, step } = *position;
         [epoch, batch, samples].into_iter().for_each(|count| record.count(count));
         [cost, penalty, rate, gradient_norm, seconds].into_iter().for_each(|number| record.f64(number));
@@ -239,6 +242,7 @@ impl<T: Real> Trainer<'_, T> {
                 log
             }
         };
+        saved.state.spent = saved.state.history.epochs.iter().filter_map(|epoch| epoch.seconds).sum();
         saved.state.log = Logbook(RefCell::new(Some(log)));
         Ok(saved)
     }
@@ -309,7 +313,7 @@ impl<T: Real> Trainer<'_, T> {
         })?;
         let history = History { stopped, ..History::default() };
         let log = Logbook::default();
-        Ok(State { position, start, watches, plateau, last_cost, best, latest, left: 0, data, history, resumed: true, log })
+        Ok(State { position, start, watches, plateau, last_cost, best, latest, left: 0, data, history, spent: 0.0, resumed: true, log })
     }
 }
 

@@ -84,7 +84,7 @@ pub struct History {
 #[non_exhaustive]
 pub enum Warning {
     /// Some targets lie where no output of the last layer comes: below 0 for ReLU, beyond ±1 for tanh. Scale them, or end on a
-    /// linear layer.
+    /// linear layer. The targets of [`Model::fit`](crate::Model::fit) are those that its scaler makes.
     TargetsOutOfReach {
         /// The number of targets out of reach.
         outside: usize,

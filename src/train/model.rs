@@ -292,10 +292,9 @@ impl<T: Real> Model<T> {
         let validation = validation.map_err(|error| error.within("validation data"))?;
         let judged = trainer.validation.unwrap_or(data);
         let units = self.outputs.as_ref().map(|scaler| (scaler, judged.into()));
-        let before = trainer.epoch();
         let result = trainer.fit_on(&mut self.net, &Feed { data: &scaled, validation: validation.as_deref(), units });
         // After an error, too, the network may be one that this loss has trained.
-        if result.is_ok() || trainer.epoch() != before {
+        if result.is_ok() || (trainer.state.position.step > 0 && trainer.state.knows(&self.net)) {
             self.output_function = function;
         }
         result

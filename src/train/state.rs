@@ -55,8 +55,9 @@ pub(super) struct State<T> {
     /// The checksum of the network that the last call left, and what its data were.
     pub(super) left: u64,
     pub(super) data: Option<DataMark>,
-    /// Of the present call.
+    /// Of the present call, and the seconds of its epochs.
     pub(super) history: History,
+    pub(super) spent: f64,
     /// Whether the next call continues one of another process.
     pub(super) resumed: bool,
     /// Where the history of the present call is kept; another history needs another one.
@@ -77,6 +78,7 @@ impl<T> Default for State<T> {
             left: 0,
             data: None,
             history: History::default(),
+            spent: 0.0,
             resumed: false,
             #[cfg(feature = "std")]
             log: Logbook::default(),
@@ -102,11 +104,18 @@ impl<T: Real> State<T> {
         self.latest = None;
     }
 
+    /// Whether a call of another process is to be continued that had more to do.
+    pub(super) fn is_interrupted(&self, epochs: usize) -> bool {
+        let stopped = matches!(self.history.stopped, Some(Stopped::By(_)));
+        self.resumed && !stopped && self.position.epoch < self.start.saturating_add(epochs)
+    }
+
     /// Begins a call, or continues one; says whether there is anything left to do.
     pub(super) fn begin(&mut self) -> bool {
         if !core::mem::take(&mut self.resumed) {
             self.start = self.position.epoch;
             self.history = History::default();
+            self.spent = 0.0;
             #[cfg(feature = "std")]
             {
                 self.log = Logbook::default();
@@ -120,7 +129,7 @@ impl<T: Real> State<T> {
 
     /// Seconds of the present call.
     pub(super) fn seconds(&self) -> f64 {
-        self.history.epochs.iter().filter_map(|epoch| epoch.seconds).sum::<f64>() + self.position.seconds
+        self.spent + self.position.seconds
     }
 
     pub(super) fn note_best(&mut self, monitor: &Monitor, epoch: &Epoch, net: &Sequential<T>) {
@@ -177,7 +186,8 @@ impl<T: Real> Finished<T> {
     }
 
     pub(super) fn restore(&self, net: &mut Sequential<T>, optimizer: &mut dyn Optimizer<T>) -> Result<Position> {
-        net.set_params(&self.params)?;
+        // Not by `set_params`, which may refuse what the network began with.
+        net.params_mut().copy_from_slice(&self.params);
         optimizer.restore(&self.optimizer)?;
         Ok(self.position)
     }

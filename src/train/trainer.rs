@@ -455,8 +455,8 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// - [`ErrorKind::Io`] when a checkpoint cannot be written;
     /// - what a metric returns.
     ///
-    /// The network and the optimizer are then as they were after the last finished epoch (or the network has
-    /// its [best](Self::restore_best) parameters).
+    /// The network and the optimizer are then as they were after the last finished epoch, or where the
+    /// checkpoint was due (or the network has its [best](Self::restore_best) parameters).
     pub fn fit(&mut self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
         self.fit_on(net, &Feed { data, validation: self.validation, units: None })
     }
@@ -468,12 +468,17 @@ impl<'a, T: Real> Trainer<'a, T> {
         let mut batches = if self.shuffle { Batches::shuffled(self.batch, self.seed)? } else { Batches::in_order(self.batch)? };
         #[cfg(feature = "parallel")]
         self.tape.set_threads(self.threads).map_err(|error| error.within("Trainer"))?;
+        let mark = DataMark::new(data);
+        if self.state.data.is_some_and(|known| known != mark) {
+            // A call that had ended before it was saved: other data begin another.
+            self.state.resumed = false;
+        }
         let goes_on = self.state.begin();
         self.state.history.warnings = warnings;
         if !goes_on {
             return Ok(self.state.history.clone());
         }
-        self.state.data = Some(DataMark::new(data));
+        self.state.data = Some(mark);
         self.state.take_latest(net);
         self.tape.seek(self.seed, self.state.position.step);
         let plan = Plan {
@@ -500,7 +505,9 @@ impl<'a, T: Real> Trainer<'a, T> {
             let check = here.check_pass(validation.inputs().into(), validation.into(), &*self.loss);
             check.map_err(|error| error.within("validation data"))?;
         }
-        let warning = check_reach(net, feed.data, &*self.loss).map_err(|error| error.within("training data"))?;
+        self.check_same(net, feed.data)?;
+        let units = if feed.units.is_some() { "training data, scaled" } else { "training data" };
+        let warning = check_reach(net, feed.data, &*self.loss).map_err(|error| error.within(units))?;
         here.check_trainable()?;
         self.optimizer.check()?;
         let rate = self.rate.rate(self.state.position.step);
@@ -525,12 +532,12 @@ impl<'a, T: Real> Trainer<'a, T> {
         let groups = self.groups.clone().unwrap_or_else(|| net.default_groups());
         Group::check(&groups, net.params().len())?;
         Group::check_rates::<T>(&groups, rate)?;
-        let known = self.optimizer.state().slots.first().map_or(0, Vec::len);
+        let best = self.state.best.as_ref().map_or(0, |best| best.params.len());
+        let known = best.max(self.optimizer.state().slots.first().map_or(0, Vec::len));
         if known != 0 && known != net.params().len() {
-            let expected = format!("a network of {known} parameters, as in the steps before");
+            let expected = format!("a network of {known} parameters, as in the steps before (Trainer::reset begins anew)");
             return Err(Error::new(ErrorKind::Shape, "network of Trainer", expected, net.params().len()));
         }
-        self.check_same(net, feed.data)?;
         Ok((groups, warning.into_iter().collect()))
     }
 
@@ -545,12 +552,14 @@ impl<'a, T: Real> Trainer<'a, T> {
                             Trainer::continue_with goes on with a network that was changed on purpose)";
             return Err(Error::new(ErrorKind::Incompatible, "network of Trainer", expected, "others"));
         }
-        let (begun, now) = (state.position.batch > 0 || state.resumed, DataMark::new(data));
+        let now = DataMark::new(data);
+        let interrupted = state.is_interrupted(self.epochs);
+        let begun = state.position.batch > 0 || interrupted;
         match state.data {
             Some(known) if known != now && (begun || !self.changing_data) => {
                 let ways = if !begun {
                     "Trainer::reset begins anew, Trainer::changing_data takes other data in each call"
-                } else if state.resumed {
+                } else if interrupted {
                     "this call continues one that was interrupted; Trainer::reset begins anew"
                 } else {
                     "this call finishes an epoch that was interrupted; Trainer::reset begins anew"
@@ -746,6 +755,7 @@ impl<'a, T: Real> Trainer<'a, T> {
         finished.update(net, optimizer.state(), state.position);
         let mut stop = observers.iter_mut().fold(false, |stop, observer| observer.on_epoch(&epoch, net).is_break() | stop);
         stop = callbacks.iter_mut().fold(stop, |stop, callback| callback(&epoch, net).is_break() | stop);
+        state.spent += epoch.seconds.unwrap_or(0.0);
         state.history.epochs.push(epoch);
         stopped.or(stop.then_some(Stopped::ByObserver))
     }
