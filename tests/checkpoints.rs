@@ -485,6 +485,14 @@ fn what_does_not_fit_is_refused() -> Result<()> {
     refused(Trainer::new(MeanSquaredError, Sgd::new()).batch(8), &net, "Optimizer::restore");
     let wide = Sequential::builder(3).layer(Dense::new(3, Activation::Sigmoid)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     refused(small().1, &wide, "layers of");
+    // As many parameters in all, in other places.
+    let slopes = |first: Prelu, second: Prelu| {
+        let net = Sequential::builder(3).layer(Dense::new(2, Activation::Linear)).layer(first).layer(second);
+        net.layer(Dense::new(1, Activation::Linear)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+    };
+    let (one, each) = (Prelu::new(), Prelu::new().per_feature());
+    small().1.save(&slopes(one.clone(), each.clone())?, scratch.file())?;
+    refused(small().1, &slopes(each, one)?, "layers of");
     let (mut double, mut trainer) = (self::net::<f64>(), Trainer::new(MeanSquaredError, Adam::new()));
     assert_eq!(trainer.resume(&mut double, scratch.file()).map_err(|e| e.kind()), Err(ErrorKind::Incompatible));
     let error = small().1.resume(&mut small().0, scratch.0.join("missing")).expect_err("no file");

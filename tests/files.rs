@@ -68,17 +68,6 @@ impl Drop for Folder {
     }
 }
 
-/// A layer with the start that the golden files name, the default of their day.
-fn dense(outputs: usize, activation: Activation) -> Dense {
-    use Activation::{Elu, Gelu, GeluTanh, HardSwish, LeakyRelu, Mish, Relu, Relu6, Selu, Silu, Softplus};
-    let init = match activation {
-        Relu | LeakyRelu { .. } | Relu6 | Elu { .. } | Gelu | GeluTanh | Silu | Mish | HardSwish | Softplus => Init::HeNormal,
-        Selu => Init::LeCunNormal,
-        _ => Init::GlorotUniform,
-    };
-    Dense::new(outputs, activation).init(init).bias_init(Init::Zeros)
-}
-
 /// Every layer, every activation, and options that are not the defaults.
 fn all_layers<T: Real>() -> Result<Sequential<T>> {
     let names = "step sign piecewise_linear sigmoid tanh relu relu6 selu gelu gelu_tanh silu mish softplus softsign hard_sigmoid hard_tanh hard_swish";
@@ -99,9 +88,9 @@ fn all_layers<T: Real>() -> Result<Sequential<T>> {
         .layer(RmsNorm::new().eps(1e-7))
         .layer(BatchNorm::new().without_scale());
     for activation in activations {
-        builder = builder.layer(dense(3, activation.clone()).bias_init(Init::Normal { mean: 0.0, std: 0.5 })).layer(activation);
+        builder = builder.layer(Dense::new(3, activation.clone()).bias_init(Init::Normal { mean: 0.0, std: 0.5 })).layer(activation);
     }
-    builder.layer(LayerNorm::new()).layer(dense(4, Activation::Linear)).layer(Softmax).build(&mut rng())
+    builder.layer(LayerNorm::new()).layer(Dense::new(4, Activation::Linear)).layer(Softmax).build(&mut rng())
 }
 
 /// A model of it with everything that a file can hold.
@@ -286,7 +275,7 @@ fn check_golden<T: Real>(name: &str, model: Model<T>, tolerance: f64) -> Result<
 fn files_of_version_1_are_read() -> Result<()> {
     check_golden("all_layers_f32", model::<f32>()?, 1e-5)?;
     check_golden("all_layers_f64", model::<f64>()?, 1e-13)?;
-    let plain = Sequential::builder(3).layer(dense(2, Activation::Tanh)).build(&mut rng())?;
+    let plain = Sequential::builder(3).layer(Dense::new(2, Activation::Tanh)).build(&mut rng())?;
     check_golden::<f32>("plain_f32", plain.into(), 1e-6)?;
     let classifier = classifier(3)?.with_output_function(OutputFunction::Softmax)?.with_classes(["one", "two", "three"])?;
     check_golden::<f64>("classifier_f64", classifier, 1e-13)?;
@@ -954,7 +943,16 @@ fn parameters_that_a_layer_cannot_have_are_refused() -> Result<()> {
             assert!(text.contains("layer 1 (BatchNorm): running_variance of feature 1: got -"), "{text}");
             assert!(text.contains("expected a variance ≥ 0"), "{text}");
         };
-        let bytes = Model::from(wrong.clone()).to_safetensors()?;
+        // What is refused in reading is not written.
+        check(Model::from(wrong.clone()).to_safetensors().unwrap_err());
+        let sound = 0.123_456_789;
+        let with = |mut bytes: Vec<u8>| {
+            replace(&mut bytes, &f64::to_le_bytes(sound), &value.to_le_bytes());
+            bytes
+        };
+        let mut bytes = with(Model::from(variance(sound)).to_safetensors()?);
+        // Their checksum is no longer that of the bytes.
+        replace(&mut bytes, b"chainrule.checksum", b"checksum of before");
         check(Model::<f64>::from_safetensors(&bytes).unwrap_err());
         let mut other = net.clone();
         check(other.read_params(&bytes).unwrap_err());
@@ -964,9 +962,21 @@ fn parameters_that_a_layer_cannot_have_are_refused() -> Result<()> {
         let error = serde_json::from_str::<Sequential<f64>>(&json).expect_err("a negative variance");
         assert!(error.to_string().contains("running_variance of feature 1"), "{error}");
         #[cfg(feature = "onnx")]
-        check(chainrule::Onnx::new().read::<f64>(&chainrule::Onnx::new().write(&wrong.into())?).unwrap_err());
+        {
+            let onnx = chainrule::Onnx::new();
+            check(onnx.read::<f64>(&with(onnx.write(&variance(sound).into())?)).unwrap_err());
+            check(onnx.write(&wrong.into()).unwrap_err());
+        }
     }
     Ok(())
+}
+
+/// Puts other bytes in the place of these, which must be there once.
+fn replace(bytes: &mut [u8], old: &[u8], new: &[u8]) {
+    assert_eq!(old.len(), new.len());
+    let places: Vec<usize> = (0..=bytes.len() - old.len()).filter(|place| bytes[*place..].starts_with(old)).collect();
+    let [place] = places[..] else { panic!("{} places", places.len()) };
+    bytes[place..place + new.len()].copy_from_slice(new);
 }
 
 /// What every kind of file has in common, however it is written.

@@ -456,6 +456,27 @@ fn a_model_stops_as_its_validation_data_say() -> Result<()> {
     Ok(())
 }
 
+/// Differences and products overflow on the way where their results do not: training and prediction scale alike.
+#[test]
+fn a_model_of_huge_numbers_predicts_in_their_units() -> Result<()> {
+    let x = DMatrix::from_fn(1, 10, |_, j| if j == 0 { -1.5e308 } else { 1.7e308 });
+    let data = Dataset::new(x.clone(), x.clone())?;
+    let (inputs, outputs) = (Scaler::standard(data.inputs())?, Scaler::standard(data.targets())?);
+    let scaled = inputs.transform(&x)?;
+    let mut net = Sequential::builder(1).layer(Dense::new(1, Activation::Linear)).build(&mut rng(1))?;
+    net.set_params(&[1.0, 0.0])?;
+    let mut model = Model::new(net, inputs, outputs.clone())?;
+    let predicted = model.predict(&x)?;
+    assert_eq!(predicted, outputs.inverse(&scaled)?);
+    assert!(predicted.iter().zip(&x).all(|(y, x)| f64::abs(y / x - 1.0) < 1e-12), "{predicted}");
+    let mut trainer = Trainer::new(MeanSquaredError, Sgd::new())
+        .epochs(1)
+        .metric("finite", |y: View<'_, f64>, _| Ok(f64::from(y.as_slice().iter().all(|y| y.is_finite()))));
+    let history = model.fit(&mut trainer, &data)?;
+    assert_eq!(history.last().and_then(|epoch| epoch.metric("finite")), Some(1.0));
+    Ok(())
+}
+
 /// Weights of samples, a side without a scaler, no validation data, and data that do not fit.
 #[test]
 fn what_metrics_of_a_model_see() -> Result<()> {
@@ -1122,6 +1143,16 @@ fn a_resumed_run_takes_its_own_network_and_data_alone() -> Result<()> {
     assert_eq!(resumed, whole);
     // What was interrupted is done: other data may come.
     second.fit(&mut resumed, &other)?;
+
+    // So they may for another process, where the call that was saved had ended.
+    let stream = || trainer().epochs(1).checkpoint(&path, chainrule::Every::Epochs(1));
+    let (mut net_of_one, mut one) = (net(), stream());
+    one.fit(&mut net_of_one, &data)?;
+    let (mut net_of_two, mut two) = (net(), stream());
+    two.resume(&mut net_of_two, &path)?;
+    let history = two.fit(&mut net_of_two, &other)?;
+    assert_eq!(history, one.fit(&mut net_of_one, &other)?);
+    assert_eq!((net_of_two, history.epochs[0].epoch), (net_of_one, 1));
     std::fs::remove_dir_all(&folder).ok();
     Ok(())
 }

@@ -154,6 +154,7 @@ impl Onnx {
     pub fn write<T: Real>(&self, model: &Model<T>) -> Result<Vec<u8>> {
         check_scalar::<T>("Onnx::write")?;
         check_notes(model)?;
+        model.net().check_values(model.net().params())?;
         model.check()?;
         let function = self.output_function.unwrap_or(model.output_function());
         model.check_output_function("Onnx::write", function)?;
