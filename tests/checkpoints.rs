@@ -444,7 +444,8 @@ fn descriptions_are_deliberate() -> Result<()> {
     for part in ["f32", layers, "MeanSquaredError", stops] {
         assert!(saved.contains(part), "{part} in {saved}");
     }
-    let losses: [(Box<dyn Fn() -> Trainer<'static, f32>>, &str); 3] = [
+    type Make = Box<dyn Fn() -> Trainer<'static, f32>>;
+    let losses: [(Make, &str); 3] = [
         (Box::new(|| Trainer::new(Huber::new(1.5), Sgd::new())), "Huber(delta=1.5)"),
         (
             Box::new(|| Trainer::new(SoftmaxCrossEntropy::new().label_smoothing(0.1).class_weights(&[1.0, 2.5]), Sgd::new())),
@@ -491,7 +492,7 @@ fn what_does_not_fit_is_refused() -> Result<()> {
         net.layer(Dense::new(1, Activation::Linear)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
     };
     let (one, each) = (Prelu::new(), Prelu::new().per_feature());
-    small().1.save(&slopes(one.clone(), each.clone())?, scratch.file())?;
+    small().1.save(&slopes(one, each)?, scratch.file())?;
     refused(small().1, &slopes(each, one)?, "layers of");
     let (mut double, mut trainer) = (self::net::<f64>(), Trainer::new(MeanSquaredError, Adam::new()));
     assert_eq!(trainer.resume(&mut double, scratch.file()).map_err(|e| e.kind()), Err(ErrorKind::Incompatible));

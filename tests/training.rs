@@ -1282,9 +1282,12 @@ fn a_trainer_is_sent_to_another_thread() -> Result<()> {
     Ok(())
 }
 
+/// Calls, and the parameters of the network then.
+type Calls = Vec<(String, Vec<f64>)>;
+
 /// What an observer sees of the network.
 #[derive(Default)]
-struct Watching(std::sync::Arc<Mutex<Vec<(String, Vec<f64>)>>>);
+struct Watching(std::sync::Arc<Mutex<Calls>>);
 
 impl Watching {
     fn note(&self, what: impl ToString, net: &Sequential<f64>) {

@@ -15,10 +15,10 @@ pub(crate) fn run(bytes: &[u8]) {
         7 => Csv::new().skip_lines(1).comment('#').labels("y"),
         _ => Csv::new().delimiter('\t').features(["a", "b"]).targets(["y"]).drop_missing(),
     };
-    for table in [csv.read::<f64>(text).ok(), csv.read::<f32>(text).ok().map(|_| csv.read::<f64>(text).expect("f64 holds more"))] {
-        if let Some(table) = table {
-            assert!(table.data.inputs().iter().all(|x| x.is_finite()));
-            assert_eq!((table.features.len(), table.outputs.len()), (table.data.features(), table.data.outputs()));
-        }
+    let double = csv.read::<f64>(text).ok();
+    let single = csv.read::<f32>(text).ok().map(|_| csv.read::<f64>(text).expect("f64 holds more"));
+    for table in [double, single].into_iter().flatten() {
+        assert!(table.data.inputs().iter().all(|x| x.is_finite()));
+        assert_eq!((table.features.len(), table.outputs.len()), (table.data.features(), table.data.outputs()));
     }
 }

@@ -17,6 +17,6 @@ fn read<T: Real>(read: impl Fn(&[u8]) -> Result<Model<T>>, bytes: &[u8]) {
 }
 
 pub(crate) fn run(bytes: &[u8]) {
-    read(|bytes| Model::<f32>::from_safetensors(bytes), bytes);
-    read(|bytes| Model::<f64>::from_safetensors(bytes), bytes);
+    read(Model::<f32>::from_safetensors, bytes);
+    read(Model::<f64>::from_safetensors, bytes);
 }

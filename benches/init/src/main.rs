@@ -152,7 +152,7 @@ fn runs(mnist: &Path, mut out: impl Write, candidates: &[&str]) -> AnyResult<()>
             for (f, (family, activations)) in FAMILIES.iter().enumerate() {
                 let activation = &activations[seed as usize % 2];
                 for (d, depth) in DEPTHS.into_iter().enumerate() {
-                    if (s + f + d + seed as usize + fifth) % 5 != 0 {
+                    if !(s + f + d + seed as usize + fifth).is_multiple_of(5) {
                         continue;
                     }
                     for candidate in candidates {
