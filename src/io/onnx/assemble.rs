@@ -96,8 +96,12 @@ fn readings(dims: Option<&[Option<usize>]>, first: Option<usize>) -> Vec<Axes> {
                 }
                 Some(Axes::new(sizes, batch.and_then(|batch| dims[batch])))
             }
-            // What the graph says of its input, or else the first part that has as many numbers.
-            None if batch == Some(0) && dims.len() > 1 => first.map(samples_first),
+            // How many features there are, the first part with as many numbers says.
+            None if batch == Some(0) && open.iter().any(|at| *at > 0) => {
+                let known = product(&dims[1..].iter().flatten().copied().collect::<Vec<_>>())?;
+                let width = first.filter(|width| *width > 0 && width % known == 0)?;
+                Some(if dims.len() == 2 { Axes::new(vec![None, Some(width)], dims[0]) } else { Axes::open(dims.len(), width, dims[0]) })
+            }
             None => None,
         }
     };
@@ -257,6 +261,7 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
         if outputs == 0 || inputs != width {
             return wrong(format!("dimensions {:?}", weights.dims()));
         }
+        self.axes.closed()?;
         if flip {
             self.axes.flip();
         }

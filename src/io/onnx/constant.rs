@@ -8,11 +8,13 @@ use alloc::{format, rc::Rc, string::String, vec::Vec};
 /// Dimensions of a tensor: two are needed. Without a bound, what is looked at often could be long.
 pub(super) const MAX_RANK: usize = 8;
 
-/// An integer of a constant, or the number of samples, which shapes are computed from and no file knows.
+/// An integer of a constant, or a dimension that shapes are computed from and no file knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Size {
     Known(i64),
     Samples,
+    /// A dimension that the file leaves open, other than the samples'.
+    Open,
 }
 
 #[derive(Clone, Debug)]
@@ -194,6 +196,7 @@ impl<'g> Constant<'g> {
             Size::Samples => {
                 Err(Error::new(ErrorKind::Incompatible, &*self.place, "integers that the file knows", "the number of samples"))
             }
+            Size::Open => Err(Error::new(ErrorKind::Incompatible, &*self.place, "integers that the file knows", "an open dimension")),
         };
         self.sizes()?.iter().map(known).collect()
     }
