@@ -493,6 +493,110 @@ fn images_are_rows_when_they_are_flattened() -> Result<()> {
     Ok(())
 }
 
+/// Several open dimensions are no row of features unless a node makes them one.
+#[test]
+fn dimensions_that_the_file_leaves_open() -> Result<()> {
+    let open = |dims: &[Option<i64>]| File::bare().input("x", 1, dims).output("y").tensor("w", &[4, 1], &[1.0, 2.0, 3.0, 4.0]);
+    let (x, y) = ([1.0, 10.0, 100.0, 1000.0], [4321.0]);
+    let tokens = || open(&[None, None, Some(4)]).tensor("m", &[4, 4], &[1.0; 16]);
+    let file = tokens().node("MatMul: x m -> z", &[]).node("Softmax: z -> y", &[integer("axis", 1)]);
+    let text = "ONNX node \"z\" (MatMul): got dimensions (samples, open, open), \
+                expected at most one open dimension, or features that are flattened first";
+    refused(Onnx::new().read::<f32>(&file.bytes()), ErrorKind::Incompatible, text);
+    for dims in [&[None, None, Some(4)][..], &[None, None, None, None], &[None, None]] {
+        becomes(&open(dims).node("Flatten: x -> f", &[]).node("MatMul: f w -> y", &[]), &x, "Dense linear", &y)?;
+        let view = |axis: i64| {
+            let file = open(dims).shape("at", &[axis]).shape("rest", &[-1]).node("Shape: x -> s", &[]).node("Gather: s at -> n", &[]);
+            let file = file.node("Concat: n rest -> v", &[integer("axis", 0)]).node("Reshape: x v -> f", &[]);
+            file.node("MatMul: f w -> y", &[])
+        };
+        becomes(&view(0), &x, "Dense linear", &y)?;
+        if dims.len() > 2 {
+            let _ = Onnx::new().read::<f32>(&view(1).bytes()).expect_err("a dimension that nobody knows");
+            let _ = Onnx::new().read::<f32>(&view(-1).bytes()).expect_err("a dimension that nobody knows");
+        }
+    }
+    // Sizes that the file knows are parts of the number of features.
+    let file = open(&[None, None, Some(3)]).node("Flatten: x -> f", &[]).node("MatMul: f w -> y", &[]);
+    let text = "ONNX input \"x\": got none, expected a known number of features";
+    refused(Onnx::new().read::<f32>(&file.bytes()), ErrorKind::Shape, text);
+    // Some exporters write 0 or −1 for what is open.
+    for size in [0, -1] {
+        let file = File::bare().input("x", 1, &[Some(size), Some(2)]).output("y").node("Shape: x -> s", &[]);
+        let file = file.node("Reshape: x s -> z", &[integer("allowzero", 1)]).node("Relu: z -> y", &[]);
+        becomes(&file, &[1.0, -2.0], "relu", &[1.0, 0.0])?;
+    }
+    Ok(())
+}
+
+/// A file that is made for several samples says where they are not apart.
+#[test]
+fn samples_in_one_row() -> Result<()> {
+    let x = [0.5_f64, -1.0, 2.0, 0.0, 1.0, -0.5];
+    let sum: f64 = x.iter().map(|x| x.exp()).sum();
+    let y = x.map(|x| x.exp() / sum);
+    let file = || File::bare().input("x", 1, &[Some(2), Some(3)]).output("y").shape("s", &[1, -1]);
+    let softmax = |file: File| file.node("Softmax: f -> y", &[integer("axis", 1)]);
+    becomes(&softmax(file().node("Flatten: x -> f", &[integer("axis", 0)])), &x, "Softmax", &y)?;
+    becomes(&softmax(file().node("Reshape: x s -> f", &[])), &x, "Softmax", &y)?;
+    // Only an axis of one is taken out, and all of one are.
+    let file = |dims: &[Option<i64>]| File::bare().input("x", 1, dims).output("y").shape("first", &[0]);
+    let two = file(&[Some(2), Some(1)]).node("Squeeze: x first -> z", &[]).node("Relu: z -> y", &[]);
+    let text = "ONNX node \"z\" (Squeeze): got axes [0] of dimensions (samples, 1) with 2 samples, expected axes of one";
+    refused(Onnx::new().read::<f32>(&two.bytes()), ErrorKind::Shape, text);
+    let sum: f64 = x[..3].iter().map(|x| x.exp()).sum();
+    let y: Vec<f64> = x[..3].iter().map(|x| x.exp() / sum).collect();
+    for squeeze in ["Squeeze: x first -> f", "Squeeze: x -> f"] {
+        let one = file(&[Some(1), Some(3)]).node(squeeze, &[]).node("Softmax: f -> y", &[integer("axis", 0)]);
+        becomes(&one, &x[..3], "Softmax", &y)?;
+    }
+    Ok(())
+}
+
+/// Constants that nodes compute from numbers of 16 bits are such numbers, ties to even.
+#[test]
+fn computed_halves_are_rounded() -> Result<()> {
+    let half = |kind: i64, name: &str, bits: &[u16]| {
+        let raw: Vec<u8> = bits.iter().flat_map(|bits| bits.to_le_bytes()).collect();
+        [int(1, 1), int(1, bits.len() as i64), int(2, kind), bytes(8, name), bytes(9, raw)].concat()
+    };
+    // In float16 2048 + 1 and 2048 + 3, the smallest number / 2 and · 1.5, and 65504 + 15 before it is infinite;
+    // in bfloat16 256 + 1 and 256 + 3.
+    let small = 2.0_f64.powi(-24);
+    for (op, kind, a, b, y) in [
+        ("Add", 10, [0x6800_u16, 0x6800], [0x3c00_u16, 0x4200], [2048.0, 2052.0]),
+        ("Mul", 10, [0x0001, 0x0001], [0x3800, 0x3e00], [0.0, 2.0 * small]),
+        ("Add", 10, [0x7bff, 0xfbff], [0x4b80, 0xcb80], [65504.0, -65504.0]),
+        ("Add", 16, [0x4380, 0x4380], [0x3f80, 0x4040], [256.0, 260.0]),
+    ] {
+        let file = File::new(1).field(5, half(kind, "a", &a)).field(5, half(kind, "b", &b)).node(&format!("{op}: a b -> w"), &[]);
+        let model = becomes(&file.node("MatMul: x w -> y", &[]), &[1.0], "Dense linear", &y)?;
+        assert_eq!(model.net().params(), y, "{op}");
+    }
+    // 65504 + 16 is the tie that goes to infinity.
+    let file = File::new(1).field(5, half(10, "a", &[0x7bff])).field(5, half(10, "b", &[0x4c00])).node("Add: a b -> w", &[]);
+    let model = Onnx::new().read::<f64>(&file.node("Div: a w -> v", &[]).node("MatMul: x v -> y", &[]).bytes())?;
+    assert_eq!(model.net().params(), [0.0]);
+    Ok(())
+}
+
+#[test]
+fn slices_backwards() -> Result<()> {
+    const LEAST: i64 = i64::MIN;
+    for (start, end, picked) in [
+        (2, LEAST, &[3.0, 2.0, 1.0][..]),
+        (9, 0, &[3.0, 2.0]),
+        (-2, -9, &[2.0, 1.0]),
+        // The start is kept within the axis, the end before it.
+        (-9, LEAST, &[1.0]),
+    ] {
+        let file = File::new(1).tensor("w", &[1, 3], &[1.0, 2.0, 3.0]).shape("start", &[start]).shape("end", &[end]);
+        let file = file.shape("axis", &[1]).shape("step", &[-1]).node("Slice: w start end axis step -> c", &[]);
+        becomes(&file.node("MatMul: x c -> y", &[]), &[1.0], "Dense linear", picked)?;
+    }
+    Ok(())
+}
+
 #[test]
 fn outputs_are_chosen() -> Result<()> {
     let file = File::new(2).output("z").node("Tanh: x -> y", &[]).node("Relu: x -> z", &[]).bytes();

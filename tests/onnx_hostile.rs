@@ -105,6 +105,18 @@ fn large_numbers() {
         small().node("Shape: x -> s", &[]).node("Add: s huge -> t", &[]).node("Reshape: x t -> y", &[]),
         File::bare().input("x", 1, &[None, Some(HUGE), Some(2)]).output("y").tensor("k", &[2], &[1.0, 2.0]).node("Mul: x k -> y", &[]),
         small().node("PRelu: x s -> y", &[]).node("Expand: one huge -> s", &[]),
+        // As many as no memory holds, times 0.
+        small().shape("s", &[0, 1 << 33, 1 << 33]).node("ConstantOfShape: s -> c", &[]).node("Add: x c -> y", &[]),
+        small().tensor("e", &[0, 1 << 33, 1 << 33], &[]).node("Transpose: e -> c", &[]).node("Add: x c -> y", &[]),
+        small().tensor("e", &[0, 1 << 33, 1 << 33], &[]).node("Flatten: e -> c", &[]).node("Add: x c -> y", &[]),
+        small().tensor("e", &[1, 0], &[]).shape("s", &[1 << 33, 1 << 33, 0]).node("Reshape: e s -> c", &[]).node("Add: x c -> y", &[]),
+        // Backwards through nothing.
+        small()
+            .tensor("e", &[0], &[])
+            .shape("first", &[0])
+            .shape("back", &[-1])
+            .node("Slice: e back huge first back -> c", &[])
+            .node("Add: x c -> y", &[]),
     ] {
         let _ = read(&file.bytes()).expect_err("a model of no size");
     }
@@ -126,6 +138,22 @@ fn large_numbers() {
     }
     let error = read(&file.node("Tanh: v1000 -> y", &[]).bytes()).expect_err("100 000 000 numbers of one");
     assert!(error.expected().starts_with("single numbers for no more features"), "{error}");
+    // Many uses of the same large constant, as it is and of a part of it.
+    let large = |width: i64| File::new(width).tensor("w", &[10_000], &[1.0; 10_000]).shape("zero", &[0]).shape("one", &[1]);
+    let mut file = large(10_000);
+    for i in 0..2000 {
+        file = file.node(&format!("Add: {} w -> v{}", if i == 0 { "x".into() } else { format!("v{i}") }, i + 1), &[]);
+    }
+    let error = read(&file.node("Tanh: v2000 -> y", &[]).bytes()).expect_err("20 000 000 numbers");
+    assert!(error.expected().starts_with("constants that are not used by so many nodes"), "{error}");
+    for op in ["Gather: w zero", "Slice: w zero one"] {
+        let mut file = large(1);
+        for i in 0..2000 {
+            file = file.node(&format!("{op} -> c{i}"), &[]);
+        }
+        let error = read(&file.node("Add: x c0 -> z", &[]).node("Add: z c1999 -> y", &[]).bytes()).expect_err("20 000 000 numbers");
+        assert!(error.expected().starts_with("computed constants of no more numbers"), "{error}");
+    }
 }
 
 /// Graphs that take long, or a deep stack, where each part looks at all others.

@@ -1,7 +1,7 @@
 //! From the steps of a graph to a model: which constants are parameters of which layer, and which are scalers.
 
 use super::axes::Axes;
-use super::constant::{Constant, product};
+use super::constant::{Constant, MAX_RANK, product};
 use super::fold::walk;
 use super::graph::{Graph, int, place};
 use super::import::{Affine, Along, Norm, Part, Product, Step, is_float};
@@ -30,8 +30,8 @@ struct Assembly<'a, 'g, T: Real> {
     /// How features lie after the last step.
     axes: Axes,
     shapes: Shapes<'a, 'g>,
-    /// Single numbers of the file that stand for one of each feature may become so many more: with declared widths of any size, a small
-    /// file could else ask for all memory.
+    /// So many numbers may still be made of the file's: with declared widths of any size, or with many nodes that use the same constant,
+    /// a small file could else ask for all memory.
     budget: usize,
     layers: Vec<Open<T>>,
     /// Maps of single features since the last layer.
@@ -96,8 +96,12 @@ fn readings(dims: Option<&[Option<usize>]>, first: Option<usize>) -> Vec<Axes> {
                 }
                 Some(Axes::new(sizes, batch.and_then(|batch| dims[batch])))
             }
-            // What the graph says of its input, or else the first part that has as many numbers.
-            None if batch == Some(0) && dims.len() > 1 => first.map(samples_first),
+            // How many features there are, the first part with as many numbers says.
+            None if batch == Some(0) && open.iter().any(|at| *at > 0) => {
+                let known = product(&dims[1..].iter().flatten().copied().collect::<Vec<_>>())?;
+                let width = first.filter(|width| *width > 0 && width % known == 0)?;
+                Some(if dims.len() == 2 { Axes::new(vec![None, Some(width)], dims[0]) } else { Axes::open(dims.len(), width, dims[0]) })
+            }
             None => None,
         }
     };
@@ -204,7 +208,11 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             Part::Squeeze(axes) => return self.axes.squeeze(axes.as_deref()),
             Part::Unsqueeze(axes) => return self.axes.unsqueeze(axes),
             Part::Reshape(shape) => {
-                let shape = self.shapes.get(shape)?.sizes()?;
+                let shape = self.shapes.get(shape)?;
+                if shape.len() > MAX_RANK {
+                    return Err(Error::new(ErrorKind::Shape, shape.place(), format!("at most {MAX_RANK} dimensions"), shape.len()));
+                }
+                let shape = shape.sizes()?;
                 return self.axes.reshape(&shape, int(node, "allowzero")?.unwrap_or(0) == 0);
             }
             // All is computed in `T`.
@@ -253,6 +261,7 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
         if outputs == 0 || inputs != width {
             return wrong(format!("dimensions {:?}", weights.dims()));
         }
+        self.axes.closed()?;
         if flip {
             self.axes.flip();
         }
@@ -261,6 +270,7 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
         if self.axes.product(left, inputs, Some(outputs).filter(|_| !dropped)).is_err() {
             return wrong(given);
         }
+        self.copy(weights)?;
         let mut numbers = weights.reals()?;
         if by_output && !dropped {
             let rows = numbers;
@@ -374,6 +384,7 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
     fn vector(&mut self, constant: &Constant<'_>) -> Result<Vec<T>> {
         let (sizes, strides) = self.axes.spread(constant)?;
         let width = self.axes.width();
+        self.copy(constant)?;
         let numbers = constant.reals()?;
         match numbers[..] {
             [number] => return self.repeat(number, width),
@@ -384,8 +395,17 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
     }
 
     fn spend(&mut self, width: usize) -> Result<()> {
-        let spent = || Error::new(ErrorKind::Value, "", "single numbers for no more features than such a file has", width);
-        self.budget = self.budget.checked_sub(width).ok_or_else(spent)?;
+        self.take(width, "single numbers for no more features than such a file has")
+    }
+
+    /// Many nodes may use one constant, and each gets its own.
+    fn copy(&mut self, constant: &Constant<'_>) -> Result<()> {
+        self.take(constant.len(), "constants that are not used by so many nodes")
+    }
+
+    fn take(&mut self, count: usize, expected: &str) -> Result<()> {
+        let spent = || Error::new(ErrorKind::Value, "", expected, count);
+        self.budget = self.budget.checked_sub(count).ok_or_else(spent)?;
         Ok(())
     }
 

@@ -12,12 +12,34 @@ pub(super) struct Axes {
     sizes: Vec<Option<usize>>,
     /// As many samples as the file is made for, where it says.
     samples: Option<usize>,
+    /// Whether all that is known is how many features there are, not how they lie: all stand along the axis behind the first.
+    open: bool,
 }
 
 impl Axes {
     /// `width` features; along `samples` of a file that is made for so many.
     pub(super) fn new(sizes: Vec<Option<usize>>, samples: Option<usize>) -> Self {
-        Self { sizes, samples }
+        Self { sizes, samples, open: false }
+    }
+
+    /// `width` features along axes that the file leaves open, behind the first, until they are flattened.
+    pub(super) fn open(rank: usize, width: usize, samples: Option<usize>) -> Self {
+        let sizes = (0..rank).map(|at| (at > 0).then_some(if at == 1 { width } else { 1 })).collect();
+        Self { sizes, samples, open: true }
+    }
+
+    /// Whether the file may be made for one sample.
+    fn single(&self) -> bool {
+        self.samples.is_none_or(|samples| samples == 1)
+    }
+
+    /// Refuses features of which nobody knows how they lie.
+    pub(super) fn closed(&self) -> Result<()> {
+        if self.open {
+            let expected = "at most one open dimension, or features that are flattened first";
+            return Err(Error::new(ErrorKind::Incompatible, "", expected, self.describe()));
+        }
+        Ok(())
     }
 
     pub(super) fn rank(&self) -> usize {
@@ -35,7 +57,8 @@ impl Axes {
 
     /// What `Shape` gives.
     pub(super) fn shape(&self) -> Vec<Size> {
-        self.sizes.iter().map(|size| size.map_or(Size::Samples, |size| Size::Known(size as i64))).collect()
+        let known = |size| if self.open { Size::Open } else { Size::Known(size as i64) };
+        self.sizes.iter().map(|size| size.map_or(Size::Samples, known)).collect()
     }
 
     fn others(&self, at: usize) -> impl Iterator<Item = usize> {
@@ -44,6 +67,7 @@ impl Axes {
 
     /// Refuses anything but one row of features for each sample along this axis, all others being of one.
     pub(super) fn line(&self, at: Option<usize>) -> Result<usize> {
+        self.closed()?;
         match at.filter(|at| *at < self.rank() && self.others(*at).all(|size| size == 1)).and_then(|at| self.sizes[at]) {
             Some(size) => Ok(size),
             None => Err(Error::new(ErrorKind::Shape, "", "one row of features for each sample (flatten them first)", self.describe())),
@@ -52,7 +76,10 @@ impl Axes {
 
     /// Whether all features lie along this axis and those that follow, and the samples do not.
     pub(super) fn all_from(&self, at: usize) -> bool {
-        at <= self.rank() && self.batch().is_none_or(|batch| batch < at) && self.sizes[..at].iter().flatten().all(|size| *size == 1)
+        !self.open
+            && at <= self.rank()
+            && self.batch().is_none_or(|batch| batch < at)
+            && self.sizes[..at].iter().flatten().all(|size| *size == 1)
     }
 
     /// Has at least so many axes: if two, any; new ones are before the others.
@@ -69,7 +96,11 @@ impl Axes {
 
     /// As errors call it: `(samples, 3)`.
     pub(super) fn describe(&self) -> String {
-        let sizes = self.sizes.iter().map(|size| size.map_or("samples".into(), |size| format!("{size}")));
+        let sizes = self.sizes.iter().map(|size| match size {
+            None => "samples".into(),
+            Some(_) if self.open => "open".into(),
+            Some(size) => format!("{size}"),
+        });
         format!("dimensions ({})", sizes.collect::<Vec<_>>().join(", "))
     }
 
@@ -96,6 +127,7 @@ impl Axes {
     }
 
     pub(super) fn transpose(&mut self, node: &proto::Node) -> Result<()> {
+        self.closed()?;
         let order = permutation(node, self.rank())?;
         let long =
             |order: &mut dyn Iterator<Item = usize>| order.filter(|at| self.sizes[*at].is_some_and(|size| size > 1)).collect::<Vec<_>>();
@@ -113,14 +145,20 @@ impl Axes {
 
     /// Takes out axes of one, or those that are named.
     pub(super) fn squeeze(&mut self, axes: Option<&[i64]>) -> Result<()> {
+        self.closed()?;
         let axes = match axes {
             Some(axes) => axes.iter().map(|at| axis(*at, self.rank())).collect::<Result<Vec<_>>>()?,
-            None => (0..self.rank()).filter(|at| self.sizes[*at] == Some(1)).collect(),
+            None => (0..self.rank()).filter(|at| self.sizes[*at].or(self.samples) == Some(1)).collect(),
         };
+        let given = || format!("axes {axes:?} of {}", self.describe());
         if axes.iter().any(|at| self.sizes[*at].is_some_and(|size| size != 1)) {
-            return Err(Error::new(ErrorKind::Shape, "", "axes of one feature", format!("axes {axes:?} of {}", self.describe())));
+            return Err(Error::new(ErrorKind::Shape, "", "axes of one feature", given()));
         }
-        // Taken out is the axis of the samples where the file is made for one.
+        // The axis of the samples is taken out only where the file is made for one.
+        if let Some(samples) = self.samples.filter(|samples| *samples != 1 && axes.iter().any(|at| self.sizes[*at].is_none())) {
+            let given = format!("{} with {samples} samples", given());
+            return Err(Error::new(ErrorKind::Shape, "", "axes of one", given));
+        }
         let mut at = 0;
         self.sizes.retain(|_| {
             at += 1;
@@ -130,6 +168,7 @@ impl Axes {
     }
 
     pub(super) fn unsqueeze(&mut self, axes: &[i64]) -> Result<()> {
+        self.closed()?;
         let mut sizes = self.sizes.clone();
         if sizes.len() + axes.len() > MAX_RANK {
             return Err(Error::new(ErrorKind::Shape, "", format!("at most {} dimensions", MAX_RANK), axes.len()));
@@ -140,7 +179,11 @@ impl Axes {
     }
 
     pub(super) fn flatten(&mut self, at: i64) -> Result<()> {
-        let (before, after) = self.sizes.split_at(end(at, self.rank())?);
+        let axis = end(at, self.rank())?;
+        if axis != 1 {
+            self.closed()?;
+        }
+        let (before, after) = self.sizes.split_at(axis);
         let features = |sizes: &[Option<usize>]| sizes.iter().flatten().product::<usize>();
         let (first, second) = (features(before), features(after));
         let batch = (before.contains(&None), after.contains(&None));
@@ -148,15 +191,15 @@ impl Axes {
             (false, false) => vec![Some(first), Some(second)],
             (true, false) if first == 1 => vec![None, Some(second)],
             // All in one row: a file for one sample.
-            (false, true) if first == 1 && (second == 1 || at == 0 || self.samples.is_none_or(|samples| samples == 1)) => {
-                vec![None, Some(second)]
-            }
+            (false, true) if first == 1 && self.single() => vec![None, Some(second)],
+            (false, true) if second == 1 => vec![Some(first), None],
             (true, false) if second == 1 && self.samples == Some(1) => vec![Some(first), None],
             _ => {
                 let expected = "a row for each sample";
                 return Err(Error::new(ErrorKind::Incompatible, "", expected, format!("axis {at} of {}", self.describe())));
             }
         };
+        self.open = false;
         Ok(())
     }
 
@@ -167,6 +210,7 @@ impl Axes {
             let sizes = shape.iter().map(|size| match size {
                 Size::Known(size) => format!("{size}"),
                 Size::Samples => "samples".into(),
+                Size::Open => "open".into(),
             });
             format!("[{}]", sizes.collect::<Vec<_>>().join(", "))
         };
@@ -179,6 +223,8 @@ impl Axes {
         for (at, size) in shape.iter().enumerate() {
             sizes.push(match size {
                 Size::Samples => Ok(None),
+                Size::Open => return Err(refuse()),
+                Size::Known(0) if copies && self.open && at > 0 => return Err(refuse()),
                 Size::Known(0) if copies => Ok(*self.sizes.get(at).ok_or_else(refuse)?),
                 Size::Known(-1) => Err(()),
                 Size::Known(size) => Ok(Some(usize::try_from(*size).map_err(|_| refuse())?)),
@@ -209,8 +255,8 @@ impl Axes {
             (whole && stays).then_some(sizes)
         };
         let first = match sizes.first() {
-            // One row for one sample; or as many as the file is made for.
-            Some(Ok(Some(size))) => Some(0).filter(|_| rest.is_none() || *size == 1 || Some(*size) == self.samples),
+            // As many rows as the file is made for; where it does not say, one, or as many as this says.
+            Some(Ok(Some(size))) => Some(0).filter(|_| self.samples.map_or(rest.is_none() || *size == 1, |samples| *size == samples)),
             _ => None,
         };
         let said = sizes.iter().position(|size| *size == Ok(None));
@@ -226,7 +272,7 @@ impl Axes {
         };
         match found {
             Some(sizes) => {
-                self.sizes = sizes;
+                (self.sizes, self.open) = (sizes, false);
                 Ok(())
             }
             None => match sizes[..] {
@@ -240,6 +286,9 @@ impl Axes {
     /// constant has before those of the value are added to the value.
     pub(super) fn spread(&mut self, constant: &Constant<'_>) -> Result<(Vec<usize>, Vec<usize>)> {
         let dims = constant.dims();
+        if constant.len() != 1 || dims.len() > self.rank() {
+            self.closed()?;
+        }
         let mut wide = self.clone();
         while wide.rank() < dims.len() {
             wide.sizes.insert(0, Some(1));

@@ -8,11 +8,13 @@ use alloc::{format, rc::Rc, string::String, vec::Vec};
 /// Dimensions of a tensor: two are needed. Without a bound, what is looked at often could be long.
 pub(super) const MAX_RANK: usize = 8;
 
-/// An integer of a constant, or the number of samples, which shapes are computed from and no file knows.
+/// An integer of a constant, or a dimension that shapes are computed from and no file knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Size {
     Known(i64),
     Samples,
+    /// A dimension that the file leaves open, other than the samples'.
+    Open,
 }
 
 #[derive(Clone, Debug)]
@@ -90,9 +92,7 @@ impl<'g> Constant<'g> {
 
     /// Computed numbers of a floating-point type, rounded to it.
     pub(super) fn computed(place: String, dims: Vec<usize>, kind: i32, mut numbers: Vec<f64>) -> Self {
-        if kind == FLOAT {
-            numbers.iter_mut().for_each(|v| *v = f64::from(*v as f32));
-        }
+        numbers.iter_mut().for_each(|v| *v = rounded(kind, *v));
         Self { place, dims, kind, numbers: Numbers::Reals(numbers.into()) }
     }
 
@@ -196,8 +196,17 @@ impl<'g> Constant<'g> {
             Size::Samples => {
                 Err(Error::new(ErrorKind::Incompatible, &*self.place, "integers that the file knows", "the number of samples"))
             }
+            Size::Open => Err(Error::new(ErrorKind::Incompatible, &*self.place, "integers that the file knows", "an open dimension")),
         };
         self.sizes()?.iter().map(known).collect()
+    }
+
+    /// The integers of a list of axes or of dimensions. Only such a list is short, and many nodes may read the same one.
+    pub(super) fn axes(&self) -> Result<Vec<i64>> {
+        if self.len() > MAX_RANK {
+            return Err(Error::new(ErrorKind::Shape, &*self.place, format!("at most {MAX_RANK} dimensions"), self.len()));
+        }
+        self.integers()
     }
 
     /// The only number, as it is.
@@ -225,6 +234,23 @@ fn short(kind: i32, bits: u16) -> f64 {
     if kind == FLOAT16 { half(bits) } else { f32::from_bits(u32::from(bits) << 16).into() }
 }
 
+/// The nearest number of a floating-point type; of two that are as near, the even one.
+fn rounded(kind: i32, v: f64) -> f64 {
+    // The digits after the first, and the exponents of the smallest and of the largest numbers.
+    let (digits, smallest, largest) = match kind {
+        FLOAT => return f64::from(v as f32),
+        FLOAT16 => (10, -14, 15),
+        BFLOAT16 => (7, -126, 127),
+        _ => return v,
+    };
+    if v == 0.0 || !v.is_finite() {
+        return v;
+    }
+    let spacing = libm::scalbn(1.0, libm::ilogb(v).max(smallest) - digits);
+    let nearest = libm::rint(v / spacing) * spacing;
+    if nearest.abs() < libm::scalbn(1.0, largest + 1) { nearest } else { f64::INFINITY.copysign(v) }
+}
+
 fn bytes_of(kind: i32) -> usize {
     match kind {
         DOUBLE | INT64 => 8,
@@ -234,7 +260,9 @@ fn bytes_of(kind: i32) -> usize {
     }
 }
 
-/// The product of sizes that a memory can have.
+/// The product of sizes that a memory can have, and so can the product of any of them: a 0 makes up for no other size.
 pub(super) fn product(sizes: &[usize]) -> Option<usize> {
-    sizes.iter().try_fold(1_usize, |product, size| product.checked_mul(*size))
+    let others = sizes.iter().filter(|size| **size > 0).try_fold(1_usize, |product, size| product.checked_mul(*size));
+    let others = others.filter(|product| isize::try_from(*product).is_ok())?;
+    Some(if sizes.contains(&0) { 0 } else { others })
 }

@@ -6,7 +6,7 @@ use super::proto::{self, ATTRIBUTE_INTS, ATTRIBUTE_TENSOR, BOOL, FLOAT, INT32, I
 use crate::error::{Error, ErrorKind, Result};
 use alloc::{format, string::String, vec, vec::Vec};
 
-/// Numbers that may still be computed: a small file could else ask for all memory.
+/// Numbers that may still be read or computed: a small file could else ask for all memory, or for work without end.
 #[derive(Debug)]
 pub(super) struct Budget(pub(super) usize);
 
@@ -65,13 +65,13 @@ fn computed<'g>(node: &'g proto::Node, operands: &[Option<Constant<'g>>], budget
     let optional = |index: usize| operands.get(index).and_then(Option::as_ref);
     // Axes and the like were attributes once.
     let list = |index: usize, name: &str| match optional(index) {
-        Some(list) => list.integers().map(Some),
+        Some(list) => list.axes().map(Some),
         None => Ok(attribute(node, name, ATTRIBUTE_INTS)?.map(|attribute| attribute.ints.clone())),
     };
     let constant = match &*node.op_type {
         "Constant" => node_constant(node, budget)?,
         "ConstantOfShape" => {
-            let dims = dims_of(&operand(0)?.integers()?)?;
+            let dims = dims_of(&operand(0)?.axes()?)?;
             let count = budget.take(&dims)?;
             match attribute(node, "value", ATTRIBUTE_TENSOR)?.and_then(|attribute| attribute.t.as_ref()) {
                 None => Constant::computed(place(node), dims, FLOAT, vec![0.0; count]),
@@ -98,7 +98,7 @@ fn computed<'g>(node: &'g proto::Node, operands: &[Option<Constant<'g>>], budget
         }
         "Reshape" => {
             let copies = int(node, "allowzero")?.unwrap_or(0) == 0;
-            let dims = reshaped(operand(0)?.dims(), &operand(1)?.integers()?, copies)?;
+            let dims = reshaped(operand(0)?.dims(), &operand(1)?.axes()?, copies)?;
             operand(0)?.shaped(place(node), dims)
         }
         "Squeeze" => {
@@ -134,8 +134,9 @@ fn computed<'g>(node: &'g proto::Node, operands: &[Option<Constant<'g>>], budget
         }
         "Expand" => {
             let x = operand(0)?;
-            let dims = broadcast(x.dims(), &dims_of(&operand(1)?.integers()?)?)?;
+            let dims = broadcast(x.dims(), &dims_of(&operand(1)?.axes()?)?)?;
             budget.take(&dims)?;
+            budget.take(x.dims())?;
             List::of(x)?.pick(walk(&dims, spread(x.dims(), dims.len()))).constant(node, dims, x.kind())
         }
         "Concat" => concat(node, operands, budget)?,
@@ -143,14 +144,15 @@ fn computed<'g>(node: &'g proto::Node, operands: &[Option<Constant<'g>>], budget
         "Slice" => {
             let x = operand(0)?;
             let (starts, ends) = (list(1, "starts")?.unwrap_or_default(), list(2, "ends")?.unwrap_or_default());
-            let (axes, steps) = (list(3, "axes")?, optional(4).map(Constant::integers).transpose()?);
+            let (axes, steps) = (list(3, "axes")?, optional(4).map(Constant::axes).transpose()?);
             slice(node, x, &starts, &ends, axes, steps, budget)?
         }
         "ReduceProd" => {
-            let (sizes, keep) = (operand(0)?.sizes()?, int(node, "keepdims")?.unwrap_or(1) != 0);
             if operand(0)?.dims().len() != 1 {
                 return Ok(None);
             }
+            budget.take(operand(0)?.dims())?;
+            let (sizes, keep) = (operand(0)?.sizes()?, int(node, "keepdims")?.unwrap_or(1) != 0);
             let all = sizes.into_iter().try_fold(Size::Known(1), times).ok_or_else(unknown)?;
             Constant::of_sizes(place(node), if keep { vec![1] } else { vec![] }, operand(0)?.kind(), vec![all])
         }
@@ -158,6 +160,9 @@ fn computed<'g>(node: &'g proto::Node, operands: &[Option<Constant<'g>>], budget
             let (condition, yes, no) = (operand(0)?, operand(1)?, operand(2)?);
             let dims = broadcast(&broadcast(condition.dims(), yes.dims())?, no.dims())?;
             budget.take(&dims)?;
+            for operand in [condition, yes, no] {
+                budget.take(operand.dims())?;
+            }
             let flags = condition.integers()?;
             let walk = |of: &Constant<'_>| walk(&dims, spread(of.dims(), dims.len()));
             let places = walk(condition).zip(walk(yes).zip(walk(no)));
@@ -189,6 +194,7 @@ fn computed<'g>(node: &'g proto::Node, operands: &[Option<Constant<'g>>], budget
             Constant::computed(place(node), x.dims().to_vec(), x.kind(), x.reals()?.into_iter().map(function).collect())
         }
         "Neg" => {
+            budget.take(operand(0)?.dims())?;
             let sizes = operand(0)?.sizes()?.into_iter().map(|v| times(v, Size::Known(-1)));
             let sizes = sizes.collect::<Option<_>>().ok_or_else(unknown)?;
             Constant::of_sizes(place(node), operand(0)?.dims().to_vec(), operand(0)?.kind(), sizes)
@@ -321,6 +327,8 @@ fn unknown() -> Error {
 fn pair<'g>(node: &proto::Node, a: &Constant<'g>, b: &Constant<'g>, budget: &mut Budget) -> Result<Constant<'g>> {
     let dims = broadcast(a.dims(), b.dims())?;
     budget.take(&dims)?;
+    budget.take(a.dims())?;
+    budget.take(b.dims())?;
     let places = walk(&dims, spread(a.dims(), dims.len())).zip(walk(&dims, spread(b.dims(), dims.len())));
     let op = &*node.op_type;
     match (List::of(a)?, List::of(b)?) {
@@ -343,6 +351,7 @@ fn pair<'g>(node: &proto::Node, a: &Constant<'g>, b: &Constant<'g>, budget: &mut
         }
         (List::Sizes(x), List::Sizes(y)) => {
             let function = |a: Size, b: Size| match (op, a, b) {
+                ("Equal", a, b) if a == Size::Open || b == Size::Open => None,
                 ("Equal", a, b) => Some(Size::Known((a == b).into())),
                 ("Mul", a, b) => times(a, b),
                 ("Add" | "Sub" | "Sum", a, Size::Known(0)) | ("Div", a, Size::Known(1)) => Some(a),
@@ -376,6 +385,8 @@ fn product_of<'g>(node: &proto::Node, a: &Constant<'g>, b: &Constant<'g>, budget
         return Err(Error::new(ErrorKind::Shape, "", "matrices that fit", format!("{:?} and {:?}", a.dims(), b.dims())));
     }
     budget.take(&[*rows, *cols])?;
+    budget.take(a.dims())?;
+    budget.take(b.dims())?;
     // The work is bounded, too.
     budget.take(&[rows.saturating_mul(*inner) / 64, *cols])?;
     let (x, y) = (a.reals::<f64>()?, b.reals::<f64>()?);
@@ -415,10 +426,12 @@ fn concat<'g>(node: &proto::Node, operands: &[Option<Constant<'g>>], budget: &mu
 fn gather<'g>(node: &proto::Node, x: &Constant<'g>, indices: &Constant<'g>, budget: &mut Budget) -> Result<Constant<'g>> {
     let at = axis(int(node, "axis")?.unwrap_or(0), x.dims().len())?;
     let len = x.dims()[at];
+    budget.take(indices.dims())?;
     let places = indices.integers()?.into_iter().map(|index| axis(index, len)).collect::<Result<Vec<_>>>()?;
     let (before, after) = (&x.dims()[..at], &x.dims()[at + 1..]);
     let dims = [before, indices.dims(), after].concat();
     budget.take(&dims)?;
+    budget.take(x.dims())?;
     let (outer, inner): (usize, usize) = (before.iter().product(), after.iter().product());
     let (places, count) = (&places, inner);
     let all = (0..outer).flat_map(move |o| places.iter().flat_map(move |p| (0..count).map(move |i| (o * len + p) * count + i)));
@@ -444,15 +457,18 @@ fn slice<'g>(
     for (((start, end), at), step) in starts.iter().zip(ends).zip(&axes).zip(&steps) {
         let at = axis(*at, x.dims().len())?;
         let len = x.dims()[at] as i64;
-        let (low, high) = if *step > 0 { (0, len) } else { (-1, len - 1) };
-        let bound = |v: i64| if v < 0 { v.saturating_add(len).max(if *step > 0 { 0 } else { -1 }) } else { v }.clamp(low, high);
-        let (start, end) = (bound(*start), bound(*end));
+        let from_start = |v: i64| if v < 0 { v.saturating_add(len) } else { v };
+        let (start, end) = (from_start(*start), from_start(*end));
+        // Backwards only the end may be before the first place.
+        let (start, end) =
+            if *step > 0 { (start.clamp(0, len), end.clamp(0, len)) } else { (start.min(len - 1).max(0), end.clamp(-1, len - 1)) };
         let distance = if *step > 0 { end - start } else { start - end };
-        let count = if distance <= 0 { 0 } else { (distance as u64).div_ceil(step.unsigned_abs()) as usize };
+        let count = if distance <= 0 || len == 0 { 0 } else { (distance as u64).div_ceil(step.unsigned_abs()) as usize };
         ranges[at] = (start, *step, count);
     }
     let dims: Vec<_> = ranges.iter().map(|range| range.2).collect();
     budget.take(&dims)?;
+    budget.take(x.dims())?;
     let strides = strides(x.dims());
     let index = |mut flat: usize| {
         let mut place = 0;

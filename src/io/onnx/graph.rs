@@ -110,7 +110,8 @@ impl<'g> Graph<'g> {
     /// The dimensions of the input of the graph that a node is given, if the file fixes them all.
     fn fixed(&self, node: &proto::Node) -> Option<Vec<Size>> {
         let size = |dim: &proto::Dimension| match dim.size {
-            Some(proto::Size::Value(size)) => Some(Size::Known(size)),
+            // Some exporters write 0 or −1 where anything may be.
+            Some(proto::Size::Value(size)) if size > 0 => Some(Size::Known(size)),
             _ => None,
         };
         let tensor = self.inputs.get(input(node, 0).ok()?)?.r#type.as_ref()?.tensor_type.as_ref()?;
@@ -192,7 +193,7 @@ impl<'g> Graph<'g> {
     fn mean(&self, node: &'g proto::Node) -> Option<&'g str> {
         let axes = match input(node, 1) {
             // From version 18 on axes are an operand.
-            Ok(axes) => self.known(axes)?.integers().ok()?,
+            Ok(axes) => self.known(axes)?.axes().ok()?,
             Err(_) => attribute(node, "axes", proto::ATTRIBUTE_INTS).ok()??.ints.clone(),
         };
         let keep = int(node, "keepdims").ok()?.unwrap_or(1) != 0;

@@ -140,7 +140,7 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
     }
     // Before version 13 axes were attributes.
     let axes = || match optional(graph, node, 1)? {
-        Some(axes) => axes.integers().map(Some),
+        Some(axes) => axes.axes().map(Some),
         None => Ok(attribute(node, "axes", ATTRIBUTE_INTS)?.map(|attribute| attribute.ints.clone())),
     };
     let along = |softmax| {

@@ -83,6 +83,7 @@ use std::path::Path;
 ///
 /// The samples lie along the first axis of the input, or along the only one whose length the file leaves open. A file without an axis
 /// for samples describes one sample, and so does one that reshapes all it is given into one row. More dimensions are one row of features.
+/// If the file leaves several lengths open, a node must flatten them first.
 ///
 /// An activation becomes part of the dense layer before it. Maps of single features before the first layer become the scaler of
 /// inputs, and those behind the last the scaler of outputs. Those between layers become part of the dense layer before them, or else
