@@ -199,7 +199,8 @@ fn shortened(text: String, most: usize) -> String {
 const DIGITS: usize = 24;
 
 /// `text` with an exponent in place of long rows of digits, which lose none that matters: 1e300 has
-/// 301 digits as `Display` writes it. What stands in quotes is somebody's text and stays.
+/// 301 digits as `Display` writes it. What stands in quotes is somebody's text and stays, and so do
+/// digits that are a part of a name or a path.
 fn in_few_digits(text: String) -> String {
     let is_digit = |c: &char| c.is_ascii_digit();
     if text.len() <= DIGITS || !text.as_bytes().windows(DIGITS - 2).any(|row| row.iter().all(|c| c.is_ascii_digit() || *c == b'.')) {
@@ -218,10 +219,35 @@ fn in_few_digits(text: String) -> String {
         let whole = rest.chars().take_while(is_digit).count();
         let part = rest[whole..].strip_prefix('.').map_or(0, |part| part.chars().take_while(is_digit).count());
         let length = if part > 0 { whole + 1 + part } else { whole };
-        short.push_str(&with_exponent(&rest[..whole], &rest[length - part..length]));
-        rest = &rest[length..];
+        let (number, after) = rest.split_at(length);
+        if ends_within_name(&short) || begins_within_name(after) {
+            short.push_str(number);
+        } else {
+            short.push_str(&with_exponent(&number[..whole], &number[length - part..]));
+        }
+        rest = after;
     }
     short
+}
+
+/// Whether digits after this text belong to a name: `run_1`, `run-1`, `runs/1`. A sign alone is none.
+fn ends_within_name(text: &str) -> bool {
+    let mut back = text.chars().rev();
+    match back.next() {
+        Some('-') => back.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_'),
+        Some(c) => c.is_ascii_alphabetic() || "_/\\".contains(c),
+        None => false,
+    }
+}
+
+/// Whether digits before this text belong to a name: `1_run`, `1-run`, `1/run`, `1.onnx`.
+fn begins_within_name(text: &str) -> bool {
+    let mut front = text.chars();
+    match front.next() {
+        Some('.') => front.next().is_some_and(|c| c.is_ascii_alphabetic()),
+        Some(c) => c.is_ascii_alphabetic() || "_-/\\".contains(c),
+        None => false,
+    }
 }
 
 /// The number `whole.part`, with an exponent where it has many digits.
@@ -261,6 +287,30 @@ mod tests {
         assert_eq!(in_few_digits(format!("{} × {}", usize::MAX, u64::MAX)), format!("{} × {}", usize::MAX, u64::MAX));
         assert_eq!(in_few_digits(format!("{:0<30}.", 1)), "1e29.");
         assert_eq!(in_few_digits(format!("0.{:0>30}", 0)), "0");
+    }
+
+    /// Names and paths keep theirs, wherever they stand.
+    #[test]
+    fn names_and_paths_keep_their_digits() {
+        let digits = "1234567890123456789012345678";
+        for text in [
+            format!("run_{digits}.onnx"),
+            format!("{digits}.onnx"),
+            format!("{digits}.5.csv"),
+            format!("runs/{digits}/model"),
+            format!("/tmp/{digits}"),
+            format!("C:\\{digits}\\model"),
+            format!("run-{digits}"),
+            format!("2026-{digits}-run"),
+            format!("a{digits}b, {digits}_, .chainrule-{digits}.tmp"),
+        ] {
+            let error = Error::new(ErrorKind::Io, &*text, &*text, &text).within(&text);
+            assert_eq!(error.to_string(), format!("{text}: {text}: got {text}, expected {text}"));
+        }
+        let number = 1e300;
+        let text = format!("run_{digits}: -{number}, (-{number}; {number}). alpha={number}, {number} × {number}.");
+        let short = format!("run_{digits}: -1e300, (-1e300; 1e300). alpha=1e300, 1e300 × 1e300.");
+        assert_eq!(in_few_digits(text), short);
     }
 
     /// A text from a file is shown as it is, and what follows it in few digits.

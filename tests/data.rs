@@ -517,7 +517,7 @@ fn inverses() -> Result<()> {
 /// Constant features have nothing to scale. That 0.1 is no sum of powers of two must not show: the mean of many of
 /// them may be off by rounding, and their variance is then not 0.
 fn constants<T: Real>(value: f64) -> Result<()> {
-    for n in [1, 2, 3, 10, 49, 1000, 12_345] {
+    for n in [2, 3, 10, 49, 1000, 12_345] {
         let x = DMatrix::from_element(2, n, T::of(value));
         for scaler in [Scaler::standard(&x)?, Scaler::min_max(&x)?] {
             assert_eq!(scaler.scale(), [T::one(); 2], "{value} {n} times");
@@ -545,13 +545,23 @@ fn constant_features() -> Result<()> {
     Ok(())
 }
 
+/// One sample teaches neither a spread nor a mean; a `Vec` is one, though who hands it on may mean a column of numbers.
 #[test]
 fn a_single_sample() -> Result<()> {
-    let x = DMatrix::from_column_slice(3, 1, &[5.0, -2.0, 0.0]);
-    assert_eq!(Scaler::standard(&x)?.transform(&x)?.as_slice(), [0.0; 3]);
-    assert_eq!(Scaler::center(&x)?.transform(&x)?.as_slice(), [0.0; 3]);
-    assert_eq!(Scaler::min_max(&x)?.transform(&x)?.as_slice(), [0.0; 3]);
-    assert_eq!(Scaler::max_abs(&x)?.transform(&x)?.as_slice(), [1.0, -1.0, 0.0]);
+    let numbers = vec![5.0, -2.0, 0.0];
+    let next = "expected at least 2 columns (samples; a column of numbers is one feature: View::new(&numbers, 1))";
+    for (name, make) in ALL {
+        for x in [DMatrix::from_column_slice(3, 1, &numbers), DMatrix::from_element(1, 1, 5.0)] {
+            let error = make(&x).expect_err(name);
+            assert_eq!(error.kind(), ErrorKind::Shape);
+            assert_eq!(error.to_string(), format!("Scaler::{name}: got {} × 1, {next}", x.nrows()));
+        }
+    }
+    for scaler in [Scaler::standard(&numbers), Scaler::center(&numbers), Scaler::min_max(&numbers), Scaler::max_abs(&numbers)] {
+        assert_eq!(scaler.map_err(|error| error.kind()), Err(ErrorKind::Shape));
+    }
+    // The way out.
+    assert_eq!(Scaler::min_max(View::new(&numbers, 1)?)?, Scaler::new(vec![-2.0], vec![7.0])?);
     Ok(())
 }
 

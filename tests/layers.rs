@@ -607,3 +607,56 @@ fn a_sample_has_the_same_bits_in_any_batch() -> Result<()> {
     }
     Ok(())
 }
+
+/// ∂C/∂ the parameters of a layer, for ∂C/∂y = dy.
+fn gradient<T: chainrule::Real>(layer: impl Layer<T> + 'static, x: &DMatrix<T>, dy: &DMatrix<T>) -> Result<Vec<T>> {
+    let net = alone::<T>(x.nrows(), layer)?;
+    let mut tape = Tape::new();
+    net.gradient_with(x, &mut tape, |_, mut slopes| {
+        slopes.as_mut_slice().copy_from_slice(dy.as_slice());
+        Ok(())
+    })?;
+    Ok(tape.grads().to_vec())
+}
+
+/// Sums over the samples of a large batch are as right in `f32` as those over a few, whose terms are added first to last.
+#[test]
+fn gradients_of_many_samples() -> Result<()> {
+    const WIDTH: usize = 70;
+    // Far more of one number than of the other, where roundings go the same way.
+    let inputs = |n: usize| DMatrix::from_fn(WIDTH, n, |i, j| if (i + j) % 10 == 0 { -0.3_f32 } else { -0.7 });
+    let slopes = |n: usize| DMatrix::from_fn(WIDTH, n, |i, j| if (i + 3 * j) % 10 == 0 { 0.03_f32 } else { 0.07 });
+    let n = 20_000;
+    let (x, dy) = (inputs(n), slopes(n));
+    let (x64, dy64) = (x.map(f64::from), dy.map(f64::from));
+    let all = [
+        ("layer norm", gradient(LayerNorm::new(), &x, &dy)?, gradient(LayerNorm::new(), &x64, &dy64)?),
+        ("RMS norm", gradient(RmsNorm::new(), &x, &dy)?, gradient(RmsNorm::new(), &x64, &dy64)?),
+        ("slopes", gradient(Prelu::new().per_feature(), &x, &dy)?, gradient(Prelu::new().per_feature(), &x64, &dy64)?),
+        ("a slope", gradient(Prelu::new(), &x, &dy)?, gradient(Prelu::new(), &x64, &dy64)?),
+    ];
+    for (name, single, double) in all {
+        let size = if single.len() == 1 { n * WIDTH } else { n } as f64 * 0.07;
+        assert_eq!(single.len(), double.len());
+        for (index, (single, double)) in single.iter().zip(&double).enumerate() {
+            assert!((f64::from(*single) - double).abs() < 5e-6 * size, "{name}, parameter {index}: {single}, not {double}");
+        }
+    }
+    for n in [1, 2, 17, 63, 64] {
+        let (x, dy) = (inputs(n), slopes(n));
+        let sums = |terms: DMatrix<f32>| -> Vec<f32> { terms.row_iter().map(|row| row.iter().fold(0.0, |sum, term| sum + term)).collect() };
+        assert_eq!(gradient(LayerNorm::new(), &x, &dy)?[WIDTH..], sums(dy.clone()), "{n}");
+        assert_eq!(gradient(Prelu::new().per_feature(), &x, &dy)?, sums(dy.component_mul(&x)), "{n}");
+    }
+    // From one block on to several, in numbers of which every sum is exact.
+    for n in [64, 65, 127, 128, 129, 513] {
+        let x = DMatrix::from_fn(WIDTH, n, |i, j| ((7 * i + 5 * j) % 11) as f64 - 8.0);
+        let dy = DMatrix::from_fn(WIDTH, n, |i, j| ((3 * i + j) % 13) as f64);
+        let terms = dy.component_mul(&x.map(|x| x.min(0.0)));
+        assert_eq!(gradient(LayerNorm::new(), &x, &dy)?[WIDTH..], *dy.column_sum().as_slice(), "{n}");
+        assert_eq!(gradient(LayerNorm::new().without_scale(), &x, &dy)?, dy.column_sum().as_slice(), "{n}");
+        assert_eq!(gradient(Prelu::new().per_feature(), &x, &dy)?, terms.column_sum().as_slice(), "{n}");
+        assert_eq!(gradient(Prelu::new(), &x, &dy)?, [terms.sum()], "{n}");
+    }
+    Ok(())
+}

@@ -148,6 +148,35 @@ mod compressed {
         Ok(())
     }
 
+    /// RFC 1952, §2.2: gzip files one after the other are a gzip file of what they hold, one after the other.
+    #[test]
+    fn gzipped_files_of_several_members() -> Result<()> {
+        let pixels: Vec<u8> = (0..50_000_u32).map(|i| (i * i / 7) as u8).collect();
+        let file = idx(8, &[50, 10, 100], &pixels);
+        let expected = read_idx::<f64>(&file)?;
+        for size in [1, 7, 20_000, file.len()] {
+            let mut members: Vec<_> = file.chunks(size).map(gzip).collect();
+            members.insert(members.len() / 2, gzip(&[]));
+            same(&read_idx(&members.concat())?, &expected);
+            // Each has a checksum and a length of its own.
+            let last = members.len() - 1;
+            for (index, at, text) in [(0, 8, "expected data of checksum"), (0, 4, "or more or fewer"), (last, 8, "checksum")] {
+                let mut damaged = members.clone();
+                let at = damaged[index].len() - at;
+                damaged[index][at] ^= 1;
+                let error = read_idx::<f64>(&damaged.concat()).expect_err(text);
+                assert!(error.to_string().contains(text), "{size}: {error}");
+            }
+        }
+        // Two whole files are data and more.
+        assert!(read_idx::<f64>(&[gzip(&file), gzip(&file)].concat()).is_err());
+        let members = [gzip(&file[..9]), gzip(&file[9..])].concat();
+        for end in 2..members.len() {
+            assert!(read_idx::<f64>(&members[..end]).is_err(), "{end}");
+        }
+        Ok(())
+    }
+
     /// Data that are not what the trailer says, or not all of the file.
     #[test]
     fn gzipped_files_that_are_wrong() {
@@ -162,8 +191,8 @@ mod compressed {
         };
         assert!(changed(8).expect_err("a checksum").to_string().contains("expected data of checksum"));
         refused(changed(4), &size.replace("1008", "1009"));
-        refused(read_idx::<f64>(&[&plain[..], &plain[..]].concat()), &size);
-        assert!(read_idx::<f64>(&[&plain[..], b"more"].concat()).is_err());
+        let text = "read_idx: got 4 bytes that are neither, expected the end of a gzip file, or another of its members";
+        refused(read_idx::<f64>(&[&plain[..], b"more"].concat()), text);
         for end in 2..plain.len() {
             assert!(read_idx::<f64>(&plain[..end]).is_err(), "{end}");
         }
@@ -775,12 +804,20 @@ mod csv {
     #[test]
     fn files_and_sources() -> Result<()> {
         let error = Csv::new().targets([0]).read_file::<f64>("no/such/file.csv").expect_err("no file");
-        assert_eq!((error.kind(), error.place()), (ErrorKind::Io, "no/such/file.csv: CSV"));
+        assert_eq!((error.kind(), error.place()), (ErrorKind::Io, "no/such/file.csv"));
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/digits.csv");
         let table = Csv::new().no_header().labels(64).read_file::<f32>(path)?;
         assert_eq!((table.data.len(), table.data.features(), table.data.outputs()), (1797, 64, 10));
         assert_eq!(table.outputs, (0..10).map(|digit| digit.to_string()).collect::<Vec<_>>());
         assert!(Csv::new().no_header().targets([65]).read_file::<f32>(path).expect_err("65 columns").place().starts_with(path));
+
+        // What has no end is not opened.
+        #[cfg(unix)]
+        for (path, given) in [("/dev/null", "a device"), (env!("CARGO_MANIFEST_DIR"), "a folder")] {
+            let error = Csv::new().targets([0]).read_file::<f64>(path).expect_err(given);
+            assert_eq!((error.kind(), error.place(), error.given()), (ErrorKind::Io, path, given));
+            assert!(error.expected().starts_with("a regular file"), "{error}");
+        }
 
         struct Broken;
         impl std::io::Read for Broken {
@@ -1011,6 +1048,40 @@ mod csv {
             table,
             "CSV, line 2, column \"\": got \"\", a missing value, expected a number (Csv::drop_missing leaves out rows with missing values)",
         );
+        Ok(())
+    }
+
+    /// `write.table(df, sep = ",", na = "")` of a last column in which all is missing looks like columns with a name less and a
+    /// delimiter too many: either reading may be wrong.
+    #[test]
+    fn names_of_rows_or_a_delimiter_too_many() -> Result<()> {
+        let csv = Csv::new().targets(["b"]);
+        let expected = "CSV, line 2: got one field more than names in each row, the first a text and the last empty, expected rows that \
+                        the header tells how to read (begin it with a name for their first field, or end it with the delimiter that \
+                        ends them)";
+        for rows in ["\"1\",5,\n\"2\",6,\n", "Mazda,5,\nFiat,6,", "\"1\",5,\nFiat,6, \n\n"] {
+            refused(read(&csv, &format!("\"a\",\"b\"\n{rows}")), expected);
+        }
+        // Both ways out, and what is not in doubt.
+        let samples = Dataset::from_rows(&[1.0, 2.0], 1, &[5.0, 6.0], 1)?;
+        for text in [
+            "a,b,\n\"1\",5,\n\"2\",6,\n",
+            "a,b\n1,5,\n2,6,\n",
+            "a,b\n\"1\",5,\n2,6,\n",
+            "a,b\n\"1\",5,\n\"2\",6\n",
+            "b,a\nx,1,\ny,2,5\nz,2,6",
+        ] {
+            let table = read(&csv.clone().drop_missing(), text);
+            if text.starts_with('a') {
+                assert_eq!(table?.data, samples, "{text:?}");
+            } else {
+                assert_eq!(table?.data, Dataset::from_rows(&[5.0, 6.0], 1, &[2.0, 2.0], 1)?);
+            }
+        }
+        let text = "\"\",\"a\",\"b\"\n\"1\",5,\n\"2\",6,\n";
+        let place = "CSV, line 2, column \"b\"";
+        let next = "(Csv::drop_missing leaves out rows with missing values)";
+        refused(read(&csv, text), &format!("{place}: got \"\", a missing value, expected a number {next}"));
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use super::decimal::{self, Decimal};
 use super::foreign::foreign;
 use super::{Dataset, one_hot, packed};
 use crate::error::{Error, ErrorKind, Result};
+use crate::file;
 use crate::real::Real;
 use alloc::{
     borrow::{Cow, ToOwned},
@@ -15,7 +16,6 @@ use alloc::{
     vec::Vec,
 };
 use nalgebra::DMatrix;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -63,7 +63,8 @@ enum Wanted {
 /// - `True` and `False` are 1 and 0, also as `true`, `TRUE`, `false`, `FALSE`.
 /// - A line may end with one delimiter too many.
 /// - If every row has one field more than the header and begins with text, or with a number in quotes, that
-///   field is the row's name, as R writes it, and no column.
+///   field is the row's name, as R writes it, and no column. If besides the last field of every row is
+///   empty, it may as well be a delimiter too many, and is an error.
 /// - A number becomes the nearest `T`, rounded once.
 /// - With the feature `deflate` the file may be gzipped.
 ///
@@ -266,10 +267,11 @@ impl Csv {
         Self { drop_missing: true, ..self }
     }
 
-    /// [`read`](Self::read) of a file.
+    /// [`read`](Self::read) of a regular file. A device or a pipe has no end that is known: open it yourself, and
+    /// bound what [`read`](Self::read) takes.
     ///
     /// # Errors
-    /// As [`read`](Self::read), with the path before the place.
+    /// As [`read`](Self::read), with the path before the place; [`ErrorKind::Io`] for what is no regular file.
     ///
     /// ```no_run
     /// use chainrule::Csv;
@@ -279,9 +281,8 @@ impl Csv {
     /// ```
     pub fn read_file<T: Real>(&self, path: impl AsRef<Path>) -> Result<Table<T>> {
         let path = path.as_ref();
-        let file =
-            File::open(path).map_err(|error| Error::new(ErrorKind::Io, PLACE, "a file that can be opened", &error).with_source(error));
-        file.and_then(|file| self.read(file)).map_err(|error| error.within(path.display()))
+        let (file, _) = file::open(path)?;
+        self.read(file).map_err(|error| error.within(path.display()))
     }
 
     /// Reads a table to its end. `source` needs no buffer of its own.
@@ -641,13 +642,23 @@ impl Layout {
             return Ok(Self { width, row_names: false });
         }
         width += usize::from(surplus);
+        let start = row.start;
         let mut filled = false;
         let mut named = true;
+        let mut longer = surplus;
         while more {
             filled |= row.fields.len() == width && !row.open;
+            longer &= row.fields.len() == width;
             // Without quotes a number may as well be one that the header has forgotten.
             named &= row.quoted || row.fields.first().is_some_and(|name| Decimal::parse(&name.replace(',', ".")).is_none());
             more = rest.next(&mut row)?;
+        }
+        if longer && named && !filled {
+            // A name in front, and a last column in which all is missing; or a delimiter too many.
+            let expected = "rows that the header tells how to read (begin it with a name for their first field, or end it with \
+                            the delimiter that ends them)";
+            let given = "one field more than names in each row, the first a text and the last empty";
+            return wrong(ErrorKind::Parse, &rest.place(start), expected, given);
         }
         // A last column in which there is nothing at all is a delimiter too many.
         width -= usize::from(surplus || !filled);

@@ -20,9 +20,25 @@ pub(super) fn plain<'a>(place: &str, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>> {
     gunzip(place, bytes).map(Cow::Owned)
 }
 
-/// The one member of a gzip file. It allocates no more than twice what the data really are, and no
-/// more than the length that the file ends with.
+/// The members of a gzip file, one after the other (RFC 1952, §2.2). It takes memory as the data grow,
+/// whatever the file claims.
 fn gunzip(place: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut data = Vec::new();
+    let mut rest = bytes;
+    loop {
+        rest = member(place, rest, &mut data)?;
+        if rest.is_empty() {
+            return Ok(data);
+        }
+        if !rest.starts_with(b"\x1f\x8b") {
+            let expected = "the end of a gzip file, or another of its members";
+            return wrong(ErrorKind::Parse, place, expected, format!("{} bytes that are neither", rest.len()));
+        }
+    }
+}
+
+/// Appends what the first member of a gzip file holds to `data`, and returns what follows it.
+fn member<'a>(place: &str, bytes: &'a [u8], data: &mut Vec<u8>) -> Result<&'a [u8]> {
     let header = "a gzip file, which starts with a header";
     let mut rest = Bytes::new(place, bytes);
     let [_, _, method, flags] = rest.array(header)?;
@@ -45,54 +61,70 @@ fn gunzip(place: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     if flags & 2 != 0 {
         rest.take(2, header)?; // the checksum of the header
     }
-    let body = rest.rest();
-    let packed = rest.take(body.len().saturating_sub(8), header)?;
+    let start = data.len();
+    let Some(packed) = inflate(rest.rest(), data, usize::MAX) else {
+        return wrong(ErrorKind::Parse, place, "deflated data up to their end", "damaged data, or a part of them");
+    };
+    rest.take(packed, header)?;
     let checksum = rest.u32("the checksum of a gzip file")?;
     let size = rest.u32("the length of a gzip file")?;
-    expand(place, packed, size.into(), checksum)
+    let data = &data[start..];
+    // The length is kept modulo 2³².
+    if data.len() as u32 != size {
+        return wrong_size(place, size.into());
+    }
+    check(place, data, checksum)?;
+    Ok(rest.rest())
 }
 
 /// The `size` bytes of this checksum that `packed` is the deflated form of. What is claimed bounds
 /// the memory that is taken, and is not believed: the buffer grows with the data.
 pub(super) fn expand(place: &str, packed: &[u8], size: u64, checksum: u32) -> Result<Vec<u8>> {
     let limit = usize::try_from(size).unwrap_or(usize::MAX);
-    match inflate(packed, limit) {
-        Some(data) if data.len() as u64 == size => {
+    let mut data = Vec::new();
+    match inflate(packed, &mut data, limit) {
+        Some(read) if read == packed.len() && data.len() as u64 == size => {
             check(place, &data, checksum)?;
             Ok(data)
         }
-        _ => {
-            let expected = format!("deflated data of {size} bytes");
-            wrong(ErrorKind::Parse, place, expected, "damaged data, or more or fewer")
-        }
+        _ => wrong_size(place, size),
     }
 }
 
-/// All that `packed` stands for; `None` where it is damaged, ends early or late, or is more than
-/// `limit` bytes.
+/// The error of data that are not of the size that their file claims.
+fn wrong_size<R>(place: &str, size: u64) -> Result<R> {
+    wrong(ErrorKind::Parse, place, format!("deflated data of {size} bytes"), "damaged data, or more or fewer")
+}
+
+/// Appends what the front of `packed` stands for to `data`, and returns how many bytes that front
+/// has; `None` where it is damaged, has no end, or stands for more than `limit` bytes.
 #[cfg(feature = "deflate")]
-fn inflate(packed: &[u8], limit: usize) -> Option<Vec<u8>> {
+fn inflate(packed: &[u8], data: &mut Vec<u8>, limit: usize) -> Option<usize> {
     use miniz_oxide::inflate::TINFLStatus;
     use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
     let mut decoder = alloc::boxed::Box::<DecompressorOxide>::default();
     let flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
     // One byte more than the limit tells what is too long.
-    let limit = limit.checked_add(1)?;
-    let mut data = Vec::new();
+    let limit = limit.saturating_add(1);
+    let start = data.len();
     let mut read = 0;
     let mut written = 0;
     loop {
-        let len = (2 * data.len()).max(2 * packed.len()).max(1024).min(limit);
-        data.try_reserve_exact(len - data.len()).ok()?;
-        data.resize(len, 0);
-        let (status, taken, given) = decompress(&mut decoder, &packed[read..], &mut data, written, flags);
+        let len = (2 * written).max(1024).min(limit);
+        if data.capacity() - start < len {
+            // Of many small members each would else move all that came before it.
+            let room = len.max(data.capacity()).min(limit);
+            data.try_reserve_exact(start + room - data.len()).ok()?;
+        }
+        data.resize(start + len, 0);
+        let (status, taken, given) = decompress(&mut decoder, &packed[read..], &mut data[start..], written, flags);
         read += taken;
         written += given;
         match status {
-            TINFLStatus::Done if read == packed.len() => {
-                data.truncate(written);
-                return Some(data);
+            TINFLStatus::Done => {
+                data.truncate(start + written);
+                return (written < limit).then_some(read);
             }
             TINFLStatus::HasMoreOutput if len < limit => {}
             _ => return None,
@@ -101,7 +133,7 @@ fn inflate(packed: &[u8], limit: usize) -> Option<Vec<u8>> {
 }
 
 #[cfg(not(feature = "deflate"))]
-fn inflate(_: &[u8], _: usize) -> Option<Vec<u8>> {
+fn inflate(_: &[u8], _: &mut Vec<u8>, _: usize) -> Option<usize> {
     None
 }
 

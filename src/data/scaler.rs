@@ -3,7 +3,7 @@
 use super::check_finite;
 use crate::error::{Error, ErrorKind, Result};
 use crate::real::Real;
-use crate::view::{View, ViewMut};
+use crate::view::{View, ViewMut, shape};
 use alloc::{format, vec::Vec};
 use nalgebra::DMatrix;
 
@@ -15,6 +15,9 @@ use nalgebra::DMatrix;
 /// | [`Scaler::center`] | mean | 1 | mean 0 |
 /// | [`Scaler::min_max`] | min | max − min | [0, 1] |
 /// | [`Scaler::max_abs`] | 0 | largest \|x\| | [−1, 1], or [0, 1] without negatives |
+///
+/// These learn from at least 2 samples: one has no spread, and none of its features differs from its mean. A slice, an array
+/// and a `Vec` are one sample ([`View`]), so a column of numbers is `View::new(&numbers, 1)`.
 ///
 /// A constant feature has nothing to scale: its scale is 1. Constant means that all its numbers are equal, however many there
 /// are. (scikit-learn also takes features for constant whose spread is small: in `StandardScaler` below a bound of rounding that
@@ -78,8 +81,16 @@ impl<T: Real> Scaler<T> {
     /// To mean 0 and variance 1, the variance taken over n (as scikit-learn's `StandardScaler`).
     ///
     /// # Errors
-    /// [`ErrorKind::Empty`] without a sample or a feature; [`ErrorKind::NotFinite`] for a NaN or ±∞, and for a spread that is
+    /// [`ErrorKind::Empty`] without a sample or a feature; [`ErrorKind::Shape`] for a single sample; [`ErrorKind::NotFinite`] for a NaN or ±∞, and for a spread that is
     /// beyond the largest number of `T`; [`ErrorKind::Value`] for one that is below its smallest. So for all constructors.
+    ///
+    /// ```
+    /// use chainrule::{Scaler, View};
+    /// let heights = vec![1.5, 1.7, 1.9];
+    /// assert_eq!(Scaler::standard(View::new(&heights, 1)?)?.shift(), [1.7]);
+    /// assert!(Scaler::standard(&heights).is_err()); // three features of one sample
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
     pub fn standard<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
         Self::by_feature("Scaler::standard", x.into(), |row| {
             let mean = Mean::of(row);
@@ -124,6 +135,10 @@ impl<T: Real> Scaler<T> {
     /// Measures (shift, scale) of each feature in `f64`, whatever the scalar.
     fn by_feature(place: &str, x: View<'_, T>, measure: impl Fn(&[f64]) -> (f64, f64)) -> Result<Self> {
         check_finite(place, x)?;
+        if x.cols() == 1 {
+            let expected = "at least 2 columns (samples; a column of numbers is one feature: View::new(&numbers, 1))";
+            return Err(Error::new(ErrorKind::Shape, place, expected, shape(x.shape())));
+        }
         let mut this = Self { shift: Vec::new(), scale: Vec::new() };
         let mut feature = Vec::with_capacity(x.cols());
         for row in 0..x.rows() {

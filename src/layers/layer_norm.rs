@@ -4,8 +4,9 @@ use super::norm::{Norm, add, multiply};
 use crate::error::Result;
 use crate::kernel::Pass;
 use crate::layer::{Backward, BackwardTangent, Block, Forward, Gradient, Infer, Layer, Start, Tangent};
-use crate::real::{Real, magnitude, sum_pairs};
+use crate::real::{Real, SAMPLES, magnitude, over_samples, sum_pairs};
 use alloc::{format, string::String, vec::Vec};
+use core::ops::Range;
 
 /// Layer normalisation (Ba, Kiros & Hinton 2016): the features of each sample get mean 0 and variance 1, then a scale
 /// and a bias of their own:
@@ -300,14 +301,35 @@ impl<T: Real> Pass for Sums<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        self.dscale.fill(T::zero());
-        self.dbias.fill(T::zero());
-        for ((x, dy), [mean, inverse]) in self.x.chunks_exact(self.width).zip(self.dy.chunks_exact(self.width)).zip(self.moments) {
-            for (sum, (dy, x)) in self.dscale.iter_mut().zip(dy.iter().zip(x)) {
-                *sum += *dy * ((*x - *mean) * *inverse);
-            }
-            add(self.dbias, dy);
+        let Self { dscale, dbias, width, x, dy, moments } = self;
+        let samples = x.len() / width;
+        if samples > SAMPLES {
+            return over_samples(samples, [dscale, dbias], |[dscale, dbias], block, strip| {
+                let all = block.start * width..block.end * width;
+                add_terms(dscale, dbias, strip, &moments[block], x[all.clone()].chunks_exact(width).zip(dy[all].chunks_exact(width)));
+            });
         }
+        dscale.fill(T::zero());
+        dbias.fill(T::zero());
+        add_terms(dscale, dbias, 0..width, moments, x.chunks_exact(width).zip(dy.chunks_exact(width)));
+    }
+}
+
+/// Adds the terms of ∂C/∂γ and ∂C/∂β, of a strip of the features, that samples (x, ∂C/∂y) have.
+#[inline(always)]
+fn add_terms<'a, T: Real>(
+    dscale: &mut [T],
+    dbias: &mut [T],
+    strip: Range<usize>,
+    moments: &[[T; 2]],
+    samples: impl Iterator<Item = (&'a [T], &'a [T])>,
+) {
+    for ((x, dy), [mean, inverse]) in samples.zip(moments) {
+        let (x, dy) = (&x[strip.clone()], &dy[strip.clone()]);
+        for (sum, (dy, x)) in dscale.iter_mut().zip(dy.iter().zip(x)) {
+            *sum += *dy * ((*x - *mean) * *inverse);
+        }
+        add(dbias, dy);
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernel::Pass;
 use crate::layer::{Backward, BackwardTangent, Block, Gradient, Infer, Layer, Role, Start, Tangent};
-use crate::real::Real;
+use crate::real::{Real, SAMPLES, over_samples, sum};
 use alloc::{format, string::String, vec, vec::Vec};
 
 /// The parametric ReLU (He, Zhang, Ren & Sun 2015): a leaky ReLU whose slope a is a parameter, one for all features or one of each.
@@ -97,7 +97,6 @@ impl<T: Real> Layer<T> for Prelu {
     }
 
     fn gradient(&self, p: Gradient<'_, T>) {
-        p.grads.fill(T::zero());
         T::vectorize(Sums { width: p.x.rows(), x: p.x.as_slice(), dy: p.delta.as_slice(), sums: p.grads, along: None });
     }
 
@@ -115,7 +114,6 @@ impl<T: Real> Layer<T> for Prelu {
         let x = p.x.as_slice();
         let dy = p.delta.as_view();
         let dy_dot = p.delta_dot.as_view();
-        p.grads_dot.fill(T::zero());
         let along = Some((p.x_dot.as_slice(), dy_dot.as_slice()));
         T::vectorize(Sums { width, x, dy: dy.as_slice(), sums: p.grads_dot, along });
         if let Some((mut dx, mut dx_dot)) = p.dx {
@@ -206,7 +204,7 @@ struct Sums<'a, T> {
     width: usize,
     x: &'a [T],
     dy: &'a [T],
-    /// Of each feature, or of all.
+    /// To be overwritten: of each feature, or of all.
     sums: &'a mut [T],
     along: Option<(&'a [T], &'a [T])>,
 }
@@ -223,12 +221,28 @@ impl<T: Real> Pass for Sums<'_, T> {
             };
             if x > T::zero() { T::zero() } else { product }
         };
-        for start in (0..self.x.len()).step_by(self.width) {
-            match &mut *self.sums {
-                // A sample by itself first: one sum of all would lose more digits.
-                [shared] => *shared += (start..start + self.width).fold(T::zero(), |sum, at| sum + below(at)),
-                sums => sums.iter_mut().enumerate().for_each(|(feature, sum)| *sum += below(start + feature)),
-            }
+        let width = self.width;
+        let samples = self.x.len() / width;
+        if let [shared] = self.sums {
+            // A sample by itself first: one sum of all would lose more digits.
+            let sample = |i: usize| (i * width..(i + 1) * width).fold(T::zero(), |sum, at| sum + below(at));
+            *shared = sum(samples, (0..samples).map(sample));
+            return;
         }
+        if samples > SAMPLES {
+            return over_samples(samples, [self.sums, &mut []], |[sums, _], block, strip| {
+                block.for_each(|i| add_terms(sums, i * width + strip.start, &below));
+            });
+        }
+        self.sums.fill(T::zero());
+        (0..samples).for_each(|i| add_terms(self.sums, i * width, &below));
+    }
+}
+
+/// Adds the terms of a sample, the first at `start`.
+#[inline(always)]
+fn add_terms<T: Real>(sums: &mut [T], start: usize, term: &impl Fn(usize) -> T) {
+    for (feature, sum) in sums.iter_mut().enumerate() {
+        *sum += term(start + feature);
     }
 }

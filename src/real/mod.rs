@@ -10,7 +10,7 @@ mod sum;
 pub(crate) use dense::{DenseBackward, DenseForward, DenseGradient};
 pub(crate) use formula::{Chain, resolve, sigmoid, softplus, tanh};
 pub(crate) use half::half;
-pub(crate) use sum::{accumulate, by_blocks, sum, sum_pairs};
+pub(crate) use sum::{SAMPLES, accumulate, by_blocks, over_samples, sum, sum_pairs};
 
 use crate::activation::Activation;
 use crate::error::{Error, ErrorKind, Result};

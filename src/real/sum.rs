@@ -6,6 +6,7 @@
 
 use super::Real;
 use core::mem::replace;
+use core::ops::Range;
 
 /// Σ `block(i)` for i below `blocks`, at least one, element by element: eight at a time, and of these sums again eight.
 #[inline(always)]
@@ -69,6 +70,33 @@ fn by_lanes<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
         accumulate(lower, &upper[..count]);
     }
     lanes[0]
+}
+
+/// So many samples are added one after the other.
+pub(crate) const SAMPLES: usize = 64;
+
+/// Σ over samples of two terms of each feature; either of `sums`, to be overwritten, may be empty. `add` adds the terms of a
+/// range of samples and of features to sums of these features. For more than [`SAMPLES`] samples: fewer need no blocks.
+#[inline(always)]
+pub(crate) fn over_samples<T: Real>(samples: usize, mut sums: [&mut [T]; 2], add: impl Fn([&mut [T]; 2], Range<usize>, Range<usize>)) {
+    /// So many features at a time, a multiple of every vector width: their sums are on the stack.
+    const STRIP: usize = 64;
+    let features = sums[0].len().max(sums[1].len());
+    for first in (0..features).step_by(STRIP) {
+        let strip = first..features.min(first + STRIP);
+        let [left_len, right_len] = [0, 1].map(|i| if sums[i].is_empty() { 0 } else { strip.len() });
+        let lanes: [T; 2 * STRIP] = by_blocks(samples.div_ceil(SAMPLES), |i| {
+            let mut lanes = [T::zero(); 2 * STRIP];
+            let (left, right) = lanes.split_at_mut(STRIP);
+            add([&mut left[..left_len], &mut right[..right_len]], i * SAMPLES..samples.min((i + 1) * SAMPLES), strip.clone());
+            lanes
+        });
+        for (sums, lanes) in sums.iter_mut().zip(lanes.chunks_exact(STRIP)) {
+            if let Some(sums) = sums.get_mut(strip.clone()) {
+                sums.copy_from_slice(&lanes[..strip.len()]);
+            }
+        }
+    }
 }
 
 /// sums ← sums + more, as far as both go.
