@@ -1056,12 +1056,15 @@ mod csv {
     #[test]
     fn names_of_rows_or_a_delimiter_too_many() -> Result<()> {
         let csv = Csv::new().targets(["b"]);
-        let expected = "CSV, line 2: got one field more than names in each row, the first a text and the last empty, expected rows that \
+        let expected = "CSV, line 2: got one field more than names in each row, the first in quotes and the last empty, expected rows that \
                         the header tells how to read (begin it with a name for their first field, or end it with the delimiter that \
                         ends them)";
-        for rows in ["\"1\",5,\n\"2\",6,\n", "Mazda,5,\nFiat,6,", "\"1\",5,\nFiat,6, \n\n"] {
+        for rows in ["\"1\",5,\n\"2\",6,\n", "\"Mazda\",5,\n\"Fiat\",6, \n\n"] {
             refused(read(&csv, &format!("\"a\",\"b\"\n{rows}")), expected);
         }
+        // R's names are in quotes; without, a delimiter is too many.
+        let table = read(&Csv::new().labels("name"), "name,age\nBob,5,\nAnn,7,\n")?;
+        assert_eq!((table.data.inputs().as_slice(), table.outputs), (&[5.0, 7.0][..], names(&["Ann", "Bob"])));
         // Both ways out, and what is not in doubt.
         let samples = Dataset::from_rows(&[1.0, 2.0], 1, &[5.0, 6.0], 1)?;
         for text in [

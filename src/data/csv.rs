@@ -63,8 +63,8 @@ enum Wanted {
 /// - `True` and `False` are 1 and 0, also as `true`, `TRUE`, `false`, `FALSE`.
 /// - A line may end with one delimiter too many.
 /// - If every row has one field more than the header and begins with text, or with a number in quotes, that
-///   field is the row's name, as R writes it, and no column. If besides the last field of every row is
-///   empty, it may as well be a delimiter too many, and is an error.
+///   field is the row's name, as R writes it, and no column. If the last field of every row is empty, the
+///   delimiter before it is one too many; after first fields in quotes it could be either, and is an error.
 /// - A number becomes the nearest `T`, rounded once.
 /// - With the feature `deflate` the file may be gzipped.
 ///
@@ -646,18 +646,20 @@ impl Layout {
         let mut filled = false;
         let mut named = true;
         let mut longer = surplus;
+        let mut quoted = true;
         while more {
             filled |= row.fields.len() == width && !row.open;
             longer &= row.fields.len() == width;
+            quoted &= row.quoted;
             // Without quotes a number may as well be one that the header has forgotten.
             named &= row.quoted || row.fields.first().is_some_and(|name| Decimal::parse(&name.replace(',', ".")).is_none());
             more = rest.next(&mut row)?;
         }
-        if longer && named && !filled {
-            // A name in front, and a last column in which all is missing; or a delimiter too many.
+        if longer && quoted && !filled {
+            // R quotes the names of rows: one in front, and a last column in which all is missing; or a delimiter too many.
             let expected = "rows that the header tells how to read (begin it with a name for their first field, or end it with \
                             the delimiter that ends them)";
-            let given = "one field more than names in each row, the first a text and the last empty";
+            let given = "one field more than names in each row, the first in quotes and the last empty";
             return wrong(ErrorKind::Parse, &rest.place(start), expected, given);
         }
         // A last column in which there is nothing at all is a delimiter too many.
