@@ -117,7 +117,7 @@ impl Target {
     }
 
     /// Puts a file with these bytes in the place of what is there: writes it beside, brings it to the disk, and renames it. It
-    /// gets the mode of the old one, or that of any new file; until then it is its writer's alone.
+    /// gets the old file's mode, or the mode of any new file; until then only its writer may read it.
     pub(crate) fn replace(&self, bytes: &[u8]) -> Result<()> {
         let written = (|| {
             #[cfg(unix)]

@@ -631,7 +631,7 @@ struct Layout {
 }
 
 impl Layout {
-    /// That of a table with this first line, whose other rows are the `rest`.
+    /// The layout of a table with this first line; `rest` has its other rows.
     fn of(rest: &Rows<'_>, first: &Row<'_>, header: bool) -> Result<Self> {
         let mut rest = rest.clone();
         let mut row = Row::default();

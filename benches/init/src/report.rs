@@ -1,7 +1,7 @@
 //! Tables of the runs, in Markdown.
 //!
 //! Scores are in points: accuracy and R² times 100. Candidates are compared on the same set, part, seed, depth and
-//! activation, so a gap is a mean of paired differences, and its standard error is that of these.
+//! activation, so a gap is a mean of paired differences, with the standard error of those differences.
 
 use crate::{AnyResult, BUDGETS, CANDIDATES, DEPTHS, FAMILIES};
 use std::collections::BTreeMap;
