@@ -13,15 +13,29 @@ fn predict(c: &mut Criterion, item: &Item) -> Result<()> {
     let mut group = c.benchmark_group("inference");
 
     // One sample after the other, as a program meets them.
-    let (mut samples, mut y) = (x.as_slice().chunks_exact(net.inputs()).cycle(), vec![0.0; net.outputs()]);
-    group.throughput(Throughput::Elements(1)).bench_function(BenchmarkId::new("predict_one", item.name), |bencher| {
-        bencher.iter(|| net.predict_one(samples.next().unwrap_or_default(), &mut y, &mut tape).expect("a sound pass"));
-    });
+    let (mut samples, mut y) = (
+        x.as_slice().chunks_exact(net.inputs()).cycle(),
+        vec![0.0; net.outputs()],
+    );
+    group.throughput(Throughput::Elements(1)).bench_function(
+        BenchmarkId::new("predict_one", item.name),
+        |bencher| {
+            bencher.iter(|| {
+                net.predict_one(samples.next().unwrap_or_default(), &mut y, &mut tape)
+                    .expect("a sound pass")
+            });
+        },
+    );
 
     let mut y = DMatrix::zeros(net.outputs(), MANY);
-    group.throughput(Throughput::Elements(MANY as u64)).bench_function(BenchmarkId::new("predict_into", item.name), |bencher| {
-        bencher.iter(|| net.predict_into(&x, &mut y, &mut tape).expect("a sound pass"));
-    });
+    group
+        .throughput(Throughput::Elements(MANY as u64))
+        .bench_function(BenchmarkId::new("predict_into", item.name), |bencher| {
+            bencher.iter(|| {
+                net.predict_into(&x, &mut y, &mut tape)
+                    .expect("a sound pass")
+            });
+        });
     group.finish();
     Ok(())
 }

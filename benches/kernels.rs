@@ -1,12 +1,24 @@
-//! The inner loops: matrix products in FLOP per second, activations and updates of optimisers in elements per second.
+//! The inner loops: matrix products in FLOP per second, activations and updates of optimizers in elements per second.
 
 extern crate alloc;
 mod common;
-#[path = "../src/kernel/mod.rs"]
-#[allow(dead_code, unused_imports, unreachable_pub, reason = "a private module of the crate, seen from outside")]
+#[path = "../src/numeric/kernel/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "a private module of the crate, seen from outside"
+)]
 mod kernel;
 
+use chainrule::View;
+use chainrule::nn::Softmax;
+use chainrule::nn::layer::Layer;
+use chainrule::numeric::ViewMut;
+use chainrule::optim::Group;
 use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use common::{criterion, numbers};
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, measurement::WallTime};
 use fearless_simd::Simd;
@@ -50,20 +62,71 @@ fn products(c: &mut Criterion) {
     let mut pack = vec![];
     for (outputs, inputs, samples) in shapes {
         let of = |rows, cols| numbers::<f32>(rows, cols).as_slice().to_vec();
-        let (w, x, delta) = (of(outputs, inputs), of(inputs, samples), of(outputs, samples));
-        let (w, x, delta) = (Mat::columns(&w, outputs), Mat::columns(&x, inputs), Mat::columns(&delta, outputs));
+        let (w, x, delta) = (
+            of(outputs, inputs),
+            of(inputs, samples),
+            of(outputs, samples),
+        );
+        let (w, x, delta) = (
+            Mat::columns(&w, outputs),
+            Mat::columns(&x, inputs),
+            Mat::columns(&delta, outputs),
+        );
         let kinds = [
-            ("NN W·x", Size { m: outputs, n: samples, k: inputs }, w, x),
-            ("TN Wᵀ·δ", Size { m: inputs, n: samples, k: outputs }, w.flipped(), delta),
-            ("NT δ·xᵀ", Size { m: outputs, n: inputs, k: samples }, delta, x.flipped()),
+            (
+                "NN W·x",
+                Size {
+                    m: outputs,
+                    n: samples,
+                    k: inputs,
+                },
+                w,
+                x,
+            ),
+            (
+                "TN Wᵀ·δ",
+                Size {
+                    m: inputs,
+                    n: samples,
+                    k: outputs,
+                },
+                w.flipped(),
+                delta,
+            ),
+            (
+                "NT δ·xᵀ",
+                Size {
+                    m: outputs,
+                    n: inputs,
+                    k: samples,
+                },
+                delta,
+                x.flipped(),
+            ),
         ];
         let mut group = c.benchmark_group("product");
-        group.throughput(Throughput::Elements(2 * (outputs * inputs * samples) as u64));
+        group.throughput(Throughput::Elements(
+            2 * (outputs * inputs * samples) as u64,
+        ));
         for (name, size, a, b) in kinds {
             let mut result = vec![0.0; size.m * size.n];
-            group.bench_function(BenchmarkId::new(name, format!("{outputs}x{inputs}, {samples} samples")), |bencher| {
-                bencher.iter(|| kernel::dispatch(kernel::level(), Product { size, a, b, c: &mut result, pack: &mut pack }));
-            });
+            group.bench_function(
+                BenchmarkId::new(name, format!("{outputs}x{inputs}, {samples} samples")),
+                |bencher| {
+                    bencher.iter(|| {
+                        kernel::dispatch(
+                            kernel::level(),
+                            Product {
+                                size,
+                                a,
+                                b,
+                                c: &mut result,
+                                pack: &mut pack,
+                            },
+                        )
+                    });
+                },
+            );
         }
         group.finish();
     }
@@ -88,18 +151,33 @@ fn softmax(c: &mut Criterion) -> Result<()> {
     for (classes, samples) in [(10, 32), (10, 256), (1000, 32)] {
         let mut group = c.benchmark_group("softmax");
         group.throughput(Throughput::Elements((classes * samples) as u64));
-        elementwise(&mut group, &format!("{classes} classes, {samples} samples"), Softmax, &numbers(classes, samples))?;
+        elementwise(
+            &mut group,
+            &format!("{classes} classes, {samples} samples"),
+            Softmax,
+            &numbers(classes, samples),
+        )?;
         group.finish();
     }
     Ok(())
 }
 
 /// A layer without parameters: inference, and a pass forward and backward.
-fn elementwise(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, layer: impl Layer<f32> + 'static, x: &DMatrix<f32>) -> Result<()> {
-    let net = Sequential::builder(x.nrows()).layer(layer).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+fn elementwise(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    layer: impl Layer<f32> + 'static,
+    x: &DMatrix<f32>,
+) -> Result<()> {
+    let net = Sequential::builder(x.nrows())
+        .layer(layer)
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     let (mut y, mut tape) = (x.clone(), Tape::new());
     group.bench_function(BenchmarkId::new("inference", name), |bencher| {
-        bencher.iter(|| net.predict_into(x, &mut y, &mut tape).expect("a sound pass"));
+        bencher.iter(|| {
+            net.predict_into(x, &mut y, &mut tape)
+                .expect("a sound pass")
+        });
     });
     group.bench_function(BenchmarkId::new("gradient", name), |bencher| {
         bencher.iter(|| {
@@ -113,17 +191,27 @@ fn elementwise(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, layer: impl
     Ok(())
 }
 
-/// Updates of parameters by the rules of the optimisers.
+/// Updates of parameters by the rules of the optimizers.
 fn optimizers(c: &mut Criterion) {
     for count in [1_000, 1_000_000] {
-        let rules: [(&str, Box<dyn Optimizer<f32>>); 3] =
-            [("descent", Box::new(Sgd::new())), ("momentum", Box::new(Sgd::new().momentum(0.9))), ("Adam", Box::new(Adam::new()))];
-        let (mut params, grads, groups) = (vec![0.5; count], numbers::<f32>(count, 1), Group::all(count));
-        let mut group = c.benchmark_group("optimiser");
+        let rules: [(&str, Box<dyn Optimizer<f32>>); 3] = [
+            ("descent", Box::new(Sgd::new())),
+            ("momentum", Box::new(Sgd::new().momentum(0.9))),
+            ("Adam", Box::new(Adam::new())),
+        ];
+        let (mut params, grads, groups) = (
+            vec![0.5; count],
+            numbers::<f32>(count, 1),
+            Group::all(count),
+        );
+        let mut group = c.benchmark_group("optimizer");
         group.throughput(Throughput::Elements(count as u64));
         for (name, mut rule) in rules {
             group.bench_function(BenchmarkId::new(name, count), |bencher| {
-                bencher.iter(|| rule.step(1e-6, &mut params, grads.as_slice(), &groups).expect("a sound step"));
+                bencher.iter(|| {
+                    rule.step(1e-6, &mut params, grads.as_slice(), &groups)
+                        .expect("a sound step")
+                });
             });
         }
         group.finish();

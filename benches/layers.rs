@@ -2,7 +2,13 @@
 
 mod common;
 
+use chainrule::nn::Softmax;
+use chainrule::nn::layer::Layer;
+use chainrule::numeric::ViewMut;
 use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::{Real, View};
 use common::{criterion, numbers};
 use criterion::{BenchmarkId, Criterion, Throughput};
 
@@ -18,30 +24,60 @@ fn layer<T: Real>(
     cost: [usize; 2],
 ) -> Result<()> {
     // On top of a layer that does nothing, a layer must compute ∂C/∂x, as it does within a network.
-    let builder = Sequential::builder(inputs).layer(Activation::Linear).layer(layer);
+    let builder = Sequential::builder(inputs)
+        .layer(Activation::Linear)
+        .layer(layer);
     let net = builder.build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
-    let (x, mut y, mut tape) = (numbers::<T>(inputs, BATCH), DMatrix::zeros(net.outputs(), BATCH), Tape::new());
+    let (x, mut y, mut tape) = (
+        numbers::<T>(inputs, BATCH),
+        DMatrix::zeros(net.outputs(), BATCH),
+        Tape::new(),
+    );
     let mut group = c.benchmark_group(group);
-    group.throughput(Throughput::Elements((cost[0] * BATCH) as u64)).bench_function(BenchmarkId::new("inference", name), |bencher| {
-        bencher.iter(|| net.predict_into(&x, &mut y, &mut tape).expect("a sound pass"));
-    });
-    group.throughput(Throughput::Elements((cost[1] * BATCH) as u64)).bench_function(BenchmarkId::new("training", name), |bencher| {
-        bencher.iter(|| {
-            let slopes = |y: View<'_, T>, mut dy: ViewMut<'_, T>| {
-                dy.as_mut_slice().copy_from_slice(y.as_slice());
-                Ok(())
-            };
-            net.gradient_with(&x, &mut tape, slopes).expect("a sound pass");
+    group
+        .throughput(Throughput::Elements((cost[0] * BATCH) as u64))
+        .bench_function(BenchmarkId::new("inference", name), |bencher| {
+            bencher.iter(|| {
+                net.predict_into(&x, &mut y, &mut tape)
+                    .expect("a sound pass")
+            });
         });
-    });
+    group
+        .throughput(Throughput::Elements((cost[1] * BATCH) as u64))
+        .bench_function(BenchmarkId::new("training", name), |bencher| {
+            bencher.iter(|| {
+                let slopes = |y: View<'_, T>, mut dy: ViewMut<'_, T>| {
+                    dy.as_mut_slice().copy_from_slice(y.as_slice());
+                    Ok(())
+                };
+                net.gradient_with(&x, &mut tape, slopes)
+                    .expect("a sound pass");
+            });
+        });
     group.finish();
     Ok(())
 }
 
 /// In FLOP: one product forward and two backward, each a multiplication and an addition per weight.
-fn dense<T: Real>(c: &mut Criterion, scalar: &str, inputs: usize, outputs: usize, activation: Activation) -> Result<()> {
-    let (name, flop) = (format!("{scalar} {inputs}-{outputs} {activation}"), 2 * inputs * outputs);
-    layer::<T>(c, "dense", &name, inputs, Dense::new(outputs, activation), [flop, 3 * flop])
+fn dense<T: Real>(
+    c: &mut Criterion,
+    scalar: &str,
+    inputs: usize,
+    outputs: usize,
+    activation: Activation,
+) -> Result<()> {
+    let (name, flop) = (
+        format!("{scalar} {inputs}-{outputs} {activation}"),
+        2 * inputs * outputs,
+    );
+    layer::<T>(
+        c,
+        "dense",
+        &name,
+        inputs,
+        Dense::new(outputs, activation),
+        [flop, 3 * flop],
+    )
 }
 
 fn main() -> Result<()> {
@@ -57,10 +93,24 @@ fn main() -> Result<()> {
     dense::<f64>(&mut c, "f64", 64, 64, Activation::Relu)?;
     dense::<f64>(&mut c, "f64", 256, 256, Activation::Relu)?;
     for width in [64, 1024] {
-        layer::<f32>(&mut c, "dropout", &width.to_string(), width, Dropout::new(0.5), [width; 2])?;
+        layer::<f32>(
+            &mut c,
+            "dropout",
+            &width.to_string(),
+            width,
+            Dropout::new(0.5),
+            [width; 2],
+        )?;
     }
     for width in [10, 1000] {
-        layer::<f32>(&mut c, "softmax", &width.to_string(), width, Softmax, [width; 2])?;
+        layer::<f32>(
+            &mut c,
+            "softmax",
+            &width.to_string(),
+            width,
+            Softmax,
+            [width; 2],
+        )?;
     }
     c.final_summary();
     Ok(())

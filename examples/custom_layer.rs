@@ -7,9 +7,14 @@
 //! cargo run --release --example custom_layer
 //! ```
 
+use chainrule::nn::layer::{
+    BackwardArgs, Block, GradientArgs, InferArgs, InitParamsArgs, Layer, Role,
+};
+use chainrule::numeric::ViewMut;
 use chainrule::prelude::*;
-use chainrule::rand::RngExt;
-use chainrule::{Start, check};
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::rand::{RngExt, SeedableRng};
+use chainrule::{Real, View, gradcheck};
 use std::f64::consts::PI;
 
 /// y = g ⊙ x, with a gain g for each feature.
@@ -29,23 +34,23 @@ impl<T: Real> Layer<T> for Gain {
         vec![Block::new("gain", Role::Weight, inputs, 1)]
     }
 
-    fn start(&self, p: Start<'_, T>) {
+    fn init_params(&self, p: InitParamsArgs<'_, T>) {
         p.params.fill(T::one());
     }
 
-    fn infer(&self, p: Infer<'_, T>) {
+    fn infer(&self, p: InferArgs<'_, T>) {
         scale(p.params, p.x, p.y);
     }
 
     // Without an activation δ is ∂C/∂y, which is there already; what is left is ∂C/∂x = g ⊙ δ.
-    fn backward(&self, p: Backward<'_, T>) {
+    fn backward(&self, p: BackwardArgs<'_, T>) {
         if let Some(dx) = p.dx {
             scale(p.params, p.delta.as_view(), dx);
         }
     }
 
     // ∂C/∂g = Σ δ ⊙ x over the samples.
-    fn gradient(&self, p: Gradient<'_, T>) {
+    fn gradient(&self, p: GradientArgs<'_, T>) {
         p.grads.fill(T::zero());
         for (delta, x) in p.delta.iter().zip(p.x.iter()) {
             for ((dg, delta), x) in p.grads.iter_mut().zip(delta).zip(x) {
@@ -57,13 +62,18 @@ impl<T: Real> Layer<T> for Gain {
 
 /// to = gain ⊙ from, sample after sample.
 fn scale<T: Real>(gain: &[T], from: View<'_, T>, mut to: ViewMut<'_, T>) {
-    for ((to, from), gain) in to.as_mut_slice().iter_mut().zip(from.as_slice()).zip(gain.iter().cycle()) {
+    for ((to, from), gain) in to
+        .as_mut_slice()
+        .iter_mut()
+        .zip(from.as_slice())
+        .zip(gain.iter().cycle())
+    {
         *to = *gain * *from;
     }
 }
 
 fn main() -> Result<()> {
-    let report = check::layer(&Gain, 6, 5, 1)?;
+    let report = gradcheck::layer(&Gain, 6, 5, 1)?;
     println!("check: {report}\n");
 
     // Six features, of which 2 and 4, counted from 0, make the target.
@@ -79,15 +89,28 @@ fn main() -> Result<()> {
         .build(&mut rng)?;
     println!("{net}\n");
 
-    let decay = net.groups(|_, block| (1.0, if block.role == Role::Weight { 0.02 } else { 0.0 }));
+    let decay = net.groups(|_, block| {
+        (
+            1.0,
+            if block.role == Role::Weight {
+                0.02
+            } else {
+                0.0
+            },
+        )
+    });
     let history = Trainer::new(MeanSquaredError, Sgd::new().momentum(0.9))
         .epochs(200)
-        .rate(0.05)
+        .learning_rate(0.05)
         .groups(decay)
-        .validation(&test)
+        .validation_data(&test)
         .fit(&mut net, &train)?;
     if let Some(last) = history.last() {
-        println!("mean squared error after training: {:.5}, on test data {:.5}", last.cost, last.validation.unwrap_or(f64::NAN));
+        println!(
+            "mean squared error after training: {:.5}, on test data {:.5}",
+            last.cost,
+            last.validation_cost.unwrap_or(f64::NAN)
+        );
     }
 
     println!("\nfeature    gain");

@@ -1,6 +1,6 @@
-//! Recognises handwritten digits: 1797 images of 8 × 8 pixels, ten classes.
+//! Recognizes handwritten digits: 1797 images of 8 × 8 pixels, ten classes.
 //!
-//! The whole way of a classification: read, split, standardise, train until validation data say that it is enough, and judge by
+//! The whole way of a classification: read, split, standardize, train until validation data say that it is enough, and judge by
 //! test data that training never saw.
 //!
 //! ```text
@@ -13,6 +13,8 @@
 
 use chainrule::metrics::{self, ConfusionMatrix};
 use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::{env, error};
 
 const SIDE: usize = 8;
@@ -20,14 +22,21 @@ const CLASSES: usize = 10;
 
 fn main() -> Result<(), Box<dyn error::Error>> {
     let seed = match env::args().nth(1) {
-        Some(text) => text.parse().map_err(|_| format!("the seed must be a whole number, not {text:?}"))?,
+        Some(text) => text
+            .parse()
+            .map_err(|_| format!("the seed must be a whole number, not {text:?}"))?,
         None => 1,
     };
 
     let digits = read(include_str!("data/digits.csv"))?;
     let (rest, test) = digits.split(0.7, seed)?;
     let (train, validation) = rest.split(0.9, seed)?;
-    println!("{} images to train on, {} for validation, {} for the test\n", train.len(), validation.len(), test.len());
+    println!(
+        "{} images to train on, {} for validation, {} for the test\n",
+        train.len(),
+        validation.len(),
+        test.len()
+    );
 
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let net = Sequential::<f32>::builder(SIDE * SIDE)
@@ -44,12 +53,12 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let loss = SoftmaxCrossEntropy::new().label_smoothing(0.1);
     let trainer = Trainer::new(loss, Adam::new())
         .epochs(200)
-        .batch(32)
-        .rate(2e-3)
+        .batch_size(32)
+        .learning_rate(2e-3)
         .seed(seed)
-        .validation(&validation)
-        .stop(Stop::patience(Monitor::Validation, 15))
-        .restore_best(Monitor::Validation)
+        .validation_data(&validation)
+        .stop(Stop::early_stopping(Monitor::ValidationCost, 15))
+        .restore_best(Monitor::ValidationCost)
         .metric("accuracy", metrics::accuracy);
     #[cfg(feature = "progress")]
     let trainer = trainer.observe(chainrule::Progress::new());
@@ -58,20 +67,33 @@ fn main() -> Result<(), Box<dyn error::Error>> {
 
     println!("epoch   training cost   validation cost   validation accuracy");
     for epoch in history.epochs.iter().step_by(10) {
-        if let (Some(cost), Some(accuracy)) = (epoch.validation, epoch.metric("accuracy")) {
-            println!("{:>5}   {:>13.4}   {cost:>15.4}   {accuracy:>19.4}", epoch.epoch, epoch.cost);
+        if let (Some(cost), Some(accuracy)) = (epoch.validation_cost, epoch.metric("accuracy")) {
+            println!(
+                "{:>5}   {:>13.4}   {cost:>15.4}   {accuracy:>19.4}",
+                epoch.epoch, epoch.cost
+            );
         }
     }
-    if let Some(best) = history.best(&Monitor::Validation) {
-        println!("{} epochs; the network is that of epoch {}, the best.", history.epochs.len(), best.epoch);
+    if let Some(best) = history.best(&Monitor::ValidationCost) {
+        println!(
+            "{} epochs; the network is that of epoch {}, the best.",
+            history.epochs.len(),
+            best.epoch
+        );
     }
 
     let probabilities = model.predict(test.inputs())?;
-    let (predicted, actual) = (metrics::classes(&probabilities)?, metrics::classes(test.targets())?);
+    let (predicted, actual) = (
+        metrics::classes(&probabilities)?,
+        metrics::classes(test.targets())?,
+    );
 
     if let Some(wrong) = (0..test.len()).find(|sample| predicted[*sample] != actual[*sample]) {
         let probability = 100.0 * probabilities[(predicted[wrong], wrong)];
-        println!("\nThis {} is taken for a {}, at {probability:.0} %:\n", actual[wrong], predicted[wrong]);
+        println!(
+            "\nThis {} is taken for a {}, at {probability:.0} %:\n",
+            actual[wrong], predicted[wrong]
+        );
         draw(test.inputs().column(wrong).as_slice());
     }
     let confusion = ConfusionMatrix::new(&predicted, &actual, CLASSES)?;
@@ -85,13 +107,24 @@ fn main() -> Result<(), Box<dyn error::Error>> {
 
 /// Draws how the training went, and what was taken for what.
 #[cfg(feature = "plot")]
-fn pictures(history: &chainrule::History, confusion: &ConfusionMatrix) -> Result<(), Box<dyn error::Error>> {
+fn pictures(
+    history: &chainrule::train::History,
+    confusion: &ConfusionMatrix,
+) -> Result<(), Box<dyn error::Error>> {
     use chainrule::plot::{Confusion, Runs};
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pictures");
     std::fs::create_dir_all(&folder)?;
-    Runs::new("Digits: cost and accuracy", &[("", history)]).metrics().draw()?.save(folder.join("digits-training.png"))?;
-    Confusion::new("Digits of the test", confusion).draw()?.save(folder.join("digits-confusion.png"))?;
-    println!("pictures: digits-training.png and digits-confusion.png in {}", folder.display());
+    Runs::new("Digits: cost and accuracy", &[("", history)])
+        .metrics()
+        .draw()?
+        .save(folder.join("digits-training.png"))?;
+    Confusion::new("Digits of the test", confusion)
+        .draw()?
+        .save(folder.join("digits-confusion.png"))?;
+    println!(
+        "pictures: digits-training.png and digits-confusion.png in {}",
+        folder.display()
+    );
     Ok(())
 }
 
@@ -106,13 +139,23 @@ fn read(csv: &str) -> Result<Dataset<f32>, Box<dyn error::Error>> {
         labels.push(label.parse()?);
     }
     let targets = one_hot(&labels, CLASSES)?;
-    Ok(Dataset::from_rows(&pixels, SIDE * SIDE, targets.as_slice(), CLASSES)?)
+    Ok(Dataset::from_rows(
+        &pixels,
+        SIDE * SIDE,
+        targets.as_slice(),
+        CLASSES,
+    )?)
 }
 
 /// Prints an image, two characters a pixel so that it comes out square.
 fn draw(pixels: &[f32]) {
     for row in pixels.chunks(SIDE) {
-        let line: String = row.iter().map(|pixel| ["  ", "░░", "▒▒", "▓▓", "██"][(pixel / 4.0).round().clamp(0.0, 4.0) as usize]).collect();
+        let line: String = row
+            .iter()
+            .map(|pixel| {
+                ["  ", "░░", "▒▒", "▓▓", "██"][(pixel / 4.0).round().clamp(0.0, 4.0) as usize]
+            })
+            .collect();
         println!("    {}", line.trim_end());
     }
 }

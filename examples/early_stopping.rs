@@ -11,9 +11,11 @@
 //! The picture goes to `target/pictures/`. The data are those of Wolberg, Street and Mangasarian, *Breast Cancer Wisconsin
 //! (Diagnostic)*, UCI Machine Learning Repository, 1995.
 
-use chainrule::Csv;
+use chainrule::data::Csv;
 use chainrule::plot::Runs;
 use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::path::Path;
 use std::{error, fs};
 
@@ -22,21 +24,40 @@ const EPOCHS: usize = 150;
 const SEEDS: u64 = 5;
 
 fn main() -> Result<(), Box<dyn error::Error>> {
-    let table = Csv::new().labels_among("diagnosis", ["benign", "malignant"]).read(include_bytes!("data/breast_cancer.csv").as_slice())?;
-    println!("seed   run              epochs   training cost   validation cost   test cost   test accuracy");
+    let table = Csv::new()
+        .labels_among("diagnosis", ["benign", "malignant"])
+        .read(include_bytes!("data/breast_cancer.csv").as_slice())?;
+    println!(
+        "seed   run              epochs   training cost   validation cost   test cost   test accuracy"
+    );
     let mut means = [[0.0; 2]; 2];
     for seed in 1..=SEEDS {
         let (rest, test) = table.data.stratified_split(0.7, seed)?;
         let (train, validation) = rest.stratified_split(0.75, seed)?;
         let scaler = Scaler::standard(train.inputs())?;
-        let standardise = |data: &Dataset<f64>| data.with_inputs(scaler.transform(data.inputs())?);
-        let (train, validation, test) = (standardise(&train)?, standardise(&validation)?, standardise(&test)?);
+        let standardize = |data: &Dataset<f64>| data.with_inputs(scaler.transform(data.inputs())?);
+        let (train, validation, test) = (
+            standardize(&train)?,
+            standardize(&validation)?,
+            standardize(&test)?,
+        );
 
         let loss = SoftmaxCrossEntropy::new();
-        let trainer = || Trainer::new(loss.clone(), Adam::new()).epochs(EPOCHS).rate(1e-3).seed(seed).validation(&validation);
-        let early = trainer().stop(Stop::patience(Monitor::Validation, 15)).restore_best(Monitor::Validation);
+        let trainer = || {
+            Trainer::new(loss.clone(), Adam::new())
+                .epochs(EPOCHS)
+                .learning_rate(1e-3)
+                .seed(seed)
+                .validation_data(&validation)
+        };
+        let early = trainer()
+            .stop(Stop::early_stopping(Monitor::ValidationCost, 15))
+            .restore_best(Monitor::ValidationCost);
         let mut histories = Vec::new();
-        for ((name, mut trainer), means) in [("all epochs", trainer()), ("early stopping", early)].into_iter().zip(&mut means) {
+        for ((name, mut trainer), means) in [("all epochs", trainer()), ("early stopping", early)]
+            .into_iter()
+            .zip(&mut means)
+        {
             let mut net = Sequential::builder(train.features())
                 .layer(Dense::new(128, Activation::Relu))
                 .layer(Dense::new(64, Activation::Relu))
@@ -46,9 +67,12 @@ fn main() -> Result<(), Box<dyn error::Error>> {
 
             // Of the network as the trainer left it.
             let mut tape = Tape::new();
-            let mut cost = |data: &Dataset<f64>| net.cost(data.inputs(), data.targets(), &loss, &mut tape);
-            let (train_cost, validation_cost, test_cost) = (cost(&train)?, cost(&validation)?, cost(&test)?);
-            let accuracy = metrics::accuracy((&net.predict(test.inputs())?).into(), test.targets().into())?;
+            let mut cost =
+                |data: &Dataset<f64>| net.cost(data.inputs(), data.targets(), &loss, &mut tape);
+            let (train_cost, validation_cost, test_cost) =
+                (cost(&train)?, cost(&validation)?, cost(&test)?);
+            let accuracy =
+                metrics::accuracy((&net.predict(test.inputs())?).into(), test.targets().into())?;
             println!(
                 "{seed:>4}   {name:<14}   {:>6}   {:>13.5}   {:>15.3}   {:>9.3}   {accuracy:>13.3}",
                 history.epochs.len(),
@@ -62,14 +86,22 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         }
         if seed == 1 {
             fs::create_dir_all(PICTURES)?;
-            let runs: Vec<_> = histories.iter().map(|(name, history)| (*name, history)).collect();
-            Runs::new("Learning by heart, seed 1", &runs).log().draw()?.save(Path::new(PICTURES).join("early_stopping.png"))?;
+            let runs: Vec<_> = histories
+                .iter()
+                .map(|(name, history)| (*name, history))
+                .collect();
+            Runs::new("Learning by heart, seed 1", &runs)
+                .log()
+                .draw()?
+                .save(Path::new(PICTURES).join("early_stopping.png"))?;
         }
     }
     for (name, [test_cost, accuracy]) in ["all epochs", "early stopping"].iter().zip(means) {
         println!("mean   {name:<47}   {test_cost:>9.3}   {accuracy:>13.3}");
     }
-    println!("\nThe cost tells what the accuracy hides: a network that has overfitted is sure of its mistakes.");
+    println!(
+        "\nThe cost tells what the accuracy hides: a network that has overfitted is sure of its mistakes."
+    );
     println!("The curves of the first seed: {PICTURES}/early_stopping.png");
     Ok(())
 }

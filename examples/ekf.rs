@@ -1,4 +1,4 @@
-//! Where is the pendulum? An extended Kalman filter on a model that was learnt, linearised at every step by its Jacobian.
+//! Where is the pendulum? An extended Kalman filter on a model that was learnt, linearized at every step by its Jacobian.
 //!
 //! A network learns from examples how the state of a damped pendulum, angle and speed, changes in a twentieth of a second. Then only
 //! the angle is measured, and badly; the filter (R. E. Kalman 1960; S. F. Schmidt 1966) puts together what the model expects and what is measured,
@@ -11,7 +11,9 @@
 
 use chainrule::nalgebra::{Matrix2, RowVector2, Vector2};
 use chainrule::prelude::*;
-use chainrule::rand::RngExt;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::rand::{RngExt, SeedableRng};
+use chainrule::train::LevenbergMarquardt;
 use std::time::Instant;
 
 const DT: f64 = 0.05;
@@ -30,18 +32,29 @@ fn main() -> Result<()> {
         change.copy_from(&(swing(Vector2::new(state[0], state[1])) - state));
     }
     let examples = Dataset::new(states, changes)?;
-    let mut net =
-        Sequential::builder(2).layer(Dense::new(16, Activation::Tanh)).layer(Dense::new(2, Activation::Linear)).build(&mut rng)?;
-    let history = LevenbergMarquardt::new().epochs(400).fit(&mut net, &examples)?;
+    let mut net = Sequential::builder(2)
+        .layer(Dense::new(16, Activation::Tanh))
+        .layer(Dense::new(2, Activation::Linear))
+        .build(&mut rng)?;
+    let history = LevenbergMarquardt::new()
+        .epochs(400)
+        .fit(&mut net, &examples)?;
     let cost = history.last().map_or(f64::NAN, |epoch| epoch.cost);
-    println!("learnt from {} examples: changes off by {:.1e} on average\n", examples.len(), (cost / examples.len() as f64).sqrt());
+    println!(
+        "learnt from {} examples: changes off by {:.1e} on average\n",
+        examples.len(),
+        (cost / examples.len() as f64).sqrt()
+    );
 
     // The pendulum swings, and its angle is measured.
     let mut truth = vec![Vector2::new(2.5, 0.0)];
     for step in 1..STEPS {
         truth.push(swing(truth[step - 1]) + Vector2::new(0.0, PUSH * normal(&mut rng)));
     }
-    let measured: Vec<f64> = truth.iter().map(|state| state[0] + NOISE * normal(&mut rng)).collect();
+    let measured: Vec<f64> = truth
+        .iter()
+        .map(|state| state[0] + NOISE * normal(&mut rng))
+        .collect();
 
     let mut tape = Tape::new();
     let mut learnt = |x: &Vector2<f64>| -> Result<(Vector2<f64>, Matrix2<f64>)> {
@@ -64,24 +77,47 @@ fn main() -> Result<()> {
     let by_equation = filter(&measured, known)?;
 
     let off = |estimates: &[Vector2<f64>], i: usize| {
-        let squares = estimates.iter().zip(&truth).map(|(estimate, truth)| (estimate[i] - truth[i]).powi(2));
+        let squares = estimates
+            .iter()
+            .zip(&truth)
+            .map(|(estimate, truth)| (estimate[i] - truth[i]).powi(2));
         (squares.sum::<f64>() / STEPS as f64).sqrt()
     };
-    let raw: Vec<_> = measured.iter().map(|angle| Vector2::new(*angle, 0.0)).collect();
+    let raw: Vec<_> = measured
+        .iter()
+        .map(|angle| Vector2::new(*angle, 0.0))
+        .collect();
     println!("off by, root of the mean square    angle   speed");
-    println!("the measurements                  {:>6.3}       –", off(&raw, 0));
-    println!("filter with the learnt model      {:>6.3}  {:>6.3}", off(&by_network, 0), off(&by_network, 1));
-    println!("filter with the equation          {:>6.3}  {:>6.3}", off(&by_equation, 0), off(&by_equation, 1));
+    println!(
+        "the measurements                  {:>6.3}       –",
+        off(&raw, 0)
+    );
+    println!(
+        "filter with the learnt model      {:>6.3}  {:>6.3}",
+        off(&by_network, 0),
+        off(&by_network, 1)
+    );
+    println!(
+        "filter with the equation          {:>6.3}  {:>6.3}",
+        off(&by_equation, 0),
+        off(&by_equation, 1)
+    );
     println!("\n{time:?} a step with the learnt model");
     Ok(())
 }
 
 /// The estimates of the state from measurements of the angle, with a model that gives the next state and its Jacobian.
-fn filter(measured: &[f64], mut model: impl FnMut(&Vector2<f64>) -> Result<(Vector2<f64>, Matrix2<f64>)>) -> Result<Vec<Vector2<f64>>> {
+fn filter(
+    measured: &[f64],
+    mut model: impl FnMut(&Vector2<f64>) -> Result<(Vector2<f64>, Matrix2<f64>)>,
+) -> Result<Vec<Vector2<f64>>> {
     let (h, noise) = (RowVector2::new(1.0, 0.0), NOISE * NOISE);
     let q = Matrix2::from_diagonal(&Vector2::new(1e-8, PUSH * PUSH));
     // Of the start only the measured angle is known.
-    let (mut x, mut p) = (Vector2::new(measured[0], 0.0), Matrix2::from_diagonal(&Vector2::new(noise, 4.0)));
+    let (mut x, mut p) = (
+        Vector2::new(measured[0], 0.0),
+        Matrix2::from_diagonal(&Vector2::new(noise, 4.0)),
+    );
     let mut estimates = vec![x];
     for angle in &measured[1..] {
         let (expected, f) = model(&x)?;

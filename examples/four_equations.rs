@@ -11,16 +11,31 @@
 //! in the place of a⁻¹. Of a batch, x, z, a and δ have a column per sample, and ∂C/∂b and ∂C/∂W are sums over the samples.
 
 use chainrule::nalgebra::{Dim, Dyn, MatrixView, U1};
+use chainrule::nn::loss::SumSquaredError;
+use chainrule::optim::Group;
 use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 
 fn main() -> Result<()> {
     let x = DVector::from_vec(vec![0.3, 0.5]);
     let t = DVector::from_vec(vec![0.75]);
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-    let normal = Init::Normal { mean: 0.0, std: 1.0 };
+    let normal = Init::Normal {
+        mean: 0.0,
+        std: 1.0,
+    };
     let mut net = Sequential::<f64>::builder(2)
-        .layer(Dense::new(3, Activation::Sigmoid).init(normal).bias_init(normal))
-        .layer(Dense::new(1, Activation::Sigmoid).init(normal).bias_init(normal))
+        .layer(
+            Dense::new(3, Activation::Sigmoid)
+                .init(normal)
+                .bias_init(normal),
+        )
+        .layer(
+            Dense::new(1, Activation::Sigmoid)
+                .init(normal)
+                .bias_init(normal),
+        )
         .build(&mut rng)?;
 
     // The whole pass, forward and backward. The network stays as it is; what comes out is on the tape.
@@ -54,17 +69,36 @@ fn main() -> Result<()> {
     let delta1 = (&a1 - &t).component_mul(&z1.map(sigmoid_prime));
     show("BP1  δ¹ = ∇ₐC ⊙ σ′(z¹)", tape.delta(1)?, delta1.as_slice());
     let delta0 = (net.weights(1)?.transpose() * &delta1).component_mul(&z0.map(sigmoid_prime));
-    show("BP2  δ⁰ = (W¹)ᵀ·δ¹ ⊙ σ′(z⁰)", tape.delta(0)?, delta0.as_slice());
+    show(
+        "BP2  δ⁰ = (W¹)ᵀ·δ¹ ⊙ σ′(z⁰)",
+        tape.delta(0)?,
+        delta0.as_slice(),
+    );
     show("BP3  ∂C/∂b¹ = δ¹", tape.db(1)?, delta1.as_slice());
     show("     ∂C/∂b⁰ = δ⁰", tape.db(0)?, delta0.as_slice());
-    show("BP4  ∂C/∂W¹ = δ¹·(a⁰)ᵀ", tape.dw(1)?, (&delta1 * a0.transpose()).as_slice());
-    show("     ∂C/∂W⁰ = δ⁰·xᵀ", tape.dw(0)?, (&delta0 * x.transpose()).as_slice());
+    show(
+        "BP4  ∂C/∂W¹ = δ¹·(a⁰)ᵀ",
+        tape.dw(1)?,
+        (&delta1 * a0.transpose()).as_slice(),
+    );
+    show(
+        "     ∂C/∂W⁰ = δ⁰·xᵀ",
+        tape.dw(0)?,
+        (&delta0 * x.transpose()).as_slice(),
+    );
 
     // All parameters lie in one vector and their gradient in another, so that a step is a line.
     let rate = 0.5;
-    Sgd::new().step(rate, net.params_mut(), tape.grads(), &Group::all(tape.grads().len()))?;
+    Sgd::new().step(
+        rate,
+        net.params_mut(),
+        tape.grads(),
+        &Group::all(tape.grads().len()),
+    )?;
     let after = net.cost(&x, &t, &SumSquaredError, &mut tape)?;
-    println!("\nA step w ← w − η ∂C/∂w with η = {rate} takes the cost from {cost:.6} to {after:.6}.");
+    println!(
+        "\nA step w ← w − η ∂C/∂w with η = {rate} takes the cost from {cost:.6} to {after:.6}."
+    );
     Ok(())
 }
 
@@ -78,7 +112,10 @@ fn sigmoid_prime(z: f64) -> f64 {
 
 /// Prints a formula with its value from the tape and by hand, row by row, and asserts that they agree.
 fn show<C: Dim>(formula: &str, tape: MatrixView<'_, f64, Dyn, C, U1, Dyn>, by_hand: &[f64]) {
-    let cells = |row: &mut dyn Iterator<Item = f64>| row.map(|value| format!("{value:>9.6} ")).collect::<String>();
+    let cells = |row: &mut dyn Iterator<Item = f64>| {
+        row.map(|value| format!("{value:>9.6} "))
+            .collect::<String>()
+    };
     for (index, row) in tape.row_iter().enumerate() {
         let formula = if index == 0 { formula } else { "" };
         let left = cells(&mut row.iter().copied());
@@ -86,6 +123,9 @@ fn show<C: Dim>(formula: &str, tape: MatrixView<'_, f64, Dyn, C, U1, Dyn>, by_ha
         println!("{formula:<30}{left:<33}{}", right.trim_end());
     }
     for (tape, by_hand) in tape.iter().zip(by_hand) {
-        assert!((tape - by_hand).abs() < 1e-14, "{formula}: {tape} is not {by_hand}");
+        assert!(
+            (tape - by_hand).abs() < 1e-14,
+            "{formula}: {tape} is not {by_hand}"
+        );
     }
 }

@@ -9,20 +9,34 @@
 //! ```
 
 use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::error;
 use std::path::Path;
 
 /// What the other half printed: the scores of the first three test digits.
 const PRINTED: [[f32; 10]; 3] = [
-    [-1.633727, -0.499178, -0.402142, -0.293824, -0.897993, 0.338223, -3.012283, 2.965724, 1.409953, 0.799792],
-    [-2.114337, -0.630215, -0.667783, -0.338158, -1.071536, 0.752183, -3.392833, 3.657615, 1.404697, 0.954833],
-    [-2.928743, 1.064138, 0.745196, 0.695178, -2.050832, 1.528754, -3.70212, 1.764471, 1.568902, 0.786128],
+    [
+        -1.633727, -0.499178, -0.402142, -0.293824, -0.897993, 0.338223, -3.012283, 2.965724,
+        1.409953, 0.799792,
+    ],
+    [
+        -2.114337, -0.630215, -0.667783, -0.338158, -1.071536, 0.752183, -3.392833, 3.657615,
+        1.404697, 0.954833,
+    ],
+    [
+        -2.928743, 1.064138, 0.745196, 0.695178, -2.050832, 1.528754, -3.70212, 1.764471, 1.568902,
+        0.786128,
+    ],
 ];
 
 fn main() -> Result<(), Box<dyn error::Error>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
     let digits = read(include_str!("data/digits.csv"))?;
-    let (train, test) = (digits.select(&(0..1200).collect::<Vec<_>>())?, digits.select(&(1200..digits.len()).collect::<Vec<_>>())?);
+    let (train, test) = (
+        digits.select(&(0..1200).collect::<Vec<_>>())?,
+        digits.select(&(1200..digits.len()).collect::<Vec<_>>())?,
+    );
 
     // nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Dropout(0.2), nn.Linear(32, 10))
     let mut net = Sequential::<f32>::builder(64)
@@ -40,24 +54,50 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     for (printed, here) in PRINTED.iter().zip(scores.column_iter()) {
         let (best, score) = here.argmax();
         println!("{best:>5}   {:>16.6}   {score:>8.6}", printed[best]);
-        worst = printed.iter().zip(&here).fold(worst, |worst, (a, b)| if (a - b).abs() <= worst { worst } else { (a - b).abs() });
+        worst = printed.iter().zip(&here).fold(worst, |worst, (a, b)| {
+            if (a - b).abs() <= worst {
+                worst
+            } else {
+                (a - b).abs()
+            }
+        });
     }
     println!("\nlargest difference of the thirty scores: {worst:.0e}");
     if worst.is_nan() || worst > 1e-5 {
         return Err("PyTorch computes something else".into());
     }
-    let accuracy = |model: &Model<f32>| metrics::accuracy((&model.predict(test.inputs())?).into(), (&test).into());
-    println!("accuracy on test digits as it comes: {:.4}", accuracy(&model)?);
+    let accuracy = |model: &Model<f32>| {
+        metrics::accuracy((&model.predict(test.inputs())?).into(), (&test).into())
+    };
+    println!(
+        "accuracy on test digits as it comes: {:.4}",
+        accuracy(&model)?
+    );
 
-    let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(30).batch(32).rate(2e-3);
+    let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
+        .epochs(30)
+        .batch_size(32)
+        .learning_rate(2e-3);
     model.fit(&mut trainer, &train)?;
-    println!("after thirty epochs more:            {:.4}", accuracy(&model)?);
+    println!(
+        "after thirty epochs more:            {:.4}",
+        accuracy(&model)?
+    );
 
-    model.metadata_mut().insert("about".into(), "8 × 8 pixels from 0 to 16; probabilities of the digits 0 to 9".into());
-    let path = std::env::temp_dir().join(format!("chainrule-digits-{}.safetensors", std::process::id()));
+    model.metadata_mut().insert(
+        "about".into(),
+        "8 × 8 pixels from 0 to 16; probabilities of the digits 0 to 9".into(),
+    );
+    let path = std::env::temp_dir().join(format!(
+        "chainrule-digits-{}.safetensors",
+        std::process::id()
+    ));
     model.save(&path)?;
     let loaded = Model::<f32>::load(&path)?;
-    println!("\nsaved, loaded and the same: {}", loaded == model && loaded.predict(test.inputs())? == model.predict(test.inputs())?);
+    println!(
+        "\nsaved, loaded and the same: {}",
+        loaded == model && loaded.predict(test.inputs())? == model.predict(test.inputs())?
+    );
     std::fs::remove_file(&path)?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Training by an optimiser of another crate: L-BFGS with the line search of Moré and Thuente, from argmin.
+//! Training by an optimizer of another crate: L-BFGS with the line search of Moré and Thuente, from argmin.
 //!
 //! A network's cost over a data set is a function of one vector, [`Sequential::at`] evaluates it anywhere without changing the
 //! network, and the tape holds its gradient in a vector of the same layout: that is all that argmin asks for. The surface of
@@ -12,7 +12,11 @@
 use argmin::core::{CostFunction, Executor, Gradient, State};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
+use chainrule::nn::loss::Loss;
+use chainrule::optim::Schedule;
 use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::cell::{Cell, RefCell};
 use std::error;
 
@@ -31,7 +35,12 @@ impl<L: Loss<f64>> CostFunction for Training<'_, L> {
 
     fn cost(&self, params: &Vec<f64>) -> Result<f64, argmin::core::Error> {
         self.passes.set(self.passes.get() + 1);
-        Ok(self.net.at(params)?.cost(self.data.inputs(), self.data, &self.loss, &mut self.tape.borrow_mut())?)
+        Ok(self.net.at(params)?.cost(
+            self.data.inputs(),
+            self.data,
+            &self.loss,
+            &mut self.tape.borrow_mut(),
+        )?)
     }
 }
 
@@ -42,7 +51,9 @@ impl<L: Loss<f64>> Gradient for Training<'_, L> {
     fn gradient(&self, params: &Vec<f64>) -> Result<Vec<f64>, argmin::core::Error> {
         self.passes.set(self.passes.get() + 1);
         let mut tape = self.tape.borrow_mut();
-        self.net.at(params)?.gradient(self.data.inputs(), self.data, &self.loss, &mut tape)?;
+        self.net
+            .at(params)?
+            .gradient(self.data.inputs(), self.data, &self.loss, &mut tape)?;
         Ok(tape.grads().to_vec())
     }
 }
@@ -62,19 +73,35 @@ fn main() -> Result<(), Box<dyn error::Error>> {
             Ok(())
         };
 
-        let training = Training { net: &start, data: &data, loss: MeanSquaredError, tape: RefCell::default(), passes: Cell::new(0) };
+        let training = Training {
+            net: &start,
+            data: &data,
+            loss: MeanSquaredError,
+            tape: RefCell::default(),
+            passes: Cell::new(0),
+        };
         let solver = LBFGS::new(MoreThuenteLineSearch::new(), 10);
-        let result = Executor::new(training, solver).configure(|state| state.param(start.params().to_vec()).max_iters(1000)).run()?;
+        let result = Executor::new(training, solver)
+            .configure(|state| state.param(start.params().to_vec()).max_iters(1000))
+            .run()?;
         let mut net = start.clone();
         net.set_params(result.state().get_best_param().ok_or("no step")?)?;
-        let passes = result.problem().problem.as_ref().map_or(0, |training| training.passes.get());
+        let passes = result
+            .problem()
+            .problem
+            .as_ref()
+            .map_or(0, |training| training.passes.get());
         report("L-BFGS", passes, &net)?;
 
         for rate in [0.01, 0.03] {
             let mut net = start.clone();
             let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
-                .rate(Schedule::Cosine { rate, min: 0.0, steps: passes })
-                .batch(data.len())
+                .learning_rate(Schedule::Cosine {
+                    rate,
+                    min: 0.0,
+                    steps: passes,
+                })
+                .batch_size(data.len())
                 .epochs(passes as usize);
             trainer.fit(&mut net, &data)?;
             report(&format!("Adam {rate}"), passes, &net)?;

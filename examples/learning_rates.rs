@@ -9,9 +9,15 @@
 //! The pictures go to `target/pictures/`: the rates over the steps, and the validation costs over the
 //! epochs, of the last start.
 
-use chainrule::Csv;
+use chainrule::Real;
+use chainrule::data::Csv;
+use chainrule::optim::{ReduceOnPlateau, Schedule};
 use chainrule::plot::{Curves, Figure};
 use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::train::{Observer, Step};
+use core::ops::ControlFlow;
 use std::path::Path;
 use std::{error, fs};
 
@@ -22,7 +28,11 @@ const RATE: f64 = 0.2;
 const SEEDS: u64 = 5;
 
 fn main() -> Result<(), Box<dyn error::Error>> {
-    let digits = Csv::new().no_header().labels(64).read::<f32>(include_bytes!("data/digits.csv").as_slice())?.data;
+    let digits = Csv::new()
+        .no_header()
+        .labels(64)
+        .read::<f32>(include_bytes!("data/digits.csv").as_slice())?
+        .data;
     let (train, validation) = digits.stratified_split(0.7, 1)?;
     let scaler = Scaler::max_abs(train.inputs())?;
     let scale = |data: &Dataset<f32>| data.with_inputs(scaler.transform(data.inputs())?);
@@ -30,18 +40,71 @@ fn main() -> Result<(), Box<dyn error::Error>> {
 
     let per_epoch = train.len().div_ceil(BATCH) as u64;
     let steps = EPOCHS as u64 * per_epoch;
-    let cosine = Schedule::Cosine { rate: RATE, min: 0.0, steps };
+    let cosine = Schedule::Cosine {
+        rate: RATE,
+        min: 0.0,
+        steps,
+    };
     let runs = [
         ("constant, a tenth", Schedule::Constant(RATE / 10.0), None),
         ("constant", Schedule::Constant(RATE), None),
-        ("step", Schedule::Step { rate: RATE, factor: 0.3, every: steps / 4 }, None),
-        ("exponential", Schedule::Exponential { rate: RATE, factor: 0.01_f64.powf(1.0 / steps as f64) }, None),
-        ("inverse time", Schedule::InverseTime { rate: RATE, kappa: 10.0 / steps as f64 }, None),
+        (
+            "step",
+            Schedule::Step {
+                rate: RATE,
+                factor: 0.3,
+                every: steps / 4,
+            },
+            None,
+        ),
+        (
+            "exponential",
+            Schedule::Exponential {
+                rate: RATE,
+                factor: 0.01_f64.powf(1.0 / steps as f64),
+            },
+            None,
+        ),
+        (
+            "inverse time",
+            Schedule::InverseTime {
+                rate: RATE,
+                kappa: 10.0 / steps as f64,
+            },
+            None,
+        ),
         ("cosine", cosine.clone(), None),
         ("warm-up, cosine", cosine.warm_up(steps / 10), None),
-        ("warm restarts", Schedule::WarmRestarts { rate: RATE, min: 0.0, steps: steps.div_ceil(7), factor: 2 }, None),
-        ("one cycle", Schedule::OneCycle { rate: RATE, warm: 0.3, div: 25.0, final_div: 1e4, steps }, None),
-        ("plateau", Schedule::Constant(RATE), Some(Plateau { factor: 0.3, patience: 1, ..Plateau::new() })),
+        (
+            "warm restarts",
+            Schedule::WarmRestarts {
+                rate: RATE,
+                min: 0.0,
+                steps: steps.div_ceil(7),
+                factor: 2,
+            },
+            None,
+        ),
+        (
+            "one cycle",
+            Schedule::OneCycle {
+                rate: RATE,
+                warm: 0.3,
+                div: 25.0,
+                final_div: 1e4,
+                steps,
+            },
+            None,
+        ),
+        (
+            "plateau",
+            Schedule::Constant(RATE),
+            Some(ReduceOnPlateau {
+                factor: 0.3,
+                patience: 1,
+                ..ReduceOnPlateau::new()
+            }),
+        ),
     ];
 
     println!("{EPOCHS} epochs of {per_epoch} steps; means of {SEEDS} starts\n");
@@ -58,27 +121,39 @@ fn main() -> Result<(), Box<dyn error::Error>> {
             let loss = SoftmaxCrossEntropy::new();
             let mut trainer = Trainer::new(loss.clone(), Sgd::new().momentum(0.9))
                 .epochs(EPOCHS)
-                .batch(BATCH)
-                .rate(schedule.clone())
+                .batch_size(BATCH)
+                .learning_rate(schedule.clone())
                 .seed(seed)
-                .validation(&validation)
+                .validation_data(&validation)
                 .metric("accuracy", metrics::accuracy)
                 .observe(Rates(&mut used));
             if let Some(plateau) = &plateau {
-                trainer = trainer.plateau(Monitor::Validation, plateau.clone());
+                trainer = trainer.reduce_on_plateau(Monitor::ValidationCost, plateau.clone());
             }
             let history = trainer.fit(&mut net, &train)?;
 
             let last = history.last().ok_or("no epoch")?;
             let cost = net.cost(train.inputs(), train.targets(), &loss, &mut Tape::new())?;
-            let numbers = [f64::from(cost), last.validation.ok_or("no validation")?, last.metric("accuracy").ok_or("no accuracy")?];
+            let numbers = [
+                f64::from(cost),
+                last.validation_cost.ok_or("no validation")?,
+                last.metric("accuracy").ok_or("no accuracy")?,
+            ];
             for (mean, number) in means.iter_mut().zip(numbers) {
                 *mean += number / SEEDS as f64;
             }
-            validations = history.validations().enumerate().map(|(epoch, cost)| ((epoch + 1) as f64, cost)).collect();
+            validations = history
+                .validations()
+                .enumerate()
+                .map(|(epoch, cost)| ((epoch + 1) as f64, cost))
+                .collect();
         }
-        let [first, last] = [used.first(), used.last()].map(|step| step.map_or(f64::NAN, |(_, rate)| *rate));
-        println!("{name:<17}  {first:>6.4}  {last:>8.2e}   {:>13.5}   {:>15.4}   {:>8.4}", means[0], means[1], means[2]);
+        let [first, last] =
+            [used.first(), used.last()].map(|step| step.map_or(f64::NAN, |(_, rate)| *rate));
+        println!(
+            "{name:<17}  {first:>6.4}  {last:>8.2e}   {:>13.5}   {:>15.4}   {:>8.4}",
+            means[0], means[1], means[2]
+        );
         rates.push((name, used));
         costs.push((name, validations));
     }
@@ -87,7 +162,11 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let rates_path = Path::new(PICTURES).join("learning_rates.png");
     draw(Curves::new("Learning rates", "step", "rate η"), &rates)?.save(&rates_path)?;
     let costs_path = Path::new(PICTURES).join("learning_rates-costs.png");
-    draw(Curves::new("What they do", "epoch", "validation cost").log(), &costs)?.save(&costs_path)?;
+    draw(
+        Curves::new("What they do", "epoch", "validation cost").log(),
+        &costs,
+    )?
+    .save(&costs_path)?;
     println!("\n{}\n{}", rates_path.display(), costs_path.display());
     Ok(())
 }
@@ -97,7 +176,7 @@ struct Rates<'a>(&'a mut Vec<(f64, f64)>);
 
 impl<T: Real> Observer<T> for Rates<'_> {
     fn on_batch(&mut self, step: &Step, _: &Sequential<T>) -> ControlFlow<()> {
-        self.0.push((step.step as f64, step.rate));
+        self.0.push((step.step as f64, step.learning_rate));
         ControlFlow::Continue(())
     }
 }

@@ -9,8 +9,12 @@
 //!
 //! The picture goes to `target/pictures/levenberg_marquardt.png`.
 
+use chainrule::nn::loss::SumSquaredError;
 use chainrule::plot::Curves;
 use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::train::LevenbergMarquardt;
 use std::time::{Duration, Instant};
 use std::{error, f64::consts::PI, fs, path::Path};
 
@@ -20,7 +24,10 @@ const TIME: Duration = Duration::from_millis(100);
 fn main() -> Result<(), Box<dyn error::Error>> {
     let x = DMatrix::from_fn(1, 60, |_, j| -1.0 + j as f64 / 29.5);
     let data = Dataset::new(x.clone(), x.map(|x| (PI * x).sin()))?;
-    println!("one period of a sine, {} points, a 1-10-1 network\n", data.len());
+    println!(
+        "one period of a sine, {} points, a 1-10-1 network\n",
+        data.len()
+    );
     println!("start   method                    seconds   cost");
     let mut curves = Vec::new();
     for seed in 1..=2 {
@@ -31,7 +38,10 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         let runs = [
             ("Levenberg–Marquardt", least_squares(start.clone(), &data)?),
             ("Adam", descend(Adam::new(), 0.02, start.clone(), &data)?),
-            ("momentum", descend(Sgd::new().momentum(0.9), 0.005, start, &data)?),
+            (
+                "momentum",
+                descend(Sgd::new().momentum(0.9), 0.005, start, &data)?,
+            ),
         ];
         for (name, points) in &runs {
             let (seconds, cost) = points.last().ok_or("no step")?;
@@ -40,8 +50,18 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         curves = runs.to_vec();
     }
 
-    let points: Vec<(&str, Vec<(f64, f64)>)> =
-        curves.into_iter().map(|(name, points)| (name, points.iter().map(|(seconds, cost)| (seconds.log10(), *cost)).collect())).collect();
+    let points: Vec<(&str, Vec<(f64, f64)>)> = curves
+        .into_iter()
+        .map(|(name, points)| {
+            (
+                name,
+                points
+                    .iter()
+                    .map(|(seconds, cost)| (seconds.log10(), *cost))
+                    .collect(),
+            )
+        })
+        .collect();
     let mut picture = Curves::new("A sine fitted", "log₁₀ of seconds", "cost").log();
     for (name, points) in &points {
         picture = picture.series(*name, points);
@@ -57,9 +77,12 @@ fn main() -> Result<(), Box<dyn error::Error>> {
 type Curve = Vec<(f64, f64)>;
 
 fn least_squares(mut net: Sequential<f64>, data: &Dataset<f64>) -> Result<Curve> {
-    let history = LevenbergMarquardt::new().epochs(100_000).stop(Stop::Time(TIME)).fit(&mut net, data)?;
+    let history = LevenbergMarquardt::new()
+        .epochs(100_000)
+        .stop(Stop::Time(TIME))
+        .fit(&mut net, data)?;
     let mut seconds = 0.0;
-    let point = |epoch: &chainrule::Epoch| {
+    let point = |epoch: &chainrule::train::Epoch| {
         seconds += epoch.seconds.unwrap_or(f64::NAN);
         (seconds, epoch.cost)
     };
@@ -67,8 +90,17 @@ fn least_squares(mut net: Sequential<f64>, data: &Dataset<f64>) -> Result<Curve>
 }
 
 /// Steps of a rule, for 100 times as long.
-fn descend(mut rule: impl Optimizer<f64>, rate: f64, mut net: Sequential<f64>, data: &Dataset<f64>) -> Result<Curve> {
-    let (groups, mut tape, time) = (net.default_groups(), Tape::new(), (100 * TIME).as_secs_f64());
+fn descend(
+    mut rule: impl Optimizer<f64>,
+    rate: f64,
+    mut net: Sequential<f64>,
+    data: &Dataset<f64>,
+) -> Result<Curve> {
+    let (groups, mut tape, time) = (
+        net.default_groups(),
+        Tape::new(),
+        (100 * TIME).as_secs_f64(),
+    );
     let (start, mut curve) = (Instant::now(), Curve::new());
     let mut due = 1e-4;
     loop {

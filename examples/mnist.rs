@@ -11,8 +11,11 @@
 //! FOLDER holds the four files of the data set; without it the program says which, and where to get them. Any set in the
 //! same format with images of the same size will do, such as Fashion-MNIST.
 
+use chainrule::data::read_idx;
+use chainrule::nn::loss::QuadraticCost;
 use chainrule::prelude::*;
-use chainrule::read_idx;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use flate2::read::GzDecoder;
 use std::error;
 use std::fs::File;
@@ -28,7 +31,7 @@ usage: cargo run --release --example mnist -- FOLDER [--modern] [--epochs N]
 FOLDER must hold these four files, as they are or compressed (.gz):
     train-images-idx3-ubyte    train-labels-idx1-ubyte
     t10k-images-idx3-ubyte     t10k-labels-idx1-ubyte
-They are the MNIST database of Y. LeCun, C. Cortes and C. Burges (http://yann.lecun.com/exdb/mnist/, licence
+They are the MNIST database of Y. LeCun, C. Cortes and C. Burges (http://yann.lecun.com/exdb/mnist/, license
 CC BY-SA 3.0), which does not come with this crate. Copies are at
     https://ossci-datasets.s3.amazonaws.com/mnist/
     https://storage.googleapis.com/cvdf-datasets/mnist/";
@@ -61,22 +64,38 @@ impl Options {
                 "--modern" => modern = true,
                 "--epochs" => {
                     let number = arguments.next().unwrap_or_default();
-                    epochs = Some(number.parse().map_err(|_| format!("--epochs wants a number, not {number:?}"))?);
+                    epochs = Some(
+                        number
+                            .parse()
+                            .map_err(|_| format!("--epochs wants a number, not {number:?}"))?,
+                    );
                 }
-                flag if flag.starts_with('-') => return Err(format!("unknown option {flag}\n\n{USAGE}").into()),
+                flag if flag.starts_with('-') => {
+                    return Err(format!("unknown option {flag}\n\n{USAGE}").into());
+                }
                 path if folder.is_none() => folder = Some(PathBuf::from(path)),
-                other => return Err(format!("one folder only, what is {other:?}?\n\n{USAGE}").into()),
+                other => {
+                    return Err(format!("one folder only, what is {other:?}?\n\n{USAGE}").into());
+                }
             }
         }
         let folder = folder.ok_or_else(|| format!("no folder given\n\n{USAGE}"))?;
-        Ok(Self { folder, modern, epochs })
+        Ok(Self {
+            folder,
+            modern,
+            epochs,
+        })
     }
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn error::Error>> {
     let train = read_set(&options.folder, "train")?;
     let test = read_set(&options.folder, "t10k")?;
-    println!("{} images to train on, {} for the test", train.len(), test.len());
+    println!(
+        "{} images to train on, {} for the test",
+        train.len(),
+        test.len()
+    );
 
     let start = Instant::now();
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
@@ -85,30 +104,68 @@ fn run(options: &Options) -> Result<(), Box<dyn error::Error>> {
             .layer(Dense::new(128, Activation::Relu))
             .layer(Dense::new(CLASSES, Activation::Linear))
             .build(&mut rng)?;
-        (net, Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(options.epochs.unwrap_or(10)).batch(64).rate(1e-3))
+        (
+            net,
+            Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
+                .epochs(options.epochs.unwrap_or(10))
+                .batch_size(64)
+                .learning_rate(1e-3),
+        )
     } else {
-        let normal = Init::Normal { mean: 0.0, std: 1.0 };
+        let normal = Init::Normal {
+            mean: 0.0,
+            std: 1.0,
+        };
         let net = Sequential::<f32>::builder(PIXELS)
-            .layer(Dense::new(30, Activation::Sigmoid).init(normal).bias_init(normal))
-            .layer(Dense::new(CLASSES, Activation::Sigmoid).init(normal).bias_init(normal))
+            .layer(
+                Dense::new(30, Activation::Sigmoid)
+                    .init(normal)
+                    .bias_init(normal),
+            )
+            .layer(
+                Dense::new(CLASSES, Activation::Sigmoid)
+                    .init(normal)
+                    .bias_init(normal),
+            )
             .build(&mut rng)?;
-        (net, Trainer::new(QuadraticCost, Sgd::new()).epochs(options.epochs.unwrap_or(30)).batch(10).rate(3.0))
+        (
+            net,
+            Trainer::new(QuadraticCost, Sgd::new())
+                .epochs(options.epochs.unwrap_or(30))
+                .batch_size(10)
+                .learning_rate(3.0),
+        )
     };
     println!("\n{net}\n");
 
     println!("epoch   training cost   test cost   test accuracy   seconds");
     // As in the book, the test images are looked at after every epoch. Nothing is chosen by them but the best epoch to
     // print; to choose anything else, keep a part of the training images apart for validation.
-    let mut trainer = trainer.validation(&test).metric("accuracy", metrics::accuracy).on_epoch(|epoch, _| {
-        let (cost, accuracy) = (epoch.validation.unwrap_or(f64::NAN), epoch.metric("accuracy").unwrap_or(f64::NAN));
-        let (number, seconds) = (epoch.epoch + 1, start.elapsed().as_secs_f64());
-        println!("{number:>5}   {:>13.5}   {cost:>9.5}   {accuracy:>13.4}   {seconds:>7.1}", epoch.cost);
-        ControlFlow::Continue(())
-    });
+    let mut trainer = trainer
+        .validation_data(&test)
+        .metric("accuracy", metrics::accuracy)
+        .on_epoch(|epoch, _| {
+            let (cost, accuracy) = (
+                epoch.validation_cost.unwrap_or(f64::NAN),
+                epoch.metric("accuracy").unwrap_or(f64::NAN),
+            );
+            let (number, seconds) = (epoch.epoch + 1, start.elapsed().as_secs_f64());
+            println!(
+                "{number:>5}   {:>13.5}   {cost:>9.5}   {accuracy:>13.4}   {seconds:>7.1}",
+                epoch.cost
+            );
+            ControlFlow::Continue(())
+        });
     let history = trainer.fit(&mut net, &train)?;
 
-    let accuracies = history.epochs.iter().filter_map(|epoch| epoch.metric("accuracy"));
-    if let Some((epoch, best)) = accuracies.enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b)) {
+    let accuracies = history
+        .epochs
+        .iter()
+        .filter_map(|epoch| epoch.metric("accuracy"));
+    if let Some((epoch, best)) = accuracies
+        .enumerate()
+        .max_by(|(_, a), (_, b)| a.total_cmp(b))
+    {
         println!("\nbest test accuracy: {best:.4}, after epoch {}", epoch + 1);
     }
     Ok(())
@@ -122,12 +179,17 @@ fn read_set(folder: &Path, part: &str) -> Result<Dataset<f32>, Box<dyn error::Er
     };
     let (images, labels) = (read("images-idx3-ubyte")?, read("labels-idx1-ubyte")?);
     if images.nrows() != PIXELS {
-        return Err(format!("images of {part}: got {}, expected {PIXELS} pixels", images.nrows()).into());
+        return Err(format!(
+            "images of {part}: got {}, expected {PIXELS} pixels",
+            images.nrows()
+        )
+        .into());
     }
     let labels: Vec<usize> = labels.iter().map(|label| *label as usize).collect();
 
     // 0 is white and 1 is black.
-    let data = Dataset::new(images / 255.0, one_hot(&labels, CLASSES)?).map_err(|error| format!("images and labels of {part}: {error}"))?;
+    let data = Dataset::new(images / 255.0, one_hot(&labels, CLASSES)?)
+        .map_err(|error| format!("images and labels of {part}: {error}"))?;
     Ok(data)
 }
 
@@ -140,10 +202,16 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Box<dyn error::Error>> {
     let result = if path.exists() {
         File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
     } else if compressed.exists() {
-        File::open(&compressed).and_then(|file| GzDecoder::new(BufReader::new(file)).read_to_end(&mut bytes))
+        File::open(&compressed)
+            .and_then(|file| GzDecoder::new(BufReader::new(file)).read_to_end(&mut bytes))
     } else {
         return Err(format!("neither {0} nor {0}.gz is there\n\n{USAGE}", path.display()).into());
     };
-    result.map_err(|error| format!("{}: {error}", if path.exists() { path } else { &compressed }.display()))?;
+    result.map_err(|error| {
+        format!(
+            "{}: {error}",
+            if path.exists() { path } else { &compressed }.display()
+        )
+    })?;
     Ok(bytes)
 }

@@ -1,7 +1,7 @@
 //! Balancing a pole on a cart by deep Q-learning (Mnih et al., *Human-level control through deep reinforcement learning*, 2015).
 //!
 //! A network estimates Q(s, a), the sum of the rewards to come when action a is taken in state s and the best ones after it. It is
-//! trained on steps of the past, drawn at random, towards r + γ·maxₐ Q⁻(s′, a), where Q⁻ is a copy of the network that follows every few
+//! trained on steps of the past, drawn at random, toward r + γ·maxₐ Q⁻(s′, a), where Q⁻ is a copy of the network that follows every few
 //! hundred steps. The cost is known at one output of each sample alone, that of the action taken: such a gradient is
 //! written by hand, with [`Sequential::gradient_with`].
 //!
@@ -15,7 +15,8 @@
 
 use chainrule::nalgebra::SVector;
 use chainrule::prelude::*;
-use chainrule::rand::RngExt;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::rand::{RngExt, SeedableRng};
 
 type State = SVector<f32, 4>;
 
@@ -37,7 +38,9 @@ fn main() -> Result<()> {
     let mut tape = Tape::new();
     let mut steps = 0;
 
-    println!("episodes   steps in all   balanced for, of {LONGEST} steps: learning   without curiosity");
+    println!(
+        "episodes   steps in all   balanced for, of {LONGEST} steps: learning   without curiosity"
+    );
     for episodes in (50..=1000).step_by(50) {
         let before = steps;
         for _ in 0..50 {
@@ -45,9 +48,18 @@ fn main() -> Result<()> {
             for _ in 0..LONGEST {
                 // Curious at first, less and less so.
                 let curiosity = (1.0 - steps as f64 / 5_000.0).max(0.05);
-                let action = if rng.random_bool(curiosity) { rng.random_range(0..2) } else { best(&net, &state, &mut tape)? };
+                let action = if rng.random_bool(curiosity) {
+                    rng.random_range(0..2)
+                } else {
+                    best(&net, &state, &mut tape)?
+                };
                 let (next, fallen) = push(&state, action);
-                memory.keep(Move { state, action, next, fallen });
+                memory.keep(Move {
+                    state,
+                    action,
+                    next,
+                    fallen,
+                });
                 (state, steps) = (next, steps + 1);
                 if memory.moves.len() >= 1_000 {
                     learn(&net, &target, &memory, &mut tape, &mut rng)?;
@@ -62,17 +74,28 @@ fn main() -> Result<()> {
             }
         }
         let balanced = trials(&net, 20, &mut rng, &mut tape)?;
-        println!("{episodes:>8}   {steps:>12}   {:>38.1}   {balanced:>17.1}", (steps - before) as f64 / 50.0);
+        println!(
+            "{episodes:>8}   {steps:>12}   {:>38.1}   {balanced:>17.1}",
+            (steps - before) as f64 / 50.0
+        );
         if balanced == LONGEST as f64 {
             break;
         }
     }
-    println!("\n{:.1} steps on average over 1000 more episodes", trials(&net, 1000, &mut rng, &mut tape)?);
+    println!(
+        "\n{:.1} steps on average over 1000 more episodes",
+        trials(&net, 1000, &mut rng, &mut tape)?
+    );
     Ok(())
 }
 
 /// For how many steps the network balances the pole, on average over some episodes.
-fn trials(net: &Sequential<f32>, episodes: usize, rng: &mut Xoshiro256PlusPlus, tape: &mut Tape<f32>) -> Result<f64> {
+fn trials(
+    net: &Sequential<f32>,
+    episodes: usize,
+    rng: &mut Xoshiro256PlusPlus,
+    tape: &mut Tape<f32>,
+) -> Result<f64> {
     let mut balanced = 0;
     for _ in 0..episodes {
         let (mut state, mut fallen, mut length) = (start(rng), false, 0);
@@ -127,13 +150,21 @@ fn learn(
     tape: &mut Tape<f32>,
     rng: &mut Xoshiro256PlusPlus,
 ) -> Result<()> {
-    let moves: [Move; BATCH] = std::array::from_fn(|_| memory.moves[rng.random_range(0..memory.moves.len())]);
-    let (states, nexts) = (DMatrix::from_fn(4, BATCH, |i, j| moves[j].state[i]), DMatrix::from_fn(4, BATCH, |i, j| moves[j].next[i]));
+    let moves: [Move; BATCH] =
+        std::array::from_fn(|_| memory.moves[rng.random_range(0..memory.moves.len())]);
+    let (states, nexts) = (
+        DMatrix::from_fn(4, BATCH, |i, j| moves[j].state[i]),
+        DMatrix::from_fn(4, BATCH, |i, j| moves[j].next[i]),
+    );
     let mut promised = DMatrix::zeros(2, BATCH);
     target.predict_into(&nexts, &mut promised, tape)?;
     net.gradient_with(&states, tape, |q, mut dq| {
         for (j, (step, (q, dq))) in moves.iter().zip(q.iter().zip(dq.iter_mut())).enumerate() {
-            let promise = if step.fallen { -1.0 } else { DISCOUNT * promised.column(j).max() };
+            let promise = if step.fallen {
+                -1.0
+            } else {
+                DISCOUNT * promised.column(j).max()
+            };
             let error = q[step.action] - promise;
             dq[step.action] = error.clamp(-1.0, 1.0) / BATCH as f32;
         }
@@ -157,8 +188,17 @@ fn push(state: &State, action: usize) -> (State, bool) {
     let force = if action == 1 { 10.0 } else { -10.0 };
     let (sin, cos) = angle.sin_cos();
     let push = (force + POLE * HALF * omega * omega * sin) / (CART + POLE);
-    let alpha = (GRAVITY * sin - cos * push) / (HALF * (4.0 / 3.0 - POLE * cos * cos / (CART + POLE)));
+    let alpha =
+        (GRAVITY * sin - cos * push) / (HALF * (4.0 / 3.0 - POLE * cos * cos / (CART + POLE)));
     let a = push - POLE * HALF * alpha * cos / (CART + POLE);
-    let next = State::new(x + DT * v, v + DT * a, angle + DT * omega, omega + DT * alpha);
-    (next, next[0].abs() > 2.4 || next[2].abs() > 12_f32.to_radians())
+    let next = State::new(
+        x + DT * v,
+        v + DT * a,
+        angle + DT * omega,
+        omega + DT * alpha,
+    );
+    (
+        next,
+        next[0].abs() > 2.4 || next[2].abs() > 12_f32.to_radians(),
+    )
 }

@@ -11,8 +11,12 @@
 //! What depends on the place in a run is in it: the momentum of Adam, a schedule, the order of the samples, the masks of dropout,
 //! the patience of a stop, and the best parameters so far.
 
+use chainrule::optim::Schedule;
 use chainrule::prelude::*;
-use chainrule::rand::RngExt;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::rand::{RngExt, SeedableRng};
+use chainrule::train::CheckpointEvery;
+use core::ops::ControlFlow;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{self, Command, Stdio};
@@ -26,7 +30,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     match env::args_os().nth(1) {
         Some(checkpoint) => Ok(train_with_checkpoints(Path::new(&checkpoint))?),
         None => {
-            let checkpoint = env::temp_dir().join(format!("chainrule-resume-{}.checkpoint", process::id()));
+            let checkpoint =
+                env::temp_dir().join(format!("chainrule-resume-{}.checkpoint", process::id()));
             let result = compare(&checkpoint);
             if checkpoint.exists() {
                 fs::remove_file(&checkpoint)?;
@@ -40,12 +45,17 @@ fn main() -> Result<(), Box<dyn error::Error>> {
 fn waves() -> Result<(Dataset<f64>, Dataset<f64>)> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
     let x: DMatrix<f64> = DMatrix::from_fn(2, 4000, |_, _| rng.random_range(-1.5..1.5));
-    let y = DMatrix::from_fn(1, 4000, |_, j| (3.0 * x.column(j).norm_squared()).sin() + rng.random_range(-0.1..0.1));
+    let y = DMatrix::from_fn(1, 4000, |_, j| {
+        (3.0 * x.column(j).norm_squared()).sin() + rng.random_range(-0.1..0.1)
+    });
     Dataset::new(x, y)?.split(0.8, 1)
 }
 
 /// A new network and a new trainer: what a program must say again when it goes on.
-fn start<'a>(train: &Dataset<f64>, validation: &'a Dataset<f64>) -> Result<(Sequential<f64>, Trainer<'a, f64>)> {
+fn start<'a>(
+    train: &Dataset<f64>,
+    validation: &'a Dataset<f64>,
+) -> Result<(Sequential<f64>, Trainer<'a, f64>)> {
     let net = Sequential::builder(2)
         .layer(Dense::new(96, Activation::Tanh))
         .layer(Dropout::new(0.05))
@@ -55,11 +65,18 @@ fn start<'a>(train: &Dataset<f64>, validation: &'a Dataset<f64>) -> Result<(Sequ
     let steps = (EPOCHS * train.len().div_ceil(BATCH)) as u64;
     let trainer = Trainer::new(MeanSquaredError, Adam::new())
         .epochs(EPOCHS)
-        .batch(BATCH)
-        .rate(Schedule::Cosine { rate: 5e-3, min: 1e-4, steps }.warm_up(100))
-        .validation(validation)
-        .stop(Stop::patience(Monitor::Validation, 15))
-        .restore_best(Monitor::Validation);
+        .batch_size(BATCH)
+        .learning_rate(
+            Schedule::Cosine {
+                rate: 5e-3,
+                min: 1e-4,
+                steps,
+            }
+            .warm_up(100),
+        )
+        .validation_data(validation)
+        .stop(Stop::early_stopping(Monitor::ValidationCost, 15))
+        .restore_best(Monitor::ValidationCost);
     Ok((net, trainer))
 }
 
@@ -67,10 +84,12 @@ fn start<'a>(train: &Dataset<f64>, validation: &'a Dataset<f64>) -> Result<(Sequ
 fn train_with_checkpoints(checkpoint: &Path) -> Result<()> {
     let (train, validation) = waves()?;
     let (mut net, trainer) = start(&train, &validation)?;
-    let mut trainer = trainer.checkpoint(checkpoint, Every::Steps(10)).on_epoch(|epoch, _| {
-        println!("{}", epoch.epoch + 1);
-        ControlFlow::Continue(())
-    });
+    let mut trainer = trainer
+        .checkpoint(checkpoint, CheckpointEvery::Steps(10))
+        .on_epoch(|epoch, _| {
+            println!("{}", epoch.epoch + 1);
+            ControlFlow::Continue(())
+        });
     trainer.fit(&mut net, &train)?;
     Ok(())
 }
@@ -80,10 +99,21 @@ fn compare(checkpoint: &Path) -> Result<(), Box<dyn error::Error>> {
 
     let (mut whole, mut trainer) = start(&train, &validation)?;
     let history = trainer.fit(&mut whole, &train)?;
-    println!("without interruption: {} epochs, {} steps", trainer.epoch(), trainer.optimizer().state().step);
+    println!(
+        "without interruption: {} epochs, {} steps",
+        trainer.epoch(),
+        trainer.optimizer().state().step
+    );
 
-    let mut child = Command::new(env::current_exe()?).arg(checkpoint).stdout(Stdio::piped()).spawn()?;
-    let lines = child.stdout.take().map(|stdout| BufReader::new(stdout).lines()).ok_or("the process has no output")?;
+    let mut child = Command::new(env::current_exe()?)
+        .arg(checkpoint)
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let lines = child
+        .stdout
+        .take()
+        .map(|stdout| BufReader::new(stdout).lines())
+        .ok_or("the process has no output")?;
     for line in lines {
         if line?.parse::<usize>()? == EPOCHS / 4 {
             break;
@@ -91,22 +121,51 @@ fn compare(checkpoint: &Path) -> Result<(), Box<dyn error::Error>> {
     }
     thread::sleep(Duration::from_millis(10));
     child.kill()?; // wherever it is: it cannot prepare for it
-    println!("another process:      killed some time after epoch {}: {}", EPOCHS / 4, child.wait()?);
+    println!(
+        "another process:      killed some time after epoch {}: {}",
+        EPOCHS / 4,
+        child.wait()?
+    );
 
     let (mut resumed, mut trainer) = start(&train, &validation)?;
     trainer.resume(&mut resumed, checkpoint)?;
-    println!("its last checkpoint:  {} epochs, {} steps", trainer.epoch(), trainer.optimizer().state().step);
+    println!(
+        "its last checkpoint:  {} epochs, {} steps",
+        trainer.epoch(),
+        trainer.optimizer().state().step
+    );
     let resumed_history = trainer.fit(&mut resumed, &train)?;
-    println!("resumed:              {} epochs, {} steps\n", trainer.epoch(), trainer.optimizer().state().step);
+    println!(
+        "resumed:              {} epochs, {} steps\n",
+        trainer.epoch(),
+        trainer.optimizer().state().step
+    );
 
     println!("epoch   validation cost, whole   and interrupted");
-    for (a, b) in history.epochs.iter().zip(&resumed_history.epochs).step_by(5) {
-        let [a_cost, b_cost] = [a, b].map(|epoch| epoch.validation.unwrap_or(f64::NAN));
+    for (a, b) in history
+        .epochs
+        .iter()
+        .zip(&resumed_history.epochs)
+        .step_by(5)
+    {
+        let [a_cost, b_cost] = [a, b].map(|epoch| epoch.validation_cost.unwrap_or(f64::NAN));
         println!("{:>5}   {a_cost:>22.16}   {b_cost:>15.16}", a.epoch + 1);
     }
 
-    let different = whole.params().iter().zip(resumed.params()).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
-    println!("\nparameters that differ in a bit: {different} of {}", whole.params().len());
+    let different = whole
+        .params()
+        .iter()
+        .zip(resumed.params())
+        .filter(|(a, b)| a.to_bits() != b.to_bits())
+        .count();
+    println!(
+        "\nparameters that differ in a bit: {different} of {}",
+        whole.params().len()
+    );
     println!("histories are equal: {}", history == resumed_history);
-    if different == 0 && history == resumed_history { Ok(()) } else { Err("the interruption made a difference".into()) }
+    if different == 0 && history == resumed_history {
+        Ok(())
+    } else {
+        Err("the interruption made a difference".into())
+    }
 }

@@ -11,7 +11,11 @@
 //! In the lecture notes that this follows, one step with η = 0.01 takes the cost from 0.44735 to 0.44202. They do not print
 //! the random weights they start from, so those digits cannot be had again; what happens can: the cost falls a little.
 
+use chainrule::nn::loss::SumSquaredError;
+use chainrule::optim::Group;
 use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 
 fn main() -> Result<()> {
     // A sample is a column: hours of sleep above hours of study.
@@ -23,10 +27,21 @@ fn main() -> Result<()> {
     let students = Dataset::new(scaler.transform(&hours)?, points / 100.0)?;
 
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
-    let normal = Init::Normal { mean: 0.0, std: 1.0 };
+    let normal = Init::Normal {
+        mean: 0.0,
+        std: 1.0,
+    };
     let mut net = Sequential::<f64>::builder(2)
-        .layer(Dense::new(3, Activation::Sigmoid).without_bias().init(normal))
-        .layer(Dense::new(1, Activation::Sigmoid).without_bias().init(normal))
+        .layer(
+            Dense::new(3, Activation::Sigmoid)
+                .without_bias()
+                .init(normal),
+        )
+        .layer(
+            Dense::new(1, Activation::Sigmoid)
+                .without_bias()
+                .init(normal),
+        )
         .build(&mut rng)?;
     println!("{net}\n");
 
@@ -35,25 +50,46 @@ fn main() -> Result<()> {
     let mut tape = Tape::new();
     let before = net.gradient(x, y, &SumSquaredError, &mut tape)?;
     print!("∂J/∂W⁰ ={:.5}∂J/∂W¹ ={:.5}", tape.dw(0)?, tape.dw(1)?);
-    Sgd::new().step(0.01, net.params_mut(), tape.grads(), &Group::all(tape.grads().len()))?;
+    Sgd::new().step(
+        0.01,
+        net.params_mut(),
+        tape.grads(),
+        &Group::all(tape.grads().len()),
+    )?;
     let after = net.cost(x, y, &SumSquaredError, &mut tape)?;
     println!("One step with η = 0.01 takes the cost from {before:.5} to {after:.5}.\n");
 
     // Ten thousand more, each over all three students.
     println!(" steps   cost");
-    let mut trainer = Trainer::new(SumSquaredError, Sgd::new()).batch(3).in_order().epochs(2000).rate(1.0);
+    let mut trainer = Trainer::new(SumSquaredError, Sgd::new())
+        .batch_size(3)
+        .shuffle(false)
+        .epochs(2000)
+        .learning_rate(1.0);
     for _ in 0..5 {
         trainer.fit(&mut net, &students)?;
-        println!("{:>6}   {:.2e}", trainer.epoch(), net.cost(x, y, &SumSquaredError, &mut tape)?);
+        println!(
+            "{:>6}   {:.2e}",
+            trainer.epoch(),
+            net.cost(x, y, &SumSquaredError, &mut tape)?
+        );
     }
 
     println!("\nsleep   study   points   predicted");
     let predicted = net.predict(x)? * 100.0;
     for ((hours, y), predicted) in hours.column_iter().zip(y.iter()).zip(predicted.iter()) {
-        println!("{:>5}   {:>5}   {:>6}   {predicted:>9.1}", hours[0], hours[1], 100.0 * y);
+        println!(
+            "{:>5}   {:>5}   {:>6}   {predicted:>9.1}",
+            hours[0],
+            hours[1],
+            100.0 * y
+        );
     }
     let new = DMatrix::from_column_slice(2, 1, &[8.0, 3.0]);
     let predicted = net.predict(&scaler.transform(&new)?)? * 100.0;
-    println!("{:>5}   {:>5}   {:>6}   {:>9.1}", new[0], new[1], "?", predicted[0]);
+    println!(
+        "{:>5}   {:>5}   {:>6}   {:>9.1}",
+        new[0], new[1], "?", predicted[0]
+    );
     Ok(())
 }

@@ -11,17 +11,27 @@
 //!
 //! The data are R. A. Fisher's irises (1936), from the UCI Machine Learning Repository.
 
+use chainrule::View;
+use chainrule::data::Csv;
+use chainrule::io::Onnx;
 use chainrule::prelude::*;
-use chainrule::{Csv, Onnx};
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::path::Path;
 use std::{error, fs};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/iris.onnx");
 /// Three flowers of the test part, one of each species; the Python half has the same.
-const FLOWERS: [[f32; 4]; 3] = [[5.1, 3.5, 1.4, 0.2], [6.1, 2.9, 4.7, 1.4], [6.3, 3.3, 6.0, 2.5]];
+const FLOWERS: [[f32; 4]; 3] = [
+    [5.1, 3.5, 1.4, 0.2],
+    [6.1, 2.9, 4.7, 1.4],
+    [6.3, 3.3, 6.0, 2.5],
+];
 
 fn main() -> Result<(), Box<dyn error::Error>> {
-    let table = Csv::new().labels("species").read::<f32>(include_bytes!("data/iris.csv").as_slice())?;
+    let table = Csv::new()
+        .labels("species")
+        .read::<f32>(include_bytes!("data/iris.csv").as_slice())?;
     let (train, test) = table.data.stratified_split(0.7, 1)?;
 
     let net = Sequential::builder(train.features())
@@ -29,9 +39,18 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         .layer(Dropout::new(0.2))
         .layer(Dense::new(3, Activation::Linear))
         .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
-    let mut model = Model::new(net, Scaler::standard(train.inputs())?, None)?.with_classes(&table.outputs)?;
-    model.fit(&mut Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(100).rate(0.005), &train)?;
-    let accuracy = metrics::accuracy((&model.predict(test.inputs())?).into(), test.targets().into())?;
+    let mut model =
+        Model::new(net, Scaler::standard(train.inputs())?, None)?.with_classes(&table.outputs)?;
+    model.fit(
+        &mut Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
+            .epochs(100)
+            .learning_rate(0.005),
+        &train,
+    )?;
+    let accuracy = metrics::accuracy(
+        (&model.predict(test.inputs())?).into(),
+        test.targets().into(),
+    )?;
     println!("accuracy on flowers not seen before: {accuracy:.3}\n");
 
     fs::create_dir_all(Path::new(FILE).with_file_name(""))?;
@@ -39,8 +58,18 @@ fn main() -> Result<(), Box<dyn error::Error>> {
 
     let flowers = View::new(FLOWERS.as_flattened(), 4)?;
     println!("{:>27}", table.outputs.join("  "));
-    for (sample, class) in model.predict(flowers)?.column_iter().zip(model.predict_classes(flowers)?) {
-        println!("{}  {class}", sample.iter().map(|p| format!("{p:9.6}")).collect::<String>());
+    for (sample, class) in model
+        .predict(flowers)?
+        .column_iter()
+        .zip(model.predict_classes(flowers)?)
+    {
+        println!(
+            "{}  {class}",
+            sample
+                .iter()
+                .map(|p| format!("{p:9.6}"))
+                .collect::<String>()
+        );
     }
     println!("\nThe same from Python: python examples/to_onnx.py");
     Ok(())

@@ -4,12 +4,13 @@
 //! cargo run --release --features plot --example two_moons
 //! ```
 //!
-//! The pictures go to `target/pictures/`: the probability of the lower moon as colour, the boundary where it is ½, and the points.
+//! The pictures go to `target/pictures/`: the probability of the lower moon as color, the boundary where it is ½, and the points.
 
 use chainrule::nalgebra::Matrix2xX;
 use chainrule::plot::Boundary;
 use chainrule::prelude::*;
-use chainrule::rand::RngExt;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::rand::{RngExt, SeedableRng};
 use std::f64::consts::PI;
 use std::path::Path;
 use std::{error, fs};
@@ -28,7 +29,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let mut model = Model::from(net);
 
     let loss = SigmoidCrossEntropy::new();
-    let mut trainer = Trainer::new(loss.clone(), Adam::new()).rate(1e-2);
+    let mut trainer = Trainer::new(loss.clone(), Adam::new()).learning_rate(1e-2);
     fs::create_dir_all(PICTURES)?;
     let mut tape = Tape::new();
     println!("epochs   test cost   test accuracy   picture");
@@ -38,15 +39,30 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         trainer = trainer.epochs(more);
         model.fit(&mut trainer, &train)?;
 
-        let cost = model.net().cost(test.inputs(), test.targets(), &loss, &mut tape)?;
-        let accuracy = metrics::accuracy((&model.predict(test.inputs())?).into(), test.targets().into())?;
+        let cost = model
+            .net()
+            .cost(test.inputs(), test.targets(), &loss, &mut tape)?;
+        let accuracy = metrics::accuracy(
+            (&model.predict(test.inputs())?).into(),
+            test.targets().into(),
+        )?;
         let path = Path::new(PICTURES).join(format!("two_moons-{until:03}.png"));
-        Boundary::new(format!("After {until} epochs: {:.1} % of new points right", 100.0 * accuracy), &train, |x| model.predict(x))
-            .names(&["upper moon", "lower moon"])
-            .size(640, 480)
-            .draw()?
-            .save(&path)?;
-        println!("{until:>6}   {cost:>9.4}   {accuracy:>13.3}   {}", path.display());
+        Boundary::new(
+            format!(
+                "After {until} epochs: {:.1} % of new points right",
+                100.0 * accuracy
+            ),
+            &train,
+            |x| model.predict(x),
+        )
+        .names(&["upper moon", "lower moon"])
+        .size(640, 480)
+        .draw()?
+        .save(&path)?;
+        println!(
+            "{until:>6}   {cost:>9.4}   {accuracy:>13.3}   {}",
+            path.display()
+        );
     }
     Ok(())
 }
@@ -58,11 +74,20 @@ fn moons(samples: usize, seed: u64) -> Result<Dataset<f64>> {
     let mut inputs = Matrix2xX::zeros(samples);
     for (j, mut point) in inputs.column_iter_mut().enumerate() {
         let angle: f64 = rng.random_range(0.0..PI);
-        let (x, y) = if j % 2 == 0 { (angle.cos(), angle.sin()) } else { (1.0 - angle.cos(), 0.5 - angle.sin()) };
+        let (x, y) = if j % 2 == 0 {
+            (angle.cos(), angle.sin())
+        } else {
+            (1.0 - angle.cos(), 0.5 - angle.sin())
+        };
         // Box and Muller 1958: two normal numbers of two uniform ones.
         let radius = 0.2 * (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
         let (sin, cos) = (2.0 * PI * rng.random::<f64>()).sin_cos();
         point.copy_from_slice(&[x + radius * cos, y + radius * sin]);
     }
-    Dataset::from_rows(inputs.as_slice(), 2, &(0..samples).map(|j| (j % 2) as f64).collect::<Vec<_>>(), 1)
+    Dataset::from_rows(
+        inputs.as_slice(),
+        2,
+        &(0..samples).map(|j| (j % 2) as f64).collect::<Vec<_>>(),
+        1,
+    )
 }

@@ -11,21 +11,37 @@
 //! Of five folds each is once the test: nothing of it, not even its mean, is known to the training. When to stop is told by a
 //! tenth of the other four.
 
-use chainrule::Csv;
+use chainrule::View;
+use chainrule::data::Csv;
+use chainrule::numeric::Targets;
+use chainrule::optim::Penalty;
 use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::error;
 
 const FOLDS: usize = 5;
 
 fn main() -> Result<(), Box<dyn error::Error>> {
-    let table = Csv::new().targets(["quality"]).read::<f64>(include_bytes!("data/winequality-red.csv").as_slice())?;
+    let table = Csv::new()
+        .targets(["quality"])
+        .read::<f64>(include_bytes!("data/winequality-red.csv").as_slice())?;
     let wines = table.data;
-    println!("{} wines, {} measurements: {}\n", wines.len(), wines.features(), table.features.join(", "));
+    println!(
+        "{} wines, {} measurements: {}\n",
+        wines.len(),
+        wines.features(),
+        table.features.join(", ")
+    );
 
     let numbers: String = (1..=FOLDS).map(|fold| format!("{fold:>6}")).collect();
     println!("                R² of fold                       mistakes in points   right when");
     println!("               {numbers}   mean     average   largest      rounded");
-    for (name, hidden) in [("mean", None), ("linear neuron", Some(&[][..])), ("network 32-16", Some(&[32, 16][..]))] {
+    for (name, hidden) in [
+        ("mean", None),
+        ("linear neuron", Some(&[][..])),
+        ("network 32-16", Some(&[32, 16][..])),
+    ] {
         let mut scores = Scores::default();
         for (fold, (train, test)) in wines.k_fold(FOLDS, 1)?.enumerate() {
             let predicted = match hidden {
@@ -58,37 +74,52 @@ struct Scores {
 
 impl Scores {
     fn add(&mut self, predicted: &DMatrix<f64>, test: &Dataset<f64>) -> Result<()> {
-        let (y, target): (View<'_, f64>, Targets<'_, f64>) = (predicted.into(), test.targets().into());
+        let (y, target): (View<'_, f64>, Targets<'_, f64>) =
+            (predicted.into(), test.targets().into());
         self.r2.push(metrics::r2(y, target)?);
         self.absolute.push(metrics::mean_absolute_error(y, target)?);
         self.largest = self.largest.max(metrics::max_error(y, target)?);
-        let right = predicted.iter().zip(test.targets().iter()).filter(|(y, target)| y.round() == **target).count();
+        let right = predicted
+            .iter()
+            .zip(test.targets().iter())
+            .filter(|(y, target)| y.round() == **target)
+            .count();
         self.right.push(right as f64 / test.len() as f64);
         Ok(())
     }
 }
 
 /// Trains a network with these hidden layers, and says what it predicts for `test`.
-fn train_and_predict(hidden: &[usize], train: &Dataset<f64>, test: &DMatrix<f64>, seed: u64) -> Result<DMatrix<f64>> {
+fn train_and_predict(
+    hidden: &[usize],
+    train: &Dataset<f64>,
+    test: &DMatrix<f64>,
+    seed: u64,
+) -> Result<DMatrix<f64>> {
     // What belongs to the preparation is learnt from the training data as the weights are. Marks, too, are learnt more easily
     // around 0 and of size 1.
-    let (inputs, marks) = (Scaler::standard(train.inputs())?, Scaler::standard(train.targets())?);
+    let (inputs, marks) = (
+        Scaler::standard(train.inputs())?,
+        Scaler::standard(train.targets())?,
+    );
     let (train, validation) = train.split(0.9, seed)?;
 
     let mut builder = Sequential::builder(train.features());
     for width in hidden {
         builder = builder.layer(Dense::new(*width, Activation::Relu));
     }
-    let net = builder.layer(Dense::new(1, Activation::Linear)).build(&mut Xoshiro256PlusPlus::seed_from_u64(seed))?;
+    let net = builder
+        .layer(Dense::new(1, Activation::Linear))
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(seed))?;
     let mut model = Model::new(net, inputs, marks)?;
     let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
         .epochs(300)
-        .rate(2e-3)
+        .learning_rate(2e-3)
         .seed(seed)
         .penalty(Penalty::new().l2(1e-2))
-        .validation(&validation)
-        .stop(Stop::patience(Monitor::Validation, 30))
-        .restore_best(Monitor::Validation);
+        .validation_data(&validation)
+        .stop(Stop::early_stopping(Monitor::ValidationCost, 30))
+        .restore_best(Monitor::ValidationCost);
     model.fit(&mut trainer, &train)?;
     model.predict(test)
 }

@@ -4,17 +4,28 @@
 //! cargo run --release --example xor
 //! ```
 
+use chainrule::nn::loss::QuadraticCost;
 use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 
 fn main() -> Result<()> {
     // Each case: two inputs and the target.
-    let cases = Dataset::from_rows(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], 2, &[0.0, 1.0, 1.0, 0.0], 1)?;
+    let cases = Dataset::from_rows(
+        &[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0],
+        2,
+        &[0.0, 1.0, 1.0, 0.0],
+        1,
+    )?;
 
     let mut net = Sequential::<f64>::builder(2)
         .layer(Dense::new(4, Activation::Tanh))
         .layer(Dense::new(1, Activation::Sigmoid))
         .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
-    Trainer::new(QuadraticCost, Adam::new()).epochs(1000).rate(0.05).fit(&mut net, &cases)?;
+    Trainer::new(QuadraticCost, Adam::new())
+        .epochs(1000)
+        .learning_rate(0.05)
+        .fit(&mut net, &cases)?;
 
     let y = net.predict(cases.inputs())?;
     for (x, y) in cases.inputs().column_iter().zip(y.iter()) {

@@ -48,7 +48,9 @@ pub enum ErrorKind {
 /// that return an error leave their arguments unchanged; exceptions are documented.
 ///
 /// ```
-/// use chainrule::{Activation, Dense, ErrorKind, Sequential, rand::rngs::Xoshiro256PlusPlus, rand::SeedableRng};
+/// use chainrule::{Activation, Dense, ErrorKind, Sequential};
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 ///
 /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
 /// let error = Sequential::<f64>::builder(2)
@@ -62,7 +64,8 @@ pub enum ErrorKind {
 /// [`std::io::Error`] converts, so that a function that returns [`Result`] can use `?` on both:
 ///
 /// ```
-/// use chainrule::{ErrorKind, Result, read_npy};
+/// use chainrule::{ErrorKind, Result};
+/// use chainrule::data::read_npy;
 ///
 /// fn columns(path: &str) -> Result<usize> {
 ///     Ok(read_npy::<f64>(&std::fs::read(path)?)?.ncols())
@@ -91,7 +94,12 @@ impl Error {
     /// let error = Error::new(ErrorKind::Value, "Swish", "a slope below 1", 1e300);
     /// assert_eq!(error.given(), "1e300");
     /// ```
-    pub fn new(kind: ErrorKind, place: impl Into<String>, expected: impl Into<String>, given: impl ToString) -> Self {
+    pub fn new(
+        kind: ErrorKind,
+        place: impl Into<String>,
+        expected: impl Into<String>,
+        given: impl ToString,
+    ) -> Self {
         Self {
             kind,
             place: shortened(in_few_digits(place.into()), 1000),
@@ -113,7 +121,10 @@ impl Error {
     /// ```
     #[must_use]
     pub fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Self {
-        Self { source: Some(Arc::new(source)), ..self }
+        Self {
+            source: Some(Arc::new(source)),
+            ..self
+        }
     }
 
     /// The kind of the error, for code that handles one kind in its own way.
@@ -139,7 +150,11 @@ impl Error {
     /// The same error with `outer` put before its place: how a layer's error learns the layer's index.
     pub(crate) fn within(mut self, outer: impl fmt::Display) -> Self {
         let outer = in_few_digits(outer.to_string());
-        self.place = if self.place.is_empty() { outer } else { alloc::format!("{outer}: {}", self.place) };
+        self.place = if self.place.is_empty() {
+            outer
+        } else {
+            alloc::format!("{outer}: {}", self.place)
+        };
         self
     }
 }
@@ -148,14 +163,25 @@ impl Error {
 impl PartialEq for Error {
     fn eq(&self, other: &Self) -> bool {
         let source = |error: &Self| error.source.as_ref().map(ToString::to_string);
-        let parts = |error: &Self| (error.kind, error.place.clone(), error.expected.clone(), error.given.clone());
+        let parts = |error: &Self| {
+            (
+                error.kind,
+                error.place.clone(),
+                error.expected.clone(),
+                error.given.clone(),
+            )
+        };
         parts(self) == parts(other) && source(self) == source(other)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: got {}, expected {}", self.place, self.given, self.expected)
+        write!(
+            f,
+            "{}: got {}, expected {}",
+            self.place, self.given, self.expected
+        )
     }
 }
 
@@ -176,9 +202,15 @@ impl StdError for Error {
 #[cfg(feature = "std")]
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        error
-            .downcast::<Self>()
-            .unwrap_or_else(|error| Self::new(ErrorKind::Io, "std::io", "input and output without an error", &error).with_source(error))
+        error.downcast::<Self>().unwrap_or_else(|error| {
+            Self::new(
+                ErrorKind::Io,
+                "std::io",
+                "input and output without an error",
+                &error,
+            )
+            .with_source(error)
+        })
     }
 }
 
@@ -192,7 +224,11 @@ fn shortened(text: String, most: usize) -> String {
         return text;
     }
     let (head, tail) = (most * 3 / 4, most / 4);
-    text.chars().take(head).chain(" … ".chars()).chain(text.chars().skip(count - tail)).collect()
+    text.chars()
+        .take(head)
+        .chain(" … ".chars())
+        .chain(text.chars().skip(count - tail))
+        .collect()
 }
 
 /// A longer number is written with an exponent. `usize::MAX` has 20 digits, and 17 tell two `f64` apart.
@@ -203,7 +239,12 @@ const DIGITS: usize = 24;
 /// digits that are a part of a name or a path.
 fn in_few_digits(text: String) -> String {
     let is_digit = |c: &char| c.is_ascii_digit();
-    if text.len() <= DIGITS || !text.as_bytes().windows(DIGITS - 2).any(|row| row.iter().all(|c| c.is_ascii_digit() || *c == b'.')) {
+    if text.len() <= DIGITS
+        || !text
+            .as_bytes()
+            .windows(DIGITS - 2)
+            .any(|row| row.iter().all(|c| c.is_ascii_digit() || *c == b'.'))
+    {
         return text;
     }
     let (mut short, mut rest, mut quoted) = (String::new(), &*text, false);
@@ -211,13 +252,19 @@ fn in_few_digits(text: String) -> String {
         if quoted || !c.is_ascii_digit() {
             let escaped = quoted && c == '\\';
             quoted ^= c == '"';
-            let length = rest.chars().take(if escaped { 2 } else { 1 }).map(char::len_utf8).sum();
+            let length = rest
+                .chars()
+                .take(if escaped { 2 } else { 1 })
+                .map(char::len_utf8)
+                .sum();
             short.push_str(&rest[..length]);
             rest = &rest[length..];
             continue;
         }
         let whole = rest.chars().take_while(is_digit).count();
-        let part = rest[whole..].strip_prefix('.').map_or(0, |part| part.chars().take_while(is_digit).count());
+        let part = rest[whole..]
+            .strip_prefix('.')
+            .map_or(0, |part| part.chars().take_while(is_digit).count());
         let length = if part > 0 { whole + 1 + part } else { whole };
         let (number, after) = rest.split_at(length);
         if ends_within_name(&short) || begins_within_name(after) {
@@ -234,7 +281,9 @@ fn in_few_digits(text: String) -> String {
 fn ends_within_name(text: &str) -> bool {
     let mut back = text.chars().rev();
     match back.next() {
-        Some('-') => back.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_'),
+        Some('-') => back
+            .next()
+            .is_some_and(|c| c.is_ascii_alphanumeric() || c == '_'),
         Some(c) => c.is_ascii_alphabetic() || "_/\\".contains(c),
         None => false,
     }
@@ -257,7 +306,9 @@ fn with_exponent<'a>(whole: &'a str, part: &'a str) -> Cow<'a, str> {
         return alloc::format!("{whole}{point}{part}").into();
     }
     let digits = alloc::format!("{whole}{part}");
-    let Some(first) = digits.find(|c| c != '0') else { return "0".into() };
+    let Some(first) = digits.find(|c| c != '0') else {
+        return "0".into();
+    };
     let digits_that_count = digits[first..].trim_end_matches('0');
     let (lead, more) = digits_that_count.split_at(1);
     let point = if more.is_empty() { "" } else { "." };
@@ -273,18 +324,38 @@ mod tests {
     /// What `Display` writes in hundreds of digits is written with an exponent, to the same number.
     #[test]
     fn huge_numbers_print_in_few_digits() {
-        for number in [1e308, -1e308, f64::MAX, f64::MIN_POSITIVE, 5e-324, -1.2345678901234567e-200, 1e24, 9.87654321e25] {
-            let text = Error::new(ErrorKind::Value, "", "", number).given().to_string();
+        for number in [
+            1e308,
+            -1e308,
+            f64::MAX,
+            f64::MIN_POSITIVE,
+            5e-324,
+            -1.2345678901234567e-200,
+            1e24,
+            9.87654321e25,
+        ] {
+            let text = Error::new(ErrorKind::Value, "", "", number)
+                .given()
+                .to_string();
             assert!(text.len() < 26, "{text}");
             assert_eq!(text.parse(), Ok(number), "{text}");
             let text = in_few_digits(format!("({number}, {number}) and φ{number}."));
-            assert!(text.len() < 90 && text.starts_with('(') && text.ends_with('.'), "{text}");
+            assert!(
+                text.len() < 90 && text.starts_with('(') && text.ends_with('.'),
+                "{text}"
+            );
         }
         for number in [0.0, 0.1, 1e15, 123456.789, 1e-7, 0.1 + 0.2, -2.0 / 3.0] {
             assert_eq!(in_few_digits(format!("{number}")), format!("{number}"));
         }
-        assert_eq!(in_few_digits(usize::MAX.to_string()), usize::MAX.to_string());
-        assert_eq!(in_few_digits(format!("{} × {}", usize::MAX, u64::MAX)), format!("{} × {}", usize::MAX, u64::MAX));
+        assert_eq!(
+            in_few_digits(usize::MAX.to_string()),
+            usize::MAX.to_string()
+        );
+        assert_eq!(
+            in_few_digits(format!("{} × {}", usize::MAX, u64::MAX)),
+            format!("{} × {}", usize::MAX, u64::MAX)
+        );
         assert_eq!(in_few_digits(format!("{:0<30}.", 1)), "1e29.");
         assert_eq!(in_few_digits(format!("0.{:0>30}", 0)), "0");
     }
@@ -305,10 +376,15 @@ mod tests {
             format!("a{digits}b, {digits}_, .chainrule-{digits}.tmp"),
         ] {
             let error = Error::new(ErrorKind::Io, &*text, &*text, &text).within(&text);
-            assert_eq!(error.to_string(), format!("{text}: {text}: got {text}, expected {text}"));
+            assert_eq!(
+                error.to_string(),
+                format!("{text}: {text}: got {text}, expected {text}")
+            );
         }
         let number = 1e300;
-        let text = format!("run_{digits}: -{number}, (-{number}; {number}). alpha={number}, {number} × {number}.");
+        let text = format!(
+            "run_{digits}: -{number}, (-{number}; {number}). alpha={number}, {number} × {number}."
+        );
         let short = format!("run_{digits}: -1e300, (-1e300; 1e300). alpha=1e300, 1e300 × 1e300.");
         assert_eq!(in_few_digits(text), short);
     }

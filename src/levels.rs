@@ -1,9 +1,13 @@
 //! The same bits on every instruction set: whole trainings, and every function at the edges of its domain.
 
-use crate::kernel::forced::{at, levels};
+use crate::Real;
+use crate::nn::loss::Huber;
+use crate::nn::{BatchNorm, LayerNorm};
+use crate::numeric::kernel::forced::{at, levels};
 use crate::prelude::*;
 use alloc::{format, vec, vec::Vec};
 use fearless_simd::Level;
+use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 
 /// Whether multiply-add is one instruction: all such levels agree bit for bit.
 fn is_fused(level: Level) -> bool {
@@ -15,7 +19,7 @@ fn is_fused(level: Level) -> bool {
 
 fn activations() -> Vec<Activation> {
     use Activation::*;
-    let hat = crate::Breakpoints::new(&[(-1.0, 0.0), (0.0, 1.0), (2.0, 0.5)]);
+    let hat = crate::nn::Breakpoints::new(&[(-1.0, 0.0), (0.0, 1.0), (2.0, 0.5)]);
     let plain = vec![
         Linear,
         PiecewiseLinear,
@@ -45,8 +49,25 @@ fn activations() -> Vec<Activation> {
 
 /// Numbers at which formulas break, as they are in both scalars.
 fn edges() -> Vec<f64> {
-    let positive =
-        [0.0, f64::from(f32::from_bits(1)), 1e-40, 1e-38, 1e-30, 1e-8, 0.5, 1.0, 3.0, 6.0, 20.0, 37.5, 88.8, 104.0, 1e4, 1e30, 3e38];
+    let positive = [
+        0.0,
+        f64::from(f32::from_bits(1)),
+        1e-40,
+        1e-38,
+        1e-30,
+        1e-8,
+        0.5,
+        1.0,
+        3.0,
+        6.0,
+        20.0,
+        37.5,
+        88.8,
+        104.0,
+        1e4,
+        1e30,
+        3e38,
+    ];
     let mut edges: Vec<f64> = positive.iter().flat_map(|x| [*x, -*x]).collect();
     edges.extend([f64::INFINITY, f64::NEG_INFINITY, f64::NAN]);
     edges
@@ -55,11 +76,15 @@ fn edges() -> Vec<f64> {
 /// A training that goes through most kernels; returns the bits of the parameters, of the predictions and of the costs.
 fn train<T: Real>(activation: &Activation, bits: impl Fn(T) -> u64) -> Vec<u64> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
-    let rows: Vec<T> = (0..37 * 19).map(|i| T::of(f64::from(i * i % 23) / 11.0 - 1.0)).collect();
+    let rows: Vec<T> = (0..37 * 19)
+        .map(|i| T::of(f64::from(i * i % 23) / 11.0 - 1.0))
+        .collect();
     let labels: Vec<usize> = (0..37).map(|i| i % 5).collect();
     let targets = one_hot::<T>(&labels, 5).expect("labels below 5");
     let inputs = DMatrix::from_vec(19, 37, rows);
-    let scaled = Scaler::standard(&inputs).and_then(|scaler| scaler.transform(&inputs)).expect("finite inputs");
+    let scaled = Scaler::standard(&inputs)
+        .and_then(|scaler| scaler.transform(&inputs))
+        .expect("finite inputs");
     let data = Dataset::new(scaled, targets).expect("as many inputs as targets");
     let mut net = Sequential::builder(19)
         .layer(Dense::new(33, activation.clone()))
@@ -71,21 +96,46 @@ fn train<T: Real>(activation: &Activation, bits: impl Fn(T) -> u64) -> Vec<u64> 
         .build(&mut rng)
         .expect("a sound network");
     let mut found = Vec::new();
-    let history =
-        Trainer::new(SoftmaxCrossEntropy::new().label_smoothing(0.1), Adam::new()).batch(8).epochs(3).rate(1e-3).fit(&mut net, &data);
-    found.extend(history.expect("training succeeds").costs().map(f64::to_bits));
-    let history = Trainer::new(Huber::new(0.5), Sgd::new().momentum(0.9)).batch(37).epochs(2).rate(1e-3).fit(&mut net, &data);
-    found.extend(history.expect("training succeeds").costs().map(f64::to_bits));
+    let history = Trainer::new(SoftmaxCrossEntropy::new().label_smoothing(0.1), Adam::new())
+        .batch_size(8)
+        .epochs(3)
+        .learning_rate(1e-3)
+        .fit(&mut net, &data);
+    found.extend(
+        history
+            .expect("training succeeds")
+            .costs()
+            .map(f64::to_bits),
+    );
+    let history = Trainer::new(Huber::new(0.5), Sgd::new().momentum(0.9))
+        .batch_size(37)
+        .epochs(2)
+        .learning_rate(1e-3)
+        .fit(&mut net, &data);
+    found.extend(
+        history
+            .expect("training succeeds")
+            .costs()
+            .map(f64::to_bits),
+    );
     found.extend(net.params().iter().map(|p| bits(*p)));
     let mut y = net.predict(data.inputs()).expect("a fitting input");
-    crate::OutputFunction::Softmax.apply(&mut y);
+    crate::nn::loss::OutputFunction::Softmax.apply(&mut y);
     found.extend(y.iter().map(|y| bits(*y)));
     found
 }
 
 /// φ and φ′ at the edges.
 fn at_edges<T: Real>(activation: &Activation) -> Vec<(T, T)> {
-    edges().iter().map(|z| (activation.value(T::of(*z)), activation.derivative(T::of(*z)))).collect()
+    edges()
+        .iter()
+        .map(|z| {
+            (
+                activation.value(T::of(*z)),
+                activation.derivative(T::of(*z)),
+            )
+        })
+        .collect()
 }
 
 macro_rules! tests {
@@ -98,11 +148,19 @@ macro_rules! tests {
                 for activation in activations() {
                     let mut fused: Option<Vec<u64>> = None;
                     for level in levels() {
-                        let run = || at(level, || train::<$t>(&activation, |x| u64::from(x.to_bits())));
+                        let run = || {
+                            at(level, || {
+                                train::<$t>(&activation, |x| u64::from(x.to_bits()))
+                            })
+                        };
                         let found = run();
                         assert_eq!(found, run(), "{activation} on {level:?}");
                         if is_fused(level) {
-                            assert_eq!(fused.get_or_insert_with(|| found.clone()), &found, "{activation} on {level:?}");
+                            assert_eq!(
+                                fused.get_or_insert_with(|| found.clone()),
+                                &found,
+                                "{activation} on {level:?}"
+                            );
                         }
                     }
                 }
@@ -117,11 +175,25 @@ macro_rules! tests {
                         let first = first.get_or_insert_with(|| found.clone());
                         for ((z, found), best) in edges().iter().zip(&found).zip(first) {
                             for (found, best) in [(found.0, best.0), (found.1, best.1)] {
-                                let same = found.to_bits() == best.to_bits() || found.is_nan() && best.is_nan();
-                                let near = !is_fused(level) && (found - best).abs() <= $tolerance * best.abs() + $t::MIN_POSITIVE;
-                                assert!(same || near, "{}", format!("{activation} at {z} on {level:?}: {found} and {best}"));
-                                assert_eq!(found.is_nan(), best.is_nan(), "{activation} at {z} on {level:?}");
-                                assert!(!z.is_nan() || found.is_nan(), "{activation} loses NaN on {level:?}");
+                                let same = found.to_bits() == best.to_bits()
+                                    || found.is_nan() && best.is_nan();
+                                let near = !is_fused(level)
+                                    && (found - best).abs()
+                                        <= $tolerance * best.abs() + $t::MIN_POSITIVE;
+                                assert!(
+                                    same || near,
+                                    "{}",
+                                    format!("{activation} at {z} on {level:?}: {found} and {best}")
+                                );
+                                assert_eq!(
+                                    found.is_nan(),
+                                    best.is_nan(),
+                                    "{activation} at {z} on {level:?}"
+                                );
+                                assert!(
+                                    !z.is_nan() || found.is_nan(),
+                                    "{activation} loses NaN on {level:?}"
+                                );
                             }
                         }
                     }

@@ -1,76 +1,40 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 
-mod activation;
-pub mod check;
-mod checksum;
-mod clock;
-mod data;
-mod derivative;
+// The floors: each imports only from those above it.
+pub mod data;
 mod error;
-#[cfg(feature = "std")]
-mod file;
-#[path = "docs/mod.rs"]
-pub mod guide;
-mod init;
+mod ground;
 #[cfg(any(feature = "ndarray", feature = "onnx", feature = "safetensors"))]
-mod io;
-mod kernel;
-mod layer;
-mod layers;
-mod layout;
-#[cfg(test)]
-mod levels;
-mod loss;
+pub mod io;
 pub mod metrics;
-mod optim;
+pub mod nn;
+pub mod numeric;
+pub mod optim;
 #[cfg(feature = "plot")]
 pub mod plot;
 #[cfg(feature = "progress")]
 mod progress;
-mod random;
-mod real;
-#[cfg(feature = "serde")]
-mod saved;
-mod schedule;
-mod sequential;
-#[cfg(feature = "serde")]
-mod serial;
-mod softmax;
-mod tape;
-mod train;
-mod view;
+pub mod train;
 
-pub use activation::{Activation, Breakpoints, OutputRange};
-pub use data::{Batch, Batches, Dataset, EpochBatches, Scaler, one_hot, read_idx, read_npy, read_npz, write_npy};
-#[cfg(feature = "csv")]
-pub use data::{Column, Csv, Table};
+pub mod guide;
+#[cfg(test)]
+mod levels;
+
+pub use data::{Dataset, Scaler, one_hot};
 pub use error::{Error, ErrorKind, Result};
-pub use init::{Distribution, Fan, Init};
-#[cfg(feature = "onnx")]
-pub use io::Onnx;
-#[cfg(feature = "safetensors")]
-pub use io::Safetensors;
-pub use layer::{Backward, BackwardTangent, Block, Forward, Gradient, Infer, Layer, Role, Scratch, Start, Tangent};
-pub use layers::{AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax};
-pub use loss::{
-    Costs, CrossEntropy, Curvatures, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, OutputFunction,
-    QuadraticCost, Reduction, SigmoidCrossEntropy, Slopes, SoftmaxCrossEntropy, SumSquaredError,
-};
-pub use optim::{
-    Adadelta, Adagrad, Adam, Adamax, Clip, Constraint, Group, Lion, Nadam, Optimizer, OptimizerState, Penalty, RAdam, RmsProp, Rprop, Sgd,
-};
+pub use nn::gradcheck;
+pub use nn::loss::{MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy};
+pub use nn::{Activation, Dense, Dropout, Init, Sequential, Tape};
+pub use numeric::{Real, View};
+pub use optim::{Adam, Optimizer, Sgd};
 #[cfg(feature = "progress")]
 pub use progress::Progress;
-pub use real::Real;
-pub use schedule::{Plateau, Schedule};
-pub use sequential::{At, Builder, Sequential};
-pub use tape::Tape;
-pub use train::{Epoch, Every, History, LevenbergMarquardt, Model, Monitor, Observer, Plan, Step, Stop, Stopped, Trainer, Warning};
-pub use view::{Targets, View, ViewMut};
+pub use train::{Model, Monitor, Stop, Trainer};
 
 #[cfg(feature = "progress")]
 pub use indicatif;
@@ -78,17 +42,14 @@ pub use indicatif;
 pub use ndarray;
 pub use {nalgebra, rand};
 
-/// What a program that trains a network usually needs.
+/// What a first program needs: `use chainrule::prelude::*;`.
+///
+/// Everything else lives in the module of its subject: [`nn`], [`optim`], [`data`], [`train`].
 pub mod prelude {
     pub use crate::{
-        Activation, Adadelta, Adagrad, Adam, Adamax, AlphaDropout, Backward, BatchNorm, Block, Clip, Constraint, CrossEntropy, Dataset,
-        Dense, Dropout, Error, ErrorKind, Every, Forward, GaussianNoise, Gradient, Group, Hinge, Huber, Infer, Init, KlDivergence, Layer,
-        LayerNorm, LevenbergMarquardt, Lion, LogCosh, Loss, MeanAbsoluteError, MeanSquaredError, Model, Monitor, Nadam, Observer,
-        Optimizer, OutputFunction, Penalty, Plateau, Prelu, QuadraticCost, RAdam, Real, Result, RmsNorm, RmsProp, Role, Rprop, Scaler,
-        Schedule, Sequential, Sgd, SigmoidCrossEntropy, Softmax, SoftmaxCrossEntropy, Start, Step, Stop, Stopped, SumSquaredError, Tape,
-        Targets, Trainer, View, ViewMut, metrics, one_hot,
+        Activation, Adam, Dataset, Dense, Dropout, Error, Init, MeanSquaredError, Model, Monitor,
+        Optimizer, Result, Scaler, Sequential, Sgd, SigmoidCrossEntropy, SoftmaxCrossEntropy, Stop,
+        Tape, Trainer, metrics, one_hot,
     };
-    pub use core::ops::ControlFlow;
     pub use nalgebra::{DMatrix, DVector};
-    pub use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 }

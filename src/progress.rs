@@ -1,7 +1,7 @@
 //! Progress bars.
 
-use crate::real::Real;
-use crate::sequential::Sequential;
+use crate::nn::sequential::Sequential;
+use crate::numeric::real::Real;
 use crate::train::{Epoch, Observer, Plan, Step};
 use alloc::{format, string::String};
 use core::ops::ControlFlow;
@@ -24,7 +24,10 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// [`Stop`](crate::Stop) ends such a run, the last ones are not.
 ///
 /// ```
-/// use chainrule::{Progress, prelude::*};
+/// use chainrule::prelude::*;
+/// use chainrule::Progress;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let data = Dataset::new(DMatrix::from_element(1, 100, 1.0), DMatrix::from_element(1, 100, 2.0))?;
 /// let mut net = Sequential::<f64>::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear))
@@ -64,12 +67,17 @@ impl Progress {
     /// Elsewhere: on stdout, or in a group of bars.
     ///
     /// ```
-    /// use chainrule::{Progress, indicatif::ProgressDrawTarget};
+    /// use chainrule::Progress;
+    /// use chainrule::indicatif::ProgressDrawTarget;
     /// let progress = Progress::on(ProgressDrawTarget::stdout());
     /// ```
     pub fn on(target: ProgressDrawTarget) -> Self {
-        let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {wide_msg}").expect("the template is sound");
-        Self { bar: ProgressBar::with_draw_target(None, target).with_style(style), run: None }
+        let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {wide_msg}")
+            .expect("the template is sound");
+        Self {
+            bar: ProgressBar::with_draw_target(None, target).with_style(style),
+            run: None,
+        }
     }
 }
 
@@ -95,7 +103,16 @@ impl<T: Real> Observer<T> for Progress {
         self.bar.set_length(plan.batches as u64);
         self.bar.reset();
         let now = Instant::now();
-        self.run = Some(Run { plan: *plan, started: now, looked: now, drawn: now, first: None, last: None, stride: 1, wait: 0 });
+        self.run = Some(Run {
+            plan: *plan,
+            started: now,
+            looked: now,
+            drawn: now,
+            first: None,
+            last: None,
+            stride: 1,
+            wait: 0,
+        });
     }
 
     fn on_batch(&mut self, step: &Step, _: &Sequential<T>) -> ControlFlow<()> {
@@ -121,7 +138,11 @@ impl<T: Real> Observer<T> for Progress {
                 run.drawn = Instant::now();
                 let text = run.of_epoch(epoch, over);
                 self.bar.set_position(run.plan.batches as u64);
-                if over { self.bar.finish_with_message(text) } else { self.bar.set_message(text) }
+                if over {
+                    self.bar.finish_with_message(text)
+                } else {
+                    self.bar.set_message(text)
+                }
             }
         }
         ControlFlow::Continue(())
@@ -145,9 +166,15 @@ impl Run {
     fn of_step(&mut self, step: &Step) -> String {
         let first = *self.first.get_or_insert(step.step);
         let done = (step.step - first) as f64 + 1.0;
-        let ahead = self.plan.end.saturating_sub(step.epoch) as f64 * self.plan.batches as f64 - (step.batch as f64 + 1.0);
+        let ahead = self.plan.end.saturating_sub(step.epoch) as f64 * self.plan.batches as f64
+            - (step.batch as f64 + 1.0);
         let left = Duration::try_from_secs_f64(self.started.elapsed().as_secs_f64() / done * ahead);
-        let mut text = format!("{}  cost {}  rate {}", self.count(step.epoch), digits(step.cost), digits(step.rate));
+        let mut text = format!(
+            "{}  cost {}  rate {}",
+            self.count(step.epoch),
+            digits(step.cost),
+            digits(step.learning_rate)
+        );
         // More seconds than a `Duration` holds are not worth telling.
         if let Ok(left) = left {
             text.push_str(&format!("  {} left", FormattedDuration(left)));
@@ -162,7 +189,10 @@ impl Run {
     fn of_epoch(&self, epoch: &Epoch, over: bool) -> String {
         let mut text = self.count(epoch.epoch);
         if over {
-            text.push_str(&format!("  after {}", FormattedDuration(self.started.elapsed())));
+            text.push_str(&format!(
+                "  after {}",
+                FormattedDuration(self.started.elapsed())
+            ));
         }
         text.push(' ');
         figures(&mut text, epoch);
@@ -176,10 +206,21 @@ impl Run {
 
 /// Adds the figures of an epoch.
 fn figures(text: &mut String, epoch: &Epoch) {
-    let validation = epoch.validation.map(|cost| ("validation", cost));
-    let metrics = epoch.metrics.iter().map(|(name, value)| (name.as_str(), *value));
-    for (index, (name, value)) in core::iter::once(("cost", epoch.cost)).chain(validation).chain(metrics).enumerate() {
-        text.push_str(&format!("{}{name} {}", if index == 0 { " " } else { "  " }, digits(value)));
+    let validation = epoch.validation_cost.map(|cost| ("validation", cost));
+    let metrics = epoch
+        .metrics
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value));
+    for (index, (name, value)) in core::iter::once(("cost", epoch.cost))
+        .chain(validation)
+        .chain(metrics)
+        .enumerate()
+    {
+        text.push_str(&format!(
+            "{}{name} {}",
+            if index == 0 { " " } else { "  " },
+            digits(value)
+        ));
     }
 }
 
@@ -189,5 +230,9 @@ fn digits(number: f64) -> String {
         return format!("{number}");
     }
     let exponent = number.abs().log10().floor();
-    if (-4.0..6.0).contains(&exponent) { format!("{number:.*}", (3.0 - exponent).max(0.0) as usize) } else { format!("{number:.3e}") }
+    if (-4.0..6.0).contains(&exponent) {
+        format!("{number:.*}", (3.0 - exponent).max(0.0) as usize)
+    } else {
+        format!("{number:.3e}")
+    }
 }

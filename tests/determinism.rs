@@ -4,9 +4,15 @@
 //! SplitMix64 (Steele, Lea & Flood 2014), xoshiro256++ (Blackman & Vigna 2021), the ziggurat of Doornik (2005),
 //! Fisher & Yates with Lemire's bounded integers (2019).
 
+use chainrule::data::Batches;
 use chainrule::nalgebra::DMatrix;
+use chainrule::nn::loss::QuadraticCost;
+use chainrule::nn::{Builder, Softmax};
+use chainrule::optim::{Group, OptimizerState};
 use chainrule::prelude::*;
-use chainrule::{Batches, Builder, OptimizerState, Real};
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::{Real, View};
 
 fn rng(seed: u64) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(seed)
@@ -22,14 +28,22 @@ fn bits(numbers: &[f64]) -> Vec<u64> {
 /// One layer of 3 inputs and 2 outputs without biases, from seed 7.
 fn weights<T: Real>(init: Init) -> Vec<T> {
     let layer = Dense::new(2, Activation::Linear).without_bias().init(init);
-    Sequential::builder(3).layer(layer).build(&mut rng(7)).expect("a sound network").params().to_vec()
+    Sequential::builder(3)
+        .layer(layer)
+        .build(&mut rng(7))
+        .expect("a sound network")
+        .params()
+        .to_vec()
 }
 
 #[test]
 fn initial_weights() {
     let pinned: [(Init, [u64; 6]); 8] = [
         (
-            Init::Uniform { low: -0.5, high: 1.0 },
+            Init::Uniform {
+                low: -0.5,
+                high: 1.0,
+            },
             [
                 0xbfda_af76_3fef_fe8a,
                 0xbfce_f429_5984_450e,
@@ -73,7 +87,10 @@ fn initial_weights() {
             ],
         ),
         (
-            Init::Normal { mean: 1.0, std: 0.5 },
+            Init::Normal {
+                mean: 1.0,
+                std: 0.5,
+            },
             [
                 0x3fb6_2f80_e533_33e8,
                 0x3fc2_6c18_a35d_7c40,
@@ -126,8 +143,14 @@ fn initial_weights() {
 fn single_precision_starts_as_double_precision_rounded() {
     let all = [
         Init::Constant(0.1),
-        Init::Uniform { low: -0.5, high: 1.0 },
-        Init::Normal { mean: 1.0, std: 0.5 },
+        Init::Uniform {
+            low: -0.5,
+            high: 1.0,
+        },
+        Init::Normal {
+            mean: 1.0,
+            std: 0.5,
+        },
         Init::HeNormal,
         Init::HeUniform,
         Init::GlorotNormal,
@@ -137,7 +160,10 @@ fn single_precision_starts_as_double_precision_rounded() {
         Init::Orthogonal { gain: 1.7 },
     ];
     for init in all {
-        let rounded: Vec<u32> = weights::<f64>(init).iter().map(|w| (*w as f32).to_bits()).collect();
+        let rounded: Vec<u32> = weights::<f64>(init)
+            .iter()
+            .map(|w| (*w as f32).to_bits())
+            .collect();
         let single: Vec<u32> = weights::<f32>(init).iter().map(|w| w.to_bits()).collect();
         assert_eq!(single, rounded, "{init:?}");
     }
@@ -146,7 +172,10 @@ fn single_precision_starts_as_double_precision_rounded() {
 /// A network with every kind of layer, whose parameters and masks depend on random numbers.
 fn dropout_net<T: Real>() -> Builder<T> {
     Sequential::builder(3)
-        .layer(Dense::new(7, Activation::Tanh).bias_init(Init::Normal { mean: 0.0, std: 0.1 }))
+        .layer(Dense::new(7, Activation::Tanh).bias_init(Init::Normal {
+            mean: 0.0,
+            std: 0.1,
+        }))
         .layer(Dropout::new(0.3))
         .layer(Dense::new(5, Activation::Relu).init(Init::Orthogonal { gain: 1.0 }))
         .layer(Dropout::new(0.5))
@@ -155,7 +184,11 @@ fn dropout_net<T: Real>() -> Builder<T> {
 
 #[test]
 fn networks_and_resets() {
-    let net = |seed| dropout_net::<f64>().build(&mut rng(seed)).expect("a sound network");
+    let net = |seed| {
+        dropout_net::<f64>()
+            .build(&mut rng(seed))
+            .expect("a sound network")
+    };
     assert_eq!(bits(net(1).params()), bits(net(1).params()));
     assert_ne!(net(1), net(2));
     let mut other = net(2);
@@ -185,7 +218,10 @@ fn order(batches: &mut Batches<f64>, data: &Dataset<f64>, epoch: u64) -> Vec<f64
 #[test]
 fn orders_of_batches() {
     let data = numbered(10);
-    let (first, second) = ([3.0, 1.0, 2.0, 5.0, 8.0, 9.0, 7.0, 0.0, 6.0, 4.0], [9.0, 6.0, 0.0, 7.0, 4.0, 2.0, 5.0, 1.0, 8.0, 3.0]);
+    let (first, second) = (
+        [3.0, 1.0, 2.0, 5.0, 8.0, 9.0, 7.0, 0.0, 6.0, 4.0],
+        [9.0, 6.0, 0.0, 7.0, 4.0, 2.0, 5.0, 1.0, 8.0, 3.0],
+    );
     // The order is that of the samples, whatever the size of a batch.
     for size in [1, 3, 4, 10, 11, usize::MAX] {
         let mut batches = Batches::shuffled(size, 7).expect("a size");
@@ -193,17 +229,29 @@ fn orders_of_batches() {
         assert_eq!(order(&mut batches, &data, 1), second);
         // Any epoch again, without those before it.
         assert_eq!(order(&mut batches, &data, 0), first);
-        assert_eq!(order(&mut Batches::shuffled(size, 7).expect("a size"), &data, 1), second);
+        assert_eq!(
+            order(&mut Batches::shuffled(size, 7).expect("a size"), &data, 1),
+            second
+        );
     }
-    assert_ne!(order(&mut Batches::shuffled(3, 8).expect("a size"), &data, 0), first);
+    assert_ne!(
+        order(&mut Batches::shuffled(3, 8).expect("a size"), &data, 0),
+        first
+    );
 }
 
 #[test]
 fn order_of_a_split() -> Result<()> {
     let (train, test) = numbered(10).split(0.7, 42)?;
-    assert_eq!(train.inputs().as_slice(), [3.0, 7.0, 1.0, 6.0, 0.0, 5.0, 4.0]);
+    assert_eq!(
+        train.inputs().as_slice(),
+        [3.0, 7.0, 1.0, 6.0, 0.0, 5.0, 4.0]
+    );
     assert_eq!(test.inputs().as_slice(), [2.0, 9.0, 8.0]);
-    assert_eq!((train.inputs(), test.inputs()), (train.targets(), test.targets()));
+    assert_eq!(
+        (train.inputs(), test.inputs()),
+        (train.targets(), test.targets())
+    );
     assert_ne!(numbered(10).split(0.7, 43)?.0, train);
     Ok(())
 }
@@ -213,12 +261,18 @@ fn order_of_a_split() -> Result<()> {
 
 /// What dropout of `p` as layer `layer` makes of ones in the next training pass of `tape`: the samples as columns.
 fn mask(p: f64, layer: usize, samples: usize, tape: &mut Tape<f64>) -> Result<DMatrix<f64>> {
-    let builder = (0..layer).fold(Sequential::builder(5), |builder, _| builder.layer(Activation::Linear));
+    let builder = (0..layer).fold(Sequential::builder(5), |builder, _| {
+        builder.layer(Activation::Linear)
+    });
     let net = builder.layer(Dropout::new(p)).build(&mut rng(1))?;
-    net.gradient_with(&DMatrix::from_element(5, samples, 1.0), tape, |_, mut dy| {
-        dy.as_mut_slice().fill(1.0);
-        Ok(())
-    })?;
+    net.gradient_with(
+        &DMatrix::from_element(5, samples, 1.0),
+        tape,
+        |_, mut dy| {
+            dy.as_mut_slice().fill(1.0);
+            Ok(())
+        },
+    )?;
     // The slopes go through the same mask.
     if layer > 0 {
         assert_eq!(tape.delta(layer - 1)?, tape.a(layer)?);
@@ -228,16 +282,30 @@ fn mask(p: f64, layer: usize, samples: usize, tape: &mut Tape<f64>) -> Result<DM
 
 #[test]
 fn dropout_masks() -> Result<()> {
-    let kept = |scale: f64, rows: [[u8; 5]; 3]| DMatrix::from_fn(5, 3, |i, j| scale * f64::from(rows[j][i]));
+    let kept = |scale: f64, rows: [[u8; 5]; 3]| {
+        DMatrix::from_fn(5, 3, |i, j| scale * f64::from(rows[j][i]))
+    };
     let mut tape = Tape::with_seed(3);
-    assert_eq!(mask(0.5, 0, 3, &mut tape)?, kept(2.0, [[0, 1, 1, 1, 0], [1, 0, 1, 0, 1], [0, 1, 1, 0, 1]]));
+    assert_eq!(
+        mask(0.5, 0, 3, &mut tape)?,
+        kept(2.0, [[0, 1, 1, 1, 0], [1, 0, 1, 0, 1], [0, 1, 1, 0, 1]])
+    );
     // Each pass draws anew.
-    assert_eq!(mask(0.5, 0, 3, &mut tape)?, kept(2.0, [[1, 0, 0, 0, 0], [0, 1, 0, 1, 0], [0, 0, 1, 1, 0]]));
+    assert_eq!(
+        mask(0.5, 0, 3, &mut tape)?,
+        kept(2.0, [[1, 0, 0, 0, 0], [0, 1, 0, 1, 0], [0, 0, 1, 1, 0]])
+    );
 
     let scale = 1.0 / (1.0 - 0.25);
     let mut tape = Tape::with_seed(3);
-    assert_eq!(mask(0.25, 1, 3, &mut tape)?, kept(scale, [[1, 1, 0, 0, 0], [0, 1, 1, 1, 1], [1, 1, 1, 0, 0]]));
-    assert_eq!(mask(0.25, 1, 3, &mut tape)?, kept(scale, [[1, 0, 1, 1, 1], [1, 0, 1, 1, 0], [0, 1, 0, 1, 1]]));
+    assert_eq!(
+        mask(0.25, 1, 3, &mut tape)?,
+        kept(scale, [[1, 1, 0, 0, 0], [0, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+    );
+    assert_eq!(
+        mask(0.25, 1, 3, &mut tape)?,
+        kept(scale, [[1, 0, 1, 1, 1], [1, 0, 1, 1, 0], [0, 1, 0, 1, 1]])
+    );
     Ok(())
 }
 
@@ -264,7 +332,10 @@ fn a_mask_is_a_function_of_seed_step_layer_and_sample() -> Result<()> {
 #[test]
 fn inference_draws_nothing() -> Result<()> {
     let net = dropout_net::<f64>().build(&mut rng(1))?;
-    let (x, t) = (DMatrix::from_fn(3, 9, |i, j| (i * 9 + j) as f64 / 10.0 - 1.0), DMatrix::zeros(2, 9));
+    let (x, t) = (
+        DMatrix::from_fn(3, 9, |i, j| (i * 9 + j) as f64 / 10.0 - 1.0),
+        DMatrix::zeros(2, 9),
+    );
     let mut tape = Tape::with_seed(3);
     let mut y = DMatrix::zeros(2, 9);
     net.predict_into(&x, &mut y, &mut tape)?;
@@ -274,7 +345,10 @@ fn inference_draws_nothing() -> Result<()> {
     let mut again = DMatrix::zeros(2, 9);
     net.predict_into(&x, &mut again, &mut tape)?;
     assert_eq!(bits(again.as_slice()), bits(y.as_slice()));
-    assert_eq!(net.cost(&x, &t, &QuadraticCost, &mut tape)?.to_bits(), cost.to_bits());
+    assert_eq!(
+        net.cost(&x, &t, &QuadraticCost, &mut tape)?.to_bits(),
+        cost.to_bits()
+    );
     assert_eq!(tape.step(), 1000);
     Ok(())
 }
@@ -290,12 +364,21 @@ fn data<T: Real>() -> Dataset<T> {
 }
 
 fn trainer<'a, T: Real>(optimizer: impl Optimizer<T> + 'a) -> Trainer<'a, T> {
-    Trainer::new(MeanSquaredError, optimizer).batch(5).rate(0.05).seed(11)
+    Trainer::new(MeanSquaredError, optimizer)
+        .batch_size(5)
+        .learning_rate(0.05)
+        .seed(11)
 }
 
-/// Parameters, optimiser and costs after `calls` fits of `epochs` epochs.
-fn run<T: Real>(optimizer: impl Optimizer<T> + 'static, calls: usize, epochs: usize) -> (Sequential<T>, OptimizerState<T>, Vec<f64>) {
-    let mut net = dropout_net::<T>().build(&mut rng(5)).expect("a sound network");
+/// Parameters, optimizer and costs after `calls` fits of `epochs` epochs.
+fn run<T: Real>(
+    optimizer: impl Optimizer<T> + 'static,
+    calls: usize,
+    epochs: usize,
+) -> (Sequential<T>, OptimizerState<T>, Vec<f64>) {
+    let mut net = dropout_net::<T>()
+        .build(&mut rng(5))
+        .expect("a sound network");
     let (data, mut trainer, mut costs) = (data::<T>(), trainer(optimizer).epochs(epochs), vec![]);
     for _ in 0..calls {
         costs.extend(trainer.fit(&mut net, &data).expect("a sound fit").costs());
@@ -306,23 +389,46 @@ fn run<T: Real>(optimizer: impl Optimizer<T> + 'static, calls: usize, epochs: us
 
 /// Numbers as bits, so that −0 and 0 differ and NaN equals itself.
 fn exactly<T: Real>((net, state, costs): (Sequential<T>, OptimizerState<T>, Vec<f64>)) -> Vec<u64> {
-    let numbers = net.params().iter().chain(state.slots.iter().flatten()).map(|v| v.as_f64());
-    numbers.chain(costs).map(f64::to_bits).chain([state.step]).collect()
+    let numbers = net
+        .params()
+        .iter()
+        .chain(state.slots.iter().flatten())
+        .map(|v| v.as_f64());
+    numbers
+        .chain(costs)
+        .map(f64::to_bits)
+        .chain([state.step])
+        .collect()
 }
 
 #[test]
 fn a_run_twice() {
-    assert_eq!(exactly(run::<f64>(Adam::new(), 1, 4)), exactly(run::<f64>(Adam::new(), 1, 4)));
-    assert_eq!(exactly(run::<f32>(Adam::new(), 1, 4)), exactly(run::<f32>(Adam::new(), 1, 4)));
-    assert_eq!(exactly(run::<f64>(Sgd::new(), 1, 4)), exactly(run::<f64>(Sgd::new(), 1, 4)));
-    assert_ne!(exactly(run::<f64>(Adam::new(), 1, 4)), exactly(run::<f64>(Sgd::new().momentum(0.9), 1, 4)));
+    assert_eq!(
+        exactly(run::<f64>(Adam::new(), 1, 4)),
+        exactly(run::<f64>(Adam::new(), 1, 4))
+    );
+    assert_eq!(
+        exactly(run::<f32>(Adam::new(), 1, 4)),
+        exactly(run::<f32>(Adam::new(), 1, 4))
+    );
+    assert_eq!(
+        exactly(run::<f64>(Sgd::new(), 1, 4)),
+        exactly(run::<f64>(Sgd::new(), 1, 4))
+    );
+    assert_ne!(
+        exactly(run::<f64>(Adam::new(), 1, 4)),
+        exactly(run::<f64>(Sgd::new().momentum(0.9), 1, 4))
+    );
 }
 
 #[test]
 fn another_seed_is_another_run() -> Result<()> {
     let fit = |seed| {
         let mut net = dropout_net::<f64>().build(&mut rng(5))?;
-        trainer(Adam::new()).seed(seed).epochs(2).fit(&mut net, &data())?;
+        trainer(Adam::new())
+            .seed(seed)
+            .epochs(2)
+            .fit(&mut net, &data())?;
         Ok::<_, Error>(net)
     };
     assert_eq!(fit(1)?, fit(1)?);
@@ -330,12 +436,16 @@ fn another_seed_is_another_run() -> Result<()> {
     Ok(())
 }
 
-/// n epochs at once are n times one epoch: shuffled, with dropout, with an optimiser that remembers.
+/// n epochs at once are n times one epoch: shuffled, with dropout, with an optimizer that remembers.
 #[test]
 fn epochs_at_once_or_one_by_one() {
     macro_rules! same {
         ($t:ty, $optimizer:expr) => {
-            let (at_once, one_by_one, in_two) = (run::<$t>($optimizer, 1, 6), run::<$t>($optimizer, 6, 1), run::<$t>($optimizer, 2, 3));
+            let (at_once, one_by_one, in_two) = (
+                run::<$t>($optimizer, 1, 6),
+                run::<$t>($optimizer, 6, 1),
+                run::<$t>($optimizer, 2, 3),
+            );
             assert_eq!(at_once.1.step, 6 * 5);
             let at_once = exactly(at_once);
             assert_eq!(exactly(one_by_one), at_once);
@@ -350,8 +460,13 @@ fn epochs_at_once_or_one_by_one() {
     same!(f32, Adam::new());
 }
 
-/// A training loop by hand: `epochs` of them from a network, an optimiser and a tape as they are.
-fn epochs(net: &mut Sequential<f64>, optimizer: &mut dyn Optimizer<f64>, tape: &mut Tape<f64>, epochs: std::ops::Range<u64>) -> Result<()> {
+/// A training loop by hand: `epochs` of them from a network, an optimizer and a tape as they are.
+fn epochs(
+    net: &mut Sequential<f64>,
+    optimizer: &mut dyn Optimizer<f64>,
+    tape: &mut Tape<f64>,
+    epochs: std::ops::Range<u64>,
+) -> Result<()> {
     let (data, groups) = (data(), Group::all(net.params().len()));
     let mut batches = Batches::shuffled(5, 11)?;
     for epoch in epochs {
@@ -374,13 +489,22 @@ fn a_run_resumed_from_what_was_saved() -> Result<()> {
         || Box::new(Adam::new()),
     ];
     for make in makes {
-        let (mut whole, mut optimizer, mut tape) = (dropout_net().build(&mut rng(5))?, make(), Tape::with_seed(11));
+        let (mut whole, mut optimizer, mut tape) = (
+            dropout_net().build(&mut rng(5))?,
+            make(),
+            Tape::with_seed(11),
+        );
         epochs(&mut whole, &mut *optimizer, &mut tape, 0..3)?;
-        let (params, state, step) = (whole.params().to_vec(), optimizer.state().clone(), tape.step());
+        let (params, state, step) = (
+            whole.params().to_vec(),
+            optimizer.state().clone(),
+            tape.step(),
+        );
         epochs(&mut whole, &mut *optimizer, &mut tape, 3..6)?;
 
         // Everything made anew, from another seed.
-        let (mut resumed, mut other, mut tape) = (dropout_net().build(&mut rng(6))?, make(), Tape::new());
+        let (mut resumed, mut other, mut tape) =
+            (dropout_net().build(&mut rng(6))?, make(), Tape::new());
         resumed.set_params(&params)?;
         other.restore(&state)?;
         tape.seek(11, step);
@@ -389,14 +513,18 @@ fn a_run_resumed_from_what_was_saved() -> Result<()> {
         assert_eq!(other.state(), optimizer.state());
         // And it is the run of a trainer of these settings.
         let mut net = dropout_net().build(&mut rng(5))?;
-        let mut trainer = Trainer::new(MeanSquaredError, Unboxed(make())).batch(5).rate(0.05).seed(11).epochs(6);
+        let mut trainer = Trainer::new(MeanSquaredError, Unboxed(make()))
+            .batch_size(5)
+            .learning_rate(0.05)
+            .seed(11)
+            .epochs(6);
         trainer.fit(&mut net, &data())?;
         assert_eq!(bits(net.params()), bits(whole.params()));
     }
     Ok(())
 }
 
-/// A boxed optimiser as one.
+/// A boxed optimizer as one.
 #[derive(Debug)]
 struct Unboxed(Box<dyn Optimizer<f64>>);
 
@@ -428,11 +556,17 @@ fn a_used_tape() -> Result<()> {
     net.cost(data.inputs(), data.targets(), &QuadraticCost, &mut used)?;
     used.seek(3, 0);
     for samples in [23, 4, 23, 1] {
-        let (x, t) = (View::from(data.inputs()).columns(0, samples)?, View::from(data.targets()).columns(0, samples)?);
+        let (x, t) = (
+            View::from(data.inputs()).columns(0, samples)?,
+            View::from(data.targets()).columns(0, samples)?,
+        );
         let mut new = Tape::new();
         new.seek(3, used.step());
         let expected = net.gradient(x, t, &MeanSquaredError, &mut new)?;
-        assert_eq!(net.gradient(x, t, &MeanSquaredError, &mut used)?.to_bits(), expected.to_bits());
+        assert_eq!(
+            net.gradient(x, t, &MeanSquaredError, &mut used)?.to_bits(),
+            expected.to_bits()
+        );
         assert_eq!(bits(used.grads()), bits(new.grads()));
         assert_eq!(bits(used.costs()), bits(new.costs()));
         for layer in 0..net.layers().len() {
@@ -449,16 +583,24 @@ fn a_used_tape() -> Result<()> {
 /// A sample by itself and among 1, 2, 16 or 199 others, wherever it stands among them.
 fn one_as_in_any_batch<T: Real>(builder: Builder<T>) -> Result<()> {
     let net = builder.build(&mut rng(3))?;
-    let exact = |numbers: &[T]| numbers.iter().map(|v| v.as_f64().to_bits()).collect::<Vec<_>>();
+    let exact = |numbers: &[T]| {
+        numbers
+            .iter()
+            .map(|v| v.as_f64().to_bits())
+            .collect::<Vec<_>>()
+    };
     let (n, outputs) = (net.inputs(), net.outputs());
     // Of many magnitudes, so that any other order of a sum shows.
-    let x = DMatrix::from_fn(n, 200, |i, j| T::of(((i * 31 + j * 17) as f64).sin() * 10.0_f64.powi((i % 5) as i32 - 2)));
+    let x = DMatrix::from_fn(n, 200, |i, j| {
+        T::of(((i * 31 + j * 17) as f64).sin() * 10.0_f64.powi((i % 5) as i32 - 2))
+    });
     let mut tape = Tape::new();
     let alone: Vec<Vec<u64>> = View::from(&x)
         .iter()
         .map(|sample| {
             let mut y = vec![T::zero(); outputs];
-            net.predict_one(sample, &mut y, &mut tape).map(|()| exact(&y))
+            net.predict_one(sample, &mut y, &mut tape)
+                .map(|()| exact(&y))
         })
         .collect::<Result<_>>()?;
     for size in [1, 2, 3, 17, 127, 128, 129, 200] {
@@ -467,7 +609,12 @@ fn one_as_in_any_batch<T: Real>(builder: Builder<T>) -> Result<()> {
             let batch = View::from(&x).columns(first, size)?;
             let y = net.predict(batch)?;
             for (j, y) in View::from(&y).iter().enumerate() {
-                assert_eq!(exact(y), alone[first + j], "sample {} as number {j} of {size}", first + j);
+                assert_eq!(
+                    exact(y),
+                    alone[first + j],
+                    "sample {} as number {j} of {size}",
+                    first + j
+                );
             }
             let mut into = DMatrix::zeros(outputs, size);
             net.predict_into(batch, &mut into, &mut tape)?;
@@ -487,7 +634,9 @@ fn deep<T: Real>() -> Builder<T> {
 }
 
 fn wide<T: Real>() -> Builder<T> {
-    Sequential::builder(300).layer(Dense::new(5, Activation::Sigmoid)).layer(Dense::new(1, Activation::Linear).without_bias())
+    Sequential::builder(300)
+        .layer(Dense::new(5, Activation::Sigmoid))
+        .layer(Dense::new(1, Activation::Linear).without_bias())
 }
 
 #[test]
@@ -511,7 +660,12 @@ fn costs_of_one_or_many() -> Result<()> {
     net.cost(&x, &t, &loss, &mut tape)?;
     let together = bits(tape.costs());
     for (j, expected) in together.iter().enumerate() {
-        let cost = net.cost(View::from(&x).columns(j, 1)?, View::from(&t).columns(j, 1)?, &loss, &mut tape)?;
+        let cost = net.cost(
+            View::from(&x).columns(j, 1)?,
+            View::from(&t).columns(j, 1)?,
+            &loss,
+            &mut tape,
+        )?;
         assert_eq!(cost.to_bits(), *expected, "sample {j}");
     }
     Ok(())

@@ -1,9 +1,16 @@
 //! Gradients: against finite differences, against the four equations written out, and a check that the checks can fail.
 
 use chainrule::nalgebra::{DMatrix, DVector};
+use chainrule::nn::layer::{BackwardArgs, Block, GradientArgs, InferArgs, Layer, Role};
+use chainrule::nn::loss::{
+    CategoricalCrossEntropy, CostsArgs, Hinge, Huber, KlDivergence, LogCosh, Loss,
+    MeanAbsoluteError, QuadraticCost, SlopesArgs, SumSquaredError,
+};
+use chainrule::nn::{Breakpoints, Softmax};
 use chainrule::prelude::*;
-use chainrule::rand::RngExt;
-use chainrule::{Backward, Block, Breakpoints, Costs, ErrorKind, Gradient, Infer, Slopes, check};
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::rand::{RngExt, SeedableRng};
+use chainrule::{ErrorKind, View, gradcheck};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What finite differences in f64 resolve, with a good deal to spare: the errors seen are below 1e−9.
@@ -16,7 +23,9 @@ fn rng(seed: u64) -> Xoshiro256PlusPlus {
 
 /// Every activation that has a derivative of its own.
 fn activations() -> Vec<Activation> {
-    let zigzag = Breakpoints::new(&[(-1.0, 0.5), (0.25, -0.5), (0.75, 1.0)]).and_then(|b| b.slopes(-0.3, 0.7)).unwrap();
+    let zigzag = Breakpoints::new(&[(-1.0, 0.5), (0.25, -0.5), (0.75, 1.0)])
+        .and_then(|b| b.slopes(-0.3, 0.7))
+        .unwrap();
     vec![
         Activation::Linear,
         Activation::PiecewiseLinear,
@@ -61,34 +70,74 @@ fn losses() -> Vec<(Box<dyn Loss<f64>>, Wants)> {
         (Box::new(LogCosh), Wants::Anything),
         (Box::new(Hinge), Wants::Anything),
         (Box::new(SoftmaxCrossEntropy::new()), Wants::Logits),
-        (Box::new(SoftmaxCrossEntropy::new().label_smoothing(0.2).class_weights(&weights)), Wants::Logits),
-        (Box::new(SigmoidCrossEntropy::new()), Wants::Logits),
         (
-            Box::new(SigmoidCrossEntropy::new().label_smoothing(0.2).class_weights(&weights).positive_weights(&[3.0, 0.2, 1.0])),
+            Box::new(
+                SoftmaxCrossEntropy::new()
+                    .label_smoothing(0.2)
+                    .class_weights(&weights),
+            ),
             Wants::Logits,
         ),
-        (Box::new(CrossEntropy), Wants::Probabilities),
+        (Box::new(SigmoidCrossEntropy::new()), Wants::Logits),
+        (
+            Box::new(
+                SigmoidCrossEntropy::new()
+                    .label_smoothing(0.2)
+                    .class_weights(&weights)
+                    .positive_weights(&[3.0, 0.2, 1.0]),
+            ),
+            Wants::Logits,
+        ),
+        (Box::new(CategoricalCrossEntropy), Wants::Probabilities),
         (Box::new(KlDivergence), Wants::Probabilities),
     ]
 }
 
 fn normal(rows: usize, cols: usize, rng: &mut Xoshiro256PlusPlus) -> DMatrix<f64> {
     // The sum of twelve uniform numbers: mean 0, variance 1.
-    DMatrix::from_fn(rows, cols, |_, _| (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0)
+    DMatrix::from_fn(rows, cols, |_, _| {
+        (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0
+    })
 }
 
-fn targets(loss: &dyn Loss<f64>, rows: usize, cols: usize, rng: &mut Xoshiro256PlusPlus) -> DMatrix<f64> {
+fn targets(
+    loss: &dyn Loss<f64>,
+    rows: usize,
+    cols: usize,
+    rng: &mut Xoshiro256PlusPlus,
+) -> DMatrix<f64> {
     let t = DMatrix::from_fn(rows, cols, |_, _| rng.random::<f64>());
-    if loss.name() == "Hinge" { t.map(|t| (t - 0.5).signum()) } else { t }
+    if loss.name() == "Hinge" {
+        t.map(|t| (t - 0.5).signum())
+    } else {
+        t
+    }
 }
 
 /// A dense layer, or the same in two: the sum, and the activation as a layer of its own.
-fn dense(builder: chainrule::Builder<f64>, width: usize, activation: Activation, bias: bool, fused: bool) -> chainrule::Builder<f64> {
-    let bias = |dense: Dense| if bias { dense.bias_init(Init::Uniform { low: -0.5, high: 0.5 }) } else { dense.without_bias() };
+fn dense(
+    builder: chainrule::nn::Builder<f64>,
+    width: usize,
+    activation: Activation,
+    bias: bool,
+    fused: bool,
+) -> chainrule::nn::Builder<f64> {
+    let bias = |dense: Dense| {
+        if bias {
+            dense.bias_init(Init::Uniform {
+                low: -0.5,
+                high: 0.5,
+            })
+        } else {
+            dense.without_bias()
+        }
+    };
     if fused {
         builder.layer(bias(Dense::new(width, activation)))
     } else {
-        builder.layer(bias(Dense::new(width, Activation::Linear))).layer(activation)
+        builder
+            .layer(bias(Dense::new(width, Activation::Linear)))
+            .layer(activation)
     }
 }
 
@@ -101,7 +150,7 @@ struct Total {
 }
 
 impl Total {
-    fn add(&mut self, report: &check::Report, place: impl FnOnce() -> String) {
+    fn add(&mut self, report: &gradcheck::Report, place: impl FnOnce() -> String) {
         assert!(report.error() < TOLERANCE, "{}: {report}", place());
         self.compared += report.compared;
         self.undecided += report.undecided;
@@ -111,8 +160,16 @@ impl Total {
     /// That most was decided: of derivatives next to kinks, finite differences say nothing.
     fn check(&self, at_least: usize) {
         assert!(self.compared >= at_least, "{} compared", self.compared);
-        assert!(self.undecided as f64 <= 0.02 * self.compared as f64, "{} undecided of {}", self.undecided, self.compared);
-        println!("{} compared, {} undecided, worst {:.1e}", self.compared, self.undecided, self.worst);
+        assert!(
+            self.undecided as f64 <= 0.02 * self.compared as f64,
+            "{} undecided of {}",
+            self.undecided,
+            self.compared
+        );
+        println!(
+            "{} compared, {} undecided, worst {:.1e}",
+            self.compared, self.undecided, self.worst
+        );
     }
 }
 
@@ -132,20 +189,30 @@ fn activations_by_losses() -> Result<()> {
                 net = match wants {
                     Wants::Anything => dense(net, 3, activation.clone(), bias, fused),
                     Wants::Logits => dense(net, 3, Activation::Linear, bias, fused),
-                    Wants::Probabilities => dense(net, 3, Activation::Linear, bias, fused).layer(Softmax),
+                    Wants::Probabilities => {
+                        dense(net, 3, Activation::Linear, bias, fused).layer(Softmax)
+                    }
                 };
                 let net = net.build(&mut rng)?;
-                let (x, t) = (normal(2, batch, &mut rng), targets(&*loss, 3, batch, &mut rng));
-                let report = check::network(&net, &x, &t, &*loss)?;
+                let (x, t) = (
+                    normal(2, batch, &mut rng),
+                    targets(&*loss, 3, batch, &mut rng),
+                );
+                let report = gradcheck::network(&net, &x, &t, &*loss)?;
                 assert_eq!(report.compared + report.undecided, net.params().len());
-                total.add(&report, || format!("{activation}, {loss:?}, batch {batch}, bias {bias}, fused {fused}"));
+                total.add(&report, || {
+                    format!("{activation}, {loss:?}, batch {batch}, bias {bias}, fused {fused}")
+                });
                 let mut tape = Tape::new();
                 net.gradient(&x, &t, &*loss, &mut tape)?;
                 moved += usize::from(tape.grads().iter().any(|g| *g != 0.0));
             }
         }
         // Agreement on zeros shows nothing; only the flat ends of a piecewise-linear function may give them all.
-        assert!(moved >= 20, "{activation}: {moved} of 26 gradients are not 0");
+        assert!(
+            moved >= 20,
+            "{activation}: {moved} of 26 gradients are not 0"
+        );
     }
     total.check(10_000);
     Ok(())
@@ -160,8 +227,10 @@ fn layers_by_themselves() -> Result<()> {
         for batch in BATCHES {
             let mut check = |layer: &dyn Layer<f64>| -> Result<()> {
                 seed += 1;
-                let report = check::layer(layer, inputs, batch, seed)?;
-                total.add(&report, || format!("{layer:?}, {inputs} inputs, batch {batch}"));
+                let report = gradcheck::layer(layer, inputs, batch, seed)?;
+                total.add(&report, || {
+                    format!("{layer:?}, {inputs} inputs, batch {batch}")
+                });
                 Ok(())
             };
             for activation in activations() {
@@ -187,7 +256,8 @@ fn random_networks() -> Result<()> {
     let mut kinds = [0; 4];
     for seed in 0..120 {
         let mut rng = rng(1_000 + seed);
-        let pick = |n: usize, rng: &mut Xoshiro256PlusPlus| (rng.random::<f64>() * n as f64) as usize;
+        let pick =
+            |n: usize, rng: &mut Xoshiro256PlusPlus| (rng.random::<f64>() * n as f64) as usize;
         let inputs = 1 + pick(4, &mut rng);
         let mut net = Sequential::builder(inputs);
         for _ in 0..1 + pick(4, &mut rng) {
@@ -195,8 +265,17 @@ fn random_networks() -> Result<()> {
             kinds[kind] += 1;
             net = match kind {
                 0 => {
-                    let (width, activation) = (1 + pick(5, &mut rng), activations[pick(activations.len(), &mut rng)].clone());
-                    dense(net, width, activation, rng.random::<f64>() < 0.5, rng.random::<f64>() < 0.5)
+                    let (width, activation) = (
+                        1 + pick(5, &mut rng),
+                        activations[pick(activations.len(), &mut rng)].clone(),
+                    );
+                    dense(
+                        net,
+                        width,
+                        activation,
+                        rng.random::<f64>() < 0.5,
+                        rng.random::<f64>() < 0.5,
+                    )
                 }
                 1 => net.layer(Dropout::new(0.8 * rng.random::<f64>())),
                 2 => net.layer(Softmax),
@@ -210,9 +289,14 @@ fn random_networks() -> Result<()> {
         }
         let net = net.build(&mut rng)?;
         let batch = BATCHES[pick(4, &mut rng)];
-        let (x, t) = (normal(inputs, batch, &mut rng), targets(&**loss, 3, batch, &mut rng));
-        let report = check::network(&net, &x, &t, &**loss)?;
-        total.add(&report, || format!("seed {seed}, batch {batch}, {loss:?}\n{net}"));
+        let (x, t) = (
+            normal(inputs, batch, &mut rng),
+            targets(&**loss, 3, batch, &mut rng),
+        );
+        let report = gradcheck::network(&net, &x, &t, &**loss)?;
+        total.add(&report, || {
+            format!("seed {seed}, batch {batch}, {loss:?}\n{net}")
+        });
     }
     assert!(kinds.iter().all(|n| *n >= 30), "{kinds:?}");
     total.check(3_000);
@@ -232,30 +316,76 @@ fn sigma(z: f64) -> f64 {
 fn textbook() -> Vec<(Activation, Phi)> {
     vec![
         (Activation::Linear, (|z| z, |_| 1.0)),
-        (Activation::Sigmoid, (sigma, |z| sigma(z) * (1.0 - sigma(z)))),
+        (
+            Activation::Sigmoid,
+            (sigma, |z| sigma(z) * (1.0 - sigma(z))),
+        ),
         (Activation::Tanh, (f64::tanh, |z| 1.0 - z.tanh().powi(2))),
-        (Activation::Relu, (|z| z.max(0.0), |z| if z > 0.0 { 1.0 } else { 0.0 })),
-        (Activation::LeakyRelu { slope: 0.2 }, (|z| if z > 0.0 { z } else { 0.2 * z }, |z| if z > 0.0 { 1.0 } else { 0.2 })),
+        (
+            Activation::Relu,
+            (|z| z.max(0.0), |z| if z > 0.0 { 1.0 } else { 0.0 }),
+        ),
+        (
+            Activation::LeakyRelu { slope: 0.2 },
+            (
+                |z| if z > 0.0 { z } else { 0.2 * z },
+                |z| if z > 0.0 { 1.0 } else { 0.2 },
+            ),
+        ),
         (
             Activation::Elu { alpha: 1.5 },
-            (|z| if z > 0.0 { z } else { 1.5 * (z.exp() - 1.0) }, |z| if z > 0.0 { 1.0 } else { 1.5 * z.exp() }),
+            (
+                |z| if z > 0.0 { z } else { 1.5 * (z.exp() - 1.0) },
+                |z| if z > 0.0 { 1.0 } else { 1.5 * z.exp() },
+            ),
         ),
         (Activation::Softplus, (|z| (1.0 + z.exp()).ln(), sigma)),
-        (Activation::Silu, (|z| z * sigma(z), |z| sigma(z) * (1.0 + z * (1.0 - sigma(z))))),
-        (Activation::Softsign, (|z| z / (1.0 + z.abs()), |z| (1.0 + z.abs()).powi(-2))),
-        (Activation::PiecewiseLinear, (|z| (z + 0.5).clamp(0.0, 1.0), |z| if z.abs() < 0.5 { 1.0 } else { 0.0 })),
+        (
+            Activation::Silu,
+            (
+                |z| z * sigma(z),
+                |z| sigma(z) * (1.0 + z * (1.0 - sigma(z))),
+            ),
+        ),
+        (
+            Activation::Softsign,
+            (|z| z / (1.0 + z.abs()), |z| (1.0 + z.abs()).powi(-2)),
+        ),
+        (
+            Activation::PiecewiseLinear,
+            (
+                |z| (z + 0.5).clamp(0.0, 1.0),
+                |z| if z.abs() < 0.5 { 1.0 } else { 0.0 },
+            ),
+        ),
         // Surrogates: the value of one function, the derivative of another; finite differences do not apply to them.
         (Activation::Step.straight_through(), (step, |_| 1.0)),
-        (Activation::Step.surrogate(Activation::Sigmoid), (step, |z| sigma(z) * (1.0 - sigma(z)))),
-        (Activation::Sign.surrogate(Activation::HardTanh), (sign, |z| if z.abs() < 1.0 { 1.0 } else { 0.0 })),
-        (Activation::Sign.surrogate(Activation::Tanh), (sign, |z| z.cosh().powi(-2))),
-        (Activation::Relu.surrogate(Activation::Softplus), (|z| z.max(0.0), sigma)),
+        (
+            Activation::Step.surrogate(Activation::Sigmoid),
+            (step, |z| sigma(z) * (1.0 - sigma(z))),
+        ),
+        (
+            Activation::Sign.surrogate(Activation::HardTanh),
+            (sign, |z| if z.abs() < 1.0 { 1.0 } else { 0.0 }),
+        ),
+        (
+            Activation::Sign.surrogate(Activation::Tanh),
+            (sign, |z| z.cosh().powi(-2)),
+        ),
+        (
+            Activation::Relu.surrogate(Activation::Softplus),
+            (|z| z.max(0.0), sigma),
+        ),
         (Activation::Tanh.straight_through(), (f64::tanh, |_| 1.0)),
     ]
 }
 
 fn step(z: f64) -> f64 {
-    if z == 0.0 { 0.5 } else { f64::from(u8::from(z > 0.0)) }
+    if z == 0.0 {
+        0.5
+    } else {
+        f64::from(u8::from(z > 0.0))
+    }
 }
 
 fn sign(z: f64) -> f64 {
@@ -305,7 +435,10 @@ impl Plain {
 fn close(got: DMatrix<f64>, want: &DMatrix<f64>, bound: f64, place: &str) {
     assert_eq!(got.shape(), want.shape(), "{place}");
     let (off, size) = ((&got - want).amax(), want.amax());
-    assert!(off <= bound * size.max(1e-3), "{place}: off by {off:e} of {size:e}");
+    assert!(
+        off <= bound * size.max(1e-3),
+        "{place}: off by {off:e} of {size:e}"
+    );
 }
 
 /// aˡ, δˡ, ∂C/∂Wˡ and ∂C/∂bˡ of every layer equal those of the four equations, for each activation of the textbook, the
@@ -327,27 +460,57 @@ fn four_equations() -> Result<()> {
                 }
                 let net = net.build(&mut rng)?;
                 let plain = Plain {
-                    w: (0..3).map(|l| Ok(net.weights(l)?.clone_owned())).collect::<Result<_>>()?,
+                    w: (0..3)
+                        .map(|l| Ok(net.weights(l)?.clone_owned()))
+                        .collect::<Result<_>>()?,
                     b: (0..3)
-                        .map(|l| if bias { net.bias(l).map(|b| b.clone_owned()) } else { Ok(DVector::zeros([5, 4, 2][l])) })
+                        .map(|l| {
+                            if bias {
+                                net.bias(l).map(|b| b.clone_owned())
+                            } else {
+                                Ok(DVector::zeros([5, 4, 2][l]))
+                            }
+                        })
                         .collect::<Result<_>>()?,
                     phi: vec![*phi, *other_phi, *phi],
                 };
                 let (x, t) = (normal(3, batch, &mut rng), normal(2, batch, &mut rng));
-                let losses: [(&dyn Loss<f64>, f64); 3] =
-                    [(&SumSquaredError, 1.0), (&QuadraticCost, 1.0 / batch as f64), (&MeanSquaredError, 1.0 / batch as f64)];
+                let losses: [(&dyn Loss<f64>, f64); 3] = [
+                    (&SumSquaredError, 1.0),
+                    (&QuadraticCost, 1.0 / batch as f64),
+                    (&MeanSquaredError, 1.0 / batch as f64),
+                ];
                 for (loss, weight) in losses {
                     // 1/d · r² = (2/d)·½r², with d = 2 outputs.
                     let cost = net.gradient(&x, &t, loss, &mut tape)?;
                     let (want, passes) = plain.pass(&x, &t, weight);
-                    let place = format!("{activation}, {other}, batch {batch}, bias {bias}, {loss:?}");
-                    assert!((cost - want).abs() <= 1e-13 * want, "{place}: cost {cost}, not {want}");
+                    let place =
+                        format!("{activation}, {other}, batch {batch}, bias {bias}, {loss:?}");
+                    assert!(
+                        (cost - want).abs() <= 1e-13 * want,
+                        "{place}: cost {cost}, not {want}"
+                    );
                     all += 1;
                     moved += usize::from(passes.iter().all(|(_, _, dw, _)| dw.amax() > 0.0));
                     for (l, (a, delta, dw, db)) in passes.iter().enumerate() {
-                        close(tape.a(l)?.clone_owned(), a, 1e-13, &format!("a of layer {l} of {place}"));
-                        close(tape.delta(l)?.clone_owned(), delta, 1e-13, &format!("δ of layer {l} of {place}"));
-                        close(tape.dw(l)?.clone_owned(), dw, 1e-13, &format!("∂C/∂W of layer {l} of {place}"));
+                        close(
+                            tape.a(l)?.clone_owned(),
+                            a,
+                            1e-13,
+                            &format!("a of layer {l} of {place}"),
+                        );
+                        close(
+                            tape.delta(l)?.clone_owned(),
+                            delta,
+                            1e-13,
+                            &format!("δ of layer {l} of {place}"),
+                        );
+                        close(
+                            tape.dw(l)?.clone_owned(),
+                            dw,
+                            1e-13,
+                            &format!("∂C/∂W of layer {l} of {place}"),
+                        );
                         if bias {
                             let db = DMatrix::from_column_slice(db.len(), 1, db.as_slice());
                             close(
@@ -365,7 +528,10 @@ fn four_equations() -> Result<()> {
         }
     }
     // A few rectifiers and ramps are all in their flat parts; agreement on zeros shows nothing.
-    assert!(moved as f64 >= 0.9 * f64::from(all), "{moved} of {all} have a gradient in every layer");
+    assert!(
+        moved as f64 >= 0.9 * f64::from(all),
+        "{moved} of {all} have a gradient in every layer"
+    );
     Ok(())
 }
 
@@ -375,26 +541,63 @@ fn four_equations_in_wide_layers() -> Result<()> {
     let mut rng = rng(12);
     let mut tape = Tape::new();
     let tanh: Phi = (f64::tanh, |z| 1.0 - z.tanh().powi(2));
-    for (widths, batch) in [([70, 130, 33], 67), ([1, 600, 3], 5), ([530, 17, 1], 9), ([3, 2, 40], 1100), ([64, 64, 64], 64)] {
+    for (widths, batch) in [
+        ([70, 130, 33], 67),
+        ([1, 600, 3], 5),
+        ([530, 17, 1], 9),
+        ([3, 2, 40], 1100),
+        ([64, 64, 64], 64),
+    ] {
         let [inputs, hidden, outputs] = widths;
         let net = Sequential::builder(inputs)
             .layer(Dense::new(hidden, Activation::Tanh))
-            .layer(Dense::new(outputs, Activation::Tanh).bias_init(Init::Uniform { low: -1.0, high: 1.0 }))
+            .layer(
+                Dense::new(outputs, Activation::Tanh).bias_init(Init::Uniform {
+                    low: -1.0,
+                    high: 1.0,
+                }),
+            )
             .build(&mut rng)?;
-        let owned = |l| -> Result<_> { Ok((net.weights(l)?.clone_owned(), net.bias(l)?.clone_owned())) };
+        let owned =
+            |l| -> Result<_> { Ok((net.weights(l)?.clone_owned(), net.bias(l)?.clone_owned())) };
         let ((w1, b1), (w2, b2)) = (owned(0)?, owned(1)?);
-        let plain = Plain { w: vec![w1, w2], b: vec![b1, b2], phi: vec![tanh, tanh] };
-        let (x, t) = (normal(inputs, batch, &mut rng), normal(outputs, batch, &mut rng));
+        let plain = Plain {
+            w: vec![w1, w2],
+            b: vec![b1, b2],
+            phi: vec![tanh, tanh],
+        };
+        let (x, t) = (
+            normal(inputs, batch, &mut rng),
+            normal(outputs, batch, &mut rng),
+        );
         let cost = net.gradient(&x, &t, &QuadraticCost, &mut tape)?;
         let (want, passes) = plain.pass(&x, &t, 1.0 / batch as f64);
         assert!((cost - want).abs() <= 1e-13 * want);
         for (l, (a, delta, dw, db)) in passes.iter().enumerate() {
             let place = format!("layer {l} of {widths:?}, batch {batch}");
             close(tape.a(l)?.clone_owned(), a, 1e-13, &format!("a of {place}"));
-            close(tape.delta(l)?.clone_owned(), delta, 1e-13, &format!("δ of {place}"));
-            close(tape.dw(l)?.clone_owned(), dw, 1e-13, &format!("∂C/∂W of {place}"));
-            let (got, db) = (tape.db(l)?.clone_owned(), DMatrix::from_column_slice(db.len(), 1, db.as_slice()));
-            close(DMatrix::from_column_slice(got.len(), 1, got.as_slice()), &db, 1e-13, &format!("∂C/∂b of {place}"));
+            close(
+                tape.delta(l)?.clone_owned(),
+                delta,
+                1e-13,
+                &format!("δ of {place}"),
+            );
+            close(
+                tape.dw(l)?.clone_owned(),
+                dw,
+                1e-13,
+                &format!("∂C/∂W of {place}"),
+            );
+            let (got, db) = (
+                tape.db(l)?.clone_owned(),
+                DMatrix::from_column_slice(db.len(), 1, db.as_slice()),
+            );
+            close(
+                DMatrix::from_column_slice(got.len(), 1, got.as_slice()),
+                &db,
+                1e-13,
+                &format!("∂C/∂b of {place}"),
+            );
         }
     }
     Ok(())
@@ -404,7 +607,10 @@ fn four_equations_in_wide_layers() -> Result<()> {
 #[test]
 fn fused_as_apart() -> Result<()> {
     let mut rng = rng(13);
-    for activation in activations().into_iter().chain(textbook().into_iter().map(|(activation, _)| activation)) {
+    for activation in activations()
+        .into_iter()
+        .chain(textbook().into_iter().map(|(activation, _)| activation))
+    {
         for batch in BATCHES {
             let build = |fused, rng: &mut Xoshiro256PlusPlus| {
                 let net = dense(Sequential::builder(3), 4, activation.clone(), true, fused);
@@ -414,11 +620,22 @@ fn fused_as_apart() -> Result<()> {
             two.set_params(one.params())?;
             let (x, t) = (normal(3, batch, &mut rng), normal(2, batch, &mut rng));
             let (mut first, mut second) = (Tape::new(), Tape::new());
-            let costs = (one.gradient(&x, &t, &LogCosh, &mut first)?, two.gradient(&x, &t, &LogCosh, &mut second)?);
+            let costs = (
+                one.gradient(&x, &t, &LogCosh, &mut first)?,
+                two.gradient(&x, &t, &LogCosh, &mut second)?,
+            );
             assert_eq!(costs.0, costs.1, "{activation}");
             assert_eq!(first.grads(), second.grads(), "{activation}");
-            assert_eq!(first.delta(0)?, second.delta(1)?, "{activation}: δ = ∂C/∂z has one meaning");
-            assert_eq!(second.delta(0)?, second.delta(1)?, "{activation}: below a layer of its own, ∂C/∂ its input");
+            assert_eq!(
+                first.delta(0)?,
+                second.delta(1)?,
+                "{activation}: δ = ∂C/∂z has one meaning"
+            );
+            assert_eq!(
+                second.delta(0)?,
+                second.delta(1)?,
+                "{activation}: below a layer of its own, ∂C/∂ its input"
+            );
             assert_eq!(one.predict(&x)?, two.predict(&x)?, "{activation}");
         }
     }
@@ -441,18 +658,30 @@ fn f32_follows_f64() -> Result<()> {
                 .layer(Dense::new(9, Activation::Tanh))
                 .layer(Dense::new(4, Activation::Linear))
                 .build(&mut rng)?;
-            wide.set_params(&narrow.params().iter().map(|p| f64::from(*p)).collect::<Vec<_>>())?;
+            wide.set_params(
+                &narrow
+                    .params()
+                    .iter()
+                    .map(|p| f64::from(*p))
+                    .collect::<Vec<_>>(),
+            )?;
             let x = normal(6, batch, &mut rng).map(|x| x as f32);
             let t = DMatrix::from_fn(4, batch, |i, j| f32::from(u8::from(i == j % 4)));
             let loss = SoftmaxCrossEntropy::new();
             let (mut low, mut high) = (Tape::new(), Tape::new());
             let cost = f64::from(narrow.gradient(&x, &t, &loss, &mut low)?);
             let want = wide.gradient(&x.map(f64::from), &t.map(f64::from), &loss, &mut high)?;
-            assert!((cost - want).abs() < 2e-6 * want, "{activation}: {cost}, not {want}");
+            assert!(
+                (cost - want).abs() < 2e-6 * want,
+                "{activation}: {cost}, not {want}"
+            );
             let largest = high.grads().iter().fold(0.0_f64, |max, g| max.max(g.abs()));
             for (low, high) in low.grads().iter().zip(high.grads()) {
                 let off = (f64::from(*low) - high).abs();
-                assert!(off < 5e-6 * largest, "{activation}, batch {batch}: {low:e}, not {high:e}, the largest being {largest:e}");
+                assert!(
+                    off < 5e-6 * largest,
+                    "{activation}, batch {batch}: {low:e}, not {high:e}, the largest being {largest:e}"
+                );
             }
         }
     }
@@ -468,7 +697,10 @@ fn row_form_of_the_notes() -> Result<()> {
     let prime = |z: &DMatrix<f64>| z.map(|z| (-z).exp() / (1.0 + (-z).exp()).powi(2));
     for n in [1, 3, 10, 32] {
         let net = notes(&mut rng)?;
-        let (x, y) = (DMatrix::from_fn(n, 2, |_, _| rng.random::<f64>()), DMatrix::from_fn(n, 1, |_, _| rng.random::<f64>()));
+        let (x, y) = (
+            DMatrix::from_fn(n, 2, |_, _| rng.random::<f64>()),
+            DMatrix::from_fn(n, 1, |_, _| rng.random::<f64>()),
+        );
         let (w1, w2) = (net.weights(0)?.transpose(), net.weights(1)?.transpose());
         assert_eq!((w1.shape(), w2.shape()), ((2, 3), (3, 1)));
         let z2 = &x * &w1;
@@ -482,7 +714,12 @@ fn row_form_of_the_notes() -> Result<()> {
 
         // A row-major (samples, features) array is what a View reads: the transpose in nalgebra's memory.
         let (rows, targets) = (x.transpose(), y.transpose());
-        let cost = net.gradient(View::new(rows.as_slice(), 2)?, View::new(targets.as_slice(), 1)?, &SumSquaredError, &mut tape)?;
+        let cost = net.gradient(
+            View::new(rows.as_slice(), 2)?,
+            View::new(targets.as_slice(), 1)?,
+            &SumSquaredError,
+            &mut tape,
+        )?;
         assert!((cost - j).abs() <= 1e-15 * j);
         close(tape.dw(1)?.transpose(), &dw2, 1e-13, "∂J/∂W²");
         close(tape.dw(0)?.transpose(), &dw1, 1e-13, "∂J/∂W¹");
@@ -495,15 +732,28 @@ fn row_form_of_the_notes() -> Result<()> {
 
 /// 2-3-1, sigmoid, without biases, weights from the normal distribution.
 fn notes(rng: &mut Xoshiro256PlusPlus) -> Result<Sequential<f64>> {
-    let dense = |n| Dense::new(n, Activation::Sigmoid).without_bias().init(Init::Normal { mean: 0.0, std: 1.0 });
-    Sequential::builder(2).layer(dense(3)).layer(dense(1)).build(rng)
+    let dense = |n| {
+        Dense::new(n, Activation::Sigmoid)
+            .without_bias()
+            .init(Init::Normal {
+                mean: 0.0,
+                std: 1.0,
+            })
+    };
+    Sequential::builder(2)
+        .layer(dense(3))
+        .layer(dense(1))
+        .build(rng)
 }
 
 /// The notes' worked example: sleep and study against the test score, one step of 0.01 along −∂J/∂W lowers J. From 100
 /// starts; and by what a gradient promises: η‖∇J‖², to first order.
 #[test]
 fn a_step_down_lowers_the_cost() -> Result<()> {
-    let (x, y) = (DMatrix::from_column_slice(2, 3, &[3.0, 5.0, 5.0, 1.0, 10.0, 2.0]), DMatrix::from_row_slice(1, 3, &[75.0, 82.0, 93.0]));
+    let (x, y) = (
+        DMatrix::from_column_slice(2, 3, &[3.0, 5.0, 5.0, 1.0, 10.0, 2.0]),
+        DMatrix::from_row_slice(1, 3, &[75.0, 82.0, 93.0]),
+    );
     let (x, y) = (Scaler::max_abs(&x)?.transform(&x)?, y / 100.0);
     assert_eq!(x.as_slice(), [0.3, 1.0, 0.5, 0.2, 1.0, 0.4]);
     let mut tape = Tape::new();
@@ -516,7 +766,11 @@ fn a_step_down_lowers_the_cost() -> Result<()> {
         }
         let after = net.cost(&x, &y, &SumSquaredError, &mut Tape::new())?;
         assert!(after < before, "start {seed}: from {before} to {after}");
-        assert!(((before - after) / promised - 1.0).abs() < 0.02, "start {seed}: {} where {promised} was promised", before - after);
+        assert!(
+            ((before - after) / promised - 1.0).abs() < 0.02,
+            "start {seed}: {} where {promised} was promised",
+            before - after
+        );
     }
     Ok(())
 }
@@ -526,7 +780,9 @@ fn a_step_down_lowers_the_cost() -> Result<()> {
 fn batches_are_averages() -> Result<()> {
     let mut rng = rng(4);
     for (loss, wants) in losses() {
-        let mut net = Sequential::builder(3).layer(Dense::new(5, Activation::Tanh)).layer(Dense::new(3, Activation::Linear));
+        let mut net = Sequential::builder(3)
+            .layer(Dense::new(5, Activation::Tanh))
+            .layer(Dense::new(3, Activation::Linear));
         if wants == Wants::Probabilities {
             net = net.layer(Softmax);
         }
@@ -542,9 +798,16 @@ fn batches_are_averages() -> Result<()> {
             costs += net.gradient(x, t, &*loss, &mut tape)?;
             gradients += DVector::from_column_slice(tape.grads());
         }
-        let over = if loss.name() == "SumSquaredError" { 1.0 } else { n as f64 };
+        let over = if loss.name() == "SumSquaredError" {
+            1.0
+        } else {
+            n as f64
+        };
         assert!((cost - costs / over).abs() <= 1e-14 * cost, "{loss:?}");
-        assert!((&gradient - gradients / over).amax() <= 1e-14 * gradient.amax(), "{loss:?}");
+        assert!(
+            (&gradient - gradients / over).amax() <= 1e-14 * gradient.amax(),
+            "{loss:?}"
+        );
     }
     Ok(())
 }
@@ -556,29 +819,55 @@ fn perceptron_rule() -> Result<()> {
     let mut tape = Tape::new();
     let mut wrong = 0;
     for _ in 0..50 {
-        let net = Sequential::builder(4).layer(Dense::new(1, Activation::Step.straight_through())).build(&mut rng)?;
-        let (x, t) = (normal(4, 1, &mut rng), DMatrix::from_element(1, 1, f64::from(u8::from(rng.random::<f64>() < 0.5))));
+        let net = Sequential::builder(4)
+            .layer(Dense::new(1, Activation::Step.straight_through()))
+            .build(&mut rng)?;
+        let (x, t) = (
+            normal(4, 1, &mut rng),
+            DMatrix::from_element(1, 1, f64::from(u8::from(rng.random::<f64>() < 0.5))),
+        );
         net.gradient(&x, &t, &SumSquaredError, &mut tape)?;
         let y = step((net.weights(0)? * &x)[0] + net.bias(0)?[0]);
         assert_eq!(tape.dw(0)?, (y - t[0]) * x.transpose());
         assert_eq!(tape.db(0)?[0], y - t[0]);
         wrong += usize::from(y != t[0]);
     }
-    assert!((10..40).contains(&wrong), "{wrong} of 50 outputs are wrong, so that both cases are seen");
+    assert!(
+        (10..40).contains(&wrong),
+        "{wrong} of 50 outputs are wrong, so that both cases are seen"
+    );
     Ok(())
 }
 
 /// Through a step or a sign without a surrogate no gradient can pass, and saying so names the layer.
 #[test]
 fn steps_are_untrainable() -> Result<()> {
-    for activation in [Activation::Step, Activation::Sign, Activation::Tanh.surrogate(Activation::Sign)] {
+    for activation in [
+        Activation::Step,
+        Activation::Sign,
+        Activation::Tanh.surrogate(Activation::Sign),
+    ] {
         for fused in [true, false] {
-            let net = dense(Sequential::builder(2).layer(Dense::new(2, Activation::Tanh)), 1, activation.clone(), true, fused)
-                .build(&mut rng(6))?;
-            let (x, t) = (DMatrix::from_element(2, 1, 0.5), DMatrix::from_element(1, 1, 0.5));
-            let error = check::network(&net, &x, &t, &QuadraticCost).unwrap_err();
+            let net = dense(
+                Sequential::builder(2).layer(Dense::new(2, Activation::Tanh)),
+                1,
+                activation.clone(),
+                true,
+                fused,
+            )
+            .build(&mut rng(6))?;
+            let (x, t) = (
+                DMatrix::from_element(2, 1, 0.5),
+                DMatrix::from_element(1, 1, 0.5),
+            );
+            let error = gradcheck::network(&net, &x, &t, &QuadraticCost).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Untrainable);
-            assert!(error.place().starts_with(if fused { "layer 1 " } else { "layer 2 " }), "{error}");
+            assert!(
+                error
+                    .place()
+                    .starts_with(if fused { "layer 1 " } else { "layer 2 " }),
+                "{error}"
+            );
         }
     }
     Ok(())
@@ -615,14 +904,17 @@ impl Layer<f64> for Square {
     }
 
     fn blocks(&self, inputs: usize) -> Vec<Block> {
-        vec![Block::new("gain", Role::Weight, inputs, 1), Block::new("shift", Role::Bias, 1, inputs)]
+        vec![
+            Block::new("gain", Role::Weight, inputs, 1),
+            Block::new("shift", Role::Bias, 1, inputs),
+        ]
     }
 
-    fn start(&self, p: chainrule::Start<'_, f64>) {
+    fn init_params(&self, p: chainrule::nn::layer::InitParamsArgs<'_, f64>) {
         p.params[..p.inputs].fill(1.0);
     }
 
-    fn infer(&self, mut p: Infer<'_, f64>) {
+    fn infer(&self, mut p: InferArgs<'_, f64>) {
         let (gain, shift) = p.params.split_at(p.x.rows());
         for (y, x) in p.y.iter_mut().zip(p.x.iter()) {
             for j in 0..x.len() {
@@ -631,25 +923,38 @@ impl Layer<f64> for Square {
         }
     }
 
-    fn backward(&self, p: Backward<'_, f64>) {
+    fn backward(&self, p: BackwardArgs<'_, f64>) {
         let Some(mut dx) = p.dx else { return };
         let last = p.x.cols() - 1;
-        for (i, ((dx, x), dy)) in dx.iter_mut().zip(p.x.iter()).zip(p.delta.as_view().iter()).enumerate() {
+        for (i, ((dx, x), dy)) in dx
+            .iter_mut()
+            .zip(p.x.iter())
+            .zip(p.delta.as_view().iter())
+            .enumerate()
+        {
             for j in 0..x.len() {
-                let sign = if self.0 == Fault::Input && (i, j) == (last, 1) { -1.0 } else { 1.0 };
+                let sign = if self.0 == Fault::Input && (i, j) == (last, 1) {
+                    -1.0
+                } else {
+                    1.0
+                };
                 dx[j] = sign * 2.0 * p.params[j] * x[j] * dy[j];
             }
         }
     }
 
-    fn gradient(&self, p: Gradient<'_, f64>) {
+    fn gradient(&self, p: GradientArgs<'_, f64>) {
         let (dgain, dshift) = p.grads.split_at_mut(p.x.rows());
         dgain.fill(0.0);
         dshift.fill(0.0);
         for (x, dy) in p.x.iter().zip(p.delta.iter()) {
             for j in 0..x.len() {
                 dgain[j] += dy[j] * x[j] * x[j];
-                dshift[j] = if self.0 == Fault::Shift && j == 2 { dy[j] } else { dshift[j] + dy[j] };
+                dshift[j] = if self.0 == Fault::Shift && j == 2 {
+                    dy[j]
+                } else {
+                    dshift[j] + dy[j]
+                };
             }
         }
         match self.0 {
@@ -664,13 +969,29 @@ impl Layer<f64> for Square {
 fn a_wrong_layer_is_found_and_named() -> Result<()> {
     let faults = [
         (Fault::None, None, None),
-        (Fault::Gain, Some("Square, gain[(1, 0)]"), Some("layer 1 (Square), gain[(1, 0)]")),
-        (Fault::Shift, Some("Square, shift[(0, 2)]"), Some("layer 1 (Square), shift[(0, 2)]")),
-        (Fault::Input, Some("Square, input 1 of sample 3"), Some("layer 0 (Dense tanh), ")),
-        (Fault::Nan, Some("Square, gain[(0, 0)]"), Some("layer 1 (Square), gain[(0, 0)]")),
+        (
+            Fault::Gain,
+            Some("Square, gain[(1, 0)]"),
+            Some("layer 1 (Square), gain[(1, 0)]"),
+        ),
+        (
+            Fault::Shift,
+            Some("Square, shift[(0, 2)]"),
+            Some("layer 1 (Square), shift[(0, 2)]"),
+        ),
+        (
+            Fault::Input,
+            Some("Square, input 1 of sample 3"),
+            Some("layer 0 (Dense tanh), "),
+        ),
+        (
+            Fault::Nan,
+            Some("Square, gain[(0, 0)]"),
+            Some("layer 1 (Square), gain[(0, 0)]"),
+        ),
     ];
     for (fault, alone, inside) in faults {
-        let report = check::layer(&Square(fault), 3, 4, 7)?;
+        let report = gradcheck::layer(&Square(fault), 3, 4, 7)?;
         assert_eq!((report.compared, report.undecided), (6 + 12, 0));
         expect(&report, alone);
 
@@ -681,7 +1002,7 @@ fn a_wrong_layer_is_found_and_named() -> Result<()> {
             .layer(Dense::new(2, Activation::Sigmoid))
             .build(&mut rng)?;
         let (x, t) = (normal(2, 4, &mut rng), normal(2, 4, &mut rng));
-        let report = check::network(&net, &x, &t, &QuadraticCost)?;
+        let report = gradcheck::network(&net, &x, &t, &QuadraticCost)?;
         assert_eq!((report.compared, report.undecided), (9 + 6 + 8, 0));
         expect(&report, inside);
         if fault == Fault::Nan {
@@ -693,7 +1014,7 @@ fn a_wrong_layer_is_found_and_named() -> Result<()> {
 
 /// The report finds nothing, or that its worst derivative is at `place`, and says so.
 #[track_caller]
-fn expect(report: &check::Report, place: Option<&str>) {
+fn expect(report: &gradcheck::Report, place: Option<&str>) {
     match place {
         None => assert!(report.error() < TOLERANCE, "{report}"),
         Some(place) => {
@@ -716,13 +1037,13 @@ impl Loss<f64> for Quartic {
         "Quartic"
     }
 
-    fn costs(&self, p: Costs<'_, f64>) {
+    fn costs(&self, p: CostsArgs<'_, f64>) {
         for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
             *cost = y.iter().zip(t).map(|(y, t)| 0.25 * (y - t).powi(4)).sum();
         }
     }
 
-    fn slopes(&self, mut p: Slopes<'_, f64>) {
+    fn slopes(&self, mut p: SlopesArgs<'_, f64>) {
         for ((dy, y), t) in p.dy.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
             for (j, dy) in dy.iter_mut().enumerate() {
                 *dy = if self.wrong && j == 1 { 3.0 } else { 1.0 } * (y[j] - t[j]).powi(3);
@@ -734,15 +1055,21 @@ impl Loss<f64> for Quartic {
 #[test]
 fn a_wrong_loss_is_found_and_named() -> Result<()> {
     let mut rng = rng(9);
-    let net = Sequential::builder(2).layer(Dense::new(3, Activation::Tanh)).layer(Dense::new(2, Activation::Linear)).build(&mut rng)?;
+    let net = Sequential::builder(2)
+        .layer(Dense::new(3, Activation::Tanh))
+        .layer(Dense::new(2, Activation::Linear))
+        .build(&mut rng)?;
     let (x, t) = (normal(2, 3, &mut rng), normal(2, 3, &mut rng));
     let y = net.predict(&x)?;
     let (right, wrong) = (Quartic { wrong: false }, Quartic { wrong: true });
-    expect(&check::loss(&right, &y, &t)?, None);
-    expect(&check::loss(&wrong, &y, &t)?, Some("Quartic, output 1 of sample "));
-    expect(&check::network(&net, &x, &t, &right)?, None);
+    expect(&gradcheck::loss(&right, &y, &t)?, None);
+    expect(
+        &gradcheck::loss(&wrong, &y, &t)?,
+        Some("Quartic, output 1 of sample "),
+    );
+    expect(&gradcheck::network(&net, &x, &t, &right)?, None);
     // The bias of output 1 sees nothing but the wrong slope.
-    expect(&check::network(&net, &x, &t, &wrong)?, Some("layer "));
+    expect(&gradcheck::network(&net, &x, &t, &wrong)?, Some("layer "));
     Ok(())
 }
 
@@ -751,7 +1078,7 @@ fn a_wrong_loss_is_found_and_named() -> Result<()> {
 fn kinks_are_undecided_not_wrong() -> Result<()> {
     let y = DMatrix::from_column_slice(3, 1, &[1.0, 2.0 + 1e-6, 5.0]);
     let t = DMatrix::from_column_slice(3, 1, &[1.5, 2.0, 4.0]);
-    let report = check::loss(&MeanAbsoluteError, &y, &t)?;
+    let report = gradcheck::loss(&MeanAbsoluteError, &y, &t)?;
     assert_eq!((report.compared, report.undecided), (2, 1));
     assert!(report.error() < TOLERANCE, "{report}");
     Ok(())
@@ -773,14 +1100,15 @@ fn a_gradient_is_one_pass() -> Result<()> {
         fn outputs(&self, inputs: usize) -> Result<usize> {
             Ok(inputs)
         }
-        fn infer(&self, mut p: Infer<'_, f64>) {
+        fn infer(&self, mut p: InferArgs<'_, f64>) {
             FORWARD.fetch_add(1, Ordering::Relaxed);
             p.y.as_mut_slice().copy_from_slice(p.x.as_slice());
         }
-        fn backward(&self, p: Backward<'_, f64>) {
+        fn backward(&self, p: BackwardArgs<'_, f64>) {
             BACKWARD.fetch_add(1, Ordering::Relaxed);
             if let Some(mut dx) = p.dx {
-                dx.as_mut_slice().copy_from_slice(p.delta.as_view().as_slice());
+                dx.as_mut_slice()
+                    .copy_from_slice(p.delta.as_view().as_slice());
             }
         }
     }
@@ -790,8 +1118,19 @@ fn a_gradient_is_one_pass() -> Result<()> {
         .layer(Counted)
         .layer(Dense::new(1, Activation::Linear))
         .build(&mut rng(10))?;
-    net.gradient(&DMatrix::from_element(3, 7, 0.5), &DMatrix::from_element(1, 7, 1.0), &QuadraticCost, &mut Tape::new())?;
-    assert_eq!((FORWARD.load(Ordering::Relaxed), BACKWARD.load(Ordering::Relaxed)), (1, 1));
+    net.gradient(
+        &DMatrix::from_element(3, 7, 0.5),
+        &DMatrix::from_element(1, 7, 1.0),
+        &QuadraticCost,
+        &mut Tape::new(),
+    )?;
+    assert_eq!(
+        (
+            FORWARD.load(Ordering::Relaxed),
+            BACKWARD.load(Ordering::Relaxed)
+        ),
+        (1, 1)
+    );
     Ok(())
 }
 
@@ -812,7 +1151,7 @@ impl Layer<f64> for Adds {
         vec![Block::new("shift", Role::Bias, inputs, 1)]
     }
 
-    fn infer(&self, mut p: Infer<'_, f64>) {
+    fn infer(&self, mut p: InferArgs<'_, f64>) {
         for (y, x) in p.y.iter_mut().zip(p.x.iter()) {
             for ((y, x), b) in y.iter_mut().zip(x).zip(p.params) {
                 *y = x + b;
@@ -820,13 +1159,14 @@ impl Layer<f64> for Adds {
         }
     }
 
-    fn backward(&self, p: Backward<'_, f64>) {
+    fn backward(&self, p: BackwardArgs<'_, f64>) {
         if let Some(mut dx) = p.dx {
-            dx.as_mut_slice().copy_from_slice(p.delta.as_view().as_slice());
+            dx.as_mut_slice()
+                .copy_from_slice(p.delta.as_view().as_slice());
         }
     }
 
-    fn gradient(&self, p: Gradient<'_, f64>) {
+    fn gradient(&self, p: GradientArgs<'_, f64>) {
         for delta in p.delta.iter() {
             for (db, delta) in p.grads.iter_mut().zip(delta) {
                 *db += delta;
@@ -837,17 +1177,24 @@ impl Layer<f64> for Adds {
 
 #[test]
 fn the_checker_sees_what_is_not_overwritten() -> Result<()> {
-    assert_eq!(check::layer(&Adds, 2, 3, 1)?.error(), f64::INFINITY);
-    let net = Sequential::builder(2).layer(Adds).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    assert_eq!(gradcheck::layer(&Adds, 2, 3, 1)?.error(), f64::INFINITY);
+    let net = Sequential::builder(2)
+        .layer(Adds)
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     let x = DMatrix::from_element(2, 3, 0.5);
-    assert_eq!(check::network(&net, &x, &x, &QuadraticCost)?.error(), f64::INFINITY);
+    assert_eq!(
+        gradcheck::network(&net, &x, &x, &QuadraticCost)?.error(),
+        f64::INFINITY
+    );
     Ok(())
 }
 
 /// What a caller leaves out of ∂C/∂y is 0, whatever the tape held before.
 #[test]
 fn slopes_start_at_zero() -> Result<()> {
-    let net = Sequential::<f64>::builder(2).layer(Dense::new(2, Activation::Tanh)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    let net = Sequential::<f64>::builder(2)
+        .layer(Dense::new(2, Activation::Tanh))
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     let x = DMatrix::from_element(2, 3, 0.5);
     let mut tape = Tape::new();
     net.gradient(&x, &x, &QuadraticCost, &mut tape)?;
@@ -861,10 +1208,18 @@ fn slopes_start_at_zero() -> Result<()> {
 fn a_step_below_all_parameters_is_trained_past() -> Result<()> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
     let x = DMatrix::from_element(2, 3, 0.5);
-    let above = Sequential::<f64>::builder(2).layer(Activation::Sign).layer(Dense::new(2, Activation::Tanh)).build(&mut rng)?;
+    let above = Sequential::<f64>::builder(2)
+        .layer(Activation::Sign)
+        .layer(Dense::new(2, Activation::Tanh))
+        .build(&mut rng)?;
     above.gradient(&x, &x, &QuadraticCost, &mut Tape::new())?;
-    let below = Sequential::<f64>::builder(2).layer(Dense::new(2, Activation::Tanh)).layer(Activation::Sign).build(&mut rng)?;
-    let error = below.gradient(&x, &x, &QuadraticCost, &mut Tape::new()).expect_err("nothing passes");
+    let below = Sequential::<f64>::builder(2)
+        .layer(Dense::new(2, Activation::Tanh))
+        .layer(Activation::Sign)
+        .build(&mut rng)?;
+    let error = below
+        .gradient(&x, &x, &QuadraticCost, &mut Tape::new())
+        .expect_err("nothing passes");
     assert_eq!(error.kind(), ErrorKind::Untrainable);
     Ok(())
 }

@@ -5,9 +5,13 @@
 
 mod zoo;
 
+use chainrule::Real;
+use chainrule::data::{read_npy, write_npy};
+use chainrule::io::Onnx;
 use chainrule::nalgebra::DMatrix;
+use chainrule::nn::loss::OutputFunction;
+use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, RmsNorm, Softmax};
 use chainrule::prelude::*;
-use chainrule::{Onnx, read_npy, write_npy};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -15,10 +19,17 @@ use zoo::{EDGES, activations, inputs, layers};
 
 /// Runs a script with the folder as its argument.
 fn python(script: &str, folder: &Path) {
-    let python =
-        env::var_os("CHAINRULE_PYTHON").expect("CHAINRULE_PYTHON: an interpreter with the packages of tests/interchange/requirements.txt");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interchange").join(script);
-    let status = Command::new(python).arg(script).arg(folder).status().expect("the interpreter runs");
+    let python = env::var_os("CHAINRULE_PYTHON").expect(
+        "CHAINRULE_PYTHON: an interpreter with the packages of tests/interchange/requirements.txt",
+    );
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/interchange")
+        .join(script);
+    let status = Command::new(python)
+        .arg(script)
+        .arg(folder)
+        .status()
+        .expect("the interpreter runs");
     assert!(status.success(), "{status}");
 }
 
@@ -36,9 +47,16 @@ fn difference<T: Real>(y: &DMatrix<T>, other: &DMatrix<T>, scale: f64) -> f64 {
     assert_eq!(y.shape(), other.shape());
     let apart = |(y, other): (&T, &T)| {
         let (y, other) = (y.as_f64(), other.as_f64());
-        if y == other { 0.0 } else { (y - other).abs() / y.abs().max(scale) }
+        if y == other {
+            0.0
+        } else {
+            (y - other).abs() / y.abs().max(scale)
+        }
     };
-    y.iter().zip(other).map(apart).fold(0.0, |max: f64, d| if d > max || d.is_nan() { d } else { max })
+    y.iter().zip(other).map(apart).fold(
+        0.0,
+        |max: f64, d| if d > max || d.is_nan() { d } else { max },
+    )
 }
 
 /// A file, what goes in and what should come out.
@@ -51,37 +69,96 @@ struct Case<T> {
     scale: f64,
 }
 
-fn case<T: Real>(name: impl Into<String>, onnx: &Onnx, model: &Model<T>, x: DMatrix<T>) -> Result<Case<T>> {
-    Ok(Case { name: name.into(), file: onnx.write(model)?, y: model.predict(&x)?, x, scale: 1.0 })
+fn case<T: Real>(
+    name: impl Into<String>,
+    onnx: &Onnx,
+    model: &Model<T>,
+    x: DMatrix<T>,
+) -> Result<Case<T>> {
+    Ok(Case {
+        name: name.into(),
+        file: onnx.write(model)?,
+        y: model.predict(&x)?,
+        x,
+        scale: 1.0,
+    })
 }
 
 /// Every layer and activation as a file of its own, deep networks, scalers, output functions.
 fn cases<T: Real>() -> Result<Vec<Case<T>>> {
     let plain = Onnx::new();
-    let edges = DMatrix::from_fn(2, EDGES.len(), |i, j| T::of(if i == 0 { EDGES[j] } else { -EDGES[j] }));
+    let edges = DMatrix::from_fn(2, EDGES.len(), |i, j| {
+        T::of(if i == 0 { EDGES[j] } else { -EDGES[j] })
+    });
     let mut cases = Vec::new();
     for (i, activation) in activations()?.into_iter().enumerate() {
         let (alone, fused, x) = (activation.clone(), activation.clone(), inputs(4, 20));
-        cases.push(case(format!("edges{i} {activation}"), &plain, &layers!(2; alone)?.into(), edges.clone())?);
-        cases.push(case(format!("fused{i} {activation}"), &plain, &layers!(4; Dense::new(5, fused))?.into(), x)?);
+        cases.push(case(
+            format!("edges{i} {activation}"),
+            &plain,
+            &layers!(2; alone)?.into(),
+            edges.clone(),
+        )?);
+        cases.push(case(
+            format!("fused{i} {activation}"),
+            &plain,
+            &layers!(4; Dense::new(5, fused))?.into(),
+            x,
+        )?);
     }
     let nets = [
-        ("without_bias", layers!(4; Dense::new(3, Activation::Tanh).without_bias(), Dense::new(2, Activation::Linear).without_bias())?),
-        ("nothing", layers!(4; Dropout::new(0.5), Activation::Linear)?),
-        ("surrogate", layers!(4; Dense::new(6, Activation::Step.surrogate(Activation::Sigmoid)))?),
-        ("softmax", layers!(4; Dense::new(6, Activation::Relu), Softmax)?),
+        (
+            "without_bias",
+            layers!(4; Dense::new(3, Activation::Tanh).without_bias(), Dense::new(2, Activation::Linear).without_bias())?,
+        ),
+        (
+            "nothing",
+            layers!(4; Dropout::new(0.5), Activation::Linear)?,
+        ),
+        (
+            "surrogate",
+            layers!(4; Dense::new(6, Activation::Step.surrogate(Activation::Sigmoid)))?,
+        ),
+        (
+            "softmax",
+            layers!(4; Dense::new(6, Activation::Relu), Softmax)?,
+        ),
         ("layer_norm", layers!(4; LayerNorm::new())?),
         ("layer_norm_eps", layers!(4; LayerNorm::new().eps(0.3))?),
-        ("layer_norm_scale", layers!(4; LayerNorm::new().without_bias())?),
-        ("layer_norm_bias", layers!(4; LayerNorm::new().without_scale())?),
-        ("layer_norm_bare", layers!(4; LayerNorm::new().without_scale().without_bias())?),
+        (
+            "layer_norm_scale",
+            layers!(4; LayerNorm::new().without_bias())?,
+        ),
+        (
+            "layer_norm_bias",
+            layers!(4; LayerNorm::new().without_scale())?,
+        ),
+        (
+            "layer_norm_bare",
+            layers!(4; LayerNorm::new().without_scale().without_bias())?,
+        ),
         ("rms_norm", layers!(4; RmsNorm::new())?),
-        ("rms_norm_bare", layers!(4; RmsNorm::new().without_scale().eps(1e-3))?),
+        (
+            "rms_norm_bare",
+            layers!(4; RmsNorm::new().without_scale().eps(1e-3))?,
+        ),
         ("batch_norm", layers!(4; BatchNorm::new())?),
-        ("batch_norm_eps", layers!(4; BatchNorm::new().eps(0.3).momentum(0.25))?),
-        ("batch_norm_scale", layers!(4; BatchNorm::new().without_bias())?),
-        ("batch_norm_bias", layers!(4; BatchNorm::new().without_scale())?),
-        ("batch_norm_bare", layers!(4; BatchNorm::new().without_scale().without_bias())?),
+        (
+            "batch_norm_eps",
+            layers!(4; BatchNorm::new().eps(0.3).momentum(0.25))?,
+        ),
+        (
+            "batch_norm_scale",
+            layers!(4; BatchNorm::new().without_bias())?,
+        ),
+        (
+            "batch_norm_bias",
+            layers!(4; BatchNorm::new().without_scale())?,
+        ),
+        (
+            "batch_norm_bare",
+            layers!(4; BatchNorm::new().without_scale().without_bias())?,
+        ),
         (
             "deep",
             layers!(4; GaussianNoise::new(0.1), Dense::new(16, Activation::Gelu), LayerNorm::new(), AlphaDropout::new(0.1),
@@ -91,21 +168,56 @@ fn cases<T: Real>() -> Result<Vec<Case<T>>> {
     ];
     for (name, net) in nets {
         // What norms divide by is a small difference for some samples; numbers are up to 2.
-        cases.push(Case { scale: 2.0, ..case(name, &plain, &net.into(), inputs(4, 20))? });
+        cases.push(Case {
+            scale: 2.0,
+            ..case(name, &plain, &net.into(), inputs(4, 20))?
+        });
     }
 
     let x = inputs(4, 20).map(|x: T| x * T::of(37.0) + T::of(5.0));
     let t = inputs(3, 20).map(|t: T| t * T::of(1e3) - T::of(250.0));
     let net = || layers!(4; Dense::new(8, Activation::Tanh), Dense::new(3, Activation::Linear));
-    let scaled = case("scaled", &plain, &Model::new(net()?, Scaler::standard(&x)?, Scaler::min_max(&t)?)?, x.clone())?;
+    let scaled = case(
+        "scaled",
+        &plain,
+        &Model::new(net()?, Scaler::standard(&x)?, Scaler::min_max(&t)?)?,
+        x.clone(),
+    )?;
     // Outputs of up to 80 000.
-    cases.push(Case { scale: 1e4, ..scaled });
-    cases.push(case("scaled_in", &plain, &Model::new(net()?, Scaler::max_abs(&x)?, None)?, x.clone())?);
-    cases.push(case("scaled_out", &plain, &Model::new(net()?, None, Scaler::center(&t)?)?, x.clone())?);
+    cases.push(Case {
+        scale: 1e4,
+        ..scaled
+    });
+    cases.push(case(
+        "scaled_in",
+        &plain,
+        &Model::new(net()?, Scaler::max_abs(&x)?, None)?,
+        x.clone(),
+    )?);
+    cases.push(case(
+        "scaled_out",
+        &plain,
+        &Model::new(net()?, None, Scaler::center(&t)?)?,
+        x.clone(),
+    )?);
     for function in [OutputFunction::Softmax, OutputFunction::Sigmoid] {
-        let model = Model::new(net()?, Scaler::standard(&x)?, None)?.with_output_function(function)?;
-        cases.push(case(format!("output {function}"), &plain, &model, x.clone())?);
-        cases.push(Case { y: model.scores(&x)?, ..case(format!("scores before {function}"), &Onnx::new().scores(), &model, x.clone())? });
+        let model =
+            Model::new(net()?, Scaler::standard(&x)?, None)?.with_output_function(function)?;
+        cases.push(case(
+            format!("output {function}"),
+            &plain,
+            &model,
+            x.clone(),
+        )?);
+        cases.push(Case {
+            y: model.scores(&x)?,
+            ..case(
+                format!("scores before {function}"),
+                &Onnx::new().scores(),
+                &model,
+                x.clone(),
+            )?
+        });
     }
     Ok(cases)
 }
@@ -124,12 +236,23 @@ fn run<T: Real>(folder: &Path, tolerance: f64) -> Result<()> {
         let y = read_npy(&fs::read(path(i, "y.npy")).expect("a file"))?;
         let apart = difference(&case.y, &y, case.scale);
         println!("{:<40} {apart:.1e}", case.name);
-        assert!(apart <= tolerance, "{}: {apart:e}\n{:.9}{:.9}", case.name, case.y.transpose(), y.transpose());
+        assert!(
+            apart <= tolerance,
+            "{}: {apart:e}\n{:.9}{:.9}",
+            case.name,
+            case.y.transpose(),
+            y.transpose()
+        );
         if apart > worst.0 {
             worst = (apart, &case.name);
         }
     }
-    println!("{} files, largest difference {:.1e} ({})", cases.len(), worst.0, worst.1);
+    println!(
+        "{} files, largest difference {:.1e} ({})",
+        cases.len(),
+        worst.0,
+        worst.1
+    );
     Ok(())
 }
 
@@ -160,12 +283,22 @@ fn networks_of_pytorch_predict_the_same() -> Result<()> {
 /// Lets a script write models, and reads them.
 fn read(script: &str, folder: &Path) -> Result<()> {
     python(script, folder);
-    let files: Vec<_> = fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path()).collect();
-    let models = files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "onnx"));
+    let files: Vec<_> = fs::read_dir(folder)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    let models = files.iter().filter(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "onnx")
+    });
     let mut count = 0;
     for path in models {
         let name = path.file_stem().expect("a name").to_string_lossy();
-        zoo::reads(&name, &fs::read(path).expect("a file"), &fs::read(path.with_extension("npz")).expect("a file"))?;
+        zoo::reads(
+            &name,
+            &fs::read(path).expect("a file"),
+            &fs::read(path.with_extension("npz")).expect("a file"),
+        )?;
         count += 1;
     }
     assert!(count > 10, "{count} models");

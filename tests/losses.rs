@@ -1,9 +1,14 @@
 //! Every loss against 60-digit references and PyTorch, at the ends of the line, and its derivative by differences.
 
 use chainrule::nalgebra::DMatrix;
+use chainrule::nn::loss::{
+    CategoricalCrossEntropy, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError,
+    OutputFunction, QuadraticCost, Reduction, SumSquaredError,
+};
 use chainrule::prelude::*;
-use chainrule::rand::RngExt;
-use chainrule::{Reduction, check};
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::rand::{RngExt, SeedableRng};
+use chainrule::{ErrorKind, View, gradcheck};
 
 /// Written by `reference/losses.py`: loss, outputs d, y, t, cost, gradient, PyTorch's cost.
 const TABLE: &str = include_str!("reference/losses.tsv");
@@ -31,8 +36,13 @@ fn loss<T: chainrule::Real>(name: &str, d: usize) -> Box<dyn Loss<T>> {
         "sigmoid smoothing" => Box::new(sigmoid.label_smoothing(0.1)),
         "sigmoid weights" => Box::new(sigmoid.class_weights(weights)),
         "sigmoid positive" => Box::new(sigmoid.positive_weights(positive)),
-        "sigmoid all" => Box::new(sigmoid.label_smoothing(0.25).class_weights(weights).positive_weights(positive)),
-        "cross_entropy" => Box::new(CrossEntropy),
+        "sigmoid all" => Box::new(
+            sigmoid
+                .label_smoothing(0.25)
+                .class_weights(weights)
+                .positive_weights(positive),
+        ),
+        "cross_entropy" => Box::new(CategoricalCrossEntropy),
         "kl_divergence" => Box::new(KlDivergence),
         "hinge" => Box::new(Hinge),
         _ => panic!("unknown loss {name}"),
@@ -74,7 +84,9 @@ struct Row {
 fn table() -> Vec<Row> {
     let numbers = |text: &str| text.split(' ').map(|x| x.parse().unwrap()).collect();
     let rows = TABLE.lines().skip(1).map(|line| {
-        let [name, d, y, t, cost, gradient, pytorch] = *line.split('\t').collect::<Vec<_>>() else { panic!("{line}") };
+        let [name, d, y, t, cost, gradient, pytorch] = *line.split('\t').collect::<Vec<_>>() else {
+            panic!("{line}")
+        };
         Row {
             name,
             d: d.parse().unwrap(),
@@ -95,13 +107,26 @@ fn of_classes(name: &str) -> bool {
 
 /// The rows of the table on which the losses are defined; the others, of one class or of targets above 1, must be refused.
 fn defined() -> Vec<Row> {
-    let (refused, defined): (Vec<Row>, Vec<Row>) =
-        table().into_iter().partition(|row| of_classes(row.name) && (row.d == 1 || row.t.iter().any(|t| *t > 1.0)));
+    let (refused, defined): (Vec<Row>, Vec<Row>) = table()
+        .into_iter()
+        .partition(|row| of_classes(row.name) && (row.d == 1 || row.t.iter().any(|t| *t > 1.0)));
     for row in &refused {
-        let value = View::new(&row.y, row.d).and_then(|y| loss::<f64>(row.name, row.d).value(y, View::new(&row.t, row.d)?.into()));
+        let value = View::new(&row.y, row.d)
+            .and_then(|y| loss::<f64>(row.name, row.d).value(y, View::new(&row.t, row.d)?.into()));
         let kind = value.map_err(|error| error.kind());
-        let expected = if row.d == 1 { ErrorKind::Incompatible } else { ErrorKind::Value };
-        assert_eq!(kind, Err(expected), "{} of y {:?}, t {:?}", row.name, row.y, row.t);
+        let expected = if row.d == 1 {
+            ErrorKind::Incompatible
+        } else {
+            ErrorKind::Value
+        };
+        assert_eq!(
+            kind,
+            Err(expected),
+            "{} of y {:?}, t {:?}",
+            row.name,
+            row.y,
+            row.t
+        );
     }
     assert_eq!(refused.len(), 68);
     defined
@@ -110,7 +135,8 @@ fn defined() -> Vec<Row> {
 /// Whether a loss's slope is a difference of probabilities, of which floating point keeps an epsilon of 1 and no more.
 fn slope_cancels(row: &Row) -> bool {
     // Yes-or-no targets leave one term of two for the sigmoid, to full relative accuracy: (1−t)σ(y) − tσ(−y).
-    let plain = ["sigmoid", "sigmoid weights", "sigmoid positive"].contains(&row.name) && row.t.iter().all(|t| *t == 0.0 || *t == 1.0);
+    let plain = ["sigmoid", "sigmoid weights", "sigmoid positive"].contains(&row.name)
+        && row.t.iter().all(|t| *t == 0.0 || *t == 1.0);
     row.name.starts_with("softmax") || row.name.starts_with("sigmoid") && !plain
 }
 
@@ -120,24 +146,47 @@ fn values_and_gradients() -> Result<()> {
     let rows = defined();
     let mut pytorch = 0;
     for row in &rows {
-        let (y, t, loss) = (View::new(&row.y, row.d)?, View::new(&row.t, row.d)?, loss::<f64>(row.name, row.d));
+        let (y, t, loss) = (
+            View::new(&row.y, row.d)?,
+            View::new(&row.t, row.d)?,
+            loss::<f64>(row.name, row.d),
+        );
         let place = format!("{} of y {:?}, t {:?}, d {}", row.name, row.y, row.t, row.d);
         let cost = loss.value(y, t.into())?;
         // The terms of KL have both signs, so that they cancel in the sum.
-        let floor = if row.name == "kl_divergence" { 4e-16 } else { 0.0 };
-        assert!((cost - row.cost).abs() <= 2e-15 * row.cost + floor, "{place}: {cost:e}, not {:e}", row.cost);
+        let floor = if row.name == "kl_divergence" {
+            4e-16
+        } else {
+            0.0
+        };
+        assert!(
+            (cost - row.cost).abs() <= 2e-15 * row.cost + floor,
+            "{place}: {cost:e}, not {:e}",
+            row.cost
+        );
         if let Some(theirs) = row.pytorch {
-            assert!((cost - theirs).abs() <= 1e-14 * theirs.abs() + 1e-15, "{place}: {cost:e}, PyTorch {theirs:e}");
+            assert!(
+                (cost - theirs).abs() <= 1e-14 * theirs.abs() + 1e-15,
+                "{place}: {cost:e}, PyTorch {theirs:e}"
+            );
             pytorch += 1;
         }
         let gradient = loss.gradient(y, t.into())?;
         assert_eq!(gradient.shape(), (row.d, y.cols()));
         let floor = if slope_cancels(row) { 4e-16 * 3.0 } else { 0.0 }; // 3 is the largest weight
         for (got, want) in gradient.iter().zip(&row.gradient) {
-            assert!((got - want).abs() <= 2e-15 * want.abs() + floor, "∂ {place}: {got:e}, not {want:e}");
+            assert!(
+                (got - want).abs() <= 2e-15 * want.abs() + floor,
+                "∂ {place}: {got:e}, not {want:e}"
+            );
         }
     }
-    assert!(NAMES.iter().all(|name| rows.iter().any(|row| row.name == *name)), "every loss is in the table");
+    assert!(
+        NAMES
+            .iter()
+            .all(|name| rows.iter().any(|row| row.name == *name)),
+        "every loss is in the table"
+    );
     assert_eq!((rows.len(), pytorch), (311, 289));
     Ok(())
 }
@@ -155,12 +204,29 @@ fn values_and_gradients_in_f32() -> Result<()> {
         let gradient = got.gradient(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?;
         let (y, t, want) = (wide(&y), wide(&t), loss::<f64>(row.name, row.d));
         let want_cost = want.value(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?;
-        let close = |got: f64, want: f64, floor: f64| got == want || (got - want).abs() <= 8.0 * eps * want.abs() + floor;
-        let floor = if row.name == "kl_divergence" { 2.0 * eps } else { 0.0 };
-        assert!(close(cost, want_cost, floor), "{} of y {y:?}, t {t:?}: {cost:e}, not {want_cost:e}", row.name);
+        let close = |got: f64, want: f64, floor: f64| {
+            got == want || (got - want).abs() <= 8.0 * eps * want.abs() + floor
+        };
+        let floor = if row.name == "kl_divergence" {
+            2.0 * eps
+        } else {
+            0.0
+        };
+        assert!(
+            close(cost, want_cost, floor),
+            "{} of y {y:?}, t {t:?}: {cost:e}, not {want_cost:e}",
+            row.name
+        );
         let floor = if slope_cancels(&row) { 6.0 * eps } else { 0.0 };
-        for (got, want) in gradient.iter().zip(&want.gradient(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?) {
-            assert!(close(f64::from(*got), *want, floor), "∂ {} of y {y:?}, t {t:?}: {got:e}, not {want:e}", row.name);
+        for (got, want) in gradient
+            .iter()
+            .zip(&want.gradient(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?)
+        {
+            assert!(
+                close(f64::from(*got), *want, floor),
+                "∂ {} of y {y:?}, t {t:?}: {got:e}, not {want:e}",
+                row.name
+            );
         }
     }
     Ok(())
@@ -174,18 +240,38 @@ fn reduction() -> Result<()> {
     for name in NAMES {
         let loss = loss::<f64>(name, 3);
         // Margins are for −1 and 1.
-        let t = if name == "hinge" { t.map(|t| 2.0 * t - 1.0) } else { t };
+        let t = if name == "hinge" {
+            t.map(|t| 2.0 * t - 1.0)
+        } else {
+            t
+        };
         let one = loss.value(View::new(&y, 3)?, View::new(&t, 3)?.into())?;
         let slope = loss.gradient(View::new(&y, 3)?, View::new(&t, 3)?.into())?;
         assert!(one > 0.0 && slope.iter().any(|d| *d != 0.0), "{name}");
         for n in [2, 7] {
-            let value = loss.value(View::new(&y.repeat(n), 3)?, View::new(&t.repeat(n), 3)?.into())?;
-            let gradient = loss.gradient(View::new(&y.repeat(n), 3)?, View::new(&t.repeat(n), 3)?.into())?;
-            let (times, over) = if name == "sum_squared" { (n as f64, 1.0) } else { (1.0, n as f64) };
+            let value = loss.value(
+                View::new(&y.repeat(n), 3)?,
+                View::new(&t.repeat(n), 3)?.into(),
+            )?;
+            let gradient = loss.gradient(
+                View::new(&y.repeat(n), 3)?,
+                View::new(&t.repeat(n), 3)?.into(),
+            )?;
+            let (times, over) = if name == "sum_squared" {
+                (n as f64, 1.0)
+            } else {
+                (1.0, n as f64)
+            };
             assert_eq!(loss.reduction() == Reduction::Sum, name == "sum_squared");
-            assert!((value - times * one).abs() <= 1e-15 * value, "{name}: {value} of {n}, {one} of one");
+            assert!(
+                (value - times * one).abs() <= 1e-15 * value,
+                "{name}: {value} of {n}, {one} of one"
+            );
             for column in gradient.column_iter() {
-                assert!((column * over - &slope).amax() <= 1e-15, "{name}, {n} samples");
+                assert!(
+                    (column * over - &slope).amax() <= 1e-15,
+                    "{name}, {n} samples"
+                );
             }
         }
     }
@@ -205,10 +291,20 @@ fn over_outputs() -> Result<()> {
         let few = if of_classes(name) { 2 } else { 1 };
         let loss = loss::<f64>(name, few);
         let (y, t) = (vec![0.3; 6], vec![1.0; 6]);
-        let one = loss.value(View::new(&y[..few], few)?, View::new(&t[..few], few)?.into())?;
+        let one = loss.value(
+            View::new(&y[..few], few)?,
+            View::new(&t[..few], few)?.into(),
+        )?;
         let six = loss.value(View::new(&y, 6)?, View::new(&t, 6)?.into())?;
-        let factor = if sums.contains(name) { 6.0 / few as f64 } else { 1.0 };
-        assert!(one > 0.0 && (six - factor * one).abs() <= 1e-15 * six, "{name}: {six} of six, {one} of {few}");
+        let factor = if sums.contains(name) {
+            6.0 / few as f64
+        } else {
+            1.0
+        };
+        assert!(
+            one > 0.0 && (six - factor * one).abs() <= 1e-15 * six,
+            "{name}: {six} of six, {one} of {few}"
+        );
     }
     Ok(())
 }
@@ -218,30 +314,47 @@ fn over_outputs() -> Result<()> {
 #[test]
 fn log_cosh_near_and_far() -> Result<()> {
     let cost = |r: f64| LogCosh.value(View::new(&[r], 1)?, View::new(&[0.0], 1)?.into());
-    let slope = |r: f64| -> Result<f64> { Ok(LogCosh.gradient(View::new(&[r], 1)?, View::new(&[0.0], 1)?.into())?[0]) };
+    let slope = |r: f64| -> Result<f64> {
+        Ok(LogCosh.gradient(View::new(&[r], 1)?, View::new(&[0.0], 1)?.into())?[0])
+    };
     for sign in [1.0, -1.0] {
         for r in [0.0, 1e-150, 1e-100, 1e-20, 1e-10, 1e-8, 1e-6, 1e-4, 1e-3] {
             let r2: f64 = r * r;
             let want = r2 / 2.0 * (1.0 - r2 / 6.0 * (1.0 - r2 * 4.0 / 15.0));
             let got = cost(sign * r)?;
-            assert!((got - want).abs() <= 1e-15 * want, "{r:e}: {got:e}, not {want:e}");
+            assert!(
+                (got - want).abs() <= 1e-15 * want,
+                "{r:e}: {got:e}, not {want:e}"
+            );
             let want = sign * r * (1.0 - r2 / 3.0 * (1.0 - r2 * 0.4));
             let got = slope(sign * r)?;
-            assert!((got - want).abs() <= 1e-15 * want.abs(), "slope at {r:e}: {got:e}, not {want:e}");
+            assert!(
+                (got - want).abs() <= 1e-15 * want.abs(),
+                "slope at {r:e}: {got:e}, not {want:e}"
+            );
         }
         for r in [20.0, 100.0, 709.0, 711.0, 1e4, 1e100, 1e308, f64::INFINITY] {
             let want = r - core::f64::consts::LN_2;
             let got = cost(sign * r)?;
-            assert!(got == want || (got - want).abs() <= 1e-15 * want, "{r:e}: {got:e}, not {want:e}");
+            assert!(
+                got == want || (got - want).abs() <= 1e-15 * want,
+                "{r:e}: {got:e}, not {want:e}"
+            );
             assert_eq!(slope(sign * r)?, sign);
         }
     }
     // No step where one formula hands over to the other.
-    let around: Vec<f64> = (-50..50).map(|i| 1.0 + f64::from(i) * f64::EPSILON).collect();
+    let around: Vec<f64> = (-50..50)
+        .map(|i| 1.0 + f64::from(i) * f64::EPSILON)
+        .collect();
     for pair in around.windows(2) {
         let rise = cost(pair[1])? - cost(pair[0])?;
         // tanh(1) of a step of ε, rounded to the spacing of numbers below ½.
-        assert!(rise.abs() <= 3.0 * f64::EPSILON, "from {:e}: {rise:e}", pair[0]);
+        assert!(
+            rise.abs() <= 3.0 * f64::EPSILON,
+            "from {:e}: {rise:e}",
+            pair[0]
+        );
     }
     Ok(())
 }
@@ -279,19 +392,42 @@ fn infinite_outputs() -> Result<()> {
         let d = if of_classes(name) { 2 } else { 1 };
         let (loss, both, target) = (loss::<f64>(name, d), [y, 1.0], [t, 0.0]);
         let (view, target) = (View::new(&both[..d], d)?, View::new(&target[..d], d)?);
-        assert_eq!(loss.value(view, target.into())?, cost, "{name} of {y} and {t}");
+        assert_eq!(
+            loss.value(view, target.into())?,
+            cost,
+            "{name} of {y} and {t}"
+        );
         let got = loss.gradient(view, target.into())?[0];
-        assert!(got == slope || (got - slope).abs() < 1e-16, "slope of {name} at {y} and {t}: {got}");
+        assert!(
+            got == slope || (got - slope).abs() < 1e-16,
+            "slope of {name} at {y} and {t}: {got}"
+        );
     }
     // A class with the logit −∞ is impossible: free where nothing is expected of it, ∞ where something is.
     let y = [-INF, 0.0, 0.0];
     let softmax = SoftmaxCrossEntropy::new();
-    assert_eq!(softmax.value(View::new(&y, 3)?, View::new(&[0.0, 1.0, 0.0], 3)?.into())?, core::f64::consts::LN_2);
-    assert_eq!(softmax.gradient(View::new(&y, 3)?, View::new(&[0.0, 1.0, 0.0], 3)?.into())?.as_slice(), [0.0, -0.5, 0.5]);
-    assert_eq!(softmax.value(View::new(&y, 3)?, View::new(&[1.0, 0.0, 0.0], 3)?.into())?, INF);
+    assert_eq!(
+        softmax.value(View::new(&y, 3)?, View::new(&[0.0, 1.0, 0.0], 3)?.into())?,
+        core::f64::consts::LN_2
+    );
+    assert_eq!(
+        softmax
+            .gradient(View::new(&y, 3)?, View::new(&[0.0, 1.0, 0.0], 3)?.into())?
+            .as_slice(),
+        [0.0, -0.5, 0.5]
+    );
+    assert_eq!(
+        softmax.value(View::new(&y, 3)?, View::new(&[1.0, 0.0, 0.0], 3)?.into())?,
+        INF
+    );
     // Two classes with the logit ∞, or all with −∞, have no limit.
     for y in [[INF, INF, 0.0], [-INF; 3]] {
-        assert!(softmax.value(View::new(&y, 3)?, View::new(&[1.0, 0.0, 0.0], 3)?.into())?.is_nan(), "{y:?}");
+        assert!(
+            softmax
+                .value(View::new(&y, 3)?, View::new(&[1.0, 0.0, 0.0], 3)?.into())?
+                .is_nan(),
+            "{y:?}"
+        );
     }
     Ok(())
 }
@@ -305,13 +441,18 @@ fn nan_outputs_give_nan_costs() -> Result<()> {
             for row in 0..3 {
                 for hot in 0..3 {
                     let off = if name == "hinge" { -1.0 } else { 0.0 };
-                    let t: Vec<f64> = (0..6).map(|i| if i % 3 == hot { 1.0 } else { off }).collect();
+                    let t: Vec<f64> = (0..6)
+                        .map(|i| if i % 3 == hot { 1.0 } else { off })
+                        .collect();
                     let mut y = [0.2, 0.3, 0.5, 0.5, 0.3, 0.2];
                     y[3 * sample + row] = f64::NAN;
                     let cost = loss.value(View::new(&y, 3)?, View::new(&t, 3)?.into())?;
                     assert!(cost.is_nan(), "{name}: {cost} of {y:?} for {t:?}");
                     let gradient = loss.gradient(View::new(&y, 3)?, View::new(&t, 3)?.into())?;
-                    assert!(gradient[(row, sample)].is_nan(), "slope of {name}: {gradient} at {y:?} for {t:?}");
+                    assert!(
+                        gradient[(row, sample)].is_nan(),
+                        "slope of {name}: {gradient} at {y:?} for {t:?}"
+                    );
                 }
             }
         }
@@ -325,17 +466,23 @@ fn tiny_probabilities_cost_finitely() -> Result<()> {
     for y in [f64::MIN_POSITIVE, 1e-310, 5e-324] {
         let both = [y, 1.0];
         let (view, one) = (View::new(&both, 2)?, View::new(&[1.0, 0.0], 2)?);
-        for loss in [&CrossEntropy as &dyn Loss<f64>, &KlDivergence] {
+        for loss in [&CategoricalCrossEntropy as &dyn Loss<f64>, &KlDivergence] {
             let cost = loss.value(view, one.into())?;
-            assert!(cost.is_finite() && (cost + y.ln()).abs() <= 1e-15 * cost, "{loss:?} of {y:e}: {cost}");
+            assert!(
+                cost.is_finite() && (cost + y.ln()).abs() <= 1e-15 * cost,
+                "{loss:?} of {y:e}: {cost}"
+            );
         }
     }
     for y in [f32::MIN_POSITIVE, 1e-40, 1e-45] {
         let both = [y, 1.0];
         let (view, one) = (View::new(&both, 2)?, View::new(&[1.0, 0.0], 2)?);
-        for loss in [&CrossEntropy as &dyn Loss<f32>, &KlDivergence] {
+        for loss in [&CategoricalCrossEntropy as &dyn Loss<f32>, &KlDivergence] {
             let cost = loss.value(view, one.into())?;
-            assert!(cost.is_finite() && (cost + y.ln()).abs() <= 1e-6 * cost, "{loss:?} of {y:e}: {cost}");
+            assert!(
+                cost.is_finite() && (cost + y.ln()).abs() <= 1e-6 * cost,
+                "{loss:?} of {y:e}: {cost}"
+            );
         }
     }
     Ok(())
@@ -348,17 +495,25 @@ fn kl_is_cross_entropy_less_entropy() -> Result<()> {
     for d in 2..6 {
         for _ in 0..50 {
             let mut simplex = || {
-                let x: Vec<f64> = (0..d).map(|_| -f64::ln(1.0 - rng.random::<f64>())).collect();
+                let x: Vec<f64> = (0..d)
+                    .map(|_| -f64::ln(1.0 - rng.random::<f64>()))
+                    .collect();
                 let sum: f64 = x.iter().sum();
                 x.iter().map(|x| x / sum).collect::<Vec<_>>()
             };
             let (y, t) = (simplex(), simplex());
             let entropy = -t.iter().map(|t| t * t.ln()).sum::<f64>();
             let (y, t) = (View::new(&y, d)?, View::new(&t, d)?);
-            let (kl, cross) = (KlDivergence.value(y, t.into())?, CrossEntropy.value(y, t.into())?);
+            let (kl, cross) = (
+                KlDivergence.value(y, t.into())?,
+                CategoricalCrossEntropy.value(y, t.into())?,
+            );
             assert!((kl - (cross - entropy)).abs() < 1e-14 && kl > 0.0);
             assert_eq!(KlDivergence.value(t, t.into())?, 0.0);
-            assert_eq!(KlDivergence.gradient(y, t.into())?, CrossEntropy.gradient(y, t.into())?);
+            assert_eq!(
+                KlDivergence.gradient(y, t.into())?,
+                CategoricalCrossEntropy.gradient(y, t.into())?
+            );
         }
     }
     Ok(())
@@ -378,16 +533,27 @@ fn output_functions_join_logits_and_probabilities() -> Result<()> {
             let e = y.map(f64::exp);
             assert!((p - &e / e.sum()).amax() < 1e-15);
         }
-        let (a, b) = (softmax.value((&y).into(), (&t).into())?, CrossEntropy.value((&p).into(), (&t).into())?);
-        assert!((a - b).abs() <= 1e-14 * b, "{a} on logits, {b} on probabilities");
+        let (a, b) = (
+            softmax.value((&y).into(), (&t).into())?,
+            CategoricalCrossEntropy.value((&p).into(), (&t).into())?,
+        );
+        assert!(
+            (a - b).abs() <= 1e-14 * b,
+            "{a} on logits, {b} on probabilities"
+        );
 
         let sigmoid = SigmoidCrossEntropy::new();
         let mut p = y.clone();
         Loss::<f64>::output_function(&sigmoid).apply(&mut p);
         assert!((&p - y.map(|y| 1.0 / (1.0 + f64::exp(-y)))).amax() < 1e-15);
-        let b = -p.zip_map(&t, |p, t| t * p.ln() + (1.0 - t) * (1.0 - p).ln()).mean();
+        let b = -p
+            .zip_map(&t, |p, t| t * p.ln() + (1.0 - t) * (1.0 - p).ln())
+            .mean();
         let a = sigmoid.value((&y).into(), (&t).into())?;
-        assert!((a - b).abs() <= 1e-13 * b, "{a} on logits, {b} on probabilities");
+        assert!(
+            (a - b).abs() <= 1e-13 * b,
+            "{a} on logits, {b} on probabilities"
+        );
         // Losses on plain outputs leave them as they are.
         let mut same = y.clone();
         Loss::<f64>::output_function(&MeanSquaredError).apply(&mut same);
@@ -406,24 +572,40 @@ fn slopes_are_derivatives() -> Result<()> {
             for d in [if of_classes(name) { 3 } else { 1 }, 2, 5] {
                 for _ in 0..3 {
                     let simplex = ["cross_entropy", "kl_divergence"].contains(&name);
-                    let y =
-                        DMatrix::from_fn(d, n, |_, _| if simplex { 0.05 + rng.random::<f64>() } else { (rng.random::<f64>() - 0.5) * 6.0 });
+                    let y = DMatrix::from_fn(d, n, |_, _| {
+                        if simplex {
+                            0.05 + rng.random::<f64>()
+                        } else {
+                            (rng.random::<f64>() - 0.5) * 6.0
+                        }
+                    });
                     let t = DMatrix::from_fn(d, n, |_, _| {
                         let t: f64 = rng.random();
-                        if name == "hinge" { (t - 0.5).signum() } else { t }
+                        if name == "hinge" {
+                            (t - 0.5).signum()
+                        } else {
+                            t
+                        }
                     });
-                    let report = check::loss(&*loss::<f64>(name, d), &y, &t)?;
+                    let report = gradcheck::loss(&*loss::<f64>(name, d), &y, &t)?;
                     assert!(report.error() < 1e-8, "{name}, {d} × {n}: {report}");
                     compared += report.compared;
                     undecided += report.undecided;
                 }
             }
         }
-        let outputs = if of_classes(name) { 3 + 2 + 5 } else { 1 + 2 + 5 };
+        let outputs = if of_classes(name) {
+            3 + 2 + 5
+        } else {
+            1 + 2 + 5
+        };
         assert_eq!(compared + undecided, 3 * (1 + 2 + 7) * outputs, "{name}");
         // A kink (of the absolute value, of Huber, of the hinge) is near a few outputs; smooth losses have none.
         let kinks = ["mean_absolute", "huber(1)", "huber(0.3)", "hinge"].contains(&name);
-        assert!(undecided as f64 <= if kinks { 0.05 * compared as f64 } else { 0.0 }, "{name}: {undecided} of {compared} undecided");
+        assert!(
+            undecided as f64 <= if kinks { 0.05 * compared as f64 } else { 0.0 },
+            "{name}: {undecided} of {compared} undecided"
+        );
     }
     Ok(())
 }
@@ -437,15 +619,29 @@ fn sequential_uses_the_same_numbers() -> Result<()> {
         if ["cross_entropy", "kl_divergence"].contains(&row.name) {
             continue; // They need a softmax layer on top, which the rows do not have.
         }
-        let (y, t, loss) = (View::new(&row.y, row.d)?, View::new(&row.t, row.d)?, loss::<f64>(row.name, row.d));
-        let net = Sequential::<f64>::builder(row.d).layer(Activation::Linear).build(&mut rng)?;
+        let (y, t, loss) = (
+            View::new(&row.y, row.d)?,
+            View::new(&row.t, row.d)?,
+            loss::<f64>(row.name, row.d),
+        );
+        let net = Sequential::<f64>::builder(row.d)
+            .layer(Activation::Linear)
+            .build(&mut rng)?;
         let cost = net.gradient(y, t, &*loss, &mut tape)?;
         assert_eq!(cost, loss.value(y, t.into())?, "{}", row.name);
         assert_eq!(tape.delta(0)?, loss.gradient(y, t.into())?, "{}", row.name);
         assert_eq!(net.cost(y, t, &*loss, &mut tape)?, cost, "{}", row.name);
         let costs: f64 = tape.costs().iter().sum();
-        let mean = if row.name == "sum_squared" { costs } else { costs / y.cols() as f64 };
-        assert!((mean - cost).abs() <= 1e-15 * cost, "{}: the costs of the samples make the cost", row.name);
+        let mean = if row.name == "sum_squared" {
+            costs
+        } else {
+            costs / y.cols() as f64
+        };
+        assert!(
+            (mean - cost).abs() <= 1e-15 * cost,
+            "{}: the costs of the samples make the cost",
+            row.name
+        );
     }
     Ok(())
 }
@@ -462,7 +658,11 @@ fn costs_of_many_samples() -> Result<()> {
     let cost = MeanSquaredError.value(View::new(&y, 1)?, View::new(&t, 1)?.into())?;
     assert!(off(cost, exact) < 3e-7, "{cost}, not {exact}");
     let sum = SumSquaredError.value(View::new(&y, 1)?, View::new(&t, 1)?.into())?;
-    assert!(off(sum, 0.5 * exact * N as f64) < 3e-7, "{sum}, not {}", 0.5 * exact * N as f64);
+    assert!(
+        off(sum, 0.5 * exact * N as f64) < 3e-7,
+        "{sum}, not {}",
+        0.5 * exact * N as f64
+    );
     // Of one sample with as many outputs.
     let cost = MeanSquaredError.value(View::new(&y, N)?, View::new(&t, N)?.into())?;
     assert!(off(cost, exact) < 3e-7, "{cost}, not {exact}");
@@ -474,9 +674,26 @@ fn costs_of_many_samples() -> Result<()> {
     }
     // An average is a number where the sum is beyond the largest.
     let y = [3e38_f32; 4];
-    assert_eq!(MeanAbsoluteError.value(View::new(&y, 1)?, View::new(&[0.0; 4], 1)?.into())?, 3e38);
-    assert!(MeanAbsoluteError.value(View::new(&[f32::INFINITY; 4], 1)?, View::new(&[0.0; 4], 1)?.into())?.is_infinite());
-    assert!(MeanAbsoluteError.value(View::new(&[f32::NAN, 3e38, 3e38], 1)?, View::new(&[0.0; 3], 1)?.into())?.is_nan());
+    assert_eq!(
+        MeanAbsoluteError.value(View::new(&y, 1)?, View::new(&[0.0; 4], 1)?.into())?,
+        3e38
+    );
+    assert!(
+        MeanAbsoluteError
+            .value(
+                View::new(&[f32::INFINITY; 4], 1)?,
+                View::new(&[0.0; 4], 1)?.into()
+            )?
+            .is_infinite()
+    );
+    assert!(
+        MeanAbsoluteError
+            .value(
+                View::new(&[f32::NAN, 3e38, 3e38], 1)?,
+                View::new(&[0.0; 3], 1)?.into()
+            )?
+            .is_nan()
+    );
     Ok(())
 }
 
@@ -490,18 +707,32 @@ fn costs_of_many_classes() -> Result<()> {
     t[K - 1] = 1.0;
     let exact = y.iter().map(|y| f64::from(*y).exp()).sum::<f64>();
     for (loss, t, expected) in [
-        (SoftmaxCrossEntropy::new(), t.clone(), exact.ln() - f64::from(y[K - 1])),
+        (
+            SoftmaxCrossEntropy::new(),
+            t.clone(),
+            exact.ln() - f64::from(y[K - 1]),
+        ),
         // All classes count alike.
-        (SoftmaxCrossEntropy::new().label_smoothing(1.0), t, exact.ln() - y.iter().map(|y| f64::from(*y)).sum::<f64>() / K as f64),
+        (
+            SoftmaxCrossEntropy::new().label_smoothing(1.0),
+            t,
+            exact.ln() - y.iter().map(|y| f64::from(*y)).sum::<f64>() / K as f64,
+        ),
     ] {
         let cost = loss.value(View::new(&y, K)?, View::new(&t, K)?.into())?;
-        assert!((f64::from(cost) / expected - 1.0).abs() < 1e-6, "{cost}, not {expected}");
+        assert!(
+            (f64::from(cost) / expected - 1.0).abs() < 1e-6,
+            "{cost}, not {expected}"
+        );
     }
     let mut p = DMatrix::from_vec(K, 1, y.clone());
     OutputFunction::Softmax.apply(&mut p);
     for (p, y) in p.iter().zip(&y) {
         let expected = f64::from(*y).exp() / exact;
-        assert!((f64::from(*p) / expected - 1.0).abs() < 1e-6, "{p}, not {expected}");
+        assert!(
+            (f64::from(*p) / expected - 1.0).abs() < 1e-6,
+            "{p}, not {expected}"
+        );
     }
     Ok(())
 }

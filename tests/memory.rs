@@ -1,6 +1,9 @@
 //! The peak memory of a training run is what the documentation of `Trainer` says.
 
+use chainrule::Real;
 use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -36,7 +39,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// What a run takes beside the network and the data: the formula of `Trainer`, without the packing buffers.
 struct Run {
     params: usize,
-    /// Vectors of the optimiser.
+    /// Vectors of the optimizer.
     slots: usize,
     inputs: usize,
     outputs: usize,
@@ -49,14 +52,27 @@ struct Run {
 
 impl Run {
     fn bytes<T>(&self) -> usize {
-        let numbers = (2 + 2 * self.slots) * self.params + (2 * self.neurons + self.kept + self.inputs + self.outputs + 1) * self.batch;
+        let numbers = (2 + 2 * self.slots) * self.params
+            + (2 * self.neurons + self.kept + self.inputs + self.outputs + 1) * self.batch;
         numbers * size_of::<T>() + 8 * self.samples
     }
 }
 
-fn peak_of<T: Real>(run: &Run, widths: [usize; 2], activation: Activation, optimizer: impl Optimizer<T>) -> Result<usize> {
-    let x = DMatrix::from_fn(run.inputs, run.samples, |i, j| T::of((i * j % 17) as f64 / 17.0));
-    let data = Dataset::new(x, DMatrix::from_fn(run.outputs, run.samples, |i, j| T::of(f64::from(u8::from(i == j % run.outputs)))))?;
+fn peak_of<T: Real>(
+    run: &Run,
+    widths: [usize; 2],
+    activation: Activation,
+    optimizer: impl Optimizer<T>,
+) -> Result<usize> {
+    let x = DMatrix::from_fn(run.inputs, run.samples, |i, j| {
+        T::of((i * j % 17) as f64 / 17.0)
+    });
+    let data = Dataset::new(
+        x,
+        DMatrix::from_fn(run.outputs, run.samples, |i, j| {
+            T::of(f64::from(u8::from(i == j % run.outputs)))
+        }),
+    )?;
     let mut net = Sequential::<T>::builder(run.inputs)
         .layer(Dense::new(widths[0], activation.clone()))
         .layer(Dense::new(widths[1], activation))
@@ -65,7 +81,11 @@ fn peak_of<T: Real>(run: &Run, widths: [usize; 2], activation: Activation, optim
     assert_eq!(net.params().len(), run.params);
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
-    Trainer::new(SoftmaxCrossEntropy::new(), optimizer).batch(run.batch).epochs(3).rate(1e-4).fit(&mut net, &data)?;
+    Trainer::new(SoftmaxCrossEntropy::new(), optimizer)
+        .batch_size(run.batch)
+        .epochs(3)
+        .learning_rate(1e-4)
+        .fit(&mut net, &data)?;
     Ok(PEAK.load(Relaxed) - before)
 }
 
@@ -73,19 +93,40 @@ fn peak_of<T: Real>(run: &Run, widths: [usize; 2], activation: Activation, optim
 fn check<T>(run: &Run, peak: usize) {
     const PACK: usize = 3 << 19;
     let formula = run.bytes::<T>();
-    assert!((formula..formula + PACK + 20_000).contains(&peak), "{peak} bytes, by the formula {formula}");
+    assert!(
+        (formula..formula + PACK + 20_000).contains(&peak),
+        "{peak} bytes, by the formula {formula}"
+    );
 }
 
 #[test]
 fn a_training_run_takes_what_the_documentation_says() -> Result<()> {
     let _alone = ALONE.lock();
     // The network of 784-512-512-10, and a small one.
-    let mut run = Run { params: 669_706, slots: 2, inputs: 784, outputs: 10, neurons: 1034, kept: 0, batch: 128, samples: 1000 };
-    check::<f32>(&run, peak_of::<f32>(&run, [512, 512], Activation::Relu, Adam::new())?);
+    let mut run = Run {
+        params: 669_706,
+        slots: 2,
+        inputs: 784,
+        outputs: 10,
+        neurons: 1034,
+        kept: 0,
+        batch: 128,
+        samples: 1000,
+    };
+    check::<f32>(
+        &run,
+        peak_of::<f32>(&run, [512, 512], Activation::Relu, Adam::new())?,
+    );
     run.slots = 0;
-    check::<f32>(&run, peak_of::<f32>(&run, [512, 512], Activation::Relu, Sgd::new())?);
+    check::<f32>(
+        &run,
+        peak_of::<f32>(&run, [512, 512], Activation::Relu, Sgd::new())?,
+    );
     (run.slots, run.kept) = (1, 1024);
-    check::<f64>(&run, peak_of::<f64>(&run, [512, 512], Activation::Tanh, Sgd::new().momentum(0.9))?);
+    check::<f64>(
+        &run,
+        peak_of::<f64>(&run, [512, 512], Activation::Tanh, Sgd::new().momentum(0.9))?,
+    );
     let small = Run {
         params: 13 * 64 + 64 + 64 * 64 + 64 + 64 * 3 + 3,
         slots: 2,
@@ -96,7 +137,10 @@ fn a_training_run_takes_what_the_documentation_says() -> Result<()> {
         batch: 32,
         samples: 500,
     };
-    check::<f64>(&small, peak_of::<f64>(&small, [64, 64], Activation::Sigmoid, Adam::new())?);
+    check::<f64>(
+        &small,
+        peak_of::<f64>(&small, [64, 64], Activation::Sigmoid, Adam::new())?,
+    );
     Ok(())
 }
 
@@ -106,15 +150,25 @@ fn a_model_copies_its_data_once() -> Result<()> {
     let _alone = ALONE.lock();
     let (inputs, samples, outputs) = (50, 20_000, 5);
     let x = DMatrix::from_fn(inputs, samples, |i, j| (i * j % 17) as f64);
-    let data = Dataset::new(x, DMatrix::from_fn(outputs, samples, |i, j| (i * j % 19) as f64))?;
+    let data = Dataset::new(
+        x,
+        DMatrix::from_fn(outputs, samples, |i, j| (i * j % 19) as f64),
+    )?;
     let net = Sequential::<f64>::builder(inputs)
         .layer(Dense::new(outputs, Activation::Linear))
         .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     let peak = |scaled: bool, validated: bool| {
         let scaler = |numbers: &DMatrix<f64>| scaled.then(|| Scaler::standard(numbers)).transpose();
         let mut model = Model::new(net.clone(), scaler(data.inputs())?, scaler(data.targets())?)?;
-        let trainer = Trainer::new(MeanSquaredError, Sgd::new()).epochs(1).batch(1000).metric("R²", metrics::r2);
-        let mut trainer = if validated { trainer.validation(&data) } else { trainer };
+        let trainer = Trainer::new(MeanSquaredError, Sgd::new())
+            .epochs(1)
+            .batch_size(1000)
+            .metric("R²", metrics::r2);
+        let mut trainer = if validated {
+            trainer.validation_data(&data)
+        } else {
+            trainer
+        };
         let before = LIVE.load(Relaxed);
         PEAK.store(before, Relaxed);
         model.fit(&mut trainer, &data)?;
@@ -123,7 +177,15 @@ fn a_model_copies_its_data_once() -> Result<()> {
     let copy = 8 * (inputs + outputs) * samples;
     let (plain, once, twice) = (peak(false, false)?, peak(true, false)?, peak(true, true)?);
     assert!(plain < copy, "{plain} bytes without a copy of {copy}");
-    assert!((copy..copy + copy / 50).contains(&(once - plain)), "{} bytes for a copy of {copy}", once - plain);
-    assert!((2 * copy..2 * copy + copy / 50).contains(&(twice - plain)), "{} bytes for two of {copy}", twice - plain);
+    assert!(
+        (copy..copy + copy / 50).contains(&(once - plain)),
+        "{} bytes for a copy of {copy}",
+        once - plain
+    );
+    assert!(
+        (2 * copy..2 * copy + copy / 50).contains(&(twice - plain)),
+        "{} bytes for two of {copy}",
+        twice - plain
+    );
     Ok(())
 }

@@ -1,8 +1,12 @@
 //! Metrics against scikit-learn, against counts made by hand, and at their edges.
 
 use chainrule::nalgebra::{DMatrix, DVector};
+use chainrule::nn::loss::OutputFunction;
+use chainrule::numeric::{Targets, ViewMut};
 use chainrule::prelude::*;
-use chainrule::rand::RngExt;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::rand::{RngExt, SeedableRng};
+use chainrule::{ErrorKind, View};
 use metrics::{Average, ConfusionMatrix};
 
 /// Written by `reference/metrics.py`: rows, predictions, targets, weights, scikit-learn's metrics.
@@ -16,16 +20,29 @@ struct Case {
 }
 
 fn numbers(text: &str) -> Vec<f64> {
-    text.split(' ').map(|x| x.parse().expect("a number")).collect()
+    text.split(' ')
+        .map(|x| x.parse().expect("a number"))
+        .collect()
 }
 
 fn table() -> Vec<Case> {
     let case = |line: &'static str| {
-        let [rows, y, t, w, metrics @ ..] = &*line.split('\t').collect::<Vec<_>>() else { panic!("{line}") };
+        let [rows, y, t, w, metrics @ ..] = &*line.split('\t').collect::<Vec<_>>() else {
+            panic!("{line}")
+        };
         let rows: usize = rows.parse().expect("a number");
-        let matrix = |text: &str| DMatrix::from_vec(rows, text.split(' ').count() / rows, numbers(text));
-        let metrics = metrics.iter().map(|metric| metric.split_once(": ").expect("a metric")).map(|(name, value)| (name, numbers(value)));
-        Case { y: matrix(y), t: matrix(t), w: (*w != "-").then(|| numbers(w)), metrics: metrics.collect() }
+        let matrix =
+            |text: &str| DMatrix::from_vec(rows, text.split(' ').count() / rows, numbers(text));
+        let metrics = metrics
+            .iter()
+            .map(|metric| metric.split_once(": ").expect("a metric"))
+            .map(|(name, value)| (name, numbers(value)));
+        Case {
+            y: matrix(y),
+            t: matrix(t),
+            w: (*w != "-").then(|| numbers(w)),
+            metrics: metrics.collect(),
+        }
     };
     TABLE.lines().skip(1).map(case).collect()
 }
@@ -54,7 +71,8 @@ fn metric<T: chainrule::Real>(name: &str, y: View<'_, T>, t: Targets<'_, T>) -> 
         "max_error" => metrics::max_error(y, t),
         "confusion" => {
             let matrix = ConfusionMatrix::of(y, t)?;
-            let pairs = (0..matrix.classes()).flat_map(|a| (0..matrix.classes()).map(move |p| (a, p)));
+            let pairs =
+                (0..matrix.classes()).flat_map(|a| (0..matrix.classes()).map(move |p| (a, p)));
             return Ok(pairs.map(|(a, p)| matrix.count(a, p)).collect());
         }
         _ => panic!("unknown metric {name}"),
@@ -68,22 +86,39 @@ fn as_scikit_learn() -> Result<()> {
     for (line, Case { y, t, w, metrics }) in table().iter().enumerate() {
         for (name, expected) in metrics {
             let given = if *name == "log_loss32" {
-                let (y, t, w) =
-                    (y.map(|v| v as f32), t.map(|v| v as f32), w.as_ref().map(|w| w.iter().map(|w| *w as f32).collect::<Vec<_>>()));
-                let targets = w.as_ref().map_or(Ok(Targets::from(&t)), |w| Targets::weighted(&t, w))?;
+                let (y, t, w) = (
+                    y.map(|v| v as f32),
+                    t.map(|v| v as f32),
+                    w.as_ref()
+                        .map(|w| w.iter().map(|w| *w as f32).collect::<Vec<_>>()),
+                );
+                let targets = w
+                    .as_ref()
+                    .map_or(Ok(Targets::from(&t)), |w| Targets::weighted(&t, w))?;
                 metric(name, (&y).into(), targets)?
             } else {
-                metric(name, y.into(), w.as_ref().map_or(Ok(Targets::from(t)), |w| Targets::weighted(t, w))?)?
+                metric(
+                    name,
+                    y.into(),
+                    w.as_ref()
+                        .map_or(Ok(Targets::from(t)), |w| Targets::weighted(t, w))?,
+                )?
             };
             // scikit-learn's own sums are in single precision there.
             let bound = if *name == "log_loss32" { 1e-6 } else { 1e-13 };
             assert_eq!(given.len(), expected.len());
             for (given, expected) in given.iter().zip(expected) {
                 let error = (given - expected).abs() / expected.abs().max(1.0);
-                assert!(error <= bound, "{name} of line {}: {given} and {expected}", line + 2);
+                assert!(
+                    error <= bound,
+                    "{name} of line {}: {given} and {expected}",
+                    line + 2
+                );
                 worst = worst.max(error / bound);
             }
-            *seen.entry(name.split(' ').next().expect("a name").to_string()).or_insert(0) += 1;
+            *seen
+                .entry(name.split(' ').next().expect("a name").to_string())
+                .or_insert(0) += 1;
         }
     }
     assert_eq!(seen.len(), 14, "{seen:?}");
@@ -120,46 +155,107 @@ fn the_first_of_equals() -> Result<()> {
 fn a_single_row() -> Result<()> {
     let y = DMatrix::from_row_slice(1, 5, &[0.0, -0.0, 0.499_999, 0.5, 1.0]);
     assert_eq!(metrics::classes(&y)?, [0, 0, 0, 1, 1]);
-    assert_eq!(metrics::classes(&DVector::from_vec(vec![0.2_f32, 0.9]))?, [1]);
-    let y = DMatrix::from_row_slice(1, 7, &[-7.0, f64::NEG_INFINITY, -1e-300, -0.0, 0.0, 0.3, f64::INFINITY]);
+    assert_eq!(
+        metrics::classes(&DVector::from_vec(vec![0.2_f32, 0.9]))?,
+        [1]
+    );
+    let y = DMatrix::from_row_slice(
+        1,
+        7,
+        &[
+            -7.0,
+            f64::NEG_INFINITY,
+            -1e-300,
+            -0.0,
+            0.0,
+            0.3,
+            f64::INFINITY,
+        ],
+    );
     assert_eq!(metrics::margin_classes(&y)?, [0, 0, 0, 1, 1, 1, 1]);
-    assert_eq!(metrics::margin_classes(&DVector::from_vec(vec![-0.2_f32, -0.9]))?, [0]);
+    assert_eq!(
+        metrics::margin_classes(&DVector::from_vec(vec![-0.2_f32, -0.9]))?,
+        [0]
+    );
     Ok(())
 }
 
 /// Logits and margins of a single row are no probabilities: their border is not ½.
 #[test]
 fn a_single_row_of_logits_is_refused() -> Result<()> {
-    let judges_classes = ["accuracy", "precision", "recall", "f1", "log_loss", "confusion"];
+    let judges_classes = [
+        "accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "log_loss",
+        "confusion",
+    ];
     let (y, t) = ([0.25, 0.5, 0.75, 1.0], [0.0, 1.0, 1.0, 1.0]);
-    for (name, metric) in ALL.into_iter().filter(|(name, _)| judges_classes.contains(name)) {
-        assert!(metric(View::new(&y, 1)?, View::new(&t, 1)?.into()).is_ok(), "{name}");
+    for (name, metric) in ALL
+        .into_iter()
+        .filter(|(name, _)| judges_classes.contains(name))
+    {
+        assert!(
+            metric(View::new(&y, 1)?, View::new(&t, 1)?.into()).is_ok(),
+            "{name}"
+        );
         let infinite = [f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
-        for bad in [7.2, -8.1, 1.0 + f64::EPSILON, -f64::MIN_POSITIVE].into_iter().chain(infinite) {
+        for bad in [7.2, -8.1, 1.0 + f64::EPSILON, -f64::MIN_POSITIVE]
+            .into_iter()
+            .chain(infinite)
+        {
             for (side, what) in ["predictions of ", "targets of "].into_iter().enumerate() {
                 let mut numbers = [y, t];
                 numbers[side][1] = bad;
-                let error = metric(View::new(&numbers[0], 1)?, View::new(&numbers[1], 1)?.into()).expect_err("no probability");
-                let kind = if bad.is_finite() { ErrorKind::Value } else { ErrorKind::NotFinite };
+                let error = metric(
+                    View::new(&numbers[0], 1)?,
+                    View::new(&numbers[1], 1)?.into(),
+                )
+                .expect_err("no probability");
+                let kind = if bad.is_finite() {
+                    ErrorKind::Value
+                } else {
+                    ErrorKind::NotFinite
+                };
                 assert_eq!(error.kind(), kind, "{name}: {error}");
-                assert!(error.place().starts_with(what) && error.place().ends_with(", row 0, column 1"), "{name}: {error}");
+                assert!(
+                    error.place().starts_with(what) && error.place().ends_with(", row 0, column 1"),
+                    "{name}: {error}"
+                );
                 if !bad.is_nan() {
-                    assert!(error.expected().starts_with("a probability in [0, 1]"), "{name}: {error}");
+                    assert!(
+                        error.expected().starts_with("a probability in [0, 1]"),
+                        "{name}: {error}"
+                    );
                 }
             }
         }
     }
     // The error says where to go.
-    let error = metrics::accuracy(View::new(&[-8.1, 7.2], 1)?, View::new(&[0.0, 1.0], 1)?.into()).expect_err("logits");
+    let error = metrics::accuracy(
+        View::new(&[-8.1, 7.2], 1)?,
+        View::new(&[0.0, 1.0], 1)?.into(),
+    )
+    .expect_err("logits");
     let text = "predictions of metrics::accuracy, row 0, column 0: got -8.1, expected a probability in [0, 1] (of logits, Model::predict or the loss's \
         output_function makes them; for margins take metrics::margin_accuracy, margin_classes or ConfusionMatrix::of_margins)";
     assert_eq!(error.to_string(), text);
     let error = metrics::classes(View::new(&[0.5, -8.1], 1)?).expect_err("a logit");
-    assert_eq!((error.kind(), error.place()), (ErrorKind::Value, "metrics::classes, row 0, column 1"));
+    assert_eq!(
+        (error.kind(), error.place()),
+        (ErrorKind::Value, "metrics::classes, row 0, column 1")
+    );
     // Several rows are compared with each other: scores will do.
-    let (y, t) = (DMatrix::from_column_slice(2, 2, &[-8.1, 7.2, 3.0, -4.0]), one_hot(&[1, 0], 2)?);
+    let (y, t) = (
+        DMatrix::from_column_slice(2, 2, &[-8.1, 7.2, 3.0, -4.0]),
+        one_hot(&[1, 0], 2)?,
+    );
     assert_eq!(metrics::accuracy((&y).into(), (&t).into())?, 1.0);
-    assert_eq!(ConfusionMatrix::of((&y).into(), (&t).into())?.accuracy(), 1.0);
+    assert_eq!(
+        ConfusionMatrix::of((&y).into(), (&t).into())?.accuracy(),
+        1.0
+    );
     Ok(())
 }
 
@@ -167,8 +263,12 @@ fn a_single_row_of_logits_is_refused() -> Result<()> {
 #[test]
 fn confusions_of_margins() -> Result<()> {
     let (y, t) = ([-8.1, 7.2, 0.3, -0.1, 0.0], [-1.0, 1.0, -1.0, 1.0, 1.0]);
-    let matrix = ConfusionMatrix::of_margins(View::new(&y, 1)?, Targets::weighted(View::new(&t, 1)?, &[1.0, 1.0, 1.0, 2.0, 1.0])?)?;
-    let counts = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(actual, predicted)| matrix.count(actual, predicted));
+    let matrix = ConfusionMatrix::of_margins(
+        View::new(&y, 1)?,
+        Targets::weighted(View::new(&t, 1)?, &[1.0, 1.0, 1.0, 2.0, 1.0])?,
+    )?;
+    let counts =
+        [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(actual, predicted)| matrix.count(actual, predicted));
     assert_eq!(counts, [1.0, 1.0, 2.0, 2.0]);
     assert_eq!(matrix.precision(Average::Class(1))?, 2.0 / 3.0);
     // Probabilities of the same logits make the same matrix.
@@ -176,7 +276,10 @@ fn confusions_of_margins() -> Result<()> {
     OutputFunction::Sigmoid.apply(ViewMut::new(&mut p, 1)?);
     let weighted = Targets::weighted(View::new(&classes, 1)?, &[1.0, 1.0, 1.0, 2.0, 1.0])?;
     assert_eq!(ConfusionMatrix::of(View::new(&p, 1)?, weighted)?, matrix);
-    assert!(ConfusionMatrix::of_margins(View::new(&[f64::NAN], 1)?, View::new(&[1.0], 1)?.into()).is_err());
+    assert!(
+        ConfusionMatrix::of_margins(View::new(&[f64::NAN], 1)?, View::new(&[1.0], 1)?.into())
+            .is_err()
+    );
     Ok(())
 }
 
@@ -186,9 +289,15 @@ fn accuracies() -> Result<()> {
     let t = one_hot(&[0, 1, 1, 0], 2)?;
     assert_eq!(metrics::accuracy((&y).into(), (&t).into())?, 0.75);
     assert_eq!(metrics::accuracy((&t).into(), (&t).into())?, 1.0);
-    assert_eq!(metrics::accuracy((&y).into(), (&one_hot(&[1, 0, 1, 1], 2)?).into())?, 0.0);
+    assert_eq!(
+        metrics::accuracy((&y).into(), (&one_hot(&[1, 0, 1, 1], 2)?).into())?,
+        0.0
+    );
     // Of one row: 0.4 and 0.6 against 1 and 1.
-    let (y, t) = (DMatrix::from_row_slice(1, 2, &[0.4, 0.6]), DMatrix::from_element(1, 2, 1.0));
+    let (y, t) = (
+        DMatrix::from_row_slice(1, 2, &[0.4, 0.6]),
+        DMatrix::from_element(1, 2, 1.0),
+    );
     assert_eq!(metrics::accuracy((&y).into(), (&t).into())?, 0.5);
     Ok(())
 }
@@ -196,14 +305,24 @@ fn accuracies() -> Result<()> {
 /// Margins with targets −1 and 1: the border is 0, and on it is class 1, as ½ is of probabilities.
 #[test]
 fn accuracies_of_margins() -> Result<()> {
-    let by_margin = |y: &[f64], t: &[f64]| metrics::margin_accuracy(View::new(y, 1)?, View::new(t, 1)?.into());
-    assert_eq!(by_margin(&[0.3, -0.3, 0.0, 7.0], &[1.0, -1.0, 1.0, -1.0])?, 0.75);
+    let by_margin =
+        |y: &[f64], t: &[f64]| metrics::margin_accuracy(View::new(y, 1)?, View::new(t, 1)?.into());
+    assert_eq!(
+        by_margin(&[0.3, -0.3, 0.0, 7.0], &[1.0, -1.0, 1.0, -1.0])?,
+        0.75
+    );
     // Whatever the other samples are.
     assert_eq!(by_margin(&[0.3], &[1.0])?, 1.0);
-    let by_probability = metrics::accuracy(View::new(&[0.3, 0.0, 0.5, 1.0], 1)?, View::new(&[0.0, 0.0, 1.0, 0.0], 1)?.into())?;
+    let by_probability = metrics::accuracy(
+        View::new(&[0.3, 0.0, 0.5, 1.0], 1)?,
+        View::new(&[0.0, 0.0, 1.0, 0.0], 1)?.into(),
+    )?;
     assert_eq!(by_probability, 0.75);
     // Several rows are compared with each other, whatever their signs.
-    let (y, t) = (DMatrix::from_column_slice(2, 2, &[-0.2, -0.1, 0.1, 0.2]), DMatrix::from_column_slice(2, 2, &[-1.0, 1.0, 1.0, -1.0]));
+    let (y, t) = (
+        DMatrix::from_column_slice(2, 2, &[-0.2, -0.1, 0.1, 0.2]),
+        DMatrix::from_column_slice(2, 2, &[-1.0, 1.0, 1.0, -1.0]),
+    );
     assert_eq!(metrics::accuracy((&y).into(), (&t).into())?, 0.5);
     assert_eq!(metrics::margin_accuracy((&y).into(), (&t).into())?, 0.5);
     Ok(())
@@ -216,11 +335,22 @@ fn confusions() -> Result<()> {
     assert_eq!(matrix.classes(), 4);
     for a in 0..5 {
         for p in 0..5 {
-            let count = predicted.iter().zip(&actual).filter(|pair| *pair == (&p, &a)).count();
+            let count = predicted
+                .iter()
+                .zip(&actual)
+                .filter(|pair| *pair == (&p, &a))
+                .count();
             assert_eq!(matrix.count(a, p), count as f64, "{a} taken for {p}");
         }
     }
-    assert_eq!((matrix.count(usize::MAX, 0), matrix.support(2), matrix.support(4)), (0.0, 3.0, 0.0));
+    assert_eq!(
+        (
+            matrix.count(usize::MAX, 0),
+            matrix.support(2),
+            matrix.support(4)
+        ),
+        (0.0, 3.0, 0.0)
+    );
     assert_eq!(matrix.accuracy(), 5.0 / 8.0);
     assert_eq!(ConfusionMatrix::new(&[0, 0], &[0, 0], 1)?.accuracy(), 1.0);
     Ok(())
@@ -230,7 +360,10 @@ fn confusions() -> Result<()> {
 #[test]
 fn actual_and_predicted() -> Result<()> {
     let (a, b) = ([0, 0, 1], [1, 0, 1]);
-    let (matrix, turned) = (ConfusionMatrix::new(&a, &b, 2)?, ConfusionMatrix::new(&b, &a, 2)?);
+    let (matrix, turned) = (
+        ConfusionMatrix::new(&a, &b, 2)?,
+        ConfusionMatrix::new(&b, &a, 2)?,
+    );
     assert_eq!((matrix.count(1, 0), matrix.count(0, 1)), (1.0, 0.0));
     assert_eq!((turned.count(1, 0), turned.count(0, 1)), (0.0, 1.0));
     assert_ne!(matrix, turned);
@@ -265,7 +398,9 @@ actual \\ predicted   a Häschen c total
                  c   ·       · 1     1
              total 127       · 1   128";
     assert_eq!(matrix.to_string(), text);
-    let long = matrix.named(["a name that is longer than the corner", "b", "c"])?.to_string();
+    let long = matrix
+        .named(["a name that is longer than the corner", "b", "c"])?
+        .to_string();
     let widths: Vec<usize> = long.lines().map(|line| line.chars().count()).collect();
     assert!(widths.iter().all(|width| *width == widths[0]), "{long}");
     assert!(ConfusionMatrix::new(&[0], &[0], 2)?.named(["one"]).is_err());
@@ -275,7 +410,11 @@ actual \\ predicted   a Häschen c total
 /// Weights have decimals, as many as are asked for.
 #[test]
 fn weighted_confusions_as_text() -> Result<()> {
-    let (y, t, w) = ([0.9, 0.2, 0.7, 0.1], [1.0, 1.0, 0.0, 0.0], [0.25, 10.0, 1.5, 1.0]);
+    let (y, t, w) = (
+        [0.9, 0.2, 0.7, 0.1],
+        [1.0, 1.0, 0.0, 0.0],
+        [0.25, 10.0, 1.5, 1.0],
+    );
     let matrix = ConfusionMatrix::of(View::new(&y, 1)?, Targets::weighted(View::new(&t, 1)?, &w)?)?;
     let text = "\
 actual \\ predicted     0    1 total
@@ -283,7 +422,10 @@ actual \\ predicted     0    1 total
                  1 10.00 0.25 10.25
              total 11.00 1.75 12.75";
     assert_eq!(matrix.to_string(), text);
-    assert!(format!("{matrix:.1}").contains("                 0  1.0 1.5   2.5\n"), "{matrix:.1}");
+    assert!(
+        format!("{matrix:.1}").contains("                 0  1.0 1.5   2.5\n"),
+        "{matrix:.1}"
+    );
     let report = "
          precision recall    F1 support
        0     0.091  0.400 0.148    2.50
@@ -309,7 +451,10 @@ weighted     0.500  0.600 0.533       5
 accuracy 0.600";
     assert_eq!(format!("\n{}", matrix.report()), text);
     let fine = format!("{:.5}", matrix.report());
-    assert!(fine.contains("accuracy 0.60000") && fine.contains("0   0.66667 0.66667 0.66667       3\n"), "{fine}");
+    assert!(
+        fine.contains("accuracy 0.60000") && fine.contains("0   0.66667 0.66667 0.66667       3\n"),
+        "{fine}"
+    );
     Ok(())
 }
 
@@ -318,7 +463,10 @@ accuracy 0.600";
 fn from_predictions() -> Result<()> {
     let y = DMatrix::from_column_slice(3, 3, &[0.1, 0.2, 0.7, 0.6, 0.3, 0.1, 0.2, 0.5, 0.3]);
     let matrix = ConfusionMatrix::new(&metrics::classes(&y)?, &[2, 1, 1], 3)?;
-    assert_eq!((matrix.count(2, 2), matrix.count(1, 0), matrix.count(1, 1)), (1.0, 1.0, 1.0));
+    assert_eq!(
+        (matrix.count(2, 2), matrix.count(1, 0), matrix.count(1, 1)),
+        (1.0, 1.0, 1.0)
+    );
     assert_eq!(matrix.accuracy(), 2.0 / 3.0);
     Ok(())
 }
@@ -343,17 +491,34 @@ const ALL: [(&str, Measure); 14] = [
     ("root_mean_squared_error", metrics::root_mean_squared_error),
     ("r2", metrics::r2),
     ("max_error", metrics::max_error),
-    ("confusion", |y, t| Ok(ConfusionMatrix::of(y, t)?.accuracy())),
+    (
+        "confusion",
+        |y, t| Ok(ConfusionMatrix::of(y, t)?.accuracy()),
+    ),
 ];
 
 /// Probabilities and classes, each class there.
-fn guesses(rng: &mut Xoshiro256PlusPlus, classes: usize, samples: usize) -> Result<(DMatrix<f64>, DMatrix<f64>)> {
-    let mut y = DMatrix::from_fn(classes, samples, |_, _| (rng.random::<f64>() * 16.0).round() / 16.0 + 0.01);
+fn guesses(
+    rng: &mut Xoshiro256PlusPlus,
+    classes: usize,
+    samples: usize,
+) -> Result<(DMatrix<f64>, DMatrix<f64>)> {
+    let mut y = DMatrix::from_fn(classes, samples, |_, _| {
+        (rng.random::<f64>() * 16.0).round() / 16.0 + 0.01
+    });
     for mut column in y.column_iter_mut() {
         let sum = column.sum();
         column /= sum;
     }
-    let labels: Vec<usize> = (0..samples).map(|j| if j < classes { j } else { (rng.random::<f64>() * classes as f64) as usize }).collect();
+    let labels: Vec<usize> = (0..samples)
+        .map(|j| {
+            if j < classes {
+                j
+            } else {
+                (rng.random::<f64>() * classes as f64) as usize
+            }
+        })
+        .collect();
     Ok((y, one_hot(&labels, classes)?))
 }
 
@@ -365,13 +530,33 @@ fn weights_are_copies() -> Result<()> {
         for round in 0..20 {
             let (classes, samples) = (2 + round % 4, 6 + 2 * round);
             let (y, t) = guesses(&mut rng, classes, samples)?;
-            let weights: Vec<f64> = (0..samples).map(|j| if j < classes { 1.0 } else { (rng.random::<f64>() * 4.0).floor() }).collect();
-            let copies: Vec<usize> = (0..samples).flat_map(|j| std::iter::repeat_n(j, weights[j] as usize)).collect();
+            let weights: Vec<f64> = (0..samples)
+                .map(|j| {
+                    if j < classes {
+                        1.0
+                    } else {
+                        (rng.random::<f64>() * 4.0).floor()
+                    }
+                })
+                .collect();
+            let copies: Vec<usize> = (0..samples)
+                .flat_map(|j| std::iter::repeat_n(j, weights[j] as usize))
+                .collect();
             let (many, targets) = (y.select_columns(&copies), t.select_columns(&copies));
-            let (plain, weighted) = (metric((&many).into(), (&targets).into())?, metric((&y).into(), Targets::weighted(&t, &weights)?)?);
-            assert!((plain - weighted).abs() < 1e-12, "{name}: {plain} of copies, {weighted} of weights");
+            let (plain, weighted) = (
+                metric((&many).into(), (&targets).into())?,
+                metric((&y).into(), Targets::weighted(&t, &weights)?)?,
+            );
+            assert!(
+                (plain - weighted).abs() < 1e-12,
+                "{name}: {plain} of copies, {weighted} of weights"
+            );
             let scaled: Vec<f64> = weights.iter().map(|w| 0.125 * w).collect();
-            assert_eq!(metric((&y).into(), Targets::weighted(&t, &scaled)?)?, weighted, "{name}");
+            assert_eq!(
+                metric((&y).into(), Targets::weighted(&t, &scaled)?)?,
+                weighted,
+                "{name}"
+            );
             // Weights that are all the same are none.
             let same = metric((&y).into(), Targets::weighted(&t, &vec![4.0; samples])?)?;
             assert_eq!(same, metric((&y).into(), (&t).into())?, "{name}");
@@ -383,20 +568,31 @@ fn weights_are_copies() -> Result<()> {
 /// A data set brings its weights along.
 #[test]
 fn weights_of_data_sets() -> Result<()> {
-    let (y, t) = (DMatrix::from_row_slice(1, 3, &[0.9, 0.2, 0.1]), DMatrix::from_row_slice(1, 3, &[1.0, 1.0, 0.0]));
+    let (y, t) = (
+        DMatrix::from_row_slice(1, 3, &[0.9, 0.2, 0.1]),
+        DMatrix::from_row_slice(1, 3, &[1.0, 1.0, 0.0]),
+    );
     let data = Dataset::new(t.clone(), t)?.weighted(vec![1.0, 2.0, 1.0])?;
     assert_eq!(metrics::accuracy((&y).into(), (&data).into())?, 0.5);
     assert_eq!(Targets::from(&data).values(), data.targets().into());
     // And to a trainer's metrics, of the data that they judge.
-    let mut net = Sequential::builder(1).layer(Dense::new(1, Activation::Linear)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    let mut net = Sequential::builder(1)
+        .layer(Dense::new(1, Activation::Linear))
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     let (heavy, mut sums) = (data.clone().weighted(vec![1.0, 2.0, 5.0])?, vec![]);
     for validated in [false, true] {
-        let mut trainer =
-            Trainer::new(MeanSquaredError, Sgd::new()).epochs(1).metric("sum", |_, t| Ok(t.weights().unwrap_or(&[]).iter().sum()));
+        let mut trainer = Trainer::new(MeanSquaredError, Sgd::new())
+            .epochs(1)
+            .metric("sum", |_, t| Ok(t.weights().unwrap_or(&[]).iter().sum()));
         if validated {
-            trainer = trainer.validation(&heavy);
+            trainer = trainer.validation_data(&heavy);
         }
-        sums.push(trainer.fit(&mut net, &data)?.last().and_then(|epoch| epoch.metric("sum")));
+        sums.push(
+            trainer
+                .fit(&mut net, &data)?
+                .last()
+                .and_then(|epoch| epoch.metric("sum")),
+        );
     }
     assert_eq!(sums, [Some(4.0), Some(8.0)]);
     Ok(())
@@ -405,21 +601,48 @@ fn weights_of_data_sets() -> Result<()> {
 #[test]
 fn weights_that_are_none() -> Result<()> {
     let t = DMatrix::from_row_slice(1, 3, &[1.0, 1.0, 0.0]);
-    let text = |weights: &[f64]| Targets::weighted(&t, weights).expect_err("bad weights").to_string();
-    assert_eq!(text(&[1.0, 1.0]), "weights of Targets: got 2, expected 3, one per sample");
-    assert_eq!(text(&[1.0, -0.5, 1.0]), "weights of Targets, sample 1: got -0.5, expected a finite weight ≥ 0");
-    assert_eq!(text(&[1.0, 1.0, f64::NAN]), "weights of Targets, sample 2: got NaN, expected a finite weight ≥ 0");
-    assert_eq!(text(&[f64::INFINITY, 1.0, 1.0]), "weights of Targets, sample 0: got inf, expected a finite weight ≥ 0");
-    assert_eq!(text(&[0.0, -0.0, 0.0]), "weights of Targets: got none, expected at least 1 weight above 0");
-    assert_eq!(text(&[f64::MAX; 3]), "weights of Targets: got inf, expected weights whose sum is finite");
+    let text = |weights: &[f64]| {
+        Targets::weighted(&t, weights)
+            .expect_err("bad weights")
+            .to_string()
+    };
+    assert_eq!(
+        text(&[1.0, 1.0]),
+        "weights of Targets: got 2, expected 3, one per sample"
+    );
+    assert_eq!(
+        text(&[1.0, -0.5, 1.0]),
+        "weights of Targets, sample 1: got -0.5, expected a finite weight ≥ 0"
+    );
+    assert_eq!(
+        text(&[1.0, 1.0, f64::NAN]),
+        "weights of Targets, sample 2: got NaN, expected a finite weight ≥ 0"
+    );
+    assert_eq!(
+        text(&[f64::INFINITY, 1.0, 1.0]),
+        "weights of Targets, sample 0: got inf, expected a finite weight ≥ 0"
+    );
+    assert_eq!(
+        text(&[0.0, -0.0, 0.0]),
+        "weights of Targets: got none, expected at least 1 weight above 0"
+    );
+    assert_eq!(
+        text(&[f64::MAX; 3]),
+        "weights of Targets: got inf, expected weights whose sum is finite"
+    );
     // A batch of a weighted data set may have weights of 0 alone.
     let data = Dataset::new(t.clone(), t)?.weighted(vec![0.0, 1.0, 1.0])?;
-    let mut batches = chainrule::Batches::in_order(1)?;
+    let mut batches = chainrule::data::Batches::in_order(1)?;
     let mut batches = batches.epoch(&data, 0);
     let batch = batches.next_batch().expect("a batch");
     for (name, metric) in ALL {
-        let error = metric(batch.x, batch.target).expect_err("no weight").to_string();
-        assert!(error.ends_with(": got none, expected at least 1 weight above 0"), "{name}: {error}");
+        let error = metric(batch.x, batch.target)
+            .expect_err("no weight")
+            .to_string();
+        assert!(
+            error.ends_with(": got none, expected at least 1 weight above 0"),
+            "{name}: {error}"
+        );
     }
     Ok(())
 }
@@ -430,42 +653,96 @@ fn weights_that_are_none() -> Result<()> {
 #[test]
 fn what_metrics_refuse() -> Result<()> {
     for (name, metric) in ALL {
-        let (y, t) = (DMatrix::from_column_slice(2, 2, &[0.25, 0.75, 0.5, 0.5]), one_hot(&[0, 1], 2)?);
+        let (y, t) = (
+            DMatrix::from_column_slice(2, 2, &[0.25, 0.75, 0.5, 0.5]),
+            one_hot(&[0, 1], 2)?,
+        );
         assert!(metric((&y).into(), (&t).into()).is_ok(), "{name}");
         let narrow = DMatrix::from_element(1, 2, 1.0);
         let error = metric((&y).into(), (&narrow).into()).expect_err("another shape");
-        assert_eq!((error.kind(), error.expected(), error.given()), (ErrorKind::Shape, "2 × 2", "1 × 2"), "{name}");
+        assert_eq!(
+            (error.kind(), error.expected(), error.given()),
+            (ErrorKind::Shape, "2 × 2", "1 × 2"),
+            "{name}"
+        );
         let none = DMatrix::zeros(2, 0);
-        assert_eq!(metric((&none).into(), (&none).into()).expect_err("nothing").kind(), ErrorKind::Empty, "{name}");
+        assert_eq!(
+            metric((&none).into(), (&none).into())
+                .expect_err("nothing")
+                .kind(),
+            ErrorKind::Empty,
+            "{name}"
+        );
         for in_targets in [false, true] {
             let mut bad = [y.clone(), t.clone()];
             bad[usize::from(in_targets)][(1, 0)] = f64::NAN;
             let error = metric((&bad[0]).into(), (&bad[1]).into()).expect_err("NaN");
-            assert_eq!((error.kind(), error.given()), (ErrorKind::NotFinite, "NaN"), "{name}");
-            assert!(error.place().ends_with(", row 1, column 0"), "{name}: {error}");
-            assert!(error.place().contains(if in_targets { "targets" } else { "predictions" }), "{name}: {error}");
+            assert_eq!(
+                (error.kind(), error.given()),
+                (ErrorKind::NotFinite, "NaN"),
+                "{name}"
+            );
+            assert!(
+                error.place().ends_with(", row 1, column 0"),
+                "{name}: {error}"
+            );
+            assert!(
+                error
+                    .place()
+                    .contains(if in_targets { "targets" } else { "predictions" }),
+                "{name}: {error}"
+            );
         }
     }
-    let (y, t) = (DMatrix::from_column_slice(2, 2, &[0.25, 0.75, 0.5, 0.5]), one_hot(&[0, 0], 2)?);
+    let (y, t) = (
+        DMatrix::from_column_slice(2, 2, &[0.25, 0.75, 0.5, 0.5]),
+        one_hot(&[0, 0], 2)?,
+    );
     let (y, t) = (View::from(&y), Targets::from(&t));
     let text = |result: Result<f64>| result.expect_err("bad input").to_string();
-    assert_eq!(text(metrics::top_k_accuracy(y, t, 0)), "k of metrics::top_k_accuracy: got 0, expected from 1 to 2");
-    assert_eq!(text(metrics::top_k_accuracy(y, t, 3)), "k of metrics::top_k_accuracy: got 3, expected from 1 to 2");
+    assert_eq!(
+        text(metrics::top_k_accuracy(y, t, 0)),
+        "k of metrics::top_k_accuracy: got 0, expected from 1 to 2"
+    );
+    assert_eq!(
+        text(metrics::top_k_accuracy(y, t, 3)),
+        "k of metrics::top_k_accuracy: got 3, expected from 1 to 2"
+    );
     let single = View::new(&[1.0], 1)?;
     assert_eq!(
         text(metrics::top_k_accuracy(single, single.into(), 1)),
         "metrics::top_k_accuracy: got 1, expected at least 2 rows (classes)"
     );
-    assert_eq!(text(metrics::f1(y, t, Average::Class(2))), "class of Average: got 2, expected below 2");
-    assert_eq!(text(metrics::roc_auc(y, t)), "class 0 of metrics::roc_auc: got none, expected a sample of another class");
+    assert_eq!(
+        text(metrics::f1(y, t, Average::Class(2))),
+        "class of Average: got 2, expected below 2"
+    );
+    assert_eq!(
+        text(metrics::roc_auc(y, t)),
+        "class 0 of metrics::roc_auc: got none, expected a sample of another class"
+    );
     let zero = View::new(&[0.0], 1)?;
-    assert_eq!(text(metrics::roc_auc(single, zero.into())), "class 1 of metrics::roc_auc: got none, expected a sample");
+    assert_eq!(
+        text(metrics::roc_auc(single, zero.into())),
+        "class 1 of metrics::roc_auc: got none, expected a sample"
+    );
     let step = "expected a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)";
-    let text_of = |given: &str| format!("predictions of metrics::log_loss, row 0, column 0: got {given}, {step}");
-    assert_eq!(text(metrics::log_loss(View::new(&[1.5], 1)?, zero.into())), text_of("1.5"));
-    assert_eq!(text(metrics::log_loss(View::new(&[-0.5], 1)?, zero.into())), text_of("-0.5"));
+    let text_of = |given: &str| {
+        format!("predictions of metrics::log_loss, row 0, column 0: got {given}, {step}")
+    };
+    assert_eq!(
+        text(metrics::log_loss(View::new(&[1.5], 1)?, zero.into())),
+        text_of("1.5")
+    );
+    assert_eq!(
+        text(metrics::log_loss(View::new(&[-0.5], 1)?, zero.into())),
+        text_of("-0.5")
+    );
     let place = "targets of metrics::log_loss, row 0, column 0: got -1,";
-    assert_eq!(text(metrics::log_loss(zero, View::new(&[-1.0], 1)?.into())), format!("{place} {step}"));
+    assert_eq!(
+        text(metrics::log_loss(zero, View::new(&[-1.0], 1)?.into())),
+        format!("{place} {step}")
+    );
     let infinite = View::new(&[f64::INFINITY], 1)?;
     let place = "predictions of metrics::r2, row 0, column 0: got inf, expected a finite number";
     assert_eq!(text(metrics::r2(infinite, zero.into())), place);
@@ -476,19 +753,51 @@ fn what_metrics_refuse() -> Result<()> {
 #[test]
 fn areas_are_pairs() -> Result<()> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
-    let kinds = [f64::NEG_INFINITY, -3.5, -0.0, 0.0, 1e-300, 0.5, 7.0, f64::INFINITY];
+    let kinds = [
+        f64::NEG_INFINITY,
+        -3.5,
+        -0.0,
+        0.0,
+        1e-300,
+        0.5,
+        7.0,
+        f64::INFINITY,
+    ];
     for n in 2..60 {
-        let y: Vec<f64> = (0..n).map(|_| kinds[(rng.random::<f64>() * 8.0) as usize]).collect();
-        let t: Vec<f64> = (0..n).map(|j| if j == 0 { 1.0 } else { f64::from(rng.random::<f64>() < 0.4 && j > 1) }).collect();
+        let y: Vec<f64> = (0..n)
+            .map(|_| kinds[(rng.random::<f64>() * 8.0) as usize])
+            .collect();
+        let t: Vec<f64> = (0..n)
+            .map(|j| {
+                if j == 0 {
+                    1.0
+                } else {
+                    f64::from(rng.random::<f64>() < 0.4 && j > 1)
+                }
+            })
+            .collect();
         let (mut right, mut pairs) = (0.0, 0.0);
-        for (a, b) in (0..n).flat_map(|a| (0..n).map(move |b| (a, b))).filter(|(a, b)| t[*a] > t[*b]) {
-            right += if y[a] > y[b] { 1.0 } else { 0.5 * f64::from(y[a] == y[b]) };
+        for (a, b) in (0..n)
+            .flat_map(|a| (0..n).map(move |b| (a, b)))
+            .filter(|(a, b)| t[*a] > t[*b])
+        {
+            right += if y[a] > y[b] {
+                1.0
+            } else {
+                0.5 * f64::from(y[a] == y[b])
+            };
             pairs += 1.0;
         }
-        assert_eq!(metrics::roc_auc(View::new(&y, 1)?, View::new(&t, 1)?.into())?, right / pairs);
+        assert_eq!(
+            metrics::roc_auc(View::new(&y, 1)?, View::new(&t, 1)?.into())?,
+            right / pairs
+        );
         // Margins −1 and 1 are the same classes.
         let margins: Vec<f64> = t.iter().map(|t| 2.0 * t - 1.0).collect();
-        assert_eq!(metrics::roc_auc(View::new(&y, 1)?, View::new(&margins, 1)?.into())?, right / pairs);
+        assert_eq!(
+            metrics::roc_auc(View::new(&y, 1)?, View::new(&margins, 1)?.into())?,
+            right / pairs
+        );
     }
     Ok(())
 }
@@ -507,7 +816,10 @@ fn top_k_of_equals() -> Result<()> {
     let even = DMatrix::from_element(4, 4, 0.25);
     let t = DMatrix::identity(4, 4);
     for k in 1..=4 {
-        assert_eq!(metrics::top_k_accuracy((&even).into(), (&t).into(), k)?, k as f64 / 4.0);
+        assert_eq!(
+            metrics::top_k_accuracy((&even).into(), (&t).into(), k)?,
+            k as f64 / 4.0
+        );
     }
     Ok(())
 }
@@ -519,7 +831,10 @@ fn log_losses_of_certainty() -> Result<()> {
     assert_eq!(loss(1.0, 1.0)?, -(1.0 - f64::EPSILON).ln());
     assert_eq!(loss(0.0, 1.0)?, -f64::EPSILON.ln());
     assert_eq!(loss(1.0, 0.0)?, -f64::EPSILON.ln());
-    assert_eq!(metrics::log_loss(View::new(&[0.0_f32], 1)?, View::new(&[1.0], 1)?.into())?, -f64::from(f32::EPSILON).ln());
+    assert_eq!(
+        metrics::log_loss(View::new(&[0.0_f32], 1)?, View::new(&[1.0], 1)?.into())?,
+        -f64::from(f32::EPSILON).ln()
+    );
     assert!((loss(0.25, 0.25)? - (-0.25 * 0.25_f64.ln() - 0.75 * 0.75_f64.ln())).abs() < 1e-15);
     Ok(())
 }
@@ -532,36 +847,60 @@ fn numbers_of_any_size() -> Result<()> {
     type Metric = fn(View<'_, f64>, Targets<'_, f64>) -> Result<f64>;
     let all: [(&str, Metric, f64); 3] = [
         ("mean absolute error", metrics::mean_absolute_error, 1.0),
-        ("root mean squared error", metrics::root_mean_squared_error, 1.0),
+        (
+            "root mean squared error",
+            metrics::root_mean_squared_error,
+            1.0,
+        ),
         ("R²", metrics::r2, 0.0),
     ];
     for (name, metric, power) in all {
         for unit in [1e-300, 1e-200, 1e-170, 1e150, 1e200, 1e307, 2e307] {
             let (big_y, big_t) = (y.map(|y| y * unit), t.map(|t| t * unit));
             for weights in [[1.0; 4], weights] {
-                let plain = metric(View::new(&y, 1)?, Targets::weighted(View::new(&t, 1)?, &weights)?)?;
-                let found = metric(View::new(&big_y, 1)?, Targets::weighted(View::new(&big_t, 1)?, &weights)?)?;
+                let plain = metric(
+                    View::new(&y, 1)?,
+                    Targets::weighted(View::new(&t, 1)?, &weights)?,
+                )?;
+                let found = metric(
+                    View::new(&big_y, 1)?,
+                    Targets::weighted(View::new(&big_t, 1)?, &weights)?,
+                )?;
                 let expected = plain * if power == 0.0 { 1.0 } else { unit };
-                assert!((found / expected - 1.0).abs() < 1e-12, "{name} at {unit:e}: {found:e}, not {expected:e}");
+                assert!(
+                    (found / expected - 1.0).abs() < 1e-12,
+                    "{name} at {unit:e}: {found:e}, not {expected:e}"
+                );
             }
         }
     }
     // Differences that overflow: predictions on the wrong side.
     let (y, t) = ([1e308, -1e308], [-1e308, 1e308]);
-    assert_eq!(metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?, -3.0);
+    assert_eq!(
+        metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?,
+        -3.0
+    );
     // A sample of weight 0 is none, however large.
     let (y, t) = ([1.0, 1e308, 3.0], [1.0, -1e308, 5.0]);
     let target = Targets::weighted(View::new(&t, 1)?, &[1.0, 0.0, 1.0])?;
     assert_eq!(metrics::r2(View::new(&y, 1)?, target)?, 0.5);
-    assert_eq!(metrics::root_mean_squared_error(View::new(&y, 1)?, target)?, 2.0_f64.sqrt());
-    assert_eq!(metrics::mean_absolute_error(View::new(&y, 1)?, target)?, 1.0);
+    assert_eq!(
+        metrics::root_mean_squared_error(View::new(&y, 1)?, target)?,
+        2.0_f64.sqrt()
+    );
+    assert_eq!(
+        metrics::mean_absolute_error(View::new(&y, 1)?, target)?,
+        1.0
+    );
     Ok(())
 }
 
 /// Targets that vary by little beside their mean are not constant.
 #[test]
 fn r2_of_targets_that_vary_little() -> Result<()> {
-    let t: Vec<f64> = (0..10_000).map(|i| if i % 2 == 0 { 1e9 } else { 1e9 + 0.001 }).collect();
+    let t: Vec<f64> = (0..10_000)
+        .map(|i| if i % 2 == 0 { 1e9 } else { 1e9 + 0.001 })
+        .collect();
     let y: Vec<f64> = t.iter().map(|t| t + 0.00025).collect();
     let found = metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?;
     assert!((found - 0.75).abs() < 1e-3, "{found}");
@@ -575,16 +914,37 @@ fn r2_of_constants() -> Result<()> {
         for n in [1, 2, 3, 10, 1000] {
             let t = vec![value; n];
             let mut y = t.clone();
-            assert_eq!(metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 1.0, "{value} {n} times");
+            assert_eq!(
+                metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?,
+                1.0,
+                "{value} {n} times"
+            );
             y[0] += value.abs().max(1.0);
-            assert_eq!(metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 0.0, "{value} {n} times");
+            assert_eq!(
+                metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?,
+                0.0,
+                "{value} {n} times"
+            );
             let weights: Vec<f64> = (1..=n).map(|w| 0.3 * w as f64).collect();
-            assert_eq!(metrics::r2(View::new(&y, 1)?, Targets::weighted(View::new(&t, 1)?, &weights)?)?, 0.0, "{value} {n} times");
+            assert_eq!(
+                metrics::r2(
+                    View::new(&y, 1)?,
+                    Targets::weighted(View::new(&t, 1)?, &weights)?
+                )?,
+                0.0,
+                "{value} {n} times"
+            );
         }
     }
     // The mean itself scores 0, worse than it below.
     let t = [1.0, 2.0, 3.0];
-    assert_eq!(metrics::r2(View::new(&[2.0; 3], 1)?, View::new(&t, 1)?.into())?, 0.0);
-    assert_eq!(metrics::r2(View::new(&[3.0, 2.0, 1.0], 1)?, View::new(&t, 1)?.into())?, -3.0);
+    assert_eq!(
+        metrics::r2(View::new(&[2.0; 3], 1)?, View::new(&t, 1)?.into())?,
+        0.0
+    );
+    assert_eq!(
+        metrics::r2(View::new(&[3.0, 2.0, 1.0], 1)?, View::new(&t, 1)?.into())?,
+        -3.0
+    );
     Ok(())
 }

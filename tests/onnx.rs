@@ -3,8 +3,12 @@
 
 mod zoo;
 
-use chainrule::Onnx;
+use chainrule::io::Onnx;
+use chainrule::nn::layer::{BackwardArgs, InferArgs, Layer};
+use chainrule::nn::loss::OutputFunction;
+use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax};
 use chainrule::prelude::*;
+use chainrule::{ErrorKind, Real, View};
 use std::collections::BTreeMap;
 use std::path::Path;
 use zoo::file::{File, attribute, bytes, float, int, integer, tensor};
@@ -30,7 +34,11 @@ fn comes_back<T: Real>(model: Model<T>) -> Result<()> {
 #[track_caller]
 fn comes_back_as<T: Real>(model: &Model<T>, as_this: &Model<T>) -> Result<()> {
     let bytes = Onnx::new().write(model)?;
-    assert_eq!(bytes, Onnx::new().write(&model.clone())?, "the same bytes each time");
+    assert_eq!(
+        bytes,
+        Onnx::new().write(&model.clone())?,
+        "the same bytes each time"
+    );
     let back = Onnx::new().read::<T>(&bytes)?;
     assert_eq!(back, *as_this, "\n{}\n{}", back.net(), as_this.net());
     let x = inputs(model.net().inputs(), 9);
@@ -41,10 +49,15 @@ fn comes_back_as<T: Real>(model: &Model<T>, as_this: &Model<T>) -> Result<()> {
 }
 
 fn layers_come_back<T: Real>() -> Result<()> {
-    for activation in activations()?.into_iter().filter(|activation| *activation != Activation::Linear) {
+    for activation in activations()?
+        .into_iter()
+        .filter(|activation| *activation != Activation::Linear)
+    {
         let alone = activation.clone();
         comes_back::<T>(layers!(3; alone)?.into())?;
-        comes_back::<T>(layers!(3; Dense::new(5, activation), Dense::new(2, Activation::Linear))?.into())?;
+        comes_back::<T>(
+            layers!(3; Dense::new(5, activation), Dense::new(2, Activation::Linear))?.into(),
+        )?;
     }
     comes_back::<T>(layers!(4; Dense::new(3, Activation::Tanh).without_bias(), Dense::new(2, Activation::Linear).without_bias())?.into())?;
     comes_back::<T>(layers!(4; Dense::new(6, Activation::Relu), Softmax)?.into())?;
@@ -79,16 +92,33 @@ fn layers_come_back_in_double_precision() -> Result<()> {
 
 #[test]
 fn scalers_and_notes_come_back() -> Result<()> {
-    let (x, t) = (inputs::<f32>(4, 30), inputs::<f32>(2, 30).map(|t| 300.0 * t + 7.0));
+    let (x, t) = (
+        inputs::<f32>(4, 30),
+        inputs::<f32>(2, 30).map(|t| 300.0 * t + 7.0),
+    );
     let net = || layers!(4; Dense::new(8, Activation::Tanh), Dense::new(2, Activation::Linear));
     let plain = || layers!(4; Dense::new(2, Activation::Linear).without_bias());
-    comes_back(Model::new(layers!(4; Activation::Linear)?, Scaler::center(&x)?, None)?)?;
-    comes_back(Model::new(net()?, Scaler::standard(&x)?, Scaler::min_max(&t)?)?)?;
+    comes_back(Model::new(
+        layers!(4; Activation::Linear)?,
+        Scaler::center(&x)?,
+        None,
+    )?)?;
+    comes_back(Model::new(
+        net()?,
+        Scaler::standard(&x)?,
+        Scaler::min_max(&t)?,
+    )?)?;
     comes_back(Model::new(net()?, Scaler::max_abs(&x)?, None)?)?;
     comes_back(Model::new(net()?, None, Scaler::center(&t)?)?)?;
-    comes_back(Model::new(plain()?, Scaler::center(&x)?, Scaler::center(&t)?)?)?;
+    comes_back(Model::new(
+        plain()?,
+        Scaler::center(&x)?,
+        Scaler::center(&t)?,
+    )?)?;
     let mut model = Model::from(net()?);
-    model.metadata_mut().insert("classes".into(), "a, b, ä".into());
+    model
+        .metadata_mut()
+        .insert("classes".into(), "a, b, ä".into());
     model.metadata_mut().insert(String::new(), String::new());
     comes_back(model)
 }
@@ -107,13 +137,31 @@ fn what_does_not_come_back() -> Result<()> {
         layers!(4; Dense::new(3, Activation::Selu), Softmax),
     )?;
     // Of dropouts only something must be left.
-    same(layers!(4; Dropout::new(0.5), AlphaDropout::new(0.1), GaussianNoise::new(0.3)), layers!(4; Activation::Linear))?;
-    same(layers!(4; Dense::new(3, Activation::Linear).init(Init::Constant(2.0))), layers!(4; Dense::new(3, Activation::Linear)))?;
-    same(layers!(4; Dense::new(3, Activation::Linear), Activation::Silu), layers!(4; Dense::new(3, Activation::Silu)))?;
-    same(layers!(4; Dense::new(3, Activation::Sign.straight_through())), layers!(4; Dense::new(3, Activation::Sign)))?;
+    same(
+        layers!(4; Dropout::new(0.5), AlphaDropout::new(0.1), GaussianNoise::new(0.3)),
+        layers!(4; Activation::Linear),
+    )?;
+    same(
+        layers!(4; Dense::new(3, Activation::Linear).init(Init::Constant(2.0))),
+        layers!(4; Dense::new(3, Activation::Linear)),
+    )?;
+    same(
+        layers!(4; Dense::new(3, Activation::Linear), Activation::Silu),
+        layers!(4; Dense::new(3, Activation::Silu)),
+    )?;
+    same(
+        layers!(4; Dense::new(3, Activation::Sign.straight_through())),
+        layers!(4; Dense::new(3, Activation::Sign)),
+    )?;
     // Of the running averages, a file of doubles keeps the numbers but not the momentum.
-    same(layers!(4; BatchNorm::new().momentum(0.25)), layers!(4; BatchNorm::new().momentum(0.25)))?;
-    let (net, mut other) = (layers!(4; BatchNorm::new().momentum(0.25))?, layers!(4; BatchNorm::new())?);
+    same(
+        layers!(4; BatchNorm::new().momentum(0.25)),
+        layers!(4; BatchNorm::new().momentum(0.25)),
+    )?;
+    let (net, mut other) = (
+        layers!(4; BatchNorm::new().momentum(0.25))?,
+        layers!(4; BatchNorm::new())?,
+    );
     other.set_params(net.params())?;
     comes_back_as::<f64>(&net.into(), &other.into())
 }
@@ -121,40 +169,90 @@ fn what_does_not_come_back() -> Result<()> {
 /// The node of a graph at its end, whether it is the model's by itself or by an option.
 #[test]
 fn output_functions_come_back() -> Result<()> {
-    let (x, net) = (inputs::<f64>(4, 9), layers!(4; Dense::new(8, Activation::Tanh), Dense::new(3, Activation::Linear))?);
+    let (x, net) = (
+        inputs::<f64>(4, 9),
+        layers!(4; Dense::new(8, Activation::Tanh), Dense::new(3, Activation::Linear))?,
+    );
     let model = Model::from(net.clone());
-    for (function, option) in [(OutputFunction::Softmax, Onnx::new().softmax()), (OutputFunction::Sigmoid, Onnx::new().sigmoid())] {
-        let own = model.clone().with_output_function(function)?.with_classes(["a", "ü \"b\"\n", "chainrule.class.0"])?;
+    for (function, option) in [
+        (OutputFunction::Softmax, Onnx::new().softmax()),
+        (OutputFunction::Sigmoid, Onnx::new().sigmoid()),
+    ] {
+        let own = model
+            .clone()
+            .with_output_function(function)?
+            .with_classes(["a", "ü \"b\"\n", "chainrule.class.0"])?;
         comes_back(own.clone())?;
         comes_back(own.cast::<f32>()?)?;
         let mut y = net.predict(&x)?;
         function.apply(&mut y);
         let back = Onnx::new().read::<f64>(&option.write(&model)?)?;
-        assert_eq!((back.predict(&x)?, back.scores(&x)?), (y.clone(), net.predict(&x)?), "{function}");
+        assert_eq!(
+            (back.predict(&x)?, back.scores(&x)?),
+            (y.clone(), net.predict(&x)?),
+            "{function}"
+        );
         assert_eq!(back.output_function(), function);
         // The node is in the graph: who does not know our metadata gets the same.
         let bytes = Onnx::new().write(&own)?;
         let stranger = Onnx::new().output("layer1/Gemm").read::<f64>(&bytes)?;
-        assert_eq!((stranger.predict(&x)?, stranger.classes()), (net.predict(&x)?, None), "{function}");
+        assert_eq!(
+            (stranger.predict(&x)?, stranger.classes()),
+            (net.predict(&x)?, None),
+            "{function}"
+        );
         let name = format!("chainrule.{}", "output_function");
-        let hidden = replaced(&bytes, name.as_bytes(), name.replace("chainrule", "otherrule").as_bytes());
+        let hidden = replaced(
+            &bytes,
+            name.as_bytes(),
+            name.replace("chainrule", "otherrule").as_bytes(),
+        );
         let layer = Onnx::new().read::<f64>(&hidden)?;
-        assert_eq!((layer.predict(&x)?, layer.output_function()), (y, OutputFunction::Identity), "{function}");
+        assert_eq!(
+            (layer.predict(&x)?, layer.output_function()),
+            (y, OutputFunction::Identity),
+            "{function}"
+        );
         let read = Onnx::new().read::<f64>(&Onnx::new().scores().write(&own)?)?;
-        assert_eq!((read.predict(&x)?, read.classes()), (net.predict(&x)?, own.classes()), "{function}");
+        assert_eq!(
+            (read.predict(&x)?, read.classes()),
+            (net.predict(&x)?, own.classes()),
+            "{function}"
+        );
     }
     let single = Model::<f32>::from(layers!(4; Dense::new(1, Activation::Linear))?);
-    comes_back(single.with_output_function(OutputFunction::Sigmoid)?.with_classes(["no", "yes"])?)?;
+    comes_back(
+        single
+            .with_output_function(OutputFunction::Sigmoid)?
+            .with_classes(["no", "yes"])?,
+    )?;
 
     let probabilities = Model::from(layers!(4; Dense::new(3, Activation::Linear), Softmax)?);
-    let text = "Onnx::write: got outputs in Simplex, expected a network that ends on scores, for Softmax";
-    refused(Onnx::new().softmax().write::<f32>(&probabilities), ErrorKind::Incompatible, text);
-    let scaled = Model::new(model.net().clone(), None, Scaler::standard(&model.predict(&x)?)?)?;
-    let text = "Onnx::write: got a scaler of outputs, expected a network that ends on scores, for Sigmoid";
-    refused(Onnx::new().sigmoid().write(&scaled), ErrorKind::Incompatible, text);
+    let text =
+        "Onnx::write: got outputs in Simplex, expected a network that ends on scores, for Softmax";
+    refused(
+        Onnx::new().softmax().write::<f32>(&probabilities),
+        ErrorKind::Incompatible,
+        text,
+    );
+    let scaled = Model::new(
+        model.net().clone(),
+        None,
+        Scaler::standard(&model.predict(&x)?)?,
+    )?;
+    let text =
+        "Onnx::write: got a scaler of outputs, expected a network that ends on scores, for Sigmoid";
+    refused(
+        Onnx::new().sigmoid().write(&scaled),
+        ErrorKind::Incompatible,
+        text,
+    );
 
-    let names: [&str; 12] = std::array::from_fn(|i| ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"][i]);
-    comes_back(Model::<f32>::from(layers!(4; Dense::new(12, Activation::Linear))?).with_classes(names)?)?;
+    let names: [&str; 12] =
+        std::array::from_fn(|i| ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"][i]);
+    comes_back(
+        Model::<f32>::from(layers!(4; Dense::new(12, Activation::Linear))?).with_classes(names)?,
+    )?;
     Ok(())
 }
 
@@ -163,29 +261,55 @@ fn output_functions_come_back() -> Result<()> {
 fn metadata_that_lies_is_refused() -> Result<()> {
     let entry = |key: &str, value: &str| bytes(14, [bytes(1, key), bytes(2, value)].concat());
     let read = |entries: &[(&str, &str)]| {
-        let more: Vec<u8> = entries.iter().flat_map(|(key, value)| entry(key, value)).collect();
+        let more: Vec<u8> = entries
+            .iter()
+            .flat_map(|(key, value)| entry(key, value))
+            .collect();
         Onnx::new().read::<f32>(&[File::new(2).node("Sigmoid: x -> y", &[]).bytes(), more].concat())
     };
     let function = "chainrule.output_function";
     assert_eq!(
-        read(&[(function, "identity"), ("chainrule.class.0", "a"), ("chainrule.class.1", "b")])?
-            .predict_classes(&DVector::from_vec(vec![1.0, 2.0]))?,
+        read(&[
+            (function, "identity"),
+            ("chainrule.class.0", "a"),
+            ("chainrule.class.1", "b")
+        ])?
+        .predict_classes(&DVector::from_vec(vec![1.0, 2.0]))?,
         ["b"]
     );
     let parse = ErrorKind::Parse;
     let text = "ONNX metadata \"chainrule.output_function\": got another end, expected a graph that ends on softmax";
     refused(read(&[(function, "softmax")]), parse, text);
-    let text = "ONNX metadata: OutputFunction: got \"exp\", expected one of identity, sigmoid, softmax";
+    let text =
+        "ONNX metadata: OutputFunction: got \"exp\", expected one of identity, sigmoid, softmax";
     refused(read(&[(function, "exp")]), parse, text);
     let text = "ONNX metadata: got \"chainrule.class.2\", expected a note that this version writes (classes from 0 on, without a gap)";
-    refused(read(&[("chainrule.class.0", "a"), ("chainrule.class.2", "b")]), parse, text);
-    refused(read(&[("chainrule.class.00", "a")]), parse, &text.replace("class.2", "class.00"));
-    refused(read(&[("chainrule.class.0", "a")]), ErrorKind::Shape, "classes of Model: got 1, expected 2 names, one per output");
+    refused(
+        read(&[("chainrule.class.0", "a"), ("chainrule.class.2", "b")]),
+        parse,
+        text,
+    );
+    refused(
+        read(&[("chainrule.class.00", "a")]),
+        parse,
+        &text.replace("class.2", "class.00"),
+    );
+    refused(
+        read(&[("chainrule.class.0", "a")]),
+        ErrorKind::Shape,
+        "classes of Model: got 1, expected 2 names, one per output",
+    );
     let text = "classes of Model: got \"a\" twice, expected each name once";
-    refused(read(&[("chainrule.class.0", "a"), ("chainrule.class.1", "a")]), ErrorKind::Value, text);
+    refused(
+        read(&[("chainrule.class.0", "a"), ("chainrule.class.1", "a")]),
+        ErrorKind::Value,
+        text,
+    );
 
     let mut model = Model::<f32>::from(layers!(4; Dense::new(3, Activation::Relu))?);
-    model.metadata_mut().insert("chainrule.class.0".into(), "a".into());
+    model
+        .metadata_mut()
+        .insert("chainrule.class.0".into(), "a".into());
     let text = "metadata of Model: got \"chainrule.class.0\", expected names that do not begin with chainrule.";
     refused(Onnx::new().write(&model), ErrorKind::Value, text);
     Ok(())
@@ -193,7 +317,10 @@ fn metadata_that_lies_is_refused() -> Result<()> {
 
 /// The same bytes with others of the same length.
 fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    let at = bytes.windows(from.len()).position(|part| part == from).expect("it is there");
+    let at = bytes
+        .windows(from.len())
+        .position(|part| part == from)
+        .expect("it is there");
     [&bytes[..at], to, &bytes[at + from.len()..]].concat()
 }
 
@@ -205,9 +332,15 @@ fn files() -> Result<()> {
     assert_eq!(Onnx::new().load::<f32>(&path)?, model);
     std::fs::write(&path, "no such file").expect("a file");
     let error = Onnx::new().load::<f32>(&path).expect_err("no ONNX");
-    assert!(error.place().starts_with(&*path.display().to_string()), "{error}");
+    assert!(
+        error.place().starts_with(&*path.display().to_string()),
+        "{error}"
+    );
     std::fs::remove_file(&path).expect("it is there");
-    assert_eq!(Onnx::new().load::<f32>(&path).map_err(|error| error.kind()), Err(ErrorKind::Io));
+    assert_eq!(
+        Onnx::new().load::<f32>(&path).map_err(|error| error.kind()),
+        Err(ErrorKind::Io)
+    );
     Ok(())
 }
 
@@ -215,13 +348,30 @@ fn files() -> Result<()> {
 fn floats_widen_and_doubles_do_not_narrow() -> Result<()> {
     let single = layers!(4; Dense::new(3, Activation::Elu { alpha: 0.7 }), BatchNorm::new())?;
     let mut double = layers!(4; Dense::new(3, Activation::Elu { alpha: 0.7 }), BatchNorm::new())?;
-    double.set_params(&single.params().iter().map(|p: &f32| f64::from(*p)).collect::<Vec<_>>())?;
-    assert_eq!(Onnx::new().read::<f64>(&Onnx::new().write(&Model::from(single))?)?, double.clone().into());
+    double.set_params(
+        &single
+            .params()
+            .iter()
+            .map(|p: &f32| f64::from(*p))
+            .collect::<Vec<_>>(),
+    )?;
+    assert_eq!(
+        Onnx::new().read::<f64>(&Onnx::new().write(&Model::from(single))?)?,
+        double.clone().into()
+    );
     let text = "ONNX tensor \"0.weight\": got double, expected numbers of type float (f64 holds those of type double)";
-    refused(Onnx::new().read::<f32>(&Onnx::new().write(&Model::from(double))?), ErrorKind::Incompatible, text);
+    refused(
+        Onnx::new().read::<f32>(&Onnx::new().write(&Model::from(double))?),
+        ErrorKind::Incompatible,
+        text,
+    );
     let without_weights = Model::<f64>::from(layers!(4; Activation::Tanh)?);
     let text = "ONNX input \"input\": got double, expected numbers of type float (f64 holds those of type double)";
-    refused(Onnx::new().read::<f32>(&Onnx::new().write(&without_weights)?), ErrorKind::Incompatible, text);
+    refused(
+        Onnx::new().read::<f32>(&Onnx::new().write(&without_weights)?),
+        ErrorKind::Incompatible,
+        text,
+    );
     Ok(())
 }
 
@@ -237,17 +387,21 @@ impl<T: Real> Layer<T> for Halve {
         Ok(inputs)
     }
 
-    fn infer(&self, mut p: Infer<'_, T>) {
-        p.y.as_mut_slice().iter_mut().zip(p.x.as_slice()).for_each(|(y, x)| *y = *x / T::of(2.0));
+    fn infer(&self, mut p: InferArgs<'_, T>) {
+        p.y.as_mut_slice()
+            .iter_mut()
+            .zip(p.x.as_slice())
+            .for_each(|(y, x)| *y = *x / T::of(2.0));
     }
 
-    fn backward(&self, _p: Backward<'_, T>) {}
+    fn backward(&self, _p: BackwardArgs<'_, T>) {}
 }
 
 #[test]
 fn layers_of_others_are_named() -> Result<()> {
     let model = Model::<f32>::from(layers!(4; Dense::new(3, Activation::Relu), Halve)?);
-    let text = "layer 1 (Halve): got Halve, expected a layer of this crate, which ONNX has operators for";
+    let text =
+        "layer 1 (Halve): got Halve, expected a layer of this crate, which ONNX has operators for";
     refused(Onnx::new().write(&model), ErrorKind::Incompatible, text);
     Ok(())
 }
@@ -259,11 +413,24 @@ fn layers_of_others_are_named() -> Result<()> {
 /// with the outputs of onnxruntime.
 fn golden() -> BTreeMap<String, (Vec<u8>, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/onnx");
-    let paths = std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path());
-    let files = paths.filter(|path| path.extension().is_some_and(|extension| extension == "onnx"));
+    let paths = std::fs::read_dir(folder)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").path());
+    let files = paths.filter(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "onnx")
+    });
     let read = |path: &Path| std::fs::read(path).expect("a file");
     let files: BTreeMap<_, _> = files
-        .map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), (read(&path), read(&path.with_extension("npz")))))
+        .map(|path| {
+            (
+                path.file_stem()
+                    .expect("a name")
+                    .to_string_lossy()
+                    .into_owned(),
+                (read(&path), read(&path.with_extension("npz"))),
+            )
+        })
         .collect();
     assert!(files.len() > 30, "{}", files.len());
     files
@@ -283,28 +450,58 @@ fn layers_of_others_and_earlier_versions() -> Result<()> {
     let golden = golden();
     let layers = |name: &str| {
         let model = zoo::onnx(name).read::<f64>(&golden[name].0)?;
-        let scalers = [model.inputs().map(|_| "scaler"), model.outputs().map(|_| "scaler")];
+        let scalers = [
+            model.input_scaler().map(|_| "scaler"),
+            model.output_scaler().map(|_| "scaler"),
+        ];
         let names = model.net().layers().iter().map(|layer| layer.name());
-        let all: Vec<String> = scalers[0].map(String::from).into_iter().chain(names).chain(scalers[1].map(String::from)).collect();
+        let all: Vec<String> = scalers[0]
+            .map(String::from)
+            .into_iter()
+            .chain(names)
+            .chain(scalers[1].map(String::from))
+            .collect();
         Ok::<_, Error>(all.join(", "))
     };
     for (names, expected) in [
         (
-            &["torch_dynamo_mlp", "torch_script_mlp", "torch_script_opset9_mlp", "torch_script_f64_mlp"][..],
+            &[
+                "torch_dynamo_mlp",
+                "torch_script_mlp",
+                "torch_script_opset9_mlp",
+                "torch_script_f64_mlp",
+            ][..],
             "Dense relu, Dense tanh, Dense linear, Softmax",
         ),
         (
-            &["torch_dynamo_smooth", "torch_script_smooth", "torch_script_opset13_smooth"],
+            &[
+                "torch_dynamo_smooth",
+                "torch_script_smooth",
+                "torch_script_opset13_smooth",
+            ],
             "Dense gelu, Dense silu, Dense mish, Dense gelu_tanh, Dense softplus, Dense softsign, Dense sigmoid",
         ),
         (
-            &["torch_dynamo_kinked", "torch_script_kinked", "torch_script_opset13_kinked"],
+            &[
+                "torch_dynamo_kinked",
+                "torch_script_kinked",
+                "torch_script_opset13_kinked",
+            ],
             "Dense hard_sigmoid, Dense hard_swish, Dense hard_tanh, Dense breakpoints(-2:-2, 3:3), Dense relu6, Dense elu(alpha=0.5), Dense selu, \
              Dense leaky_relu(slope=0.2), Dense linear, Prelu",
         ),
-        (&["torch_script_images", "torch_dynamo_images"], "Dense relu, Dense linear"),
-        (&["torch_dynamo_f64_smooth"], "Dense gelu, Dense silu, Dense mish, Dense sigmoid"),
-        (&["torch_dynamo_norms"], "BatchNorm, Dense relu, BatchNorm, LayerNorm, Dense tanh, BatchNorm, LayerNorm, RmsNorm, RmsNorm"),
+        (
+            &["torch_script_images", "torch_dynamo_images"],
+            "Dense relu, Dense linear",
+        ),
+        (
+            &["torch_dynamo_f64_smooth"],
+            "Dense gelu, Dense silu, Dense mish, Dense sigmoid",
+        ),
+        (
+            &["torch_dynamo_norms"],
+            "BatchNorm, Dense relu, BatchNorm, LayerNorm, Dense tanh, BatchNorm, LayerNorm, RmsNorm, RmsNorm",
+        ),
         (
             &["torch_script_norms", "torch_script_opset13_norms"],
             "BatchNorm, Dense linear, BatchNorm, relu, BatchNorm, LayerNorm, Dense tanh, BatchNorm, LayerNorm",
@@ -313,14 +510,32 @@ fn layers_of_others_and_earlier_versions() -> Result<()> {
             &["chainrule_0.1", "chainrule_0.1_f64"],
             "Dense gelu, LayerNorm, Dense linear, BatchNorm, hard_swish, Dense mish, RmsNorm, Dense linear",
         ),
-        (&["sklearn_classifier3@probabilities"], "Dense relu, Dense relu, Dense linear, Softmax"),
-        (&["sklearn_classifier2@probabilities"], "Dense tanh, Dense sigmoid, Dense linear"),
-        (&["sklearn_standard@variable", "sklearn_min_max@variable"], "scaler, Dense relu, Dense linear"),
-        (&["sklearn_logistic3@probabilities"], "Dense linear, Softmax"),
+        (
+            &["sklearn_classifier3@probabilities"],
+            "Dense relu, Dense relu, Dense linear, Softmax",
+        ),
+        (
+            &["sklearn_classifier2@probabilities"],
+            "Dense tanh, Dense sigmoid, Dense linear",
+        ),
+        (
+            &["sklearn_standard@variable", "sklearn_min_max@variable"],
+            "scaler, Dense relu, Dense linear",
+        ),
+        (
+            &["sklearn_logistic3@probabilities"],
+            "Dense linear, Softmax",
+        ),
         (&["sklearn_logistic2@probabilities"], "Dense sigmoid"),
         (&["sklearn_linear1@variable"], "Dense linear"),
-        (&["torch_dynamo_rows", "torch_script_rows"], "scaler, Dense relu, Dense linear"),
-        (&["torch_dynamo_left", "torch_script_left"], "Dense tanh, Dense linear"),
+        (
+            &["torch_dynamo_rows", "torch_script_rows"],
+            "scaler, Dense relu, Dense linear",
+        ),
+        (
+            &["torch_dynamo_left", "torch_script_left"],
+            "Dense tanh, Dense linear",
+        ),
         (
             &["torch_dynamo_rare"],
             "Dense linear, Prelu, Dense celu(alpha=0.5), Dense thresholded_relu(theta=0.5), Dense softplus, Dense breakpoints(2:2, 2.001:2.001)",
@@ -353,23 +568,56 @@ fn layers_of_others_and_earlier_versions() -> Result<()> {
         ),
         (&["ops_constants"], "Dense linear, scaler"),
         (&["ops_one_sample"], "Dense relu"),
-        (&["ops_weights_left", "ops_half", "ops_half_inside", "ops_half_weights", "ops_f64_selu"], "Dense tanh"),
+        (
+            &[
+                "ops_weights_left",
+                "ops_half",
+                "ops_half_inside",
+                "ops_half_weights",
+                "ops_f64_selu",
+            ],
+            "Dense tanh",
+        ),
         (&["ops_columns"], "Dense sigmoid, Dense linear"),
-        (&["ops_gemm_left", "ops_softmax_opset11"], "Dense linear, Softmax"),
+        (
+            &["ops_gemm_left", "ops_softmax_opset11"],
+            "Dense linear, Softmax",
+        ),
         (&["ops_last_squeeze"], "Dense relu, Dense linear"),
         (&["ops_vector"], "Dense tanh, Dense linear"),
         // A factor behind an activation goes into the next layer.
         (&["ops_selu"], "Dense elu(alpha=1.5), Dense linear"),
         (&["ops_selu_last"], "Dense elu(alpha=2), scaler"),
         (&["ops_celu"], "Dense celu(alpha=0.5), Dense linear"),
-        (&["ops_thresholded_relu"], "Dense thresholded_relu(theta=0.75), Dense linear"),
-        (&["ops_threshold_where"], "Dense thresholded_relu(theta=0.5), Dense linear"),
+        (
+            &["ops_thresholded_relu"],
+            "Dense thresholded_relu(theta=0.75), Dense linear",
+        ),
+        (
+            &["ops_threshold_where"],
+            "Dense thresholded_relu(theta=0.5), Dense linear",
+        ),
         (&["ops_prelu"], "Dense linear, Prelu, Dense linear"),
-        (&["ops_clip_crossed"], "Dense breakpoints(-1:-1), Dense linear"),
-        (&["ops_max_min"], "Dense breakpoints(-0.5:-0.5, 1.5:1.5), Dense linear"),
-        (&["ops_max_slope"], "Dense leaky_relu(slope=0.2), Dense linear"),
-        (&["ops_abs_neg"], "Dense breakpoints(0:0; -1, 1), Dense linear"),
-        (&["ops_swish_beta", "ops_silu_exp"], "Dense silu, Dense linear"),
+        (
+            &["ops_clip_crossed"],
+            "Dense breakpoints(-1:-1), Dense linear",
+        ),
+        (
+            &["ops_max_min"],
+            "Dense breakpoints(-0.5:-0.5, 1.5:1.5), Dense linear",
+        ),
+        (
+            &["ops_max_slope"],
+            "Dense leaky_relu(slope=0.2), Dense linear",
+        ),
+        (
+            &["ops_abs_neg"],
+            "Dense breakpoints(0:0; -1, 1), Dense linear",
+        ),
+        (
+            &["ops_swish_beta", "ops_silu_exp"],
+            "Dense silu, Dense linear",
+        ),
         (&["ops_softplus_beta"], "Dense softplus, Dense linear"),
         (&["ops_sigmoid_exp"], "Dense sigmoid, Dense linear"),
         (&["ops_mish_exp"], "Dense mish, Dense linear"),
@@ -393,16 +641,26 @@ fn layers_of_others_and_earlier_versions() -> Result<()> {
 #[track_caller]
 fn becomes(file: &File, x: &[f64], layers: &str, y: &[f64]) -> Result<Model<f64>> {
     let model = Onnx::new().read::<f64>(&file.bytes())?;
-    let names: Vec<String> = model.net().layers().iter().map(|layer| layer.name()).collect();
+    let names: Vec<String> = model
+        .net()
+        .layers()
+        .iter()
+        .map(|layer| layer.name())
+        .collect();
     assert_eq!(names.join(", "), layers);
     let predicted = model.predict(View::new(x, x.len())?)?;
-    assert!(predicted.iter().zip(y).all(|(a, b)| (a - b).abs() < 1e-6) && predicted.len() == y.len(), "{predicted} is not {y:?}");
+    assert!(
+        predicted.iter().zip(y).all(|(a, b)| (a - b).abs() < 1e-6) && predicted.len() == y.len(),
+        "{predicted} is not {y:?}"
+    );
     Ok(model)
 }
 
 /// W·x + b of two features to three.
 fn product() -> File {
-    File::new(2).tensor("w", &[2, 3], &[1.0, 2.0, 3.0, 10.0, 20.0, 30.0]).tensor("b", &[1, 3], &[0.5, 0.25, 0.125])
+    File::new(2)
+        .tensor("w", &[2, 3], &[1.0, 2.0, 3.0, 10.0, 20.0, 30.0])
+        .tensor("b", &[1, 3], &[0.5, 0.25, 0.125])
 }
 
 #[test]
@@ -410,40 +668,105 @@ fn products_and_sums() -> Result<()> {
     let y = [21.5, 42.25, 63.125];
     for add in ["Add: z b -> y", "Add: b z -> y"] {
         // Nodes in any order.
-        becomes(&product().node(add, &[]).node("MatMul: x w -> z", &[]), &[1.0, 2.0], "Dense linear", &y)?;
+        becomes(
+            &product().node(add, &[]).node("MatMul: x w -> z", &[]),
+            &[1.0, 2.0],
+            "Dense linear",
+            &y,
+        )?;
     }
-    becomes(&product().node("Gemm: x w b -> y", &[]), &[1.0, 2.0], "Dense linear", &y)?;
+    becomes(
+        &product().node("Gemm: x w b -> y", &[]),
+        &[1.0, 2.0],
+        "Dense linear",
+        &y,
+    )?;
     let settings = [float("alpha", 2.0), float("beta", -4.0)];
-    becomes(&product().node("Gemm: x w b -> y", &settings), &[1.0, 2.0], "Dense linear", &[40.0, 83.0, 125.5])?;
-    let transposed =
-        File::new(3).tensor("w", &[2, 3], &[1.0, 2.0, 3.0, 10.0, 20.0, 30.0]).node("Gemm: x w _ -> y", &[integer("transB", 1)]);
-    becomes(&transposed, &[1.0, 0.0, -1.0], "Dense linear", &[-2.0, -20.0])?;
+    becomes(
+        &product().node("Gemm: x w b -> y", &settings),
+        &[1.0, 2.0],
+        "Dense linear",
+        &[40.0, 83.0, 125.5],
+    )?;
+    let transposed = File::new(3)
+        .tensor("w", &[2, 3], &[1.0, 2.0, 3.0, 10.0, 20.0, 30.0])
+        .node("Gemm: x w _ -> y", &[integer("transB", 1)]);
+    becomes(
+        &transposed,
+        &[1.0, 0.0, -1.0],
+        "Dense linear",
+        &[-2.0, -20.0],
+    )?;
     // Constants by nodes, one of them renamed; a number for all features.
-    let floats =
-        attribute("value_floats", 6, [3.0_f32, 4.0].iter().flat_map(|v| [vec![7 << 3 | 5], v.to_le_bytes().to_vec()].concat()).collect());
+    let floats = attribute(
+        "value_floats",
+        6,
+        [3.0_f32, 4.0]
+            .iter()
+            .flat_map(|v| [vec![7 << 3 | 5], v.to_le_bytes().to_vec()].concat())
+            .collect(),
+    );
     let value = attribute("value", 4, bytes(5, tensor("", &[2, 1], &[5.0, 7.0])));
-    let file = File::new(2).node("Constant: -> c", &[floats]).node("Constant: -> w", &[value]).node("Identity: w -> v", &[]);
-    let file = file.tensor("k", &[], &[2.0]).node("Sub: x c -> s", &[]).node("Div: s k -> t", &[]).node("MatMul: t v -> y", &[]);
+    let file = File::new(2)
+        .node("Constant: -> c", &[floats])
+        .node("Constant: -> w", &[value])
+        .node("Identity: w -> v", &[]);
+    let file = file
+        .tensor("k", &[], &[2.0])
+        .node("Sub: x c -> s", &[])
+        .node("Div: s k -> t", &[])
+        .node("MatMul: t v -> y", &[]);
     let model = becomes(&file, &[4.0, 7.0], "Dense linear", &[13.0])?;
-    assert_eq!(model.inputs(), Some(&Scaler::new(vec![3.0, 4.0], vec![2.0, 2.0])?));
+    assert_eq!(
+        model.input_scaler(),
+        Some(&Scaler::new(vec![3.0, 4.0], vec![2.0, 2.0])?)
+    );
     Ok(())
 }
 
 #[test]
 fn maps_of_features() -> Result<()> {
-    let file = || product().node("MatMul: x w -> z", &[]).tensor("k", &[3], &[1.0, 2.0, 4.0]).tensor("one", &[1], &[1.0]);
+    let file = || {
+        product()
+            .node("MatMul: x w -> z", &[])
+            .tensor("k", &[3], &[1.0, 2.0, 4.0])
+            .tensor("one", &[1], &[1.0])
+    };
     // Behind the last layer they are the scaler of outputs, …
-    let model =
-        becomes(&file().node("Mul: z k -> s", &[]).node("Add: b s -> y", &[]), &[1.0, 2.0], "Dense linear", &[21.5, 84.25, 252.125])?;
-    assert_eq!(model.outputs(), Some(&Scaler::new(vec![0.5, 0.25, 0.125], vec![1.0, 2.0, 4.0])?));
+    let model = becomes(
+        &file().node("Mul: z k -> s", &[]).node("Add: b s -> y", &[]),
+        &[1.0, 2.0],
+        "Dense linear",
+        &[21.5, 84.25, 252.125],
+    )?;
+    assert_eq!(
+        model.output_scaler(),
+        Some(&Scaler::new(vec![0.5, 0.25, 0.125], vec![1.0, 2.0, 4.0])?)
+    );
     // … before a layer part of the linear one before them, …
-    let between = file().node("Add: z b -> a", &[]).node("Div: a k -> s", &[]).node("Sub: one s -> t", &[]).node("Tanh: t -> y", &[]);
+    let between = file()
+        .node("Add: z b -> a", &[])
+        .node("Div: a k -> s", &[])
+        .node("Sub: one s -> t", &[])
+        .node("Tanh: t -> y", &[]);
     let y = [21.5_f64, 42.25 / 2.0, 63.125 / 4.0].map(|z| (1.0 - z).tanh());
     becomes(&between, &[1.0, 2.0], "Dense tanh", &y)?;
     // … and else a layer of their own.
-    let after = file().node("Sigmoid: z -> a", &[]).node("Mul: k a -> s", &[]).node("Add: s one -> t", &[]).node("Tanh: t -> y", &[]);
-    let y = [21.0_f64, 42.0, 63.0].iter().zip([1.0, 2.0, 4.0]).map(|(z, k)| (k / (1.0 + (-z).exp()) + 1.0).tanh());
-    becomes(&after, &[1.0, 2.0], "Dense sigmoid, BatchNorm, tanh", &y.collect::<Vec<_>>())?;
+    let after = file()
+        .node("Sigmoid: z -> a", &[])
+        .node("Mul: k a -> s", &[])
+        .node("Add: s one -> t", &[])
+        .node("Tanh: t -> y", &[]);
+    let y = [21.0_f64, 42.0, 63.0]
+        .iter()
+        .zip([1.0, 2.0, 4.0])
+        .map(|(z, k)| (k / (1.0 + (-z).exp()) + 1.0).tanh());
+    becomes(
+        &after,
+        &[1.0, 2.0],
+        "Dense sigmoid, BatchNorm, tanh",
+        &y.collect::<Vec<_>>(),
+    )?;
     Ok(())
 }
 
@@ -451,29 +774,79 @@ fn maps_of_features() -> Result<()> {
 fn activations_with_settings() -> Result<()> {
     let x = [-3.0, -0.5, 0.5, 8.0];
     let file = |op: &str, attributes: &[Vec<u8>]| {
-        let file = File::new(4).tensor("low", &[], &[-2.0]).tensor("zero", &[], &[0.0]).tensor("high", &[], &[3.0]).tensor(
-            "slope",
-            &[1, 1],
-            &[0.1],
-        );
+        let file = File::new(4)
+            .tensor("low", &[], &[-2.0])
+            .tensor("zero", &[], &[0.0])
+            .tensor("high", &[], &[3.0])
+            .tensor("slope", &[1, 1], &[0.1]);
         file.node(&format!("{op} -> y"), attributes)
     };
     let e = |z: f64| z.exp_m1();
     let hard = "breakpoints(-1:0, 1:1)".to_string();
     for (node, attributes, layers, y) in [
-        ("Clip: x low high", vec![], "breakpoints(-2:-2, 3:3)", [-2.0, -0.5, 0.5, 3.0]),
-        ("Clip: x low", vec![], "breakpoints(-2:-2; 0, 1)", [-2.0, -0.5, 0.5, 8.0]),
-        ("Clip: x _ high", vec![], "breakpoints(3:3; 1, 0)", [-3.0, -0.5, 0.5, 3.0]),
+        (
+            "Clip: x low high",
+            vec![],
+            "breakpoints(-2:-2, 3:3)",
+            [-2.0, -0.5, 0.5, 3.0],
+        ),
+        (
+            "Clip: x low",
+            vec![],
+            "breakpoints(-2:-2; 0, 1)",
+            [-2.0, -0.5, 0.5, 8.0],
+        ),
+        (
+            "Clip: x _ high",
+            vec![],
+            "breakpoints(3:3; 1, 0)",
+            [-3.0, -0.5, 0.5, 3.0],
+        ),
         ("Clip: x zero", vec![], "relu", [0.0, 0.0, 0.5, 8.0]),
-        ("Clip: x", vec![float("min", -1.0), float("max", 1.0)], "hard_tanh", [-1.0, -0.5, 0.5, 1.0]),
-        ("HardSigmoid: x", vec![float("alpha", 0.5)], &hard, [0.0, 0.25, 0.75, 1.0]),
+        (
+            "Clip: x",
+            vec![float("min", -1.0), float("max", 1.0)],
+            "hard_tanh",
+            [-1.0, -0.5, 0.5, 1.0],
+        ),
+        (
+            "HardSigmoid: x",
+            vec![float("alpha", 0.5)],
+            &hard,
+            [0.0, 0.25, 0.75, 1.0],
+        ),
         ("PRelu: x slope", vec![], "Prelu", [-0.3, -0.05, 0.5, 8.0]),
-        ("PRelu: x high", vec![], "leaky_relu(slope=3)", [-9.0, -1.5, 0.5, 8.0]),
-        ("LeakyRelu: x", vec![], "leaky_relu(slope=0.01)", [-0.03, -0.005, 0.5, 8.0]),
-        ("Elu: x", vec![], "elu(alpha=1)", [e(-3.0), e(-0.5), 0.5, 8.0]),
-        ("Celu: x", vec![], "elu(alpha=1)", [e(-3.0), e(-0.5), 0.5, 8.0]),
+        (
+            "PRelu: x high",
+            vec![],
+            "leaky_relu(slope=3)",
+            [-9.0, -1.5, 0.5, 8.0],
+        ),
+        (
+            "LeakyRelu: x",
+            vec![],
+            "leaky_relu(slope=0.01)",
+            [-0.03, -0.005, 0.5, 8.0],
+        ),
+        (
+            "Elu: x",
+            vec![],
+            "elu(alpha=1)",
+            [e(-3.0), e(-0.5), 0.5, 8.0],
+        ),
+        (
+            "Celu: x",
+            vec![],
+            "elu(alpha=1)",
+            [e(-3.0), e(-0.5), 0.5, 8.0],
+        ),
         ("Max: zero x", vec![], "relu", [0.0, 0.0, 0.5, 8.0]),
-        ("ThresholdedRelu: x", vec![float("alpha", 0.0)], "relu", [0.0, 0.0, 0.5, 8.0]),
+        (
+            "ThresholdedRelu: x",
+            vec![float("alpha", 0.0)],
+            "relu",
+            [0.0, 0.0, 0.5, 8.0],
+        ),
     ] {
         becomes(&file(node, &attributes), &x, layers, &y)?;
     }
@@ -482,48 +855,115 @@ fn activations_with_settings() -> Result<()> {
 
 #[test]
 fn images_are_rows_when_they_are_flattened() -> Result<()> {
-    let image = || File::bare().input("x", 1, &[None, Some(2), Some(2)]).output("y").tensor("w", &[4, 1], &[1.0, 2.0, 3.0, 4.0]);
-    let file = image().node("Flatten: x -> f", &[]).node("MatMul: f w -> y", &[]);
-    becomes(&file, &[1.0, 10.0, 100.0, 1000.0], "Dense linear", &[4321.0])?;
-    let file = image().shape("s", &[-1, 4]).node("Reshape: x s -> f", &[]).node("MatMul: f w -> y", &[]);
-    becomes(&file, &[1.0, 10.0, 100.0, 1000.0], "Dense linear", &[4321.0])?;
+    let image = || {
+        File::bare()
+            .input("x", 1, &[None, Some(2), Some(2)])
+            .output("y")
+            .tensor("w", &[4, 1], &[1.0, 2.0, 3.0, 4.0])
+    };
+    let file = image()
+        .node("Flatten: x -> f", &[])
+        .node("MatMul: f w -> y", &[]);
+    becomes(
+        &file,
+        &[1.0, 10.0, 100.0, 1000.0],
+        "Dense linear",
+        &[4321.0],
+    )?;
+    let file = image()
+        .shape("s", &[-1, 4])
+        .node("Reshape: x s -> f", &[])
+        .node("MatMul: f w -> y", &[]);
+    becomes(
+        &file,
+        &[1.0, 10.0, 100.0, 1000.0],
+        "Dense linear",
+        &[4321.0],
+    )?;
     let text = "ONNX node \"y\" (Softmax): got axis -1 of dimensions (samples, 2, 2), \
                 expected the axis of the features, all others being of one (flatten them first)";
-    refused(Onnx::new().read::<f32>(&image().node("Softmax: x -> y", &[]).bytes()), ErrorKind::Incompatible, text);
+    refused(
+        Onnx::new().read::<f32>(&image().node("Softmax: x -> y", &[]).bytes()),
+        ErrorKind::Incompatible,
+        text,
+    );
     Ok(())
 }
 
 /// Several open dimensions are no row of features unless a node makes them one.
 #[test]
 fn dimensions_that_the_file_leaves_open() -> Result<()> {
-    let open = |dims: &[Option<i64>]| File::bare().input("x", 1, dims).output("y").tensor("w", &[4, 1], &[1.0, 2.0, 3.0, 4.0]);
+    let open = |dims: &[Option<i64>]| {
+        File::bare()
+            .input("x", 1, dims)
+            .output("y")
+            .tensor("w", &[4, 1], &[1.0, 2.0, 3.0, 4.0])
+    };
     let (x, y) = ([1.0, 10.0, 100.0, 1000.0], [4321.0]);
     let tokens = || open(&[None, None, Some(4)]).tensor("m", &[4, 4], &[1.0; 16]);
-    let file = tokens().node("MatMul: x m -> z", &[]).node("Softmax: z -> y", &[integer("axis", 1)]);
+    let file = tokens()
+        .node("MatMul: x m -> z", &[])
+        .node("Softmax: z -> y", &[integer("axis", 1)]);
     let text = "ONNX node \"z\" (MatMul): got dimensions (samples, open, open), \
                 expected at most one open dimension, or features that are flattened first";
-    refused(Onnx::new().read::<f32>(&file.bytes()), ErrorKind::Incompatible, text);
-    for dims in [&[None, None, Some(4)][..], &[None, None, None, None], &[None, None]] {
-        becomes(&open(dims).node("Flatten: x -> f", &[]).node("MatMul: f w -> y", &[]), &x, "Dense linear", &y)?;
+    refused(
+        Onnx::new().read::<f32>(&file.bytes()),
+        ErrorKind::Incompatible,
+        text,
+    );
+    for dims in [
+        &[None, None, Some(4)][..],
+        &[None, None, None, None],
+        &[None, None],
+    ] {
+        becomes(
+            &open(dims)
+                .node("Flatten: x -> f", &[])
+                .node("MatMul: f w -> y", &[]),
+            &x,
+            "Dense linear",
+            &y,
+        )?;
         let view = |axis: i64| {
-            let file = open(dims).shape("at", &[axis]).shape("rest", &[-1]).node("Shape: x -> s", &[]).node("Gather: s at -> n", &[]);
-            let file = file.node("Concat: n rest -> v", &[integer("axis", 0)]).node("Reshape: x v -> f", &[]);
+            let file = open(dims)
+                .shape("at", &[axis])
+                .shape("rest", &[-1])
+                .node("Shape: x -> s", &[])
+                .node("Gather: s at -> n", &[]);
+            let file = file
+                .node("Concat: n rest -> v", &[integer("axis", 0)])
+                .node("Reshape: x v -> f", &[]);
             file.node("MatMul: f w -> y", &[])
         };
         becomes(&view(0), &x, "Dense linear", &y)?;
         if dims.len() > 2 {
-            let _ = Onnx::new().read::<f32>(&view(1).bytes()).expect_err("a dimension that nobody knows");
-            let _ = Onnx::new().read::<f32>(&view(-1).bytes()).expect_err("a dimension that nobody knows");
+            let _ = Onnx::new()
+                .read::<f32>(&view(1).bytes())
+                .expect_err("a dimension that nobody knows");
+            let _ = Onnx::new()
+                .read::<f32>(&view(-1).bytes())
+                .expect_err("a dimension that nobody knows");
         }
     }
     // Sizes that the file knows are parts of the number of features.
-    let file = open(&[None, None, Some(3)]).node("Flatten: x -> f", &[]).node("MatMul: f w -> y", &[]);
+    let file = open(&[None, None, Some(3)])
+        .node("Flatten: x -> f", &[])
+        .node("MatMul: f w -> y", &[]);
     let text = "ONNX input \"x\": got none, expected a known number of features";
-    refused(Onnx::new().read::<f32>(&file.bytes()), ErrorKind::Shape, text);
+    refused(
+        Onnx::new().read::<f32>(&file.bytes()),
+        ErrorKind::Shape,
+        text,
+    );
     // Some exporters write 0 or −1 for what is open.
     for size in [0, -1] {
-        let file = File::bare().input("x", 1, &[Some(size), Some(2)]).output("y").node("Shape: x -> s", &[]);
-        let file = file.node("Reshape: x s -> z", &[integer("allowzero", 1)]).node("Relu: z -> y", &[]);
+        let file = File::bare()
+            .input("x", 1, &[Some(size), Some(2)])
+            .output("y")
+            .node("Shape: x -> s", &[]);
+        let file = file
+            .node("Reshape: x s -> z", &[integer("allowzero", 1)])
+            .node("Relu: z -> y", &[]);
         becomes(&file, &[1.0, -2.0], "relu", &[1.0, 0.0])?;
     }
     Ok(())
@@ -535,19 +975,47 @@ fn samples_in_one_row() -> Result<()> {
     let x = [0.5_f64, -1.0, 2.0, 0.0, 1.0, -0.5];
     let sum: f64 = x.iter().map(|x| x.exp()).sum();
     let y = x.map(|x| x.exp() / sum);
-    let file = || File::bare().input("x", 1, &[Some(2), Some(3)]).output("y").shape("s", &[1, -1]);
+    let file = || {
+        File::bare()
+            .input("x", 1, &[Some(2), Some(3)])
+            .output("y")
+            .shape("s", &[1, -1])
+    };
     let softmax = |file: File| file.node("Softmax: f -> y", &[integer("axis", 1)]);
-    becomes(&softmax(file().node("Flatten: x -> f", &[integer("axis", 0)])), &x, "Softmax", &y)?;
-    becomes(&softmax(file().node("Reshape: x s -> f", &[])), &x, "Softmax", &y)?;
+    becomes(
+        &softmax(file().node("Flatten: x -> f", &[integer("axis", 0)])),
+        &x,
+        "Softmax",
+        &y,
+    )?;
+    becomes(
+        &softmax(file().node("Reshape: x s -> f", &[])),
+        &x,
+        "Softmax",
+        &y,
+    )?;
     // Only an axis of one is taken out, and all of one are.
-    let file = |dims: &[Option<i64>]| File::bare().input("x", 1, dims).output("y").shape("first", &[0]);
-    let two = file(&[Some(2), Some(1)]).node("Squeeze: x first -> z", &[]).node("Relu: z -> y", &[]);
+    let file = |dims: &[Option<i64>]| {
+        File::bare()
+            .input("x", 1, dims)
+            .output("y")
+            .shape("first", &[0])
+    };
+    let two = file(&[Some(2), Some(1)])
+        .node("Squeeze: x first -> z", &[])
+        .node("Relu: z -> y", &[]);
     let text = "ONNX node \"z\" (Squeeze): got axes [0] of dimensions (samples, 1) with 2 samples, expected axes of one";
-    refused(Onnx::new().read::<f32>(&two.bytes()), ErrorKind::Shape, text);
+    refused(
+        Onnx::new().read::<f32>(&two.bytes()),
+        ErrorKind::Shape,
+        text,
+    );
     let sum: f64 = x[..3].iter().map(|x| x.exp()).sum();
     let y: Vec<f64> = x[..3].iter().map(|x| x.exp() / sum).collect();
     for squeeze in ["Squeeze: x first -> f", "Squeeze: x -> f"] {
-        let one = file(&[Some(1), Some(3)]).node(squeeze, &[]).node("Softmax: f -> y", &[integer("axis", 0)]);
+        let one = file(&[Some(1), Some(3)])
+            .node(squeeze, &[])
+            .node("Softmax: f -> y", &[integer("axis", 0)]);
         becomes(&one, &x[..3], "Softmax", &y)?;
     }
     Ok(())
@@ -558,24 +1026,71 @@ fn samples_in_one_row() -> Result<()> {
 fn computed_halves_are_rounded() -> Result<()> {
     let half = |kind: i64, name: &str, bits: &[u16]| {
         let raw: Vec<u8> = bits.iter().flat_map(|bits| bits.to_le_bytes()).collect();
-        [int(1, 1), int(1, bits.len() as i64), int(2, kind), bytes(8, name), bytes(9, raw)].concat()
+        [
+            int(1, 1),
+            int(1, bits.len() as i64),
+            int(2, kind),
+            bytes(8, name),
+            bytes(9, raw),
+        ]
+        .concat()
     };
     // In float16 2048 + 1 and 2048 + 3, the smallest number / 2 and · 1.5, and 65504 + 15 before it is infinite;
     // in bfloat16 256 + 1 and 256 + 3.
     let small = 2.0_f64.powi(-24);
     for (op, kind, a, b, y) in [
-        ("Add", 10, [0x6800_u16, 0x6800], [0x3c00_u16, 0x4200], [2048.0, 2052.0]),
-        ("Mul", 10, [0x0001, 0x0001], [0x3800, 0x3e00], [0.0, 2.0 * small]),
-        ("Add", 10, [0x7bff, 0xfbff], [0x4b80, 0xcb80], [65504.0, -65504.0]),
-        ("Add", 16, [0x4380, 0x4380], [0x3f80, 0x4040], [256.0, 260.0]),
+        (
+            "Add",
+            10,
+            [0x6800_u16, 0x6800],
+            [0x3c00_u16, 0x4200],
+            [2048.0, 2052.0],
+        ),
+        (
+            "Mul",
+            10,
+            [0x0001, 0x0001],
+            [0x3800, 0x3e00],
+            [0.0, 2.0 * small],
+        ),
+        (
+            "Add",
+            10,
+            [0x7bff, 0xfbff],
+            [0x4b80, 0xcb80],
+            [65504.0, -65504.0],
+        ),
+        (
+            "Add",
+            16,
+            [0x4380, 0x4380],
+            [0x3f80, 0x4040],
+            [256.0, 260.0],
+        ),
     ] {
-        let file = File::new(1).field(5, half(kind, "a", &a)).field(5, half(kind, "b", &b)).node(&format!("{op}: a b -> w"), &[]);
-        let model = becomes(&file.node("MatMul: x w -> y", &[]), &[1.0], "Dense linear", &y)?;
+        let file = File::new(1)
+            .field(5, half(kind, "a", &a))
+            .field(5, half(kind, "b", &b))
+            .node(&format!("{op}: a b -> w"), &[]);
+        let model = becomes(
+            &file.node("MatMul: x w -> y", &[]),
+            &[1.0],
+            "Dense linear",
+            &y,
+        )?;
         assert_eq!(model.net().params(), y, "{op}");
     }
     // 65504 + 16 is the tie that goes to infinity.
-    let file = File::new(1).field(5, half(10, "a", &[0x7bff])).field(5, half(10, "b", &[0x4c00])).node("Add: a b -> w", &[]);
-    let model = Onnx::new().read::<f64>(&file.node("Div: a w -> v", &[]).node("MatMul: x v -> y", &[]).bytes())?;
+    let file = File::new(1)
+        .field(5, half(10, "a", &[0x7bff]))
+        .field(5, half(10, "b", &[0x4c00]))
+        .node("Add: a b -> w", &[]);
+    let model = Onnx::new().read::<f64>(
+        &file
+            .node("Div: a w -> v", &[])
+            .node("MatMul: x v -> y", &[])
+            .bytes(),
+    )?;
     assert_eq!(model.net().params(), [0.0]);
     Ok(())
 }
@@ -590,17 +1105,35 @@ fn slices_backwards() -> Result<()> {
         // The start is kept within the axis, the end before it.
         (-9, LEAST, &[1.0]),
     ] {
-        let file = File::new(1).tensor("w", &[1, 3], &[1.0, 2.0, 3.0]).shape("start", &[start]).shape("end", &[end]);
-        let file = file.shape("axis", &[1]).shape("step", &[-1]).node("Slice: w start end axis step -> c", &[]);
-        becomes(&file.node("MatMul: x c -> y", &[]), &[1.0], "Dense linear", picked)?;
+        let file = File::new(1)
+            .tensor("w", &[1, 3], &[1.0, 2.0, 3.0])
+            .shape("start", &[start])
+            .shape("end", &[end]);
+        let file = file
+            .shape("axis", &[1])
+            .shape("step", &[-1])
+            .node("Slice: w start end axis step -> c", &[]);
+        becomes(
+            &file.node("MatMul: x c -> y", &[]),
+            &[1.0],
+            "Dense linear",
+            picked,
+        )?;
     }
     Ok(())
 }
 
 #[test]
 fn outputs_are_chosen() -> Result<()> {
-    let file = File::new(2).output("z").node("Tanh: x -> y", &[]).node("Relu: x -> z", &[]).bytes();
-    let layer = |onnx: Onnx| onnx.read::<f32>(&file).map(|model| model.net().layers()[0].name());
+    let file = File::new(2)
+        .output("z")
+        .node("Tanh: x -> y", &[])
+        .node("Relu: x -> z", &[])
+        .bytes();
+    let layer = |onnx: Onnx| {
+        onnx.read::<f32>(&file)
+            .map(|model| model.net().layers()[0].name())
+    };
     assert_eq!(layer(Onnx::new().output("y"))?, "tanh");
     assert_eq!(layer(Onnx::new().output("z"))?, "relu");
     // Any value on the way.
@@ -610,12 +1143,30 @@ fn outputs_are_chosen() -> Result<()> {
         .node("Relu: i -> z", &[])
         .node("Sign: z -> unused", &[])
         .bytes();
-    assert_eq!(Onnx::new().output("z").read::<f32>(&file)?.net().layers()[0].name(), "relu");
-    let file = File::new(2).output("z").node("Tanh: x -> y", &[]).node("Relu: x -> z", &[]).bytes();
-    let layer = |onnx: Onnx| onnx.read::<f32>(&file).map(|model| model.net().layers()[0].name());
+    assert_eq!(
+        Onnx::new().output("z").read::<f32>(&file)?.net().layers()[0].name(),
+        "relu"
+    );
+    let file = File::new(2)
+        .output("z")
+        .node("Tanh: x -> y", &[])
+        .node("Relu: x -> z", &[])
+        .bytes();
+    let layer = |onnx: Onnx| {
+        onnx.read::<f32>(&file)
+            .map(|model| model.net().layers()[0].name())
+    };
     let expected = "expected the name of one of the outputs [\"y\", \"z\"]";
-    refused(layer(Onnx::new()), ErrorKind::Value, &format!("Onnx::output: got None, {expected}"));
-    refused(layer(Onnx::new().output("label")), ErrorKind::Value, &format!("Onnx::output: got Some(\"label\"), {expected}"));
+    refused(
+        layer(Onnx::new()),
+        ErrorKind::Value,
+        &format!("Onnx::output: got None, {expected}"),
+    );
+    refused(
+        layer(Onnx::new().output("label")),
+        ErrorKind::Value,
+        &format!("Onnx::output: got Some(\"label\"), {expected}"),
+    );
     Ok(())
 }
 
@@ -630,8 +1181,18 @@ fn what_is_refused() {
         format!("got {given}, expected an operator of a feed-forward network ({list})")
     };
     let chain = "expected one computed value and constants: this crate holds chains of layers, and here two computed values meet";
-    let file = || File::new(2).tensor("k", &[2], &[1.0, 2.0]).tensor("w", &[2, 1], &[1.0, 2.0]).tensor("t", &[3], &[1.0, 2.0, 3.0]);
-    let (parse, shape, value, incompatible) = (ErrorKind::Parse, ErrorKind::Shape, ErrorKind::Value, ErrorKind::Incompatible);
+    let file = || {
+        File::new(2)
+            .tensor("k", &[2], &[1.0, 2.0])
+            .tensor("w", &[2, 1], &[1.0, 2.0])
+            .tensor("t", &[3], &[1.0, 2.0, 3.0])
+    };
+    let (parse, shape, value, incompatible) = (
+        ErrorKind::Parse,
+        ErrorKind::Shape,
+        ErrorKind::Value,
+        ErrorKind::Incompatible,
+    );
     for (file, kind, text) in [
         (file().node("Conv: x w -> y", &[]), incompatible, format!("ONNX node \"y\" (Conv): {}", supported("Conv"))),
         (
@@ -807,7 +1368,20 @@ fn what_is_refused() {
     ] {
         refused(Onnx::new().read::<f32>(&file.bytes()), kind, &text);
     }
-    let twice = [File::new(2).node("Relu: x -> y", &[]).bytes(), bytes(14, bytes(1, "k")), bytes(14, bytes(1, "k"))].concat();
-    refused(Onnx::new().read::<f32>(&twice), parse, "ONNX metadata: got \"k\" twice, expected each key once");
-    refused(Onnx::new().read::<f32>(&[]), parse, "Onnx::read: got no graph, expected an ONNX file");
+    let twice = [
+        File::new(2).node("Relu: x -> y", &[]).bytes(),
+        bytes(14, bytes(1, "k")),
+        bytes(14, bytes(1, "k")),
+    ]
+    .concat();
+    refused(
+        Onnx::new().read::<f32>(&twice),
+        parse,
+        "ONNX metadata: got \"k\" twice, expected each key once",
+    );
+    refused(
+        Onnx::new().read::<f32>(&[]),
+        parse,
+        "Onnx::read: got no graph, expected an ONNX file",
+    );
 }

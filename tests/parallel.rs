@@ -2,8 +2,16 @@
 #![cfg(feature = "parallel")]
 
 use chainrule::nalgebra::DMatrix;
+use chainrule::nn::layer::{BackwardArgs, InferArgs, Layer, Role};
+use chainrule::nn::loss::{LogCosh, QuadraticCost};
+use chainrule::nn::{Breakpoints, Builder};
+use chainrule::numeric::ViewMut;
+use chainrule::optim::{Group, OptimizerState};
 use chainrule::prelude::*;
-use chainrule::{Breakpoints, Builder, History, LogCosh, OptimizerState, Real};
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::train::History;
+use chainrule::{ErrorKind, Real, View};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
@@ -33,12 +41,16 @@ impl Bits {
 }
 
 fn build<T: Real>(builder: Builder<T>) -> Sequential<T> {
-    builder.build(&mut Xoshiro256PlusPlus::seed_from_u64(1)).expect("a sound network")
+    builder
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .expect("a sound network")
 }
 
 /// Of many magnitudes, so that any other order of a sum shows.
 fn inputs<T: Real>(rows: usize, samples: usize) -> DMatrix<T> {
-    DMatrix::from_fn(rows, samples, |i, j| T::of(((i * 31 + j * 17) as f64).sin() * 10.0_f64.powi((i % 5) as i32 - 2)))
+    DMatrix::from_fn(rows, samples, |i, j| {
+        T::of(((i * 31 + j * 17) as f64).sin() * 10.0_f64.powi((i % 5) as i32 - 2))
+    })
 }
 
 fn targets<T: Real>(rows: usize, samples: usize) -> DMatrix<T> {
@@ -59,22 +71,38 @@ fn wide<T: Real>() -> Sequential<T> {
 
 /// A network that no batch here makes worth a second thread.
 fn small<T: Real>() -> Sequential<T> {
-    build(Sequential::builder(7).layer(Dense::new(19, Activation::Tanh)).layer(Dropout::new(0.4)).layer(Dense::new(3, Activation::Sigmoid)))
+    build(
+        Sequential::builder(7)
+            .layer(Dense::new(19, Activation::Tanh))
+            .layer(Dropout::new(0.4))
+            .layer(Dense::new(3, Activation::Sigmoid)),
+    )
 }
 
 /// A layer of two million weights, enough work in two samples, on top of one that asks it for ∂C/∂x.
 fn vast<T: Real>() -> Sequential<T> {
-    let builder = Sequential::builder(1500).layer(Activation::Softsign).layer(Dense::new(1300, Activation::Tanh));
+    let builder = Sequential::builder(1500)
+        .layer(Activation::Softsign)
+        .layer(Dense::new(1300, Activation::Tanh));
     build(builder.layer(Dense::new(2, Activation::Linear)))
 }
 
 /// One output, and so a row of dot products, and one input, and so an outer product.
 fn needle<T: Real>() -> Sequential<T> {
-    build(Sequential::builder(70_001).layer(Dense::new(1, Activation::Sigmoid)).layer(Dense::new(50_003, Activation::Softplus)))
+    build(
+        Sequential::builder(70_001)
+            .layer(Dense::new(1, Activation::Sigmoid))
+            .layer(Dense::new(50_003, Activation::Softplus)),
+    )
 }
 
 /// All that a gradient leaves in the tape.
-fn pass<T: Real>(net: &Sequential<T>, x: View<'_, T>, t: View<'_, T>, tape: &mut Tape<T>) -> Result<Bits> {
+fn pass<T: Real>(
+    net: &Sequential<T>,
+    x: View<'_, T>,
+    t: View<'_, T>,
+    tape: &mut Tape<T>,
+) -> Result<Bits> {
     let cost = net.gradient(x, t, &LogCosh, tape)?;
     let mut all = vec![cost];
     all.extend(tape.costs());
@@ -93,7 +121,12 @@ fn pass<T: Real>(net: &Sequential<T>, x: View<'_, T>, t: View<'_, T>, tape: &mut
 fn gradients<T: Real>(net: &Sequential<T>, sizes: &[usize]) -> Result<()> {
     let most = sizes.iter().max().copied().unwrap_or(1);
     let (x, t) = (inputs(net.inputs(), most), targets(net.outputs(), most));
-    let batch = |size| Ok::<_, Error>((View::from(&x).columns(most - size, size)?, View::from(&t).columns(most - size, size)?));
+    let batch = |size| {
+        Ok::<_, Error>((
+            View::from(&x).columns(most - size, size)?,
+            View::from(&t).columns(most - size, size)?,
+        ))
+    };
     let mut tapes = vec![Tape::with_seed(3).threads(1)?];
     for count in COUNTS {
         tapes.push(Tape::with_seed(3).threads(count)?);
@@ -103,7 +136,10 @@ fn gradients<T: Real>(net: &Sequential<T>, sizes: &[usize]) -> Result<()> {
         let (x, t) = batch(*size)?;
         let expected = pass(net, x, t, &mut alone)?;
         for (tape, count) in tapes.iter_mut().zip([1].into_iter().chain(COUNTS)) {
-            expected.assert_same(&pass(net, x, t, tape)?, format_args!("{net}\n{size} samples on {count} threads"));
+            expected.assert_same(
+                &pass(net, x, t, tape)?,
+                format_args!("{net}\n{size} samples on {count} threads"),
+            );
         }
     }
     Ok(())
@@ -160,11 +196,22 @@ fn gradients_by_activation<T: Real>() -> Result<()> {
     ];
     let x = inputs::<T>(201, 97);
     let t = targets::<T>(5, 97);
-    let (mut alone, mut together) = (Tape::new(), [Tape::new().threads(3)?, Tape::new().threads(7)?]);
+    let (mut alone, mut together) = (
+        Tape::new(),
+        [Tape::new().threads(3)?, Tape::new().threads(7)?],
+    );
     for (index, activation) in activations.into_iter().enumerate() {
         let hidden = Dense::new(203, activation.clone());
-        let hidden = if index % 2 == 0 { hidden } else { hidden.without_bias() };
-        let net = build(Sequential::builder(201).layer(hidden).layer(Dense::new(5, activation.clone())));
+        let hidden = if index % 2 == 0 {
+            hidden
+        } else {
+            hidden.without_bias()
+        };
+        let net = build(
+            Sequential::builder(201)
+                .layer(hidden)
+                .layer(Dense::new(5, activation.clone())),
+        );
         let expected = pass(&net, (&x).into(), (&t).into(), &mut alone)?;
         for tape in &mut together {
             expected.assert_same(&pass(&net, (&x).into(), (&t).into(), tape)?, &activation);
@@ -192,7 +239,9 @@ fn gradients_in_other_ways() -> Result<()> {
         let first = net.gradient_with(&x, &mut tape, slopes)?;
         let mut all = vec![first];
         all.extend(tape.grads());
-        let cost = net.at(&other)?.gradient(&x, &targets(10, 97), &MeanSquaredError, &mut tape)?;
+        let cost = net
+            .at(&other)?
+            .gradient(&x, &targets(10, 97), &MeanSquaredError, &mut tape)?;
         all.push(cost);
         all.extend(tape.grads());
         Ok::<_, Error>(Bits::of(&all))
@@ -216,29 +265,45 @@ fn predictions<T: Real>(net: &Sequential<T>, sizes: &[usize]) -> Result<()> {
     }
     let all = net.predict(&x)?;
     for size in sizes {
-        let (x, t) = (View::from(&x).columns(600 - size, *size)?, View::from(&t).columns(600 - size, *size)?);
+        let (x, t) = (
+            View::from(&x).columns(600 - size, *size)?,
+            View::from(&t).columns(600 - size, *size)?,
+        );
         let outputs = Bits::of(all.columns(600 - size, *size).iter());
         let cost = net.cost(x, t, &LogCosh, &mut alone)?;
         let costs = Bits::of(alone.costs());
         for (tape, count) in together.iter_mut().zip(COUNTS) {
             let mut y = DMatrix::zeros(net.outputs(), *size);
             net.predict_into(x, &mut y, tape)?;
-            outputs.assert_same(&Bits::of(y.iter()), format_args!("outputs of {size} samples on {count} threads"));
-            let same = net.cost(x, t, &LogCosh, tape)?.as_f64().to_bits() == cost.as_f64().to_bits();
+            outputs.assert_same(
+                &Bits::of(y.iter()),
+                format_args!("outputs of {size} samples on {count} threads"),
+            );
+            let same =
+                net.cost(x, t, &LogCosh, tape)?.as_f64().to_bits() == cost.as_f64().to_bits();
             assert!(same, "cost of {size} samples on {count} threads");
-            costs.assert_same(&Bits::of(tape.costs()), format_args!("costs of {size} samples on {count} threads"));
+            costs.assert_same(
+                &Bits::of(tape.costs()),
+                format_args!("costs of {size} samples on {count} threads"),
+            );
         }
     }
     Ok(())
 }
 
 fn predictions_of<T: Real>() -> Result<()> {
-    let some: Vec<usize> =
-        (1..=17).chain((33..600).step_by(54)).chain([127, 128, 129, 130, 255, 256, 257, 384, 385, 512, 513, 600]).collect();
+    let some: Vec<usize> = (1..=17)
+        .chain((33..600).step_by(54))
+        .chain([127, 128, 129, 130, 255, 256, 257, 384, 385, 512, 513, 600])
+        .collect();
     let few = [2, 97, 130, 255];
     // 30 000 weights are work for seven threads in 128 samples, for two in 35.
     predictions(
-        &build::<T>(Sequential::builder(150).layer(Dense::new(201, Activation::Silu)).layer(Dense::new(7, Activation::Tanh))),
+        &build::<T>(
+            Sequential::builder(150)
+                .layer(Dense::new(201, Activation::Silu))
+                .layer(Dense::new(7, Activation::Tanh)),
+        ),
         &some,
     )?;
     predictions(&wide::<T>(), &few)?;
@@ -262,7 +327,8 @@ fn predictions_of_one() -> Result<()> {
     let (net, x) = (vast::<f32>(), inputs(1500, 1));
     let run = |mut tape: Tape<f32>| {
         let mut y = [0.0; 2];
-        net.predict_one(x.as_slice(), &mut y, &mut tape).map(|()| Bits::of(&y))
+        net.predict_one(x.as_slice(), &mut y, &mut tape)
+            .map(|()| Bits::of(&y))
     };
     let expected = run(Tape::new())?;
     for count in COUNTS {
@@ -280,37 +346,60 @@ fn data<T: Real>(features: usize) -> Result<Dataset<T>> {
     Dataset::new(inputs(features, 100), one_hot(&labels, 10)?)
 }
 
-/// A quarter of a million weights in the first layer: work for several threads in a step of an optimiser, too.
+/// A quarter of a million weights in the first layer: work for several threads in a step of an optimizer, too.
 fn learner<T: Real>() -> Sequential<T> {
-    let builder = Sequential::builder(400).layer(Dense::new(600, Activation::Relu)).layer(Dropout::new(0.2));
-    build(builder.layer(Dense::new(200, Activation::Tanh)).layer(Dense::new(10, Activation::Linear)))
+    let builder = Sequential::builder(400)
+        .layer(Dense::new(600, Activation::Relu))
+        .layer(Dropout::new(0.2));
+    build(
+        builder
+            .layer(Dense::new(200, Activation::Tanh))
+            .layer(Dense::new(10, Activation::Linear)),
+    )
 }
 
-/// What a training run leaves: parameters, the optimiser's state, costs, validations, metrics.
+/// What a training run leaves: parameters, the optimizer's state, costs, validations, metrics.
 fn left<T: Real>(net: &Sequential<T>, state: &OptimizerState<T>, histories: &[History]) -> Bits {
     let mut all = Bits::of(net.params().iter().chain(state.slots.iter().flatten()));
     all.0.push(state.step);
     for epoch in histories.iter().flat_map(|history| &history.epochs) {
-        let known = [epoch.cost, epoch.validation.unwrap_or(0.0)].into_iter().chain(epoch.metrics.iter().map(|(_, value)| *value));
+        let known = [epoch.cost, epoch.validation_cost.unwrap_or(0.0)]
+            .into_iter()
+            .chain(epoch.metrics.iter().map(|(_, value)| *value));
         all.0.extend(known.map(f64::to_bits));
     }
     all
 }
 
 /// A run of a fit per number of threads.
-fn run<T: Real, O: Optimizer<T>>(optimizer: O, groups: impl Fn(&Sequential<T>) -> Vec<Group>, counts: &[usize]) -> Result<Bits> {
+fn run<T: Real, O: Optimizer<T>>(
+    optimizer: O,
+    groups: impl Fn(&Sequential<T>) -> Vec<Group>,
+    counts: &[usize],
+) -> Result<Bits> {
     let (mut net, data) = (learner::<T>(), data(400)?);
     let validation = data.select(&(0..90).rev().collect::<Vec<_>>())?;
-    let mut trainer =
-        Trainer::new(SoftmaxCrossEntropy::new(), optimizer).epochs(if counts.len() > 1 { 1 } else { 2 }).batch(40).rate(1e-3).seed(5);
-    trainer = trainer.groups(groups(&net)).validation(&validation).metric("accuracy", metrics::accuracy);
+    let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), optimizer)
+        .epochs(if counts.len() > 1 { 1 } else { 2 })
+        .batch_size(40)
+        .learning_rate(1e-3)
+        .seed(5);
+    trainer = trainer
+        .groups(groups(&net))
+        .validation_data(&validation)
+        .metric("accuracy", metrics::accuracy);
     let mut histories = vec![];
     for count in counts {
         trainer = trainer.threads(*count);
         histories.push(trainer.fit(&mut net, &data)?);
     }
     let all = left(&net, trainer.optimizer().state(), &histories);
-    assert!(histories.iter().flat_map(History::costs).all(|cost| cost > 0.0));
+    assert!(
+        histories
+            .iter()
+            .flat_map(History::costs)
+            .all(|cost| cost > 0.0)
+    );
     Ok(all)
 }
 
@@ -338,7 +427,10 @@ fn runs<T: Real, O: Optimizer<T>>(make: impl Fn() -> O) -> Result<()> {
     for (groups, counts) in choices {
         let expected = run(make(), groups, &[1])?;
         for count in counts {
-            expected.assert_same(&run(make(), groups, &[*count])?, format_args!("{:?}, {count} threads", make().state().rule));
+            expected.assert_same(
+                &run(make(), groups, &[*count])?,
+                format_args!("{:?}, {count} threads", make().state().rule),
+            );
         }
     }
     Ok(())
@@ -366,9 +458,13 @@ fn training_by_adam_f64() -> Result<()> {
 
 #[test]
 fn training_by_other_rules() -> Result<()> {
-    let (descent, nesterov) = (|| Sgd::<f32>::new(), || Sgd::<f32>::new().momentum(0.8).nesterov());
+    let (descent, nesterov) = (
+        || Sgd::<f32>::new(),
+        || Sgd::<f32>::new().momentum(0.8).nesterov(),
+    );
     run(descent(), plain, &[1])?.assert_same(&run(descent(), plain, &[7])?, "plain descent");
-    run(nesterov(), uneven, &[1])?.assert_same(&run(nesterov(), uneven, &[7])?, "Nesterov's momentum");
+    run(nesterov(), uneven, &[1])?
+        .assert_same(&run(nesterov(), uneven, &[7])?, "Nesterov's momentum");
     Ok(())
 }
 
@@ -376,13 +472,23 @@ fn training_by_other_rules() -> Result<()> {
 #[test]
 fn another_number_of_threads_in_each_fit() -> Result<()> {
     let expected = run(Adam::<f32>::new(), uneven, &[1, 1, 1, 1, 1])?;
-    expected.assert_same(&run(Adam::<f32>::new(), uneven, &[2, 7, 7, 1, 3])?, "2, 7, 7, 1, 3");
+    expected.assert_same(
+        &run(Adam::<f32>::new(), uneven, &[2, 7, 7, 1, 3])?,
+        "2, 7, 7, 1, 3",
+    );
 
     let (mut net, data) = (learner::<f32>(), data(400)?);
-    let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Sgd::new()).epochs(1).batch(40).rate(1e-3);
+    let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Sgd::new())
+        .epochs(1)
+        .batch_size(40)
+        .learning_rate(1e-3);
     let history = trainer.fit(&mut net, &data)?;
     let mut other = learner::<f32>();
-    let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Sgd::new()).epochs(1).batch(40).rate(1e-3).threads(2);
+    let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Sgd::new())
+        .epochs(1)
+        .batch_size(40)
+        .learning_rate(1e-3)
+        .threads(2);
     assert_eq!(trainer.fit(&mut other, &data)?, history);
     assert!(other == net);
     Ok(())
@@ -392,14 +498,25 @@ fn another_number_of_threads_in_each_fit() -> Result<()> {
 #[test]
 fn a_loop_by_hand() -> Result<()> {
     let (mut net, data) = (learner::<f32>(), data(400)?);
-    Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(2).batch(40).in_order().threads(4).fit(&mut net, &data)?;
-    let (mut by_hand, mut adam, mut tape) = (learner::<f32>(), Adam::new(), Tape::new().threads(3)?);
+    Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
+        .epochs(2)
+        .batch_size(40)
+        .shuffle(false)
+        .threads(4)
+        .fit(&mut net, &data)?;
+    let (mut by_hand, mut adam, mut tape) =
+        (learner::<f32>(), Adam::new(), Tape::new().threads(3)?);
     let groups = Group::all(net.params().len());
-    let mut batches = chainrule::Batches::in_order(40)?;
+    let mut batches = chainrule::data::Batches::in_order(40)?;
     for epoch in 0..2 {
         let mut batches = batches.epoch(&data, epoch);
         while let Some(batch) = batches.next_batch() {
-            by_hand.gradient(batch.x, batch.target.values(), &SoftmaxCrossEntropy::new(), &mut tape)?;
+            by_hand.gradient(
+                batch.x,
+                batch.target.values(),
+                &SoftmaxCrossEntropy::new(),
+                &mut tape,
+            )?;
             adam.step(1e-3, by_hand.params_mut(), tape.grads(), &groups)?;
         }
     }
@@ -413,12 +530,25 @@ fn divergence() -> Result<()> {
     let data = data::<f32>(400)?;
     let fit = |count| {
         let mut net = learner::<f32>();
-        let mut trainer = Trainer::new(QuadraticCost, Sgd::new().momentum(0.9)).epochs(9).batch(40).rate(1e6).threads(count);
-        let error = trainer.fit(&mut net, &data).expect_err("nothing learns at this rate");
-        (error, trainer.epoch(), left(&net, trainer.optimizer().state(), &[]))
+        let mut trainer = Trainer::new(QuadraticCost, Sgd::new().momentum(0.9))
+            .epochs(9)
+            .batch_size(40)
+            .learning_rate(1e6)
+            .threads(count);
+        let error = trainer
+            .fit(&mut net, &data)
+            .expect_err("nothing learns at this rate");
+        (
+            error,
+            trainer.epoch(),
+            left(&net, trainer.optimizer().state(), &[]),
+        )
     };
     let (error, epoch, expected) = fit(1);
-    assert!(matches!(error.kind(), ErrorKind::Diverged { .. }), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Diverged { .. }),
+        "{error}"
+    );
     for count in COUNTS {
         let (error_of_many, epoch_of_many, of_many) = fit(count);
         assert_eq!((&error_of_many, epoch_of_many), (&error, epoch));
@@ -432,7 +562,9 @@ fn divergence() -> Result<()> {
 
 #[test]
 fn no_threads_are_an_error() {
-    let error = Tape::<f64>::new().threads(0).expect_err("nobody would work");
+    let error = Tape::<f64>::new()
+        .threads(0)
+        .expect_err("nobody would work");
     assert_eq!(error.kind(), ErrorKind::Value);
     assert!(error.place().contains("threads"), "{error}");
     assert_eq!(error.given(), "0");
@@ -443,28 +575,48 @@ fn no_threads_are_an_error() {
 fn more_threads_than_any_machine_gains_from_are_an_error() {
     for count in [1025, 10_000, usize::MAX] {
         let error = Tape::<f64>::new().threads(count).expect_err("too many");
-        assert_eq!((error.kind(), error.to_string()), (ErrorKind::Value, format!("threads: got {count}, expected from 1 to 1024")));
+        assert_eq!(
+            (error.kind(), error.to_string()),
+            (
+                ErrorKind::Value,
+                format!("threads: got {count}, expected from 1 to 1024")
+            )
+        );
     }
 }
 
 #[test]
 fn a_trainer_of_no_threads() -> Result<()> {
     let data = data::<f32>(400)?;
-    let trainer = || Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(1).batch(40).seed(5);
+    let trainer = || {
+        Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
+            .epochs(1)
+            .batch_size(40)
+            .seed(5)
+    };
     let (mut net, mut refused) = (learner::<f32>(), trainer().threads(0));
     let error = refused.fit(&mut net, &data).expect_err("nobody would work");
     assert_eq!(error.kind(), ErrorKind::Value);
     assert!(error.place().contains("threads"), "{error}");
     assert!(net == learner());
-    assert_eq!((refused.epoch(), refused.optimizer().state()), (0, Adam::new().state()));
+    assert_eq!(
+        (refused.epoch(), refused.optimizer().state()),
+        (0, Adam::new().state())
+    );
 
     // The next fit is that of a new trainer: at first, and after a fit.
     let (mut fresh, mut expected) = (trainer().threads(2), learner::<f32>());
     let mut refused = refused.threads(2);
     for _ in 0..2 {
-        let (history, again) = (fresh.fit(&mut expected, &data)?, refused.fit(&mut net, &data)?);
+        let (history, again) = (
+            fresh.fit(&mut expected, &data)?,
+            refused.fit(&mut net, &data)?,
+        );
         assert_eq!(again, history);
-        left(&expected, fresh.optimizer().state(), &[]).assert_same(&left(&net, refused.optimizer().state(), &[]), "after a refusal");
+        left(&expected, fresh.optimizer().state(), &[]).assert_same(
+            &left(&net, refused.optimizer().state(), &[]),
+            "after a refusal",
+        );
         refused = refused.threads(0);
         assert!(refused.fit(&mut net, &data).is_err());
         assert!(net == expected);
@@ -482,18 +634,28 @@ fn a_trainer_of_no_threads() -> Result<()> {
 fn tapes_side_by_side() -> Result<()> {
     let (net, x, t) = (wide::<f32>(), inputs(300, 130), targets(10, 130));
     let work = |mut tape: Tape<f32>, size: usize| {
-        let (x, t) = (View::from(&x).columns(0, size)?, View::from(&t).columns(0, size)?);
+        let (x, t) = (
+            View::from(&x).columns(0, size)?,
+            View::from(&t).columns(0, size)?,
+        );
         let (mut all, mut y) = (Bits(vec![]), DMatrix::zeros(10, size));
         for _ in 0..2 {
             all.0.extend(pass(&net, x, t, &mut tape)?.0);
             net.predict_into(x, &mut y, &mut tape)?;
             all.0.extend(Bits::of(&y).0);
-            all.0.extend(Bits::of(&[net.cost(x, t, &LogCosh, &mut tape)?]).0);
+            all.0
+                .extend(Bits::of(&[net.cost(x, t, &LogCosh, &mut tape)?]).0);
         }
         Ok::<_, Error>(all)
     };
     let shared = Tape::with_seed(2).threads(3)?;
-    let tapes = [Tape::with_seed(2).threads(2)?, Tape::with_seed(2), shared.clone(), Tape::with_seed(2).threads(4)?, shared];
+    let tapes = [
+        Tape::with_seed(2).threads(2)?,
+        Tape::with_seed(2),
+        shared.clone(),
+        Tape::with_seed(2).threads(4)?,
+        shared,
+    ];
     let sizes = [96, 97, 130, 33, 64];
     let (barrier, work) = (Barrier::new(tapes.len()), &work);
     thread::scope(|scope| {
@@ -510,7 +672,10 @@ fn tapes_side_by_side() -> Result<()> {
             })
             .collect();
         for (worker, size) in workers.into_iter().zip(sizes) {
-            work(Tape::with_seed(2), size)?.assert_same(&worker.join().expect("no panic")?, format_args!("{size} samples"));
+            work(Tape::with_seed(2), size)?.assert_same(
+                &worker.join().expect("no panic")?,
+                format_args!("{size} samples"),
+            );
         }
         Ok(())
     })
@@ -552,20 +717,29 @@ impl Layer<f32> for Witness {
     fn outputs(&self, inputs: usize) -> Result<usize> {
         Ok(inputs)
     }
-    fn infer(&self, mut p: Infer<'_, f32>) {
-        self.seen.lock().expect("no panic").push(thread::current().id());
+    fn infer(&self, mut p: InferArgs<'_, f32>) {
+        self.seen
+            .lock()
+            .expect("no panic")
+            .push(thread::current().id());
         assert!(!self.panics.load(Ordering::Relaxed), "as the test wants it");
         p.y.as_mut_slice().copy_from_slice(p.x.as_slice());
     }
-    fn backward(&self, p: Backward<'_, f32>) {
+    fn backward(&self, p: BackwardArgs<'_, f32>) {
         if let Some(mut dx) = p.dx {
-            dx.as_mut_slice().copy_from_slice(p.delta.as_view().as_slice());
+            dx.as_mut_slice()
+                .copy_from_slice(p.delta.as_view().as_slice());
         }
     }
 }
 
 fn witnessed(witness: &Witness) -> Sequential<f32> {
-    build(Sequential::builder(300).layer(witness.clone()).layer(Dense::new(400, Activation::Relu)).layer(Dense::new(2, Activation::Linear)))
+    build(
+        Sequential::builder(300)
+            .layer(witness.clone())
+            .layer(Dense::new(400, Activation::Relu))
+            .layer(Dense::new(2, Activation::Linear)),
+    )
 }
 
 /// Otherwise all of this file would pass where nothing is shared.
@@ -575,10 +749,19 @@ fn large_passes_leave_the_callers_thread_and_small_ones_stay() -> Result<()> {
     let (net, x, t) = (witnessed(&witness), inputs(300, 96), targets(2, 96));
     let elsewhere = |count: usize, samples: usize| {
         let (mut tape, here) = (Tape::new().threads(count)?, thread::current().id());
-        let (x, t) = (View::from(&x).columns(0, samples)?, View::from(&t).columns(0, samples)?);
+        let (x, t) = (
+            View::from(&x).columns(0, samples)?,
+            View::from(&t).columns(0, samples)?,
+        );
         net.gradient(x, t, &MeanSquaredError, &mut tape)?;
         net.predict_into(x, &mut DMatrix::zeros(2, samples), &mut tape)?;
-        Ok::<_, Error>(witness.seen().into_iter().map(|thread| thread != here).collect::<Vec<_>>())
+        Ok::<_, Error>(
+            witness
+                .seen()
+                .into_iter()
+                .map(|thread| thread != here)
+                .collect::<Vec<_>>(),
+        )
     };
     assert_eq!(elsewhere(2, 96)?, [true, true]);
     assert_eq!(elsewhere(7, 96)?, [true, true]);
@@ -596,9 +779,20 @@ fn a_panic_comes_back() -> Result<()> {
     let mut tape = Tape::new().threads(3)?;
     pass(&net, (&x).into(), (&t).into(), &mut tape)?;
     witness.panics.store(true, Ordering::Relaxed);
-    assert!(catch_unwind(AssertUnwindSafe(|| pass(&net, (&x).into(), (&t).into(), &mut tape))).is_err());
+    assert!(
+        catch_unwind(AssertUnwindSafe(|| pass(
+            &net,
+            (&x).into(),
+            (&t).into(),
+            &mut tape
+        )))
+        .is_err()
+    );
     // The witness saw that under its lock.
     witness.panics.store(false, Ordering::Relaxed);
-    expected.assert_same(&pass(&net, (&x).into(), (&t).into(), &mut tape)?, "after a panic");
+    expected.assert_same(
+        &pass(&net, (&x).into(), (&t).into(), &mut tape)?,
+        "after a panic",
+    );
     Ok(())
 }

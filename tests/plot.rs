@@ -3,10 +3,13 @@
 
 use chainrule::metrics::ConfusionMatrix;
 use chainrule::nalgebra::{DMatrix, DMatrixView};
+use chainrule::nn::loss::OutputFunction;
 use chainrule::plot::{Boundary, Confusion, Curves, Figure, Runs, Weights};
 use chainrule::prelude::*;
-use chainrule::rand::RngExt;
-use chainrule::{History, Result};
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::rand::{RngExt, SeedableRng};
+use chainrule::train::History;
+use chainrule::{ErrorKind, Real, Result, View};
 use std::path::Path;
 
 fn rng(seed: u64) -> Xoshiro256PlusPlus {
@@ -21,11 +24,18 @@ fn rings(classes: usize, each: usize) -> Dataset<f64> {
     let mut labels = Vec::new();
     for sample in 0..n {
         let class = sample % classes;
-        let (radius, angle) = (class as f64 + rng.random_range(0.1..0.9), rng.random_range(0.0..std::f64::consts::TAU));
+        let (radius, angle) = (
+            class as f64 + rng.random_range(0.1..0.9),
+            rng.random_range(0.0..std::f64::consts::TAU),
+        );
         x.set_column(sample, &[radius * angle.cos(), radius * angle.sin()].into());
         labels.push(class);
     }
-    let t = if classes == 2 { DMatrix::from_fn(1, n, |_, j| labels[j] as f64) } else { one_hot(&labels, classes).unwrap() };
+    let t = if classes == 2 {
+        DMatrix::from_fn(1, n, |_, j| labels[j] as f64)
+    } else {
+        one_hot(&labels, classes).unwrap()
+    };
     Dataset::new(x, t).unwrap()
 }
 
@@ -42,10 +52,10 @@ fn run(optimizer: impl Optimizer<f64>, rate: f64, epochs: usize) -> (History, Se
     let (data, validation) = (rings(2, 60), rings(2, 20));
     let mut net = net(2, 12, 1);
     let history = Trainer::new(SigmoidCrossEntropy::new(), optimizer)
-        .rate(rate)
+        .learning_rate(rate)
         .epochs(epochs)
-        .batch(16)
-        .validation(&validation)
+        .batch_size(16)
+        .validation_data(&validation)
         .metric("accuracy", metrics::accuracy)
         .metric("error", |y, t| Ok(1.0 - metrics::accuracy(y, t)?))
         .fit(&mut net, &data)
@@ -64,8 +74,17 @@ fn sigmoid(net: &Sequential<f64>) -> impl FnMut(View<'_, f64>) -> Result<DMatrix
 fn confusion(classes: usize, samples: usize) -> ConfusionMatrix {
     let mut rng = rng(3);
     let actual: Vec<usize> = (0..samples).map(|_| rng.random_range(0..classes)).collect();
-    let wrong = |actual: &usize, rng: &mut Xoshiro256PlusPlus| if rng.random_bool(0.15) { rng.random_range(0..classes) } else { *actual };
-    let predicted: Vec<usize> = actual.iter().map(|actual| wrong(actual, &mut rng)).collect();
+    let wrong = |actual: &usize, rng: &mut Xoshiro256PlusPlus| {
+        if rng.random_bool(0.15) {
+            rng.random_range(0..classes)
+        } else {
+            *actual
+        }
+    };
+    let predicted: Vec<usize> = actual
+        .iter()
+        .map(|actual| wrong(actual, &mut rng))
+        .collect();
     ConfusionMatrix::new(&predicted, &actual, classes).unwrap()
 }
 
@@ -74,7 +93,10 @@ fn edges(neurons: usize) -> DMatrix<f32> {
     DMatrix::from_fn(neurons, 28 * 28, |neuron, k| {
         let (row, col) = ((k / 28) as f32 - 13.5, (k % 28) as f32 - 13.5);
         let angle = neuron as f32 * 0.4;
-        let (along, across) = (row * angle.sin() + col * angle.cos(), row * angle.cos() - col * angle.sin());
+        let (along, across) = (
+            row * angle.sin() + col * angle.cos(),
+            row * angle.cos() - col * angle.sin(),
+        );
         (-(along * along + across * across) / 60.0).exp() * (along * 0.5).sin()
     })
 }
@@ -94,18 +116,42 @@ fn gallery() -> Result<()> {
     let (slow, _) = run(Sgd::new(), 0.02, 80);
     let (few, _) = run(Adam::new(), 0.05, 6);
     save("run", Runs::new("Two rings", &[("", &adam)]).draw()?)?;
-    save("run-log-metrics", Runs::new("Two rings, Adam", &[("", &adam)]).log().metrics().draw()?)?;
-    save("run-few", Runs::new("Six epochs", &[("", &few)]).metrics().draw()?)?;
+    save(
+        "run-log-metrics",
+        Runs::new("Two rings, Adam", &[("", &adam)])
+            .log()
+            .metrics()
+            .draw()?,
+    )?;
+    save(
+        "run-few",
+        Runs::new("Six epochs", &[("", &few)]).metrics().draw()?,
+    )?;
     let three = [("Adam 0.02", &adam), ("SGD 0.3", &sgd), ("SGD 0.02", &slow)];
-    save("runs", Runs::new("Optimisers on two rings", &three).log().draw()?)?;
-    save("runs-metrics", Runs::new("Optimisers on two rings", &three).metrics().size(1000, 800).draw()?)?;
+    save(
+        "runs",
+        Runs::new("Optimizers on two rings", &three).log().draw()?,
+    )?;
+    save(
+        "runs-metrics",
+        Runs::new("Optimizers on two rings", &three)
+            .metrics()
+            .size(1000, 800)
+            .draw()?,
+    )?;
 
     let steps: Vec<f64> = (0..=200).map(f64::from).collect();
     let schedule = |rate: fn(f64) -> f64| steps.iter().map(|t| (*t, rate(*t))).collect::<Vec<_>>();
     let (cosine, steps, exponential) = (
         schedule(|t| 5e-7 * (1.0 + (t / 200.0 * std::f64::consts::PI).cos())),
         schedule(|t| 1e-6 * 0.5f64.powf((t / 50.0).floor())),
-        schedule(|t| if (80.0..90.0).contains(&t) { f64::NAN } else { 1e-6 * (-t / 40.0).exp() }),
+        schedule(|t| {
+            if (80.0..90.0).contains(&t) {
+                f64::NAN
+            } else {
+                1e-6 * (-t / 40.0).exp()
+            }
+        }),
     );
     let rates = Curves::new("Learning rates", "step", "rate η per sample")
         .series("cosine", &cosine)
@@ -115,36 +161,104 @@ fn gallery() -> Result<()> {
     save("curves", rates.clone().draw()?)?;
     save("curves-log", rates.log().draw()?)?;
     let names: Vec<String> = (0..10).map(|k| format!("series number {k}")).collect();
-    let lines: Vec<Vec<_>> =
-        (0..10).map(|k| (0..100).map(|t| (f64::from(t), f64::from(k) + (f64::from(t) / 9.0).sin())).collect()).collect();
-    let many = names.iter().zip(&lines).fold(Curves::new("A rather long title, ".repeat(8), "x", "y"), |c, (n, l)| c.series(n, l));
+    let lines: Vec<Vec<_>> = (0..10)
+        .map(|k| {
+            (0..100)
+                .map(|t| (f64::from(t), f64::from(k) + (f64::from(t) / 9.0).sin()))
+                .collect()
+        })
+        .collect();
+    let many = names.iter().zip(&lines).fold(
+        Curves::new("A rather long title, ".repeat(8), "x", "y"),
+        |c, (n, l)| c.series(n, l),
+    );
     save("curves-many", many.draw()?)?;
-    save("curves-point", Curves::new("A point", "x / m", "y / s").series("p", &[(3.0, 1e-20)]).draw()?)?;
-    save("curves-constant", Curves::new("", "x", "y").series("c", &[(0.0, 1e9), (5.0, 1e9)]).size(300, 200).draw()?)?;
+    save(
+        "curves-point",
+        Curves::new("A point", "x / m", "y / s")
+            .series("p", &[(3.0, 1e-20)])
+            .draw()?,
+    )?;
+    save(
+        "curves-constant",
+        Curves::new("", "x", "y")
+            .series("c", &[(0.0, 1e9), (5.0, 1e9)])
+            .size(300, 200)
+            .draw()?,
+    )?;
 
-    save("confusion", Confusion::new("Digits", &confusion(10, 1500)).draw()?)?;
+    save(
+        "confusion",
+        Confusion::new("Digits", &confusion(10, 1500)).draw()?,
+    )?;
     let iris = ["Iris setosa", "Iris versicolor", "Iris virginica & <co>"];
-    save("confusion-names", Confusion::new("Iris", &confusion(3, 150).named(iris)?).draw()?)?;
-    let long: Vec<_> = (0..26).map(|k| format!("a class with a name {k}")).collect();
-    save("confusion-long", Confusion::new("Many names", &confusion(26, 12000).named(long)?).draw()?)?;
-    save("confusion-100", Confusion::new("A hundred classes", &confusion(100, 50_000)).draw()?)?;
-    save("confusion-small", Confusion::new("Two", &confusion(2, 1_000)).size(300, 200).draw()?)?;
+    save(
+        "confusion-names",
+        Confusion::new("Iris", &confusion(3, 150).named(iris)?).draw()?,
+    )?;
+    let long: Vec<_> = (0..26)
+        .map(|k| format!("a class with a name {k}"))
+        .collect();
+    save(
+        "confusion-long",
+        Confusion::new("Many names", &confusion(26, 12000).named(long)?).draw()?,
+    )?;
+    save(
+        "confusion-100",
+        Confusion::new("A hundred classes", &confusion(100, 50_000)).draw()?,
+    )?;
+    save(
+        "confusion-small",
+        Confusion::new("Two", &confusion(2, 1_000))
+            .size(300, 200)
+            .draw()?,
+    )?;
 
-    save("boundary", Boundary::new("Two rings, trained", &rings(2, 60), sigmoid(&trained)).draw()?)?;
+    save(
+        "boundary",
+        Boundary::new("Two rings, trained", &rings(2, 60), sigmoid(&trained)).draw()?,
+    )?;
     let data = rings(4, 60);
     let mut several = net(2, 24, 4);
-    Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).rate(0.02).epochs(150).fit(&mut several, &data)?;
+    Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
+        .learning_rate(0.02)
+        .epochs(150)
+        .fit(&mut several, &data)?;
     let four = |x: View<'_, f64>| several.predict(x);
-    save("boundary-four", Boundary::new("Four rings", &data, four).labels("width / cm", "height / cm").draw()?)?;
-    let wide = Boundary::new("Four rings, from afar", &data, four).over((-10.0, 30.0), (-1e6, 1e6)).names(&["in", "near", "far", "out"]);
+    save(
+        "boundary-four",
+        Boundary::new("Four rings", &data, four)
+            .labels("width / cm", "height / cm")
+            .draw()?,
+    )?;
+    let wide = Boundary::new("Four rings, from afar", &data, four)
+        .over((-10.0, 30.0), (-1e6, 1e6))
+        .names(&["in", "near", "far", "out"]);
     save("boundary-wide", wide.size(500, 400).draw()?)?;
 
-    save("weights", Weights::new("Edges", view(&edges(12)), 28, 28).draw()?)?;
-    save("weights-100", Weights::new("Edges", view(&edges(100)), 28, 28).draw()?)?;
-    save("weights-400", Weights::new("Many", view(&edges(250)), 28, 28).draw()?)?;
-    save("weights-zero", Weights::new("Zeros", view(&DMatrix::<f64>::zeros(6, 15)), 3, 5).draw()?)?;
+    save(
+        "weights",
+        Weights::new("Edges", view(&edges(12)), 28, 28).draw()?,
+    )?;
+    save(
+        "weights-100",
+        Weights::new("Edges", view(&edges(100)), 28, 28).draw()?,
+    )?;
+    save(
+        "weights-400",
+        Weights::new("Many", view(&edges(250)), 28, 28).draw()?,
+    )?;
+    save(
+        "weights-zero",
+        Weights::new("Zeros", view(&DMatrix::<f64>::zeros(6, 15)), 3, 5).draw()?,
+    )?;
     let net = net(2, 16, 1);
-    save("weights-two", Weights::new("Two inputs", net.weights(0)?, 1, 2).size(400, 300).draw()?)
+    save(
+        "weights-two",
+        Weights::new("Two inputs", net.weights(0)?, 1, 2)
+            .size(400, 300)
+            .draw()?,
+    )
 }
 
 fn view<T: Real>(matrix: &DMatrix<T>) -> DMatrixView<'_, T> {
@@ -153,28 +267,38 @@ fn view<T: Real>(matrix: &DMatrix<T>) -> DMatrixView<'_, T> {
 
 /// The texts of an SVG, in order.
 fn texts(figure: &Figure) -> Vec<String> {
-    let svg = figure.svg();
+    let svg = figure.to_svg();
     let starts = svg.match_indices("<text").map(|(start, _)| &svg[start..]);
-    starts.map(|text| text[text.find('>').unwrap() + 1..text.find("</text>").unwrap()].to_string()).collect()
+    starts
+        .map(|text| text[text.find('>').unwrap() + 1..text.find("</text>").unwrap()].to_string())
+        .collect()
 }
 
 fn count(figure: &Figure, what: &str) -> usize {
-    figure.svg().matches(what).count()
+    figure.to_svg().matches(what).count()
 }
 
 fn has(figure: &Figure, expected: &[&str]) {
     let texts = texts(figure);
     for text in expected {
-        assert!(texts.iter().any(|known| known == text), "{text:?} in {texts:?}");
+        assert!(
+            texts.iter().any(|known| known == text),
+            "{text:?} in {texts:?}"
+        );
     }
 }
 
 /// Width, height and the pixels of a PNG, read by a decoder.
 fn decode(bytes: &[u8]) -> (u32, u32, Vec<u8>) {
-    let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+    let mut reader = png::Decoder::new(std::io::Cursor::new(bytes))
+        .read_info()
+        .unwrap();
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
     let info = reader.next_frame(&mut pixels).unwrap();
-    assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Rgb, png::BitDepth::Eight));
+    assert_eq!(
+        (info.color_type, info.bit_depth),
+        (png::ColorType::Rgb, png::BitDepth::Eight)
+    );
     (info.width, info.height, pixels)
 }
 
@@ -187,16 +311,46 @@ fn refuses(result: Result<Figure>, kind: ErrorKind, text: &str) {
 fn a_run_has_its_curves() -> Result<()> {
     let (history, _) = run(Adam::new(), 0.05, 8);
     let figure = Runs::new("A <run> & more", &[("", &history)]).draw()?;
-    has(&figure, &["A &lt;run&gt; &amp; more", "training", "validation", "epoch", "cost", "0", "7"]);
+    has(
+        &figure,
+        &[
+            "A &lt;run&gt; &amp; more",
+            "training",
+            "validation",
+            "epoch",
+            "cost",
+            "0",
+            "7",
+        ],
+    );
     // Two curves and two samples of the legend, half of them dashed.
-    assert_eq!((count(&figure, r#"stroke-width="2""#), count(&figure, "stroke-dasharray")), (4, 2));
+    assert_eq!(
+        (
+            count(&figure, r#"stroke-width="2""#),
+            count(&figure, "stroke-dasharray")
+        ),
+        (4, 2)
+    );
     // Eight markers each, two in the legend, and two stars.
     assert_eq!(count(&figure, "<polygon"), 8 + 8 + 2 + 2);
 
     // The star is at the lowest validation cost.
-    let (best, cost) = history.validations().enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
-    let note = texts(&figure).into_iter().find(|text| text.starts_with("best epoch")).unwrap();
-    let (epoch, value) = note.strip_prefix("best epoch: ").unwrap().strip_suffix(')').unwrap().split_once(" (").unwrap();
+    let (best, cost) = history
+        .validations()
+        .enumerate()
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+        .unwrap();
+    let note = texts(&figure)
+        .into_iter()
+        .find(|text| text.starts_with("best epoch"))
+        .unwrap();
+    let (epoch, value) = note
+        .strip_prefix("best epoch: ")
+        .unwrap()
+        .strip_suffix(')')
+        .unwrap()
+        .split_once(" (")
+        .unwrap();
     assert_eq!(epoch.parse(), Ok(best));
     assert!((value.parse::<f64>().unwrap() - cost).abs() < 1e-3 * cost);
     Ok(())
@@ -207,7 +361,17 @@ fn runs_are_compared() -> Result<()> {
     let ((adam, _), (sgd, _)) = (run(Adam::new(), 0.05, 8), run(Sgd::new(), 0.1, 5));
     let runs = Runs::new("", &[("Adam", &adam), ("SGD", &sgd)]);
     let figure = runs.clone().metrics().log().draw()?;
-    has(&figure, &["Adam, training", "SGD, validation", "best epochs", "Adam, accuracy", "SGD, error", "metric"]);
+    has(
+        &figure,
+        &[
+            "Adam, training",
+            "SGD, validation",
+            "best epochs",
+            "Adam, accuracy",
+            "SGD, error",
+            "metric",
+        ],
+    );
     assert_eq!(count(&figure, r#"stroke-width="2""#), 2 * 8);
     assert_eq!(figure.size(), (800, 600));
     assert_ne!(figure, runs.draw()?);
@@ -216,8 +380,19 @@ fn runs_are_compared() -> Result<()> {
 
 #[test]
 fn numbers_that_cannot_be_drawn_leave_gaps() -> Result<()> {
-    let points = [(0.0, 1.0), (1.0, 2.0), (2.0, f64::NAN), (3.0, 2.0), (4.0, f64::INFINITY), (5.0, 0.0), (6.0, -1.0), (f64::NAN, 1.0)];
-    let curves = Curves::new("", "x", "y").series("gaps", &points).series("none", &[(1.0, f64::NAN)]);
+    let points = [
+        (0.0, 1.0),
+        (1.0, 2.0),
+        (2.0, f64::NAN),
+        (3.0, 2.0),
+        (4.0, f64::INFINITY),
+        (5.0, 0.0),
+        (6.0, -1.0),
+        (f64::NAN, 1.0),
+    ];
+    let curves = Curves::new("", "x", "y")
+        .series("gaps", &points)
+        .series("none", &[(1.0, f64::NAN)]);
     let lines = |figure: &Figure| count(figure, r#"stroke-width="2""#) - 2; // without the legend
     let linear = curves.draw()?;
     // 0–1 and 5–6; 3 is alone, as a marker.
@@ -227,22 +402,41 @@ fn numbers_that_cannot_be_drawn_leave_gaps() -> Result<()> {
     assert_eq!((lines(&log), count(&log, "<polygon")), (1, 3 + 2));
     has(&log, &["none (nothing finite above 0)"]);
     for figure in [linear, log] {
-        assert!(!figure.svg().contains("NaN") && !figure.svg().contains("inf"));
+        assert!(!figure.to_svg().contains("NaN") && !figure.to_svg().contains("inf"));
     }
     Ok(())
 }
 
 #[test]
 fn wild_series_are_drawn() -> Result<()> {
-    let wild = [0.0, -0.0, 5e-324, 1e-300, 1.0, 1e16, f64::MAX, -1.0, -f64::MAX];
+    let wild = [
+        0.0,
+        -0.0,
+        5e-324,
+        1e-300,
+        1.0,
+        1e16,
+        f64::MAX,
+        -1.0,
+        -f64::MAX,
+    ];
     for a in wild {
         for b in wild {
             let points = [(a, b), (b, a)];
-            for curves in [Curves::new("t", "x", "y").series("s", &points), Curves::new("t", "x", "y").series("s", &points[..1])] {
+            for curves in [
+                Curves::new("t", "x", "y").series("s", &points),
+                Curves::new("t", "x", "y").series("s", &points[..1]),
+            ] {
                 for figure in [curves.clone().draw(), curves.log().draw()] {
                     match figure {
-                        Ok(figure) => assert!(!figure.svg().contains("NaN") && !figure.svg().contains("inf"), "{a:e} {b:e}"),
-                        Err(error) => assert!(error.kind() == ErrorKind::Empty && b < 1e-290, "{a:e} {b:e} {error}"),
+                        Ok(figure) => assert!(
+                            !figure.to_svg().contains("NaN") && !figure.to_svg().contains("inf"),
+                            "{a:e} {b:e}"
+                        ),
+                        Err(error) => assert!(
+                            error.kind() == ErrorKind::Empty && b < 1e-290,
+                            "{a:e} {b:e} {error}"
+                        ),
                     }
                 }
             }
@@ -253,9 +447,24 @@ fn wild_series_are_drawn() -> Result<()> {
 
 #[test]
 fn a_confusion_matrix_shows_its_counts() -> Result<()> {
-    let matrix = ConfusionMatrix::new(&[0, 0, 1, 1, 1, 0, 0], &[0, 0, 0, 1, 1, 0, 0], 3)?.named(["ant", "bee", "cow"])?;
+    let matrix = ConfusionMatrix::new(&[0, 0, 1, 1, 1, 0, 0], &[0, 0, 0, 1, 1, 0, 0], 3)?
+        .named(["ant", "bee", "cow"])?;
     let figure = Confusion::new("Three", &matrix).draw()?;
-    has(&figure, &["Three", "actual class", "predicted class", "ant", "bee", "cow", "4", "1", "2", "100 %"]);
+    has(
+        &figure,
+        &[
+            "Three",
+            "actual class",
+            "predicted class",
+            "ant",
+            "bee",
+            "cow",
+            "4",
+            "1",
+            "2",
+            "100 %",
+        ],
+    );
     let texts = texts(&figure);
     assert_eq!(texts.iter().filter(|text| *text == "0").count(), 6);
     assert_eq!(texts.iter().filter(|text| *text == "cow").count(), 2);
@@ -264,61 +473,115 @@ fn a_confusion_matrix_shows_its_counts() -> Result<()> {
 
     // A hundred classes have no room for numbers, nor for all names.
     let many = Confusion::new("", &confusion(100, 1000)).draw()?;
-    assert!(many.svg().len() < 100_000 && count(&many, "<text") < 100);
+    assert!(many.to_svg().len() < 100_000 && count(&many, "<text") < 100);
     Ok(())
 }
 
 #[test]
 fn a_boundary_shows_regions_and_points() -> Result<()> {
-    let data = Dataset::from_rows(&[0.0, 0.0, 1.0, 0.0, 0.0, 1.0, f64::NAN, 1.0], 2, &[0.0, 1.0, 1.0, 1.0], 1);
+    let data = Dataset::from_rows(
+        &[0.0, 0.0, 1.0, 0.0, 0.0, 1.0, f64::NAN, 1.0],
+        2,
+        &[0.0, 1.0, 1.0, 1.0],
+        1,
+    );
     // A data set refuses NaN or keeps it: either way nothing breaks.
-    let data = data.or_else(|_| Dataset::from_rows(&[0.0, 0.0, 1.0, 0.0, 0.0, 1.0], 2, &[0.0, 1.0, 1.0], 1))?;
+    let data = data
+        .or_else(|_| Dataset::from_rows(&[0.0, 0.0, 1.0, 0.0, 0.0, 1.0], 2, &[0.0, 1.0, 1.0], 1))?;
     // Class 1 right of ½; white above ¾.
     let predict = |x: View<'_, f64>| {
-        let p: Vec<f64> = x.iter().map(|p| if p[1] > 0.75 { f64::NAN } else { f64::from(p[0] >= 0.5) }).collect();
+        let p: Vec<f64> = x
+            .iter()
+            .map(|p| {
+                if p[1] > 0.75 {
+                    f64::NAN
+                } else {
+                    f64::from(p[0] >= 0.5)
+                }
+            })
+            .collect();
         Ok(DMatrix::from_row_slice(1, p.len(), &p))
     };
-    let draw = || Boundary::new("Half", &data, predict).over((0.0, 1.0), (0.0, 1.0)).names(&["left", "right"]).size(400, 300).draw();
+    let draw = || {
+        Boundary::new("Half", &data, predict)
+            .over((0.0, 1.0), (0.0, 1.0))
+            .names(&["left", "right"])
+            .size(400, 300)
+            .draw()
+    };
     let figure = draw()?;
-    has(&figure, &["Half", "left", "right", "x₁", "x₂", "probability of right"]);
+    has(
+        &figure,
+        &["Half", "left", "right", "x₁", "x₂", "probability of right"],
+    );
     // Three points, and the legend's two markers on their regions.
     assert_eq!(count(&figure, "<polygon"), 3 + 4);
     assert_eq!(figure, draw()?);
 
-    let (width, height, pixels) = decode(&figure.png()?);
+    let (width, height, pixels) = decode(&figure.to_png()?);
     assert_eq!((width, height), (400, 300));
     let share = |color: [u8; 3]| pixels.chunks(3).filter(|pixel| **pixel == color).count();
     let (left, right) = (share([255, 247, 214]), share([94, 139, 191]));
-    assert!(left > 10_000 && left.abs_diff(right) < 2_000, "{left} {right}");
+    assert!(
+        left > 10_000 && left.abs_diff(right) < 2_000,
+        "{left} {right}"
+    );
     Ok(())
 }
 
 #[test]
 fn weights_are_images() -> Result<()> {
-    let weights = DMatrix::from_row_slice(2, 4, &[-2.0, 0.0, 1.0, f64::NAN, 2.0, f64::INFINITY, 0.0, 0.0]);
-    let figure = Weights::new("W", view(&weights), 2, 2).size(300, 200).draw()?;
+    let weights = DMatrix::from_row_slice(
+        2,
+        4,
+        &[-2.0, 0.0, 1.0, f64::NAN, 2.0, f64::INFINITY, 0.0, 0.0],
+    );
+    let figure = Weights::new("W", view(&weights), 2, 2)
+        .size(300, 200)
+        .draw()?;
     has(&figure, &["W", "weight", "0", "1", "−2.000", "2.000"]);
     assert_eq!(count(&figure, "<image"), 2 + 1);
-    let (_, _, pixels) = decode(&figure.png()?);
+    let (_, _, pixels) = decode(&figure.to_png()?);
     for color in [[0, 34, 78], [254, 232, 56], [112, 113, 115]] {
-        assert!(pixels.chunks(3).filter(|pixel| **pixel == color).count() > 100, "{color:?}");
+        assert!(
+            pixels.chunks(3).filter(|pixel| **pixel == color).count() > 100,
+            "{color:?}"
+        );
     }
-    has(&Weights::new("", view(&DMatrix::<f32>::zeros(3, 4)), 1, 4).draw()?, &["0", "2"]);
+    has(
+        &Weights::new("", view(&DMatrix::<f32>::zeros(3, 4)), 1, 4).draw()?,
+        &["0", "2"],
+    );
     Ok(())
 }
 
 #[test]
 fn the_same_picture_has_the_same_bytes() -> Result<()> {
-    let draw = || Curves::new("t", "x", "y").series("a", &[(0.0, 1.0), (1.0, 3.0)]).size(320, 240).draw();
+    let draw = || {
+        Curves::new("t", "x", "y")
+            .series("a", &[(0.0, 1.0), (1.0, 3.0)])
+            .size(320, 240)
+            .draw()
+    };
     let (a, b) = (draw()?, draw()?);
-    assert_eq!(a.svg(), b.svg());
-    assert_eq!(a.png()?, b.png()?);
-    assert!(a.svg().starts_with(r#"<svg xmlns="http://www.w3.org/2000/svg" width="320" height="240""#) && a.svg().ends_with("</svg>\n"));
-    let (width, height, pixels) = decode(&a.png()?);
+    assert_eq!(a.to_svg(), b.to_svg());
+    assert_eq!(a.to_png()?, b.to_png()?);
+    assert!(
+        a.to_svg()
+            .starts_with(r#"<svg xmlns="http://www.w3.org/2000/svg" width="320" height="240""#)
+            && a.to_svg().ends_with("</svg>\n")
+    );
+    let (width, height, pixels) = decode(&a.to_png()?);
     assert_eq!((width, height, pixels.len()), (320, 240, 320 * 240 * 3));
     // The paper is white, the curve blue, and there is text.
     assert_eq!(pixels[..3], [255, 255, 255]);
-    assert!(pixels.chunks(3).filter(|pixel| *pixel == [0, 114, 178]).count() > 200);
+    assert!(
+        pixels
+            .chunks(3)
+            .filter(|pixel| *pixel == [0, 114, 178])
+            .count()
+            > 200
+    );
     assert!(pixels.chunks(3).filter(|pixel| *pixel == [0, 0, 0]).count() > 300);
     Ok(())
 }
@@ -326,19 +589,35 @@ fn the_same_picture_has_the_same_bytes() -> Result<()> {
 #[test]
 fn figures_are_saved() -> Result<()> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let figure = Curves::new("t", "x", "y").series("a", &[(0.0, 1.0)]).draw()?;
+    let figure = Curves::new("t", "x", "y")
+        .series("a", &[(0.0, 1.0)])
+        .draw()?;
     for name in ["saved.svg", "saved.PNG"] {
         figure.save(folder.join(name))?;
     }
-    assert_eq!(std::fs::read(folder.join("saved.svg")).unwrap(), figure.svg().into_bytes());
-    assert_eq!(std::fs::read(folder.join("saved.PNG")).unwrap(), figure.png()?);
+    assert_eq!(
+        std::fs::read(folder.join("saved.svg")).unwrap(),
+        figure.to_svg().into_bytes()
+    );
+    assert_eq!(
+        std::fs::read(folder.join("saved.PNG")).unwrap(),
+        figure.to_png()?
+    );
     for name in ["saved.jpg", "saved", ".svg"] {
         let path = folder.join("refused").join(name);
         let error = figure.save(&path).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Parse);
-        assert_eq!(error.to_string(), format!("Figure::save: got {}, expected a name that ends in .svg or .png", path.display()));
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "Figure::save: got {}, expected a name that ends in .svg or .png",
+                path.display()
+            )
+        );
     }
-    let error = figure.save(folder.join("no such folder").join("a.svg")).unwrap_err();
+    let error = figure
+        .save(folder.join("no such folder").join("a.svg"))
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
     Ok(())
 }
@@ -347,54 +626,152 @@ fn figures_are_saved() -> Result<()> {
 fn errors_name_what_is_wrong() -> Result<()> {
     let curves = || Curves::new("t", "x", "y");
     let point = [(0.0, 1.0)];
-    refuses(curves().draw(), ErrorKind::Empty, "plot::Curves: got none, expected at least 1 series");
-    refuses(curves().series("a", &[]).draw(), ErrorKind::Empty, "series \"a\" of plot::Curves: got none, expected at least 1 point");
-    refuses(curves().series("a", &[(0.0, f64::NAN)]).draw(), ErrorKind::Empty, "plot::Curves: got none, expected a finite point");
-    refuses(curves().series("a", &[(0.0, 0.0)]).log().draw(), ErrorKind::Empty, "plot::Curves: got none, expected a finite point above 0");
+    refuses(
+        curves().draw(),
+        ErrorKind::Empty,
+        "plot::Curves: got none, expected at least 1 series",
+    );
+    refuses(
+        curves().series("a", &[]).draw(),
+        ErrorKind::Empty,
+        "series \"a\" of plot::Curves: got none, expected at least 1 point",
+    );
+    refuses(
+        curves().series("a", &[(0.0, f64::NAN)]).draw(),
+        ErrorKind::Empty,
+        "plot::Curves: got none, expected a finite point",
+    );
+    refuses(
+        curves().series("a", &[(0.0, 0.0)]).log().draw(),
+        ErrorKind::Empty,
+        "plot::Curves: got none, expected a finite point above 0",
+    );
     for size in [(199, 600), (600, 8193), (0, 0), (u32::MAX, 300)] {
-        let text = format!("size of plot::Curves: got {} × {}, expected 200 to 8192 pixels each way", size.0, size.1);
-        refuses(curves().series("a", &point).size(size.0, size.1).draw(), ErrorKind::Value, &text);
+        let text = format!(
+            "size of plot::Curves: got {} × {}, expected 200 to 8192 pixels each way",
+            size.0, size.1
+        );
+        refuses(
+            curves().series("a", &point).size(size.0, size.1).draw(),
+            ErrorKind::Value,
+            &text,
+        );
     }
 
-    refuses(Runs::new("t", &[]).draw(), ErrorKind::Empty, "plot::Runs: got 0, expected at least 1 run");
+    refuses(
+        Runs::new("t", &[]).draw(),
+        ErrorKind::Empty,
+        "plot::Runs: got 0, expected at least 1 run",
+    );
     let empty = History::default();
-    refuses(Runs::new("t", &[("a", &empty)]).draw(), ErrorKind::Empty, "run \"a\" of plot::Runs: got 0, expected at least 1 epoch");
-    let plain = Trainer::new(SigmoidCrossEntropy::new(), Sgd::new()).epochs(1).fit(&mut net(2, 2, 1), &rings(2, 4))?;
-    refuses(Runs::new("t", &[("", &plain)]).metrics().draw(), ErrorKind::Empty, "metrics of plot::Runs: got 0, expected at least 1 metric");
+    refuses(
+        Runs::new("t", &[("a", &empty)]).draw(),
+        ErrorKind::Empty,
+        "run \"a\" of plot::Runs: got 0, expected at least 1 epoch",
+    );
+    let plain = Trainer::new(SigmoidCrossEntropy::new(), Sgd::new())
+        .epochs(1)
+        .fit(&mut net(2, 2, 1), &rings(2, 4))?;
+    refuses(
+        Runs::new("t", &[("", &plain)]).metrics().draw(),
+        ErrorKind::Empty,
+        "metrics of plot::Runs: got 0, expected at least 1 metric",
+    );
 
     let wide = ConfusionMatrix::new(&[0], &[0], 1000)?;
-    let text = "size of plot::Confusion: got 800 × 600, expected a pixel for each of 1000 × 1000 cells";
+    let text =
+        "size of plot::Confusion: got 800 × 600, expected a pixel for each of 1000 × 1000 cells";
     refuses(Confusion::new("t", &wide).draw(), ErrorKind::Value, text);
 
     let data = rings(2, 4);
     let ok = |x: View<'_, f64>| Ok(DMatrix::zeros(1, x.cols()));
-    let text = "predictions of plot::Boundary: got 1 × 7, expected at least 1 row and 1 columns (samples)";
-    refuses(Boundary::new("t", &data, |_| Ok(DMatrix::zeros(1, 7))).draw(), ErrorKind::Shape, text);
-    for over in [(1.0, 1.0), (2.0, 1.0), (f64::NAN, 1.0), (0.0, f64::INFINITY)] {
-        let text =
-            format!("rectangle of plot::Boundary, input 1: got ({}, {}), expected two finite numbers, the second larger", over.0, over.1);
-        refuses(Boundary::new("t", &data, ok).over((0.0, 1.0), over).draw(), ErrorKind::Value, &text);
+    let text =
+        "predictions of plot::Boundary: got 1 × 7, expected at least 1 row and 1 columns (samples)";
+    refuses(
+        Boundary::new("t", &data, |_| Ok(DMatrix::zeros(1, 7))).draw(),
+        ErrorKind::Shape,
+        text,
+    );
+    for over in [
+        (1.0, 1.0),
+        (2.0, 1.0),
+        (f64::NAN, 1.0),
+        (0.0, f64::INFINITY),
+    ] {
+        let text = format!(
+            "rectangle of plot::Boundary, input 1: got ({}, {}), expected two finite numbers, the second larger",
+            over.0, over.1
+        );
+        refuses(
+            Boundary::new("t", &data, ok).over((0.0, 1.0), over).draw(),
+            ErrorKind::Value,
+            &text,
+        );
     }
     let text = "names of plot::Boundary: got 3, expected 2 names";
-    refuses(Boundary::new("t", &data, ok).names(&[1, 2, 3]).draw(), ErrorKind::Shape, text);
+    refuses(
+        Boundary::new("t", &data, ok).names(&[1, 2, 3]).draw(),
+        ErrorKind::Shape,
+        text,
+    );
     let three = Dataset::new(DMatrix::zeros(3, 2), DMatrix::zeros(1, 2))?;
-    refuses(Boundary::new("t", &three, ok).draw(), ErrorKind::Shape, "inputs of plot::Boundary: got 3, expected 2 rows");
+    refuses(
+        Boundary::new("t", &three, ok).draw(),
+        ErrorKind::Shape,
+        "inputs of plot::Boundary: got 3, expected 2 rows",
+    );
     let failing = |_: View<'_, f64>| Err(Error::new(ErrorKind::Value, "mine", "this", "that"));
-    refuses(Boundary::new("t", &data, failing).draw(), ErrorKind::Value, "mine: got that, expected this");
+    refuses(
+        Boundary::new("t", &data, failing).draw(),
+        ErrorKind::Value,
+        "mine: got that, expected this",
+    );
     // A row of logits would be a picture of probabilities that are none.
-    let error = Boundary::new("t", &data, |x: View<'_, f64>| Ok(DMatrix::from_element(1, x.cols(), 7.2))).draw().expect_err("logits");
-    assert_eq!((error.kind(), error.place()), (ErrorKind::Value, "predictions of plot::Boundary, row 0, column 0"));
-    assert!(error.expected().contains("a probability in [0, 1]") && error.expected().contains("Model::predict"), "{error}");
+    let error = Boundary::new("t", &data, |x: View<'_, f64>| {
+        Ok(DMatrix::from_element(1, x.cols(), 7.2))
+    })
+    .draw()
+    .expect_err("logits");
+    assert_eq!(
+        (error.kind(), error.place()),
+        (
+            ErrorKind::Value,
+            "predictions of plot::Boundary, row 0, column 0"
+        )
+    );
+    assert!(
+        error.expected().contains("a probability in [0, 1]")
+            && error.expected().contains("Model::predict"),
+        "{error}"
+    );
 
     let weights = DMatrix::<f64>::zeros(3, 6);
-    let text = "plot::Weights: got 2 × 2, expected images of as many pixels as a neuron has inputs, 6";
-    refuses(Weights::new("t", view(&weights), 2, 2).draw(), ErrorKind::Shape, text);
+    let text =
+        "plot::Weights: got 2 × 2, expected images of as many pixels as a neuron has inputs, 6";
+    refuses(
+        Weights::new("t", view(&weights), 2, 2).draw(),
+        ErrorKind::Shape,
+        text,
+    );
     let text = "plot::Weights: got 4294967296 × 4294967296, expected images of as many pixels as a neuron has inputs, 6";
-    refuses(Weights::new("t", view(&weights), 1 << 32, 1 << 32).draw(), ErrorKind::Shape, text);
+    refuses(
+        Weights::new("t", view(&weights), 1 << 32, 1 << 32).draw(),
+        ErrorKind::Shape,
+        text,
+    );
     let text = "plot::Weights: got 0 × 6 weights, expected at least 1 neuron with 1 input";
-    refuses(Weights::new("t", view(&DMatrix::<f64>::zeros(0, 6)), 2, 3).draw(), ErrorKind::Empty, text);
-    let text = "size of plot::Weights: got 800 × 600 for 1 neurons, expected a pixel for each weight";
-    refuses(Weights::new("t", view(&DMatrix::<f64>::zeros(1, 100_000)), 1, 100_000).draw(), ErrorKind::Value, text);
+    refuses(
+        Weights::new("t", view(&DMatrix::<f64>::zeros(0, 6)), 2, 3).draw(),
+        ErrorKind::Empty,
+        text,
+    );
+    let text =
+        "size of plot::Weights: got 800 × 600 for 1 neurons, expected a pixel for each weight";
+    refuses(
+        Weights::new("t", view(&DMatrix::<f64>::zeros(1, 100_000)), 1, 100_000).draw(),
+        ErrorKind::Value,
+        text,
+    );
     Ok(())
 }
 
@@ -403,17 +780,37 @@ fn errors_name_what_is_wrong() -> Result<()> {
 fn small_pictures() -> Result<()> {
     let long = "a name that is longer than the whole picture is wide, by far";
     let names: Vec<String> = (0..30).map(|k| format!("{k} {long}")).collect();
-    let many =
-        names.iter().fold(Curves::new(long, long, long).size(200, 200), |curves, name| curves.series(name, &[(0.0, 1.0), (1.0, 1e-9)]));
-    let no_room = |error: Error| error.place() == "plot" && error.expected() == "a picture with room for its parts";
+    let many = names.iter().fold(
+        Curves::new(long, long, long).size(200, 200),
+        |curves, name| curves.series(name, &[(0.0, 1.0), (1.0, 1e-9)]),
+    );
+    let no_room = |error: Error| {
+        error.place() == "plot" && error.expected() == "a picture with room for its parts"
+    };
     assert!(no_room(many.draw().unwrap_err()));
-    let few = Curves::new(long, long, long).size(200, 200).series(long, &[(0.0, 1.0), (1.0, 1e-9)]).draw()?;
+    let few = Curves::new(long, long, long)
+        .size(200, 200)
+        .series(long, &[(0.0, 1.0), (1.0, 1e-9)])
+        .draw()?;
     assert!(texts(&few).iter().all(|text| text.chars().count() < 40));
     let (history, _) = run(Adam::new(), 0.05, 3);
-    assert!(no_room(Runs::new(long, &[(long, &history)]).metrics().size(200, 200).draw().unwrap_err()));
-    Confusion::new(long, &confusion(5, 100).named(names[..5].to_vec())?).size(200, 200).draw()?;
+    assert!(no_room(
+        Runs::new(long, &[(long, &history)])
+            .metrics()
+            .size(200, 200)
+            .draw()
+            .unwrap_err()
+    ));
+    Confusion::new(long, &confusion(5, 100).named(names[..5].to_vec())?)
+        .size(200, 200)
+        .draw()?;
     let data = rings(2, 4);
-    let boundary = || Boundary::new(long, &data, |x: View<'_, f64>| Ok(DMatrix::zeros(1, x.cols()))).names(&names[..2]);
+    let boundary = || {
+        Boundary::new(long, &data, |x: View<'_, f64>| {
+            Ok(DMatrix::zeros(1, x.cols()))
+        })
+        .names(&names[..2])
+    };
     assert!(no_room(boundary().size(200, 200).draw().unwrap_err()));
     boundary().size(300, 200).draw()?;
     Ok(())

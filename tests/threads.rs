@@ -1,10 +1,23 @@
 //! One network, many threads: what may be shared and sent, and the bits of one thread in each of them.
 
+use chainrule::data::Batches;
 use chainrule::nalgebra::DMatrix;
-use chainrule::prelude::*;
-use chainrule::{
-    At, Batches, Block, Breakpoints, Builder, Epoch, ErrorKind, History, OptimizerState, OutputRange, Real, Reduction, Scratch, check,
+use chainrule::nn::layer::{Block, Layer, Role, Scratch};
+use chainrule::nn::loss::{
+    CategoricalCrossEntropy, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError,
+    QuadraticCost, Reduction, SumSquaredError,
 };
+use chainrule::nn::{
+    AlphaDropout, At, BatchNorm, Breakpoints, Builder, GaussianNoise, LayerNorm, OutputRange,
+    Prelu, RmsNorm, Softmax,
+};
+use chainrule::numeric::{Targets, ViewMut};
+use chainrule::optim::{Group, OptimizerState};
+use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::train::{Epoch, History};
+use chainrule::{ErrorKind, Real, View, gradcheck};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
@@ -22,10 +35,10 @@ fn public_types_are_send_and_sync() {
     all!(owned: Activation, Breakpoints, OutputRange, Init, Block, Role, Dense, Dropout, Softmax);
     all!(owned: LayerNorm, Prelu, RmsNorm, BatchNorm, AlphaDropout, GaussianNoise);
     all!(owned: SumSquaredError, QuadraticCost, MeanSquaredError, MeanAbsoluteError, Huber, LogCosh, Hinge, Reduction);
-    all!(owned: SoftmaxCrossEntropy, SigmoidCrossEntropy, CrossEntropy, KlDivergence);
+    all!(owned: SoftmaxCrossEntropy, SigmoidCrossEntropy, CategoricalCrossEntropy, KlDivergence);
     all!(owned: Sgd<f64>, Adam<f64>, Group, OptimizerState<f64>);
-    all!(owned: Dataset<f64>, Batches<f64>, metrics::Average, Scaler<f64>, History, Epoch, metrics::ConfusionMatrix, check::Report, check::Derivative);
-    all!(shared: View<'_, f64>, ViewMut<'_, f64>, Targets<'_, f64>, chainrule::Batch<'_, f64>, At<'_, f64>);
+    all!(owned: Dataset<f64>, Batches<f64>, metrics::Average, Scaler<f64>, History, Epoch, metrics::ConfusionMatrix, gradcheck::Report, gradcheck::Derivative);
+    all!(shared: View<'_, f64>, ViewMut<'_, f64>, Targets<'_, f64>, chainrule::data::Batch<'_, f64>, At<'_, f64>);
     fn sent<T: Send + ?Sized>() {}
     sent::<dyn Optimizer<f64>>();
     // What `?` in a function that returns a boxed error, and `anyhow`, ask for.
@@ -47,8 +60,12 @@ fn net<T: Real>() -> Sequential<T> {
 
 /// The samples of a thread: not those of another.
 fn samples<T: Real>(thread: usize) -> (DMatrix<T>, DMatrix<T>) {
-    let x = DMatrix::from_fn(7, 20 + thread, |i, j| T::of(((thread * 101 + i * 31 + j * 17) as f64).sin()));
-    let t = DMatrix::from_fn(3, 20 + thread, |i, j| T::of(((thread * 7 + i * 3 + j) as f64).cos()));
+    let x = DMatrix::from_fn(7, 20 + thread, |i, j| {
+        T::of(((thread * 101 + i * 31 + j * 17) as f64).sin())
+    });
+    let t = DMatrix::from_fn(3, 20 + thread, |i, j| {
+        T::of(((thread * 7 + i * 3 + j) as f64).cos())
+    });
     (x, t)
 }
 
@@ -69,7 +86,9 @@ fn work<T: Real>(net: &Sequential<T>, thread: usize) -> Result<Vec<u64>> {
 
 fn as_one_thread<T: Real>() -> Result<()> {
     let net = net::<T>();
-    let alone: Vec<_> = (0..THREADS).map(|thread| work(&net, thread)).collect::<Result<_>>()?;
+    let alone: Vec<_> = (0..THREADS)
+        .map(|thread| work(&net, thread))
+        .collect::<Result<_>>()?;
     assert_ne!(alone[0], alone[1]);
     let (together, barrier) = (&net, Barrier::new(THREADS));
     thread::scope(|scope| {
@@ -84,7 +103,11 @@ fn as_one_thread<T: Real>() -> Result<()> {
             })
             .collect();
         for (thread, worker) in workers.into_iter().enumerate() {
-            assert_eq!(worker.join().expect("no panic")?, alone[thread], "thread {thread}");
+            assert_eq!(
+                worker.join().expect("no panic")?,
+                alone[thread],
+                "thread {thread}"
+            );
         }
         Ok(())
     })
@@ -96,33 +119,44 @@ fn a_network_shared_by_reference() -> Result<()> {
     as_one_thread::<f32>()
 }
 
-/// A network, its tape and its optimiser move from thread to thread, and errors come back.
+/// A network, its tape and its optimizer move from thread to thread, and errors come back.
 #[test]
 fn everything_moves() -> Result<()> {
-    let train = |net: &mut Sequential<f64>, tape: &mut Tape<f64>, optimizer: &mut dyn Optimizer<f64>| {
-        let (x, t) = samples(0);
-        net.gradient(&x, &t, &LogCosh, tape)?;
-        let groups = Group::all(net.params().len());
-        optimizer.step(0.01, net.params_mut(), tape.grads(), &groups)
-    };
+    let train =
+        |net: &mut Sequential<f64>, tape: &mut Tape<f64>, optimizer: &mut dyn Optimizer<f64>| {
+            let (x, t) = samples(0);
+            net.gradient(&x, &t, &LogCosh, tape)?;
+            let groups = Group::all(net.params().len());
+            optimizer.step(0.01, net.params_mut(), tape.grads(), &groups)
+        };
     let (mut here, mut tape, mut optimizer) = (net(), Tape::with_seed(2), Adam::new());
     for _ in 0..4 {
         train(&mut here, &mut tape, &mut optimizer)?;
     }
-    let mut travellers: (Sequential<f64>, Tape<f64>, Box<dyn Optimizer<f64>>) = (net(), Tape::with_seed(2), Box::new(Adam::new()));
+    let mut travelers: (Sequential<f64>, Tape<f64>, Box<dyn Optimizer<f64>>) =
+        (net(), Tape::with_seed(2), Box::new(Adam::new()));
     for _ in 0..4 {
-        travellers = thread::spawn(move || {
-            let (net, tape, optimizer) = &mut travellers;
-            train(net, tape, &mut **optimizer).map(|()| travellers)
+        travelers = thread::spawn(move || {
+            let (net, tape, optimizer) = &mut travelers;
+            train(net, tape, &mut **optimizer).map(|()| travelers)
         })
         .join()
         .expect("no panic")?;
     }
-    assert_eq!((&travellers.0, travellers.2.state()), (&here, optimizer.state()));
+    assert_eq!(
+        (&travelers.0, travelers.2.state()),
+        (&here, optimizer.state())
+    );
 
     let (send, receive) = mpsc::channel();
-    thread::spawn(move || send.send(travellers.0.predict(&DMatrix::zeros(1, 1)).map(drop)));
-    assert_eq!(receive.recv().expect("a message").map_err(|error| error.kind()), Err(ErrorKind::Shape));
+    thread::spawn(move || send.send(travelers.0.predict(&DMatrix::zeros(1, 1)).map(drop)));
+    assert_eq!(
+        receive
+            .recv()
+            .expect("a message")
+            .map_err(|error| error.kind()),
+        Err(ErrorKind::Shape)
+    );
     Ok(())
 }
 
@@ -134,7 +168,12 @@ fn clones_are_apart() -> Result<()> {
     let data = Dataset::new(samples(0).0, samples(0).1)?;
     let fit = |seed: u64| {
         let mut net = original.clone();
-        Trainer::new(LogCosh, Adam::new()).seed(seed).epochs(3).batch(5).fit(&mut net, &data).map(|_| net)
+        Trainer::new(LogCosh, Adam::new())
+            .seed(seed)
+            .epochs(3)
+            .batch_size(5)
+            .fit(&mut net, &data)
+            .map(|_| net)
     };
     let alone = [fit(1)?, fit(2)?];
     let together = thread::scope(|scope| {

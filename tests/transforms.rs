@@ -1,36 +1,49 @@
 //! What happens to gradients before a rule and to weights after it: clipping, penalties, constraints; and the groups of running statistics.
 
 use chainrule::nalgebra::RowDVector;
+use chainrule::nn::layer::{BackwardArgs, Block, GradientArgs, InferArgs, Layer, Role};
+use chainrule::nn::loss::QuadraticCost;
+use chainrule::optim::{Clip, Constraint, Group, Penalty, Rprop};
 use chainrule::prelude::*;
-use chainrule::{Infer, Real};
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::{ErrorKind, Real};
 
 /// A layer whose outputs are its inputs less a running mean, with a weight that does nothing.
 #[derive(Debug)]
-struct Centre;
+struct Center;
 
-impl<T: Real> Layer<T> for Centre {
+impl<T: Real> Layer<T> for Center {
     fn name(&self) -> String {
-        "Centre".into()
+        "Center".into()
     }
     fn outputs(&self, inputs: usize) -> Result<usize> {
         Ok(inputs)
     }
     fn blocks(&self, inputs: usize) -> Vec<Block> {
-        vec![Block::new("scale", Role::Weight, 1, 1), Block::new("mean", Role::Statistic, inputs, 1)]
+        vec![
+            Block::new("scale", Role::Weight, 1, 1),
+            Block::new("mean", Role::Statistic, inputs, 1),
+        ]
     }
-    fn infer(&self, mut p: Infer<'_, T>) {
+    fn infer(&self, mut p: InferArgs<'_, T>) {
         let rows = p.params.len() - 1;
-        for (i, (y, x)) in p.y.as_mut_slice().iter_mut().zip(p.x.as_slice()).enumerate() {
+        for (i, (y, x)) in
+            p.y.as_mut_slice()
+                .iter_mut()
+                .zip(p.x.as_slice())
+                .enumerate()
+        {
             *y = *x - p.params[1 + i % rows];
         }
     }
-    fn backward(&self, mut p: Backward<'_, T>) {
+    fn backward(&self, mut p: BackwardArgs<'_, T>) {
         if let Some(dx) = &mut p.dx {
             dx.as_mut_slice().copy_from_slice(p.delta.as_mut_slice());
         }
     }
     /// ½·(running − the batch's mean).
-    fn gradient(&self, p: Gradient<'_, T>) {
+    fn gradient(&self, p: GradientArgs<'_, T>) {
         p.grads[0] = T::zero();
         let (rows, cols) = (p.x.rows(), p.x.cols());
         for i in 0..rows {
@@ -42,12 +55,19 @@ impl<T: Real> Layer<T> for Centre {
 
 /// Weights 4 × 3 at 0..12, biases 12..16, a weight 16, statistics 17..21, weights 2 × 4 at 21..29.
 fn net<T: Real>() -> Sequential<T> {
-    let builder = Sequential::builder(3).layer(Dense::new(4, Activation::Linear)).layer(Centre);
-    builder.layer(Dense::new(2, Activation::Linear).without_bias()).build(&mut Xoshiro256PlusPlus::seed_from_u64(1)).expect("a sound net")
+    let builder = Sequential::builder(3)
+        .layer(Dense::new(4, Activation::Linear))
+        .layer(Center);
+    builder
+        .layer(Dense::new(2, Activation::Linear).without_bias())
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .expect("a sound net")
 }
 
 fn grads<T: Real>(scale: f64) -> Vec<T> {
-    (0..29).map(|i| T::of(scale * ((i * 17 % 23) as f64 - 11.5))).collect()
+    (0..29)
+        .map(|i| T::of(scale * ((i * 17 % 23) as f64 - 11.5)))
+        .collect()
 }
 
 fn norm(x: &[f64]) -> f64 {
@@ -57,23 +77,62 @@ fn norm(x: &[f64]) -> f64 {
 #[test]
 fn groups_of_statistics() {
     let net = net::<f64>();
-    let statistic = Group { statistic: true, ..Group::new(17..21) };
-    assert_eq!(net.default_groups(), [Group::new(0..17), statistic.clone(), Group::new(21..29)]);
-    let groups = net.groups(|layer, block| (if layer == 1 && block.name == "mean" { 0.0 } else { 2.0 }, 0.5));
-    assert_eq!(groups[1], Group { rate: 0.0, decay: 0.5, ..statistic });
-    assert_eq!((groups.len(), groups[0].range.clone(), groups[2].statistic), (3, 0..17, false));
+    let statistic = Group {
+        statistic: true,
+        ..Group::new(17..21)
+    };
+    assert_eq!(
+        net.default_groups(),
+        [Group::new(0..17), statistic.clone(), Group::new(21..29)]
+    );
+    let groups = net.groups(|layer, block| {
+        (
+            if layer == 1 && block.name == "mean" {
+                0.0
+            } else {
+                2.0
+            },
+            0.5,
+        )
+    });
+    assert_eq!(
+        groups[1],
+        Group {
+            rate: 0.0,
+            decay: 0.5,
+            ..statistic
+        }
+    );
+    assert_eq!(
+        (groups.len(), groups[0].range.clone(), groups[2].statistic),
+        (3, 0..17, false)
+    );
 
-    let plain = Sequential::<f64>::builder(3).layer(Activation::Tanh).build(&mut Xoshiro256PlusPlus::seed_from_u64(1)).expect("a net");
+    let plain = Sequential::<f64>::builder(3)
+        .layer(Activation::Tanh)
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .expect("a net");
     assert_eq!(plain.default_groups(), Group::all(0));
-    assert!(Sgd::<f64>::new().step(0.1, &mut [], &[], &plain.default_groups()).is_ok());
+    assert!(
+        Sgd::<f64>::new()
+            .step(0.1, &mut [], &[], &plain.default_groups())
+            .is_ok()
+    );
 }
 
 /// A running mean follows the batches, whatever the rule, and no other parameter does.
 #[test]
 fn statistics_follow_the_batches() -> Result<()> {
-    let (x, t) = (DMatrix::from_fn(3, 5, |i, j| (i + 2 * j) as f64), DMatrix::zeros(2, 5));
+    let (x, t) = (
+        DMatrix::from_fn(3, 5, |i, j| (i + 2 * j) as f64),
+        DMatrix::zeros(2, 5),
+    );
     let mut ends = vec![];
-    for mut rule in [Box::new(Sgd::new()) as Box<dyn Optimizer<f64>>, Box::new(Adam::new()), Box::new(Rprop::new())] {
+    for mut rule in [
+        Box::new(Sgd::new()) as Box<dyn Optimizer<f64>>,
+        Box::new(Adam::new()),
+        Box::new(Rprop::new()),
+    ] {
         let (mut net, mut tape) = (net(), Tape::new());
         let groups = net.groups(|layer, _| (if layer == 1 { 1.0 } else { 0.0 }, 0.25));
         for _ in 0..60 {
@@ -83,7 +142,11 @@ fn statistics_follow_the_batches() -> Result<()> {
         let inputs = net.weights(0)? * &x;
         for i in 0..4 {
             let mean = inputs.row(i).mean() + net.bias(0)?[i];
-            assert!((net.params()[17 + i] - mean).abs() < 1e-12, "{} instead of {mean}", net.params()[17 + i]);
+            assert!(
+                (net.params()[17 + i] - mean).abs() < 1e-12,
+                "{} instead of {mean}",
+                net.params()[17 + i]
+            );
         }
         ends.push(net.params().to_vec());
     }
@@ -98,7 +161,11 @@ fn clipping_of_values() -> Result<()> {
     let mut g = before.clone();
     assert_eq!(Clip::Value(3.25).apply(&net, &mut g)?, 11.5);
     for (i, (g, before)) in g.iter().zip(&before).enumerate() {
-        let expected = if (17..21).contains(&i) { *before } else { before.clamp(-3.25, 3.25) };
+        let expected = if (17..21).contains(&i) {
+            *before
+        } else {
+            before.clamp(-3.25, 3.25)
+        };
         assert_eq!(*g, expected, "{i}");
     }
     Ok(())
@@ -109,7 +176,10 @@ fn clipping_of_norms() -> Result<()> {
     let (net, before) = (net::<f64>(), grads::<f64>(1.0));
     let blocks = [0..12, 12..16, 16..17, 21..29];
     let mut g = before.clone();
-    let largest = blocks.iter().map(|range| norm(&before[range.clone()])).fold(0.0, f64::max);
+    let largest = blocks
+        .iter()
+        .map(|range| norm(&before[range.clone()]))
+        .fold(0.0, f64::max);
     assert!((Clip::Norm(9.5).apply(&net, &mut g)? - largest).abs() < 1e-13);
     for range in blocks.clone() {
         let size = norm(&before[range.clone()]);
@@ -128,7 +198,12 @@ fn clipping_of_norms() -> Result<()> {
     assert_eq!(g[17..21], before[17..21]);
     let clipped = [&g[..17], &g[21..]].concat();
     assert!((norm(&clipped) - 5.0).abs() < 1e-14);
-    assert!(clipped.iter().zip(&whole).all(|(g, before)| (g / before - 5.0 / norm(&whole)).abs() < 1e-15));
+    assert!(
+        clipped
+            .iter()
+            .zip(&whole)
+            .all(|(g, before)| (g / before - 5.0 / norm(&whole)).abs() < 1e-15)
+    );
     let mut again = g.clone();
     Clip::GlobalNorm(5.1).apply(&net, &mut again)?;
     assert_eq!(again, g);
@@ -139,16 +214,33 @@ fn clipping_of_norms() -> Result<()> {
 #[test]
 fn norms_of_any_size() -> Result<()> {
     let net = net::<f32>();
-    let exact = norm(&grads::<f64>(1.0).into_iter().enumerate().filter(|(i, _)| !(17..21).contains(i)).map(|(_, g)| g).collect::<Vec<_>>());
+    let exact = norm(
+        &grads::<f64>(1.0)
+            .into_iter()
+            .enumerate()
+            .filter(|(i, _)| !(17..21).contains(i))
+            .map(|(_, g)| g)
+            .collect::<Vec<_>>(),
+    );
     for scale in [1e-37, 1e-30, 1e-22, 1e-12, 1e-3, 1.0, 1e15, 1e25, 2e37] {
         let mut g = grads::<f32>(scale);
         let limit = scale * 2.0;
         let size = f64::from(Clip::GlobalNorm(limit).apply(&net, &mut g)?);
         // At the end of `f32` the norm is no number of it any more, but what becomes of the gradient is.
-        assert!((size / (exact * scale) - 1.0).abs() < 1e-6 || (scale == 2e37 && size.is_infinite()), "{size} at {scale}");
+        assert!(
+            (size / (exact * scale) - 1.0).abs() < 1e-6 || (scale == 2e37 && size.is_infinite()),
+            "{size} at {scale}"
+        );
         for (i, (g, whole)) in g.iter().zip(grads::<f64>(1.0)).enumerate() {
-            let expected = if (17..21).contains(&i) { whole } else { whole * 2.0 / exact };
-            assert!((f64::from(*g) / scale - expected).abs() < 2e-6 * expected.abs(), "{i} at {scale}: {g}");
+            let expected = if (17..21).contains(&i) {
+                whole
+            } else {
+                whole * 2.0 / exact
+            };
+            assert!(
+                (f64::from(*g) / scale - expected).abs() < 2e-6 * expected.abs(),
+                "{i} at {scale}: {g}"
+            );
         }
     }
     // One element whose square is no number.
@@ -158,7 +250,10 @@ fn norms_of_any_size() -> Result<()> {
     assert!((g[3] - 2.0).abs() < 1e-6);
     g[3] = 1e-45;
     assert_eq!(Clip::GlobalNorm(1.0).apply(&net, &mut g)?, 1e-45);
-    assert_eq!((g[3], Clip::GlobalNorm(1.0).apply(&net, &mut [0.0; 29])?), (1e-45, 0.0));
+    assert_eq!(
+        (g[3], Clip::GlobalNorm(1.0).apply(&net, &mut [0.0; 29])?),
+        (1e-45, 0.0)
+    );
     Ok(())
 }
 
@@ -173,7 +268,14 @@ fn clipping_of_what_is_no_number() -> Result<()> {
             assert!(g[place].is_nan() && g[13] == 1.0, "{clip:?}");
             g[place] = f64::NEG_INFINITY;
             assert_eq!(clip.apply(&net, &mut g)?, f64::INFINITY, "{clip:?}");
-            assert!(if clip == Clip::Value(2.0) { g[place] == -2.0 } else { g[place].is_nan() }, "{clip:?}");
+            assert!(
+                if clip == Clip::Value(2.0) {
+                    g[place] == -2.0
+                } else {
+                    g[place].is_nan()
+                },
+                "{clip:?}"
+            );
         }
         // A statistic is no part of it.
         let mut g = vec![0.5; 29];
@@ -188,7 +290,11 @@ fn clipping_of_what_is_no_number() -> Result<()> {
 fn norms_and_penalties_of_many_numbers() -> Result<()> {
     const N: usize = 4_000_000;
     let mut net = Sequential::<f32>::builder(N)
-        .layer(Dense::new(1, Activation::Linear).without_bias().init(Init::Zeros))
+        .layer(
+            Dense::new(1, Activation::Linear)
+                .without_bias()
+                .init(Init::Zeros),
+        )
         .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     let off = |found: f32, exact: f64| (f64::from(found) / exact - 1.0).abs();
     // Alike, where all roundings go the same way; and not.
@@ -198,14 +304,26 @@ fn norms_and_penalties_of_many_numbers() -> Result<()> {
         let squares = w.iter().map(|w| f64::from(*w).powi(2)).sum::<f64>();
         let sizes = w.iter().map(|w| f64::from(w.abs())).sum::<f64>();
         net.set_params(&w)?;
-        for (penalty, exact) in [(Penalty::new().l2(1.0), 0.5 * squares), (Penalty::new().l1(1.0), sizes)] {
+        for (penalty, exact) in [
+            (Penalty::new().l2(1.0), 0.5 * squares),
+            (Penalty::new().l1(1.0), sizes),
+        ] {
             let cost = penalty.cost(&net);
             assert!(off(cost, exact) < 1e-6, "{penalty:?}: {cost}, not {exact}");
         }
         let norm = Clip::GlobalNorm(1.0).apply(&net, &mut w)?;
-        assert!(off(norm, squares.sqrt()) < 1e-6, "{norm}, not {}", squares.sqrt());
+        assert!(
+            off(norm, squares.sqrt()) < 1e-6,
+            "{norm}, not {}",
+            squares.sqrt()
+        );
         Constraint::MaxNorm(1.0).apply(&mut net)?;
-        let norm = net.params().iter().map(|w| f64::from(*w).powi(2)).sum::<f64>().sqrt();
+        let norm = net
+            .params()
+            .iter()
+            .map(|w| f64::from(*w).powi(2))
+            .sum::<f64>()
+            .sqrt();
         assert!((norm - 1.0).abs() < 1e-6, "a neuron of norm {norm}, not 1");
     }
     Ok(())
@@ -218,7 +336,11 @@ fn penalties() -> Result<()> {
     net.params_mut()[6] = -0.0;
     let weights: Vec<usize> = (0..12).chain(16..17).chain(21..29).collect();
     let penalty = Penalty::new().l1(0.3).l2(0.7);
-    let expected: f64 = weights.iter().map(|i| net.params()[*i]).map(|w| 0.3 * w.abs() + 0.35 * w * w).sum();
+    let expected: f64 = weights
+        .iter()
+        .map(|i| net.params()[*i])
+        .map(|w| 0.3 * w.abs() + 0.35 * w * w)
+        .sum();
     assert!((penalty.cost(&net) - expected).abs() < 1e-14);
 
     let before = grads::<f64>(0.1);
@@ -226,16 +348,32 @@ fn penalties() -> Result<()> {
     penalty.add_gradient(&net, &mut g)?;
     for i in 0..29 {
         let w = net.params()[i];
-        let slope = if w == 0.0 { 0.0 } else { 0.3 * w.signum() + 0.7 * w };
+        let slope = if w == 0.0 {
+            0.0
+        } else {
+            0.3 * w.signum() + 0.7 * w
+        };
         let expected = before[i] + if weights.contains(&i) { slope } else { 0.0 };
         assert!((g[i] - expected).abs() < 1e-15, "{i}");
     }
 
     // Biases only; and everything, which does not mean statistics.
     net.params_mut().fill(2.0);
-    assert_eq!(Penalty::new().l2(1.0).on(|_, block| block.role == Role::Bias).cost(&net), 8.0);
+    assert_eq!(
+        Penalty::new()
+            .l2(1.0)
+            .on(|_, block| block.role == Role::Bias)
+            .cost(&net),
+        8.0
+    );
     assert_eq!(Penalty::default().l1(1.0).on(|_, _| true).cost(&net), 50.0);
-    assert_eq!(Penalty::new().l1(1.0).on(|layer, block| layer == 2 && block.name == "weights").cost(&net), 16.0);
+    assert_eq!(
+        Penalty::new()
+            .l1(1.0)
+            .on(|layer, block| layer == 2 && block.name == "weights")
+            .cost(&net),
+        16.0
+    );
     assert_eq!(Penalty::new().cost(&net), 0.0);
     net.params_mut()[3] = f64::NAN;
     assert!(penalty.cost(&net).is_nan());
@@ -264,10 +402,15 @@ fn slopes_of_penalties() -> Result<()> {
 #[test]
 fn largest_norms_of_neurons() -> Result<()> {
     // More rows than are taken at a time.
-    let builder =
-        Sequential::<f64>::builder(7).layer(Dense::new(37, Activation::Tanh)).layer(Centre).layer(Dense::new(3, Activation::Linear));
+    let builder = Sequential::<f64>::builder(7)
+        .layer(Dense::new(37, Activation::Tanh))
+        .layer(Center)
+        .layer(Dense::new(3, Activation::Linear));
     let mut net = builder.build(&mut Xoshiro256PlusPlus::seed_from_u64(2))?;
-    net.params_mut().iter_mut().enumerate().for_each(|(i, w)| *w *= 0.2 * (1 + i % 37) as f64);
+    net.params_mut()
+        .iter_mut()
+        .enumerate()
+        .for_each(|(i, w)| *w *= 0.2 * (1 + i % 37) as f64);
     let before = net.clone();
     Constraint::MaxNorm(2.0).apply(&mut net)?;
     let (mut clipped, mut left) = (0, 0);
@@ -285,15 +428,31 @@ fn largest_norms_of_neurons() -> Result<()> {
     }
     assert!(clipped > 5 && left > 5, "{clipped} and {left}");
     // Biases and statistics.
-    assert_eq!(net.params()[7 * 37..8 * 37], before.params()[7 * 37..8 * 37]);
-    assert_eq!(net.params()[8 * 37 + 1..9 * 37 + 1], before.params()[8 * 37 + 1..9 * 37 + 1]);
+    assert_eq!(
+        net.params()[7 * 37..8 * 37],
+        before.params()[7 * 37..8 * 37]
+    );
+    assert_eq!(
+        net.params()[8 * 37 + 1..9 * 37 + 1],
+        before.params()[8 * 37 + 1..9 * 37 + 1]
+    );
     Ok(())
 }
 
 #[test]
 fn norms_of_neurons_at_the_edges() -> Result<()> {
-    let mut net = Sequential::<f32>::builder(2).layer(Dense::new(7, Activation::Relu)).build(&mut Xoshiro256PlusPlus::seed_from_u64(2))?;
-    let rows = [[3e38, -3e38], [1e-30, 0.0], [0.0, -0.0], [f32::NAN, 9.0], [f32::INFINITY, 9.0], [3.0, 4.0], [0.3, 0.4]];
+    let mut net = Sequential::<f32>::builder(2)
+        .layer(Dense::new(7, Activation::Relu))
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(2))?;
+    let rows = [
+        [3e38, -3e38],
+        [1e-30, 0.0],
+        [0.0, -0.0],
+        [f32::NAN, 9.0],
+        [f32::INFINITY, 9.0],
+        [3.0, 4.0],
+        [0.3, 0.4],
+    ];
     let mut w = net.weights_mut(0)?;
     for (i, row) in rows.iter().enumerate() {
         (w[(i, 0)], w[(i, 1)]) = (row[0], row[1]);
@@ -301,8 +460,14 @@ fn norms_of_neurons_at_the_edges() -> Result<()> {
     Constraint::MaxNorm(1.0).apply(&mut net)?;
     let w = net.weights(0)?;
     let half = core::f32::consts::FRAC_1_SQRT_2;
-    assert!((w[(0, 0)] - half).abs() < 1e-6 && (w[(0, 1)] + half).abs() < 1e-6, "{w}");
-    assert_eq!((w[(1, 0)], w[(2, 0)], w[(2, 1)].to_bits()), (1e-30, 0.0, (-0.0_f32).to_bits()));
+    assert!(
+        (w[(0, 0)] - half).abs() < 1e-6 && (w[(0, 1)] + half).abs() < 1e-6,
+        "{w}"
+    );
+    assert_eq!(
+        (w[(1, 0)], w[(2, 0)], w[(2, 1)].to_bits()),
+        (1e-30, 0.0, (-0.0_f32).to_bits())
+    );
     assert!(w[(3, 0)].is_nan() && w[(3, 1)] == 9.0);
     assert!(w[(4, 0)].is_nan() && w[(4, 1)] == 0.0);
     assert!((w[(5, 0)] - 0.6).abs() < 1e-6 && w[(6, 0)] == 0.3, "{w}");
@@ -313,14 +478,32 @@ fn norms_of_neurons_at_the_edges() -> Result<()> {
 fn boxes() -> Result<()> {
     let (mut net, before) = (net::<f64>(), grads::<f64>(1.0));
     net.set_params(&before)?;
-    Constraint::Box { low: -2.5, high: 4.5 }.apply(&mut net)?;
+    Constraint::Box {
+        low: -2.5,
+        high: 4.5,
+    }
+    .apply(&mut net)?;
     for (i, (w, before)) in net.params().iter().zip(&before).enumerate() {
         let free = (12..16).contains(&i) || (17..21).contains(&i);
-        assert_eq!(*w, if free { *before } else { before.clamp(-2.5, 4.5) }, "{i}");
+        assert_eq!(
+            *w,
+            if free {
+                *before
+            } else {
+                before.clamp(-2.5, 4.5)
+            },
+            "{i}"
+        );
     }
     net.params_mut()[0] = f64::NAN;
-    Constraint::Box { low: 0.0, high: f64::INFINITY }.apply(&mut net)?;
-    assert!(net.params()[0].is_nan() && net.params()[1..12].iter().all(|w| (0.0..=4.5).contains(w)));
+    Constraint::Box {
+        low: 0.0,
+        high: f64::INFINITY,
+    }
+    .apply(&mut net)?;
+    assert!(
+        net.params()[0].is_nan() && net.params()[1..12].iter().all(|w| (0.0..=4.5).contains(w))
+    );
     Ok(())
 }
 
@@ -330,19 +513,31 @@ fn numbers_out_of_range() {
     let mut net = net::<f32>();
     let before = net.clone();
     for bad in [0.0, -1.0, nan, inf] {
-        for (clip, place) in [(Clip::Value(bad), "Value"), (Clip::Norm(bad), "Norm"), (Clip::GlobalNorm(bad), "GlobalNorm")] {
+        for (clip, place) in [
+            (Clip::Value(bad), "Value"),
+            (Clip::Norm(bad), "Norm"),
+            (Clip::GlobalNorm(bad), "GlobalNorm"),
+        ] {
             let error = clip.check().expect_err("a limit out of range");
-            assert_eq!((error.kind(), error.place()), (ErrorKind::Value, &*format!("limit of Clip::{place}")));
+            assert_eq!(
+                (error.kind(), error.place()),
+                (ErrorKind::Value, &*format!("limit of Clip::{place}"))
+            );
             let mut g = grads::<f32>(1.0);
             assert_eq!(clip.apply(&net, &mut g), Err(error));
             assert_eq!(g, grads::<f32>(1.0));
         }
-        let error = Constraint::MaxNorm(bad).check().expect_err("a norm out of range");
+        let error = Constraint::MaxNorm(bad)
+            .check()
+            .expect_err("a norm out of range");
         assert_eq!(error.place(), "norm of Constraint::MaxNorm");
         assert_eq!(Constraint::MaxNorm(bad).apply(&mut net), Err(error));
     }
     for bad in [-1.0, nan, inf] {
-        for (penalty, place) in [(Penalty::new().l1(bad), "l1 of Penalty"), (Penalty::new().l2(bad), "l2 of Penalty")] {
+        for (penalty, place) in [
+            (Penalty::new().l1(bad), "l1 of Penalty"),
+            (Penalty::new().l2(bad), "l2 of Penalty"),
+        ] {
             let error = penalty.check().expect_err("a strength out of range");
             assert_eq!((error.kind(), error.place()), (ErrorKind::Value, place));
             let mut g = grads::<f32>(1.0);
@@ -350,7 +545,13 @@ fn numbers_out_of_range() {
             assert_eq!(g, grads::<f32>(1.0));
         }
     }
-    let boxes = [(inf, inf, "low"), (nan, 1.0, "low"), (1.0, 0.0, "high"), (0.0, nan, "high"), (-inf, -inf, "high")];
+    let boxes = [
+        (inf, inf, "low"),
+        (nan, 1.0, "low"),
+        (1.0, 0.0, "high"),
+        (0.0, nan, "high"),
+        (-inf, -inf, "high"),
+    ];
     for (low, high, name) in boxes {
         let constraint = Constraint::Box { low, high };
         let error = constraint.check().expect_err("an empty box");
@@ -360,10 +561,23 @@ fn numbers_out_of_range() {
     // Sound in `f64`, but 0 or infinite in `f32`.
     let mut g = grads::<f32>(1.0);
     for bad in [1e-50, 1e39] {
-        assert!(Clip::GlobalNorm(bad).check().is_ok() && Clip::GlobalNorm(bad).apply(&net, &mut g).is_err());
-        assert!(Constraint::MaxNorm(bad).check().is_ok() && Constraint::MaxNorm(bad).apply(&mut net).is_err());
+        assert!(
+            Clip::GlobalNorm(bad).check().is_ok()
+                && Clip::GlobalNorm(bad).apply(&net, &mut g).is_err()
+        );
+        assert!(
+            Constraint::MaxNorm(bad).check().is_ok()
+                && Constraint::MaxNorm(bad).apply(&mut net).is_err()
+        );
     }
-    assert!(Constraint::Box { low: 1e39, high: 1e40 }.apply(&mut net).is_err());
+    assert!(
+        Constraint::Box {
+            low: 1e39,
+            high: 1e40
+        }
+        .apply(&mut net)
+        .is_err()
+    );
     assert_eq!((g, net), (grads::<f32>(1.0), before));
 }
 
@@ -371,13 +585,28 @@ fn numbers_out_of_range() {
 fn gradients_of_another_length() {
     let net = net::<f64>();
     for len in [0, 28, 30] {
-        let (mut g, text) = (vec![9.0; len], format!("got {len}, expected 29 numbers, as many as parameters"));
+        let (mut g, text) = (
+            vec![9.0; len],
+            format!("got {len}, expected 29 numbers, as many as parameters"),
+        );
         for clip in [Clip::Value(1.0), Clip::Norm(1.0), Clip::GlobalNorm(1.0)] {
             let error = clip.apply(&net, &mut g).expect_err("another length");
-            assert_eq!((error.kind(), error.to_string()), (ErrorKind::Shape, format!("grads of Clip::apply: {text}")));
+            assert_eq!(
+                (error.kind(), error.to_string()),
+                (ErrorKind::Shape, format!("grads of Clip::apply: {text}"))
+            );
         }
-        let error = Penalty::new().l1(1.0).add_gradient(&net, &mut g).expect_err("another length");
-        assert_eq!((error.kind(), error.to_string()), (ErrorKind::Shape, format!("grads of Penalty::add_gradient: {text}")));
+        let error = Penalty::new()
+            .l1(1.0)
+            .add_gradient(&net, &mut g)
+            .expect_err("another length");
+        assert_eq!(
+            (error.kind(), error.to_string()),
+            (
+                ErrorKind::Shape,
+                format!("grads of Penalty::add_gradient: {text}")
+            )
+        );
         assert_eq!(g, vec![9.0; len]);
     }
 }

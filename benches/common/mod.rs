@@ -1,13 +1,19 @@
 //! What the benchmarks share: short times, the networks, their data.
 #![allow(dead_code, reason = "no benchmark uses all of it")]
 
+use chainrule::Real;
+use chainrule::nn::loss::{Loss, SumSquaredError};
 use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use criterion::Criterion;
 use std::time::Duration;
 
 /// Times that show a change of a few per cent; `--measurement-time` and `--sample-size` ask for more.
 pub(crate) fn criterion() -> Criterion {
-    let times = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_millis(600));
+    let times = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_millis(600));
     times.sample_size(20).configure_from_args()
 }
 
@@ -35,12 +41,42 @@ pub(crate) struct Item {
 }
 
 pub(crate) const ITEMS: [Item; 6] = [
-    Item { name: "T1 2-3-1", widths: &[2, 3, 1], batch: 3, task: Task::Squares },
-    Item { name: "T2 13-64-64-1", widths: &[13, 64, 64, 1], batch: 32, task: Task::Regression },
-    Item { name: "T3 64-64-64-10", widths: &[64, 64, 64, 10], batch: 32, task: Task::Classes { adam: true } },
-    Item { name: "T4 784-128-10", widths: &[784, 128, 10], batch: 32, task: Task::Classes { adam: false } },
-    Item { name: "T5 784-512-512-10", widths: &[784, 512, 512, 10], batch: 128, task: Task::Classes { adam: true } },
-    Item { name: "T6 1024-1024-1024-1024-10", widths: &[1024, 1024, 1024, 1024, 10], batch: 256, task: Task::Classes { adam: true } },
+    Item {
+        name: "T1 2-3-1",
+        widths: &[2, 3, 1],
+        batch: 3,
+        task: Task::Squares,
+    },
+    Item {
+        name: "T2 13-64-64-1",
+        widths: &[13, 64, 64, 1],
+        batch: 32,
+        task: Task::Regression,
+    },
+    Item {
+        name: "T3 64-64-64-10",
+        widths: &[64, 64, 64, 10],
+        batch: 32,
+        task: Task::Classes { adam: true },
+    },
+    Item {
+        name: "T4 784-128-10",
+        widths: &[784, 128, 10],
+        batch: 32,
+        task: Task::Classes { adam: false },
+    },
+    Item {
+        name: "T5 784-512-512-10",
+        widths: &[784, 512, 512, 10],
+        batch: 128,
+        task: Task::Classes { adam: true },
+    },
+    Item {
+        name: "T6 1024-1024-1024-1024-10",
+        widths: &[1024, 1024, 1024, 1024, 10],
+        batch: 256,
+        task: Task::Classes { adam: true },
+    },
 ];
 
 impl Item {
@@ -63,7 +99,10 @@ impl Item {
         let x = numbers::<f32>(self.widths[0], samples);
         let targets = match self.task {
             Task::Classes { .. } => {
-                let labels: Vec<usize> = x.column_iter().map(|sample| sample.rows(0, 10).imax()).collect();
+                let labels: Vec<usize> = x
+                    .column_iter()
+                    .map(|sample| sample.rows(0, 10).imax())
+                    .collect();
                 one_hot(&labels, 10)?
             }
             _ => DMatrix::from_fn(1, samples, |_, j| 0.5 + 0.25 * (x[(0, j)] - x[(1, j)])),
@@ -79,7 +118,7 @@ impl Item {
         }
     }
 
-    /// The optimiser and its rate.
+    /// The optimizer and its rate.
     pub(crate) fn optimizer(&self) -> (Box<dyn Optimizer<f32>>, f64) {
         match self.task {
             Task::Squares => (Box::new(Sgd::new()), 0.5),

@@ -1,8 +1,20 @@
 //! The public calls with arbitrary settings on arbitrary numbers, in small sizes: an error, never a panic.
 
-use chainrule::metrics::{Average, ConfusionMatrix};
 use chainrule::prelude::*;
-use chainrule::{Loss, Optimizer, check};
+use chainrule::{gradcheck, Optimizer, Real};
+use chainrule::metrics::{Average, ConfusionMatrix};
+use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, RmsNorm, Softmax};
+use chainrule::nn::loss::{
+    CategoricalCrossEntropy, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError,
+    QuadraticCost, SumSquaredError,
+};
+use chainrule::optim::{
+    Adadelta, Adagrad, Adamax, Clip, Constraint, Group, Lion, NAdam, Penalty, RAdam,
+    ReduceOnPlateau, RmsProp, Rprop, Schedule,
+};
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::train::{LevenbergMarquardt, Step};
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 
 type Draw<R> = arbitrary::Result<R>;
@@ -70,7 +82,7 @@ fn activation(u: &mut Unstructured<'_>) -> Draw<Activation> {
         2 => {
             let points: Vec<(f64, f64)> = (0..u.int_in_range(0..=4)?).map(|_| Ok((number(u)?, number(u)?))).collect::<Draw<_>>()?;
             let slopes = (number(u)?, number(u)?);
-            match chainrule::Breakpoints::new(&points).and_then(|points| points.slopes(slopes.0, slopes.1)) {
+            match chainrule::nn::Breakpoints::new(&points).and_then(|points| points.slopes(slopes.0, slopes.1)) {
                 Ok(points) => points.into(),
                 Err(_) => Linear,
             }
@@ -133,7 +145,7 @@ macro_rules! with_loss {
             1 => with!(SigmoidCrossEntropy::new().label_smoothing(number($u)?).positive_weights(&class_weights($u)?)),
             2 => with!(SigmoidCrossEntropy::new().class_weights(&class_weights($u)?)),
             3 => with!(Huber::new(number($u)?)),
-            4 => with!(CrossEntropy),
+            4 => with!(CategoricalCrossEntropy),
             5 => with!(KlDivergence),
             6 => with!(Hinge),
             7 => with!(LogCosh),
@@ -167,7 +179,7 @@ fn optimizer<T: Real>(u: &mut Unstructured<'_>) -> Draw<Box<dyn Optimizer<T>>> {
         3 => Box::new(Adagrad::new().initial(a).eps(eps)),
         4 => Box::new(Adadelta::new().rho(a).eps(eps)),
         5 => Box::new(Adamax::new().beta1(a).beta2(b).eps(eps)),
-        6 => Box::new(Nadam::new().beta1(a).beta2(b).eps(eps)),
+        6 => Box::new(NAdam::new().beta1(a).beta2(b).eps(eps)),
         7 => Box::new(RAdam::new().beta1(a).beta2(b).eps(eps)),
         8 => Box::new(Lion::new().beta1(a).beta2(b)),
         9 => Box::new(Rprop::new().eta_minus(a).eta_plus(b).bounds(eps, a)),
@@ -199,10 +211,10 @@ fn schedule(u: &mut Unstructured<'_>) -> Draw<Schedule> {
 
 fn monitor(u: &mut Unstructured<'_>) -> Draw<Monitor> {
     Ok(match u.int_in_range(0..=3)? {
-        0 => Monitor::Validation,
+        0 => Monitor::ValidationCost,
         1 => Monitor::highest("accuracy"),
         2 => Monitor::lowest("other"),
-        _ => Monitor::Cost,
+        _ => Monitor::TrainingCost,
     })
 }
 
@@ -246,9 +258,9 @@ fn train<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
     let _ = net.hessian_product(x, t, &*cost, &v, &mut product, &mut tape);
 
     let mut trainer = trainer::<T>(u)?;
-    trainer = trainer.epochs(u.int_in_range(0..=3)?).batch(u.int_in_range(0..=8)?).rate(schedule(u)?).seed(u64::arbitrary(u)?);
+    trainer = trainer.epochs(u.int_in_range(0..=3)?).batch_size(u.int_in_range(0..=8)?).learning_rate(schedule(u)?).seed(u64::arbitrary(u)?);
     trainer = if bool::arbitrary(u)? { trainer.metric("accuracy", metrics::accuracy) } else { trainer };
-    trainer = if let Some(validation) = &validation { trainer.validation(validation) } else { trainer };
+    trainer = if let Some(validation) = &validation { trainer.validation_data(validation) } else { trainer };
     for _ in 0..u.int_in_range(0..=3)? {
         trainer = match u.int_in_range(0..=11)? {
             0 => trainer.penalty(Penalty::new().l1(number(u)?).l2(number(u)?)),
@@ -257,11 +269,11 @@ fn train<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
             3 => trainer.clip(Clip::GlobalNorm(number(u)?)),
             4 => trainer.constrain(Constraint::MaxNorm(number(u)?)),
             5 => trainer.constrain(Constraint::Box { low: number(u)?, high: number(u)? }),
-            6 => trainer.stop(Stop::Patience { monitor: monitor(u)?, patience: u.int_in_range(0..=3)?, min_change: number(u)? }),
-            7 => trainer.stop(Stop::Cost { change: number(u)? }),
+            6 => trainer.stop(Stop::EarlyStopping { monitor: monitor(u)?, patience: u.int_in_range(0..=3)?, min_change: number(u)? }),
+            7 => trainer.stop(Stop::CostConverged { change: number(u)? }),
             8 => trainer.stop(Stop::target(monitor(u)?, number(u)?)),
             9 => trainer.restore_best(monitor(u)?),
-            10 => trainer.plateau(monitor(u)?, Plateau { factor: number(u)?, min: number(u)?, ..Plateau::new() }),
+            10 => trainer.reduce_on_plateau(monitor(u)?, ReduceOnPlateau { factor: number(u)?, min: number(u)?, ..ReduceOnPlateau::new() }),
             _ => {
                 let (start, end) = (u.int_in_range(0..=9)?, u.int_in_range(0..=9)?);
                 let group = Group { rate: number(u)?, decay: number(u)?, ..Group::new(start..end) };
@@ -324,7 +336,7 @@ fn judge<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
     let _ = (cost.value((&y).into(), (&t).into()), cost.gradient((&y).into(), (&t).into()));
 
     for scaler in [Scaler::standard(&y), Scaler::center(&y), Scaler::min_max(&y), Scaler::max_abs(&y)].into_iter().flatten() {
-        let _ = scaler.transform(&y).map(|y| scaler.inverse(&y));
+        let _ = scaler.transform(&y).map(|y| scaler.inverse_transform(&y));
         let _ = scaler.transform(&t);
     }
     if let Ok(data) = Dataset::new(y, t) {
@@ -345,7 +357,7 @@ fn schedules(u: &mut Unstructured<'_>) -> Draw<()> {
             assert!(rate.is_finite() && rate >= 0.0, "{schedule:?} at {t}: {rate}");
         }
     }
-    let mut plateau = Plateau { factor: number(u)?, patience: count(u)?, min_change: number(u)?, cooldown: count(u)?, ..Plateau::new() };
+    let mut plateau = ReduceOnPlateau { factor: number(u)?, patience: count(u)?, min_change: number(u)?, cooldown: count(u)?, ..ReduceOnPlateau::new() };
     if plateau.check().is_ok() {
         for _ in 0..6 {
             let multiplier = plateau.observe(number(u)?);
@@ -360,7 +372,7 @@ fn schedules(u: &mut Unstructured<'_>) -> Draw<()> {
 fn checks(u: &mut Unstructured<'_>) -> Draw<()> {
     let (inputs, batch) = (u.int_in_range(0..=4)?, u.int_in_range(0..=3)?);
     let layer = Dense::new(u.int_in_range(0..=3)?, activation(u)?);
-    let _ = check::layer(&layer, inputs, batch, u64::arbitrary(u)?);
+    let _ = gradcheck::layer(&layer, inputs, batch, u64::arbitrary(u)?);
     Ok(())
 }
 

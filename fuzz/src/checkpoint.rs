@@ -2,6 +2,8 @@
 //! after an even one they change a sound file: two bytes say where, one says what stands there.
 
 use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -18,7 +20,7 @@ fn data() -> Dataset<f64> {
 }
 
 fn trainer() -> Trainer<'static, f64> {
-    Trainer::new(MeanSquaredError, Adam::new()).epochs(2).batch(2).stop(Stop::patience(Monitor::Cost, 3)).restore_best(Monitor::Cost)
+    Trainer::new(MeanSquaredError, Adam::new()).epochs(2).batch_size(2).stop(Stop::early_stopping(Monitor::TrainingCost, 3)).restore_best(Monitor::TrainingCost)
 }
 
 /// A file of this process alone.

@@ -1,6 +1,6 @@
 //! Text tables; the first byte says how they are read.
 
-use chainrule::Csv;
+use chainrule::data::Csv;
 
 pub(crate) fn run(bytes: &[u8]) {
     let Some((how, text)) = bytes.split_first() else { return };

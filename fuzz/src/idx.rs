@@ -1,6 +1,6 @@
 //! IDX files.
 
-use chainrule::read_idx;
+use chainrule::data::read_idx;
 
 pub(crate) fn run(bytes: &[u8]) {
     let single = read_idx::<f32>(bytes);

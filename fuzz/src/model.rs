@@ -1,7 +1,7 @@
 //! Model files: what is read is written and predicts.
 
-use chainrule::Real;
 use chainrule::prelude::*;
+use chainrule::Real;
 
 fn read<T: Real>(read: impl Fn(&[u8]) -> Result<Model<T>>, bytes: &[u8]) {
     let Ok(model) = read(bytes) else { return };

@@ -1,6 +1,6 @@
 //! NumPy's arrays: what is read is written and read again, to the same bits.
 
-use chainrule::{read_npy, write_npy};
+use chainrule::data::{read_npy, write_npy};
 
 pub(crate) fn run(bytes: &[u8]) {
     let _ = read_npy::<f32>(bytes);

@@ -1,6 +1,6 @@
 //! NumPy's archives.
 
-use chainrule::read_npz;
+use chainrule::data::read_npz;
 
 pub(crate) fn run(bytes: &[u8]) {
     for name in ["x", "y", "arr_0", ""] {

@@ -1,7 +1,8 @@
 //! ONNX files: what is read predicts, and is written.
 
 use chainrule::prelude::*;
-use chainrule::{Onnx, Real};
+use chainrule::Real;
+use chainrule::io::Onnx;
 
 fn read<T: Real>(bytes: &[u8]) {
     let Ok(model) = Onnx::new().read::<T>(bytes) else { return };

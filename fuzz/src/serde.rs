@@ -1,7 +1,9 @@
 //! Values in serde's formats: as JSON and in postcard's bytes, what is read is written and read again.
 
 use chainrule::prelude::*;
-use chainrule::{Breakpoints, History, OptimizerState};
+use chainrule::nn::{Breakpoints, RmsNorm};
+use chainrule::optim::{OptimizerState, Penalty, Schedule};
+use chainrule::train::History;
 use serde::{Serialize, de::DeserializeOwned};
 
 fn read<V: Serialize + DeserializeOwned>(bytes: &[u8]) {

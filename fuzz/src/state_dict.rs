@@ -1,6 +1,9 @@
 //! PyTorch's state dicts, into a network that is there: read as a whole, or left as it was.
 
 use chainrule::prelude::*;
+use chainrule::nn::BatchNorm;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 
 fn net() -> Sequential<f32> {
     Sequential::builder(2)

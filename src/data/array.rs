@@ -2,7 +2,7 @@
 
 use super::bytes::wrong;
 use crate::error::{ErrorKind, Result};
-use crate::real::{Real, half, nearest_integer};
+use crate::numeric::real::{Real, half, nearest_integer};
 use alloc::{format, string::ToString, vec, vec::Vec};
 use nalgebra::DMatrix;
 
@@ -38,12 +38,22 @@ impl Element {
         macro_rules! each {
             ($t:ty, $convert:expr) => {{
                 let (numbers, _) = bytes.as_chunks::<{ size_of::<$t>() }>();
-                let number = if big_endian { <$t>::from_be_bytes } else { <$t>::from_le_bytes };
-                numbers.iter().map(|bytes| $convert(number(*bytes))).collect()
+                let number = if big_endian {
+                    <$t>::from_be_bytes
+                } else {
+                    <$t>::from_le_bytes
+                };
+                numbers
+                    .iter()
+                    .map(|bytes| $convert(number(*bytes)))
+                    .collect()
             }};
         }
         match self {
-            Self::Bool => bytes.iter().map(|byte| T::of(f64::from(*byte != 0))).collect(),
+            Self::Bool => bytes
+                .iter()
+                .map(|byte| T::of(f64::from(*byte != 0)))
+                .collect(),
             Self::I8 => each!(i8, |number: i8| T::of(number.into())),
             Self::I16 => each!(i16, |number: i16| T::of(number.into())),
             Self::I32 => each!(i32, |number: i32| T::of(number.into())),
@@ -73,13 +83,35 @@ impl Array {
     /// `data` as a matrix whose columns are the entries of the first axis, each with the other axes flattened, the last index
     /// running fastest. What the header claims is believed only once the data are found to be as many.
     pub(super) fn matrix<T: Real>(&self, place: &str, data: &[u8]) -> Result<DMatrix<T>> {
-        let product = |sizes: &[usize]| sizes.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
-        let (samples, axes) = self.shape.split_first().map_or((1, &[][..]), |(samples, axes)| (*samples, axes));
-        let len = |features: &usize| features.checked_mul(samples)?.checked_mul(self.element.size());
-        let Some(features) = product(axes).filter(|features| len(features) == Some(data.len())) else {
-            let shape = self.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
+        let product = |sizes: &[usize]| {
+            sizes
+                .iter()
+                .try_fold(1_usize, |product, size| product.checked_mul(*size))
+        };
+        let (samples, axes) = self
+            .shape
+            .split_first()
+            .map_or((1, &[][..]), |(samples, axes)| (*samples, axes));
+        let len = |features: &usize| {
+            features
+                .checked_mul(samples)?
+                .checked_mul(self.element.size())
+        };
+        let Some(features) = product(axes).filter(|features| len(features) == Some(data.len()))
+        else {
+            let shape = self
+                .shape
+                .iter()
+                .map(usize::to_string)
+                .collect::<Vec<_>>()
+                .join(" × ");
             let expected = format!("{shape} numbers of {} bytes", self.element.size());
-            return wrong(ErrorKind::Shape, place, expected, format!("{} bytes of data", data.len()));
+            return wrong(
+                ErrorKind::Shape,
+                place,
+                expected,
+                format!("{} bytes of data", data.len()),
+            );
         };
         let numbers = self.element.decode(data, self.big_endian);
         if !self.fortran || numbers.is_empty() {
@@ -93,14 +125,20 @@ impl Array {
         }));
         let offsets: Vec<usize> = (0..features)
             .map(|feature| {
-                let index = axes.iter().zip(&strides).rev().scan(feature, |rest, (size, stride)| {
-                    let index = *rest % size;
-                    *rest /= size;
-                    Some(index * stride)
-                });
+                let index =
+                    axes.iter()
+                        .zip(&strides)
+                        .rev()
+                        .scan(feature, |rest, (size, stride)| {
+                            let index = *rest % size;
+                            *rest /= size;
+                            Some(index * stride)
+                        });
                 index.sum()
             })
             .collect();
-        Ok(DMatrix::from_fn(features, samples, |feature, sample| numbers[offsets[feature] + sample]))
+        Ok(DMatrix::from_fn(features, samples, |feature, sample| {
+            numbers[offsets[feature] + sample]
+        }))
     }
 }

@@ -2,9 +2,9 @@
 
 use super::Dataset;
 use crate::error::{Error, ErrorKind, Result};
-use crate::random::{Purpose, derive, shuffle, stream};
-use crate::real::Real;
-use crate::view::{Targets, View};
+use crate::numeric::random::{Purpose, derive, shuffle, stream};
+use crate::numeric::real::Real;
+use crate::numeric::view::{Targets, View};
 use alloc::vec::Vec;
 
 /// The mini-batches of a data set, epoch after epoch; the last of an epoch may be smaller. Its buffers are reused.
@@ -12,7 +12,9 @@ use alloc::vec::Vec;
 /// The order is a function of the seed and the epoch: any epoch can be had again without those before it.
 ///
 /// ```
-/// use chainrule::{Batches, Dataset, nalgebra::DMatrix};
+/// use chainrule::Dataset;
+/// use chainrule::data::Batches;
+/// use chainrule::nalgebra::DMatrix;
 /// let data = Dataset::new(DMatrix::from_fn(2, 10, |_, j| j as f64), DMatrix::from_fn(1, 10, |_, j| j as f64))?;
 /// let mut batches = Batches::shuffled(4, 7)?;
 /// let mut epoch = batches.epoch(&data, 0);
@@ -65,9 +67,21 @@ impl<T: Real> Batches<T> {
 
     fn new(size: usize, seed: Option<u64>) -> Result<Self> {
         if size == 0 {
-            return Err(Error::new(ErrorKind::Value, "size of a batch", "at least 1 sample", 0));
+            return Err(Error::new(
+                ErrorKind::Value,
+                "size of a batch",
+                "at least 1 sample",
+                0,
+            ));
         }
-        Ok(Self { size, seed, order: Vec::new(), inputs: Vec::new(), targets: Vec::new(), weights: Vec::new() })
+        Ok(Self {
+            size,
+            seed,
+            order: Vec::new(),
+            inputs: Vec::new(),
+            targets: Vec::new(),
+            weights: Vec::new(),
+        })
     }
 
     /// The batches of an epoch over `data`, from the first.
@@ -75,9 +89,16 @@ impl<T: Real> Batches<T> {
         self.order.clear();
         if let Some(seed) = self.seed {
             self.order.extend(0..data.len());
-            shuffle(&mut self.order, stream(derive(seed, Purpose::Shuffle, epoch)));
+            shuffle(
+                &mut self.order,
+                stream(derive(seed, Purpose::Shuffle, epoch)),
+            );
         }
-        EpochBatches { batches: self, data, next: 0 }
+        EpochBatches {
+            batches: self,
+            data,
+            next: 0,
+        }
     }
 }
 
@@ -92,25 +113,47 @@ pub struct EpochBatches<'a, T: Real> {
 impl<T: Real> EpochBatches<'_, T> {
     /// Leaves out so many batches.
     pub(crate) fn skip(&mut self, batches: usize) {
-        self.next = self.next.saturating_add(batches.saturating_mul(self.batches.size));
+        self.next = self
+            .next
+            .saturating_add(batches.saturating_mul(self.batches.size));
     }
 
     /// The next batch; `None` after the last.
     pub fn next_batch(&mut self) -> Option<Batch<'_, T>> {
-        let Batches { size, seed, order, inputs, targets, weights } = &mut *self.batches;
-        let (first, end) = (self.next, self.data.len().min(self.next.saturating_add(*size)));
+        let Batches {
+            size,
+            seed,
+            order,
+            inputs,
+            targets,
+            weights,
+        } = &mut *self.batches;
+        let (first, end) = (
+            self.next,
+            self.data.len().min(self.next.saturating_add(*size)),
+        );
         if first >= end {
             return None;
         }
         self.next = end;
-        let (x, t, w) = (View::from(self.data.inputs()), View::from(self.data.targets()), self.data.weights());
+        let (x, t, w) = (
+            View::from(self.data.inputs()),
+            View::from(self.data.targets()),
+            self.data.weights(),
+        );
         if seed.is_none() {
             let target = Targets::from_parts(t.range(first, end), w.map(|w| &w[first..end]));
-            return Some(Batch { x: x.range(first, end), target });
+            return Some(Batch {
+                x: x.range(first, end),
+                target,
+            });
         }
         let order = &order[first..end];
         let w = w.map(|w| gather(View::from_parts(w, 1, w.len()), order, weights).as_slice());
-        Some(Batch { x: gather(x, order, inputs), target: Targets::from_parts(gather(t, order, targets), w) })
+        Some(Batch {
+            x: gather(x, order, inputs),
+            target: Targets::from_parts(gather(t, order, targets), w),
+        })
     }
 }
 

@@ -26,7 +26,12 @@ impl<'p, 'a> Bytes<'p, 'a> {
                 self.rest = rest;
                 Ok(bytes)
             }
-            None => wrong(ErrorKind::Parse, self.place, what, format!("the end after {} bytes", self.rest.len())),
+            None => wrong(
+                ErrorKind::Parse,
+                self.place,
+                what,
+                format!("the end after {} bytes", self.rest.len()),
+            ),
         }
     }
 
@@ -59,7 +64,12 @@ impl<'p, 'a> Bytes<'p, 'a> {
 }
 
 /// The error of a file that is not what it should be.
-pub(super) fn wrong<R>(kind: ErrorKind, place: &str, expected: impl Into<String>, given: impl ToString) -> Result<R> {
+pub(super) fn wrong<R>(
+    kind: ErrorKind,
+    place: &str,
+    expected: impl Into<String>,
+    given: impl ToString,
+) -> Result<R> {
     Err(Error::new(kind, place, expected, given))
 }
 

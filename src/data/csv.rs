@@ -5,8 +5,8 @@ use super::decimal::{self, Decimal};
 use super::foreign::foreign;
 use super::{Dataset, one_hot, packed};
 use crate::error::{Error, ErrorKind, Result};
-use crate::file;
-use crate::real::Real;
+use crate::ground::file;
+use crate::numeric::real::Real;
 use alloc::{
     borrow::{Cow, ToOwned},
     collections::BTreeMap,
@@ -72,7 +72,7 @@ enum Wanted {
 /// error that says where.
 ///
 /// ```
-/// use chainrule::Csv;
+/// use chainrule::data::Csv;
 ///
 /// let text = "\
 /// width, height, species
@@ -137,7 +137,9 @@ impl Csv {
             skip: 0,
             features: None,
             wanted: Wanted::Numbers(Vec::new()),
-            missing: ["", "?", "NA", "N/A", "NaN", "nan", "NULL", "null"].map(Into::into).into(),
+            missing: ["", "?", "NA", "N/A", "NaN", "nan", "NULL", "null"]
+                .map(Into::into)
+                .into(),
             drop_missing: false,
         }
     }
@@ -145,82 +147,106 @@ impl Csv {
     /// The first line is a sample like the others; columns are known by number.
     ///
     /// ```
-    /// use chainrule::Csv;
+    /// use chainrule::data::Csv;
     /// let table = Csv::new().no_header().delimiter(';').targets([2]).read::<f32>("1;2;3\n4;5;6".as_bytes())?;
     /// assert_eq!((table.data.inputs().as_slice(), table.data.targets().as_slice()), (&[1.0, 2.0, 4.0, 5.0][..], &[3.0, 6.0][..]));
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn no_header(self) -> Self {
-        Self { header: false, ..self }
+        Self {
+            header: false,
+            ..self
+        }
     }
 
     /// The ASCII character between the fields of a line, such as `;` or `\t`.
     pub fn delimiter(self, delimiter: char) -> Self {
-        Self { delimiter: Some(delimiter), ..self }
+        Self {
+            delimiter: Some(delimiter),
+            ..self
+        }
     }
 
     /// Fields are separated by spaces and tabs, as many as there are; those at the ends of a line count for
     /// nothing.
     ///
     /// ```
-    /// use chainrule::Csv;
+    /// use chainrule::data::Csv;
     /// let text = "  x      y\n 1.0   2.5\n-3.25  4.0  \n";
     /// let table = Csv::new().whitespace_delimited().targets(["y"]).read::<f64>(text.as_bytes())?;
     /// assert_eq!(table.data.inputs().as_slice(), [1.0, -3.25]);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn whitespace_delimited(self) -> Self {
-        Self { delimiter: None, ..self }
+        Self {
+            delimiter: None,
+            ..self
+        }
     }
 
     /// Numbers have a decimal comma: `1,5`. A number with a point is an error then, since it might be
     /// one thousand and something.
     ///
     /// ```
-    /// use chainrule::Csv;
+    /// use chainrule::data::Csv;
     /// let csv = Csv::new().delimiter(';').decimal_comma().targets(["y"]);
     /// let table = csv.read::<f64>("x;y\n1,5;-2,25e1\n3;4".as_bytes())?;
     /// assert_eq!(table.data.targets().as_slice(), [-22.5, 4.0]);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn decimal_comma(self) -> Self {
-        Self { decimal_comma: true, ..self }
+        Self {
+            decimal_comma: true,
+            ..self
+        }
     }
 
     /// The first `lines` lines of the file are no part of the table.
     ///
     /// ```
-    /// use chainrule::Csv;
+    /// use chainrule::data::Csv;
     /// let text = "Station 7\nmeasured in May\nx,y\n1,2\n3,4";
     /// let table = Csv::new().skip_lines(2).targets(["y"]).read::<f64>(text.as_bytes())?;
     /// assert_eq!(table.data.targets().as_slice(), [2.0, 4.0]);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn skip_lines(self, lines: usize) -> Self {
-        Self { skip: lines, ..self }
+        Self {
+            skip: lines,
+            ..self
+        }
     }
 
     /// Lines that begin with this ASCII character, such as `#` or `%`, are no part of the table.
     ///
     /// ```
-    /// use chainrule::Csv;
+    /// use chainrule::data::Csv;
     /// let csv = Csv::new().comment('#').targets(["y"]);
     /// let table = csv.read::<f64>("# made by hand\nx,y\n1,2\n# broken sensor: 9,9\n3,4".as_bytes())?;
     /// assert_eq!(table.data.len(), 2);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn comment(self, sign: char) -> Self {
-        Self { comment: Some(sign), ..self }
+        Self {
+            comment: Some(sign),
+            ..self
+        }
     }
 
     /// The columns that are features, in this order, instead of all that are no targets and have a name.
     pub fn features<C: Into<Column>>(self, columns: impl IntoIterator<Item = C>) -> Self {
-        Self { features: Some(columns.into_iter().map(Into::into).collect()), ..self }
+        Self {
+            features: Some(columns.into_iter().map(Into::into).collect()),
+            ..self
+        }
     }
 
     /// The columns of numbers that are targets, in this order.
     pub fn targets<C: Into<Column>>(self, columns: impl IntoIterator<Item = C>) -> Self {
-        Self { wanted: Wanted::Numbers(columns.into_iter().map(Into::into).collect()), ..self }
+        Self {
+            wanted: Wanted::Numbers(columns.into_iter().map(Into::into).collect()),
+            ..self
+        }
     }
 
     /// The column that names the class: targets are [`one_hot`], the classes sorted, by value if all are
@@ -231,19 +257,22 @@ impl Csv {
     /// is called by the shortest of the names it has in the file.
     ///
     /// ```
-    /// use chainrule::Csv;
+    /// use chainrule::data::Csv;
     /// let table = Csv::new().labels("y").read::<f64>("x,y\n5,0\n6,1.0\n7,1\n8,0".as_bytes())?;
     /// assert_eq!(table.outputs, ["0", "1"]);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn labels(self, column: impl Into<Column>) -> Self {
-        Self { wanted: Wanted::Classes(column.into(), None), ..self }
+        Self {
+            wanted: Wanted::Classes(column.into(), None),
+            ..self
+        }
     }
 
     /// As [`labels`](Self::labels) with these classes, in this order; any other is an error.
     ///
     /// ```
-    /// use chainrule::Csv;
+    /// use chainrule::data::Csv;
     /// let csv = Csv::new().labels_among("animal", ["dog", "cat"]);
     /// let table = csv.read::<f64>("weight,animal\n4,cat\n5,cat".as_bytes())?;
     /// assert_eq!(table.data.targets().as_slice(), [0.0, 1.0, 0.0, 1.0]);
@@ -251,20 +280,33 @@ impl Csv {
     /// assert_eq!(error.to_string(), "CSV, line 2, column \"animal\": got \"cow\", expected one of the classes dog, cat");
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn labels_among<S: Into<String>>(self, column: impl Into<Column>, classes: impl IntoIterator<Item = S>) -> Self {
+    pub fn labels_among<S: Into<String>>(
+        self,
+        column: impl Into<Column>,
+        classes: impl IntoIterator<Item = S>,
+    ) -> Self {
         let classes = classes.into_iter().map(Into::into).collect();
-        Self { wanted: Wanted::Classes(column.into(), Some(classes)), ..self }
+        Self {
+            wanted: Wanted::Classes(column.into(), Some(classes)),
+            ..self
+        }
     }
 
     /// The fields that mean a missing value, instead of those of [`new`](Self::new). Numbers are compared as
     /// numbers: `-999` is `-999.0`, too.
     pub fn missing<S: Into<String>>(self, texts: impl IntoIterator<Item = S>) -> Self {
-        Self { missing: texts.into_iter().map(Into::into).collect(), ..self }
+        Self {
+            missing: texts.into_iter().map(Into::into).collect(),
+            ..self
+        }
     }
 
     /// Leaves out the rows in which a feature or target is missing, and counts them; without, such a row is an error.
     pub fn drop_missing(self) -> Self {
-        Self { drop_missing: true, ..self }
+        Self {
+            drop_missing: true,
+            ..self
+        }
     }
 
     /// [`read`](Self::read) of a regular file. A device or a pipe has no end that is known: open it yourself, and
@@ -274,7 +316,7 @@ impl Csv {
     /// As [`read`](Self::read), with the path before the place; [`ErrorKind::Io`] for what is no regular file.
     ///
     /// ```no_run
-    /// use chainrule::Csv;
+    /// use chainrule::data::Csv;
     /// let houses = Csv::new().features(["rooms", "area"]).targets(["price"]).read_file::<f32>("houses.csv")?;
     /// println!("{} houses by {:?}", houses.data.len(), houses.features);
     /// # Ok::<(), chainrule::Error>(())
@@ -282,7 +324,8 @@ impl Csv {
     pub fn read_file<T: Real>(&self, path: impl AsRef<Path>) -> Result<Table<T>> {
         let path = path.as_ref();
         let (file, _) = file::open(path)?;
-        self.read(file).map_err(|error| error.within(path.display()))
+        self.read(file)
+            .map_err(|error| error.within(path.display()))
     }
 
     /// Reads a table to its end. `source` needs no buffer of its own.
@@ -297,9 +340,9 @@ impl Csv {
     /// - [`ErrorKind::Empty`] without a row, a feature or a target, or with fewer than 2 classes.
     pub fn read<T: Real>(&self, mut source: impl Read) -> Result<Table<T>> {
         let mut bytes = Vec::new();
-        source
-            .read_to_end(&mut bytes)
-            .map_err(|error| Error::new(ErrorKind::Io, PLACE, "a source that can be read", &error).with_source(error))?;
+        source.read_to_end(&mut bytes).map_err(|error| {
+            Error::new(ErrorKind::Io, PLACE, "a source that can be read", &error).with_source(error)
+        })?;
         let bytes = packed::plain(PLACE, &bytes)?;
         let mut rows = Rows::new(&bytes, self.delimiter, self.comment, self.skip)?;
         let mut row = Row::default();
@@ -308,13 +351,23 @@ impl Csv {
             return wrong(ErrorKind::Empty, PLACE, "at least 1 line", 0);
         }
         let layout = Layout::of(&rows, &row, self.header)?;
-        let header = self.header.then(|| row.fields[..layout.width].iter().map(|name| name.clone().into_owned()).collect());
-        let columns = Columns { width: layout.width, header };
+        let header = self.header.then(|| {
+            row.fields[..layout.width]
+                .iter()
+                .map(|name| name.clone().into_owned())
+                .collect()
+        });
+        let columns = Columns {
+            width: layout.width,
+            header,
+        };
         let mut more = !self.header || rows.next(&mut row)?;
         let (features, wanted) = self.choose(&columns)?;
         let mut names = match &self.wanted {
             Wanted::Numbers(_) => None,
-            Wanted::Classes(_, classes) => Some(Names::new(classes.as_deref(), self.decimal_comma)?),
+            Wanted::Classes(_, classes) => {
+                Some(Names::new(classes.as_deref(), self.decimal_comma)?)
+            }
         };
         let missing = Missing::new(&self.missing, self.decimal_comma);
         let mut inputs = Vec::new();
@@ -322,52 +375,95 @@ impl Csv {
         let mut labels = Vec::new();
         let mut dropped = 0;
         while more {
-            let place = |index: usize| format!("{}, {}", rows.place(row.start), columns.name(index));
+            let place =
+                |index: usize| format!("{}, {}", rows.place(row.start), columns.name(index));
             let fields = layout.fields(&row, || rows.place(row.start))?;
-            match features.iter().chain(&wanted).find(|index| missing.is(&fields[**index])) {
+            match features
+                .iter()
+                .chain(&wanted)
+                .find(|index| missing.is(&fields[**index]))
+            {
                 Some(_) if self.drop_missing => dropped += 1,
                 Some(index) => {
-                    let kind = if names.is_some() && wanted.contains(index) { "a class" } else { "a number" };
-                    let expected = format!("{kind} (Csv::drop_missing leaves out rows with missing values)");
+                    let kind = if names.is_some() && wanted.contains(index) {
+                        "a class"
+                    } else {
+                        "a number"
+                    };
+                    let expected =
+                        format!("{kind} (Csv::drop_missing leaves out rows with missing values)");
                     let given = format!("{:?}, a missing value", fields[*index]);
                     return wrong(ErrorKind::Parse, &place(*index), expected, given);
                 }
                 None => {
                     for index in &features {
-                        inputs.push(self.number(&fields[*index], "Csv::features chooses columns", || place(*index))?);
+                        inputs.push(self.number(
+                            &fields[*index],
+                            "Csv::features chooses columns",
+                            || place(*index),
+                        )?);
                     }
                     match &mut names {
                         None => {
                             for index in &wanted {
-                                targets.push(self.number(&fields[*index], "Csv::labels reads names of classes", || place(*index))?);
+                                targets.push(self.number(
+                                    &fields[*index],
+                                    "Csv::labels reads names of classes",
+                                    || place(*index),
+                                )?);
                             }
                         }
-                        Some(names) => labels.push(names.label(&fields[wanted[0]], || place(wanted[0]))?),
+                        Some(names) => {
+                            labels.push(names.label(&fields[wanted[0]], || place(wanted[0]))?)
+                        }
                     }
                 }
             }
             more = rows.next(&mut row)?;
         }
         if inputs.is_empty() {
-            return wrong(ErrorKind::Empty, PLACE, "at least 1 row without a missing value", format!("none ({dropped} dropped)"));
+            return wrong(
+                ErrorKind::Empty,
+                PLACE,
+                "at least 1 row without a missing value",
+                format!("none ({dropped} dropped)"),
+            );
         }
 
         let samples = inputs.len() / features.len();
-        let titles = |indices: &[usize]| indices.iter().map(|index| columns.title(*index)).collect::<Vec<_>>();
+        let titles = |indices: &[usize]| {
+            indices
+                .iter()
+                .map(|index| columns.title(*index))
+                .collect::<Vec<_>>()
+        };
         let (outputs, targets) = match names {
-            None => (titles(&wanted), DMatrix::from_vec(wanted.len(), samples, targets)),
+            None => (
+                titles(&wanted),
+                DMatrix::from_vec(wanted.len(), samples, targets),
+            ),
             Some(names) => {
                 let (names, labels) = names.sorted(&labels);
                 if names.len() < 2 {
                     let place = format!("{PLACE}, {}", columns.name(wanted[0]));
-                    return wrong(ErrorKind::Empty, &place, "at least 2 classes", format!("only {}", names.join(", ")));
+                    return wrong(
+                        ErrorKind::Empty,
+                        &place,
+                        "at least 2 classes",
+                        format!("only {}", names.join(", ")),
+                    );
                 }
                 let targets = one_hot(&labels, names.len())?;
                 (names, targets)
             }
         };
         let data = Dataset::new(DMatrix::from_vec(features.len(), samples, inputs), targets)?;
-        Ok(Table { data, features: titles(&features), outputs, dropped })
+        Ok(Table {
+            data,
+            features: titles(&features),
+            outputs,
+            dropped,
+        })
     }
 
     /// The number in a field; `other` is what to do about a word.
@@ -375,7 +471,14 @@ impl Csv {
         let number = numeral(field, self.decimal_comma).and_then(|text| decimal::parse::<T>(&text));
         match number {
             Some(number) if number.is_finite() => return Ok(number),
-            Some(_) => return wrong(ErrorKind::Parse, &place(), "a finite number", format!("{field:?}")),
+            Some(_) => {
+                return wrong(
+                    ErrorKind::Parse,
+                    &place(),
+                    "a finite number",
+                    format!("{field:?}"),
+                );
+            }
             None => {}
         }
         match field {
@@ -383,13 +486,23 @@ impl Csv {
             "False" | "false" | "FALSE" => return Ok(T::zero()),
             _ => {}
         }
-        let is_number = |decimal_comma| numeral(field, decimal_comma).is_some_and(|text| Decimal::parse(&text).is_some());
+        let is_number = |decimal_comma| {
+            numeral(field, decimal_comma).is_some_and(|text| Decimal::parse(&text).is_some())
+        };
         let (expected, next) = match self.decimal_comma {
             false if is_number(true) => ("a number", "Csv::decimal_comma reads decimal commas"),
-            true if is_number(false) => ("a number with a decimal comma", "a point might separate thousands"),
+            true if is_number(false) => (
+                "a number with a decimal comma",
+                "a point might separate thousands",
+            ),
             _ => ("a number", other),
         };
-        wrong(ErrorKind::Parse, &place(), format!("{expected} ({next})"), format!("{field:?}"))
+        wrong(
+            ErrorKind::Parse,
+            &place(),
+            format!("{expected} ({next})"),
+            format!("{field:?}"),
+        )
     }
 
     /// The numbers of the columns that are features, and of those that are targets.
@@ -400,14 +513,26 @@ impl Csv {
         };
         let features = match &self.features {
             Some(features) => columns.find(features)?,
-            None => (0..columns.width).filter(|index| !wanted.contains(index) && !columns.counts_rows(*index)).collect(),
+            None => (0..columns.width)
+                .filter(|index| !wanted.contains(index) && !columns.counts_rows(*index))
+                .collect(),
         };
         if let Some(both) = features.iter().find(|index| wanted.contains(index)) {
-            return wrong(ErrorKind::Value, PLACE, "columns that are features or targets", format!("{} as both", columns.name(*both)));
+            return wrong(
+                ErrorKind::Value,
+                PLACE,
+                "columns that are features or targets",
+                format!("{} as both", columns.name(*both)),
+            );
         }
         for (what, columns) in [("target", &wanted), ("feature", &features)] {
             if columns.is_empty() {
-                return wrong(ErrorKind::Empty, PLACE, format!("at least 1 column that is a {what}"), 0);
+                return wrong(
+                    ErrorKind::Empty,
+                    PLACE,
+                    format!("at least 1 column that is a {what}"),
+                    0,
+                );
             }
         }
         Ok((features, wanted))
@@ -434,14 +559,24 @@ struct Missing<'a> {
 
 impl<'a> Missing<'a> {
     fn new(texts: &'a [String], decimal_comma: bool) -> Self {
-        let numbers = texts.iter().filter_map(|text| Decimal::parse(&numeral(text, decimal_comma)?)).collect();
-        Self { texts, numbers, decimal_comma }
+        let numbers = texts
+            .iter()
+            .filter_map(|text| Decimal::parse(&numeral(text, decimal_comma)?))
+            .collect();
+        Self {
+            texts,
+            numbers,
+            decimal_comma,
+        }
     }
 
     fn is(&self, field: &str) -> bool {
         let equals = |number: Decimal| self.numbers.contains(&number);
         self.texts.iter().any(|text| text == field)
-            || !self.numbers.is_empty() && numeral(field, self.decimal_comma).and_then(|text| Decimal::parse(&text)).is_some_and(equals)
+            || !self.numbers.is_empty()
+                && numeral(field, self.decimal_comma)
+                    .and_then(|text| Decimal::parse(&text))
+                    .is_some_and(equals)
     }
 }
 
@@ -470,16 +605,30 @@ struct Row<'a> {
 
 impl<'a> Rows<'a> {
     /// Those after the first `skip` lines.
-    fn new(text: &'a [u8], delimiter: Option<char>, comment: Option<char>, skip: usize) -> Result<Self> {
+    fn new(
+        text: &'a [u8],
+        delimiter: Option<char>,
+        comment: Option<char>,
+        skip: usize,
+    ) -> Result<Self> {
         let sign = |what: &str, sign: char| match u8::try_from(sign) {
             Ok(byte) if byte.is_ascii() && !b"\"\r\n".contains(&byte) => Ok(byte),
             _ => {
                 let expected = "an ASCII character, no quote and no end of a line";
-                wrong(ErrorKind::Value, &format!("{what} of {PLACE}"), expected, format!("{sign:?}"))
+                wrong(
+                    ErrorKind::Value,
+                    &format!("{what} of {PLACE}"),
+                    expected,
+                    format!("{sign:?}"),
+                )
             }
         };
-        let delimiter = delimiter.map(|delimiter| sign("delimiter", delimiter)).transpose()?;
-        let comment = comment.map(|comment| sign("comment", comment)).transpose()?;
+        let delimiter = delimiter
+            .map(|delimiter| sign("delimiter", delimiter))
+            .transpose()?;
+        let comment = comment
+            .map(|comment| sign("comment", comment))
+            .transpose()?;
         if let (Some(delimiter), true) = (delimiter, delimiter == comment) {
             return wrong(
                 ErrorKind::Value,
@@ -491,7 +640,12 @@ impl<'a> Rows<'a> {
         match core::str::from_utf8(text) {
             Ok(text) => {
                 let at = if text.starts_with('\u{feff}') { 3 } else { 0 };
-                let mut rows = Self { text, at, delimiter, comment };
+                let mut rows = Self {
+                    text,
+                    at,
+                    delimiter,
+                    comment,
+                };
                 for _ in 0..skip {
                     rows.pass_line();
                 }
@@ -500,8 +654,18 @@ impl<'a> Rows<'a> {
             Err(error) => {
                 let at = error.valid_up_to();
                 match foreign(text) {
-                    Some((other, next)) => wrong(ErrorKind::Parse, PLACE, format!("text in UTF-8 ({next})"), other),
-                    None => wrong(ErrorKind::Parse, &place(text, at), "text in UTF-8", format!("the byte {:#04x}", text[at])),
+                    Some((other, next)) => wrong(
+                        ErrorKind::Parse,
+                        PLACE,
+                        format!("text in UTF-8 ({next})"),
+                        other,
+                    ),
+                    None => wrong(
+                        ErrorKind::Parse,
+                        &place(text, at),
+                        "text in UTF-8",
+                        format!("the byte {:#04x}", text[at]),
+                    ),
                 }
             }
         }
@@ -531,8 +695,16 @@ impl<'a> Rows<'a> {
                 break;
             }
             let quoted = self.peek() == Some(b'"');
-            let field = if quoted { self.quoted(row.start)? } else { self.unquoted() };
-            row.quoted = if row.fields.is_empty() { quoted } else { row.quoted };
+            let field = if quoted {
+                self.quoted(row.start)?
+            } else {
+                self.unquoted()
+            };
+            row.quoted = if row.fields.is_empty() {
+                quoted
+            } else {
+                row.quoted
+            };
             row.open = !quoted && field.is_empty();
             row.fields.push(field);
             if self.line_ends() {
@@ -563,7 +735,12 @@ impl<'a> Rows<'a> {
             self.pass(|byte| byte != b'"');
             let end = self.at;
             if self.peek().is_none() {
-                return wrong(ErrorKind::Parse, &self.place(start), "a quote that ends", "the end of the text");
+                return wrong(
+                    ErrorKind::Parse,
+                    &self.place(start),
+                    "a quote that ends",
+                    "the end of the text",
+                );
             }
             self.at += 1;
             if self.peek() != Some(b'"') {
@@ -575,12 +752,25 @@ impl<'a> Rows<'a> {
         if delimiter.is_some() {
             self.pass(|byte| is_space(byte) && Some(byte) != delimiter);
         }
-        if !self.line_ends() && !self.peek().is_some_and(|byte| is_delimiter(byte, delimiter)) {
+        if !self.line_ends()
+            && !self
+                .peek()
+                .is_some_and(|byte| is_delimiter(byte, delimiter))
+        {
             let rest = self.text[self.at..].chars().next().unwrap_or_default();
-            return wrong(ErrorKind::Parse, &self.place(start), "the end of a field after its quote", format!("{rest:?}"));
+            return wrong(
+                ErrorKind::Parse,
+                &self.place(start),
+                "the end of a field after its quote",
+                format!("{rest:?}"),
+            );
         }
         let field = &self.text[begin..end];
-        Ok(if doubled { field.replace("\"\"", "\"").trim().to_owned().into() } else { field.trim().into() })
+        Ok(if doubled {
+            field.replace("\"\"", "\"").trim().to_owned().into()
+        } else {
+            field.trim().into()
+        })
     }
 
     fn peek(&self) -> Option<u8> {
@@ -601,7 +791,11 @@ impl<'a> Rows<'a> {
     fn pass_line(&mut self) {
         self.pass(|byte| byte != b'\r' && byte != b'\n');
         let rest = &self.text.as_bytes()[self.at..];
-        self.at += if rest.starts_with(b"\r\n") { 2 } else { rest.len().min(1) };
+        self.at += if rest.starts_with(b"\r\n") {
+            2
+        } else {
+            rest.len().min(1)
+        };
     }
 
     fn place(&self, start: usize) -> String {
@@ -619,7 +813,9 @@ fn is_delimiter(byte: u8, delimiter: Option<u8>) -> bool {
 
 /// The line of a byte, as editors count: each of `\n`, `\r\n` and `\r` ends one.
 fn place(text: &[u8], at: usize) -> String {
-    let ends = |index: &usize| text[*index] == b'\n' || text[*index] == b'\r' && text.get(index + 1) != Some(&b'\n');
+    let ends = |index: &usize| {
+        text[*index] == b'\n' || text[*index] == b'\r' && text.get(index + 1) != Some(&b'\n')
+    };
     format!("{PLACE}, line {}", 1 + (0..at).filter(ends).count())
 }
 
@@ -639,7 +835,10 @@ impl Layout {
         let mut more = rest.next(&mut row)?;
         let surplus = header && more && row.fields.len() == width + 1;
         if !surplus && !first.open {
-            return Ok(Self { width, row_names: false });
+            return Ok(Self {
+                width,
+                row_names: false,
+            });
         }
         width += usize::from(surplus);
         let start = row.start;
@@ -652,28 +851,47 @@ impl Layout {
             longer &= row.fields.len() == width;
             quoted &= row.quoted;
             // Without quotes a number may as well be one that the header has forgotten.
-            named &= row.quoted || row.fields.first().is_some_and(|name| Decimal::parse(&name.replace(',', ".")).is_none());
+            named &= row.quoted
+                || row
+                    .fields
+                    .first()
+                    .is_some_and(|name| Decimal::parse(&name.replace(',', ".")).is_none());
             more = rest.next(&mut row)?;
         }
         if longer && quoted && !filled {
             // R quotes the names of rows: one in front, and a last column in which all is missing; or a delimiter too many.
             let expected = "rows that the header tells how to read (begin it with a name for their first field, or end it with \
                             the delimiter that ends them)";
-            let given = "one field more than names in each row, the first in quotes and the last empty";
+            let given =
+                "one field more than names in each row, the first in quotes and the last empty";
             return wrong(ErrorKind::Parse, &rest.place(start), expected, given);
         }
         // A last column in which there is nothing at all is a delimiter too many.
         width -= usize::from(surplus || !filled);
-        Ok(Self { width, row_names: surplus && filled && named })
+        Ok(Self {
+            width,
+            row_names: surplus && filled && named,
+        })
     }
 
     /// The fields of a row, one per column.
-    fn fields<'r, 'a>(&self, row: &'r Row<'a>, place: impl Fn() -> String) -> Result<&'r [Cow<'a, str>]> {
+    fn fields<'r, 'a>(
+        &self,
+        row: &'r Row<'a>,
+        place: impl Fn() -> String,
+    ) -> Result<&'r [Cow<'a, str>]> {
         let expected = self.width + usize::from(self.row_names);
         match row.fields.len() {
             len if len == expected => Ok(&row.fields[len - self.width..]),
-            len if len == expected + 1 && row.open => Ok(&row.fields[len - 1 - self.width..len - 1]),
-            len => wrong(ErrorKind::Shape, &place(), format!("{expected} fields, as in the first line"), len),
+            len if len == expected + 1 && row.open => {
+                Ok(&row.fields[len - 1 - self.width..len - 1])
+            }
+            len => wrong(
+                ErrorKind::Shape,
+                &place(),
+                format!("{expected} fields, as in the first line"),
+                len,
+            ),
         }
     }
 }
@@ -691,7 +909,12 @@ impl Columns {
         for column in columns {
             let index = self.index(column)?;
             if found.contains(&index) {
-                return wrong(ErrorKind::Value, PLACE, "each column once", format!("{} twice", self.name(index)));
+                return wrong(
+                    ErrorKind::Value,
+                    PLACE,
+                    "each column once",
+                    format!("{} twice", self.name(index)),
+                );
             }
             found.push(index);
         }
@@ -701,17 +924,37 @@ impl Columns {
     fn index(&self, column: &Column) -> Result<usize> {
         match (column, &self.header) {
             (Column::Index(index), _) if *index < self.width => Ok(*index),
-            (Column::Index(index), _) => wrong(ErrorKind::Value, PLACE, format!("a column below {}", self.width), index),
+            (Column::Index(index), _) => wrong(
+                ErrorKind::Value,
+                PLACE,
+                format!("a column below {}", self.width),
+                index,
+            ),
             (Column::Name(name), None) => {
                 let given = format!("the name {name:?}");
-                wrong(ErrorKind::Value, PLACE, "columns by number, as there is no header", given)
+                wrong(
+                    ErrorKind::Value,
+                    PLACE,
+                    "columns by number, as there is no header",
+                    given,
+                )
             }
             (Column::Name(name), Some(header)) => {
                 let mut same = (0..header.len()).filter(|index| header[*index] == *name);
                 match (same.next(), same.next()) {
                     (Some(index), None) => Ok(index),
-                    (Some(_), Some(_)) => wrong(ErrorKind::Value, PLACE, format!("one column {name:?}"), "several"),
-                    (None, _) => wrong(ErrorKind::Value, PLACE, format!("one of the columns {}", header.join(", ")), format!("{name:?}")),
+                    (Some(_), Some(_)) => wrong(
+                        ErrorKind::Value,
+                        PLACE,
+                        format!("one column {name:?}"),
+                        "several",
+                    ),
+                    (None, _) => wrong(
+                        ErrorKind::Value,
+                        PLACE,
+                        format!("one of the columns {}", header.join(", ")),
+                        format!("{name:?}"),
+                    ),
                 }
             }
         }
@@ -719,7 +962,11 @@ impl Columns {
 
     /// Whether a column is no feature unless it is chosen: a first one without a name.
     fn counts_rows(&self, index: usize) -> bool {
-        index == 0 && self.header.as_ref().is_some_and(|header| header[0].is_empty())
+        index == 0
+            && self
+                .header
+                .as_ref()
+                .is_some_and(|header| header[0].is_empty())
     }
 
     /// How errors call a column.
@@ -732,7 +979,9 @@ impl Columns {
 
     /// How a table calls it.
     fn title(&self, index: usize) -> String {
-        self.header.as_ref().map_or_else(|| index.to_string(), |header| header[index].clone())
+        self.header
+            .as_ref()
+            .map_or_else(|| index.to_string(), |header| header[index].clone())
     }
 }
 
@@ -750,7 +999,13 @@ struct Names {
 
 impl Names {
     fn new(given: Option<&[String]>, decimal_comma: bool) -> Result<Self> {
-        let mut names = Self { given: false, decimal_comma, names: Vec::new(), labels: BTreeMap::new(), numbers: BTreeMap::new() };
+        let mut names = Self {
+            given: false,
+            decimal_comma,
+            names: Vec::new(),
+            labels: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+        };
         for name in given.unwrap_or_default() {
             let known = names.names.len();
             let label = names.find(name);
@@ -774,7 +1029,8 @@ impl Names {
         self.labels.insert(name.into(), label);
         if label == new {
             self.names.push(name.into());
-        } else if !self.given && (name.len(), name) < (self.names[label].len(), &self.names[label]) {
+        } else if !self.given && (name.len(), name) < (self.names[label].len(), &self.names[label])
+        {
             self.names[label] = name.into();
         }
         label
@@ -805,6 +1061,9 @@ impl Names {
         for (place, name) in order.iter().enumerate() {
             rank[*name] = place;
         }
-        (order.iter().map(|name| self.names[*name].clone()).collect(), labels.iter().map(|label| rank[*label]).collect())
+        (
+            order.iter().map(|name| self.names[*name].clone()).collect(),
+            labels.iter().map(|label| rank[*label]).collect(),
+        )
     }
 }

@@ -3,9 +3,9 @@
 use super::labels::labels;
 use super::{Scaler, check_finite};
 use crate::error::{Error, ErrorKind, Result};
-use crate::random::{Purpose, derive, shuffle, stream};
-use crate::real::Real;
-use crate::view::{Targets, View, check_weights};
+use crate::numeric::random::{Purpose, derive, shuffle, stream};
+use crate::numeric::real::Real;
+use crate::numeric::view::{Targets, View, check_weights};
 use alloc::{format, vec, vec::Vec};
 use nalgebra::DMatrix;
 
@@ -13,7 +13,8 @@ use nalgebra::DMatrix;
 /// other, and if wanted how much each sample counts. All numbers are finite; there is at least one sample.
 ///
 /// ```
-/// use chainrule::{Dataset, nalgebra::DMatrix};
+/// use chainrule::Dataset;
+/// use chainrule::nalgebra::DMatrix;
 /// let xor = Dataset::new(
 ///     DMatrix::from_column_slice(2, 4, &[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0]),
 ///     DMatrix::from_column_slice(1, 4, &[0.0, 1.0, 1.0, 0.0]),
@@ -46,9 +47,18 @@ impl<T: Real> Dataset<T> {
         check_finite("targets of Dataset", (&targets).into())?;
         if inputs.ncols() != targets.ncols() {
             let expected = format!("{} columns, one per sample of the inputs", inputs.ncols());
-            return Err(Error::new(ErrorKind::Shape, "targets of Dataset", expected, targets.ncols()));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                "targets of Dataset",
+                expected,
+                targets.ncols(),
+            ));
         }
-        Ok(Self { inputs, targets, weights: None })
+        Ok(Self {
+            inputs,
+            targets,
+            weights: None,
+        })
     }
 
     /// Samples as rows: `inputs` holds `features` numbers per sample, `targets` holds `outputs`, sample after sample, as
@@ -68,7 +78,10 @@ impl<T: Real> Dataset<T> {
             let view = View::new(data, width).map_err(|error| error.within(place))?;
             Ok::<_, Error>(DMatrix::from_column_slice(width, view.cols(), data))
         };
-        Self::new(matrix(inputs, features, "inputs of Dataset")?, matrix(targets, outputs, "targets of Dataset")?)
+        Self::new(
+            matrix(inputs, features, "inputs of Dataset")?,
+            matrix(targets, outputs, "targets of Dataset")?,
+        )
     }
 
     /// The same samples, of which sample j counts `weights[j]` times: what [`Targets`] says of weights. Every part of the data
@@ -85,7 +98,10 @@ impl<T: Real> Dataset<T> {
     /// ```
     pub fn weighted(self, weights: Vec<T>) -> Result<Self> {
         check_weights("Dataset", &weights, self.len())?;
-        Ok(Self { weights: Some(weights), ..self })
+        Ok(Self {
+            weights: Some(weights),
+            ..self
+        })
     }
 
     /// The same samples, each with the weight of its class, instead of those that there were. Classes are columns of
@@ -105,7 +121,12 @@ impl<T: Real> Dataset<T> {
         let (labels, classes) = labels("Dataset::class_weighted", (&self.targets).into())?;
         if weights.len() != classes {
             let expected = format!("{classes}, one per class");
-            return Err(Error::new(ErrorKind::Shape, "weights of Dataset::class_weighted", expected, weights.len()));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                "weights of Dataset::class_weighted",
+                expected,
+                weights.len(),
+            ));
         }
         self.weighted(labels.iter().map(|label| weights[*label]).collect())
     }
@@ -126,7 +147,12 @@ impl<T: Real> Dataset<T> {
         let (labels, classes) = labels("Dataset::balanced", (&self.targets).into())?;
         let counts = count(&labels, classes);
         let share = labels.len() as f64 / counts.iter().filter(|count| **count > 0).count() as f64;
-        self.weighted(labels.iter().map(|label| T::of(share / counts[*label] as f64)).collect())
+        self.weighted(
+            labels
+                .iter()
+                .map(|label| T::of(share / counts[*label] as f64))
+                .collect(),
+        )
     }
 
     /// The inputs, features × samples.
@@ -166,10 +192,20 @@ impl<T: Real> Dataset<T> {
     /// [`ErrorKind::Empty`] without an index, [`ErrorKind::Value`] for one beyond the samples.
     pub fn select(&self, indices: &[usize]) -> Result<Self> {
         if indices.is_empty() {
-            return Err(Error::new(ErrorKind::Empty, "Dataset::select", "at least 1 index", 0));
+            return Err(Error::new(
+                ErrorKind::Empty,
+                "Dataset::select",
+                "at least 1 index",
+                0,
+            ));
         }
         if let Some(index) = indices.iter().find(|index| **index >= self.len()) {
-            return Err(Error::new(ErrorKind::Value, "Dataset::select", format!("indices below {}", self.len()), index));
+            return Err(Error::new(
+                ErrorKind::Value,
+                "Dataset::select",
+                format!("indices below {}", self.len()),
+                index,
+            ));
         }
         Ok(self.pick(indices))
     }
@@ -179,7 +215,10 @@ impl<T: Real> Dataset<T> {
         Self {
             inputs: self.inputs.select_columns(indices),
             targets: self.targets.select_columns(indices),
-            weights: self.weights.as_ref().map(|weights| indices.iter().map(|index| weights[*index]).collect()),
+            weights: self
+                .weights
+                .as_ref()
+                .map(|weights| indices.iter().map(|index| weights[*index]).collect()),
         }
     }
 
@@ -196,7 +235,8 @@ impl<T: Real> Dataset<T> {
     /// [`ErrorKind::Value`] when `fraction` is not between 0 and 1, [`ErrorKind::Empty`] when there is only one sample.
     ///
     /// ```
-    /// use chainrule::{Dataset, nalgebra::DMatrix};
+    /// use chainrule::Dataset;
+    /// use chainrule::nalgebra::DMatrix;
     /// let data = Dataset::new(DMatrix::from_fn(1, 10, |_, j| j as f64), DMatrix::zeros(1, 10))?;
     /// let (train, test) = data.split(0.7, 42)?;
     /// assert_eq!((train.len(), test.len()), (7, 3));
@@ -218,7 +258,8 @@ impl<T: Real> Dataset<T> {
     /// single sample, or a part with fewer samples than there are classes.
     ///
     /// ```
-    /// use chainrule::{Dataset, metrics, nalgebra::DMatrix, one_hot};
+    /// use chainrule::{metrics, one_hot, Dataset};
+    /// use chainrule::nalgebra::DMatrix;
     /// let labels = [0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2];
     /// let data = Dataset::<f64>::new(DMatrix::from_fn(1, 12, |_, j| j as f64), one_hot(&labels, 3)?)?;
     /// let (train, test) = data.stratified_split(2.0 / 3.0, 42)?;
@@ -236,11 +277,22 @@ impl<T: Real> Dataset<T> {
         let present = counts.iter().filter(|count| **count > 0).count();
         for part in [first, self.len() - first] {
             if part < present {
-                return Err(Error::new(ErrorKind::Empty, place, format!("parts of at least {present} samples, one per class"), part));
+                return Err(Error::new(
+                    ErrorKind::Empty,
+                    place,
+                    format!("parts of at least {present} samples, one per class"),
+                    part,
+                ));
             }
         }
         let mut open = quotas(&counts, first);
-        let (mut parts, order) = ([Vec::with_capacity(first), Vec::with_capacity(self.len() - first)], self.shuffled(seed));
+        let (mut parts, order) = (
+            [
+                Vec::with_capacity(first),
+                Vec::with_capacity(self.len() - first),
+            ],
+            self.shuffled(seed),
+        );
         for sample in order {
             let open = &mut open[labels[sample]];
             parts[usize::from(*open == 0)].push(sample);
@@ -253,10 +305,20 @@ impl<T: Real> Dataset<T> {
     /// How many samples `fraction` of them are.
     fn first_part(&self, place: &str, fraction: f64) -> Result<usize> {
         if !(fraction > 0.0 && fraction < 1.0) {
-            return Err(Error::new(ErrorKind::Value, place, "a fraction between 0 and 1", fraction));
+            return Err(Error::new(
+                ErrorKind::Value,
+                place,
+                "a fraction between 0 and 1",
+                fraction,
+            ));
         }
         if self.len() < 2 {
-            return Err(Error::new(ErrorKind::Empty, place, "at least 2 samples", self.len()));
+            return Err(Error::new(
+                ErrorKind::Empty,
+                place,
+                "at least 2 samples",
+                self.len(),
+            ));
         }
         let rounded = (fraction * self.len() as f64 + 0.5) as usize;
         Ok(rounded.clamp(1, self.len() - 1))
@@ -269,13 +331,18 @@ impl<T: Real> Dataset<T> {
     /// [`ErrorKind::Value`] unless `k` is from 2 to the number of samples.
     ///
     /// ```
-    /// use chainrule::{Dataset, nalgebra::DMatrix};
+    /// use chainrule::Dataset;
+    /// use chainrule::nalgebra::DMatrix;
     /// let data = Dataset::new(DMatrix::from_fn(1, 10, |_, j| j as f64), DMatrix::zeros(1, 10))?;
     /// let sizes: Vec<_> = data.k_fold(3, 42)?.map(|(train, validation)| (train.len(), validation.len())).collect();
     /// assert_eq!(sizes, [(6, 4), (7, 3), (7, 3)]);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn k_fold(&self, k: usize, seed: u64) -> Result<impl ExactSizeIterator<Item = (Self, Self)>> {
+    pub fn k_fold(
+        &self,
+        k: usize,
+        seed: u64,
+    ) -> Result<impl ExactSizeIterator<Item = (Self, Self)>> {
         self.folds("Dataset::k_fold", k, seed, |_| Ok(()))
     }
 
@@ -287,14 +354,19 @@ impl<T: Real> Dataset<T> {
     /// fewer than `k` samples.
     ///
     /// ```
-    /// use chainrule::{Dataset, nalgebra::DMatrix};
+    /// use chainrule::Dataset;
+    /// use chainrule::nalgebra::DMatrix;
     /// let data = Dataset::new(DMatrix::from_fn(1, 9, |_, j| j as f64), DMatrix::from_fn(1, 9, |_, j| f64::from(j < 3)))?;
     /// for (train, validation) in data.stratified_k_fold(3, 42)? {
     ///     assert_eq!((train.targets().sum(), validation.targets().sum()), (2.0, 1.0));
     /// }
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn stratified_k_fold(&self, k: usize, seed: u64) -> Result<impl ExactSizeIterator<Item = (Self, Self)>> {
+    pub fn stratified_k_fold(
+        &self,
+        k: usize,
+        seed: u64,
+    ) -> Result<impl ExactSizeIterator<Item = (Self, Self)>> {
         let place = "Dataset::stratified_k_fold";
         self.folds(place, k, seed, move |order| {
             let (labels, classes) = labels(place, (&self.targets).into())?;
@@ -324,7 +396,8 @@ impl<T: Real> Dataset<T> {
             fold_of[sample] = position % k;
         }
         Ok((0..k).map(move |fold| {
-            let (validation, train): (Vec<_>, Vec<_>) = order.iter().partition(|sample| fold_of[**sample] == fold);
+            let (validation, train): (Vec<_>, Vec<_>) =
+                order.iter().partition(|sample| fold_of[**sample] == fold);
             (self.pick(&train), self.pick(&validation))
         }))
     }
@@ -343,17 +416,27 @@ impl<T: Real> Dataset<T> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn with_inputs(&self, inputs: DMatrix<T>) -> Result<Self> {
-        Ok(Self { weights: self.weights.clone(), ..Self::new(inputs, self.targets.clone())? })
+        Ok(Self {
+            weights: self.weights.clone(),
+            ..Self::new(inputs, self.targets.clone())?
+        })
     }
 
     /// The same samples as `inputs` and `targets` map them; what a side has no scaler for is copied.
-    pub(crate) fn scaled(&self, inputs: Option<&Scaler<T>>, targets: Option<&Scaler<T>>) -> Result<Self> {
+    pub(crate) fn scaled(
+        &self,
+        inputs: Option<&Scaler<T>>,
+        targets: Option<&Scaler<T>>,
+    ) -> Result<Self> {
         let scale = |scaler: Option<&Scaler<T>>, numbers: &DMatrix<T>| match scaler {
             Some(scaler) => scaler.transform(numbers),
             None => Ok(numbers.clone()),
         };
         let scaled = Self::new(scale(inputs, &self.inputs)?, scale(targets, &self.targets)?)?;
-        Ok(Self { weights: self.weights.clone(), ..scaled })
+        Ok(Self {
+            weights: self.weights.clone(),
+            ..scaled
+        })
     }
 
     /// The same samples, inputs and weights with other targets.
@@ -361,7 +444,10 @@ impl<T: Real> Dataset<T> {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with_targets(&self, targets: DMatrix<T>) -> Result<Self> {
-        Ok(Self { weights: self.weights.clone(), ..Self::new(self.inputs.clone(), targets)? })
+        Ok(Self {
+            weights: self.weights.clone(),
+            ..Self::new(self.inputs.clone(), targets)?
+        })
     }
 }
 
@@ -378,9 +464,12 @@ fn count(labels: &[usize], classes: usize) -> Vec<usize> {
 fn check_counts(place: &str, counts: &[usize], least: usize) -> Result<()> {
     match counts.iter().position(|count| (1..least).contains(count)) {
         None => Ok(()),
-        Some(class) => {
-            Err(Error::new(ErrorKind::Empty, format!("class {class} of {place}"), format!("at least {least} samples"), counts[class]))
-        }
+        Some(class) => Err(Error::new(
+            ErrorKind::Empty,
+            format!("class {class} of {place}"),
+            format!("at least {least} samples"),
+            counts[class],
+        )),
     }
 }
 
@@ -389,18 +478,29 @@ fn check_counts(place: &str, counts: &[usize], least: usize) -> Result<()> {
 fn quotas(counts: &[usize], total: usize) -> Vec<usize> {
     let n: usize = counts.iter().sum();
     let whole = |count: usize| (count as u128 * total as u128 / n as u128) as usize;
-    let mut quotas: Vec<usize> = counts.iter().map(|count| whole(*count).clamp(1.min(*count), count.saturating_sub(1))).collect();
-    let lacking = |quotas: &[usize], class: usize| counts[class] as i128 * total as i128 - quotas[class] as i128 * n as i128;
+    let mut quotas: Vec<usize> = counts
+        .iter()
+        .map(|count| whole(*count).clamp(1.min(*count), count.saturating_sub(1)))
+        .collect();
+    let lacking = |quotas: &[usize], class: usize| {
+        counts[class] as i128 * total as i128 - quotas[class] as i128 * n as i128
+    };
     loop {
         let given: usize = quotas.iter().sum();
         // The part has at least one sample per class, and so has the rest: some class has room.
         if given < total {
-            let room = (0..counts.len()).rev().filter(|class| quotas[*class] + 1 < counts[*class]);
-            let Some(class) = room.max_by_key(|class| lacking(&quotas, *class)) else { return quotas };
+            let room = (0..counts.len())
+                .rev()
+                .filter(|class| quotas[*class] + 1 < counts[*class]);
+            let Some(class) = room.max_by_key(|class| lacking(&quotas, *class)) else {
+                return quotas;
+            };
             quotas[class] += 1;
         } else if given > total {
             let room = (0..counts.len()).filter(|class| quotas[*class] > 1);
-            let Some(class) = room.min_by_key(|class| lacking(&quotas, *class)) else { return quotas };
+            let Some(class) = room.min_by_key(|class| lacking(&quotas, *class)) else {
+                return quotas;
+            };
             quotas[class] -= 1;
         } else {
             return quotas;

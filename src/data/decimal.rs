@@ -1,6 +1,6 @@
 //! Numbers as texts write them.
 
-use crate::real::{Real, nearest};
+use crate::numeric::real::{Real, nearest};
 use alloc::{format, string::String};
 use core::cmp::Ordering;
 
@@ -35,10 +35,20 @@ impl Decimal {
         let leading = all.len() - all.trim_start_matches('0').len();
         let digits = all.trim_matches('0');
         if digits.is_empty() {
-            return Some(Self { negative: false, exponent: 0, digits: String::new() });
+            return Some(Self {
+                negative: false,
+                exponent: 0,
+                digits: String::new(),
+            });
         }
-        let exponent = power.checked_add(whole.len() as i64)?.checked_sub(leading as i64)?;
-        Some(Self { negative, exponent, digits: digits.into() })
+        let exponent = power
+            .checked_add(whole.len() as i64)?
+            .checked_sub(leading as i64)?;
+        Some(Self {
+            negative,
+            exponent,
+            digits: digits.into(),
+        })
     }
 }
 
@@ -49,8 +59,13 @@ impl Ord for Decimal {
             (false, false) => 1,
             (false, true) => -1,
         };
-        let size = self.exponent.cmp(&other.exponent).then_with(|| self.digits.cmp(&other.digits));
-        sign(self).cmp(&sign(other)).then(if self.negative { size.reverse() } else { size })
+        let size = self
+            .exponent
+            .cmp(&other.exponent)
+            .then_with(|| self.digits.cmp(&other.digits));
+        sign(self)
+            .cmp(&sign(other))
+            .then(if self.negative { size.reverse() } else { size })
     }
 }
 

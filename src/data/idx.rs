@@ -5,7 +5,7 @@ use super::bytes::{Bytes, wrong};
 use super::foreign::foreign;
 use super::packed;
 use crate::error::{ErrorKind, Result};
-use crate::real::Real;
+use crate::numeric::real::Real;
 use alloc::{format, vec::Vec};
 use nalgebra::DMatrix;
 
@@ -23,7 +23,8 @@ use nalgebra::DMatrix;
 /// data than the header says.
 ///
 /// ```
-/// use chainrule::{one_hot, read_idx};
+/// use chainrule::one_hot;
+/// use chainrule::data::read_idx;
 ///
 /// // With files: let images = read_idx(&std::fs::read("train-images-idx3-ubyte")?)?;
 /// let images = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 255, 0, 0, 51]; // 2 images of 2 × 1 bytes
@@ -51,16 +52,34 @@ pub fn read_idx<T: Real>(bytes: &[u8]) -> Result<DMatrix<T>> {
         0x0c => Element::I32,
         0x0d => Element::F32,
         0x0e => Element::F64,
-        _ => return wrong(ErrorKind::Parse, place, "a type of number 8, 9, 11, 12, 13 or 14 in byte 2", code),
+        _ => {
+            return wrong(
+                ErrorKind::Parse,
+                place,
+                "a type of number 8, 9, 11, 12, 13 or 14 in byte 2",
+                code,
+            );
+        }
     };
     if (zero, null) != (0, 0) || axes == 0 {
         let given = format!("{:?}", [zero, null, code, axes]);
-        return wrong(ErrorKind::Parse, place, "an IDX file, which starts with 0, 0, the type and at least 1 axis", given);
+        return wrong(
+            ErrorKind::Parse,
+            place,
+            "an IDX file, which starts with 0, 0, the type and at least 1 axis",
+            given,
+        );
     }
     let mut shape = Vec::with_capacity(axes.into());
     for _ in 0..axes {
         let size = u32::from_be_bytes(bytes.array(&format!("the sizes of {axes} axes"))?);
         shape.push(usize::try_from(size).unwrap_or(usize::MAX));
     }
-    Array { element, big_endian: true, fortran: false, shape }.matrix(place, bytes.rest())
+    Array {
+        element,
+        big_endian: true,
+        fortran: false,
+        shape,
+    }
+    .matrix(place, bytes.rest())
 }

@@ -30,14 +30,19 @@ pub use npz::read_npz;
 pub use scaler::Scaler;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::Real;
-use crate::view::{View, check_each, shape};
+use crate::numeric::real::Real;
+use crate::numeric::view::{View, check_each, shape};
 
 /// There must be a sample and a feature, and every number must be finite.
 fn check_finite<T: Real>(place: &str, x: View<'_, T>) -> Result<()> {
     if x.rows() == 0 || x.cols() == 0 {
         let given = shape(x.shape());
-        return Err(Error::new(ErrorKind::Empty, place, "at least 1 row and 1 column (sample)", given));
+        return Err(Error::new(
+            ErrorKind::Empty,
+            place,
+            "at least 1 row and 1 column (sample)",
+            given,
+        ));
     }
     check_each(|| place.into(), x, "a finite number", |v| v.is_finite())
 }

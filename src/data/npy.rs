@@ -5,8 +5,8 @@ use super::bytes::{Bytes, text, wrong};
 use super::foreign::foreign;
 use super::packed;
 use crate::error::{ErrorKind, Result};
-use crate::real::Real;
-use crate::view::View;
+use crate::numeric::real::Real;
+use crate::numeric::view::View;
 use alloc::{format, vec::Vec};
 use core::any::TypeId;
 use nalgebra::DMatrix;
@@ -29,7 +29,8 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// there are fewer or more data than the header says.
 ///
 /// ```
-/// use chainrule::{nalgebra::DMatrix, read_npy, write_npy};
+/// use chainrule::data::{read_npy, write_npy};
+/// use chainrule::nalgebra::DMatrix;
 ///
 /// // With files: let x = read_npy(&std::fs::read("x.npy")?)?;
 /// let x = DMatrix::from_row_slice(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
@@ -54,7 +55,14 @@ pub(super) fn read_for<T: Real>(place: &str, bytes: &[u8]) -> Result<DMatrix<T>>
     let len = match bytes.array("a version")? {
         [1, 0] => bytes.u16("the length of the header")?,
         [2 | 3, 0] => usize::try_from(bytes.u32("the length of the header")?).unwrap_or(usize::MAX),
-        [major, minor] => return wrong(ErrorKind::Parse, place, "format version 1.0, 2.0 or 3.0", format!("{major}.{minor}")),
+        [major, minor] => {
+            return wrong(
+                ErrorKind::Parse,
+                place,
+                "format version 1.0, 2.0 or 3.0",
+                format!("{major}.{minor}"),
+            );
+        }
     };
     let header = bytes.take(len, &format!("a header of {len} bytes"))?;
     match parse(header) {
@@ -65,7 +73,12 @@ pub(super) fn read_for<T: Real>(place: &str, bytes: &[u8]) -> Result<DMatrix<T>>
         }
         None => {
             let expected = "a header {'descr': '…', 'fortran_order': …, 'shape': (…)}";
-            wrong(ErrorKind::Parse, place, expected, text(&header[..len.min(80)]))
+            wrong(
+                ErrorKind::Parse,
+                place,
+                expected,
+                text(&header[..len.min(80)]),
+            )
         }
     }
 }
@@ -81,7 +94,11 @@ fn parse(header: &[u8]) -> Option<Result<Array, &[u8]>> {
         match key {
             b"descr" if descr.is_none() => descr = Some(rest.string()?),
             b"fortran_order" if fortran.is_none() => {
-                fortran = Some(rest.token(b"True").map(|()| true).or_else(|| rest.token(b"False").map(|()| false))?);
+                fortran = Some(
+                    rest.token(b"True")
+                        .map(|()| true)
+                        .or_else(|| rest.token(b"False").map(|()| false))?,
+                );
             }
             b"shape" if shape.is_none() => shape = Some(rest.tuple()?),
             _ => return None,
@@ -96,7 +113,9 @@ fn parse(header: &[u8]) -> Option<Result<Array, &[u8]>> {
         return None;
     }
     let known = || {
-        let [order, kind @ ..] = descr else { return None };
+        let [order, kind @ ..] = descr else {
+            return None;
+        };
         let element = match kind {
             b"b1" => Element::Bool,
             b"i1" => Element::I8,
@@ -118,7 +137,12 @@ fn parse(header: &[u8]) -> Option<Result<Array, &[u8]>> {
             (b'>', _) => true,
             _ => return None,
         };
-        Some(Array { element, big_endian, fortran, shape })
+        Some(Array {
+            element,
+            big_endian,
+            fortran,
+            shape,
+        })
     };
     Some(known().ok_or(descr))
 }
@@ -135,7 +159,11 @@ impl<'a> Literal<'a> {
 
     /// The text of a string in quotes of either kind; names and types have no escapes.
     fn string(&mut self) -> Option<&'a [u8]> {
-        let (quote, rest) = self.0.trim_ascii_start().split_first().filter(|(quote, _)| matches!(quote, b'\'' | b'"'))?;
+        let (quote, rest) = self
+            .0
+            .trim_ascii_start()
+            .split_first()
+            .filter(|(quote, _)| matches!(quote, b'\'' | b'"'))?;
         let end = rest.iter().position(|byte| byte == quote)?;
         self.0 = &rest[end + 1..];
         Some(&rest[..end])
@@ -147,7 +175,8 @@ impl<'a> Literal<'a> {
         self.token(b"(")?;
         while self.token(b")").is_none() {
             let rest = self.0.trim_ascii_start();
-            let (digits, rest) = rest.split_at(rest.iter().take_while(|byte| byte.is_ascii_digit()).count());
+            let (digits, rest) =
+                rest.split_at(rest.iter().take_while(|byte| byte.is_ascii_digit()).count());
             sizes.push(core::str::from_utf8(digits).ok()?.parse().ok()?);
             // Python 2 marked its long integers.
             self.0 = rest.strip_prefix(b"L").unwrap_or(rest);
@@ -165,7 +194,8 @@ impl<'a> Literal<'a> {
 /// Numbers of type `f32` are written as they are (`<f4`), all others as `f64` (`<f8`; of a dual number its value).
 ///
 /// ```
-/// use chainrule::{View, write_npy};
+/// use chainrule::View;
+/// use chainrule::data::write_npy;
 /// let x = [1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0];
 /// let bytes = write_npy(View::new(&x, 2)?); // std::fs::write("x.npy", bytes)?;
 /// let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }";
@@ -177,7 +207,11 @@ pub fn write_npy<'x, T: Real>(x: impl Into<View<'x, T>>) -> Vec<u8> {
     let x = x.into();
     let single = TypeId::of::<T>() == TypeId::of::<f32>();
     let descr = if single { "<f4" } else { "<f8" };
-    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}, {}), }}", x.cols(), x.rows());
+    let header = format!(
+        "{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}, {}), }}",
+        x.cols(),
+        x.rows()
+    );
     // Spaces and the end of the line, so that the data begin at a multiple of 64.
     let start = (MAGIC.len() + 4 + header.len() + 1).next_multiple_of(64);
     let mut bytes = Vec::with_capacity(start + x.as_slice().len() * if single { 4 } else { 8 });

@@ -4,7 +4,7 @@ use super::bytes::{Bytes, text, wrong};
 use super::foreign::{TORCH, foreign, is_torch};
 use super::{npy, packed};
 use crate::error::{ErrorKind, Result};
-use crate::real::Real;
+use crate::numeric::real::Real;
 use alloc::{borrow::Cow, format, string::ToString, vec::Vec};
 use nalgebra::DMatrix;
 
@@ -21,7 +21,8 @@ use nalgebra::DMatrix;
 /// damaged, or has no array of that name; the error names those it has.
 ///
 /// ```no_run
-/// use chainrule::{Dataset, read_npz};
+/// use chainrule::Dataset;
+/// use chainrule::data::read_npz;
 /// let file = std::fs::read("digits.npz")?;
 /// let data = Dataset::<f32>::new(read_npz(&file, "x")?, read_npz(&file, "y")?)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -34,7 +35,12 @@ pub fn read_npz<T: Real>(bytes: &[u8], name: &str) -> Result<DMatrix<T>> {
         let entry = entry?;
         if is_torch(entry.name) {
             let (other, next) = TORCH;
-            return wrong(ErrorKind::Parse, PLACE, format!("{ARCHIVE} ({next})"), other);
+            return wrong(
+                ErrorKind::Parse,
+                PLACE,
+                format!("{ARCHIVE} ({next})"),
+                other,
+            );
         }
         let array = entry.name.strip_suffix(b".npy").unwrap_or(entry.name);
         if array == name.as_bytes() {
@@ -47,8 +53,17 @@ pub fn read_npz<T: Real>(bytes: &[u8], name: &str) -> Result<DMatrix<T>> {
         let place = format!("array {name:?} of read_npz");
         return npy::read_for(&place, &entry.data(&place, bytes)?);
     }
-    let known = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    wrong(ErrorKind::Parse, PLACE, format!("one of the arrays {known}"), format!("{name:?}"))
+    let known = names
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    wrong(
+        ErrorKind::Parse,
+        PLACE,
+        format!("one of the arrays {known}"),
+        format!("{name:?}"),
+    )
 }
 
 const PLACE: &str = "read_npz";
@@ -80,14 +95,20 @@ impl<'a> Entries<'a> {
         // The end of the directory is 22 bytes and a comment of up to 65 535; the last signature whose comment ends the file is it.
         let ends_here = |at: &usize| match bytes[*at..] {
             [b'P', b'K', 5, 6, ..] if bytes.len() - at >= 22 => {
-                22 + usize::from(u16::from_le_bytes([bytes[at + 20], bytes[at + 21]])) == bytes.len() - at
+                22 + usize::from(u16::from_le_bytes([bytes[at + 20], bytes[at + 21]]))
+                    == bytes.len() - at
             }
             _ => false,
         };
         let first = bytes.len().saturating_sub(22 + 65_535);
         let Some(end) = (first..bytes.len()).rev().find(ends_here) else {
             return match foreign(bytes) {
-                Some((other, next)) if !bytes.starts_with(b"PK") => wrong(ErrorKind::Parse, PLACE, format!("{ARCHIVE} ({next})"), other),
+                Some((other, next)) if !bytes.starts_with(b"PK") => wrong(
+                    ErrorKind::Parse,
+                    PLACE,
+                    format!("{ARCHIVE} ({next})"),
+                    other,
+                ),
                 _ => {
                     let given = format!("{} bytes without the end of a directory", bytes.len());
                     wrong(ErrorKind::Parse, PLACE, ARCHIVE, given)
@@ -104,8 +125,14 @@ impl<'a> Entries<'a> {
         if let Some(locator) = locator.and_then(|locator| locator.strip_prefix(b"PK\x06\x07")) {
             let mut locator = Bytes::new(PLACE, &locator[4..]);
             let at = usize::try_from(locator.u64(ARCHIVE)?).ok();
-            let Some(large) = at.and_then(|at| bytes[..end].get(at..)?.strip_prefix(b"PK\x06\x06")) else {
-                return wrong(ErrorKind::Parse, PLACE, ARCHIVE, "a ZIP64 archive without the end of a directory");
+            let Some(large) = at.and_then(|at| bytes[..end].get(at..)?.strip_prefix(b"PK\x06\x06"))
+            else {
+                return wrong(
+                    ErrorKind::Parse,
+                    PLACE,
+                    ARCHIVE,
+                    "a ZIP64 archive without the end of a directory",
+                );
             };
             let mut record = Bytes::new(PLACE, large);
             record.take(12, ARCHIVE)?; // its size, versions
@@ -120,16 +147,29 @@ impl<'a> Entries<'a> {
         }
         let Some(directory) = slice(&bytes[..end], start, size) else {
             let expected = format!("a directory of {size} bytes from {start}");
-            return wrong(ErrorKind::Parse, PLACE, expected, format!("{end} bytes before its end"));
+            return wrong(
+                ErrorKind::Parse,
+                PLACE,
+                expected,
+                format!("{end} bytes before its end"),
+            );
         };
-        Ok(Self { directory: Bytes::new(PLACE, directory), left })
+        Ok(Self {
+            directory: Bytes::new(PLACE, directory),
+            left,
+        })
     }
 
     fn read(&mut self) -> Result<Entry<'a>> {
         let bytes = &mut self.directory;
         let signature = bytes.take(4, ARCHIVE)?;
         if signature != b"PK\x01\x02" {
-            return wrong(ErrorKind::Parse, PLACE, "an entry of a directory, PK\\x01\\x02", text(signature));
+            return wrong(
+                ErrorKind::Parse,
+                PLACE,
+                "an entry of a directory, PK\\x01\\x02",
+                text(signature),
+            );
         }
         bytes.take(4, ARCHIVE)?; // versions
         let flags = bytes.u16(ARCHIVE)?;
@@ -138,7 +178,11 @@ impl<'a> Entries<'a> {
         let checksum = bytes.u32(ARCHIVE)?;
         let mut packed = bytes.u32(ARCHIVE)?.into();
         let mut size = bytes.u32(ARCHIVE)?.into();
-        let [name, extra, comment] = [bytes.u16(ARCHIVE)?, bytes.u16(ARCHIVE)?, bytes.u16(ARCHIVE)?];
+        let [name, extra, comment] = [
+            bytes.u16(ARCHIVE)?,
+            bytes.u16(ARCHIVE)?,
+            bytes.u16(ARCHIVE)?,
+        ];
         bytes.take(8, ARCHIVE)?; // disk, attributes
         let mut offset = bytes.u32(ARCHIVE)?.into();
         let name = bytes.take(name, ARCHIVE)?;
@@ -158,7 +202,15 @@ impl<'a> Entries<'a> {
                 break;
             }
         }
-        Ok(Entry { name, method, encrypted: flags & 1 != 0, checksum, packed, size, offset })
+        Ok(Entry {
+            name,
+            method,
+            encrypted: flags & 1 != 0,
+            checksum,
+            packed,
+            size,
+            offset,
+        })
     }
 }
 
@@ -178,28 +230,58 @@ impl Entry<'_> {
             (false, 0) => false,
             (false, 8) if cfg!(feature = "deflate") => true,
             (false, 8) => {
-                let expected = format!("one without (np.savez writes it; {} reads both)", packed::FEATURE);
-                return wrong(ErrorKind::Parse, place, expected, "an entry with compression");
+                let expected = format!(
+                    "one without (np.savez writes it; {} reads both)",
+                    packed::FEATURE
+                );
+                return wrong(
+                    ErrorKind::Parse,
+                    place,
+                    expected,
+                    "an entry with compression",
+                );
             }
             (true, _) => return wrong(ErrorKind::Parse, place, METHODS, "an encrypted one"),
-            (false, method) => return wrong(ErrorKind::Parse, place, METHODS, format!("compression method {method}")),
+            (false, method) => {
+                return wrong(
+                    ErrorKind::Parse,
+                    place,
+                    METHODS,
+                    format!("compression method {method}"),
+                );
+            }
         };
         // The name and what may follow it stand before the data once more, with a length of its own.
         let outside = "an entry within the archive";
-        let Some(bytes) = usize::try_from(self.offset).ok().and_then(|offset| archive.get(offset..)) else {
-            let given = format!("the end after {} bytes, before its byte {}", archive.len(), self.offset);
+        let Some(bytes) = usize::try_from(self.offset)
+            .ok()
+            .and_then(|offset| archive.get(offset..))
+        else {
+            let given = format!(
+                "the end after {} bytes, before its byte {}",
+                archive.len(),
+                self.offset
+            );
             return wrong(ErrorKind::Parse, place, outside, given);
         };
         let mut header = Bytes::new(place, bytes);
         let header_bytes: [u8; 30] = header.array(outside)?;
         if !header_bytes.starts_with(b"PK\x03\x04") {
-            return wrong(ErrorKind::Parse, place, "the header of an entry, PK\\x03\\x04", text(&header_bytes[..4]));
+            return wrong(
+                ErrorKind::Parse,
+                place,
+                "the header of an entry, PK\\x03\\x04",
+                text(&header_bytes[..4]),
+            );
         }
         let mut lengths = Bytes::new(place, &header_bytes[26..]);
         let [name, extra] = [lengths.u16(outside)?, lengths.u16(outside)?];
         let name = header.take(name, outside)?;
         if name != self.name {
-            let expected = format!("the name {} before the data, as in the directory", text(self.name));
+            let expected = format!(
+                "the name {} before the data, as in the directory",
+                text(self.name)
+            );
             return wrong(ErrorKind::Parse, place, expected, text(name));
         }
         header.take(extra, outside)?;

@@ -1,8 +1,8 @@
 //! Compressed bytes: deflate (RFC 1951) and gzip (RFC 1952), with the feature `deflate`.
 
 use super::bytes::{Bytes, wrong};
-use crate::checksum::Checksum;
 use crate::error::{ErrorKind, Result};
+use crate::ground::checksum::Checksum;
 use alloc::{borrow::Cow, format, vec::Vec};
 
 /// What errors name where compressed bytes are met without the feature.
@@ -14,7 +14,9 @@ pub(super) fn plain<'a>(place: &str, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>> {
         return Ok(Cow::Borrowed(bytes));
     }
     if cfg!(not(feature = "deflate")) {
-        let expected = format!("bytes that are not compressed (unpack them with gzip -d, or enable {FEATURE})");
+        let expected = format!(
+            "bytes that are not compressed (unpack them with gzip -d, or enable {FEATURE})"
+        );
         return wrong(ErrorKind::Parse, place, expected, "a gzip file");
     }
     gunzip(place, bytes).map(Cow::Owned)
@@ -32,7 +34,12 @@ fn gunzip(place: &str, bytes: &[u8]) -> Result<Vec<u8>> {
         }
         if !rest.starts_with(b"\x1f\x8b") {
             let expected = "the end of a gzip file, or another of its members";
-            return wrong(ErrorKind::Parse, place, expected, format!("{} bytes that are neither", rest.len()));
+            return wrong(
+                ErrorKind::Parse,
+                place,
+                expected,
+                format!("{} bytes that are neither", rest.len()),
+            );
         }
     }
 }
@@ -44,7 +51,12 @@ fn member<'a>(place: &str, bytes: &'a [u8], data: &mut Vec<u8>) -> Result<&'a [u
     let [_, _, method, flags] = rest.array(header)?;
     if method != 8 || flags & 0xe0 != 0 {
         let given = format!("method {method} and flags {flags:#04x}");
-        return wrong(ErrorKind::Parse, place, "a gzip file of deflated data, method 8", given);
+        return wrong(
+            ErrorKind::Parse,
+            place,
+            "a gzip file of deflated data, method 8",
+            given,
+        );
     }
     rest.take(6, header)?; // time, hints, system
     if flags & 4 != 0 {
@@ -63,7 +75,12 @@ fn member<'a>(place: &str, bytes: &'a [u8], data: &mut Vec<u8>) -> Result<&'a [u
     }
     let start = data.len();
     let Some(packed) = inflate(rest.rest(), data, usize::MAX) else {
-        return wrong(ErrorKind::Parse, place, "deflated data up to their end", "damaged data, or a part of them");
+        return wrong(
+            ErrorKind::Parse,
+            place,
+            "deflated data up to their end",
+            "damaged data, or a part of them",
+        );
     };
     rest.take(packed, header)?;
     let checksum = rest.u32("the checksum of a gzip file")?;
@@ -93,7 +110,12 @@ pub(super) fn expand(place: &str, packed: &[u8], size: u64, checksum: u32) -> Re
 
 /// The error of data that are not of the size that their file claims.
 fn wrong_size<R>(place: &str, size: u64) -> Result<R> {
-    wrong(ErrorKind::Parse, place, format!("deflated data of {size} bytes"), "damaged data, or more or fewer")
+    wrong(
+        ErrorKind::Parse,
+        place,
+        format!("deflated data of {size} bytes"),
+        "damaged data, or more or fewer",
+    )
 }
 
 /// Appends what the front of `packed` stands for to `data`, and returns how many bytes that front
@@ -118,7 +140,13 @@ fn inflate(packed: &[u8], data: &mut Vec<u8>, limit: usize) -> Option<usize> {
             data.try_reserve_exact(start + room - data.len()).ok()?;
         }
         data.resize(start + len, 0);
-        let (status, taken, given) = decompress(&mut decoder, &packed[read..], &mut data[start..], written, flags);
+        let (status, taken, given) = decompress(
+            &mut decoder,
+            &packed[read..],
+            &mut data[start..],
+            written,
+            flags,
+        );
         read += taken;
         written += given;
         match status {
@@ -141,7 +169,12 @@ fn inflate(_: &[u8], _: &mut Vec<u8>, _: usize) -> Option<usize> {
 pub(super) fn check(place: &str, data: &[u8], checksum: u32) -> Result<()> {
     match crc32(data) {
         found if found == checksum => Ok(()),
-        found => wrong(ErrorKind::Parse, place, format!("data of checksum {checksum:08x}"), format!("{found:08x}")),
+        found => wrong(
+            ErrorKind::Parse,
+            place,
+            format!("data of checksum {checksum:08x}"),
+            format!("{found:08x}"),
+        ),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::check_finite;
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::Real;
-use crate::view::{View, ViewMut, shape};
+use crate::numeric::real::Real;
+use crate::numeric::view::{View, ViewMut, shape};
 use alloc::{format, vec::Vec};
 use nalgebra::DMatrix;
 
@@ -24,20 +24,21 @@ use nalgebra::DMatrix;
 /// grows with the number of samples, in `MinMaxScaler` and `MaxAbsScaler` below 2·10⁻¹⁵.)
 ///
 /// ```
-/// use chainrule::{Scaler, nalgebra::DMatrix};
+/// use chainrule::Scaler;
+/// use chainrule::nalgebra::DMatrix;
 /// let x = DMatrix::from_row_slice(2, 3, &[1.0, 2.0, 3.0, 5.0, 5.0, 5.0]);
 /// let scaler = Scaler::min_max(&x)?;
 /// let y = scaler.transform(&x)?;
 /// assert_eq!(y, DMatrix::from_row_slice(2, 3, &[0.0, 0.5, 1.0, 0.0, 0.0, 0.0]));
-/// assert_eq!(scaler.inverse(&y)?, x);
+/// assert_eq!(scaler.inverse_transform(&y)?, x);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
 pub struct Scaler<T> {
-    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
     shift: Vec<T>,
-    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
     scale: Vec<T>,
 }
 
@@ -49,17 +50,28 @@ impl<T: Real> Scaler<T> {
     /// [`ErrorKind::NotFinite`] for a NaN or ±∞, [`ErrorKind::Value`] for a scale of 0.
     ///
     /// ```
-    /// use chainrule::{Scaler, nalgebra::DVector};
+    /// use chainrule::Scaler;
+    /// use chainrule::nalgebra::DVector;
     /// let celsius = Scaler::new(vec![32.0], vec![1.8])?; // of degrees Fahrenheit
     /// assert_eq!(celsius.transform(&DVector::from_element(1, 212.0))?[0], 100.0);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn new(shift: Vec<T>, scale: Vec<T>) -> Result<Self> {
         if shift.is_empty() {
-            return Err(Error::new(ErrorKind::Empty, "Scaler::new", "at least 1 feature", 0));
+            return Err(Error::new(
+                ErrorKind::Empty,
+                "Scaler::new",
+                "at least 1 feature",
+                0,
+            ));
         }
         if scale.len() != shift.len() {
-            return Err(Error::new(ErrorKind::Shape, "Scaler::new", format!("{} scales, as shifts", shift.len()), scale.len()));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                "Scaler::new",
+                format!("{} scales, as shifts", shift.len()),
+                scale.len(),
+            ));
         }
         for (feature, (shift, scale)) in shift.iter().zip(&scale).enumerate() {
             let kind = match shift.is_finite() && scale.is_finite() {
@@ -103,7 +115,9 @@ impl<T: Real> Scaler<T> {
     /// # Errors
     /// As [`standard`](Self::standard).
     pub fn center<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
-        Self::by_feature("Scaler::center", x.into(), |row| (Mean::of(row).value(), 1.0))
+        Self::by_feature("Scaler::center", x.into(), |row| {
+            (Mean::of(row).value(), 1.0)
+        })
     }
 
     /// To [0, 1]: the smallest becomes 0, the largest 1.
@@ -112,7 +126,9 @@ impl<T: Real> Scaler<T> {
     /// As [`standard`](Self::standard).
     pub fn min_max<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
         Self::by_feature("Scaler::min_max", x.into(), |row| {
-            let (min, max) = row.iter().fold((row[0], row[0]), |(min, max), v| (v.min(min), v.max(max)));
+            let (min, max) = row
+                .iter()
+                .fold((row[0], row[0]), |(min, max), v| (v.min(min), v.max(max)));
             (min, max - min)
         })
     }
@@ -123,37 +139,63 @@ impl<T: Real> Scaler<T> {
     /// As [`standard`](Self::standard).
     ///
     /// ```
-    /// use chainrule::{Scaler, nalgebra::DMatrix};
+    /// use chainrule::Scaler;
+    /// use chainrule::nalgebra::DMatrix;
     /// let hours = DMatrix::from_row_slice(2, 3, &[3.0, 5.0, 10.0, 5.0, 1.0, 2.0]);
     /// assert_eq!(Scaler::max_abs(&hours)?.transform(&hours)?[(0, 1)], 0.5);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn max_abs<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
-        Self::by_feature("Scaler::max_abs", x.into(), |row| (0.0, largest(row.iter().copied())))
+        Self::by_feature("Scaler::max_abs", x.into(), |row| {
+            (0.0, largest(row.iter().copied()))
+        })
     }
 
     /// Measures (shift, scale) of each feature in `f64`, whatever the scalar.
-    fn by_feature(place: &str, x: View<'_, T>, measure: impl Fn(&[f64]) -> (f64, f64)) -> Result<Self> {
+    fn by_feature(
+        place: &str,
+        x: View<'_, T>,
+        measure: impl Fn(&[f64]) -> (f64, f64),
+    ) -> Result<Self> {
         check_finite(place, x)?;
         if x.cols() == 1 {
             let expected = "at least 2 columns (samples; a column of numbers is one feature: View::new(&numbers, 1))";
-            return Err(Error::new(ErrorKind::Shape, place, expected, shape(x.shape())));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                place,
+                expected,
+                shape(x.shape()),
+            ));
         }
-        let mut this = Self { shift: Vec::new(), scale: Vec::new() };
+        let mut this = Self {
+            shift: Vec::new(),
+            scale: Vec::new(),
+        };
         let mut feature = Vec::with_capacity(x.cols());
         for row in 0..x.rows() {
             feature.clear();
             feature.extend(x.iter().map(|sample| sample[row].as_f64()));
             let (shift, scale) = measure(&feature);
             let constant = feature.iter().all(|v| *v == feature[0]);
-            let (shift, scale) = (T::of(shift), T::of(if constant && scale == 0.0 { 1.0 } else { scale }));
+            let (shift, scale) = (
+                T::of(shift),
+                T::of(if constant && scale == 0.0 { 1.0 } else { scale }),
+            );
             let kind = match shift.is_finite() && scale.is_finite() {
                 true if scale > T::zero() => None,
-                true => Some((ErrorKind::Value, "numbers whose spread is 0 or no less than the smallest number")),
+                true => Some((
+                    ErrorKind::Value,
+                    "numbers whose spread is 0 or no less than the smallest number",
+                )),
                 false => Some((ErrorKind::NotFinite, "numbers whose spread is finite")),
             };
             if let Some((kind, expected)) = kind {
-                return Err(Error::new(kind, format!("{place}, row {row}"), expected, format!("shift {shift} and scale {scale}")));
+                return Err(Error::new(
+                    kind,
+                    format!("{place}, row {row}"),
+                    expected,
+                    format!("shift {shift} and scale {scale}"),
+                ));
             }
             this.shift.push(shift);
             this.scale.push(scale);
@@ -188,8 +230,8 @@ impl<T: Real> Scaler<T> {
     ///
     /// # Errors
     /// As [`transform`](Self::transform).
-    pub fn inverse<'y>(&self, y: impl Into<View<'y, T>>) -> Result<DMatrix<T>> {
-        self.map("Scaler::inverse", y.into(), from_scale)
+    pub fn inverse_transform<'y>(&self, y: impl Into<View<'y, T>>) -> Result<DMatrix<T>> {
+        self.map("Scaler::inverse_transform", y.into(), from_scale)
     }
 
     /// [`transform`](Self::transform) in place.
@@ -197,20 +239,25 @@ impl<T: Real> Scaler<T> {
         self.map_mut("Scaler::transform", x, to_scale)
     }
 
-    /// [`inverse`](Self::inverse) in place.
+    /// [`inverse`](Self::inverse_transform) in place.
     pub(crate) fn inverse_mut(&self, y: ViewMut<'_, T>) -> Result<()> {
-        self.map_mut("Scaler::inverse", y, from_scale)
+        self.map_mut("Scaler::inverse_transform", y, from_scale)
     }
 
     fn map(&self, place: &str, x: View<'_, T>, f: impl Fn(T, T, T) -> T) -> Result<DMatrix<T>> {
-        let mut y = x.matrix().into_owned();
+        let mut y = x.as_matrix().into_owned();
         self.map_mut(place, (&mut y).into(), f)?;
         Ok(y)
     }
 
     fn map_mut(&self, place: &str, mut x: ViewMut<'_, T>, f: impl Fn(T, T, T) -> T) -> Result<()> {
         if x.rows() != self.features() {
-            return Err(Error::new(ErrorKind::Shape, place, format!("{} rows (features)", self.features()), x.rows()));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                place,
+                format!("{} rows (features)", self.features()),
+                x.rows(),
+            ));
         }
         for column in x.iter_mut() {
             for ((v, shift), scale) in column.iter_mut().zip(&self.shift).zip(&self.scale) {
@@ -234,7 +281,11 @@ impl<T: Real> Scaler<T> {
 fn to_scale<T: Real>(v: T, shift: T, scale: T) -> T {
     let scaled = (v - shift) / scale;
     // The difference may overflow where its quotient does not.
-    if scaled.is_finite() { scaled } else { v / scale - shift / scale }
+    if scaled.is_finite() {
+        scaled
+    } else {
+        v / scale - shift / scale
+    }
 }
 
 /// One number in units of the data.
@@ -242,7 +293,11 @@ fn from_scale<T: Real>(v: T, shift: T, scale: T) -> T {
     let x = v * scale + shift;
     // The product may overflow where the sum does not.
     let quarter = T::of(0.25);
-    if x.is_finite() { x } else { (v * (scale * quarter) + shift * quarter) / quarter }
+    if x.is_finite() {
+        x
+    } else {
+        (v * (scale * quarter) + shift * quarter) / quarter
+    }
 }
 
 /// The mean of a feature, as (`high` + `low`)·2^`exponent`: in numbers about 1, so that no sum overflows and no square vanishes,
@@ -261,7 +316,11 @@ impl Mean {
         // From the first number on: of a constant feature the differences are exactly 0.
         let high = first + row.iter().map(|v| at(*v) - first).sum::<f64>() / n;
         let low = row.iter().map(|v| at(*v) - high).sum::<f64>() / n;
-        Self { exponent, high, low }
+        Self {
+            exponent,
+            high,
+            low,
+        }
     }
 
     fn value(&self) -> f64 {
@@ -293,15 +352,19 @@ fn exponent(number: f64) -> i32 {
 
 #[cfg(feature = "serde")]
 impl<'de, T: Real> serde::Deserialize<'de> for Scaler<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> core::result::Result<Self, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> core::result::Result<Self, D::Error> {
         #[derive(serde::Deserialize)]
         #[serde(bound = "T: Real", deny_unknown_fields)]
         struct Scaler<T> {
-            #[serde(with = "crate::real::serial")]
+            #[serde(with = "crate::numeric::real::serial")]
             shift: Vec<T>,
-            #[serde(with = "crate::real::serial")]
+            #[serde(with = "crate::numeric::real::serial")]
             scale: Vec<T>,
         }
-        crate::serial::checked(deserializer, |Scaler { shift, scale }| Self::new(shift, scale))
+        crate::numeric::serial::checked(deserializer, |Scaler { shift, scale }| {
+            Self::new(shift, scale)
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! Batches as arrays of the crate ndarray.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::view::{View, ViewMut};
+use crate::numeric::view::{View, ViewMut};
 use alloc::format;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -12,8 +12,12 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 /// [`ErrorKind::Value`] without a feature.
 ///
 /// ```
-/// use chainrule::ndarray::{Array2, array};
 /// use chainrule::prelude::*;
+/// use chainrule::View;
+/// use chainrule::ndarray::{array, Array2};
+/// use chainrule::numeric::ViewMut;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let net = Sequential::builder(3)
 ///     .layer(Dense::new(2, Activation::Tanh))
 ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
@@ -45,14 +49,20 @@ impl<'a, T> TryFrom<ArrayViewMut2<'a, T>> for ViewMut<'a, T> {
 
 fn layout((samples, features): (usize, usize)) -> Error {
     let given = format!("another layout of {samples} × {features}");
-    Error::new(ErrorKind::Shape, "ndarray", "a row-major array of (samples, features) without gaps", given)
+    Error::new(
+        ErrorKind::Shape,
+        "ndarray",
+        "a row-major array of (samples, features) without gaps",
+        given,
+    )
 }
 
 impl<'a, T> View<'a, T> {
     /// The same numbers as a row-major array of shape (samples, features).
     ///
     /// ```
-    /// use chainrule::{View, nalgebra::DMatrix};
+    /// use chainrule::View;
+    /// use chainrule::nalgebra::DMatrix;
     /// let y = DMatrix::from_column_slice(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]); // three samples
     /// assert_eq!(View::from(&y).array(), chainrule::ndarray::array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
     /// ```

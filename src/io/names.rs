@@ -1,21 +1,27 @@
 //! What PyTorch calls the parameters of the same network.
 
-use crate::activation::Activation;
-use crate::layer::{Block, Layer};
-use crate::layers::{BuiltIn, Dense};
-use crate::layout::Layout;
-use crate::real::Real;
+use crate::nn::activation::Activation;
+use crate::nn::layer::{Block, Layer};
+use crate::nn::layers::{BuiltIn, Dense};
+use crate::nn::layout::Layout;
+use crate::numeric::real::Real;
 use alloc::{format, string::String, sync::Arc, vec::Vec};
 use core::any::Any;
 
 /// The names of every layer's blocks: the index of the module in an `nn.Sequential` of the same layers, where the activation of a
 /// dense layer is a module of its own, and PyTorch's name of the block. Blocks of other crates' layers keep theirs.
-pub(crate) fn block_names<T: Real>(layers: &[Arc<dyn Layer<T>>], layout: &Layout) -> Vec<Vec<String>> {
+pub(crate) fn block_names<T: Real>(
+    layers: &[Arc<dyn Layer<T>>],
+    layout: &Layout,
+) -> Vec<Vec<String>> {
     let mut index = 0;
     let name_layer = |(layer, blocks): (&Arc<dyn Layer<T>>, &Vec<Block>)| {
         let (here, known) = (index, BuiltIn::of(&**layer).is_some());
         index += modules(&**layer);
-        blocks.iter().map(|block| format!("{here}.{}", if known { name(block) } else { &block.name })).collect()
+        blocks
+            .iter()
+            .map(|block| format!("{here}.{}", if known { name(block) } else { &block.name }))
+            .collect()
     };
     layers.iter().zip(&layout.blocks).map(name_layer).collect()
 }

@@ -2,17 +2,17 @@
 
 use super::names::block_names;
 use super::notes::check_notes;
-use crate::checksum::Checksum;
 use crate::data::{Scaler, foreign};
 use crate::error::{Error, ErrorKind, Result};
-use crate::file;
-use crate::layer::{Block, Layer, Role};
-use crate::layers::BuiltIn;
-use crate::layout::{Layout, place};
-use crate::loss::OutputFunction;
-use crate::real::{Real, half, zeros};
-use crate::saved::unknown;
-use crate::sequential::Sequential;
+use crate::ground::checksum::Checksum;
+use crate::ground::file;
+use crate::nn::layer::{Block, Layer, Role};
+use crate::nn::layers::BuiltIn;
+use crate::nn::layout::{Layout, place};
+use crate::nn::loss::OutputFunction;
+use crate::nn::saved::unknown;
+use crate::nn::sequential::Sequential;
+use crate::numeric::real::{Real, half, zeros};
 use crate::train::Model;
 use alloc::{
     boxed::Box,
@@ -56,11 +56,11 @@ const LARGEST_HEADER: u64 = 100_000_000;
 /// | layer | in PyTorch | tensors, for module i |
 /// |---|---|---|
 /// | [`Dense`](crate::Dense) | `Linear`, and a module for its activation unless it is linear | `i.weight` (outputs, inputs), `i.bias` |
-/// | [`Activation`](crate::Activation), [`Softmax`](crate::Softmax), the dropouts | a module | |
-/// | [`GaussianNoise`](crate::GaussianNoise) | counts as a module | |
-/// | [`LayerNorm`](crate::LayerNorm), [`RmsNorm`](crate::RmsNorm) | `LayerNorm`, `RMSNorm` | `i.weight`, `i.bias` |
-/// | [`BatchNorm`](crate::BatchNorm) | `BatchNorm1d` | `i.weight`, `i.bias`, `i.running_mean`, `i.running_var` |
-/// | [`Prelu`](crate::Prelu) | `PReLU` | `i.weight` |
+/// | [`Activation`](crate::Activation), [`Softmax`](crate::nn::Softmax), the dropouts | a module | |
+/// | [`GaussianNoise`](crate::nn::GaussianNoise) | counts as a module | |
+/// | [`LayerNorm`](crate::nn::LayerNorm), [`RmsNorm`](crate::nn::RmsNorm) | `LayerNorm`, `RMSNorm` | `i.weight`, `i.bias` |
+/// | [`BatchNorm`](crate::nn::BatchNorm) | `BatchNorm1d` | `i.weight`, `i.bias`, `i.running_mean`, `i.running_var` |
+/// | [`Prelu`](crate::nn::Prelu) | `PReLU` | `i.weight` |
 /// | of another crate | counts as a module | its blocks by their names: weights (rows, columns), others with one column as vectors |
 ///
 /// So a `Dense` with ReLU, a `Dropout` and a linear `Dense` have `0.weight`, `0.bias`, `3.weight` and `3.bias`. PyTorch's count of batches,
@@ -76,7 +76,12 @@ const LARGEST_HEADER: u64 = 100_000_000;
 /// A layer of another crate takes part under a name of its choice, with what serde makes of it:
 ///
 /// ```
-/// use chainrule::{Safetensors, prelude::*};
+/// use chainrule::prelude::*;
+/// use chainrule::Real;
+/// use chainrule::io::Safetensors;
+/// use chainrule::nn::layer::{BackwardArgs, InferArgs, Layer};
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// use serde::{Deserialize, Serialize};
 ///
 /// /// y = c·x.
@@ -87,10 +92,10 @@ const LARGEST_HEADER: u64 = 100_000_000;
 ///     // …
 /// #   fn name(&self) -> String { "Times".into() }
 /// #   fn outputs(&self, inputs: usize) -> Result<usize> { Ok(inputs) }
-/// #   fn infer(&self, mut p: Infer<'_, T>) {
+/// #   fn infer(&self, mut p: InferArgs<'_, T>) {
 /// #       for (y, x) in p.y.as_mut_slice().iter_mut().zip(p.x.as_slice()) { *y = T::of(self.0) * *x }
 /// #   }
-/// #   fn backward(&self, p: Backward<'_, T>) {
+/// #   fn backward(&self, p: BackwardArgs<'_, T>) {
 /// #       let Some(mut dx) = p.dx else { return };
 /// #       for (dx, dy) in dx.as_mut_slice().iter_mut().zip(p.delta.as_view().as_slice()) { *dx = T::of(self.0) * *dy }
 /// #   }
@@ -133,7 +138,12 @@ struct Kind<T> {
 impl<T: Real> Safetensors<T> {
     /// Knows the layers of this crate.
     pub fn new() -> Self {
-        Self { kinds: Vec::new(), prefix: String::new(), names: Vec::new(), finite: false }
+        Self {
+            kinds: Vec::new(),
+            prefix: String::new(),
+            names: Vec::new(),
+            finite: false,
+        }
     }
 
     /// Knows layers of another crate, too, under a name that must stay the same as long as there are files with them. Under a second name
@@ -147,23 +157,38 @@ impl<T: Real> Safetensors<T> {
             layer.downcast_ref::<L>().map(to_raw_value)
         };
         if BuiltIn::NAMES.contains(&name) || self.kinds.iter().any(|known| known.name == name) {
-            return Err(Error::new(ErrorKind::Value, "Safetensors::layer", "a name that is not taken", format!("{name:?}")));
+            return Err(Error::new(
+                ErrorKind::Value,
+                "Safetensors::layer",
+                "a name that is not taken",
+                format!("{name:?}"),
+            ));
         }
-        self.kinds.push(Kind { name: name.into(), write, read: |json| Ok(Arc::new(serde_json::from_str::<L>(json)?)) });
+        self.kinds.push(Kind {
+            name: name.into(),
+            write,
+            read: |json| Ok(Arc::new(serde_json::from_str::<L>(json)?)),
+        });
         Ok(self)
     }
 
     /// Takes only finite parameters: files with NaN or ±∞ are neither written nor read.
     #[must_use]
     pub fn finite(self) -> Self {
-        Self { finite: true, ..self }
+        Self {
+            finite: true,
+            ..self
+        }
     }
 
     /// Begins all names of tensors with `prefix`, as those of a module within a larger one do in PyTorch: `"policy."`. Tensors whose
     /// names begin otherwise are passed over in reading.
     ///
     /// ```
-    /// use chainrule::{Safetensors, prelude::*};
+    /// use chainrule::prelude::*;
+    /// use chainrule::io::Safetensors;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
     /// let policy = Sequential::<f32>::builder(2).layer(Dense::new(1, Activation::Tanh)).build(&mut rng)?;
     /// let bytes = Safetensors::new().prefix("policy.").write(&policy.clone().into())?; // policy.0.weight, policy.0.bias
@@ -176,7 +201,10 @@ impl<T: Real> Safetensors<T> {
     /// ```
     #[must_use]
     pub fn prefix(self, prefix: &str) -> Self {
-        Self { prefix: prefix.into(), ..self }
+        Self {
+            prefix: prefix.into(),
+            ..self
+        }
     }
 
     /// Calls a tensor `file` in files that is `network` in the table above: how the state dict of a PyTorch
@@ -188,7 +216,10 @@ impl<T: Real> Safetensors<T> {
     /// A `network` that no parameter is called by, or that is given twice, is an error in reading and writing.
     ///
     /// ```
-    /// use chainrule::{Safetensors, prelude::*};
+    /// use chainrule::prelude::*;
+    /// use chainrule::io::Safetensors;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
     /// let mut build = || {
     ///     Sequential::<f32>::builder(2)
@@ -254,7 +285,14 @@ impl<T: Real> Safetensors<T> {
         let info = |(name, (block, _)): (&String, &(&Block, usize))| {
             let begin = size;
             size += block.len() * T::BYTES;
-            (name.clone(), TensorInfo { dtype, shape: shape(block), data_offsets: (begin, size) })
+            (
+                name.clone(),
+                TensorInfo {
+                    dtype,
+                    shape: shape(block),
+                    data_offsets: (begin, size),
+                },
+            )
         };
         let tensors = places.iter().map(info).collect();
         notes.insert(CHECKSUM_NOTE.into(), digits(0));
@@ -269,7 +307,12 @@ impl<T: Real> Safetensors<T> {
         let place = json(&header)?;
         if place.len() as u64 > LARGEST_HEADER {
             let expected = format!("a header of at most {LARGEST_HEADER} bytes");
-            return Err(Error::new(ErrorKind::Value, "metadata of Model", expected, place.len()));
+            return Err(Error::new(
+                ErrorKind::Value,
+                "metadata of Model",
+                expected,
+                place.len(),
+            ));
         }
         let mut bytes = Vec::with_capacity(8 + place.len() + size);
         bytes.extend_from_slice(&(place.len() as u64).to_le_bytes());
@@ -286,7 +329,9 @@ impl<T: Real> Safetensors<T> {
         // The checksum takes the place that was left for it.
         let (place, data) = bytes[8..].split_at_mut(place.len());
         sum.add(data);
-        header.notes.insert(CHECKSUM_NOTE.into(), digits(sum.value()));
+        header
+            .notes
+            .insert(CHECKSUM_NOTE.into(), digits(sum.value()));
         place.copy_from_slice(&json(&header)?);
         Ok(bytes)
     }
@@ -299,7 +344,7 @@ impl<T: Real> Safetensors<T> {
     /// [`ErrorKind::Parse`] for what is no such file, is damaged or of a later version, naming the tensor or the note; [`ErrorKind::Value`]
     /// for parameters that a layer can never have, such as a negative variance; [`ErrorKind::Shape`] and
     /// [`ErrorKind::Incompatible`] for a tensor of the wrong shape or type, for one too few or too many, for a layer that is not known, and for
-    /// a model of `f64` where `T` is `f32`; those of [`Builder::build`](crate::Builder::build); [`ErrorKind::NotFinite`] where only
+    /// a model of `f64` where `T` is `f32`; those of [`Builder::build`](crate::nn::Builder::build); [`ErrorKind::NotFinite`] where only
     /// [`finite`](Self::finite) parameters may be.
     pub fn read(&self, bytes: &[u8]) -> Result<Model<T>> {
         from_bytes(bytes, |source| self.read_model(source))
@@ -335,13 +380,24 @@ impl<T: Real> Safetensors<T> {
         let header = source.header()?;
         let (Some(_), Some(json)) = (header.version()?, header.notes.get(MODEL_NOTE)) else {
             let expected = "a model file (a state dict has no architecture: build the network and use Sequential::load_params)";
-            return Err(Error::new(ErrorKind::Parse, "metadata", expected, format!("none of {VERSION_NOTE} and {MODEL_NOTE}")));
+            return Err(Error::new(
+                ErrorKind::Parse,
+                "metadata",
+                expected,
+                format!("none of {VERSION_NOTE} and {MODEL_NOTE}"),
+            ));
         };
-        let described: Described<T> = serde_json::from_str(json).map_err(|e| not_json(MODEL_NOTE, e))?;
+        let described: Described<T> =
+            serde_json::from_str(json).map_err(|e| not_json(MODEL_NOTE, e))?;
         // Each f32 is an f64, but not the other way round.
         if described.scalar != T::NAME && (described.scalar.as_str(), T::BYTES) != ("f32", 8) {
             let expected = format!("a model of {}", T::NAME);
-            return Err(Error::new(ErrorKind::Incompatible, MODEL_NOTE, expected, format!("one of {}", described.scalar)));
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                MODEL_NOTE,
+                expected,
+                format!("one of {}", described.scalar),
+            ));
         }
         let mut builder = Sequential::builder(described.inputs);
         for (index, json) in described.layers.iter().enumerate() {
@@ -353,13 +409,15 @@ impl<T: Real> Safetensors<T> {
         self.fill(net.params_mut(), &header, &places, source)?;
         source.check()?;
         net.check_values(net.params())?;
-        let mut model =
-            Model::new(net, described.input_scaler, described.output_scaler)?.with_output_function(described.output_function)?;
+        let mut model = Model::new(net, described.input_scaler, described.output_scaler)?
+            .with_output_function(described.output_function)?;
         if let Some(classes) = described.classes {
             model = model.with_classes(classes)?;
         }
         *model.metadata_mut() = header.notes;
-        model.metadata_mut().retain(|note, _| !OUR_NOTES.contains(&note.as_str()));
+        model
+            .metadata_mut()
+            .retain(|note, _| !OUR_NOTES.contains(&note.as_str()));
         check_notes(&model)?;
         Ok(model)
     }
@@ -367,8 +425,17 @@ impl<T: Real> Safetensors<T> {
     /// Everything but the parameters and the notes, as JSON.
     fn describe(&self, model: &Model<T>) -> Result<String> {
         let layer = |(index, layer): (usize, &Arc<dyn Layer<T>>)| self.write_layer(index, &**layer);
-        let layers = model.net().layers().iter().enumerate().map(layer).collect::<Result<_>>()?;
-        let (input_scaler, output_scaler) = (model.inputs().cloned(), model.outputs().cloned());
+        let layers = model
+            .net()
+            .layers()
+            .iter()
+            .enumerate()
+            .map(layer)
+            .collect::<Result<_>>()?;
+        let (input_scaler, output_scaler) = (
+            model.input_scaler().cloned(),
+            model.output_scaler().cloned(),
+        );
         let described = Described {
             scalar: T::NAME.into(),
             inputs: model.net().inputs(),
@@ -386,10 +453,16 @@ impl<T: Real> Safetensors<T> {
         let json = if let Some(layer) = BuiltIn::of(layer) {
             to_raw_value(&layer)
         } else {
-            let own = self.kinds.iter().find_map(|kind| Some((kind, (kind.write)(layer)?)));
+            let own = self
+                .kinds
+                .iter()
+                .find_map(|kind| Some((kind, (kind.write)(layer)?)));
             let (kind, json) = own.ok_or_else(|| unknown(index, &layer.name()))?;
             // What could not be read back is not written.
-            json.and_then(|json| (kind.read)(json.get()).and_then(|_| to_raw_value(&BTreeMap::from([(&kind.name, json)]))))
+            json.and_then(|json| {
+                (kind.read)(json.get())
+                    .and_then(|_| to_raw_value(&BTreeMap::from([(&kind.name, json)])))
+            })
         };
         json.map_err(|e| not_json(&place(index, &layer.name()), e))
     }
@@ -399,18 +472,36 @@ impl<T: Real> Safetensors<T> {
             let expected = "a layer of this crate, or one that is made known by Safetensors::layer";
             let text = e.to_string();
             // Without serde's list of all layers.
-            let given = text.split_once(", expected one of").map_or(&*text, |(given, _)| given);
-            Error::new(ErrorKind::Incompatible, format!("layer {index}"), expected, given).with_source(e)
+            let given = text
+                .split_once(", expected one of")
+                .map_or(&*text, |(given, _)| given);
+            Error::new(
+                ErrorKind::Incompatible,
+                format!("layer {index}"),
+                expected,
+                given,
+            )
+            .with_source(e)
         };
         let named: BTreeMap<String, &RawValue> = serde_json::from_str(json).map_err(here)?;
-        match self.kinds.iter().find_map(|kind| Some((kind, named.get(&kind.name)?))) {
+        match self
+            .kinds
+            .iter()
+            .find_map(|kind| Some((kind, named.get(&kind.name)?)))
+        {
             Some((kind, json)) if named.len() == 1 => (kind.read)(json.get()).map_err(here),
-            _ => serde_json::from_str::<BuiltIn>(json).map(BuiltIn::layer).map_err(here),
+            _ => serde_json::from_str::<BuiltIn>(json)
+                .map(BuiltIn::layer)
+                .map_err(here),
         }
     }
 
     /// The blocks of a network by the names of their tensors, and where they lie in the flat vector.
-    fn places<'l>(&self, layers: &[Arc<dyn Layer<T>>], layout: &'l Layout) -> Result<BTreeMap<String, (&'l Block, usize)>> {
+    fn places<'l>(
+        &self,
+        layers: &[Arc<dyn Layer<T>>],
+        layout: &'l Layout,
+    ) -> Result<BTreeMap<String, (&'l Block, usize)>> {
         let mut places = BTreeMap::new();
         let names = block_names(layers, layout);
         self.check_names(&names)?;
@@ -420,7 +511,12 @@ impl<T: Real> Safetensors<T> {
                 let name = format!("{}{}", self.prefix, self.in_file(&name));
                 if places.contains_key(&name) {
                     let expected = "parameter blocks with names of their own";
-                    return Err(Error::new(ErrorKind::Incompatible, layout.place(layer), expected, format!("two of {:?}", block.name)));
+                    return Err(Error::new(
+                        ErrorKind::Incompatible,
+                        layout.place(layer),
+                        expected,
+                        format!("two of {:?}", block.name),
+                    ));
                 }
                 places.insert(name, (block, start));
                 start += block.len();
@@ -431,7 +527,10 @@ impl<T: Real> Safetensors<T> {
 
     /// What a tensor of the network is called in files, after the prefix.
     fn in_file(&self, name: &str) -> String {
-        let fitting = self.names.iter().filter_map(|(file, network)| Some((network.len(), file, part(name, network)?)));
+        let fitting = self
+            .names
+            .iter()
+            .filter_map(|(file, network)| Some((network.len(), file, part(name, network)?)));
         match fitting.max_by_key(|(len, ..)| *len) {
             Some((_, file, rest)) if file.is_empty() => rest.trim_start_matches('.').into(),
             Some((_, file, rest)) => format!("{file}{rest}"),
@@ -441,14 +540,32 @@ impl<T: Real> Safetensors<T> {
 
     /// Each name of the network that is given another must be there, and given one other.
     fn check_names(&self, names: &[Vec<String>]) -> Result<()> {
-        let error =
-            |expected: String, network: &str| Err(Error::new(ErrorKind::Value, "Safetensors::rename", expected, format!("{network:?}")));
+        let error = |expected: String, network: &str| {
+            Err(Error::new(
+                ErrorKind::Value,
+                "Safetensors::rename",
+                expected,
+                format!("{network:?}"),
+            ))
+        };
         for (index, (_, network)) in self.names.iter().enumerate() {
-            if !names.iter().flatten().any(|name| part(name, network).is_some()) {
+            if !names
+                .iter()
+                .flatten()
+                .any(|name| part(name, network).is_some())
+            {
                 let known = list(names.iter().flatten().map(String::as_str));
-                return error(format!("a name of the network, or the part of one before a dot (there are {known})"), network);
+                return error(
+                    format!(
+                        "a name of the network, or the part of one before a dot (there are {known})"
+                    ),
+                    network,
+                );
             }
-            if self.names[..index].iter().any(|(_, other)| other == network) {
+            if self.names[..index]
+                .iter()
+                .any(|(_, other)| other == network)
+            {
                 return error("each name of the network once".into(), network);
             }
         }
@@ -456,56 +573,109 @@ impl<T: Real> Safetensors<T> {
     }
 
     /// Where the tensors of a file belong, one after the other; `None` for those that are passed over.
-    fn fit<'l>(&self, layers: &[Arc<dyn Layer<T>>], layout: &'l Layout, header: &Header) -> Result<Vec<Option<(&'l Block, usize)>>> {
+    fn fit<'l>(
+        &self,
+        layers: &[Arc<dyn Layer<T>>],
+        layout: &'l Layout,
+        header: &Header,
+    ) -> Result<Vec<Option<(&'l Block, usize)>>> {
         if T::BYTES == 0 {
             return Err(no_scalar::<T>());
         }
         let places = self.places(layers, layout)?;
-        let names: BTreeSet<&str> = header.tensors.iter().map(|(name, _)| name.as_str()).collect();
-        if let Some((name, (block, _))) = places.iter().find(|(name, _)| !names.contains(name.as_str())) {
+        let names: BTreeSet<&str> = header
+            .tensors
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if let Some((name, (block, _))) = places
+            .iter()
+            .find(|(name, _)| !names.contains(name.as_str()))
+        {
             let there = list(names.iter().copied());
-            let expected = format!("one of shape {:?} (there are {there}; Safetensors::rename and prefix map names)", shape(block));
-            return Err(Error::new(ErrorKind::Incompatible, format!("tensor {name}"), expected, "none"));
+            let expected = format!(
+                "one of shape {:?} (there are {there}; Safetensors::rename and prefix map names)",
+                shape(block)
+            );
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                format!("tensor {name}"),
+                expected,
+                "none",
+            ));
         }
         let fit = |(name, info): &(String, TensorInfo)| {
-            let error = |kind, expected: String, given: String| Err(Error::new(kind, format!("tensor {name}"), expected, given));
+            let error = |kind, expected: String, given: String| {
+                Err(Error::new(kind, format!("tensor {name}"), expected, given))
+            };
             let Some(&(block, start)) = places.get(name) else {
                 // PyTorch's batch norm counts its batches.
-                let counts =
-                    name.strip_suffix("num_batches_tracked").is_some_and(|rest| places.contains_key(&format!("{rest}running_mean")));
-                if !name.starts_with(&self.prefix) || (counts && info.dtype == Dtype::I64 && info.shape.is_empty()) {
+                let counts = name
+                    .strip_suffix("num_batches_tracked")
+                    .is_some_and(|rest| places.contains_key(&format!("{rest}running_mean")));
+                if !name.starts_with(&self.prefix)
+                    || (counts && info.dtype == Dtype::I64 && info.shape.is_empty())
+                {
                     return Ok(None);
                 }
-                return error(ErrorKind::Incompatible, "none, because the network has no such parameters".into(), "one".into());
+                return error(
+                    ErrorKind::Incompatible,
+                    "none, because the network has no such parameters".into(),
+                    "one".into(),
+                );
             };
             if info.shape != shape(block) {
-                return error(ErrorKind::Shape, format!("shape {:?}", shape(block)), format!("{:?}", info.shape));
+                return error(
+                    ErrorKind::Shape,
+                    format!("shape {:?}", shape(block)),
+                    format!("{:?}", info.shape),
+                );
             }
             match info.dtype {
                 Dtype::F16 | Dtype::BF16 | Dtype::F32 => Ok(Some((block, start))),
                 Dtype::F64 if T::BYTES == 8 => Ok(Some((block, start))),
-                Dtype::F64 => {
-                    error(ErrorKind::Incompatible, "numbers that f32 holds (a network of f64 takes them all)".into(), "F64".into())
-                }
-                other => error(ErrorKind::Incompatible, format!("numbers that {} holds", T::NAME), other.to_string()),
+                Dtype::F64 => error(
+                    ErrorKind::Incompatible,
+                    "numbers that f32 holds (a network of f64 takes them all)".into(),
+                    "F64".into(),
+                ),
+                other => error(
+                    ErrorKind::Incompatible,
+                    format!("numbers that {} holds", T::NAME),
+                    other.to_string(),
+                ),
             }
         };
         header.tensors.iter().map(fit).collect()
     }
 
     /// Reads the tensors of a file, of which it is known where they belong.
-    fn fill(&self, params: &mut [T], header: &Header, places: &[Option<(&Block, usize)>], source: &mut Source<'_>) -> Result<()> {
+    fn fill(
+        &self,
+        params: &mut [T],
+        header: &Header,
+        places: &[Option<(&Block, usize)>],
+        source: &mut Source<'_>,
+    ) -> Result<()> {
         let mut buffer = Vec::new();
         for ((name, info), place) in header.tensors.iter().zip(places) {
             let Some((block, start)) = *place else {
                 source.skip(info.data_offsets.1 - info.data_offsets.0)?;
                 continue;
             };
-            let (size, params) = (info.dtype.bitsize() / 8, &mut params[start..start + block.len()]);
+            let (size, params) = (
+                info.dtype.bitsize() / 8,
+                &mut params[start..start + block.len()],
+            );
             for row in rows(block) {
                 buffer.resize(block.cols * size, 0);
                 source.fill(&mut buffer)?;
-                for (param, bytes) in params.iter_mut().skip(row).step_by(block.rows).zip(buffer.chunks_exact(size)) {
+                for (param, bytes) in params
+                    .iter_mut()
+                    .skip(row)
+                    .step_by(block.rows)
+                    .zip(buffer.chunks_exact(size))
+                {
                     *param = number(info.dtype, bytes);
                     self.check(name, row, block, *param)?;
                 }
@@ -518,7 +688,12 @@ impl<T: Real> Safetensors<T> {
     fn check(&self, tensor: &str, row: usize, block: &Block, number: T) -> Result<()> {
         if self.finite && !number.is_finite() {
             let place = format!("tensor {tensor}, row {row} of {}", block.rows);
-            return Err(Error::new(ErrorKind::NotFinite, place, "finite numbers", number));
+            return Err(Error::new(
+                ErrorKind::NotFinite,
+                place,
+                "finite numbers",
+                number,
+            ));
         }
         Ok(())
     }
@@ -539,6 +714,8 @@ impl<T: Real> Model<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// # let path = std::env::temp_dir().join(format!("chainrule-doc-{}.safetensors", std::process::id()));
     /// let x = DMatrix::from_row_slice(2, 3, &[1.0, 2.0, 3.0, 50.0, 60.0, 80.0]);
     /// let net = Sequential::<f64>::builder(2)
@@ -546,7 +723,7 @@ impl<T: Real> Model<T> {
     ///     .layer(Dense::new(1, Activation::Linear))
     ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     /// let mut model = Model::new(net, Scaler::standard(&x)?, None)?;
-    /// model.metadata_mut().insert("inputs".into(), "metres, kilograms".into());
+    /// model.metadata_mut().insert("inputs".into(), "meters, kilograms".into());
     /// model.save(&path)?;
     ///
     /// let loaded = Model::<f64>::load(&path)?;
@@ -561,7 +738,7 @@ impl<T: Real> Model<T> {
 
     /// Reads a model from a file that [`save`](Self::save) has written.
     ///
-    /// A file of `f32` is read as a model of `f64`, too, in which every number is the same; an ε that an [`RmsNorm`](crate::RmsNorm) takes from
+    /// A file of `f32` is read as a model of `f64`, too, in which every number is the same; an ε that an [`RmsNorm`](crate::nn::RmsNorm) takes from
     /// its scalar is then that of `f64`.
     ///
     /// # Errors
@@ -602,6 +779,8 @@ impl<T: Real> Sequential<T> {
     /// ```
     /// ```no_run
     /// use chainrule::prelude::*;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let mut net = Sequential::<f32>::builder(2)
     ///     .layer(Dense::new(3, Activation::Tanh))
     ///     .layer(Dense::new(1, Activation::Linear))
@@ -620,6 +799,8 @@ impl<T: Real> Sequential<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
     /// let mut build = || Sequential::<f64>::builder(2).layer(Dense::new(1, Activation::Tanh)).build(&mut rng);
     /// let (mut net, other) = (build()?, build()?);
@@ -650,7 +831,8 @@ struct Described<T: Real> {
 
 /// What follows `part` in a name that it is the whole of, or that has a dot after it.
 fn part<'n>(name: &'n str, part: &str) -> Option<&'n str> {
-    name.strip_prefix(part).filter(|rest| rest.is_empty() || rest.starts_with('.'))
+    name.strip_prefix(part)
+        .filter(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The first of some names, for messages.
@@ -665,7 +847,11 @@ fn list<'n>(names: impl Iterator<Item = &'n str> + Clone) -> String {
 
 /// The shape of a block's tensor: weights are matrices, what has one column besides is a vector.
 fn shape(block: &Block) -> Vec<usize> {
-    if block.role == Role::Weight || block.cols != 1 { vec![block.rows, block.cols] } else { vec![block.rows] }
+    if block.role == Role::Weight || block.cols != 1 {
+        vec![block.rows, block.cols]
+    } else {
+        vec![block.rows]
+    }
 }
 
 /// The rows of a block, or none where they are empty.
@@ -687,11 +873,22 @@ fn number<T: Real>(dtype: Dtype, bytes: &[u8]) -> T {
 }
 
 fn no_scalar<T>() -> Error {
-    Error::new(ErrorKind::Incompatible, "Safetensors", "f32 or f64", type_name::<T>())
+    Error::new(
+        ErrorKind::Incompatible,
+        "Safetensors",
+        "f32 or f64",
+        type_name::<T>(),
+    )
 }
 
 fn not_json(place: &str, error: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Parse, place, "what this version writes there", &error).with_source(error)
+    Error::new(
+        ErrorKind::Parse,
+        place,
+        "what this version writes there",
+        &error,
+    )
+    .with_source(error)
 }
 
 /// The header of a file: notes, and tensors in the order in which they lie.
@@ -707,9 +904,12 @@ impl Header {
     /// The version of our own files; `None` of others.
     fn version(&self) -> Result<Option<&str>> {
         match self.notes.get(VERSION_NOTE).map(String::as_str) {
-            Some(version) if version != VERSION => {
-                Err(Error::new(ErrorKind::Parse, VERSION_NOTE, format!("version {VERSION}, the only one so far"), format!("{version:?}")))
-            }
+            Some(version) if version != VERSION => Err(Error::new(
+                ErrorKind::Parse,
+                VERSION_NOTE,
+                format!("version {VERSION}, the only one so far"),
+                format!("{version:?}"),
+            )),
             version => Ok(version),
         }
     }
@@ -730,22 +930,40 @@ impl Header {
         for (name, info) in &self.tensors {
             add(name.as_bytes());
             add(info.dtype.to_string().as_bytes());
-            let sizes = info.shape.iter().chain([&info.data_offsets.0, &info.data_offsets.1]);
-            add(&sizes.flat_map(|size| (*size as u64).to_le_bytes()).collect::<Vec<_>>());
+            let sizes = info
+                .shape
+                .iter()
+                .chain([&info.data_offsets.0, &info.data_offsets.1]);
+            add(&sizes
+                .flat_map(|size| (*size as u64).to_le_bytes())
+                .collect::<Vec<_>>());
         }
         sum
     }
 
     /// The checksum that the file says it has.
     fn said(&self) -> Result<Option<u64>> {
-        let error = |given: &String| Error::new(ErrorKind::Parse, CHECKSUM_NOTE, "sixteen digits of a checksum", format!("{given:?}"));
+        let error = |given: &String| {
+            Error::new(
+                ErrorKind::Parse,
+                CHECKSUM_NOTE,
+                "sixteen digits of a checksum",
+                format!("{given:?}"),
+            )
+        };
         match self.notes.get(CHECKSUM_NOTE) {
             Some(text) => {
-                let value = u64::from_str_radix(text, 16).ok().filter(|value| *text == digits(*value));
+                let value = u64::from_str_radix(text, 16)
+                    .ok()
+                    .filter(|value| *text == digits(*value));
                 value.map(Some).ok_or_else(|| error(text))
             }
             // A name with one wrong letter would leave the file without its checksum.
-            None => match self.notes.keys().find(|note| differ_in_one(note, CHECKSUM_NOTE)) {
+            None => match self
+                .notes
+                .keys()
+                .find(|note| differ_in_one(note, CHECKSUM_NOTE))
+            {
                 Some(note) => Err(error(note)),
                 None => Ok(None),
             },
@@ -759,7 +977,13 @@ fn digits(sum: u64) -> String {
 }
 
 fn differ_in_one(one: &str, other: &str) -> bool {
-    one.len() == other.len() && one.bytes().zip(other.bytes()).filter(|(one, other)| one != other).count() == 1
+    one.len() == other.len()
+        && one
+            .bytes()
+            .zip(other.bytes())
+            .filter(|(one, other)| one != other)
+            .count()
+            == 1
 }
 
 impl Serialize for Header {
@@ -785,7 +1009,8 @@ impl<'de> Deserialize<'de> for Header {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
-                let (mut notes, mut tensors, mut names) = (Unique::default(), Vec::new(), BTreeSet::new());
+                let (mut notes, mut tensors, mut names) =
+                    (Unique::default(), Vec::new(), BTreeSet::new());
                 while let Some(name) = map.next_key::<String>()? {
                     if !names.insert(name.clone()) {
                         return Err(twice(&name));
@@ -797,8 +1022,13 @@ impl<'de> Deserialize<'de> for Header {
                     }
                 }
                 // Tensors of no size lie where others begin.
-                tensors.sort_by(|(name, info), (other, more)| (info.data_offsets, name).cmp(&(more.data_offsets, other)));
-                Ok(Header { notes: notes.0, tensors })
+                tensors.sort_by(|(name, info), (other, more)| {
+                    (info.data_offsets, name).cmp(&(more.data_offsets, other))
+                });
+                Ok(Header {
+                    notes: notes.0,
+                    tensors,
+                })
             }
         }
         deserializer.deserialize_map(Entries)
@@ -850,12 +1080,22 @@ struct Source<'a> {
 fn from_file<R>(path: &Path, read: impl FnOnce(&mut Source<'_>) -> Result<R>) -> Result<R> {
     let (file, length) = file::open(path)?;
     let rest = &mut io::BufReader::new(file);
-    read(&mut Source { rest, length, sum: None }).map_err(|error| error.within(path.display()))
+    read(&mut Source {
+        rest,
+        length,
+        sum: None,
+    })
+    .map_err(|error| error.within(path.display()))
 }
 
 fn from_bytes<R>(mut bytes: &[u8], read: impl FnOnce(&mut Source<'_>) -> Result<R>) -> Result<R> {
     let length = bytes.len() as u64;
-    read(&mut Source { rest: &mut bytes, length, sum: None }).map_err(|error| error.within("safetensors"))
+    read(&mut Source {
+        rest: &mut bytes,
+        length,
+        sum: None,
+    })
+    .map_err(|error| error.within("safetensors"))
 }
 
 impl Source<'_> {
@@ -881,9 +1121,16 @@ impl Source<'_> {
     fn check(&self) -> Result<()> {
         match &self.sum {
             Some((sum, said)) if sum.value() != *said => {
-                let expected =
-                    format!("{} (the file is damaged; a program that changes it on purpose must leave this note out)", digits(*said));
-                Err(Error::new(ErrorKind::Parse, CHECKSUM_NOTE, expected, digits(sum.value())))
+                let expected = format!(
+                    "{} (the file is damaged; a program that changes it on purpose must leave this note out)",
+                    digits(*said)
+                );
+                Err(Error::new(
+                    ErrorKind::Parse,
+                    CHECKSUM_NOTE,
+                    expected,
+                    digits(sum.value()),
+                ))
             }
             _ => Ok(()),
         }
@@ -891,20 +1138,33 @@ impl Source<'_> {
 
     /// Reads the header, which must fit the length of the file to the byte.
     fn header(&mut self) -> Result<Header> {
-        let error = |expected: String, given: String| Error::new(ErrorKind::Parse, "header", expected, given);
+        let error = |expected: String, given: String| {
+            Error::new(ErrorKind::Parse, "header", expected, given)
+        };
         let Some(after) = self.length.checked_sub(8) else {
-            return Err(error("a file of at least 8 bytes".into(), self.length.to_string()));
+            return Err(error(
+                "a file of at least 8 bytes".into(),
+                self.length.to_string(),
+            ));
         };
         let mut size = [0; 8];
         self.fill(&mut size)?;
         let size = u64::from_le_bytes(size);
-        let other = |next: &[u8]| foreign(&[&size.to_le_bytes(), &next[..next.len().min(256)]].concat());
+        let other =
+            |next: &[u8]| foreign(&[&size.to_le_bytes(), &next[..next.len().min(256)]].concat());
         if size > after.min(LARGEST_HEADER) {
             let mut start = Vec::new();
-            Read::take(&mut self.rest, 256).read_to_end(&mut start).map_err(unreadable)?;
+            Read::take(&mut self.rest, 256)
+                .read_to_end(&mut start)
+                .map_err(unreadable)?;
             return Err(match other(&start) {
-                Some((other, next)) => error(format!("a file of safetensors ({next})"), other.into()),
-                None => error(format!("a header of at most {} bytes", after.min(LARGEST_HEADER)), size.to_string()),
+                Some((other, next)) => {
+                    error(format!("a file of safetensors ({next})"), other.into())
+                }
+                None => error(
+                    format!("a header of at most {} bytes", after.min(LARGEST_HEADER)),
+                    size.to_string(),
+                ),
             });
         }
         let mut json = vec![0; size as usize];
@@ -915,9 +1175,14 @@ impl Source<'_> {
         })?;
         // Offsets without gaps or overlaps, sizes without overflow that are those of the shapes.
         let checked = Metadata::new(None, header.tensors.clone());
-        let data = checked.map_err(|e| error("tensors one after the other".into(), e.to_string()))?.data_len() as u64;
+        let data = checked
+            .map_err(|e| error("tensors one after the other".into(), e.to_string()))?
+            .data_len() as u64;
         if data != after - size {
-            return Err(error(format!("tensors of {} bytes, as in the file", after - size), data.to_string()));
+            return Err(error(
+                format!("tensors of {} bytes, as in the file", after - size),
+                data.to_string(),
+            ));
         }
         self.sum = header.said()?.map(|said| (header.checksum(), said));
         Ok(header)

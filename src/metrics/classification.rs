@@ -4,13 +4,14 @@ use super::confusion::{Average, ConfusionMatrix};
 use super::{average, check, weights};
 use crate::data::class_of;
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::{Real, is_nan};
-use crate::view::{Targets, View, check_each, shape};
+use crate::numeric::real::{Real, is_nan};
+use crate::numeric::view::{Targets, View, check_each, shape};
 use alloc::{format, vec::Vec};
 use core::cmp::Ordering;
 
 /// What is expected of probabilities, and where they come from.
-const OF_CLASSES: &str = "a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)";
+const OF_CLASSES: &str =
+    "a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)";
 /// What is expected of a single row, and where else to go with it.
 pub(crate) const PROBABILITY: &str = "a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them; for margins take \
      metrics::margin_accuracy, margin_classes or ConfusionMatrix::of_margins)";
@@ -49,7 +50,8 @@ pub(crate) fn is_probability<T: Real>(v: T) -> bool {
 /// single row outside [0, 1]: it would be a logit or a margin, whose border is not ½.
 ///
 /// ```
-/// use chainrule::{metrics, nalgebra::DMatrix};
+/// use chainrule::metrics;
+/// use chainrule::nalgebra::DMatrix;
 /// let y = DMatrix::from_column_slice(3, 2, &[0.1, 0.7, 0.2, 0.5, 0.3, 0.2]);
 /// assert_eq!(metrics::classes(&y)?, [1, 0]);
 /// # Ok::<(), chainrule::Error>(())
@@ -58,14 +60,14 @@ pub fn classes<'y, T: Real>(y: impl Into<View<'y, T>>) -> Result<Vec<usize>> {
     classes_of("metrics::classes", y.into(), Row::Probability)
 }
 
-/// As [`classes`], for margins: a single row means class 1 from 0 on, as with [`Hinge`](crate::Hinge). So it is for logits of
+/// As [`classes`], for margins: a single row means class 1 from 0 on, as with [`Hinge`](crate::nn::loss::Hinge). So it is for logits of
 /// one output.
 ///
 /// # Errors
 /// [`ErrorKind::Empty`] without a sample or a row, [`ErrorKind::NotFinite`] for NaN.
 ///
 /// ```
-/// use chainrule::{View, metrics};
+/// use chainrule::{metrics, View};
 /// assert_eq!(metrics::margin_classes(View::new(&[0.3, -2.0, 7.2], 1)?)?, [1, 0, 1]);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
@@ -76,13 +78,23 @@ pub fn margin_classes<'y, T: Real>(y: impl Into<View<'y, T>>) -> Result<Vec<usiz
 fn classes_of<T: Real>(place: &str, y: View<'_, T>, row: Row) -> Result<Vec<usize>> {
     if y.rows() == 0 || y.cols() == 0 {
         let given = shape(y.shape());
-        return Err(Error::new(ErrorKind::Empty, place, "at least 1 row and 1 column (sample)", given));
+        return Err(Error::new(
+            ErrorKind::Empty,
+            place,
+            "at least 1 row and 1 column (sample)",
+            given,
+        ));
     }
     row.classes(place, y)
 }
 
 /// The classes of the predictions, and those of the targets.
-pub(super) fn both_classes<T: Real>(place: &str, y: View<'_, T>, target: Targets<'_, T>, row: Row) -> Result<(Vec<usize>, Vec<usize>)> {
+pub(super) fn both_classes<T: Real>(
+    place: &str,
+    y: View<'_, T>,
+    target: Targets<'_, T>,
+    row: Row,
+) -> Result<(Vec<usize>, Vec<usize>)> {
     check(place, y, target)?;
     let predicted = row.classes(&format!("predictions of {place}"), y)?;
     let actual = row.classes(&format!("targets of {place}"), target.values())?;
@@ -92,13 +104,14 @@ pub(super) fn both_classes<T: Real>(place: &str, y: View<'_, T>, target: Targets
 /// The fraction of samples whose [class](classes) is that of their target. Predictions are probabilities or scores of
 /// classes, one row each, or one row of probabilities; targets likewise. For one row of margins with targets −1 and 1
 /// take [`margin_accuracy`]; of one row of logits, [`Model::predict`](crate::Model::predict) or the loss's
-/// [`output_function`](crate::Loss::output_function) makes probabilities.
+/// [`output_function`](crate::nn::loss::Loss::output_function) makes probabilities.
 ///
 /// # Errors
 /// As [`classes`], which a single row of targets, too, must obey; [`ErrorKind::Shape`] when the shapes differ, [`ErrorKind::Value`] when all weights are 0.
 ///
 /// ```
-/// use chainrule::{metrics, nalgebra::DMatrix};
+/// use chainrule::metrics;
+/// use chainrule::nalgebra::DMatrix;
 /// let y = DMatrix::from_column_slice(2, 2, &[0.9, 0.1, 0.8, 0.2]);
 /// let t = DMatrix::from_column_slice(2, 2, &[1.0, 0.0, 0.0, 1.0]);
 /// assert_eq!(metrics::accuracy((&y).into(), (&t).into())?, 0.5);
@@ -108,13 +121,13 @@ pub fn accuracy<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> 
     accuracy_from("metrics::accuracy", y, target, Row::Probability)
 }
 
-/// As [`accuracy`], for margins: a single row means its class from 0 on, as with [`Hinge`](crate::Hinge).
+/// As [`accuracy`], for margins: a single row means its class from 0 on, as with [`Hinge`](crate::nn::loss::Hinge).
 ///
 /// # Errors
 /// As [`accuracy`], for numbers of any size.
 ///
 /// ```
-/// use chainrule::{View, metrics};
+/// use chainrule::{metrics, View};
 /// let (y, t) = ([0.3, -2.0, 0.1], [1.0, -1.0, -1.0]);
 /// assert_eq!(metrics::margin_accuracy(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 2.0 / 3.0);
 /// # Ok::<(), chainrule::Error>(())
@@ -123,9 +136,20 @@ pub fn margin_accuracy<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Resul
     accuracy_from("metrics::margin_accuracy", y, target, Row::Margin)
 }
 
-fn accuracy_from<T: Real>(place: &str, y: View<'_, T>, target: Targets<'_, T>, row: Row) -> Result<f64> {
+fn accuracy_from<T: Real>(
+    place: &str,
+    y: View<'_, T>,
+    target: Targets<'_, T>,
+    row: Row,
+) -> Result<f64> {
     let (predicted, actual) = both_classes(place, y, target, row)?;
-    Ok(average(target, predicted.iter().zip(&actual).map(|(p, a)| f64::from(p == a))))
+    Ok(average(
+        target,
+        predicted
+            .iter()
+            .zip(&actual)
+            .map(|(p, a)| f64::from(p == a)),
+    ))
 }
 
 /// The fraction of samples whose class is among their `k` largest scores. Of equal scores the first rows come first, so that
@@ -135,7 +159,8 @@ fn accuracy_from<T: Real>(place: &str, y: View<'_, T>, target: Targets<'_, T>, r
 /// As [`accuracy`]; [`ErrorKind::Value`] unless `k` is from 1 to the number of classes, [`ErrorKind::Shape`] for a single row.
 ///
 /// ```
-/// use chainrule::{metrics, nalgebra::DMatrix, one_hot};
+/// use chainrule::{metrics, one_hot};
+/// use chainrule::nalgebra::DMatrix;
 /// let y = DMatrix::from_column_slice(3, 2, &[0.1, 0.7, 0.2, 0.5, 0.3, 0.2]);
 /// let t = one_hot(&[2, 2], 3)?;
 /// assert_eq!(metrics::top_k_accuracy((&y).into(), (&t).into(), 2)?, 0.5);
@@ -145,16 +170,39 @@ pub fn top_k_accuracy<T: Real>(y: View<'_, T>, target: Targets<'_, T>, k: usize)
     let place = "metrics::top_k_accuracy";
     let (_, actual) = both_classes(place, y, target, Row::Margin)?;
     if y.rows() < 2 {
-        return Err(Error::new(ErrorKind::Shape, place, "at least 2 rows (classes)", y.rows()));
+        return Err(Error::new(
+            ErrorKind::Shape,
+            place,
+            "at least 2 rows (classes)",
+            y.rows(),
+        ));
     }
     if k == 0 || k > y.rows() {
-        return Err(Error::new(ErrorKind::Value, format!("k of {place}"), format!("from 1 to {}", y.rows()), k));
+        return Err(Error::new(
+            ErrorKind::Value,
+            format!("k of {place}"),
+            format!("from 1 to {}", y.rows()),
+            k,
+        ));
     }
     let among = |scores: &[T], class: usize| {
-        let before = scores[..class].iter().filter(|score| **score >= scores[class]).count();
-        before + scores[class + 1..].iter().filter(|score| **score > scores[class]).count() < k
+        let before = scores[..class]
+            .iter()
+            .filter(|score| **score >= scores[class])
+            .count();
+        before
+            + scores[class + 1..]
+                .iter()
+                .filter(|score| **score > scores[class])
+                .count()
+            < k
     };
-    Ok(average(target, y.iter().zip(&actual).map(|(scores, class)| f64::from(among(scores, *class)))))
+    Ok(average(
+        target,
+        y.iter()
+            .zip(&actual)
+            .map(|(scores, class)| f64::from(among(scores, *class))),
+    ))
 }
 
 /// Of the samples taken for a class, the fraction that belong to it: TP / (TP + FP), 0 where there are none (as
@@ -164,7 +212,8 @@ pub fn top_k_accuracy<T: Real>(y: View<'_, T>, target: Targets<'_, T>, k: usize)
 /// As [`accuracy`]; [`ErrorKind::Value`] for a class that there is not.
 ///
 /// ```
-/// use chainrule::{View, metrics, metrics::Average};
+/// use chainrule::{metrics, View};
+/// use chainrule::metrics::Average;
 /// let (y, t) = ([0.9, 0.8, 0.7, 0.2], [1.0, 0.0, 1.0, 0.0]);
 /// assert_eq!(metrics::precision(View::new(&y, 1)?, View::new(&t, 1)?.into(), Average::Class(1))?, 2.0 / 3.0);
 /// # Ok::<(), chainrule::Error>(())
@@ -179,7 +228,8 @@ pub fn precision<T: Real>(y: View<'_, T>, target: Targets<'_, T>, average: Avera
 /// As [`precision`].
 ///
 /// ```
-/// use chainrule::{View, metrics, metrics::Average};
+/// use chainrule::{metrics, View};
+/// use chainrule::metrics::Average;
 /// let (y, t) = ([0.9, 0.8, 0.7, 0.2], [1.0, 0.0, 1.0, 0.0]);
 /// assert_eq!(metrics::recall(View::new(&y, 1)?, View::new(&t, 1)?.into(), Average::Class(1))?, 1.0);
 /// # Ok::<(), chainrule::Error>(())
@@ -195,7 +245,8 @@ pub fn recall<T: Real>(y: View<'_, T>, target: Targets<'_, T>, average: Average)
 /// As [`precision`].
 ///
 /// ```
-/// use chainrule::{View, metrics, metrics::Average};
+/// use chainrule::{metrics, View};
+/// use chainrule::metrics::Average;
 /// let (y, t) = ([0.9, 0.8, 0.7, 0.2], [1.0, 0.0, 1.0, 0.0]);
 /// assert_eq!(metrics::f1(View::new(&y, 1)?, View::new(&t, 1)?.into(), Average::Class(1))?, 0.8);
 /// # Ok::<(), chainrule::Error>(())
@@ -205,14 +256,15 @@ pub fn f1<T: Real>(y: View<'_, T>, target: Targets<'_, T>, average: Average) -> 
 }
 
 /// The average of −Σⱼ tⱼ ln yⱼ, of one row −t ln y − (1−t) ln(1−y): predictions are probabilities, as a network gives them after
-/// [`Loss::output_function`](crate::Loss::output_function), and targets classes or probabilities of them. As in scikit-learn, probabilities are first
+/// [`Loss::output_function`](crate::nn::loss::Loss::output_function), and targets classes or probabilities of them. As in scikit-learn, probabilities are first
 /// brought into [ε, 1 − ε], with ε the epsilon of `T`, so that one certain mistake does not cost ∞; and they need not sum to 1.
 ///
 /// # Errors
 /// As [`accuracy`]; [`ErrorKind::Value`] for predictions or targets outside [0, 1].
 ///
 /// ```
-/// use chainrule::{metrics, nalgebra::DMatrix, one_hot};
+/// use chainrule::{metrics, one_hot};
+/// use chainrule::nalgebra::DMatrix;
 /// let y = DMatrix::from_column_slice(2, 4, &[0.1, 0.9, 0.9, 0.1, 0.8, 0.2, 0.35, 0.65]);
 /// let t = one_hot(&[1, 0, 0, 1], 2)?;
 /// let loss: f64 = metrics::log_loss((&y).into(), (&t).into())?;
@@ -223,16 +275,34 @@ pub fn log_loss<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> 
     let place = "metrics::log_loss";
     check(place, y, target)?;
     for (what, numbers) in [("predictions", y), ("targets", target.values())] {
-        check_each(|| format!("{what} of {place}"), numbers, OF_CLASSES, is_probability)?;
+        check_each(
+            || format!("{what} of {place}"),
+            numbers,
+            OF_CLASSES,
+            is_probability,
+        )?;
     }
     let eps = T::default_epsilon().as_f64();
     // Where t is 0, nothing is added.
-    let term = |t: f64, y: f64| if t == 0.0 { 0.0 } else { -t * libm::log(y.clamp(eps, 1.0 - eps)) };
+    let term = |t: f64, y: f64| {
+        if t == 0.0 {
+            0.0
+        } else {
+            -t * libm::log(y.clamp(eps, 1.0 - eps))
+        }
+    };
     let cost = |(y, t): (&[T], &[T])| match (y, t) {
         ([y], [t]) => term(t.as_f64(), y.as_f64()) + term(1.0 - t.as_f64(), 1.0 - y.as_f64()),
-        _ => y.iter().zip(t).map(|(y, t)| term(t.as_f64(), y.as_f64())).sum(),
+        _ => y
+            .iter()
+            .zip(t)
+            .map(|(y, t)| term(t.as_f64(), y.as_f64()))
+            .sum(),
     };
-    Ok(average(target, y.iter().zip(target.values().iter()).map(cost)))
+    Ok(average(
+        target,
+        y.iter().zip(target.values().iter()).map(cost),
+    ))
 }
 
 /// The area under the receiver operating characteristic: how often a sample of the class scores above one that is not of it,
@@ -245,7 +315,7 @@ pub fn log_loss<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> 
 /// [`ErrorKind::Value`] for a class without a sample or that has them all (of a weight above 0).
 ///
 /// ```
-/// use chainrule::{View, metrics};
+/// use chainrule::{metrics, View};
 /// let (y, t) = ([0.1, 0.4, 0.35, 0.8], [0.0, 0.0, 1.0, 1.0]);
 /// assert_eq!(metrics::roc_auc(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 0.75);
 /// # Ok::<(), chainrule::Error>(())
@@ -253,9 +323,23 @@ pub fn log_loss<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> 
 pub fn roc_auc<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
     let place = "metrics::roc_auc";
     check(place, y, target)?;
-    check_each(|| format!("predictions of {place}"), y, "a number", |v| !is_nan(v))?;
-    check_each(|| format!("targets of {place}"), target.values(), "a number", |v| !is_nan(v))?;
-    let actual: Vec<usize> = target.values().iter().map(|column| class_of(column, T::of(0.5))).collect();
+    check_each(
+        || format!("predictions of {place}"),
+        y,
+        "a number",
+        |v| !is_nan(v),
+    )?;
+    check_each(
+        || format!("targets of {place}"),
+        target.values(),
+        "a number",
+        |v| !is_nan(v),
+    )?;
+    let actual: Vec<usize> = target
+        .values()
+        .iter()
+        .map(|column| class_of(column, T::of(0.5)))
+        .collect();
     let weights: Vec<f64> = weights(target).collect();
     let mut order: Vec<usize> = (0..y.cols()).collect();
     let score = |sample: usize, row: usize| y.as_slice()[sample * y.rows() + row];
@@ -263,7 +347,9 @@ pub fn roc_auc<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
     for row in 0..y.rows() {
         let class = if y.rows() == 1 { 1 } else { row };
         order.sort_unstable_by(|a, b| {
-            let by_score = score(*a, row).partial_cmp(&score(*b, row)).unwrap_or(Ordering::Equal);
+            let by_score = score(*a, row)
+                .partial_cmp(&score(*b, row))
+                .unwrap_or(Ordering::Equal);
             by_score.then(a.cmp(b))
         });
         // Σ over scores, from the lowest, of (others below + half of the others that score the same) · those of the class.
@@ -271,14 +357,23 @@ pub fn roc_auc<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
         for equal in order.chunk_by(|a, b| score(*a, row) == score(*b, row)) {
             let (mut of_class, mut others) = (0.0, 0.0);
             for sample in equal {
-                *(if actual[*sample] == class { &mut of_class } else { &mut others }) += weights[*sample];
+                *(if actual[*sample] == class {
+                    &mut of_class
+                } else {
+                    &mut others
+                }) += weights[*sample];
             }
             area += of_class * (below + 0.5 * others);
             (above, below) = (above + of_class, below + others);
         }
         for (what, weight) in [("a sample", above), ("a sample of another class", below)] {
             if weight == 0.0 {
-                return Err(Error::new(ErrorKind::Value, format!("class {class} of {place}"), what, "none"));
+                return Err(Error::new(
+                    ErrorKind::Value,
+                    format!("class {class} of {place}"),
+                    what,
+                    "none",
+                ));
             }
         }
         sum += area / (above * below);

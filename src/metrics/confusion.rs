@@ -3,8 +3,8 @@
 use super::classification::{Row, both_classes};
 use super::weights;
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::Real;
-use crate::view::{Targets, View};
+use crate::numeric::real::Real;
+use crate::numeric::view::{Targets, View};
 use alloc::{
     format,
     string::{String, ToString},
@@ -57,15 +57,30 @@ impl ConfusionMatrix {
     /// label beyond the classes or more than 8192 classes.
     pub fn new(predicted: &[usize], actual: &[usize], classes: usize) -> Result<Self> {
         if actual.is_empty() {
-            return Err(Error::new(ErrorKind::Empty, "ConfusionMatrix::new", "at least 1 sample", 0));
+            return Err(Error::new(
+                ErrorKind::Empty,
+                "ConfusionMatrix::new",
+                "at least 1 sample",
+                0,
+            ));
         }
         if predicted.len() != actual.len() {
-            return Err(Error::new(ErrorKind::Shape, "predicted labels of ConfusionMatrix", actual.len().to_string(), predicted.len()));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                "predicted labels of ConfusionMatrix",
+                actual.len().to_string(),
+                predicted.len(),
+            ));
         }
         for (name, labels) in [("actual", actual), ("predicted", predicted)] {
             if let Some(sample) = labels.iter().position(|label| *label >= classes) {
                 let place = format!("{name} label {sample} of ConfusionMatrix");
-                return Err(Error::new(ErrorKind::Value, place, format!("a class below {classes}"), labels[sample]));
+                return Err(Error::new(
+                    ErrorKind::Value,
+                    place,
+                    format!("a class below {classes}"),
+                    labels[sample],
+                ));
             }
         }
         Self::tally(predicted, actual, classes, actual.iter().map(|_| 1.0))
@@ -77,7 +92,8 @@ impl ConfusionMatrix {
     /// As [`accuracy`](super::accuracy); [`ErrorKind::Value`] for more than 8192 classes.
     ///
     /// ```
-    /// use chainrule::{View, metrics::ConfusionMatrix};
+    /// use chainrule::View;
+    /// use chainrule::metrics::ConfusionMatrix;
     /// let (y, t) = ([0.9, 0.2, 0.7], [1.0, 1.0, 0.0]);
     /// let matrix = ConfusionMatrix::of(View::new(&y, 1)?, View::new(&t, 1)?.into())?;
     /// assert_eq!((matrix.count(1, 0), matrix.count(0, 1), matrix.count(1, 1)), (1.0, 1.0, 1.0));
@@ -87,14 +103,15 @@ impl ConfusionMatrix {
         Self::from_rows(y, target, Row::Probability)
     }
 
-    /// As [`of`](Self::of), for margins: a single row means class 1 from 0 on, as with [`Hinge`](crate::Hinge) and its targets
+    /// As [`of`](Self::of), for margins: a single row means class 1 from 0 on, as with [`Hinge`](crate::nn::loss::Hinge) and its targets
     /// −1 and 1.
     ///
     /// # Errors
     /// As [`margin_accuracy`](super::margin_accuracy); [`ErrorKind::Value`] for more than 8192 classes.
     ///
     /// ```
-    /// use chainrule::{View, metrics::ConfusionMatrix};
+    /// use chainrule::View;
+    /// use chainrule::metrics::ConfusionMatrix;
     /// let (y, t) = ([0.3, -2.0, 0.1], [1.0, -1.0, -1.0]);
     /// let matrix = ConfusionMatrix::of_margins(View::new(&y, 1)?, View::new(&t, 1)?.into())?;
     /// assert_eq!((matrix.count(0, 0), matrix.count(0, 1), matrix.count(1, 1)), (1.0, 1.0, 1.0));
@@ -109,16 +126,29 @@ impl ConfusionMatrix {
         Self::tally(&predicted, &actual, y.rows().max(2), weights(target))
     }
 
-    fn tally(predicted: &[usize], actual: &[usize], classes: usize, weights: impl Iterator<Item = f64>) -> Result<Self> {
+    fn tally(
+        predicted: &[usize],
+        actual: &[usize],
+        classes: usize,
+        weights: impl Iterator<Item = f64>,
+    ) -> Result<Self> {
         // So that a wild number of classes costs nothing.
         if classes > 8192 {
-            return Err(Error::new(ErrorKind::Value, "classes of ConfusionMatrix", "at most 8192", classes));
+            return Err(Error::new(
+                ErrorKind::Value,
+                "classes of ConfusionMatrix",
+                "at most 8192",
+                classes,
+            ));
         }
         let mut counts = vec![0.0; classes * classes];
         for ((predicted, actual), weight) in predicted.iter().zip(actual).zip(weights) {
             counts[actual * classes + predicted] += weight;
         }
-        Ok(Self { names: (0..classes).map(|class| class.to_string()).collect(), counts })
+        Ok(Self {
+            names: (0..classes).map(|class| class.to_string()).collect(),
+            counts,
+        })
     }
 
     /// The same counts with names of the classes, to be printed.
@@ -129,7 +159,12 @@ impl ConfusionMatrix {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
         if names.len() != self.classes() {
             let expected = format!("{}, one per class", self.classes());
-            return Err(Error::new(ErrorKind::Shape, "names of ConfusionMatrix", expected, names.len()));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                "names of ConfusionMatrix",
+                expected,
+                names.len(),
+            ));
         }
         Ok(Self { names, ..self })
     }
@@ -147,17 +182,25 @@ impl ConfusionMatrix {
     /// How many samples of class `actual` were taken for `predicted`, or what they weigh; 0 for a class that there is not.
     pub fn count(&self, actual: usize, predicted: usize) -> f64 {
         let classes = self.classes();
-        if actual < classes && predicted < classes { self.counts[actual * classes + predicted] } else { 0.0 }
+        if actual < classes && predicted < classes {
+            self.counts[actual * classes + predicted]
+        } else {
+            0.0
+        }
     }
 
     /// How many samples there are of class `actual`, or what they weigh.
     pub fn support(&self, actual: usize) -> f64 {
-        (0..self.classes()).map(|predicted| self.count(actual, predicted)).sum()
+        (0..self.classes())
+            .map(|predicted| self.count(actual, predicted))
+            .sum()
     }
 
     /// How many samples were taken for class `predicted`.
     fn taken(&self, predicted: usize) -> f64 {
-        (0..self.classes()).map(|actual| self.count(actual, predicted)).sum()
+        (0..self.classes())
+            .map(|actual| self.count(actual, predicted))
+            .sum()
     }
 
     fn total(&self) -> f64 {
@@ -166,7 +209,9 @@ impl ConfusionMatrix {
 
     /// The fraction on the diagonal.
     pub fn accuracy(&self) -> f64 {
-        let right: f64 = (0..self.classes()).map(|class| self.count(class, class)).sum();
+        let right: f64 = (0..self.classes())
+            .map(|class| self.count(class, class))
+            .sum();
         right / self.total()
     }
 
@@ -175,7 +220,9 @@ impl ConfusionMatrix {
     /// # Errors
     /// [`ErrorKind::Value`] for a class that there is not.
     pub fn precision(&self, average: Average) -> Result<f64> {
-        self.average(average, |class| ratio(self.count(class, class), self.taken(class)))
+        self.average(average, |class| {
+            ratio(self.count(class, class), self.taken(class))
+        })
     }
 
     /// TP / (TP + FN), as [`recall`](super::recall).
@@ -183,7 +230,9 @@ impl ConfusionMatrix {
     /// # Errors
     /// As [`precision`](Self::precision).
     pub fn recall(&self, average: Average) -> Result<f64> {
-        self.average(average, |class| ratio(self.count(class, class), self.support(class)))
+        self.average(average, |class| {
+            ratio(self.count(class, class), self.support(class))
+        })
     }
 
     /// 2·TP / (2·TP + FP + FN), as [`f1`](super::f1).
@@ -191,7 +240,12 @@ impl ConfusionMatrix {
     /// # Errors
     /// As [`precision`](Self::precision).
     pub fn f1(&self, average: Average) -> Result<f64> {
-        self.average(average, |class| ratio(2.0 * self.count(class, class), self.support(class) + self.taken(class)))
+        self.average(average, |class| {
+            ratio(
+                2.0 * self.count(class, class),
+                self.support(class) + self.taken(class),
+            )
+        })
     }
 
     fn average(&self, average: Average, measure: impl Fn(usize) -> f64) -> Result<f64> {
@@ -199,15 +253,25 @@ impl ConfusionMatrix {
             Average::Class(class) if class < self.classes() => Ok(measure(class)),
             Average::Class(class) => {
                 let expected = format!("below {}", self.classes());
-                Err(Error::new(ErrorKind::Value, "class of Average", expected, class))
+                Err(Error::new(
+                    ErrorKind::Value,
+                    "class of Average",
+                    expected,
+                    class,
+                ))
             }
             Average::Macro => {
-                let (sum, count) = self.present().fold((0.0, 0.0), |(sum, count), class| (sum + measure(class), count + 1.0));
+                let (sum, count) = self.present().fold((0.0, 0.0), |(sum, count), class| {
+                    (sum + measure(class), count + 1.0)
+                });
                 Ok(sum / count)
             }
             Average::Micro => Ok(self.accuracy()),
             Average::Weighted => {
-                let sum: f64 = self.present().map(|class| self.support(class) * measure(class)).sum();
+                let sum: f64 = self
+                    .present()
+                    .map(|class| self.support(class) * measure(class))
+                    .sum();
                 Ok(sum / self.total())
             }
         }
@@ -240,7 +304,15 @@ impl ConfusionMatrix {
 
     /// Decimals to print counts with: none where all are whole.
     fn decimals(&self) -> usize {
-        if self.counts.iter().all(|count| *count == libm::trunc(*count)) { 0 } else { 2 }
+        if self
+            .counts
+            .iter()
+            .all(|count| *count == libm::trunc(*count))
+        {
+            0
+        } else {
+            2
+        }
     }
 }
 
@@ -254,16 +326,44 @@ fn ratio(a: f64, b: f64) -> f64 {
 impl fmt::Display for ConfusionMatrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decimals = f.precision().unwrap_or(self.decimals());
-        let number = |count: f64| if count == 0.0 { "·".to_string() } else { format!("{count:.decimals$}") };
+        let number = |count: f64| {
+            if count == 0.0 {
+                "·".to_string()
+            } else {
+                format!("{count:.decimals$}")
+            }
+        };
         let (classes, total) = (self.classes(), self.total());
-        let row = |name: &str, cells: &mut dyn Iterator<Item = String>| [name.to_string()].into_iter().chain(cells).collect::<Vec<_>>();
-        let mut rows = vec![row("actual \\ predicted", &mut self.names.iter().cloned().chain(["total".into()]))];
+        let row = |name: &str, cells: &mut dyn Iterator<Item = String>| {
+            [name.to_string()]
+                .into_iter()
+                .chain(cells)
+                .collect::<Vec<_>>()
+        };
+        let mut rows = vec![row(
+            "actual \\ predicted",
+            &mut self.names.iter().cloned().chain(["total".into()]),
+        )];
         rows.extend((0..classes).map(|actual| {
             let counts = (0..classes).map(|predicted| self.count(actual, predicted));
-            row(&self.names[actual], &mut counts.chain([self.support(actual)]).map(number))
+            row(
+                &self.names[actual],
+                &mut counts.chain([self.support(actual)]).map(number),
+            )
         }));
-        rows.push(row("total", &mut (0..classes).map(|predicted| self.taken(predicted)).chain([total]).map(number)));
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        rows.push(row(
+            "total",
+            &mut (0..classes)
+                .map(|predicted| self.taken(predicted))
+                .chain([total])
+                .map(number),
+        ));
+        let width = |column: usize| {
+            rows.iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        };
         let widths: Vec<usize> = (0..classes + 2).map(width).collect();
         for (line, row) in rows.iter().enumerate() {
             for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
@@ -286,19 +386,47 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (matrix, digits) = (self.0, f.precision().unwrap_or(3));
         let decimals = matrix.decimals();
-        let classes = matrix.present().map(|class| (&*matrix.names[class], Average::Class(class), matrix.support(class)));
-        let averages = [("macro", Average::Macro), ("weighted", Average::Weighted)].map(|(name, average)| (name, average, matrix.total()));
+        let classes = matrix.present().map(|class| {
+            (
+                &*matrix.names[class],
+                Average::Class(class),
+                matrix.support(class),
+            )
+        });
+        let averages = [("macro", Average::Macro), ("weighted", Average::Weighted)]
+            .map(|(name, average)| (name, average, matrix.total()));
         let rows: Vec<_> = classes.chain(averages).collect();
-        let width = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0);
+        let width = rows
+            .iter()
+            .map(|(name, ..)| name.chars().count())
+            .max()
+            .unwrap_or(0);
         let number = digits + 2;
-        let (precision, recall, f1) = (number.max("precision".len()), number.max("recall".len()), number.max("F1".len()));
-        let support = format!("{:.decimals$}", matrix.total()).len().max("support".len());
-        write!(f, "{:>width$} {:>precision$} {:>recall$} {:>f1$} {:>support$}", "", "precision", "recall", "F1", "support")?;
+        let (precision, recall, f1) = (
+            number.max("precision".len()),
+            number.max("recall".len()),
+            number.max("F1".len()),
+        );
+        let support = format!("{:.decimals$}", matrix.total())
+            .len()
+            .max("support".len());
+        write!(
+            f,
+            "{:>width$} {:>precision$} {:>recall$} {:>f1$} {:>support$}",
+            "", "precision", "recall", "F1", "support"
+        )?;
         for (name, average, weight) in rows {
             // No class here is one that there is not.
             let of = |measure: Result<f64>| measure.map_err(|_| fmt::Error);
-            let (p, r, s) = (of(matrix.precision(average))?, of(matrix.recall(average))?, of(matrix.f1(average))?);
-            write!(f, "\n{name:>width$} {p:>precision$.digits$} {r:>recall$.digits$} {s:>f1$.digits$} {weight:>support$.decimals$}")?;
+            let (p, r, s) = (
+                of(matrix.precision(average))?,
+                of(matrix.recall(average))?,
+                of(matrix.f1(average))?,
+            );
+            write!(
+                f,
+                "\n{name:>width$} {p:>precision$.digits$} {r:>recall$.digits$} {s:>f1$.digits$} {weight:>support$.decimals$}"
+            )?;
         }
         write!(f, "\n{:>width$} {:.digits$}", "accuracy", matrix.accuracy())
     }

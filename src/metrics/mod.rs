@@ -20,23 +20,34 @@ mod regression;
 
 #[cfg(feature = "plot")]
 pub(crate) use classification::{PROBABILITY, is_probability};
-pub use classification::{accuracy, classes, f1, log_loss, margin_accuracy, margin_classes, precision, recall, roc_auc, top_k_accuracy};
+pub use classification::{
+    accuracy, classes, f1, log_loss, margin_accuracy, margin_classes, precision, recall, roc_auc,
+    top_k_accuracy,
+};
 pub use confusion::{Average, ConfusionMatrix};
-pub use regression::{max_error, mean_absolute_error, mean_squared_error, r2, root_mean_squared_error};
+pub use regression::{
+    max_error, mean_absolute_error, mean_squared_error, r2, root_mean_squared_error,
+};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::loss::check_pair;
-use crate::real::Real;
-use crate::view::{Targets, View};
+use crate::nn::loss::check_pair;
+use crate::numeric::real::Real;
+use crate::numeric::view::{Targets, View};
 
 /// The weight of each sample, 1 without weights.
 fn weights<T: Real>(target: Targets<'_, T>) -> impl Iterator<Item = f64> + Clone {
-    (0..target.values().cols()).map(move |sample| target.weights().map_or(1.0, |weights| weights[sample].as_f64()))
+    (0..target.values().cols()).map(move |sample| {
+        target
+            .weights()
+            .map_or(1.0, |weights| weights[sample].as_f64())
+    })
 }
 
 /// Σwᵢ·mᵢ / Σwᵢ, first to last.
 fn average<T: Real>(target: Targets<'_, T>, measures: impl Iterator<Item = f64>) -> f64 {
-    let (sum, total) = weights(target).zip(measures).fold((0.0, 0.0), |(sum, total), (w, m)| (sum + w * m, total + w));
+    let (sum, total) = weights(target)
+        .zip(measures)
+        .fold((0.0, 0.0), |(sum, total), (w, m)| (sum + w * m, total + w));
     sum / total
 }
 
@@ -47,5 +58,10 @@ fn check<T: Real>(place: &str, y: View<'_, T>, target: Targets<'_, T>) -> Result
         return Ok(());
     }
     // Of a whole data set that cannot be, of a part of it it can.
-    Err(Error::new(ErrorKind::Value, place, "at least 1 weight above 0", "none"))
+    Err(Error::new(
+        ErrorKind::Value,
+        place,
+        "at least 1 weight above 0",
+        "none",
+    ))
 }

@@ -2,32 +2,55 @@
 
 use super::{average, check, weights};
 use crate::error::Result;
-use crate::real::Real;
-use crate::view::{Targets, View, check_each};
+use crate::numeric::real::Real;
+use crate::numeric::view::{Targets, View, check_each};
 use alloc::format;
 
 /// All numbers must be finite.
 fn check_finite<T: Real>(place: &str, y: View<'_, T>, target: Targets<'_, T>) -> Result<()> {
     check(place, y, target)?;
     for (name, numbers) in [("predictions", y), ("targets", target.values())] {
-        check_each(|| format!("{name} of {place}"), numbers, "a finite number", |v| v.is_finite())?;
+        check_each(
+            || format!("{name} of {place}"),
+            numbers,
+            "a finite number",
+            |v| v.is_finite(),
+        )?;
     }
     Ok(())
 }
 
 /// Output and target number `row` of each sample.
-fn pairs<'a, T: Real>(y: View<'a, T>, target: Targets<'a, T>, row: usize) -> impl Iterator<Item = (f64, f64)> + Clone {
+fn pairs<'a, T: Real>(
+    y: View<'a, T>,
+    target: Targets<'a, T>,
+    row: usize,
+) -> impl Iterator<Item = (f64, f64)> + Clone {
     (0..y.cols())
         .map(move |sample| sample * y.rows() + row)
-        .map(move |i| (y.as_slice()[i].as_f64(), target.values().as_slice()[i].as_f64()))
+        .map(move |i| {
+            (
+                y.as_slice()[i].as_f64(),
+                target.values().as_slice()[i].as_f64(),
+            )
+        })
 }
 
 /// [`pairs`] of the samples that count, divided by 2 to the power that comes first, so that none is above ½: neither differences
 /// nor sums overflow, and no square vanishes because all numbers are small. Samples of weight 0 are (0, 0).
-fn near_one<'a, T: Real>(y: View<'a, T>, target: Targets<'a, T>, row: usize) -> (i32, impl Iterator<Item = (f64, f64)> + Clone) {
-    let counted = weights(target).zip(pairs(y, target, row)).map(|(w, pair)| if w > 0.0 { pair } else { (0.0, 0.0) });
+fn near_one<'a, T: Real>(
+    y: View<'a, T>,
+    target: Targets<'a, T>,
+    row: usize,
+) -> (i32, impl Iterator<Item = (f64, f64)> + Clone) {
+    let counted = weights(target)
+        .zip(pairs(y, target, row))
+        .map(|(w, pair)| if w > 0.0 { pair } else { (0.0, 0.0) });
     let exponent = exponent(counted.clone().map(|(y, t)| y.abs().max(t.abs()))).saturating_add(1);
-    (exponent, counted.map(move |(y, t)| (libm::scalbn(y, -exponent), libm::scalbn(t, -exponent))))
+    (
+        exponent,
+        counted.map(move |(y, t)| (libm::scalbn(y, -exponent), libm::scalbn(t, -exponent))),
+    )
 }
 
 /// The power of 2 that is just above the largest of some magnitudes.
@@ -36,7 +59,10 @@ fn exponent(magnitudes: impl Iterator<Item = f64>) -> i32 {
 }
 
 /// The average of x², divided by 4 to the power that comes first.
-fn squares<T: Real>(target: Targets<'_, T>, numbers: impl Iterator<Item = f64> + Clone) -> (i32, f64) {
+fn squares<T: Real>(
+    target: Targets<'_, T>,
+    numbers: impl Iterator<Item = f64> + Clone,
+) -> (i32, f64) {
     let exponent = exponent(numbers.clone().map(f64::abs));
     let near_one = numbers.map(|x| libm::scalbn(x, -exponent));
     (exponent, average(target, near_one.map(|x| x * x)))
@@ -62,7 +88,7 @@ fn over_outputs(outputs: usize, measure: impl Fn(usize) -> f64) -> f64 {
 /// [`ErrorKind::Value`](crate::ErrorKind::Value) when all weights are 0.
 ///
 /// ```
-/// use chainrule::{View, metrics};
+/// use chainrule::{metrics, View};
 /// let (y, t) = ([2.5, 0.0, 2.0, 8.0], [3.0, -0.5, 2.0, 7.0]);
 /// assert_eq!(metrics::mean_absolute_error(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 0.5);
 /// # Ok::<(), chainrule::Error>(())
@@ -81,7 +107,7 @@ pub fn mean_absolute_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> R
 /// As [`mean_absolute_error`].
 ///
 /// ```
-/// use chainrule::{View, metrics};
+/// use chainrule::{metrics, View};
 /// let (y, t) = ([2.5, 0.0, 2.0, 8.0], [3.0, -0.5, 2.0, 7.0]);
 /// assert_eq!(metrics::mean_squared_error(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 0.375);
 /// # Ok::<(), chainrule::Error>(())
@@ -101,7 +127,7 @@ pub fn mean_squared_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Re
 /// As [`mean_absolute_error`].
 ///
 /// ```
-/// use chainrule::{View, metrics};
+/// use chainrule::{metrics, View};
 /// let (y, t) = ([3.0, 5.0], [0.0, 1.0]); // two outputs of one sample
 /// assert_eq!(metrics::root_mean_squared_error(View::new(&y, 2)?, View::new(&t, 2)?.into())?, 3.5);
 /// # Ok::<(), chainrule::Error>(())
@@ -122,7 +148,7 @@ pub fn root_mean_squared_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) 
 /// As [`mean_absolute_error`].
 ///
 /// ```
-/// use chainrule::{View, metrics};
+/// use chainrule::{metrics, View};
 /// let (y, t) = ([1.0, 2.0, 4.0], [1.0, 2.0, 3.0]);
 /// assert_eq!(metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 0.5);
 /// # Ok::<(), chainrule::Error>(())
@@ -132,7 +158,9 @@ pub fn r2<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
     Ok(over_outputs(y.rows(), |row| {
         let (exponent, pairs) = near_one(y, target, row);
         // Those that count; the mean is in two parts, of which the first, from one of them on, is the constant of a constant.
-        let targets = weights(target).zip(pairs).map(|(w, (_, t))| (w > 0.0).then_some(t));
+        let targets = weights(target)
+            .zip(pairs)
+            .map(|(w, (_, t))| (w > 0.0).then_some(t));
         let first = targets.clone().flatten().next().unwrap_or_default();
         let off = |from: f64| move |t: Option<f64>| t.map_or(0.0, |t| t - from);
         let high = first + average(target, targets.clone().map(off(first)));
@@ -142,7 +170,9 @@ pub fn r2<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
         match (error == 0.0, spread == 0.0) {
             (true, _) => 1.0,
             (false, true) => 0.0,
-            (false, false) => 1.0 - libm::scalbn(error / spread, 2 * (error_scale - exponent - scale)),
+            (false, false) => {
+                1.0 - libm::scalbn(error / spread, 2 * (error_scale - exponent - scale))
+            }
         }
     }))
 }
@@ -153,13 +183,18 @@ pub fn r2<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
 /// As [`mean_absolute_error`].
 ///
 /// ```
-/// use chainrule::{View, metrics};
+/// use chainrule::{metrics, View};
 /// let (y, t) = ([2.5, 0.0, 2.0, 8.0], [3.0, -0.5, 2.0, 7.0]);
 /// assert_eq!(metrics::max_error(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 1.0);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 pub fn max_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
     check_finite("metrics::max_error", y, target)?;
-    let of = |row| weights(target).zip(pairs(y, target, row)).filter(|(w, _)| *w > 0.0).map(|(_, (y, t))| (y - t).abs());
+    let of = |row| {
+        weights(target)
+            .zip(pairs(y, target, row))
+            .filter(|(w, _)| *w > 0.0)
+            .map(|(_, (y, t))| (y - t).abs())
+    };
     Ok((0..y.rows()).flat_map(of).fold(0.0, f64::max))
 }

@@ -2,7 +2,7 @@
 
 use super::{OptimizerState, Rule, Step, check_fraction, check_positive, optimizer, root};
 use crate::error::Result;
-use crate::real::Real;
+use crate::numeric::real::Real;
 
 /// Adadelta (Zeiler 2012): steps of the size that steps have been, so that the gradient's unit does not matter,
 ///
@@ -17,7 +17,8 @@ use crate::real::Real;
 /// takes lr·λ·w, decoupled from the means.
 ///
 /// ```
-/// use chainrule::{Adadelta, Group, Optimizer};
+/// use chainrule::Optimizer;
+/// use chainrule::optim::{Adadelta, Group};
 /// let mut w = [2.0_f64];
 /// let mut adadelta = Adadelta::new().eps(1e-3);
 /// for _ in 0..500 {
@@ -38,7 +39,11 @@ pub struct Adadelta<T> {
 impl<T: Real> Adadelta<T> {
     /// Adadelta with PyTorch's ρ = 0.9 (the paper, Keras: 0.95) and ε = 1e−6.
     pub fn new() -> Self {
-        Self { rho: 0.9, eps: 1e-6, state: OptimizerState::new("Adadelta", 2) }
+        Self {
+            rho: 0.9,
+            eps: 1e-6,
+            state: OptimizerState::new("Adadelta", 2),
+        }
     }
 
     /// The same with another ρ in [0, 1).

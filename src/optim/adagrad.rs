@@ -2,7 +2,7 @@
 
 use super::{OptimizerState, Rule, Step, check_number, check_positive, optimizer, root};
 use crate::error::Result;
-use crate::real::Real;
+use crate::numeric::real::Real;
 
 /// Adagrad (Duchi, Hazan & Singer 2011): a rate of its own for every parameter, which falls with what its gradients have been,
 ///
@@ -12,11 +12,12 @@ use crate::real::Real;
 /// ```
 ///
 /// with s from an initial sum on and ε outside the root, as in PyTorch (Keras starts at 0.1 and has ε within the root). What
-/// PyTorch calls `lr_decay` is a schedule, [`Schedule::InverseTime`](crate::Schedule::InverseTime). A group's decay λ also takes
+/// PyTorch calls `lr_decay` is a schedule, [`Schedule::InverseTime`](crate::optim::Schedule::InverseTime). A group's decay λ also takes
 /// lr·λ·w, decoupled from the sum.
 ///
 /// ```
-/// use chainrule::{Adagrad, Group, Optimizer};
+/// use chainrule::Optimizer;
+/// use chainrule::optim::{Adagrad, Group};
 /// let mut w = [2.0_f64];
 /// let mut adagrad = Adagrad::new();
 /// for _ in 0..200 {
@@ -37,7 +38,11 @@ pub struct Adagrad<T> {
 impl<T: Real> Adagrad<T> {
     /// Adagrad with an initial sum of 0 and ε = 1e−10.
     pub fn new() -> Self {
-        Self { initial: 0.0, eps: 1e-10, state: OptimizerState::new("Adagrad", 1) }
+        Self {
+            initial: 0.0,
+            eps: 1e-10,
+            state: OptimizerState::new("Adagrad", 1),
+        }
     }
 
     /// The same with another initial sum of squares, finite and not negative; it counts in the first step.
@@ -53,14 +58,22 @@ impl<T: Real> Adagrad<T> {
     }
 }
 
-optimizer!(Adagrad { initial: f64, eps: f64 });
+optimizer!(Adagrad {
+    initial: f64,
+    eps: f64
+});
 
 impl<T: Real> Rule<T> for Adagrad<T> {
     const NAME: &'static str = "Adagrad";
 
     fn check_numbers(&self) -> Result<()> {
         let sound = self.initial >= 0.0 && T::of(self.initial).is_finite();
-        check_number(|| "initial of Adagrad".into(), self.initial, "a finite number ≥ 0", sound)?;
+        check_number(
+            || "initial of Adagrad".into(),
+            self.initial,
+            "a finite number ≥ 0",
+            sound,
+        )?;
         check_positive::<T>("eps of Adagrad", self.eps)
     }
 

@@ -1,8 +1,11 @@
 //! Adam.
 
-use super::{Moments, OptimizerState, Rule, Step, check_fraction, check_positive, larger, optimizer, power, root};
+use super::{
+    Moments, OptimizerState, Rule, Step, check_fraction, check_positive, larger, optimizer, power,
+    root,
+};
 use crate::error::Result;
-use crate::real::Real;
+use crate::numeric::real::Real;
 
 /// Adam (Kingma & Ba 2015): with the gradient g in step t, counted from 1,
 ///
@@ -18,7 +21,8 @@ use crate::real::Real;
 /// `AdamW`). [`amsgrad`](Self::amsgrad) remembers the largest v.
 ///
 /// ```
-/// use chainrule::{Adam, Group, Optimizer};
+/// use chainrule::{Adam, Optimizer};
+/// use chainrule::optim::Group;
 /// let mut w = [2.0_f64];
 /// let mut adam = Adam::new();
 /// for _ in 0..500 {
@@ -41,7 +45,13 @@ pub struct Adam<T> {
 impl<T: Real> Adam<T> {
     /// Adam with β₁ = 0.9, β₂ = 0.999 and the ε = 1e−8 of the paper and PyTorch (Keras: 1e−7).
     pub fn new() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, amsgrad: false, state: OptimizerState::new("Adam", 2) }
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            amsgrad: false,
+            state: OptimizerState::new("Adam", 2),
+        }
     }
 
     /// The same with another β₁ in [0, 1).
@@ -66,7 +76,8 @@ impl<T: Real> Adam<T> {
     /// taken before it is corrected for the bias, as PyTorch and Keras do (the paper corrects nothing).
     ///
     /// ```
-    /// use chainrule::{Adam, Group, Optimizer};
+    /// use chainrule::{Adam, Optimizer};
+    /// use chainrule::optim::Group;
     /// let mut w = [2.0_f64];
     /// let mut adam = Adam::new().amsgrad();
     /// for _ in 0..500 {
@@ -79,11 +90,20 @@ impl<T: Real> Adam<T> {
     /// ```
     #[must_use]
     pub fn amsgrad(self) -> Self {
-        Self { amsgrad: true, ..self }.remembering()
+        Self {
+            amsgrad: true,
+            ..self
+        }
+        .remembering()
     }
 }
 
-optimizer!(Adam { beta1: f64, beta2: f64, eps: f64, amsgrad: bool });
+optimizer!(Adam {
+    beta1: f64,
+    beta2: f64,
+    eps: f64,
+    amsgrad: bool
+});
 
 impl<T: Real> Rule<T> for Adam<T> {
     const NAME: &'static str = "Adam";
@@ -108,7 +128,10 @@ impl<T: Real> Rule<T> for Adam<T> {
     }
 
     fn descend(&mut self, step: Step<'_, T>) {
-        let (bias1, bias2) = (1.0 - power(self.beta1, step.t), 1.0 - power(self.beta2, step.t));
+        let (bias1, bias2) = (
+            1.0 - power(self.beta1, step.t),
+            1.0 - power(self.beta2, step.t),
+        );
         let moments = Moments::new(self.beta1, self.beta2);
         let (correct, eps) = (T::of(1.0 / libm::sqrt(bias2)), T::of(self.eps));
         if self.amsgrad {
@@ -118,7 +141,10 @@ impl<T: Real> Rule<T> for Adam<T> {
                 move |w, g, [m, v, largest]| {
                     let (m, v) = moments.next(g, m, v);
                     let largest = larger(largest, v);
-                    (w * keep - rate * m / (root(largest) * correct + eps), [m, v, largest])
+                    (
+                        w * keep - rate * m / (root(largest) * correct + eps),
+                        [m, v, largest],
+                    )
                 }
             });
         } else {

@@ -2,7 +2,7 @@
 
 use super::{OptimizerState, Rule, Step, check_fraction, check_positive, larger, optimizer, power};
 use crate::error::Result;
-use crate::real::{Real, magnitude};
+use crate::numeric::real::{Real, magnitude};
 
 /// Adamax (Kingma & Ba 2015, section 7.1), Adam with the largest gradient in place of the mean square: in step t, counted from 1,
 ///
@@ -16,7 +16,8 @@ use crate::real::{Real, magnitude};
 /// from the moments.
 ///
 /// ```
-/// use chainrule::{Adamax, Group, Optimizer};
+/// use chainrule::Optimizer;
+/// use chainrule::optim::{Adamax, Group};
 /// let mut w = [2.0_f64];
 /// let mut adamax = Adamax::new();
 /// for _ in 0..500 {
@@ -38,7 +39,12 @@ pub struct Adamax<T> {
 impl<T: Real> Adamax<T> {
     /// Adamax with β₁ = 0.9, β₂ = 0.999, ε = 1e−8.
     pub fn new() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, state: OptimizerState::new("Adamax", 2) }
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            state: OptimizerState::new("Adamax", 2),
+        }
     }
 
     /// The same with another β₁ in [0, 1).
@@ -60,7 +66,11 @@ impl<T: Real> Adamax<T> {
     }
 }
 
-optimizer!(Adamax { beta1: f64, beta2: f64, eps: f64 });
+optimizer!(Adamax {
+    beta1: f64,
+    beta2: f64,
+    eps: f64
+});
 
 impl<T: Real> Rule<T> for Adamax<T> {
     const NAME: &'static str = "Adamax";
@@ -78,7 +88,12 @@ impl<T: Real> Rule<T> for Adamax<T> {
 
     fn descend(&mut self, step: Step<'_, T>) {
         let bias = 1.0 - power(self.beta1, step.t);
-        let (beta1, share, beta2, eps) = (T::of(self.beta1), T::of(1.0 - self.beta1), T::of(self.beta2), T::of(self.eps));
+        let (beta1, share, beta2, eps) = (
+            T::of(self.beta1),
+            T::of(1.0 - self.beta1),
+            T::of(self.beta2),
+            T::of(self.eps),
+        );
         step.each(&mut self.state.slots, |lr, keep| {
             let rate = T::of(lr / bias);
             #[inline(always)]

@@ -5,12 +5,12 @@ use super::{
     norm::{Clamp, Largest, Norm},
 };
 use crate::error::Result;
-use crate::layer::Role;
-use crate::real::Real;
-use crate::sequential::Sequential;
+use crate::nn::layer::Role;
+use crate::nn::sequential::Sequential;
+use crate::numeric::real::Real;
 use core::ops::Range;
 
-/// Keeps a gradient small before an optimiser follows it: the step that a cliff of the cost asks for is cut, not taken.
+/// Keeps a gradient small before an optimizer follows it: the step that a cliff of the cost asks for is cut, not taken.
 ///
 /// With a limit c, finite and above 0:
 ///
@@ -25,8 +25,12 @@ use core::ops::Range;
 /// norm that is NaN clips nothing, and where a number is infinite the others become 0 and it NaN.
 ///
 /// ```
-/// use chainrule::{Activation, Adam, Clip, Dense, Optimizer, Sequential, SumSquaredError, Tape, nalgebra::DMatrix};
-/// use chainrule::rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
+/// use chainrule::{Activation, Adam, Dense, Optimizer, Sequential, Tape};
+/// use chainrule::nalgebra::DMatrix;
+/// use chainrule::nn::loss::SumSquaredError;
+/// use chainrule::optim::Clip;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let mut net = Sequential::<f64>::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear))
 ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
@@ -85,7 +89,11 @@ impl Clip {
         match *self {
             Self::Value(c) => ranges.for_each(|range| {
                 note(T::vectorize(Largest(&grads[range.clone()])));
-                T::vectorize(Clamp { x: &mut grads[range], low: -T::of(c), high: T::of(c) });
+                T::vectorize(Clamp {
+                    x: &mut grads[range],
+                    low: -T::of(c),
+                    high: T::of(c),
+                });
             }),
             Self::Norm(c) => ranges.for_each(|range| {
                 let norm = Norm::of(core::iter::once(&grads[range.clone()]));
@@ -109,5 +117,7 @@ pub(crate) fn gradient_norm<T: Real>(net: &Sequential<T>, grads: &[T]) -> T {
 
 /// Where the parameters lie that are no running statistics.
 fn learned<T: Real>(net: &Sequential<T>) -> impl Iterator<Item = Range<usize>> + Clone {
-    blocks(net.layout()).filter(|(_, block, _)| block.role != Role::Statistic).map(|(_, _, range)| range)
+    blocks(net.layout())
+        .filter(|(_, block, _)| block.role != Role::Statistic)
+        .map(|(_, _, range)| range)
 }

@@ -5,16 +5,19 @@ use super::{
     norm::{Clamp, Norm},
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::kernel::Pass;
-use crate::layer::Role;
-use crate::real::{Real, by_blocks, magnitude, sum};
-use crate::sequential::Sequential;
+use crate::nn::layer::Role;
+use crate::nn::sequential::Sequential;
+use crate::numeric::kernel::Pass;
+use crate::numeric::real::{Real, by_blocks, magnitude, sum};
 
 /// Where weights must stay: after a step they are taken to the nearest point that is allowed. Biases and running statistics are
 /// left alone; NaN stays.
 ///
 /// ```
-/// use chainrule::{Activation, Constraint, Dense, Sequential, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
+/// use chainrule::{Activation, Dense, Sequential};
+/// use chainrule::optim::Constraint;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let mut net = Sequential::<f64>::builder(2)
 ///     .layer(Dense::new(2, Activation::Relu))
 ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
@@ -26,7 +29,11 @@ use crate::sequential::Sequential;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub enum Constraint {
     /// The weights into each neuron, a row of W, have a norm ‖w‖₂ ≤ c, finite and above 0: longer rows become w·c/‖w‖₂ (Srebro,
@@ -36,10 +43,10 @@ pub enum Constraint {
     /// Every weight lies in [low, high]; either may be infinite. With a low of 0 weights are not negative (Keras' `NonNeg`).
     Box {
         /// The least.
-        #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
+        #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
         low: f64,
         /// The largest, not less than `low`.
-        #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
+        #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
         high: f64,
     },
 }
@@ -58,12 +65,22 @@ impl Constraint {
             Self::MaxNorm(c) => check_positive::<T>("norm of Constraint::MaxNorm", c),
             Self::Box { low, high } => {
                 let low_in_t = T::of(low).as_f64();
-                check_number(|| "low of Constraint::Box".into(), low, "a number below ∞", low_in_t < f64::INFINITY)?;
+                check_number(
+                    || "low of Constraint::Box".into(),
+                    low,
+                    "a number below ∞",
+                    low_in_t < f64::INFINITY,
+                )?;
                 if high >= low && T::of(high).as_f64() > f64::NEG_INFINITY {
                     return Ok(());
                 }
                 let expected = alloc::format!("a number above −∞, at least {low}");
-                Err(Error::new(ErrorKind::Value, "high of Constraint::Box", expected, high))
+                Err(Error::new(
+                    ErrorKind::Value,
+                    "high of Constraint::Box",
+                    expected,
+                    high,
+                ))
             }
         }
     }
@@ -75,11 +92,21 @@ impl Constraint {
     pub fn apply<T: Real>(&self, net: &mut Sequential<T>) -> Result<()> {
         self.check_in::<T>()?;
         let layout = net.layout().clone();
-        for (_, block, range) in blocks(&layout).filter(|(_, block, range)| block.role == Role::Weight && !range.is_empty()) {
+        for (_, block, range) in blocks(&layout)
+            .filter(|(_, block, range)| block.role == Role::Weight && !range.is_empty())
+        {
             let w = &mut net.params_mut()[range];
             match *self {
-                Self::MaxNorm(c) => T::vectorize(Rows { w, rows: block.rows, c: T::of(c) }),
-                Self::Box { low, high } => T::vectorize(Clamp { x: w, low: T::of(low), high: T::of(high) }),
+                Self::MaxNorm(c) => T::vectorize(Rows {
+                    w,
+                    rows: block.rows,
+                    c: T::of(c),
+                }),
+                Self::Box { low, high } => T::vectorize(Clamp {
+                    x: w,
+                    low: T::of(low),
+                    high: T::of(high),
+                }),
             }
         }
         Ok(())
@@ -107,7 +134,9 @@ impl<T: Real> Pass for Rows<'_, T> {
             let some = first..rows.min(first + SOME);
             let sums = by_blocks(columns.div_ceil(BLOCK), |i| {
                 let mut sums = [T::zero(); SOME];
-                for column in w[i * BLOCK * rows..columns.min((i + 1) * BLOCK) * rows].chunks_exact(rows) {
+                for column in
+                    w[i * BLOCK * rows..columns.min((i + 1) * BLOCK) * rows].chunks_exact(rows)
+                {
                     for (sum, w) in sums.iter_mut().zip(&column[some.clone()]) {
                         *sum += *w * *w;
                     }

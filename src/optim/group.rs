@@ -2,9 +2,9 @@
 
 use super::{blocks, check_strength};
 use crate::error::{Error, ErrorKind, Result};
-use crate::layer::{Block, Role};
-use crate::real::Real;
-use crate::sequential::Sequential;
+use crate::nn::layer::{Block, Role};
+use crate::nn::sequential::Sequential;
+use crate::numeric::real::Real;
 use alloc::{format, vec, vec::Vec};
 use core::ops::Range;
 
@@ -14,14 +14,18 @@ use core::ops::Range;
 /// [`Sequential::groups`] makes them.
 ///
 /// ```
-/// use chainrule::Group;
+/// use chainrule::optim::Group;
 /// let slow = Group { rate: 0.1, ..Group::new(0..6) };
 /// let decaying = Group { decay: 1e-2, ..Group::new(6..10) };
 /// assert_eq!((slow.decay, decaying.rate), (0.0, 1.0));
 /// assert_eq!(Group::all(10), [Group::new(0..10)]);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Group {
     /// Which parameters.
     pub range: Range<usize>,
@@ -38,7 +42,12 @@ pub struct Group {
 impl Group {
     /// Parameters at the plain rate and without decay.
     pub fn new(range: Range<usize>) -> Self {
-        Self { range, rate: 1.0, decay: 0.0, statistic: false }
+        Self {
+            range,
+            rate: 1.0,
+            decay: 0.0,
+            statistic: false,
+        }
     }
 
     /// One group of a plain vector of parameters, at the plain rate and without decay; of a network's,
@@ -49,12 +58,20 @@ impl Group {
 
     /// The rates of all groups at the rate `lr` must be finite in `T`.
     pub(crate) fn check_rates<T: Real>(groups: &[Self], lr: f64) -> Result<()> {
-        match groups.iter().position(|group| !T::of(lr * group.rate * group.decay.max(1.0)).is_finite()) {
+        match groups
+            .iter()
+            .position(|group| !T::of(lr * group.rate * group.decay.max(1.0)).is_finite())
+        {
             None => Ok(()),
             Some(index) => {
                 let Self { rate, decay, .. } = groups[index];
                 let given = format!("lr {lr}, rate {rate}, decay {decay}");
-                Err(Error::new(ErrorKind::Value, format!("group {index}"), "a finite product of lr, rate and decay", given))
+                Err(Error::new(
+                    ErrorKind::Value,
+                    format!("group {index}"),
+                    "a finite product of lr, rate and decay",
+                    given,
+                ))
             }
         }
     }
@@ -62,13 +79,29 @@ impl Group {
     /// Groups must lie within the parameters, in order and apart, with sound numbers.
     pub(crate) fn check(groups: &[Self], params: usize) -> Result<()> {
         if groups.is_empty() {
-            return Err(Error::new(ErrorKind::Empty, "groups", "at least 1 group, or nothing is trained", 0));
+            return Err(Error::new(
+                ErrorKind::Empty,
+                "groups",
+                "at least 1 group, or nothing is trained",
+                0,
+            ));
         }
         let mut free = 0;
-        for (index, Self { range, rate, decay, .. }) in groups.iter().enumerate() {
+        for (
+            index,
+            Self {
+                range, rate, decay, ..
+            },
+        ) in groups.iter().enumerate()
+        {
             if range.start < free || range.start > range.end || range.end > params {
                 let expected = format!("a range within {free}..{params}, after the group before");
-                return Err(Error::new(ErrorKind::Shape, format!("group {index}"), expected, format!("{range:?}")));
+                return Err(Error::new(
+                    ErrorKind::Shape,
+                    format!("group {index}"),
+                    expected,
+                    format!("{range:?}"),
+                ));
             }
             for (name, value) in [("rate", rate), ("decay", decay)] {
                 check_strength(|| format!("{name} of group {index}"), *value)?;
@@ -84,7 +117,10 @@ impl<T: Real> Sequential<T> {
     /// statistics become groups of their own ([`Group::statistic`]); of what is chosen for them only a rate of 0 counts.
     ///
     /// ```
-    /// use chainrule::{Activation, Dense, Role, Sequential, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
+    /// use chainrule::{Activation, Dense, Sequential};
+    /// use chainrule::nn::layer::Role;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f32>::builder(4)
     ///     .layer(Dense::new(8, Activation::Relu))
     ///     .layer(Dense::new(2, Activation::Linear))
@@ -109,8 +145,17 @@ impl<T: Real> Sequential<T> {
             let (rate, decay) = choose(layer, block);
             let statistic = block.role == Role::Statistic;
             match groups.last_mut() {
-                Some(last) if (last.rate, last.decay, last.statistic) == (rate, decay, statistic) => last.range.end = range.end,
-                _ => groups.push(Group { range, rate, decay, statistic }),
+                Some(last)
+                    if (last.rate, last.decay, last.statistic) == (rate, decay, statistic) =>
+                {
+                    last.range.end = range.end
+                }
+                _ => groups.push(Group {
+                    range,
+                    rate,
+                    decay,
+                    statistic,
+                }),
             }
         }
         groups
@@ -119,7 +164,10 @@ impl<T: Real> Sequential<T> {
     /// All parameters at the plain rate and without decay, running statistics marked: one group where there are none.
     ///
     /// ```
-    /// use chainrule::{Activation, Dense, Group, Sequential, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
+    /// use chainrule::{Activation, Dense, Sequential};
+    /// use chainrule::optim::Group;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f32>::builder(4)
     ///     .layer(Dense::new(2, Activation::Relu))
     ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
@@ -128,6 +176,10 @@ impl<T: Real> Sequential<T> {
     /// ```
     pub fn default_groups(&self) -> Vec<Group> {
         // A network without parameters has no blocks, and may be stepped all the same.
-        if self.params().is_empty() { Group::all(0) } else { self.groups(|_, _| (1.0, 0.0)) }
+        if self.params().is_empty() {
+            Group::all(0)
+        } else {
+            self.groups(|_, _| (1.0, 0.0))
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{OptimizerState, Rule, Step, check_fraction, optimizer, sign};
 use crate::error::Result;
-use crate::real::Real;
+use crate::numeric::real::Real;
 
 /// Lion (Chen et al. 2023, *Symbolic Discovery of Optimization Algorithms*, algorithm 2): steps of one size in every parameter,
 ///
@@ -15,7 +15,8 @@ use crate::real::Real;
 /// as many times larger.
 ///
 /// ```
-/// use chainrule::{Group, Lion, Optimizer};
+/// use chainrule::Optimizer;
+/// use chainrule::optim::{Group, Lion};
 /// let mut w = [2.0_f64];
 /// let mut lion = Lion::new();
 /// for _ in 0..500 {
@@ -36,7 +37,11 @@ pub struct Lion<T> {
 impl<T: Real> Lion<T> {
     /// Lion with β₁ = 0.9, β₂ = 0.99.
     pub fn new() -> Self {
-        Self { beta1: 0.9, beta2: 0.99, state: OptimizerState::new("Lion", 1) }
+        Self {
+            beta1: 0.9,
+            beta2: 0.99,
+            state: OptimizerState::new("Lion", 1),
+        }
     }
 
     /// The same with another β₁ in [0, 1).
@@ -52,7 +57,10 @@ impl<T: Real> Lion<T> {
     }
 }
 
-optimizer!(Lion { beta1: f64, beta2: f64 });
+optimizer!(Lion {
+    beta1: f64,
+    beta2: f64
+});
 
 impl<T: Real> Rule<T> for Lion<T> {
     const NAME: &'static str = "Lion";
@@ -68,7 +76,12 @@ impl<T: Real> Rule<T> for Lion<T> {
         step.each(&mut self.state.slots, |lr, keep| {
             let lr = T::of(lr);
             #[inline(always)]
-            move |w, g, [m]| (w * keep - lr * sign(beta1 * m + share1 * g), [(beta2 * m + share2 * g).flush()])
+            move |w, g, [m]| {
+                (
+                    w * keep - lr * sign(beta1 * m + share1 * g),
+                    [(beta2 * m + share2 * g).flush()],
+                )
+            }
         });
     }
 }

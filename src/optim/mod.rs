@@ -1,4 +1,4 @@
-//! Optimisers: how parameters follow a gradient.
+//! Optimizers: how parameters follow a gradient.
 
 mod adadelta;
 mod adagrad;
@@ -14,6 +14,7 @@ mod penalty;
 mod radam;
 mod rmsprop;
 mod rprop;
+pub(crate) mod schedule;
 mod sgd;
 
 pub use adadelta::Adadelta;
@@ -25,31 +26,33 @@ pub(crate) use clip::gradient_norm;
 pub use constraint::Constraint;
 pub use group::Group;
 pub use lion::Lion;
-pub use nadam::Nadam;
+pub use nadam::NAdam;
 pub use penalty::Penalty;
 pub use radam::RAdam;
 pub use rmsprop::RmsProp;
 pub use rprop::Rprop;
+pub use schedule::{ReduceOnPlateau, Schedule};
 pub use sgd::Sgd;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::kernel::{
+use crate::nn::layer::Block;
+use crate::nn::layout::Layout;
+use crate::numeric::kernel::{
     Pass,
     workers::{Divide, Workers, spread},
 };
-use crate::layer::Block;
-use crate::layout::Layout;
-use crate::real::{Real, is_nan};
+use crate::numeric::real::{Real, is_nan};
 use alloc::{boxed::Box, format, string::String, vec, vec::Vec};
 use core::array::from_fn;
 use core::fmt::Debug;
 use core::mem::take;
 use core::ops::Range;
 
-/// The state of an optimiser, as data: what must be kept to go on exactly where it stopped.
+/// The state of an optimizer, as data: what must be kept to go on exactly where it stopped.
 ///
 /// ```
-/// use chainrule::{Adam, Group, Optimizer};
+/// use chainrule::{Adam, Optimizer};
+/// use chainrule::optim::Group;
 /// let mut adam = Adam::<f64>::new();
 /// let mut p = [1.0];
 /// adam.step(0.1, &mut p, &[0.5], &Group::all(1))?;
@@ -61,20 +64,28 @@ use core::ops::Range;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(bound = "T: Real", deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(bound = "T: Real", deny_unknown_fields)
+)]
 pub struct OptimizerState<T> {
     /// The rule that the state is of.
     pub rule: String,
     /// The number of steps taken, one for the whole vector.
     pub step: u64,
     /// The rule's vectors, each as long as the parameters, or all empty before the first step.
-    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
     pub slots: Vec<Vec<T>>,
 }
 
 impl<T: Clone> Clone for OptimizerState<T> {
     fn clone(&self) -> Self {
-        Self { rule: self.rule.clone(), step: self.step, slots: self.slots.clone() }
+        Self {
+            rule: self.rule.clone(),
+            step: self.step,
+            slots: self.slots.clone(),
+        }
     }
 
     /// Into the memory that is there.
@@ -91,7 +102,8 @@ impl<T: Real> OptimizerState<T> {
     /// [`Trainer`](crate::Trainer) checks it after each epoch; in a loop of your own, do the same.
     ///
     /// ```
-    /// use chainrule::{Adam, Group, Optimizer};
+    /// use chainrule::{Adam, Optimizer};
+    /// use chainrule::optim::Group;
     /// let mut adam = Adam::<f32>::new();
     /// adam.step(0.1, &mut [1.0], &[1e30], &Group::all(1))?;
     /// assert!(!adam.state().is_finite());
@@ -102,7 +114,11 @@ impl<T: Real> OptimizerState<T> {
     }
 
     fn new(rule: &str, slots: usize) -> Self {
-        Self { rule: rule.into(), step: 0, slots: vec![Vec::new(); slots] }
+        Self {
+            rule: rule.into(),
+            step: 0,
+            slots: vec![Vec::new(); slots],
+        }
     }
 
     /// Fits it to other options of the rule; a state that fits stays.
@@ -116,14 +132,23 @@ impl<T: Real> OptimizerState<T> {
     fn replace(&mut self, other: &Self) -> Result<()> {
         let lengths: Vec<_> = other.slots.iter().map(Vec::len).collect();
         let uneven = lengths.windows(2).any(|pair| pair[0] != pair[1]);
-        let unlike = lengths.first().is_some_and(|length| (*length == 0) != (other.step == 0));
+        let unlike = lengths
+            .first()
+            .is_some_and(|length| (*length == 0) != (other.step == 0));
         if other.rule != self.rule || lengths.len() != self.slots.len() || uneven || unlike {
-            let expected = format!("a state of {} with {} vectors of one length", self.rule, self.slots.len());
+            let expected = format!(
+                "a state of {} with {} vectors of one length",
+                self.rule,
+                self.slots.len()
+            );
             return Err(Error::new(
                 ErrorKind::Incompatible,
                 "Optimizer::restore",
                 expected,
-                format!("{} after {} steps with vectors of {lengths:?}", other.rule, other.step),
+                format!(
+                    "{} after {} steps with vectors of {lengths:?}",
+                    other.rule, other.step
+                ),
             ));
         }
         self.clone_from(other);
@@ -131,34 +156,62 @@ impl<T: Real> OptimizerState<T> {
     }
 
     /// Checks the arguments of a step of `rule`, which multiplies lr by at most `stretch`.
-    fn check(&self, rule: &str, stretch: f64, lr: f64, params: &[T], grads: &[T], groups: &[Group]) -> Result<()> {
+    fn check(
+        &self,
+        rule: &str,
+        stretch: f64,
+        lr: f64,
+        params: &[T],
+        grads: &[T],
+        groups: &[Group],
+    ) -> Result<()> {
         let place = |what: &str| format!("{what} of {rule}::step");
         if !(lr.is_finite() && lr >= 0.0) {
-            return Err(Error::new(ErrorKind::Value, place("lr"), "a finite rate ≥ 0", lr));
+            return Err(Error::new(
+                ErrorKind::Value,
+                place("lr"),
+                "a finite rate ≥ 0",
+                lr,
+            ));
         }
         check_len(|| place("grads"), params.len(), grads)?;
         Group::check(groups, params.len())?;
         Group::check_rates::<T>(groups, lr)?;
         if let Err(error) = Group::check_rates::<T>(groups, lr * stretch) {
-            let expected = format!("a rate of which {stretch} times as much is finite, for so much may a step take");
-            return Err(Error::new(ErrorKind::Value, place("lr"), expected, lr).within(error.place()));
+            let expected = format!(
+                "a rate of which {stretch} times as much is finite, for so much may a step take"
+            );
+            return Err(
+                Error::new(ErrorKind::Value, place("lr"), expected, lr).within(error.place())
+            );
         }
         if let Some(known) = self.other_length(params.len()) {
             let expected = format!("{known} parameters, as in the steps before");
-            return Err(Error::new(ErrorKind::Shape, place("params"), expected, params.len()));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                place("params"),
+                expected,
+                params.len(),
+            ));
         }
         Ok(())
     }
 
     /// The number of parameters of the steps before, where it was not `params`.
     fn other_length(&self, params: usize) -> Option<usize> {
-        self.slots.first().map(Vec::len).filter(|known| self.step > 0 && *known != params)
+        self.slots
+            .first()
+            .map(Vec::len)
+            .filter(|known| self.step > 0 && *known != params)
     }
 
     /// What of [`check`](Self::check) a step must know so as not to reach beyond a slice, nor to multiply by ∞.
     fn fits(&self, stretch: f64, lr: f64, params: &[T], grads: &[T], groups: &[Group]) -> bool {
-        let within = |group: &Group| group.range.start <= group.range.end && group.range.end <= params.len();
-        let lengths = grads.len() == params.len() && self.other_length(params.len()).is_none() && groups.iter().all(within);
+        let within =
+            |group: &Group| group.range.start <= group.range.end && group.range.end <= params.len();
+        let lengths = grads.len() == params.len()
+            && self.other_length(params.len()).is_none()
+            && groups.iter().all(within);
         lengths && lr >= 0.0 && Group::check_rates::<T>(groups, lr * stretch).is_ok()
     }
 
@@ -180,14 +233,17 @@ impl<T: Real> OptimizerState<T> {
 /// |---|---|
 /// | [`Sgd`] | 0, with momentum 1 |
 /// | [`Adagrad`], [`Lion`] | 1 |
-/// | [`RmsProp`] | 1, centred 2, with momentum one more |
+/// | [`RmsProp`] | 1, centered 2, with momentum one more |
 /// | [`Adam`] | 2, AMSGrad 3 |
-/// | [`Adadelta`], [`Adamax`], [`Nadam`], [`RAdam`], [`Rprop`] | 2 |
+/// | [`Adadelta`], [`Adamax`], [`NAdam`], [`RAdam`], [`Rprop`] | 2 |
 ///
 /// A loop of one's own, with everything that may stand around the rule, in its order:
 ///
 /// ```
 /// use chainrule::prelude::*;
+/// use chainrule::optim::{Clip, Constraint, NAdam, Penalty, Schedule};
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let mut net = Sequential::<f64>::builder(2)
 ///     .layer(Dense::new(4, Activation::Tanh))
 ///     .layer(Dense::new(1, Activation::Linear))
@@ -195,7 +251,7 @@ impl<T: Real> OptimizerState<T> {
 /// let x = DMatrix::from_column_slice(2, 4, &[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
 /// let target = DMatrix::from_row_slice(1, 4, &[0.0, 1.0, 1.0, 0.0]);
 ///
-/// let (mut rule, groups, mut tape) = (Nadam::new(), net.default_groups(), Tape::new());
+/// let (mut rule, groups, mut tape) = (NAdam::new(), net.default_groups(), Tape::new());
 /// let schedule = Schedule::Cosine { rate: 0.1, min: 0.0, steps: 200 }.warm_up(10);
 /// let (penalty, clip, constraint) = (Penalty::new().l2(1e-4), Clip::GlobalNorm(1.0), Constraint::MaxNorm(5.0));
 /// let mut cost = f64::INFINITY;
@@ -226,7 +282,14 @@ pub trait Optimizer<T: Real>: Debug + Send {
     /// # Errors
     /// As [`step`](Optimizer::step), of what is looked at.
     #[doc(hidden)]
-    fn step_on(&mut self, workers: &Workers, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()> {
+    fn step_on(
+        &mut self,
+        workers: &Workers,
+        lr: f64,
+        params: &mut [T],
+        grads: &[T],
+        groups: &[Group],
+    ) -> Result<()> {
         let _ = workers;
         self.step(lr, params, grads, groups)
     }
@@ -253,7 +316,14 @@ impl<T: Real, O: Optimizer<T> + ?Sized> Optimizer<T> for Box<O> {
         (**self).step(lr, params, grads, groups)
     }
 
-    fn step_on(&mut self, workers: &Workers, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()> {
+    fn step_on(
+        &mut self,
+        workers: &Workers,
+        lr: f64,
+        params: &mut [T],
+        grads: &[T],
+        groups: &[Group],
+    ) -> Result<()> {
         (**self).step_on(workers, lr, params, grads, groups)
     }
 
@@ -313,12 +383,12 @@ macro_rules! optimizer {
             fn step(&mut self, lr: f64, params: &mut [T], grads: &[T], groups: &[$crate::optim::Group]) -> $crate::error::Result<()> {
                 self.check_numbers()?;
                 self.state.check(Self::NAME, self.stretch(), lr, params, grads, groups)?;
-                self.step_on(&$crate::kernel::workers::Workers::default(), lr, params, grads, groups)
+                self.step_on(&$crate::numeric::kernel::workers::Workers::default(), lr, params, grads, groups)
             }
 
             fn step_on(
                 &mut self,
-                workers: &$crate::kernel::workers::Workers,
+                workers: &$crate::numeric::kernel::workers::Workers,
                 lr: f64,
                 params: &mut [T],
                 grads: &[T],
@@ -353,10 +423,10 @@ macro_rules! optimizer {
                 #[serde(bound = "T: Real", deny_unknown_fields)]
                 struct $rule<T> {
                     $($number: $kind,)*
-                    #[serde(default, deserialize_with = "crate::serial::given")]
+                    #[serde(default, deserialize_with = "crate::numeric::serial::given")]
                     state: Option<$crate::optim::OptimizerState<T>>,
                 }
-                $crate::serial::checked(deserializer, |read: $rule<T>| {
+                $crate::numeric::serial::checked(deserializer, |read: $rule<T>| {
                     let mut rule = Self { $($number: read.$number,)* ..Self::new() }.remembering();
                     rule.check_numbers()?;
                     read.state.map_or(Ok(()), |state| rule.state.replace(&state))?;
@@ -390,13 +460,25 @@ impl<T: Real> Step<'_, T> {
             let range = group.range.clone();
             let (w, g) = (&mut self.params[range.clone()], &self.grads[range.clone()]);
             if group.statistic {
-                update(self.workers, Update { w, g, slots: [], at: follow });
+                update(
+                    self.workers,
+                    Update {
+                        w,
+                        g,
+                        slots: [],
+                        at: follow,
+                    },
+                );
                 continue;
             }
             let lr = self.lr * group.rate;
             let at = rule(lr, T::of(1.0 - lr * group.decay));
             let mut slots = slots.iter_mut();
-            let slots = from_fn(|_| slots.next().map_or(&mut [][..], |slot| &mut slot[range.clone()]));
+            let slots = from_fn(|_| {
+                slots
+                    .next()
+                    .map_or(&mut [][..], |slot| &mut slot[range.clone()])
+            });
             update(self.workers, Update { w, g, slots, at });
         }
     }
@@ -420,8 +502,24 @@ impl<T: Real, F: Copy + Send, const K: usize> Divide for Update<'_, T, F, K> {
     fn divide(self, at: usize) -> (Self, Self) {
         let ((w, w_rest), (g, g_rest)) = (self.w.split_at_mut(at), self.g.split_at(at));
         let mut slots = self.slots.map(|slot| slot.split_at_mut(at));
-        let (near, far) = (slots.each_mut().map(|(near, _)| take(near)), slots.each_mut().map(|(_, far)| take(far)));
-        (Self { w, g, slots: near, ..self }, Self { w: w_rest, g: g_rest, slots: far, ..self })
+        let (near, far) = (
+            slots.each_mut().map(|(near, _)| take(near)),
+            slots.each_mut().map(|(_, far)| take(far)),
+        );
+        (
+            Self {
+                w,
+                g,
+                slots: near,
+                ..self
+            },
+            Self {
+                w: w_rest,
+                g: g_rest,
+                slots: far,
+                ..self
+            },
+        )
     }
 }
 
@@ -455,7 +553,11 @@ where
     if parts == 1 {
         T::vectorize(pass);
     } else {
-        workers.run(|| spread(pass, len, &mut vec![(); parts], &|pass, ()| T::vectorize(pass)));
+        workers.run(|| {
+            spread(pass, len, &mut vec![(); parts], &|pass, ()| {
+                T::vectorize(pass)
+            })
+        });
     }
 }
 
@@ -470,13 +572,21 @@ struct Moments<T> {
 
 impl<T: Real> Moments<T> {
     fn new(beta1: f64, beta2: f64) -> Self {
-        Self { beta1: T::of(beta1), share1: T::of(1.0 - beta1), beta2: T::of(beta2), share2: T::of(1.0 - beta2) }
+        Self {
+            beta1: T::of(beta1),
+            share1: T::of(1.0 - beta1),
+            beta2: T::of(beta2),
+            share2: T::of(1.0 - beta2),
+        }
     }
 
     /// m ← β₁·m + (1−β₁)·g and v ← β₂·v + (1−β₂)·g².
     #[inline(always)]
     fn next(self, g: T, m: T, v: T) -> (T, T) {
-        ((self.beta1 * m + self.share1 * g).flush(), (self.beta2 * v + self.share2 * g * g).flush())
+        (
+            (self.beta1 * m + self.share1 * g).flush(),
+            (self.beta2 * v + self.share2 * g * g).flush(),
+        )
     }
 }
 
@@ -511,22 +621,46 @@ fn power(beta: f64, t: u64) -> f64 {
 
 /// A hyper-parameter must lie in [0, 1).
 fn check_fraction(name: &str, value: f64) -> Result<()> {
-    check_number(|| name.into(), value, "a number in [0, 1)", (0.0..1.0).contains(&value))
+    check_number(
+        || name.into(),
+        value,
+        "a number in [0, 1)",
+        (0.0..1.0).contains(&value),
+    )
 }
 
 /// A hyper-parameter by which a rule divides must be above 0, in `T` too.
 fn check_positive<T: Real>(name: &str, value: f64) -> Result<()> {
-    check_number(|| name.into(), value, "a finite number above 0", T::of(value) > T::zero() && T::of(value).is_finite())
+    check_number(
+        || name.into(),
+        value,
+        "a finite number above 0",
+        T::of(value) > T::zero() && T::of(value).is_finite(),
+    )
 }
 
 /// A strength must be finite and not negative.
 fn check_strength(name: impl FnOnce() -> String, value: f64) -> Result<()> {
-    check_number(name, value, "a finite number ≥ 0", value.is_finite() && value >= 0.0)
+    check_number(
+        name,
+        value,
+        "a finite number ≥ 0",
+        value.is_finite() && value >= 0.0,
+    )
 }
 
 /// The error of a number that is not `sound`.
-fn check_number(name: impl FnOnce() -> String, value: f64, expected: &str, sound: bool) -> Result<()> {
-    if sound { Ok(()) } else { Err(Error::new(ErrorKind::Value, name(), expected, value)) }
+fn check_number(
+    name: impl FnOnce() -> String,
+    value: f64,
+    expected: &str,
+    sound: bool,
+) -> Result<()> {
+    if sound {
+        Ok(())
+    } else {
+        Err(Error::new(ErrorKind::Value, name(), expected, value))
+    }
 }
 
 /// Gradients must be as many as parameters.
@@ -534,12 +668,21 @@ fn check_len<T>(place: impl FnOnce() -> String, params: usize, grads: &[T]) -> R
     if grads.len() == params {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Shape, place(), format!("{params} numbers, as many as parameters"), grads.len()))
+    Err(Error::new(
+        ErrorKind::Shape,
+        place(),
+        format!("{params} numbers, as many as parameters"),
+        grads.len(),
+    ))
 }
 
 /// The blocks of a network with their layers, and where they lie in the flat vector.
 fn blocks(layout: &Layout) -> impl Iterator<Item = (usize, &Block, Range<usize>)> + Clone {
-    let blocks = layout.blocks.iter().enumerate().flat_map(|(layer, blocks)| blocks.iter().map(move |block| (layer, block)));
+    let blocks = layout
+        .blocks
+        .iter()
+        .enumerate()
+        .flat_map(|(layer, blocks)| blocks.iter().map(move |block| (layer, block)));
     blocks.scan(0, |end, (layer, block)| {
         let start = *end;
         *end += block.len();
@@ -556,7 +699,8 @@ mod tests {
     fn unchecked_steps_do_not_reach_beyond() {
         let (workers, one) = (Workers::default(), Group::all(3));
         let mut adam = Adam::new();
-        adam.step_on(&workers, 0.1, &mut [1.0; 3], &[0.1; 3], &one).expect("a sound step");
+        adam.step_on(&workers, 0.1, &mut [1.0; 3], &[0.1; 3], &one)
+            .expect("a sound step");
         let before = adam.clone();
         #[allow(clippy::reversed_empty_ranges, reason = "that is what is refused")]
         let cases: [(f64, usize, usize, Vec<Group>, &str); 7] = [
@@ -565,12 +709,20 @@ mod tests {
             (0.1, 3, 2, one.clone(), "grads of Adam::step"),
             (0.1, 4, 4, one.clone(), "params of Adam::step"),
             (0.1, 2, 2, one, "group 0"),
-            (0.1, 3, 3, vec![Group::new(1..2), Group::new(2..4)], "group 1"),
+            (
+                0.1,
+                3,
+                3,
+                vec![Group::new(1..2), Group::new(2..4)],
+                "group 1",
+            ),
             (0.1, 3, 3, vec![Group::new(2..1)], "group 0"),
         ];
         for (lr, params, grads, groups, place) in cases {
             let mut w = vec![1.0; params];
-            let error = adam.step_on(&workers, lr, &mut w, &vec![0.1; grads], &groups).expect_err(place);
+            let error = adam
+                .step_on(&workers, lr, &mut w, &vec![0.1; grads], &groups)
+                .expect_err(place);
             assert_eq!(error.place(), place);
             assert_eq!((w, &adam), (vec![1.0; params], &before));
         }

@@ -1,10 +1,13 @@
-//! Nadam.
+//! NAdam.
 
-use super::{Moments, OptimizerState, Rule, Step, check_fraction, check_positive, check_strength, optimizer, power, root};
+use super::{
+    Moments, OptimizerState, Rule, Step, check_fraction, check_positive, check_strength, optimizer,
+    power, root,
+};
 use crate::error::Result;
-use crate::real::Real;
+use crate::numeric::real::Real;
 
-/// Nadam (Dozat 2016), Adam with Nesterov's momentum, which grows in time: in step t, counted from 1,
+/// NAdam (Dozat 2016), Adam with Nesterov's momentum, which grows in time: in step t, counted from 1,
 ///
 /// ```text
 /// μₜ = β₁·(1 − ½·0.96^(t·ψ))
@@ -17,9 +20,10 @@ use crate::real::Real;
 /// group's decay λ also takes lr·λ·w, decoupled from the moments, as PyTorch's `decoupled_weight_decay` does.
 ///
 /// ```
-/// use chainrule::{Group, Nadam, Optimizer};
+/// use chainrule::Optimizer;
+/// use chainrule::optim::{Group, NAdam};
 /// let mut w = [2.0_f64];
-/// let mut nadam = Nadam::new();
+/// let mut nadam = NAdam::new();
 /// for _ in 0..500 {
 ///     let gradient = [2.0 * w[0]]; // of w²
 ///     nadam.step(0.05, &mut w, &gradient, &Group::all(1))?;
@@ -29,7 +33,7 @@ use crate::real::Real;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
-pub struct Nadam<T> {
+pub struct NAdam<T> {
     beta1: f64,
     beta2: f64,
     eps: f64,
@@ -37,10 +41,16 @@ pub struct Nadam<T> {
     state: OptimizerState<T>,
 }
 
-impl<T: Real> Nadam<T> {
-    /// Nadam with β₁ = 0.9, β₂ = 0.999, ε = 1e−8, ψ = 0.004.
+impl<T: Real> NAdam<T> {
+    /// NAdam with β₁ = 0.9, β₂ = 0.999, ε = 1e−8, ψ = 0.004.
     pub fn new() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, momentum_decay: 4e-3, state: OptimizerState::new("Nadam", 2) }
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            momentum_decay: 4e-3,
+            state: OptimizerState::new("NAdam", 2),
+        }
     }
 
     /// The same with another β₁ in [0, 1).
@@ -64,7 +74,10 @@ impl<T: Real> Nadam<T> {
     /// The same with another ψ, finite and not negative: how fast μ grows from β₁/2 to β₁.
     #[must_use]
     pub fn momentum_decay(self, momentum_decay: f64) -> Self {
-        Self { momentum_decay, ..self }
+        Self {
+            momentum_decay,
+            ..self
+        }
     }
 
     /// μₜ.
@@ -88,23 +101,32 @@ impl<T: Real> Nadam<T> {
         }
         let mut sum = 0.0;
         for k in (1..=60).map(f64::from) {
-            let geometric = if log_q == 0.0 { t } else { libm::expm1(t * k * log_q) / libm::expm1(k * log_q) };
+            let geometric = if log_q == 0.0 {
+                t
+            } else {
+                libm::expm1(t * k * log_q) / libm::expm1(k * log_q)
+            };
             sum += libm::exp(k * (log_q - core::f64::consts::LN_2)) / k * geometric;
         }
         libm::exp(log_power - sum)
     }
 }
 
-optimizer!(Nadam { beta1: f64, beta2: f64, eps: f64, momentum_decay: f64 });
+optimizer!(NAdam {
+    beta1: f64,
+    beta2: f64,
+    eps: f64,
+    momentum_decay: f64
+});
 
-impl<T: Real> Rule<T> for Nadam<T> {
-    const NAME: &'static str = "Nadam";
+impl<T: Real> Rule<T> for NAdam<T> {
+    const NAME: &'static str = "NAdam";
 
     fn check_numbers(&self) -> Result<()> {
-        check_fraction("beta1 of Nadam", self.beta1)?;
-        check_fraction("beta2 of Nadam", self.beta2)?;
-        check_positive::<T>("eps of Nadam", self.eps)?;
-        check_strength(|| "momentum_decay of Nadam".into(), self.momentum_decay)
+        check_fraction("beta1 of NAdam", self.beta1)?;
+        check_fraction("beta2 of NAdam", self.beta2)?;
+        check_positive::<T>("eps of NAdam", self.eps)?;
+        check_strength(|| "momentum_decay of NAdam".into(), self.momentum_decay)
     }
 
     /// More than either share of m̂ is of lr.
@@ -113,7 +135,11 @@ impl<T: Real> Rule<T> for Nadam<T> {
     }
 
     fn descend(&mut self, step: Step<'_, T>) {
-        let (now, next, product) = (self.momentum(step.t), self.momentum(step.t.saturating_add(1)), self.product(step.t));
+        let (now, next, product) = (
+            self.momentum(step.t),
+            self.momentum(step.t.saturating_add(1)),
+            self.product(step.t),
+        );
         let (of_g, of_m) = ((1.0 - now) / (1.0 - product), next / (1.0 - product * next));
         let correct = T::of(1.0 / libm::sqrt(1.0 - power(self.beta2, step.t)));
         let (moments, eps) = (Moments::new(self.beta1, self.beta2), T::of(self.eps));
@@ -122,7 +148,10 @@ impl<T: Real> Rule<T> for Nadam<T> {
             #[inline(always)]
             move |w, g, [m, v]| {
                 let (m, v) = moments.next(g, m, v);
-                (w * keep - (of_g * g + of_m * m) / (root(v) * correct + eps), [m, v])
+                (
+                    w * keep - (of_g * g + of_m * m) / (root(v) * correct + eps),
+                    [m, v],
+                )
             }
         });
     }

@@ -1,8 +1,8 @@
 //! What transforms of gradients and weights share: sums, norms whose squares neither overflow nor vanish, bounds.
 
 use super::larger;
-use crate::kernel::Pass;
-use crate::real::{Real, is_nan, magnitude, sum_pairs};
+use crate::numeric::kernel::Pass;
+use crate::numeric::real::{Real, is_nan, magnitude, sum_pairs};
 
 /// Σ f(x).
 pub(super) fn total<T: Real, F: Fn(T) -> T>(x: &[T], f: F) -> T {
@@ -29,7 +29,9 @@ impl<T: Real> Pass for Largest<'_, T> {
     type Output = T;
     #[inline(always)]
     fn run<const FMA: bool>(self) -> T {
-        self.0.iter().fold(T::zero(), |largest, x| larger(largest, magnitude(*x)))
+        self.0
+            .iter()
+            .fold(T::zero(), |largest, x| larger(largest, magnitude(*x)))
     }
 }
 
@@ -43,23 +45,44 @@ pub(super) struct Norm<T> {
 impl<T: Real> Norm<T> {
     /// The norm of all `parts` together.
     pub(super) fn of<'a>(parts: impl Iterator<Item = &'a [T]> + Clone) -> Self {
-        let sum = |f: &dyn Fn(&'a [T]) -> T| parts.clone().fold(T::zero(), |sum, part| sum + f(part));
-        let largest = || parts.clone().fold(T::zero(), |largest, part| larger(largest, T::vectorize(Largest(part))));
-        Self::from_squares(sum(&|part| total(part, |x| x * x)), largest, |scale| sum(&|part| total(part, |x| x / scale * (x / scale))))
+        let sum =
+            |f: &dyn Fn(&'a [T]) -> T| parts.clone().fold(T::zero(), |sum, part| sum + f(part));
+        let largest = || {
+            parts.clone().fold(T::zero(), |largest, part| {
+                larger(largest, T::vectorize(Largest(part)))
+            })
+        };
+        Self::from_squares(sum(&|part| total(part, |x| x * x)), largest, |scale| {
+            sum(&|part| total(part, |x| x / scale * (x / scale)))
+        })
     }
 
     /// The norm from the sum of the squares, and where that has overflowed or may have lost some of them, from the sum
     /// of the squares over the largest magnitude.
     #[inline(always)]
-    pub(super) fn from_squares(sum: T, largest: impl FnOnce() -> T, scaled: impl FnOnce(T) -> T) -> Self {
+    pub(super) fn from_squares(
+        sum: T,
+        largest: impl FnOnce() -> T,
+        scaled: impl FnOnce(T) -> T,
+    ) -> Self {
         /// Far above the squares that are 0 in `f32`, however many they are.
         const ENOUGH: f64 = 1e-20;
         if sum.is_finite() && sum > T::of(ENOUGH) || is_nan(sum) {
-            return Self { scale: T::one(), root: sum.sqrt() };
+            return Self {
+                scale: T::one(),
+                root: sum.sqrt(),
+            };
         }
         let scale = largest();
         let plain = scale == T::zero() || !scale.is_finite();
-        Self { scale, root: if plain { T::one() } else { scaled(scale).sqrt() } }
+        Self {
+            scale,
+            root: if plain {
+                T::one()
+            } else {
+                scaled(scale).sqrt()
+            },
+        }
     }
 
     /// The norm; ∞ where it is beyond the largest number.
@@ -71,7 +94,11 @@ impl<T: Real> Norm<T> {
     /// By what to multiply for a norm of at most `c`.
     #[inline(always)]
     pub(super) fn factor(self, c: T) -> T {
-        if self.value() > c { c / self.scale / self.root } else { T::one() }
+        if self.value() > c {
+            c / self.scale / self.root
+        } else {
+            T::one()
+        }
     }
 
     /// Multiplies `x`, of which this is the norm or a part of it, to a norm of at most `c`.

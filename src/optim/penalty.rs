@@ -2,15 +2,15 @@
 
 use super::{blocks, check_len, check_strength, norm::total, sign};
 use crate::error::Result;
-use crate::kernel::Pass;
-use crate::layer::{Block, Role};
-use crate::real::{Real, magnitude};
-use crate::sequential::Sequential;
+use crate::nn::layer::{Block, Role};
+use crate::nn::sequential::Sequential;
+use crate::numeric::kernel::Pass;
+use crate::numeric::real::{Real, magnitude};
 use alloc::sync::Arc;
 use core::fmt;
 use core::ops::Range;
 
-/// Which blocks are penalised, told their layer.
+/// Which blocks are penalized, told their layer.
 type Choose = dyn Fn(usize, &Block) -> bool + Send + Sync;
 
 /// What is added to the cost for large weights, and its gradient: with strengths λ₁, λ₂
@@ -23,11 +23,14 @@ type Choose = dyn Fn(usize, &Block) -> bool + Send + Sync;
 /// there is that of biases, too. Keras' `L2(λ)` is λ·Σw², without the half. scikit-learn's `alpha` is λ₂ times the number of samples
 /// in a mini-batch.
 ///
-/// The gradient goes through the rule of the optimiser; a group's [`decay`](crate::Group::decay) does not. For plain descent both
+/// The gradient goes through the rule of the optimizer; a group's [`decay`](crate::optim::Group::decay) does not. For plain descent both
 /// are the same.
 ///
 /// ```
-/// use chainrule::{Activation, Dense, Penalty, Sequential, rand::{SeedableRng, rngs::Xoshiro256PlusPlus}};
+/// use chainrule::{Activation, Dense, Sequential};
+/// use chainrule::optim::Penalty;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let mut net = Sequential::<f64>::builder(2)
 ///     .layer(Dense::new(1, Activation::Linear))
 ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
@@ -53,7 +56,11 @@ pub struct Penalty {
 impl Penalty {
     /// No penalty yet, on every block of [`Role::Weight`].
     pub fn new() -> Self {
-        Self { l1: 0.0, l2: 0.0, on: None }
+        Self {
+            l1: 0.0,
+            l2: 0.0,
+            on: None,
+        }
     }
 
     /// The same with another λ₁, finite and not negative.
@@ -69,10 +76,13 @@ impl Penalty {
     }
 
     /// The same on the blocks that `choose` wants, told their layer; it is asked in every step. Running statistics are never
-    /// penalised.
+    /// penalized.
     #[must_use]
     pub fn on(self, choose: impl Fn(usize, &Block) -> bool + Send + Sync + 'static) -> Self {
-        Self { on: Some(Arc::new(choose)), ..self }
+        Self {
+            on: Some(Arc::new(choose)),
+            ..self
+        }
     }
 
     /// Checks the strengths.
@@ -88,7 +98,9 @@ impl Penalty {
     pub fn cost<T: Real>(&self, net: &Sequential<T>) -> T {
         let (l1, half) = (T::of(self.l1), T::of(0.5 * self.l2));
         let cost = |w: T| l1 * magnitude(w) + half * (w * w);
-        self.ranges(net).fold(T::zero(), |sum, range| sum + total(&net.params()[range], cost))
+        self.ranges(net).fold(T::zero(), |sum, range| {
+            sum + total(&net.params()[range], cost)
+        })
     }
 
     /// Adds the penalty's gradient to `grads`, a gradient by the parameters of `net`.
@@ -98,9 +110,18 @@ impl Penalty {
     /// nothing is changed then.
     pub fn add_gradient<T: Real>(&self, net: &Sequential<T>, grads: &mut [T]) -> Result<()> {
         self.check()?;
-        check_len(|| "grads of Penalty::add_gradient".into(), net.params().len(), grads)?;
+        check_len(
+            || "grads of Penalty::add_gradient".into(),
+            net.params().len(),
+            grads,
+        )?;
         for range in self.ranges(net) {
-            T::vectorize(Add { w: &net.params()[range.clone()], g: &mut grads[range], l1: T::of(self.l1), l2: T::of(self.l2) });
+            T::vectorize(Add {
+                w: &net.params()[range.clone()],
+                g: &mut grads[range],
+                l1: T::of(self.l1),
+                l2: T::of(self.l2),
+            });
         }
         Ok(())
     }
@@ -110,7 +131,9 @@ impl Penalty {
             None => block.role == Role::Weight,
             Some(on) => block.role != Role::Statistic && on(layer, block),
         };
-        blocks(net.layout()).filter(move |(layer, block, _)| chosen(*layer, block)).map(|(_, _, range)| range)
+        blocks(net.layout())
+            .filter(move |(layer, block, _)| chosen(*layer, block))
+            .map(|(_, _, range)| range)
     }
 }
 
@@ -122,7 +145,10 @@ impl Default for Penalty {
 
 impl fmt::Debug for Penalty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Penalty").field("l1", &self.l1).field("l2", &self.l2).finish_non_exhaustive()
+        f.debug_struct("Penalty")
+            .field("l1", &self.l1)
+            .field("l2", &self.l2)
+            .finish_non_exhaustive()
     }
 }
 
@@ -143,14 +169,16 @@ mod serial {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             match self {
                 Self { l1, l2, on: None } => Strengths { l1: *l1, l2: *l2 }.serialize(serializer),
-                _ => Err(S::Error::custom("Penalty: got one with a function that chooses blocks, expected one on all weights")),
+                _ => Err(S::Error::custom(
+                    "Penalty: got one with a function that chooses blocks, expected one on all weights",
+                )),
             }
         }
     }
 
     impl<'de> Deserialize<'de> for Penalty {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            crate::serial::checked(deserializer, |Strengths { l1, l2 }| {
+            crate::numeric::serial::checked(deserializer, |Strengths { l1, l2 }| {
                 let penalty = Self { l1, l2, on: None };
                 penalty.check()?;
                 Ok(penalty)

@@ -1,8 +1,10 @@
 //! RAdam.
 
-use super::{Moments, OptimizerState, Rule, Step, check_fraction, check_positive, optimizer, power, root};
+use super::{
+    Moments, OptimizerState, Rule, Step, check_fraction, check_positive, optimizer, power, root,
+};
 use crate::error::Result;
-use crate::real::Real;
+use crate::numeric::real::Real;
 
 /// RAdam (Liu et al. 2020), Adam that divides by √v̂ only once there are gradients enough to know it: in step t, counted from 1,
 ///
@@ -19,7 +21,8 @@ use crate::real::Real;
 /// lr·λ·w, decoupled from the moments, as PyTorch's `decoupled_weight_decay` does.
 ///
 /// ```
-/// use chainrule::{Group, Optimizer, RAdam};
+/// use chainrule::Optimizer;
+/// use chainrule::optim::{Group, RAdam};
 /// let mut w = [2.0_f64];
 /// let mut radam = RAdam::new();
 /// for _ in 0..500 {
@@ -41,7 +44,12 @@ pub struct RAdam<T> {
 impl<T: Real> RAdam<T> {
     /// RAdam with β₁ = 0.9, β₂ = 0.999, ε = 1e−8.
     pub fn new() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, state: OptimizerState::new("RAdam", 2) }
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            state: OptimizerState::new("RAdam", 2),
+        }
     }
 
     /// The same with another β₁ in [0, 1).
@@ -71,7 +79,11 @@ impl<T: Real> RAdam<T> {
     }
 }
 
-optimizer!(RAdam { beta1: f64, beta2: f64, eps: f64 });
+optimizer!(RAdam {
+    beta1: f64,
+    beta2: f64,
+    eps: f64
+});
 
 impl<T: Real> Rule<T> for RAdam<T> {
     const NAME: &'static str = "RAdam";

@@ -2,7 +2,7 @@
 
 use super::{OptimizerState, Rule, Step, check_fraction, check_positive, optimizer, root};
 use crate::error::Result;
-use crate::real::Real;
+use crate::numeric::real::Real;
 
 /// RMSProp (Tieleman & Hinton 2012, lecture 6e; centered: Graves 2013): the gradient over the root of its running mean square,
 ///
@@ -16,7 +16,8 @@ use crate::real::Real;
 /// from all of it.
 ///
 /// ```
-/// use chainrule::{Group, Optimizer, RmsProp};
+/// use chainrule::Optimizer;
+/// use chainrule::optim::{Group, RmsProp};
 /// let mut w = [2.0_f64];
 /// let mut rmsprop = RmsProp::new();
 /// for _ in 0..500 {
@@ -39,7 +40,13 @@ pub struct RmsProp<T> {
 impl<T: Real> RmsProp<T> {
     /// RMSProp with PyTorch's ρ = 0.99 (Keras: 0.9) and ε = 1e−8, without momentum.
     pub fn new() -> Self {
-        Self { rho: 0.99, eps: 1e-8, momentum: 0.0, centered: false, state: OptimizerState::new("RmsProp", 1) }
+        Self {
+            rho: 0.99,
+            eps: 1e-8,
+            momentum: 0.0,
+            centered: false,
+            state: OptimizerState::new("RmsProp", 1),
+        }
     }
 
     /// The same with another ρ in [0, 1).
@@ -71,11 +78,20 @@ impl<T: Real> RmsProp<T> {
     /// (PyTorch's root is NaN there), and as accurate for gradients that hardly vary as for others.
     #[must_use]
     pub fn centered(self) -> Self {
-        Self { centered: true, ..self }.remembering()
+        Self {
+            centered: true,
+            ..self
+        }
+        .remembering()
     }
 }
 
-optimizer!(RmsProp { rho: f64, eps: f64, momentum: f64, centered: bool });
+optimizer!(RmsProp {
+    rho: f64,
+    eps: f64,
+    momentum: f64,
+    centered: bool
+});
 
 impl<T: Real> Rule<T> for RmsProp<T> {
     const NAME: &'static str = "RmsProp";
@@ -88,13 +104,25 @@ impl<T: Real> Rule<T> for RmsProp<T> {
 
     /// v, or s and m where centered; b where there is a momentum.
     fn remembering(mut self) -> Self {
-        let rule = if self.centered { "RmsProp (centered)" } else { "RmsProp" };
-        self.state.reshape(rule, 1 + usize::from(self.centered) + usize::from(self.momentum != 0.0));
+        let rule = if self.centered {
+            "RmsProp (centered)"
+        } else {
+            "RmsProp"
+        };
+        self.state.reshape(
+            rule,
+            1 + usize::from(self.centered) + usize::from(self.momentum != 0.0),
+        );
         self
     }
 
     fn descend(&mut self, step: Step<'_, T>) {
-        let (rho, share, eps, momentum) = (T::of(self.rho), T::of(1.0 - self.rho), T::of(self.eps), T::of(self.momentum));
+        let (rho, share, eps, momentum) = (
+            T::of(self.rho),
+            T::of(1.0 - self.rho),
+            T::of(self.eps),
+            T::of(self.momentum),
+        );
         let slots = &mut self.state.slots;
         // A running mean, and g / (√x + ε).
         let mean = move |known: T, new: T| (rho * known + share * new).flush();
@@ -103,7 +131,10 @@ impl<T: Real> Rule<T> for RmsProp<T> {
         let spread = T::of(self.rho * (1.0 - self.rho));
         let center = move |g: T, s: T, m: T| {
             let off = g - m;
-            ((rho * s + spread * off * off).flush(), (m + share * off).flush())
+            (
+                (rho * s + spread * off * off).flush(),
+                (m + share * off).flush(),
+            )
         };
         match (self.centered, self.momentum != 0.0) {
             (false, false) => step.each(slots, |lr, keep| {

@@ -2,7 +2,7 @@
 
 use super::{OptimizerState, Rule, Step, check_number, check_positive, optimizer, sign};
 use crate::error::Result;
-use crate::real::Real;
+use crate::numeric::real::Real;
 
 /// Rprop (Riedmiller & Braun 1993) without backtracking (iRprop⁻ of Igel & Hüsken 2000, PyTorch's `Rprop`): steps Δ of every
 /// parameter, by the sign of its gradient alone. With the sign g₋ of the step before, 0 at first,
@@ -18,7 +18,8 @@ use crate::real::Real;
 /// A group's decay λ also takes lr·λ·w. It is a rule for full batches: the noise of mini-batches turns signs around.
 ///
 /// ```
-/// use chainrule::{Group, Optimizer, Rprop};
+/// use chainrule::Optimizer;
+/// use chainrule::optim::{Group, Rprop};
 /// let mut w = [2.0_f64];
 /// let mut rprop = Rprop::new();
 /// for _ in 0..100 {
@@ -41,7 +42,13 @@ pub struct Rprop<T> {
 impl<T: Real> Rprop<T> {
     /// Rprop with η⁻ = 0.5, η⁺ = 1.2 and steps from 1e−6 to 50.
     pub fn new() -> Self {
-        Self { eta_minus: 0.5, eta_plus: 1.2, smallest: 1e-6, largest: 50.0, state: OptimizerState::new("Rprop", 2) }
+        Self {
+            eta_minus: 0.5,
+            eta_plus: 1.2,
+            smallest: 1e-6,
+            largest: 50.0,
+            state: OptimizerState::new("Rprop", 2),
+        }
     }
 
     /// The same with another η⁻ in (0, 1).
@@ -59,22 +66,52 @@ impl<T: Real> Rprop<T> {
     /// The same with steps from `smallest` to `largest`, both finite and above 0.
     #[must_use]
     pub fn bounds(self, smallest: f64, largest: f64) -> Self {
-        Self { smallest, largest, ..self }
+        Self {
+            smallest,
+            largest,
+            ..self
+        }
     }
 }
 
-optimizer!(Rprop { eta_minus: f64, eta_plus: f64, smallest: f64, largest: f64 });
+optimizer!(Rprop {
+    eta_minus: f64,
+    eta_plus: f64,
+    smallest: f64,
+    largest: f64
+});
 
 impl<T: Real> Rule<T> for Rprop<T> {
     const NAME: &'static str = "Rprop";
 
     fn check_numbers(&self) -> Result<()> {
-        let Self { eta_minus, eta_plus, smallest, largest, .. } = *self;
-        check_number(|| "eta_minus of Rprop".into(), eta_minus, "a number in (0, 1)", 0.0 < eta_minus && eta_minus < 1.0)?;
-        check_number(|| "eta_plus of Rprop".into(), eta_plus, "a finite number above 1", eta_plus > 1.0 && T::of(eta_plus).is_finite())?;
+        let Self {
+            eta_minus,
+            eta_plus,
+            smallest,
+            largest,
+            ..
+        } = *self;
+        check_number(
+            || "eta_minus of Rprop".into(),
+            eta_minus,
+            "a number in (0, 1)",
+            0.0 < eta_minus && eta_minus < 1.0,
+        )?;
+        check_number(
+            || "eta_plus of Rprop".into(),
+            eta_plus,
+            "a finite number above 1",
+            eta_plus > 1.0 && T::of(eta_plus).is_finite(),
+        )?;
         check_positive::<T>("smallest step of Rprop", smallest)?;
         let expected = "a finite number, at least the smallest step";
-        check_number(|| "largest step of Rprop".into(), largest, expected, largest >= smallest && T::of(largest).is_finite())
+        check_number(
+            || "largest step of Rprop".into(),
+            largest,
+            expected,
+            largest >= smallest && T::of(largest).is_finite(),
+        )
     }
 
     fn descend(&mut self, step: Step<'_, T>) {
@@ -88,7 +125,11 @@ impl<T: Real> Rule<T> for Rprop<T> {
                 let factor = if turn > T::zero() { eta_plus } else { T::one() };
                 let factor = if turn < T::zero() { eta_minus } else { factor };
                 // 0 is a parameter's before its first step.
-                let delta = if delta == T::zero() { lr } else { delta * factor };
+                let delta = if delta == T::zero() {
+                    lr
+                } else {
+                    delta * factor
+                };
                 let delta = if delta < smallest { smallest } else { delta };
                 let delta = if delta > largest { largest } else { delta };
                 let g = if turn < T::zero() { T::zero() } else { sign(g) };

@@ -2,7 +2,7 @@
 
 use super::{OptimizerState, Rule, Step, check_fraction, optimizer};
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::Real;
+use crate::numeric::real::Real;
 
 /// Gradient descent with the momentum of PyTorch's `SGD`: with the gradient g, momentum μ and dampening τ
 ///
@@ -17,7 +17,8 @@ use crate::real::Real;
 /// decoupled from the momentum.
 ///
 /// ```
-/// use chainrule::{Group, Optimizer, Sgd};
+/// use chainrule::{Optimizer, Sgd};
+/// use chainrule::optim::Group;
 /// let mut w = [2.0_f64];
 /// let mut sgd = Sgd::new().momentum(0.9);
 /// for _ in 0..300 {
@@ -39,7 +40,12 @@ pub struct Sgd<T> {
 impl<T: Real> Sgd<T> {
     /// Plain gradient descent: w ← w − lr·g.
     pub fn new() -> Self {
-        Self { momentum: 0.0, dampening: 0.0, nesterov: false, state: OptimizerState::new("Sgd", 0) }
+        Self {
+            momentum: 0.0,
+            dampening: 0.0,
+            nesterov: false,
+            state: OptimizerState::new("Sgd", 0),
+        }
     }
 
     /// The same with momentum μ in [0, 1).
@@ -57,11 +63,18 @@ impl<T: Real> Sgd<T> {
     /// The same with Nesterov's momentum; needs a momentum and no dampening.
     #[must_use]
     pub fn nesterov(self) -> Self {
-        Self { nesterov: true, ..self }
+        Self {
+            nesterov: true,
+            ..self
+        }
     }
 }
 
-optimizer!(Sgd { momentum: f64, dampening: f64, nesterov: bool });
+optimizer!(Sgd {
+    momentum: f64,
+    dampening: f64,
+    nesterov: bool
+});
 
 impl<T: Real> Rule<T> for Sgd<T> {
     const NAME: &'static str = "Sgd";
@@ -70,8 +83,17 @@ impl<T: Real> Rule<T> for Sgd<T> {
         check_fraction("momentum of Sgd", self.momentum)?;
         check_fraction("dampening of Sgd", self.dampening)?;
         if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
-            let given = alloc::format!("momentum {} and dampening {}", self.momentum, self.dampening);
-            return Err(Error::new(ErrorKind::Value, "nesterov of Sgd", "a momentum above 0 and no dampening", given));
+            let given = alloc::format!(
+                "momentum {} and dampening {}",
+                self.momentum,
+                self.dampening
+            );
+            return Err(Error::new(
+                ErrorKind::Value,
+                "nesterov of Sgd",
+                "a momentum above 0 and no dampening",
+                given,
+            ));
         }
         Ok(())
     }
@@ -91,7 +113,11 @@ impl<T: Real> Rule<T> for Sgd<T> {
             });
         }
         // With v = 0 before it, the first step needs no rule of its own.
-        let share = T::of(if step.t == 1 { 1.0 } else { 1.0 - self.dampening });
+        let share = T::of(if step.t == 1 {
+            1.0
+        } else {
+            1.0 - self.dampening
+        });
         let (momentum, nesterov) = (T::of(self.momentum), self.nesterov);
         step.each(&mut self.state.slots, |lr, keep| {
             let lr = T::of(lr);

@@ -12,7 +12,10 @@ use std::ops::Range;
 
 /// How many steps between ticks an axis has room for.
 pub(super) fn steps(room: Rect) -> (f64, f64) {
-    ((room.width() / 80.0).clamp(2.0, 10.0), (room.height() / 40.0).clamp(2.0, 10.0))
+    (
+        (room.width() / 80.0).clamp(2.0, 10.0),
+        (room.height() / 40.0).clamp(2.0, 10.0),
+    )
 }
 
 /// The font sizes of numbers at ticks, and of what stands at axes and in legends.
@@ -36,9 +39,19 @@ pub(super) struct Axis {
 impl Axis {
     /// An axis on which finite numbers have room: all of them, or with `log` the positive ones. `None` if there is none. Of `whole`
     /// numbers, no others are written. Of a linear axis, there are at most some `steps` steps between ticks.
-    pub(super) fn around(label: &str, values: impl Iterator<Item = f64>, log: bool, whole: bool, steps: f64) -> Option<Self> {
-        let values = values.filter(|v| v.is_finite() && (!log || *v >= TINY)).map(|v| if log { v.log10() } else { v });
-        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    pub(super) fn around(
+        label: &str,
+        values: impl Iterator<Item = f64>,
+        log: bool,
+        whole: bool,
+        steps: f64,
+    ) -> Option<Self> {
+        let values = values
+            .filter(|v| v.is_finite() && (!log || *v >= TINY))
+            .map(|v| if log { v.log10() } else { v });
+        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
+            (low.min(v), high.max(v))
+        });
         if low > high {
             return None;
         }
@@ -54,15 +67,48 @@ impl Axis {
             let room = if whole { 0.02 } else { 0.04 };
             let (below, above) = (low - room * (high - low), high + room * (high - low));
             // What is never negative needs no room below 0.
-            (if low >= 0.0 && !log && !whole { below.max(0.0) } else { below }, above)
+            (
+                if low >= 0.0 && !log && !whole {
+                    below.max(0.0)
+                } else {
+                    below
+                },
+                above,
+            )
         };
-        let clamp = |v: f64| if log { v.min(f64::MAX.log10()) } else { v.clamp(-f64::MAX, f64::MAX) };
-        Some(Self::between(label, clamp(low), clamp(high), log, whole, steps))
+        let clamp = |v: f64| {
+            if log {
+                v.min(f64::MAX.log10())
+            } else {
+                v.clamp(-f64::MAX, f64::MAX)
+            }
+        };
+        Some(Self::between(
+            label,
+            clamp(low),
+            clamp(high),
+            log,
+            whole,
+            steps,
+        ))
     }
 
     /// An axis from `low` to `high`, which are finite and different; of a logarithmic one, their logarithms.
-    pub(super) fn between(label: &str, low: f64, high: f64, log: bool, whole: bool, steps: f64) -> Self {
-        let mut axis = Self { label: label.into(), log, low, high, ticks: vec![] };
+    pub(super) fn between(
+        label: &str,
+        low: f64,
+        high: f64,
+        log: bool,
+        whole: bool,
+        steps: f64,
+    ) -> Self {
+        let mut axis = Self {
+            label: label.into(),
+            log,
+            low,
+            high,
+            ticks: vec![],
+        };
         if log {
             axis.mark_logarithmic(steps)
         } else {
@@ -79,12 +125,15 @@ impl Axis {
             false => value,
         };
         // By halves, since the whole may be more than a number can hold.
-        value.is_finite().then(|| (value / 2.0 - self.low / 2.0) / (self.high / 2.0 - self.low / 2.0))
+        value
+            .is_finite()
+            .then(|| (value / 2.0 - self.low / 2.0) / (self.high / 2.0 - self.low / 2.0))
     }
 
     /// As [`place`](Self::place); `None` also of a number beyond the ends.
     pub(super) fn inside(&self, value: f64) -> Option<f64> {
-        self.place(value).filter(|place| (0.0..=1.0).contains(place))
+        self.place(value)
+            .filter(|place| (0.0..=1.0).contains(place))
     }
 
     /// The number at a place of a linear axis.
@@ -93,7 +142,10 @@ impl Axis {
     }
 
     fn mark(&mut self, value: f64, text: impl Into<String>) {
-        if let Some(place) = self.place(value).filter(|place| (-1e-9..=1.0 + 1e-9).contains(place)) {
+        if let Some(place) = self
+            .place(value)
+            .filter(|place| (-1e-9..=1.0 + 1e-9).contains(place))
+        {
             self.ticks.push((place, text.into().replace('-', "−")));
         }
     }
@@ -102,21 +154,41 @@ impl Axis {
     fn mark_linear(&mut self, low: f64, high: f64, whole: bool, steps: f64) {
         let rough = high / steps - low / steps;
         let power = 10f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0].map(|m| m * power).into_iter().find(|step| *step >= rough).unwrap_or(10.0 * power);
+        let step = [1.0, 2.0, 5.0]
+            .map(|m| m * power)
+            .into_iter()
+            .find(|step| *step >= rough)
+            .unwrap_or(10.0 * power);
         let step = if whole { step.max(1.0) } else { step };
         let first = (low / step).ceil();
-        let values: Vec<_> = (0..12).map(|k| (first + f64::from(k)) * step).filter(|v| *v <= high + 1e-9 * step).collect();
+        let values: Vec<_> = (0..12)
+            .map(|k| (first + f64::from(k)) * step)
+            .filter(|v| *v <= high + 1e-9 * step)
+            .collect();
         let largest = values.iter().fold(0f64, |largest, v| largest.max(v.abs()));
-        let exponent = if largest > 0.0 { largest.log10().floor() as i32 } else { 0 };
+        let exponent = if largest > 0.0 {
+            largest.log10().floor() as i32
+        } else {
+            0
+        };
         // A common power of 10 goes to the label.
-        let exponent = if (-3..=5).contains(&exponent) { 0 } else { exponent };
+        let exponent = if (-3..=5).contains(&exponent) {
+            0
+        } else {
+            exponent
+        };
         if exponent != 0 {
-            self.label = format!("{} (×10{})", self.label, superscript(exponent)).trim_start().into();
+            self.label = format!("{} (×10{})", self.label, superscript(exponent))
+                .trim_start()
+                .into();
         }
         let decimals = (exponent - step.log10().floor() as i32).clamp(0, 12) as usize;
         for value in values {
             // + 0.0, because −0 would keep its sign.
-            self.mark(value, format!("{:.decimals$}", value / 10f64.powi(exponent) + 0.0));
+            self.mark(
+                value,
+                format!("{:.decimals$}", value / 10f64.powi(exponent) + 0.0),
+            );
         }
     }
 
@@ -126,7 +198,11 @@ impl Axis {
         let powers = self.high.floor() as i32 - self.low.ceil() as i32 + 1;
         let plain = first >= -4 && last <= 5;
         let text = |m: i32, e: i32| match (plain, m) {
-            (true, _) => format!("{:.*}", e.min(0).unsigned_abs() as usize, f64::from(m) * 10f64.powi(e)),
+            (true, _) => format!(
+                "{:.*}",
+                e.min(0).unsigned_abs() as usize,
+                f64::from(m) * 10f64.powi(e)
+            ),
             (false, 1) => format!("10{}", superscript(e)),
             (false, _) => format!("{m}×10{}", superscript(e)),
         };
@@ -144,13 +220,21 @@ impl Axis {
         }
         if self.ticks.len() < 3 {
             self.ticks.clear();
-            self.mark_linear(10f64.powf(self.low), 10f64.powf(self.high).min(f64::MAX), false, steps);
+            self.mark_linear(
+                10f64.powf(self.low),
+                10f64.powf(self.high).min(f64::MAX),
+                false,
+                steps,
+            );
         }
     }
 
     /// The width of the widest tick.
     fn width(&self) -> f64 {
-        self.ticks.iter().map(|(_, text)| font::width(text, SMALL)).fold(0.0, f64::max)
+        self.ticks
+            .iter()
+            .map(|(_, text)| font::width(text, SMALL))
+            .fold(0.0, f64::max)
     }
 }
 
@@ -166,7 +250,11 @@ impl Ranged for &Axis {
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<usize> {
         // None between them.
-        if hint.weight().allow_light_points() { vec![] } else { (0..self.ticks.len()).collect() }
+        if hint.weight().allow_light_points() {
+            vec![]
+        } else {
+            (0..self.ticks.len()).collect()
+        }
     }
 
     fn range(&self) -> Range<usize> {
@@ -176,7 +264,9 @@ impl Ranged for &Axis {
 
 impl ValueFormatter<usize> for &Axis {
     fn format_ext(&self, tick: &usize) -> String {
-        self.ticks.get(*tick).map_or_else(String::new, |(_, text)| text.clone())
+        self.ticks
+            .get(*tick)
+            .map_or_else(String::new, |(_, text)| text.clone())
     }
 }
 
@@ -186,7 +276,10 @@ fn superscript(exponent: i32) -> String {
         '1' => '¹',
         '2' => '²',
         '3' => '³',
-        _ => letter.to_digit(10).and_then(|digit| char::from_u32('⁰' as u32 + digit)).unwrap_or(letter),
+        _ => letter
+            .to_digit(10)
+            .and_then(|digit| char::from_u32('⁰' as u32 + digit))
+            .unwrap_or(letter),
     };
     exponent.to_string().chars().map(digit).collect()
 }
@@ -198,13 +291,26 @@ fn style(size: f64) -> TextStyle<'static> {
 /// Draws a chart with two axes into `room`; returns the rectangle between them.
 pub(super) fn chart(canvas: &Canvas, room: Rect, x: &Axis, y: &Axis) -> Result<Rect> {
     let units = |pixels: f64| (pixels * f64::from(UNITS)).round() as i32;
-    let Rect { left, top, right, bottom } = room;
+    let Rect {
+        left,
+        top,
+        right,
+        bottom,
+    } = room;
     let all = canvas.bounds();
     // Plotters would draw a chart without room, somewhere.
-    let (wide, high) = (room.width() - y.width() - LABEL - 36.0, room.height() - 2.0 * SMALL - LABEL - 8.0);
+    let (wide, high) = (
+        room.width() - y.width() - LABEL - 36.0,
+        room.height() - 2.0 * SMALL - LABEL - 8.0,
+    );
     if wide < 40.0 || high < 40.0 {
         let given = format!("{wide:.0} × {high:.0} pixels for a chart");
-        return Err(Error::new(ErrorKind::Value, "plot", "a picture with room for its parts", given));
+        return Err(Error::new(
+            ErrorKind::Value,
+            "plot",
+            "a picture with room for its parts",
+            given,
+        ));
     }
     let root = plotters::drawing::IntoDrawingArea::into_drawing_area(canvas.clone());
     let mut chart = ChartBuilder::on(&root)
@@ -217,7 +323,11 @@ pub(super) fn chart(canvas: &Canvas, room: Rect, x: &Axis, y: &Axis) -> Result<R
         .y_label_area_size(units(y.width() + LABEL + 20.0))
         .build_cartesian_2d(x, y)
         .map_err(refused)?;
-    let line = |color: RGBColor| ShapeStyle { color: color.to_rgba(), filled: false, stroke_width: UNITS as u32 };
+    let line = |color: RGBColor| ShapeStyle {
+        color: color.to_rgba(),
+        filled: false,
+        stroke_width: UNITS as u32,
+    };
     chart
         .configure_mesh()
         .light_line_style(line(RGBColor(225, 225, 225)))
@@ -233,7 +343,12 @@ pub(super) fn chart(canvas: &Canvas, room: Rect, x: &Axis, y: &Axis) -> Result<R
         .map_err(refused)?;
     let (x, y) = chart.plotting_area().get_pixel_range();
     let pixels = |units: i32| f64::from(units) / f64::from(UNITS);
-    Ok(Rect { left: pixels(x.start), top: pixels(y.start), right: pixels(x.end - 1), bottom: pixels(y.end - 1) })
+    Ok(Rect {
+        left: pixels(x.start),
+        top: pixels(y.start),
+        right: pixels(x.end - 1),
+        bottom: pixels(y.end - 1),
+    })
 }
 
 /// What stands before a name in a legend.
@@ -244,7 +359,7 @@ pub(super) enum Sample {
         dash: &'static [f64],
         marker: usize,
     },
-    /// A marker of a class on the colour of its region.
+    /// A marker of a class on the color of its region.
     Class {
         region: Rgb,
         marker: usize,
@@ -256,7 +371,13 @@ pub(super) enum Sample {
 /// Writes a legend at the top of `room`, in as many rows as it needs; returns what is left below.
 pub(super) fn legend(canvas: &Canvas, mut room: Rect, entries: &[(Sample, String)]) -> Rect {
     let (size, row, gap) = (13.0, 20.0, 20.0);
-    let sample = |sample: &Sample| if matches!(sample, Sample::Line { .. }) { 38.0 } else { 20.0 };
+    let sample = |sample: &Sample| {
+        if matches!(sample, Sample::Line { .. }) {
+            38.0
+        } else {
+            20.0
+        }
+    };
     let widest = room.width();
     let entries: Vec<_> = entries
         .iter()
@@ -293,11 +414,29 @@ pub(super) fn legend(canvas: &Canvas, mut room: Rect, entries: &[(Sample, String
 fn draw_sample(canvas: &Canvas, sample: &Sample, left: f64, middle: Point) {
     use super::style;
     match sample {
-        Sample::Line { color, dash, marker } => {
-            canvas.line(vec![(left, middle.1), (2.0 * middle.0 - left, middle.1)], *color, 2.0, dash);
-            canvas.area(style::marker(*marker, middle, 4.0), *color, super::canvas::WHITE, 0.8);
+        Sample::Line {
+            color,
+            dash,
+            marker,
+        } => {
+            canvas.line(
+                vec![(left, middle.1), (2.0 * middle.0 - left, middle.1)],
+                *color,
+                2.0,
+                dash,
+            );
+            canvas.area(
+                style::marker(*marker, middle, 4.0),
+                *color,
+                super::canvas::WHITE,
+                0.8,
+            );
         }
-        Sample::Class { region, marker, fill } => {
+        Sample::Class {
+            region,
+            marker,
+            fill,
+        } => {
             canvas.area(style::marker(1, middle, 9.0), *region, BLACK, 0.8);
             canvas.area(style::marker(*marker, middle, 4.5), *fill, BLACK, 1.0);
         }
@@ -305,21 +444,56 @@ fn draw_sample(canvas: &Canvas, sample: &Sample, left: f64, middle: Point) {
     }
 }
 
-/// Draws a bar of the colours from 0 (below) to 1 into the right of `room`, with numbers and a label; returns what is left of it.
-pub(super) fn bar(canvas: &Canvas, room: Rect, label: &str, ticks: &[(f64, String)], color: fn(f64) -> Rgb) -> Rect {
-    let widest = ticks.iter().map(|(_, text)| font::width(text, SMALL)).fold(0.0, f64::max);
+/// Draws a bar of the colors from 0 (below) to 1 into the right of `room`, with numbers and a label; returns what is left of it.
+pub(super) fn bar(
+    canvas: &Canvas,
+    room: Rect,
+    label: &str,
+    ticks: &[(f64, String)],
+    color: fn(f64) -> Rgb,
+) -> Rect {
+    let widest = ticks
+        .iter()
+        .map(|(_, text)| font::width(text, SMALL))
+        .fold(0.0, f64::max);
     let right = room.right - LABEL - 10.0 - widest;
     let (height, middle) = (room.height().min(400.0), room.middle().1);
-    let bar = Rect { left: right - 16.0 - 8.0, top: middle - height / 2.0, right: right - 8.0, bottom: middle + height / 2.0 };
-    canvas.image(bar, 1, (0..256).rev().map(|k| color(f64::from(k) / 255.0)).collect());
+    let bar = Rect {
+        left: right - 16.0 - 8.0,
+        top: middle - height / 2.0,
+        right: right - 8.0,
+        bottom: middle + height / 2.0,
+    };
+    canvas.image(
+        bar,
+        1,
+        (0..256)
+            .rev()
+            .map(|k| color(f64::from(k) / 255.0))
+            .collect(),
+    );
     canvas.frame(bar);
     for (place, text) in ticks {
         let (x, y) = bar.at(1.0, *place);
         canvas.line(vec![(x, y), (x + 4.0, y)], BLACK, 1.0, &[]);
-        canvas.text(text.clone(), (x + 8.0, y.clamp(bar.top + 4.0, bar.bottom - 4.0)), SMALL, BLACK, Anchor::Start);
+        canvas.text(
+            text.clone(),
+            (x + 8.0, y.clamp(bar.top + 4.0, bar.bottom - 4.0)),
+            SMALL,
+            BLACK,
+            Anchor::Start,
+        );
     }
-    canvas.turned(font::fit(label, LABEL, room.height()), (room.right - LABEL / 2.0, middle), LABEL, Anchor::Middle);
-    Rect { right: bar.left - 20.0, ..room }
+    canvas.turned(
+        font::fit(label, LABEL, room.height()),
+        (room.right - LABEL / 2.0, middle),
+        LABEL,
+        Anchor::Middle,
+    );
+    Rect {
+        right: bar.left - 20.0,
+        ..room
+    }
 }
 
 #[cfg(test)]
@@ -336,21 +510,42 @@ mod tests {
 
     #[test]
     fn linear_ticks() {
-        assert_eq!(texts(&around(&[0.0, 1.0], false, false)), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
-        assert_eq!(texts(&around(&[-3.0, 3.0], false, false)), ["−3", "−2", "−1", "0", "1", "2", "3"]);
+        assert_eq!(
+            texts(&around(&[0.0, 1.0], false, false)),
+            ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
+        );
+        assert_eq!(
+            texts(&around(&[-3.0, 3.0], false, false)),
+            ["−3", "−2", "−1", "0", "1", "2", "3"]
+        );
         assert_eq!(texts(&around(&[0.0, 2.0], false, true)), ["0", "1", "2"]);
         assert_eq!(texts(&around(&[7.0], false, true)), ["7"]);
         let large = around(&[0.0, 3e9], false, false);
         assert_eq!(large.label, "y (×10⁹)");
-        assert_eq!(texts(&large), ["0.0", "0.5", "1.0", "1.5", "2.0", "2.5", "3.0"]);
+        assert_eq!(
+            texts(&large),
+            ["0.0", "0.5", "1.0", "1.5", "2.0", "2.5", "3.0"]
+        );
     }
 
     #[test]
     fn logarithmic_ticks() {
-        assert_eq!(texts(&around(&[1e-3, 1.0], true, false)), ["0.001", "0.01", "0.1", "1"]);
-        assert_eq!(texts(&around(&[1e-8, 1e-2], true, false)), ["10⁻⁸", "10⁻⁷", "10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²"]);
-        assert_eq!(texts(&around(&[1.0, 10.0], true, false)), ["1", "2", "5", "10"]);
-        assert_eq!(texts(&around(&[100.0, 130.0], true, false)), ["100", "105", "110", "115", "120", "125", "130"]);
+        assert_eq!(
+            texts(&around(&[1e-3, 1.0], true, false)),
+            ["0.001", "0.01", "0.1", "1"]
+        );
+        assert_eq!(
+            texts(&around(&[1e-8, 1e-2], true, false)),
+            ["10⁻⁸", "10⁻⁷", "10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²"]
+        );
+        assert_eq!(
+            texts(&around(&[1.0, 10.0], true, false)),
+            ["1", "2", "5", "10"]
+        );
+        assert_eq!(
+            texts(&around(&[100.0, 130.0], true, false)),
+            ["100", "105", "110", "115", "120", "125", "130"]
+        );
         assert!(Axis::around("y", [0.0, -1.0, f64::NAN].into_iter(), true, false, 6.0).is_none());
     }
 
@@ -377,15 +572,29 @@ mod tests {
         for a in wild {
             for b in wild {
                 for (log, whole) in [(false, false), (false, true), (true, false)] {
-                    let Some(axis) = Axis::around("y", [a, b, f64::NAN, f64::INFINITY].into_iter(), log, whole, 6.0) else {
+                    let Some(axis) = Axis::around(
+                        "y",
+                        [a, b, f64::NAN, f64::INFINITY].into_iter(),
+                        log,
+                        whole,
+                        6.0,
+                    ) else {
                         assert!(log && a < TINY && b < TINY);
                         continue;
                     };
-                    assert!(!axis.ticks.is_empty() && axis.ticks.len() <= 13, "{a:e} {b:e} {log} {whole}: {axis:?}");
-                    assert!(axis.ticks.windows(2).all(|pair| pair[0].0 < pair[1].0), "{a:e} {b:e} {log}: {axis:?}");
+                    assert!(
+                        !axis.ticks.is_empty() && axis.ticks.len() <= 13,
+                        "{a:e} {b:e} {log} {whole}: {axis:?}"
+                    );
+                    assert!(
+                        axis.ticks.windows(2).all(|pair| pair[0].0 < pair[1].0),
+                        "{a:e} {b:e} {log}: {axis:?}"
+                    );
                     for v in [a, b] {
                         match axis.place(v) {
-                            Some(place) => assert!((0.0..=1.0).contains(&place), "{v:e} on {axis:?}"),
+                            Some(place) => {
+                                assert!((0.0..=1.0).contains(&place), "{v:e} on {axis:?}")
+                            }
                             None => assert!(log && v < TINY),
                         }
                     }

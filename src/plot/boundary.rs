@@ -7,19 +7,22 @@ use super::style;
 use crate::data::Dataset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{self, PROBABILITY, is_probability};
-use crate::real::{Real, is_nan};
-use crate::view::{View, check_each, shape};
+use crate::numeric::real::{Real, is_nan};
+use crate::numeric::view::{View, check_each, shape};
 use nalgebra::DMatrix;
 use std::fmt;
 
 /// Draws what a network of two inputs answers over a rectangle of them, with the points of a data set and markers for their classes.
 ///
-/// Of a single output, taken for the probability of class 1, the colour is the probability, and the boundary where it is ½; of several
-/// outputs, the colour is the class of the largest. Where the answer is NaN the rectangle is white; points with NaN or outside it are left
+/// Of a single output, taken for the probability of class 1, the color is the probability, and the boundary where it is ½; of several
+/// outputs, the color is the class of the largest. Where the answer is NaN the rectangle is white; points with NaN or outside it are left
 /// out.
 ///
 /// ```
-/// use chainrule::{plot::Boundary, prelude::*};
+/// use chainrule::prelude::*;
+/// use chainrule::plot::Boundary;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let xor = Dataset::from_rows(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], 2, &[0.0, 1.0, 1.0, 0.0], 1)?;
 /// let net = Sequential::<f64>::builder(2)
 ///     .layer(Dense::new(4, Activation::Tanh))
@@ -28,7 +31,7 @@ use std::fmt;
 /// let mut model = Model::from(net);
 /// model.fit(&mut Trainer::new(SigmoidCrossEntropy::new(), Adam::new()), &xor)?;
 /// let figure = Boundary::new("Exclusive or", &xor, |x| model.predict(x)).size(300, 200).draw()?;
-/// assert!(figure.svg().contains(">class 1</text>"));
+/// assert!(figure.to_svg().contains(">class 1</text>"));
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 pub struct Boundary<'a, T: Real> {
@@ -49,33 +52,57 @@ const PLACE: &str = "plot::Boundary";
 impl<'a, T: Real> Boundary<'a, T> {
     /// The picture of `predict` around the points of `data`. Inputs go to `predict` some hundred at a time, 2 × samples; what it returns
     /// are probabilities or scores of classes, as [`metrics::classes`](crate::metrics::classes) takes them.
-    pub fn new(title: impl Into<String>, data: &'a Dataset<T>, predict: impl FnMut(View<'_, T>) -> Result<DMatrix<T>> + 'a) -> Self {
+    pub fn new(
+        title: impl Into<String>,
+        data: &'a Dataset<T>,
+        predict: impl FnMut(View<'_, T>) -> Result<DMatrix<T>> + 'a,
+    ) -> Self {
         let labels = ["x₁".into(), "x₂".into()];
-        Self { title: title.into(), data, predict: Box::new(predict), over: None, labels, names: None, size: SIZE }
+        Self {
+            title: title.into(),
+            data,
+            predict: Box::new(predict),
+            over: None,
+            labels,
+            names: None,
+            size: SIZE,
+        }
     }
 
     /// Over the rectangle of `x` and `y`, each from the first number to the second; without, over that of the points and a little more.
     #[must_use]
     pub fn over(self, x: (f64, f64), y: (f64, f64)) -> Self {
-        Self { over: Some([x, y]), ..self }
+        Self {
+            over: Some([x, y]),
+            ..self
+        }
     }
 
     /// With labels of the axes; x₁ and x₂ without.
     #[must_use]
     pub fn labels(self, x: impl Into<String>, y: impl Into<String>) -> Self {
-        Self { labels: [x.into(), y.into()], ..self }
+        Self {
+            labels: [x.into(), y.into()],
+            ..self
+        }
     }
 
     /// With names for the classes.
     #[must_use]
     pub fn names(self, names: &[impl ToString]) -> Self {
-        Self { names: Some(names.iter().map(ToString::to_string).collect()), ..self }
+        Self {
+            names: Some(names.iter().map(ToString::to_string).collect()),
+            ..self
+        }
     }
 
     /// Width and height in pixels, 200 to 8192 each; 800 × 600 without.
     #[must_use]
     pub fn size(self, width: u32, height: u32) -> Self {
-        Self { size: (width, height), ..self }
+        Self {
+            size: (width, height),
+            ..self
+        }
     }
 
     /// Draws the picture; asks for a prediction at each of its pixels.
@@ -89,18 +116,35 @@ impl<'a, T: Real> Boundary<'a, T> {
         let canvas = Canvas::new(PLACE, self.size)?;
         let inputs = self.data.inputs();
         if inputs.nrows() != 2 {
-            return Err(Error::new(ErrorKind::Shape, format!("inputs of {PLACE}"), "2 rows", inputs.nrows()));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                format!("inputs of {PLACE}"),
+                "2 rows",
+                inputs.nrows(),
+            ));
         }
-        let labels = metrics::classes(self.data.targets()).map_err(|error| error.within(format!("targets of {PLACE}")))?;
-        let (x, y) = (self.axis(0, steps(canvas.bounds()).0)?, self.axis(1, steps(canvas.bounds()).1)?);
+        let labels = metrics::classes(self.data.targets())
+            .map_err(|error| error.within(format!("targets of {PLACE}")))?;
+        let (x, y) = (
+            self.axis(0, steps(canvas.bounds()).0)?,
+            self.axis(1, steps(canvas.bounds()).1)?,
+        );
 
         // How many classes there are is in the answer to any point.
         let middle = self.answers(&[x.value(0.5), y.value(0.5)])?;
         let binary = middle.nrows() == 1;
-        let classes = middle.nrows().max(2).max(labels.iter().max().map_or(0, |label| label + 1));
+        let classes = middle
+            .nrows()
+            .max(2)
+            .max(labels.iter().max().map_or(0, |label| label + 1));
         let names = match self.names.take() {
             Some(names) if names.len() != classes => {
-                return Err(Error::new(ErrorKind::Shape, format!("names of {PLACE}"), format!("{classes} names"), names.len()));
+                return Err(Error::new(
+                    ErrorKind::Shape,
+                    format!("names of {PLACE}"),
+                    format!("{classes} names"),
+                    names.len(),
+                ));
             }
             Some(names) => names,
             None => (0..classes).map(|class| format!("class {class}")).collect(),
@@ -110,20 +154,46 @@ impl<'a, T: Real> Boundary<'a, T> {
             (true, _) => BLACK,
             (false, class) => style::color(class),
         };
-        let region = |class: usize| if binary { style::two(class as f64) } else { style::region(class) };
+        let region = |class: usize| {
+            if binary {
+                style::two(class as f64)
+            } else {
+                style::region(class)
+            }
+        };
 
         let entries: Vec<_> = names
             .iter()
             .enumerate()
-            .map(|(class, name)| (Sample::Class { region: region(class), marker: class, fill: fill(class) }, name.clone()))
+            .map(|(class, name)| {
+                (
+                    Sample::Class {
+                        region: region(class),
+                        marker: class,
+                        fill: fill(class),
+                    },
+                    name.clone(),
+                )
+            })
             .collect();
         let mut room = legend(&canvas, canvas.title(&self.title), &entries);
         if binary {
-            let ticks: Vec<_> = [0.0, 0.25, 0.5, 0.75, 1.0].map(|p| (p, p.to_string())).into();
-            room = bar(&canvas, room, &format!("probability of {}", names[1]), &ticks, style::two);
+            let ticks: Vec<_> = [0.0, 0.25, 0.5, 0.75, 1.0]
+                .map(|p| (p, p.to_string()))
+                .into();
+            room = bar(
+                &canvas,
+                room,
+                &format!("probability of {}", names[1]),
+                &ticks,
+                style::two,
+            );
         }
         let mut inside = chart(&canvas, room, &x, &y)?;
-        let points: Vec<_> = inputs.column_iter().map(|p| Some(inside.at(x.inside(p[0].as_f64())?, y.inside(p[1].as_f64())?))).collect();
+        let points: Vec<_> = inputs
+            .column_iter()
+            .map(|p| Some(inside.at(x.inside(p[0].as_f64())?, y.inside(p[1].as_f64())?)))
+            .collect();
         // On whole pixels, so that each has its own answer.
         (inside.left, inside.top) = (inside.left.round(), inside.top.round());
         (inside.right, inside.bottom) = (inside.right.round(), inside.bottom.round());
@@ -138,18 +208,32 @@ impl<'a, T: Real> Boundary<'a, T> {
             let y = self.answers(&line)?;
             if y.nrows() != middle.nrows() {
                 let expected = format!("{} rows, as for other inputs", middle.nrows());
-                return Err(Error::new(ErrorKind::Shape, format!("predictions of {PLACE}"), expected, y.nrows()));
+                return Err(Error::new(
+                    ErrorKind::Shape,
+                    format!("predictions of {PLACE}"),
+                    expected,
+                    y.nrows(),
+                ));
             }
             answers.extend(y.column_iter().map(|y| answer(y.as_slice())));
         }
         let class = |row: usize, col: usize| answers[row * cols + col].map(|(class, _)| class);
         let color = |k: usize| -> Rgb {
             let (row, col) = (k / cols, k % cols);
-            let Some((mine, probability)) = answers[k] else { return WHITE };
+            let Some((mine, probability)) = answers[k] else {
+                return WHITE;
+            };
             // Where the class changes to the right or below, on both sides, the boundary.
-            let near = [(row.wrapping_sub(1), col), (row + 1, col), (row, col.wrapping_sub(1)), (row, col + 1)];
-            let edge =
-                near.into_iter().filter(|(r, c)| *r < rows && *c < cols).any(|(r, c)| class(r, c).is_some_and(|other| other != mine));
+            let near = [
+                (row.wrapping_sub(1), col),
+                (row + 1, col),
+                (row, col.wrapping_sub(1)),
+                (row, col + 1),
+            ];
+            let edge = near
+                .into_iter()
+                .filter(|(r, c)| *r < rows && *c < cols)
+                .any(|(r, c)| class(r, c).is_some_and(|other| other != mine));
             match (edge, binary) {
                 (true, _) => BLACK,
                 (false, true) => style::two(probability),
@@ -161,7 +245,12 @@ impl<'a, T: Real> Boundary<'a, T> {
         let radius = if points.len() > 500 { 3.0 } else { 4.5 };
         for (point, label) in points.into_iter().zip(labels) {
             if let Some(point) = point {
-                canvas.area(style::marker(label, point, radius), fill(label), if fill(label) == BLACK { WHITE } else { BLACK }, 1.0);
+                canvas.area(
+                    style::marker(label, point, radius),
+                    fill(label),
+                    if fill(label) == BLACK { WHITE } else { BLACK },
+                    1.0,
+                );
             }
         }
         Ok(canvas.finish())
@@ -173,13 +262,30 @@ impl<'a, T: Real> Boundary<'a, T> {
             let (low, high) = over[input];
             if !(low.is_finite() && high.is_finite() && low < high) {
                 let place = format!("rectangle of {PLACE}, input {input}");
-                return Err(Error::new(ErrorKind::Value, place, "two finite numbers, the second larger", format!("({low}, {high})")));
+                return Err(Error::new(
+                    ErrorKind::Value,
+                    place,
+                    "two finite numbers, the second larger",
+                    format!("({low}, {high})"),
+                ));
             }
             return Ok(Axis::between(label, low, high, false, false, steps));
         }
         let values = self.data.inputs().row(input);
-        Axis::around(label, values.iter().map(|x| x.as_f64()), false, false, steps).ok_or_else(|| {
-            Error::new(ErrorKind::Empty, format!("inputs of {PLACE}, row {input}"), "a finite number, or a rectangle to draw over", "none")
+        Axis::around(
+            label,
+            values.iter().map(|x| x.as_f64()),
+            false,
+            false,
+            steps,
+        )
+        .ok_or_else(|| {
+            Error::new(
+                ErrorKind::Empty,
+                format!("inputs of {PLACE}, row {input}"),
+                "a finite number, or a rectangle to draw over",
+                "none",
+            )
         })
     }
 
@@ -189,11 +295,21 @@ impl<'a, T: Real> Boundary<'a, T> {
         let y = (self.predict)(View::new(&points, 2)?)?;
         if y.nrows() == 0 || y.ncols() != samples {
             let expected = format!("at least 1 row and {samples} columns (samples)");
-            return Err(Error::new(ErrorKind::Shape, format!("predictions of {PLACE}"), expected, shape(y.shape())));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                format!("predictions of {PLACE}"),
+                expected,
+                shape(y.shape()),
+            ));
         }
         if y.nrows() == 1 {
             let ok = |p| is_nan(p) || is_probability(p);
-            check_each(|| format!("predictions of {PLACE}"), (&y).into(), PROBABILITY, ok)?;
+            check_each(
+                || format!("predictions of {PLACE}"),
+                (&y).into(),
+                PROBABILITY,
+                ok,
+            )?;
         }
         Ok(y)
     }
@@ -207,7 +323,14 @@ fn answer<T: Real>(y: &[T]) -> Option<(usize, f64)> {
 
 impl<T: Real> fmt::Debug for Boundary<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { title, over, labels, names, size, .. } = self;
+        let Self {
+            title,
+            over,
+            labels,
+            names,
+            size,
+            ..
+        } = self;
         f.debug_struct("Boundary")
             .field("title", title)
             .field("over", over)

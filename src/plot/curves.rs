@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Draws any series of points as curves: learning-rate schedules, gradient norms, what a line search saw.
 ///
-/// The curves differ in colour, stroke and marker. A point with NaN or ±∞, and on a logarithmic axis one with y below 10⁻²⁹⁰, is left
+/// The curves differ in color, stroke and marker. A point with NaN or ±∞, and on a logarithmic axis one with y below 10⁻²⁹⁰, is left
 /// out, and the curve has a gap there; a curve of which nothing is left says so in the legend.
 ///
 /// ```
@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 ///     .series("cosine", &cosine)
 ///     .series("constant", &[(0.0, 0.05), (100.0, 0.05)])
 ///     .draw()?;
-/// assert!(figure.svg().contains(">cosine</text>"));
+/// assert!(figure.to_svg().contains(">cosine</text>"));
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -33,8 +33,19 @@ pub struct Curves<'a> {
 
 impl<'a> Curves<'a> {
     /// An empty picture with a title and labels of its axes.
-    pub fn new(title: impl Into<String>, x_label: impl Into<String>, y_label: impl Into<String>) -> Self {
-        Self { title: title.into(), x_label: x_label.into(), y_label: y_label.into(), series: vec![], log: false, size: SIZE }
+    pub fn new(
+        title: impl Into<String>,
+        x_label: impl Into<String>,
+        y_label: impl Into<String>,
+    ) -> Self {
+        Self {
+            title: title.into(),
+            x_label: x_label.into(),
+            y_label: y_label.into(),
+            series: vec![],
+            log: false,
+            size: SIZE,
+        }
     }
 
     /// Adds a curve through points (x, y), in their order.
@@ -53,7 +64,10 @@ impl<'a> Curves<'a> {
     /// Width and height in pixels, 200 to 8192 each; 800 × 600 without.
     #[must_use]
     pub fn size(self, width: u32, height: u32) -> Self {
-        Self { size: (width, height), ..self }
+        Self {
+            size: (width, height),
+            ..self
+        }
     }
 
     /// Draws the picture.
@@ -63,9 +77,21 @@ impl<'a> Curves<'a> {
     /// out of range or too small for the texts.
     pub fn draw(&self) -> Result<Figure> {
         let canvas = Canvas::new("plot::Curves", self.size)?;
-        let curves: Vec<_> = self.series.iter().enumerate().map(|(k, (name, points))| Curve::new(name, points.to_vec(), k, k, k)).collect();
-        let panel =
-            Panel { place: "plot::Curves", x: &self.x_label, y: &self.y_label, whole: false, log: self.log, stars: &[], note: None };
+        let curves: Vec<_> = self
+            .series
+            .iter()
+            .enumerate()
+            .map(|(k, (name, points))| Curve::new(name, points.to_vec(), k, k, k))
+            .collect();
+        let panel = Panel {
+            place: "plot::Curves",
+            x: &self.x_label,
+            y: &self.y_label,
+            whole: false,
+            log: self.log,
+            stars: &[],
+            note: None,
+        };
         panel.draw(&canvas, canvas.title(&self.title), &curves)?;
         Ok(canvas.finish())
     }
@@ -81,8 +107,20 @@ pub(super) struct Curve {
 }
 
 impl Curve {
-    pub(super) fn new(name: &str, points: Vec<Point>, color: usize, dash: usize, marker: usize) -> Self {
-        Self { name: name.into(), points, color: style::color(color), dash: style::dash(dash), marker }
+    pub(super) fn new(
+        name: &str,
+        points: Vec<Point>,
+        color: usize,
+        dash: usize,
+        marker: usize,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            points,
+            color: style::color(color),
+            dash: style::dash(dash),
+            marker,
+        }
     }
 }
 
@@ -102,36 +140,67 @@ pub(super) struct Panel<'a> {
 
 impl Panel<'_> {
     pub(super) fn draw(&self, canvas: &Canvas, room: Rect, curves: &[Curve]) -> Result<()> {
-        let empty = |place: String, expected: &str, given: &str| Err(Error::new(ErrorKind::Empty, place, expected, given));
+        let empty = |place: String, expected: &str, given: &str| {
+            Err(Error::new(ErrorKind::Empty, place, expected, given))
+        };
         if curves.is_empty() {
             return empty(self.place.into(), "at least 1 series", "none");
         }
         if let Some(curve) = curves.iter().find(|curve| curve.points.is_empty()) {
-            return empty(format!("series {:?} of {}", curve.name, self.place), "at least 1 point", "none");
+            return empty(
+                format!("series {:?} of {}", curve.name, self.place),
+                "at least 1 point",
+                "none",
+            );
         }
-        let drawable = |(x, y): &&Point| x.is_finite() && y.is_finite() && (!self.log || *y >= TINY);
-        let all = || curves.iter().flat_map(|curve| &curve.points).filter(drawable);
+        let drawable =
+            |(x, y): &&Point| x.is_finite() && y.is_finite() && (!self.log || *y >= TINY);
+        let all = || {
+            curves
+                .iter()
+                .flat_map(|curve| &curve.points)
+                .filter(drawable)
+        };
         let steps = steps(room);
         let axes = (
             Axis::around(self.x, all().map(|p| p.0), false, self.whole, steps.0),
             Axis::around(self.y, all().map(|p| p.1), self.log, false, steps.1),
         );
         let (Some(x), Some(y)) = axes else {
-            let expected = if self.log { "a finite point above 0" } else { "a finite point" };
+            let expected = if self.log {
+                "a finite point above 0"
+            } else {
+                "a finite point"
+            };
             return empty(self.place.into(), expected, "none");
         };
         let mut entries: Vec<_> = curves
             .iter()
-            .map(|Curve { name, points, color, dash, marker }| {
-                let nothing = if points.iter().any(|point| drawable(&point)) {
-                    ""
-                } else if self.log {
-                    " (nothing finite above 0)"
-                } else {
-                    " (nothing finite)"
-                };
-                (Sample::Line { color: *color, dash, marker: *marker }, format!("{name}{nothing}"))
-            })
+            .map(
+                |Curve {
+                     name,
+                     points,
+                     color,
+                     dash,
+                     marker,
+                 }| {
+                    let nothing = if points.iter().any(|point| drawable(&point)) {
+                        ""
+                    } else if self.log {
+                        " (nothing finite above 0)"
+                    } else {
+                        " (nothing finite)"
+                    };
+                    (
+                        Sample::Line {
+                            color: *color,
+                            dash,
+                            marker: *marker,
+                        },
+                        format!("{name}{nothing}"),
+                    )
+                },
+            )
             .collect();
         entries.extend(self.note.iter().map(|note| (Sample::Star, note.clone())));
         let room = legend(canvas, room, &entries);
@@ -153,8 +222,17 @@ impl Panel<'_> {
             }
             // Some eight markers a curve, and not where those of other curves are.
             let every = if all.len() <= 20 { 1 } else { all.len() / 8 };
-            for point in all.iter().skip(every * (2 * index + 1) / (2 * curves.len())).step_by(every) {
-                canvas.area(style::marker(curve.marker, *point, 4.0), curve.color, WHITE, 0.8);
+            for point in all
+                .iter()
+                .skip(every * (2 * index + 1) / (2 * curves.len()))
+                .step_by(every)
+            {
+                canvas.area(
+                    style::marker(curve.marker, *point, 4.0),
+                    curve.color,
+                    WHITE,
+                    0.8,
+                );
             }
         }
         for star in self.stars.iter().filter_map(place) {

@@ -2,7 +2,7 @@
 
 use super::{font, raster::Pixels};
 use crate::error::{Error, ErrorKind, Result};
-use crate::file;
+use crate::ground::file;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -24,13 +24,35 @@ pub(super) enum Anchor {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Shape {
     /// A path, with lengths of strokes and gaps, or none for an unbroken one.
-    Line { points: Vec<Point>, color: Rgb, width: f64, dash: &'static [f64] },
-    /// A filled polygon with an outline of its own colour and width.
-    Area { points: Vec<Point>, fill: Rgb, outline: Rgb, width: f64 },
+    Line {
+        points: Vec<Point>,
+        color: Rgb,
+        width: f64,
+        dash: &'static [f64],
+    },
+    /// A filled polygon with an outline of its own color and width.
+    Area {
+        points: Vec<Point>,
+        fill: Rgb,
+        outline: Rgb,
+        width: f64,
+    },
     /// A text on a base line that begins, has its middle or ends at a point; turned, it reads from bottom to top.
-    Text { text: String, at: Point, size: f64, color: Rgb, anchor: Anchor, turned: bool },
-    /// A table of colours, row after row, stretched over a rectangle without smoothing.
-    Image { at: Point, size: Point, cols: usize, colors: Vec<Rgb> },
+    Text {
+        text: String,
+        at: Point,
+        size: f64,
+        color: Rgb,
+        anchor: Anchor,
+        turned: bool,
+    },
+    /// A table of colors, row after row, stretched over a rectangle without smoothing.
+    Image {
+        at: Point,
+        size: Point,
+        cols: usize,
+        colors: Vec<Rgb>,
+    },
 }
 
 /// A picture that has been drawn, to be saved or handed on as SVG text or PNG bytes.
@@ -41,8 +63,8 @@ pub(super) enum Shape {
 /// ```
 /// use chainrule::plot::Curves;
 /// let figure = Curves::new("Decay", "step", "rate").series("1/t", &[(1.0, 1.0), (2.0, 0.5), (4.0, 0.25)]).draw()?;
-/// assert!(figure.svg().starts_with("<svg"));
-/// assert_eq!(figure.png()?[1..4], *b"PNG");
+/// assert!(figure.to_svg().starts_with("<svg"));
+/// assert_eq!(figure.to_png()?[1..4], *b"PNG");
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -60,8 +82,12 @@ impl Figure {
     }
 
     /// The picture as the text of an SVG file.
-    pub fn svg(&self) -> String {
-        let Self { width, height, shapes } = self;
+    pub fn to_svg(&self) -> String {
+        let Self {
+            width,
+            height,
+            shapes,
+        } = self;
         let mut svg = String::new();
         // Writing to a string cannot fail.
         let _ = writeln!(
@@ -69,7 +95,10 @@ impl Figure {
             r##"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="{}">"##,
             font::FAMILY
         );
-        let _ = writeln!(svg, r##"<rect width="{width}" height="{height}" fill="#ffffff"/>"##);
+        let _ = writeln!(
+            svg,
+            r##"<rect width="{width}" height="{height}" fill="#ffffff"/>"##
+        );
         for shape in shapes {
             let _ = writeln!(svg, "{}", element(shape));
         }
@@ -81,13 +110,20 @@ impl Figure {
     ///
     /// # Errors
     /// [`ErrorKind::Io`] when it cannot be encoded.
-    pub fn png(&self) -> Result<Vec<u8>> {
+    pub fn to_png(&self) -> Result<Vec<u8>> {
         let mut pixels = Pixels::white(self.width, self.height);
         for shape in &self.shapes {
             pixels.draw(shape);
         }
-        encode(self.width, self.height, &pixels.rgb)
-            .map_err(|error| Error::new(ErrorKind::Io, "Figure::png", "a picture that PNG can hold", &error).with_source(error))
+        encode(self.width, self.height, &pixels.rgb).map_err(|error| {
+            Error::new(
+                ErrorKind::Io,
+                "Figure::to_png",
+                "a picture that PNG can hold",
+                &error,
+            )
+            .with_source(error)
+        })
     }
 
     /// Writes the picture to a file, as SVG or PNG by the extension of its name. Whatever happens, the old or the new file is there.
@@ -97,11 +133,22 @@ impl Figure {
     /// cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("").to_ascii_lowercase();
+        let extension = path
+            .extension()
+            .and_then(|extension| extension.to_str())
+            .unwrap_or("")
+            .to_ascii_lowercase();
         let bytes = match extension.as_str() {
-            "svg" => self.svg().into_bytes(),
-            "png" => self.png()?,
-            _ => return Err(Error::new(ErrorKind::Parse, "Figure::save", "a name that ends in .svg or .png", path.display())),
+            "svg" => self.to_svg().into_bytes(),
+            "png" => self.to_png()?,
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::Parse,
+                    "Figure::save",
+                    "a name that ends in .svg or .png",
+                    path.display(),
+                ));
+            }
         };
         file::write(path, &bytes)
     }
@@ -122,7 +169,12 @@ fn encode(width: u32, height: u32, rgb: &[u8]) -> Result<Vec<u8>, png::EncodingE
 /// A shape as an SVG element.
 fn element(shape: &Shape) -> String {
     match shape {
-        Shape::Line { points, color, width, dash } => {
+        Shape::Line {
+            points,
+            color,
+            width,
+            dash,
+        } => {
             let (points, color, width) = (list(points), hex(*color), number(*width));
             let dash = if dash.is_empty() {
                 String::new()
@@ -130,32 +182,62 @@ fn element(shape: &Shape) -> String {
                 let lengths: Vec<_> = dash.iter().map(|length| number(*length)).collect();
                 format!(r#" stroke-dasharray="{}""#, lengths.join(" "))
             };
-            format!(r#"<polyline points="{points}" fill="none" stroke="{color}" stroke-width="{width}" stroke-linejoin="round"{dash}/>"#)
+            format!(
+                r#"<polyline points="{points}" fill="none" stroke="{color}" stroke-width="{width}" stroke-linejoin="round"{dash}/>"#
+            )
         }
-        Shape::Area { points, fill, outline, width } => format!(
+        Shape::Area {
+            points,
+            fill,
+            outline,
+            width,
+        } => format!(
             r#"<polygon points="{}" fill="{}" stroke="{}" stroke-width="{}"/>"#,
             list(points),
             hex(*fill),
             hex(*outline),
             number(*width)
         ),
-        Shape::Text { text, at, size, color, anchor, turned } => {
+        Shape::Text {
+            text,
+            at,
+            size,
+            color,
+            anchor,
+            turned,
+        } => {
             let (x, y) = (number(at.0), number(at.1));
-            let turn = if *turned { format!(r#" transform="rotate(-90 {x} {y})""#) } else { String::new() };
+            let turn = if *turned {
+                format!(r#" transform="rotate(-90 {x} {y})""#)
+            } else {
+                String::new()
+            };
             let anchor = match anchor {
                 Anchor::Start => "start",
                 Anchor::Middle => "middle",
                 Anchor::End => "end",
             };
             let (size, color, text) = (number(*size), hex(*color), escape(text));
-            format!(r#"<text x="{x}" y="{y}" font-size="{size}" fill="{color}" text-anchor="{anchor}"{turn}>{text}</text>"#)
+            format!(
+                r#"<text x="{x}" y="{y}" font-size="{size}" fill="{color}" text-anchor="{anchor}"{turn}>{text}</text>"#
+            )
         }
-        Shape::Image { at, size, cols, colors } => {
+        Shape::Image {
+            at,
+            size,
+            cols,
+            colors,
+        } => {
             // Cells of several pixels each, because some viewers smooth what they stretch.
             let rows = colors.len() / cols;
-            let (wide, high) = ((size.0 / *cols as f64).ceil().max(1.0) as usize, (size.1 / rows as f64).ceil().max(1.0) as usize);
+            let (wide, high) = (
+                (size.0 / *cols as f64).ceil().max(1.0) as usize,
+                (size.1 / rows as f64).ceil().max(1.0) as usize,
+            );
             let (across, down) = (cols * wide, rows * high);
-            let pixels: Vec<u8> = (0..across * down).flat_map(|k| colors[k / across / high * cols + k % across / wide]).collect();
+            let pixels: Vec<u8> = (0..across * down)
+                .flat_map(|k| colors[k / across / high * cols + k % across / wide])
+                .collect();
             let bytes = encode(across as u32, down as u32, &pixels);
             format!(
                 concat!(
@@ -179,7 +261,10 @@ fn number(value: f64) -> String {
 }
 
 fn list(points: &[Point]) -> String {
-    let points: Vec<_> = points.iter().map(|(x, y)| format!("{},{}", number(*x), number(*y))).collect();
+    let points: Vec<_> = points
+        .iter()
+        .map(|(x, y)| format!("{},{}", number(*x), number(*y)))
+        .collect();
     points.join(" ")
 }
 
@@ -208,9 +293,16 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
-        let bits = three.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        let bits = three
+            .iter()
+            .fold(0, |bits, byte| bits << 8 | u32::from(*byte))
+            << (8 * (3 - three.len()));
         for digit in 0..4 {
-            text.push(if digit <= three.len() { DIGITS[(bits >> (18 - 6 * digit) & 63) as usize] as char } else { '=' });
+            text.push(if digit <= three.len() {
+                DIGITS[(bits >> (18 - 6 * digit) & 63) as usize] as char
+            } else {
+                '='
+            });
         }
     }
     text
@@ -223,7 +315,14 @@ mod tests {
     /// The examples of RFC 4648, section 10.
     #[test]
     fn base64_of_the_rfc() {
-        for (text, expected) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")] {
+        for (text, expected) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
             assert_eq!(base64(text.as_bytes()), expected);
         }
     }

@@ -41,16 +41,27 @@ fn segments(path: &str) -> impl Iterator<Item = Segment> {
     path.split_inclusive(|c: char| !c.is_ascii_digit() && !" -".contains(c))
         .scan('Z', |operator, text| {
             // What comes before a letter are the numbers of the last one.
-            let (numbers, next) = text.char_indices().next_back().map_or((text, 'Z'), |(end, next)| (&text[..end], next));
-            let mut halves = numbers.split_ascii_whitespace().filter_map(|number| number.parse::<f64>().ok());
+            let (numbers, next) = text
+                .char_indices()
+                .next_back()
+                .map_or((text, 'Z'), |(end, next)| (&text[..end], next));
+            let mut halves = numbers
+                .split_ascii_whitespace()
+                .filter_map(|number| number.parse::<f64>().ok());
             let mut point = || Some((halves.next()? / 2.0, halves.next()? / 2.0));
             let segment = match core::mem::replace(operator, next) {
                 'M' => point().map(Segment::Move),
                 'L' => point().map(Segment::Line),
-                'Q' => point().zip(point()).map(|(control, end)| Segment::Curve(control, end)),
+                'Q' => point()
+                    .zip(point())
+                    .map(|(control, end)| Segment::Curve(control, end)),
                 _ => None,
             };
-            Some(segment.into_iter().chain((next == 'Z').then_some(Segment::Close)))
+            Some(
+                segment
+                    .into_iter()
+                    .chain((next == 'Z').then_some(Segment::Close)),
+            )
         })
         .flatten()
 }
@@ -102,8 +113,16 @@ mod tests {
         assert!(outlines::LETTERS.is_sorted_by_key(|(c, _)| *c));
         assert_eq!(
             segments("M2 -4L6 8Q1 3 -5 7Z").collect::<Vec<_>>(),
-            [Segment::Move((1.0, -2.0)), Segment::Line((3.0, 4.0)), Segment::Curve((0.5, 1.5), (-2.5, 3.5)), Segment::Close,]
+            [
+                Segment::Move((1.0, -2.0)),
+                Segment::Line((3.0, 4.0)),
+                Segment::Curve((0.5, 1.5), (-2.5, 3.5)),
+                Segment::Close,
+            ]
         );
-        assert_eq!((letter('\u{1f600}').0, letter('i').0 < letter('m').0), (outlines::MISSING.0, true));
+        assert_eq!(
+            (letter('\u{1f600}').0, letter('i').0 < letter('m').0),
+            (outlines::MISSING.0, true)
+        );
     }
 }

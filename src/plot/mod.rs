@@ -1,19 +1,22 @@
 //! Pictures of training, as SVG and PNG: costs and metrics over epochs ([`Runs`]), any other series ([`Curves`]), confusion matrices
 //! ([`Confusion`]), decision boundaries over two inputs ([`Boundary`]) and the weights of neurons as images ([`Weights`]).
 //!
-//! Each is put together by a builder, whose `draw` returns a [`Figure`]. They can be read without colour: curves differ in stroke and
-//! marker as well, and scales of colours get lighter or darker all the way. Charts are drawn by the crate plotters, with a font that
+//! Each is put together by a builder, whose `draw` returns a [`Figure`]. They can be read without color: curves differ in stroke and
+//! marker as well, and scales of colors get lighter or darker all the way. Charts are drawn by the crate plotters, with a font that
 //! comes with this crate, so that no font of the system is wanted. A title is left out where it is empty, and a text that is too long
 //! ends in "…".
 //!
 //! ```no_run
-//! use chainrule::{plot, prelude::*};
+//! use chainrule::prelude::*;
+//! use chainrule::plot;
+//! use chainrule::rand::SeedableRng;
+//! use chainrule::rand::rngs::Xoshiro256PlusPlus;
 //! # let data = Dataset::new(DMatrix::<f64>::zeros(784, 2), one_hot(&[0, 1], 2)?)?;
 //! # let validation = data.clone();
 //! # let mut net = Sequential::builder(784)
 //! #     .layer(Dense::new(2, Activation::Linear))
 //! #     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
-//! let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).validation(&validation);
+//! let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).validation_data(&validation);
 //! let history = trainer.fit(&mut net, &data)?;
 //! plot::Runs::new("My network", &[("", &history)]).log().draw()?.save("run.svg")?;
 //! plot::Weights::new("First layer", net.weights(0)?, 28, 28).size(1200, 900).draw()?.save("weights.png")?;

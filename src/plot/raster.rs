@@ -14,23 +14,49 @@ pub(super) struct Pixels {
 impl Pixels {
     pub(super) fn white(width: u32, height: u32) -> Self {
         let (width, height) = (width as usize, height as usize);
-        Self { width, height, rgb: vec![255; width * height * 3] }
+        Self {
+            width,
+            height,
+            rgb: vec![255; width * height * 3],
+        }
     }
 
     pub(super) fn draw(&mut self, shape: &Shape) {
         match shape {
-            Shape::Line { points, color, width, dash } => {
+            Shape::Line {
+                points,
+                color,
+                width,
+                dash,
+            } => {
                 for points in dashes(points, dash) {
                     self.stroke(&points, *color, *width);
                 }
             }
-            Shape::Area { points, fill, outline, width } => {
+            Shape::Area {
+                points,
+                fill,
+                outline,
+                width,
+            } => {
                 self.fill(points, 1.0, *fill, |pen| pen.polygon(points));
                 let closed: Vec<_> = points.iter().chain(points.first()).copied().collect();
                 self.stroke(&closed, *outline, *width);
             }
-            Shape::Text { text, at, size, color, anchor, turned } => self.text(text, *at, *size, *color, *anchor, *turned),
-            Shape::Image { at, size, cols, colors } => self.image(*at, *size, *cols, colors),
+            Shape::Text {
+                text,
+                at,
+                size,
+                color,
+                anchor,
+                turned,
+            } => self.text(text, *at, *size, *color, *anchor, *turned),
+            Shape::Image {
+                at,
+                size,
+                cols,
+                colors,
+            } => self.image(*at, *size, *cols, colors),
         }
     }
 
@@ -46,11 +72,19 @@ impl Pixels {
             return;
         }
         // The rasteriser wants all of a shape inside; one pixel more, because it rounds.
-        let mut pen = Pen { raster: Rasterizer::new((right - left) as usize + 2, (bottom - top) as usize + 2), origin: (left, top) };
+        let mut pen = Pen {
+            raster: Rasterizer::new((right - left) as usize + 2, (bottom - top) as usize + 2),
+            origin: (left, top),
+        };
         draw(&mut pen);
         pen.raster.for_each_pixel_2d(|x, y, coverage| {
             let (x, y) = (left + f64::from(x), top + f64::from(y));
-            if coverage <= 0.0 || x < 0.0 || y < 0.0 || x >= self.width as f64 || y >= self.height as f64 {
+            if coverage <= 0.0
+                || x < 0.0
+                || y < 0.0
+                || x >= self.width as f64
+                || y >= self.height as f64
+            {
                 return;
             }
             let first = (y as usize * self.width + x as usize) * 3;
@@ -73,12 +107,20 @@ impl Pixels {
                 let length = (x1 - x0).hypot(y1 - y0);
                 if length > 0.0 {
                     let (nx, ny) = (half * (y1 - y0) / length, -half * (x1 - x0) / length);
-                    pen.polygon(&[(x0 + nx, y0 + ny), (x1 + nx, y1 + ny), (x1 - nx, y1 - ny), (x0 - nx, y0 - ny)]);
+                    pen.polygon(&[
+                        (x0 + nx, y0 + ny),
+                        (x1 + nx, y1 + ny),
+                        (x1 - nx, y1 - ny),
+                        (x0 - nx, y0 - ny),
+                    ]);
                 }
             }
             // A thin line shows no gap where it bends.
             if half > 0.6 {
-                for joint in points.get(1..points.len().saturating_sub(1)).unwrap_or_default() {
+                for joint in points
+                    .get(1..points.len().saturating_sub(1))
+                    .unwrap_or_default()
+                {
                     pen.polygon(&circle(*joint, half, 12));
                 }
             }
@@ -93,7 +135,13 @@ impl Pixels {
             Anchor::End => -width,
         };
         // From the text's own directions, along the line and up, to the picture's.
-        let place = |along: f64, up: f64| if turned { (at.0 - up, at.1 - along) } else { (at.0 + along, at.1 - up) };
+        let place = |along: f64, up: f64| {
+            if turned {
+                (at.0 - up, at.1 - along)
+            } else {
+                (at.0 + along, at.1 - up)
+            }
+        };
         let corners = [place(start, -size), place(start + width, size)];
         let scale = size / font::UNITS;
         self.fill(&corners, size, color, |pen| {
@@ -106,7 +154,7 @@ impl Pixels {
         });
     }
 
-    /// Each pixel has the colour of the cell in which its middle lies.
+    /// Each pixel has the color of the cell in which its middle lies.
     fn image(&mut self, at: Point, size: Point, cols: usize, colors: &[Rgb]) {
         let rows = colors.len() / cols;
         let cell = |pixel: usize, start: f64, length: f64, cells: usize| {
@@ -114,7 +162,9 @@ impl Pixels {
             (place >= 0.0 && place < cells as f64).then_some(place as usize)
         };
         for y in 0..self.height {
-            let Some(row) = cell(y, at.1, size.1, rows) else { continue };
+            let Some(row) = cell(y, at.1, size.1, rows) else {
+                continue;
+            };
             for x in 0..self.width {
                 if let Some(col) = cell(x, at.0, size.0, cols) {
                     let first = (y * self.width + x) * 3;
@@ -128,7 +178,10 @@ impl Pixels {
 /// A regular polygon, as good as a circle at the sizes of pictures.
 pub(super) fn circle(center: Point, radius: f64, corners: u32) -> Vec<Point> {
     let corner = |k: u32| (f64::from(k) / f64::from(corners) * std::f64::consts::TAU).sin_cos();
-    (0..corners).map(corner).map(|(sin, cos)| (center.0 + radius * cos, center.1 + radius * sin)).collect()
+    (0..corners)
+        .map(corner)
+        .map(|(sin, cos)| (center.0 + radius * cos, center.1 + radius * sin))
+        .collect()
 }
 
 /// Draws outlines into a rasteriser whose first pixel is `origin`.
@@ -179,7 +232,9 @@ impl Pen {
 
 /// The strokes of a dashed path; the path itself without a pattern.
 fn dashes(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
-    let (Some(first), Some(mut left)) = (points.first(), pattern.first().copied()) else { return vec![points.to_vec()] };
+    let (Some(first), Some(mut left)) = (points.first(), pattern.first().copied()) else {
+        return vec![points.to_vec()];
+    };
     let (mut strokes, mut stroke, mut part) = (Vec::new(), vec![*first], 0);
     for ends in points.windows(2) {
         let (mut from, to) = (ends[0], ends[1]);
@@ -192,7 +247,10 @@ fn dashes(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
                 }
                 break;
             }
-            from = (from.0 + (to.0 - from.0) * left / length, from.1 + (to.1 - from.1) * left / length);
+            from = (
+                from.0 + (to.0 - from.0) * left / length,
+                from.1 + (to.1 - from.1) * left / length,
+            );
             if part % 2 == 0 {
                 stroke.push(from);
                 strokes.push(std::mem::take(&mut stroke));
@@ -221,21 +279,40 @@ mod tests {
         assert_eq!(dashes(&path, &[]), [path.to_vec()]);
     }
 
-    /// The area of a rectangle between pixels, and of a stroke with a bend, in grey.
+    /// The area of a rectangle between pixels, and of a stroke with a bend, in gray.
     #[test]
     fn coverage_is_area() {
         let dark = |shape: Shape| {
             let mut pixels = Pixels::white(20, 20);
             pixels.draw(&shape);
-            pixels.rgb.chunks(3).map(|rgb| 1.0 - f64::from(rgb[0]) / 255.0).sum::<f64>()
+            pixels
+                .rgb
+                .chunks(3)
+                .map(|rgb| 1.0 - f64::from(rgb[0]) / 255.0)
+                .sum::<f64>()
         };
         let points = vec![(2.25, 3.5), (9.75, 3.5), (9.75, 7.0), (2.25, 7.0)];
-        let area = dark(Shape::Area { points, fill: [0; 3], outline: [0; 3], width: 0.0 });
+        let area = dark(Shape::Area {
+            points,
+            fill: [0; 3],
+            outline: [0; 3],
+            width: 0.0,
+        });
         assert!((area - 7.5 * 3.5).abs() < 0.1, "{area}");
-        let line = dark(Shape::Line { points: vec![(2.0, 5.0), (12.0, 5.0)], color: [0; 3], width: 1.5, dash: &[] });
+        let line = dark(Shape::Line {
+            points: vec![(2.0, 5.0), (12.0, 5.0)],
+            color: [0; 3],
+            width: 1.5,
+            dash: &[],
+        });
         assert!((line - 15.0).abs() < 0.1, "{line}");
         // Beyond the edges nothing is drawn, and nothing breaks.
-        let beyond = dark(Shape::Line { points: vec![(-50.0, 5.0), (50.0, 5.0)], color: [0; 3], width: 2.0, dash: &[] });
+        let beyond = dark(Shape::Line {
+            points: vec![(-50.0, 5.0), (50.0, 5.0)],
+            color: [0; 3],
+            width: 2.0,
+            dash: &[],
+        });
         assert!((beyond - 40.0).abs() < 0.1, "{beyond}");
     }
 }

@@ -14,14 +14,17 @@ use crate::train::{Epoch, History};
 /// Costs that are NaN or ±∞, or not positive on a logarithmic axis, are left out.
 ///
 /// ```
-/// use chainrule::{plot::Runs, prelude::*};
+/// use chainrule::prelude::*;
+/// use chainrule::plot::Runs;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let data = Dataset::from_rows(&[0.0, 1.0, 2.0, 3.0], 1, &[1.0, 3.0, 5.0, 7.0], 1)?;
 /// let mut net = Sequential::<f64>::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear))
 ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
-/// let history = Trainer::new(MeanSquaredError, Adam::new()).rate(0.1).epochs(50).fit(&mut net, &data)?;
+/// let history = Trainer::new(MeanSquaredError, Adam::new()).learning_rate(0.1).epochs(50).fit(&mut net, &data)?;
 /// let figure = Runs::new("A line", &[("", &history)]).log().draw()?;
-/// assert!(figure.svg().contains(">training</text>"));
+/// assert!(figure.to_svg().contains(">training</text>"));
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -36,7 +39,13 @@ pub struct Runs<'a> {
 impl<'a> Runs<'a> {
     /// Runs with the names that the legend gives them; a single one needs none.
     pub fn new(title: impl Into<String>, runs: &[(&'a str, &'a History)]) -> Self {
-        Self { title: title.into(), runs: runs.to_vec(), log: false, metrics: false, size: SIZE }
+        Self {
+            title: title.into(),
+            runs: runs.to_vec(),
+            log: false,
+            metrics: false,
+            size: SIZE,
+        }
     }
 
     /// With a logarithmic axis of the cost.
@@ -48,13 +57,19 @@ impl<'a> Runs<'a> {
     /// With the metrics in a second panel, below the costs.
     #[must_use]
     pub fn metrics(self) -> Self {
-        Self { metrics: true, ..self }
+        Self {
+            metrics: true,
+            ..self
+        }
     }
 
     /// Width and height in pixels, 200 to 8192 each; 800 × 600 without.
     #[must_use]
     pub fn size(self, width: u32, height: u32) -> Self {
-        Self { size: (width, height), ..self }
+        Self {
+            size: (width, height),
+            ..self
+        }
     }
 
     /// Draws the picture.
@@ -68,25 +83,57 @@ impl<'a> Runs<'a> {
         if self.runs.is_empty() {
             return Err(Error::new(ErrorKind::Empty, PLACE, "at least 1 run", 0));
         }
-        if let Some((name, _)) = self.runs.iter().find(|(_, history)| history.epochs.is_empty()) {
-            return Err(Error::new(ErrorKind::Empty, format!("run {name:?} of {PLACE}"), "at least 1 epoch", 0));
+        if let Some((name, _)) = self
+            .runs
+            .iter()
+            .find(|(_, history)| history.epochs.is_empty())
+        {
+            return Err(Error::new(
+                ErrorKind::Empty,
+                format!("run {name:?} of {PLACE}"),
+                "at least 1 epoch",
+                0,
+            ));
         }
         let room = canvas.title(&self.title);
-        let (above, below) = if self.metrics { halves(room) } else { (room, room) };
+        let (above, below) = if self.metrics {
+            halves(room)
+        } else {
+            (room, room)
+        };
         let (costs, best) = (self.costs(), self.best());
         let note = match best[..] {
             [] => None,
             [(x, y)] => Some(format!("best epoch: {x} ({})", short(y))),
             _ => Some("best epochs".into()),
         };
-        let panel = Panel { place: PLACE, x: "epoch", y: "cost", whole: true, log: self.log, stars: &best, note };
+        let panel = Panel {
+            place: PLACE,
+            x: "epoch",
+            y: "cost",
+            whole: true,
+            log: self.log,
+            stars: &best,
+            note,
+        };
         panel.draw(&canvas, above, &costs)?;
         if self.metrics {
             let metrics = self.metric_curves();
             if metrics.is_empty() {
-                return Err(Error::new(ErrorKind::Empty, format!("metrics of {PLACE}"), "at least 1 metric", 0));
+                return Err(Error::new(
+                    ErrorKind::Empty,
+                    format!("metrics of {PLACE}"),
+                    "at least 1 metric",
+                    0,
+                ));
             }
-            let panel = Panel { y: "metric", log: false, stars: &[], note: None, ..panel };
+            let panel = Panel {
+                y: "metric",
+                log: false,
+                stars: &[],
+                note: None,
+                ..panel
+            };
             panel.draw(&canvas, below, &metrics)?;
         }
         Ok(canvas.finish())
@@ -95,13 +142,29 @@ impl<'a> Runs<'a> {
     fn costs(&self) -> Vec<Curve> {
         let mut curves = Vec::new();
         for (run, (name, history)) in self.runs.iter().enumerate() {
-            let prefix = if name.is_empty() { String::new() } else { format!("{name}, ") };
-            // Alone, a run has a colour and a marker to spare for its validation cost.
+            let prefix = if name.is_empty() {
+                String::new()
+            } else {
+                format!("{name}, ")
+            };
+            // Alone, a run has a color and a marker to spare for its validation cost.
             let other = if self.runs.len() == 1 { 1 } else { run };
-            let validation = points(history, |epoch| epoch.validation);
-            curves.push(Curve::new(&format!("{prefix}training"), points(history, |epoch| Some(epoch.cost)), run, 0, run));
+            let validation = points(history, |epoch| epoch.validation_cost);
+            curves.push(Curve::new(
+                &format!("{prefix}training"),
+                points(history, |epoch| Some(epoch.cost)),
+                run,
+                0,
+                run,
+            ));
             if !validation.is_empty() {
-                curves.push(Curve::new(&format!("{prefix}validation"), validation, other, 1, other));
+                curves.push(Curve::new(
+                    &format!("{prefix}validation"),
+                    validation,
+                    other,
+                    1,
+                    other,
+                ));
             }
         }
         curves
@@ -110,19 +173,27 @@ impl<'a> Runs<'a> {
     /// The first epoch of the lowest cost of each run that has one to draw.
     fn best(&self) -> Vec<Point> {
         let lowest = |history: &History| {
-            let mut judged = points(history, |epoch| epoch.validation);
+            let mut judged = points(history, |epoch| epoch.validation_cost);
             if judged.is_empty() {
                 judged = points(history, |epoch| Some(epoch.cost));
             }
             judged.retain(|(_, cost)| cost.is_finite() && (!self.log || *cost >= TINY));
             judged.into_iter().min_by(|a, b| a.1.total_cmp(&b.1))
         };
-        self.runs.iter().filter_map(|(_, history)| lowest(history)).collect()
+        self.runs
+            .iter()
+            .filter_map(|(_, history)| lowest(history))
+            .collect()
     }
 
     fn metric_curves(&self) -> Vec<Curve> {
         let mut names: Vec<&str> = Vec::new();
-        for (name, _) in self.runs.iter().flat_map(|(_, history)| &history.epochs).flat_map(|epoch| &epoch.metrics) {
+        for (name, _) in self
+            .runs
+            .iter()
+            .flat_map(|(_, history)| &history.epochs)
+            .flat_map(|epoch| &epoch.metrics)
+        {
             if !names.contains(&name.as_str()) {
                 names.push(name);
             }
@@ -132,9 +203,19 @@ impl<'a> Runs<'a> {
             for (metric, name) in names.iter().enumerate() {
                 let values = points(history, |epoch| epoch.metric(name));
                 let look = if self.runs.len() == 1 { metric } else { run };
-                let prefix = if run_name.is_empty() { String::new() } else { format!("{run_name}, ") };
+                let prefix = if run_name.is_empty() {
+                    String::new()
+                } else {
+                    format!("{run_name}, ")
+                };
                 if !values.is_empty() {
-                    curves.push(Curve::new(&format!("{prefix}{name}"), values, look, metric, look));
+                    curves.push(Curve::new(
+                        &format!("{prefix}{name}"),
+                        values,
+                        look,
+                        metric,
+                        look,
+                    ));
                 }
             }
         }
@@ -145,18 +226,35 @@ impl<'a> Runs<'a> {
 /// Two panels of one picture.
 fn halves(room: Rect) -> (Rect, Rect) {
     let middle = room.top + 0.54 * room.height();
-    (Rect { bottom: middle, ..room }, Rect { top: middle + 10.0, ..room })
+    (
+        Rect {
+            bottom: middle,
+            ..room
+        },
+        Rect {
+            top: middle + 10.0,
+            ..room
+        },
+    )
 }
 
 /// One point an epoch, where it has the number.
 fn points(history: &History, value: impl Fn(&Epoch) -> Option<f64>) -> Vec<Point> {
-    history.epochs.iter().filter_map(|epoch| Some((epoch.epoch as f64, value(epoch)?))).collect()
+    history
+        .epochs
+        .iter()
+        .filter_map(|epoch| Some((epoch.epoch as f64, value(epoch)?)))
+        .collect()
 }
 
 /// A number with four significant digits.
 fn short(value: f64) -> String {
     if value == 0.0 || (1e-3..1e5).contains(&value.abs()) {
-        let decimals = if value == 0.0 { 0 } else { (3 - value.abs().log10().floor() as i32).max(0) as usize };
+        let decimals = if value == 0.0 {
+            0
+        } else {
+            (3 - value.abs().log10().floor() as i32).max(0) as usize
+        };
         format!("{value:.decimals$}")
     } else {
         format!("{value:.3e}")

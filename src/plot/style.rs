@@ -1,14 +1,28 @@
-//! Colours, strokes and markers that can be told apart, in grey as well.
+//! Colors, strokes and markers that can be told apart, in gray as well.
 
 use super::canvas::{BLACK, WHITE};
 use super::figure::{Point, Rgb};
 use super::raster::circle;
 
-/// The colours of Okabe and Ito (Color Universal Design, 2008) without yellow, which is too pale for lines.
-const COLORS: [Rgb; 7] = [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], BLACK];
+/// The colors of Okabe and Ito (Color Universal Design, 2008) without yellow, which is too pale for lines.
+const COLORS: [Rgb; 7] = [
+    [0, 114, 178],
+    [213, 94, 0],
+    [0, 158, 115],
+    [204, 121, 167],
+    [230, 159, 0],
+    [86, 180, 233],
+    BLACK,
+];
 
 /// Lengths of strokes and gaps.
-const DASHES: [&[f64]; 5] = [&[], &[7.0, 4.0], &[2.0, 3.0], &[10.0, 3.0, 2.0, 3.0], &[14.0, 5.0]];
+const DASHES: [&[f64]; 5] = [
+    &[],
+    &[7.0, 4.0],
+    &[2.0, 3.0],
+    &[10.0, 3.0, 2.0, 3.0],
+    &[14.0, 5.0],
+];
 
 /// Corners from the middle, in units of the marker's radius, the y axis upwards; empty for a circle.
 const MARKERS: [&[Point]; 6] = [
@@ -45,7 +59,10 @@ pub(super) fn dash(index: usize) -> &'static [f64] {
 pub(super) fn marker(index: usize, center: Point, radius: f64) -> Vec<Point> {
     match MARKERS[index % MARKERS.len()] {
         [] => circle(center, radius, 24),
-        corners => corners.iter().map(|(x, y)| (center.0 + x * radius, center.1 - y * radius)).collect(),
+        corners => corners
+            .iter()
+            .map(|(x, y)| (center.0 + x * radius, center.1 - y * radius))
+            .collect(),
     }
 }
 
@@ -53,18 +70,24 @@ pub(super) fn marker(index: usize, center: Point, radius: f64) -> Vec<Point> {
 pub(super) fn star(center: Point, radius: f64) -> Vec<Point> {
     let corner = |k: usize| {
         let (sin, cos) = (k as f64 * std::f64::consts::PI / 5.0).sin_cos();
-        let radius = if k.is_multiple_of(2) { radius } else { 0.4 * radius };
+        let radius = if k.is_multiple_of(2) {
+            radius
+        } else {
+            0.4 * radius
+        };
         (center.0 + radius * sin, center.1 - radius * cos)
     };
     (0..10).map(corner).collect()
 }
 
-/// A colour between two.
+/// A color between two.
 pub(super) fn mix(from: Rgb, to: Rgb, share: f64) -> Rgb {
-    std::array::from_fn(|k| (f64::from(from[k]) + (f64::from(to[k]) - f64::from(from[k])) * share).round() as u8)
+    std::array::from_fn(|k| {
+        (f64::from(from[k]) + (f64::from(to[k]) - f64::from(from[k])) * share).round() as u8
+    })
 }
 
-/// The colour at `share` of the way through a list of colours, in 0..1; white for NaN.
+/// The color at `share` of the way through a list of colors, in 0..1; white for NaN.
 fn between(colors: &[Rgb], share: f64) -> Rgb {
     if share.is_nan() {
         return WHITE;
@@ -76,10 +99,19 @@ fn between(colors: &[Rgb], share: f64) -> Rgb {
 
 /// White to dark blue: how much there is of something.
 pub(super) fn amount(share: f64) -> Rgb {
-    between(&[WHITE, [198, 219, 239], [107, 174, 214], [33, 113, 181], [8, 48, 107]], share)
+    between(
+        &[
+            WHITE,
+            [198, 219, 239],
+            [107, 174, 214],
+            [33, 113, 181],
+            [8, 48, 107],
+        ],
+        share,
+    )
 }
 
-/// Dark blue over grey to yellow, evenly lighter: less than nothing, nothing (½) and more. Nine points of cividis (Nuñez, Anderton and
+/// Dark blue over gray to yellow, evenly lighter: less than nothing, nothing (½) and more. Nine points of cividis (Nuñez, Anderton and
 /// Renslow 2018, PLoS ONE 13(7)).
 pub(super) fn signed(share: f64) -> Rgb {
     const CIVIDIS: [Rgb; 9] = [
@@ -98,20 +130,32 @@ pub(super) fn signed(share: f64) -> Rgb {
 
 /// Pale yellow to blue, evenly darker: one of two classes, and the other.
 pub(super) fn two(share: f64) -> Rgb {
-    between(&[[255, 247, 214], [222, 226, 214], [160, 186, 208], [94, 139, 191]], share)
+    between(
+        &[
+            [255, 247, 214],
+            [222, 226, 214],
+            [160, 186, 208],
+            [94, 139, 191],
+        ],
+        share,
+    )
 }
 
-/// The pale colour of a class's region among several.
+/// The pale color of a class's region among several.
 pub(super) fn region(class: usize) -> Rgb {
-    // Lighter and darker by turns, for those who see grey.
+    // Lighter and darker by turns, for those who see gray.
     mix(WHITE, color(class), [0.25, 0.45, 0.35, 0.55][class % 4])
 }
 
-/// Black or white, whichever can be read on a colour: by its relative luminance (WCAG 2), contrasts being equal at 0.179.
+/// Black or white, whichever can be read on a color: by its relative luminance (WCAG 2), contrasts being equal at 0.179.
 pub(super) fn ink(paper: Rgb) -> Rgb {
     let linear = paper.map(|channel| {
         let c = f64::from(channel) / 255.0;
-        if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        if c <= 0.04045 {
+            c / 12.92
+        } else {
+            ((c + 0.055) / 1.055).powf(2.4)
+        }
     });
     let luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
     if luminance > 0.179 { BLACK } else { WHITE }
@@ -121,20 +165,22 @@ pub(super) fn ink(paper: Rgb) -> Rgb {
 mod tests {
     use super::*;
 
-    fn grey([r, g, b]: Rgb) -> f64 {
+    fn gray([r, g, b]: Rgb) -> f64 {
         0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b)
     }
 
-    /// A map of colours that is read in grey gets darker or lighter all the way.
+    /// A map of colors that is read in gray gets darker or lighter all the way.
     #[test]
     fn maps_are_monotone_in_grey() {
         for (map, sign) in [(amount as fn(f64) -> Rgb, -1.0), (signed, 1.0), (two, -1.0)] {
-            let greys: Vec<_> = (0..=32).map(|k| sign * grey(map(f64::from(k) / 32.0))).collect();
-            assert!(greys.windows(2).all(|pair| pair[0] < pair[1]), "{greys:?}");
+            let grays: Vec<_> = (0..=32)
+                .map(|k| sign * gray(map(f64::from(k) / 32.0)))
+                .collect();
+            assert!(grays.windows(2).all(|pair| pair[0] < pair[1]), "{grays:?}");
         }
     }
 
-    /// The middle of the signed map is grey.
+    /// The middle of the signed map is gray.
     #[test]
     fn zero_is_grey() {
         let [r, g, b] = signed(0.5);
@@ -143,6 +189,9 @@ mod tests {
 
     #[test]
     fn ink_is_readable() {
-        assert_eq!((ink(WHITE), ink([8, 48, 107]), ink(BLACK)), (BLACK, WHITE, WHITE));
+        assert_eq!(
+            (ink(WHITE), ink([8, 48, 107]), ink(BLACK)),
+            (BLACK, WHITE, WHITE)
+        );
     }
 }

@@ -5,23 +5,26 @@ use super::canvas::{BLACK, Canvas, Rect, SIZE};
 use super::figure::{Anchor, Figure};
 use super::style;
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::Real;
+use crate::numeric::real::Real;
 use nalgebra::{DMatrix, DMatrixView};
 
 /// Draws the weights of a layer: for each neuron an image of the weights of its inputs, whose pixels are the inputs row after row, as in
 /// MNIST.
 ///
-/// The colours go from dark (the most negative) over grey (0) to light (the most positive), the same for all neurons. NaN and ±∞ are left
+/// The colors go from dark (the most negative) over gray (0) to light (the most positive), the same for all neurons. NaN and ±∞ are left
 /// white. A weight is a square of whole pixels; to see some neurons of many, hand over some rows: `net.weights(0)?.rows(0, 16)`.
 /// Gradients ([`Tape::dw`](crate::Tape::dw)) have the same form.
 ///
 /// ```
-/// use chainrule::{plot::Weights, prelude::*};
+/// use chainrule::prelude::*;
+/// use chainrule::plot::Weights;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let net = Sequential::<f32>::builder(64)
 ///     .layer(Dense::new(10, Activation::Tanh))
 ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
 /// let figure = Weights::new("Before training", net.weights(0)?, 8, 8).draw()?;
-/// assert_eq!(figure.svg().matches("<image").count(), 10 + 1); // and the scale
+/// assert_eq!(figure.to_svg().matches("<image").count(), 10 + 1); // and the scale
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -34,14 +37,27 @@ pub struct Weights {
 
 impl Weights {
     /// The picture of weights, neurons × inputs, with images of `rows` × `cols` inputs.
-    pub fn new<T: Real>(title: impl Into<String>, weights: DMatrixView<'_, T>, rows: usize, cols: usize) -> Self {
-        Self { title: title.into(), weights: weights.map(Real::as_f64), shape: (rows, cols), size: SIZE }
+    pub fn new<T: Real>(
+        title: impl Into<String>,
+        weights: DMatrixView<'_, T>,
+        rows: usize,
+        cols: usize,
+    ) -> Self {
+        Self {
+            title: title.into(),
+            weights: weights.map(Real::as_f64),
+            shape: (rows, cols),
+            size: SIZE,
+        }
     }
 
     /// Width and height in pixels, 200 to 8192 each; 800 × 600 without.
     #[must_use]
     pub fn size(self, width: u32, height: u32) -> Self {
-        Self { size: (width, height), ..self }
+        Self {
+            size: (width, height),
+            ..self
+        }
     }
 
     /// Draws the picture.
@@ -55,36 +71,107 @@ impl Weights {
         let (neurons, inputs) = self.weights.shape();
         let (rows, cols) = self.shape;
         if neurons == 0 || inputs == 0 {
-            return Err(Error::new(ErrorKind::Empty, PLACE, "at least 1 neuron with 1 input", format!("{neurons} × {inputs} weights")));
+            return Err(Error::new(
+                ErrorKind::Empty,
+                PLACE,
+                "at least 1 neuron with 1 input",
+                format!("{neurons} × {inputs} weights"),
+            ));
         }
         if rows.checked_mul(cols) != Some(inputs) {
             let expected = format!("images of as many pixels as a neuron has inputs, {inputs}");
-            return Err(Error::new(ErrorKind::Shape, PLACE, expected, format!("{rows} × {cols}")));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                PLACE,
+                expected,
+                format!("{rows} × {cols}"),
+            ));
         }
-        let largest = self.weights.iter().filter(|w| w.is_finite()).fold(0f64, |largest, w| largest.max(w.abs()));
-        let number = |w: f64| if w.abs() >= 1e5 || w.abs() < 1e-3 { format!("{w:.1e}") } else { format!("{w:.3}") }.replace('-', "−");
+        let largest = self
+            .weights
+            .iter()
+            .filter(|w| w.is_finite())
+            .fold(0f64, |largest, w| largest.max(w.abs()));
+        let number = |w: f64| {
+            if w.abs() >= 1e5 || w.abs() < 1e-3 {
+                format!("{w:.1e}")
+            } else {
+                format!("{w:.3}")
+            }
+            .replace('-', "−")
+        };
         let ticks = match largest {
             0.0 => vec![(0.5, "0".into())],
-            w => vec![(0.0, number(-w)), (0.25, number(-w / 2.0)), (0.5, "0".into()), (0.75, number(w / 2.0)), (1.0, number(w))],
+            w => vec![
+                (0.0, number(-w)),
+                (0.25, number(-w / 2.0)),
+                (0.5, "0".into()),
+                (0.75, number(w / 2.0)),
+                (1.0, number(w)),
+            ],
         };
-        let room = bar(&canvas, canvas.title(&self.title), "weight", &ticks, style::signed);
+        let room = bar(
+            &canvas,
+            canvas.title(&self.title),
+            "weight",
+            &ticks,
+            style::signed,
+        );
 
-        let Some(Grid { across, scale, number: numbered }) = Grid::largest(neurons, rows, cols, room) else {
+        let Some(Grid {
+            across,
+            scale,
+            number: numbered,
+        }) = Grid::largest(neurons, rows, cols, room)
+        else {
             let given = format!("{} × {} for {neurons} neurons", self.size.0, self.size.1);
-            return Err(Error::new(ErrorKind::Value, format!("size of {PLACE}"), "a pixel for each weight", given));
+            return Err(Error::new(
+                ErrorKind::Value,
+                format!("size of {PLACE}"),
+                "a pixel for each weight",
+                given,
+            ));
         };
         let (wide, high) = (cols as f64 * scale, rows as f64 * scale);
         let (step, head) = (wide + GAP, if numbered { HEAD } else { GAP });
         let left = (room.middle().0 - (across as f64 * step - GAP) / 2.0).floor();
         let down = neurons.div_ceil(across) as f64;
         let top = (room.middle().1 - down * (high + head) / 2.0).floor();
-        let share = |w: f64| if w.is_finite() { if largest > 0.0 { 0.5 + w / largest / 2.0 } else { 0.5 } } else { f64::NAN };
+        let share = |w: f64| {
+            if w.is_finite() {
+                if largest > 0.0 {
+                    0.5 + w / largest / 2.0
+                } else {
+                    0.5
+                }
+            } else {
+                f64::NAN
+            }
+        };
         for (neuron, weights) in self.weights.row_iter().enumerate() {
-            let (x, y) = (left + (neuron % across) as f64 * step, top + (neuron / across) as f64 * (high + head) + head);
-            let image = Rect { left: x, top: y, right: x + wide, bottom: y + high };
-            canvas.image(image, cols, weights.iter().map(|w| style::signed(share(*w))).collect());
+            let (x, y) = (
+                left + (neuron % across) as f64 * step,
+                top + (neuron / across) as f64 * (high + head) + head,
+            );
+            let image = Rect {
+                left: x,
+                top: y,
+                right: x + wide,
+                bottom: y + high,
+            };
+            canvas.image(
+                image,
+                cols,
+                weights.iter().map(|w| style::signed(share(*w))).collect(),
+            );
             if numbered {
-                canvas.text(neuron.to_string(), (x + wide / 2.0, y - HEAD / 2.0), 10.0, BLACK, Anchor::Middle);
+                canvas.text(
+                    neuron.to_string(),
+                    (x + wide / 2.0, y - HEAD / 2.0),
+                    10.0,
+                    BLACK,
+                    Anchor::Middle,
+                );
             }
         }
         Ok(canvas.finish())
@@ -109,21 +196,38 @@ impl Grid {
     fn largest(neurons: usize, rows: usize, cols: usize, room: Rect) -> Option<Self> {
         let best = |head: f64| {
             let grids = (1..=neurons).map(|across| {
-                let (wide, high) = ((room.width() + GAP) / across as f64 - GAP, room.height() / neurons.div_ceil(across) as f64 - head);
+                let (wide, high) = (
+                    (room.width() + GAP) / across as f64 - GAP,
+                    room.height() / neurons.div_ceil(across) as f64 - head,
+                );
                 let scale = (wide / cols as f64).min(high / rows as f64).floor();
                 // How much of the width or of the height it leaves: of grids with images as large, the one that leaves most.
                 let used = (scale / wide * cols as f64).max(scale / high * rows as f64);
                 (across, scale, 1.0 - used)
             });
-            let (across, scale, _) = grids.fold((1, 0.0, 0.0), |best, grid| if (grid.1, grid.2) > (best.1, best.2) { grid } else { best });
+            let (across, scale, _) = grids.fold((1, 0.0, 0.0), |best, grid| {
+                if (grid.1, grid.2) > (best.1, best.2) {
+                    grid
+                } else {
+                    best
+                }
+            });
             (across, scale)
         };
         let (across, scale) = best(HEAD);
         // Room for a number of some digits.
         if scale * cols as f64 >= 24.0 {
-            return Some(Self { across, scale, number: true });
+            return Some(Self {
+                across,
+                scale,
+                number: true,
+            });
         }
         let (across, scale) = best(GAP);
-        (scale >= 1.0).then_some(Self { across, scale, number: false })
+        (scale >= 1.0).then_some(Self {
+            across,
+            scale,
+            number: false,
+        })
     }
 }

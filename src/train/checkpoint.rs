@@ -8,11 +8,11 @@ use super::state::{Best, Position, State};
 use super::stop::{Monitor, Stop, Stopped, Watch};
 use super::trainer::Trainer;
 use crate::error::{Error, ErrorKind, Result};
-use crate::file::{self, Target};
+use crate::ground::file::{self, Target};
+use crate::nn::sequential::Sequential;
+use crate::numeric::real::Real;
 use crate::optim::OptimizerState;
-use crate::real::Real;
-use crate::schedule::Plateau;
-use crate::sequential::Sequential;
+use crate::optim::schedule::ReduceOnPlateau;
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::cell::RefCell;
 use std::path::Path;
@@ -48,15 +48,25 @@ impl<T: Real> Trainer<'_, T> {
     /// there. [`ErrorKind::Incompatible`] for scalars other than `f32` and `f64`.
     pub fn save(&self, net: &Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
         if T::BYTES == 0 {
-            return Err(Error::new(ErrorKind::Incompatible, "Trainer::save", "f32 or f64", core::any::type_name::<T>()));
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "Trainer::save",
+                "f32 or f64",
+                core::any::type_name::<T>(),
+            ));
         }
         let target = Target::of(path.as_ref())?;
         let checkpoint = target.path();
         let before = named(checkpoint);
         let epochs = &self.state.history.epochs;
         let mut known = self.state.log.0.borrow_mut();
-        let again = known.as_ref().is_some_and(|log| log.is_of(checkpoint) && log.epochs() <= epochs.len());
-        let log = known.take().filter(|_| again).unwrap_or_else(|| Log::new(checkpoint));
+        let again = known
+            .as_ref()
+            .is_some_and(|log| log.is_of(checkpoint) && log.epochs() <= epochs.len());
+        let log = known
+            .take()
+            .filter(|_| again)
+            .unwrap_or_else(|| Log::new(checkpoint));
         let log = known.insert(log);
         if !core::mem::replace(&mut log.swept, true) {
             target.sweep();
@@ -86,8 +96,13 @@ impl<T: Real> Trainer<'_, T> {
         record.u64(*step);
         record.list(slots.iter(), |record, slot| record.numbers(slot));
         self.write_state(&mut record);
-        record.list(self.observer_states().into_iter(), |record, state| record.numbers(&state));
-        record.list(self.state.history.epochs[log.epochs()..].iter(), write_epoch);
+        record.list(self.observer_states().into_iter(), |record, state| {
+            record.numbers(&state)
+        });
+        record.list(
+            self.state.history.epochs[log.epochs()..].iter(),
+            write_epoch,
+        );
         record.finish()
     }
 
@@ -109,6 +124,9 @@ impl<T: Real> Trainer<'_, T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
+    /// use chainrule::train::CheckpointEvery;
     /// # let path = std::env::temp_dir().join(format!("chainrule-doc-{}.checkpoint", std::process::id()));
     /// let data = Dataset::new(DMatrix::from_fn(1, 50, |_, j| j as f64 / 50.0), DMatrix::from_element(1, 50, 0.5))?;
     /// let start = || {
@@ -124,7 +142,7 @@ impl<T: Real> Trainer<'_, T> {
     ///
     /// // Interrupted after four epochs, and in another process:
     /// let (mut interrupted, mut trainer) = start()?;
-    /// trainer.epochs(4).checkpoint(&path, Every::Epochs(1)).fit(&mut interrupted, &data)?;
+    /// trainer.epochs(4).checkpoint(&path, CheckpointEvery::Epochs(1)).fit(&mut interrupted, &data)?;
     /// let (mut resumed, mut trainer) = start()?;
     /// trainer.resume(&mut resumed, &path)?;
     /// assert_eq!(trainer.fit(&mut resumed, &data)?, history);
@@ -138,14 +156,17 @@ impl<T: Real> Trainer<'_, T> {
         for _ in 0..100 {
             // Another process may have replaced the checkpoint since it was read, and removed what lay beside the old one.
             match saved {
-                Err(Failed { ref beside, .. }) if beside.is_some() && named(path).as_ref() != beside.as_deref() => {
+                Err(Failed { ref beside, .. })
+                    if beside.is_some() && named(path).as_ref() != beside.as_deref() =>
+                {
                     saved = self.load(net, path)
                 }
                 _ => break,
             }
         }
         let saved = saved.map_err(|failed| failed.error)?;
-        net.check_values(&saved.params).map_err(|error| error.within(path.display()))?;
+        net.check_values(&saved.params)
+            .map_err(|error| error.within(path.display()))?;
         let (optimizer, observers) = (self.optimizer.state().clone(), self.observer_states());
         if let Err(error) = self.restore(&saved.optimizer, &saved.observers) {
             // What they gave they take back.
@@ -153,19 +174,31 @@ impl<T: Real> Trainer<'_, T> {
             return Err(error);
         }
         net.params_mut().copy_from_slice(&saved.params);
-        self.state = State { left: checksum(net.params()), ..saved.state };
+        self.state = State {
+            left: checksum(net.params()),
+            ..saved.state
+        };
         Ok(())
     }
 
     fn restore(&mut self, optimizer: &OptimizerState<T>, observers: &[Vec<f64>]) -> Result<()> {
         self.optimizer.restore(optimizer)?;
-        let keeping = self.observers.iter_mut().filter(|observer| !observer.state().is_empty());
-        keeping.zip(observers).try_for_each(|(observer, state)| observer.restore(state))
+        let keeping = self
+            .observers
+            .iter_mut()
+            .filter(|observer| !observer.state().is_empty());
+        keeping
+            .zip(observers)
+            .try_for_each(|(observer, state)| observer.restore(state))
     }
 
     /// The states of the observers that have one: those that only show what happens may come and go.
     fn observer_states(&self) -> Vec<Vec<f64>> {
-        self.observers.iter().map(|observer| observer.state()).filter(|state| !state.is_empty()).collect()
+        self.observers
+            .iter()
+            .map(|observer| observer.state())
+            .filter(|state| !state.is_empty())
+            .collect()
     }
 
     /// What must be the same when training goes on.
@@ -175,7 +208,10 @@ impl<T: Real> Trainer<'_, T> {
         let metrics: Vec<&str> = self.metrics.iter().map(|(name, _)| name.as_str()).collect();
         alloc::vec![
             ("scalar", T::NAME.into()),
-            ("layers", format!("{} inputs, {}", net.inputs(), layers.join(", "))),
+            (
+                "layers",
+                format!("{} inputs, {}", net.inputs(), layers.join(", "))
+            ),
             ("loss", self.loss.describe()),
             ("batch", format!("{}", self.batch)),
             ("seed", format!("{}", self.seed)),
@@ -183,16 +219,46 @@ impl<T: Real> Trainer<'_, T> {
             ("metrics", metrics.join(", ")),
             ("stops", stops.join(", ")),
             ("plateau", format!("{}", self.state.plateau.is_some())),
-            ("observers", format!("{} with a state", self.observer_states().len())),
+            (
+                "observers",
+                format!("{} with a state", self.observer_states().len())
+            ),
         ]
     }
 
     fn write_state(&self, record: &mut Writer) {
-        let State { position, start, watches, plateau, last_cost, best, latest, left: _, data, history, spent: _, resumed: _, log: _ } =
-            &self.state;
-        let Position { epoch, batch, samples, cost, penalty, rate, gradient_norm, seconds, step } = *position;
-        [epoch, batch, samples].into_iter().for_each(|count| record.count(count));
-        [cost, penalty, rate, gradient_norm, seconds].into_iter().for_each(|number| record.f64(number));
+        let State {
+            position,
+            start,
+            watches,
+            plateau,
+            last_cost,
+            best,
+            latest,
+            left: _,
+            data,
+            history,
+            spent: _,
+            resumed: _,
+            log: _,
+        } = &self.state;
+        let Position {
+            epoch,
+            batch,
+            samples,
+            cost,
+            penalty,
+            rate,
+            gradient_norm,
+            seconds,
+            step,
+        } = *position;
+        [epoch, batch, samples]
+            .into_iter()
+            .for_each(|count| record.count(count));
+        [cost, penalty, rate, gradient_norm, seconds]
+            .into_iter()
+            .for_each(|number| record.f64(number));
         record.u64(step);
         record.count(*start);
         for watch in watches {
@@ -212,11 +278,17 @@ impl<T: Real> Trainer<'_, T> {
         });
         record.option(latest.as_ref(), |record, latest| record.numbers(latest));
         record.option(data.as_ref(), |record, data| {
-            [data.samples, data.features, data.outputs].into_iter().for_each(|count| record.count(count));
+            [data.samples, data.features, data.outputs]
+                .into_iter()
+                .for_each(|count| record.count(count));
             record.u64(data.ends);
         });
         record.option(history.stopped.as_ref(), |record, stopped| {
-            let stop = if let Stopped::By(stop) = stopped { self.stops.iter().position(|known| known == stop) } else { None };
+            let stop = if let Stopped::By(stop) = stopped {
+                self.stops.iter().position(|known| known == stop)
+            } else {
+                None
+            };
             record.option(stop, Writer::count);
         });
     }
@@ -224,43 +296,70 @@ impl<T: Real> Trainer<'_, T> {
     /// Reads a checkpoint and what lies beside it.
     fn load(&self, net: &Sequential<T>, path: &Path) -> Result<Saved<T>, Failed> {
         let place = path.display().to_string();
-        let failed = |error| Failed { error, beside: None };
+        let failed = |error| Failed {
+            error,
+            beside: None,
+        };
         let (mut file, len) = file::open(path).map_err(failed)?;
         let mut bytes = file::take(path, &mut file, len.min(HEAD as u64)).map_err(failed)?;
         // Before memory is taken for the rest.
         Reader::check_head(&place, &bytes, len, MAGIC, VERSION).map_err(failed)?;
         bytes.append(&mut file::take(path, &mut file, len - HEAD as u64).map_err(failed)?);
         let (mut saved, part) = self.read(net, &place, &bytes).map_err(failed)?;
-        let checkpoint = file::behind_links(path).map_err(|e| failed(file::error(path, "a file that can be read", e)))?;
+        let checkpoint = file::behind_links(path)
+            .map_err(|e| failed(file::error(path, "a file that can be read", e)))?;
         let log = match part {
             None => Log::new(&checkpoint),
             Some(part) => {
                 let (log, mut epochs) =
-                    Log::read(&checkpoint, part.clone()).map_err(|error| Failed { error, beside: Some(Box::new(part)) })?;
+                    Log::read(&checkpoint, part.clone()).map_err(|error| Failed {
+                        error,
+                        beside: Some(Box::new(part)),
+                    })?;
                 epochs.append(&mut saved.state.history.epochs);
                 saved.state.history.epochs = epochs;
                 log
             }
         };
-        saved.state.spent = saved.state.history.epochs.iter().filter_map(|epoch| epoch.seconds).sum();
+        saved.state.spent = saved
+            .state
+            .history
+            .epochs
+            .iter()
+            .filter_map(|epoch| epoch.seconds)
+            .sum();
         saved.state.log = Logbook(RefCell::new(Some(log)));
         Ok(saved)
     }
 
     /// Takes a checkpoint apart, which must be one of this trainer and this network.
-    fn read(&self, net: &Sequential<T>, place: &str, bytes: &[u8]) -> Result<(Saved<T>, Option<Part>)> {
+    fn read(
+        &self,
+        net: &Sequential<T>,
+        place: &str,
+        bytes: &[u8],
+    ) -> Result<(Saved<T>, Option<Part>)> {
         let mut record = Reader::open(place, bytes, MAGIC, VERSION)?;
         let part = record.option(Part::read)?;
         let settings = record.list(|record| Ok((record.text()?, record.text()?)))?;
         for ((name, mine), (_, saved)) in self.settings(net).iter().zip(&settings) {
             if mine != saved {
                 let expected = format!("{saved}, as when it was saved");
-                return Err(Error::new(ErrorKind::Incompatible, format!("{name} of {place}"), expected, mine));
+                return Err(Error::new(
+                    ErrorKind::Incompatible,
+                    format!("{name} of {place}"),
+                    expected,
+                    mine,
+                ));
             }
         }
         let count = net.params().len();
         let params = record.numbers()?;
-        let optimizer = OptimizerState { rule: record.text()?, step: record.u64()?, slots: record.list(Reader::numbers)? };
+        let optimizer = OptimizerState {
+            rule: record.text()?,
+            step: record.u64()?,
+            slots: record.list(Reader::numbers)?,
+        };
         let mut state = self.read_state(&mut record)?;
         let observers = record.list(Reader::numbers)?;
         state.history.epochs = record.list(read_epoch)?;
@@ -272,10 +371,21 @@ impl<T: Real> Trainer<'_, T> {
             && whole(state.latest.as_ref())
             && observers.len() == self.observer_states().len();
         if !fits {
-            return Err(record.error(format!("numbers for {count} parameters, as the settings say"), "others"));
+            return Err(record.error(
+                format!("numbers for {count} parameters, as the settings say"),
+                "others",
+            ));
         }
         record.finish()?;
-        Ok((Saved { params, optimizer, state, observers }, part))
+        Ok((
+            Saved {
+                params,
+                optimizer,
+                state,
+                observers,
+            },
+            part,
+        ))
     }
 
     fn read_state(&self, record: &mut Reader<'_>) -> Result<State<T>> {
@@ -291,29 +401,70 @@ impl<T: Real> Trainer<'_, T> {
             step: record.u64()?,
         };
         let start = record.count()?;
-        let watch = |_| Ok(Watch { best: record.f64()?, waited: record.u64()? });
+        let watch = |_| {
+            Ok(Watch {
+                best: record.f64()?,
+                waited: record.u64()?,
+            })
+        };
         let watches = self.stops.iter().map(watch).collect::<Result<_>>()?;
         let plateau = match &self.state.plateau {
             None => None,
-            Some(mine) => {
-                Some(Plateau { best: record.f64()?, bad: record.u64()?, cooling: record.u64()?, multiplier: record.f64()?, ..mine.clone() })
-            }
+            Some(mine) => Some(ReduceOnPlateau {
+                best: record.f64()?,
+                bad: record.u64()?,
+                cooling: record.u64()?,
+                multiplier: record.f64()?,
+                ..mine.clone()
+            }),
         };
         let last_cost = record.option(Reader::f64)?;
-        let best = record.option(|record| Ok(Best { value: record.f64()?, params: record.numbers()? }))?;
+        let best = record.option(|record| {
+            Ok(Best {
+                value: record.f64()?,
+                params: record.numbers()?,
+            })
+        })?;
         let latest = record.option(Reader::numbers)?;
         let data = record.option(|record| {
             let (samples, features, outputs) = (record.count()?, record.count()?, record.count()?);
-            Ok(DataMark { samples, features, outputs, ends: record.u64()? })
+            Ok(DataMark {
+                samples,
+                features,
+                outputs,
+                ends: record.u64()?,
+            })
         })?;
         let stopped = record.option(|record| {
-            let Some(index) = record.option(Reader::count)? else { return Ok(Stopped::ByObserver) };
-            let stop = self.stops.get(index).ok_or_else(|| record.error(format!("one of {} stops", self.stops.len()), index))?;
+            let Some(index) = record.option(Reader::count)? else {
+                return Ok(Stopped::ByObserver);
+            };
+            let stop = self
+                .stops
+                .get(index)
+                .ok_or_else(|| record.error(format!("one of {} stops", self.stops.len()), index))?;
             Ok(Stopped::By(stop.clone()))
         })?;
-        let history = History { stopped, ..History::default() };
+        let history = History {
+            stopped,
+            ..History::default()
+        };
         let log = Logbook::default();
-        Ok(State { position, start, watches, plateau, last_cost, best, latest, left: 0, data, history, spent: 0.0, resumed: true, log })
+        Ok(State {
+            position,
+            start,
+            watches,
+            plateau,
+            last_cost,
+            best,
+            latest,
+            left: 0,
+            data,
+            history,
+            spent: 0.0,
+            resumed: true,
+            log,
+        })
     }
 }
 
@@ -334,17 +485,24 @@ fn named(path: &Path) -> Option<Part> {
 /// A stop as checkpoints describe it: what must be the same when training goes on.
 fn describe(stop: &Stop) -> String {
     let monitored = |monitor: &Monitor| match monitor {
-        Monitor::Cost => String::from("cost"),
-        Monitor::Validation => String::from("validation"),
+        Monitor::TrainingCost => String::from("cost"),
+        Monitor::ValidationCost => String::from("validation"),
         Monitor::Highest(name) => format!("highest {name}"),
         Monitor::Lowest(name) => format!("lowest {name}"),
     };
     match stop {
-        Stop::Cost { change } => format!("cost(change={change})"),
-        Stop::Weights { change } => format!("weights(change={change})"),
+        Stop::CostConverged { change } => format!("cost(change={change})"),
+        Stop::WeightsConverged { change } => format!("weights(change={change})"),
         Stop::Target { monitor, value } => format!("target({}, value={value})", monitored(monitor)),
-        Stop::Patience { monitor, patience, min_change } => {
-            format!("patience({}, patience={patience}, min_change={min_change})", monitored(monitor))
+        Stop::EarlyStopping {
+            monitor,
+            patience,
+            min_change,
+        } => {
+            format!(
+                "patience({}, patience={patience}, min_change={min_change})",
+                monitored(monitor)
+            )
         }
         Stop::Time(time) => format!("time(seconds={})", time.as_secs_f64()),
     }

@@ -1,8 +1,8 @@
 //! Whether a network or a data set is the one of before, without a copy of it.
 
 use crate::data::Dataset;
-use crate::random::mix;
-use crate::real::Real;
+use crate::numeric::random::mix;
+use crate::numeric::real::Real;
 use alloc::string::String;
 use alloc::{format, vec};
 use core::fmt;
@@ -14,7 +14,11 @@ pub(super) fn checksum<T: Real>(numbers: &[T]) -> u64 {
 
 /// Goes on with a bijection, so that every change of a number changes the sum.
 fn extend<T: Real>(sum: u64, numbers: &[T]) -> u64 {
-    numbers.iter().fold(mix(sum ^ numbers.len() as u64), |sum, number| mix(sum ^ number.as_f64().to_bits()))
+    numbers
+        .iter()
+        .fold(mix(sum ^ numbers.len() as u64), |sum, number| {
+            mix(sum ^ number.as_f64().to_bits())
+        })
 }
 
 /// What tells data sets apart without reading all of them: their sizes, and a checksum of their first and last sample with
@@ -33,23 +37,44 @@ impl DataMark {
         let ends = [0, samples - 1].into_iter().fold(0, |sum, sample| {
             let sum = extend(sum, data.inputs().column(sample).as_slice());
             let sum = extend(sum, data.targets().column(sample).as_slice());
-            extend(sum, data.weights().map_or(&[], |weights| &weights[sample..=sample]))
+            extend(
+                sum,
+                data.weights()
+                    .map_or(&[], |weights| &weights[sample..=sample]),
+            )
         });
-        Self { samples, features: data.features(), outputs: data.outputs(), ends }
+        Self {
+            samples,
+            features: data.features(),
+            outputs: data.outputs(),
+            ends,
+        }
     }
 
     /// How these data differ from `other`.
     pub(super) fn differs_from(&self, other: &Self) -> String {
         let sizes = |mark: &Self| vec![mark.samples, mark.features, mark.outputs];
-        let numbers = if sizes(self) == sizes(other) { " with other numbers in the first or last sample" } else { "" };
+        let numbers = if sizes(self) == sizes(other) {
+            " with other numbers in the first or last sample"
+        } else {
+            ""
+        };
         format!("{self}{numbers}")
     }
 }
 
 impl fmt::Display for DataMark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { samples, features, outputs, .. } = self;
-        write!(f, "{samples} samples of {features} inputs and {outputs} outputs")
+        let Self {
+            samples,
+            features,
+            outputs,
+            ..
+        } = self;
+        write!(
+            f,
+            "{samples} samples of {features} inputs and {outputs} outputs"
+        )
     }
 }
 
@@ -60,7 +85,12 @@ mod tests {
     #[test]
     fn every_bit_and_the_order_count() {
         let numbers = [1.0, 0.0, -2.5];
-        let mut sums = vec![checksum(&numbers), checksum(&[0.0, 1.0, -2.5]), checksum(&[1.0, 0.0]), checksum::<f64>(&[])];
+        let mut sums = vec![
+            checksum(&numbers),
+            checksum(&[0.0, 1.0, -2.5]),
+            checksum(&[1.0, 0.0]),
+            checksum::<f64>(&[]),
+        ];
         for place in 0..3 {
             for bit in 0..64 {
                 let mut changed: [f64; 3] = numbers;

@@ -8,36 +8,48 @@ use core::fmt::{self, Write};
 ///
 /// Two are equal when all but their [`seconds`](Self::seconds) are: time is no result.
 #[derive(Clone, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Epoch {
     /// The number of the epoch, counted from 0 over the trainer's life.
     pub epoch: usize,
     /// The cost on the training data as training saw it: of each mini-batch before its step, averaged over the samples
     /// (summed for a loss that sums), and the average of the penalty where there is one.
-    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
     pub cost: f64,
     /// The cost on the validation data after the epoch, without the penalty; `None` without validation data.
-    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
-    pub validation: Option<f64>,
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+    pub validation_cost: Option<f64>,
     /// The metrics by name, after the epoch, on the validation data, or without it on the training data.
-    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
     pub metrics: Vec<(String, f64)>,
     /// The learning rate of the last step.
-    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
-    pub rate: f64,
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+    pub learning_rate: f64,
     /// ‖∂C/∂w‖₂ of the last mini-batch by all parameters but running statistics, with the penalty's, before it was clipped.
-    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
     pub gradient_norm: f64,
     /// How long the epoch took, with its validation; `None` without a clock: without the
     /// feature `std`, and on `wasm32-unknown-unknown`.
-    #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
     pub seconds: Option<f64>,
 }
 
 impl PartialEq for Epoch {
     fn eq(&self, other: &Self) -> bool {
-        let parts = |e: &Self| (e.epoch, e.cost, e.validation, e.rate, e.gradient_norm);
+        let parts = |e: &Self| {
+            (
+                e.epoch,
+                e.cost,
+                e.validation_cost,
+                e.learning_rate,
+                e.gradient_norm,
+            )
+        };
         parts(self) == parts(other) && self.metrics == other.metrics
     }
 }
@@ -45,7 +57,10 @@ impl PartialEq for Epoch {
 impl Epoch {
     /// The metric of that name; `None` where it was not asked for.
     pub fn metric(&self, name: &str) -> Option<f64> {
-        self.metrics.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+        self.metrics
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| *value)
     }
 }
 
@@ -53,20 +68,27 @@ impl Epoch {
 ///
 /// ```
 /// use chainrule::prelude::*;
+/// use chainrule::nn::loss::QuadraticCost;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let data = Dataset::new(DMatrix::from_element(1, 4, 1.0), DMatrix::from_element(1, 4, 0.0))?;
 /// let mut net = Sequential::<f64>::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear))
 ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
 /// net.set_params(&[1.0, 0.0])?;
-/// let history = Trainer::new(QuadraticCost, Sgd::new()).epochs(2).rate(0.25).batch(4).fit(&mut net, &data)?;
+/// let history = Trainer::new(QuadraticCost, Sgd::new()).epochs(2).learning_rate(0.25).batch_size(4).fit(&mut net, &data)?;
 /// assert_eq!(history.costs().collect::<Vec<_>>(), [0.5, 0.125]);
-/// assert_eq!(history.best(&Monitor::Cost).map(|best| best.epoch), Some(1));
+/// assert_eq!(history.best(&Monitor::TrainingCost).map(|best| best.epoch), Some(1));
 /// assert!(history.to_csv().starts_with("epoch,cost,rate,gradient norm,seconds\n0,0.5,0.25,1.4142"));
 /// println!("{history}");
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct History {
     /// The epochs, first to last.
@@ -80,7 +102,11 @@ pub struct History {
 
 /// Something about a run that is not wrong, but hardly meant; it prints as a sentence.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub enum Warning {
     /// Some targets lie where no output of the last layer comes: below 0 for ReLU, beyond ±1 for tanh. Scale them, or end on a
@@ -91,10 +117,10 @@ pub enum Warning {
         /// The number of all targets, samples × outputs.
         targets: usize,
         /// The least number that the last layer can give.
-        #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
+        #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
         low: f64,
         /// The largest number that the last layer can give.
-        #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
+        #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
         high: f64,
     },
 }
@@ -102,8 +128,16 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TargetsOutOfReach { outside, targets, low, high } => {
-                write!(f, "{outside} of {targets} targets lie outside [{low}, {high}], beyond which the last layer gives no number")
+            Self::TargetsOutOfReach {
+                outside,
+                targets,
+                low,
+                high,
+            } => {
+                write!(
+                    f,
+                    "{outside} of {targets} targets lie outside [{low}, {high}], beyond which the last layer gives no number"
+                )
             }
         }
     }
@@ -119,7 +153,9 @@ impl History {
     pub fn best(&self, monitor: &Monitor) -> Option<&Epoch> {
         let mut best: Option<(f64, &Epoch)> = None;
         for epoch in &self.epochs {
-            let Some(value) = monitor.value(epoch).filter(|value| !value.is_nan()) else { continue };
+            let Some(value) = monitor.value(epoch).filter(|value| !value.is_nan()) else {
+                continue;
+            };
             if best.is_none_or(|(known, _)| monitor.is_better(value, known, 0.0)) {
                 best = Some((value, epoch));
             }
@@ -134,22 +170,38 @@ impl History {
 
     /// The validation costs, epoch by epoch; nothing without validation data.
     pub fn validations(&self) -> impl Iterator<Item = f64> + '_ {
-        self.epochs.iter().filter_map(|epoch| epoch.validation)
+        self.epochs.iter().filter_map(|epoch| epoch.validation_cost)
     }
 
     /// Names of what the epochs have, and for each epoch a cell for each name: what all forms of a table are made of.
     fn table(&self) -> (Vec<&str>, impl Iterator<Item = Vec<Cell>> + '_) {
-        let (validation, seconds) = (self.epochs.iter().any(|e| e.validation.is_some()), self.epochs.iter().any(|e| e.seconds.is_some()));
+        let (validation, seconds) = (
+            self.epochs.iter().any(|e| e.validation_cost.is_some()),
+            self.epochs.iter().any(|e| e.seconds.is_some()),
+        );
         let mut names = vec!["epoch", "cost"];
         names.extend(validation.then_some("validation"));
-        names.extend(self.epochs.first().iter().flat_map(|epoch| epoch.metrics.iter().map(|(name, _)| name.as_str())));
+        names.extend(
+            self.epochs
+                .first()
+                .iter()
+                .flat_map(|epoch| epoch.metrics.iter().map(|(name, _)| name.as_str())),
+        );
         names.extend(["rate", "gradient norm"]);
         names.extend(seconds.then_some("seconds"));
         let rows = self.epochs.iter().map(move |epoch| {
             let mut row = vec![Cell::Count(epoch.epoch), Cell::Number(Some(epoch.cost))];
-            row.extend(validation.then_some(Cell::Number(epoch.validation)));
-            row.extend(epoch.metrics.iter().map(|(_, value)| Cell::Number(Some(*value))));
-            row.extend([Cell::Number(Some(epoch.rate)), Cell::Number(Some(epoch.gradient_norm))]);
+            row.extend(validation.then_some(Cell::Number(epoch.validation_cost)));
+            row.extend(
+                epoch
+                    .metrics
+                    .iter()
+                    .map(|(_, value)| Cell::Number(Some(*value))),
+            );
+            row.extend([
+                Cell::Number(Some(epoch.learning_rate)),
+                Cell::Number(Some(epoch.gradient_norm)),
+            ]);
             row.extend(seconds.then_some(Cell::Number(epoch.seconds)));
             row
         });
@@ -161,12 +213,23 @@ impl History {
     pub fn to_csv(&self) -> String {
         let (names, rows) = self.table();
         let quoted = |name: &str| {
-            if name.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.into() }
+            if name.contains(['"', ',', '\n', '\r']) {
+                format!("\"{}\"", name.replace('"', "\"\""))
+            } else {
+                name.into()
+            }
         };
-        let mut csv = names.iter().map(|name| quoted(name)).collect::<Vec<String>>().join(",");
+        let mut csv = names
+            .iter()
+            .map(|name| quoted(name))
+            .collect::<Vec<String>>()
+            .join(",");
         csv.push('\n');
         for row in rows {
-            let cells: Vec<String> = row.iter().map(|cell| cell.exact().unwrap_or_default()).collect();
+            let cells: Vec<String> = row
+                .iter()
+                .map(|cell| cell.exact().unwrap_or_default())
+                .collect();
             csv.push_str(&cells.join(","));
             csv.push('\n');
         }
@@ -180,7 +243,10 @@ impl History {
         let keys: Vec<String> = names.iter().map(|name| json_text(name)).collect();
         let objects = rows.map(|row| {
             let fields = keys.iter().zip(&row).map(|(key, cell)| {
-                let value = cell.exact().filter(|_| cell.is_finite()).unwrap_or_else(|| "null".into());
+                let value = cell
+                    .exact()
+                    .filter(|_| cell.is_finite())
+                    .unwrap_or_else(|| "null".into());
                 format!("{key}: {value}")
             });
             format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
@@ -244,18 +310,31 @@ impl fmt::Display for History {
         let (names, rows) = self.table();
         let mut lines: Vec<Vec<String>> = vec![names.into_iter().map(String::from).collect()];
         lines.extend(rows.map(|row| row.iter().map(Cell::short).collect()));
-        let widths: Vec<usize> =
-            (0..lines[0].len()).map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)).collect();
+        let widths: Vec<usize> = (0..lines[0].len())
+            .map(|column| {
+                lines
+                    .iter()
+                    .map(|line| line[column].chars().count())
+                    .max()
+                    .unwrap_or(0)
+            })
+            .collect();
         for (index, line) in lines.iter().enumerate() {
             let mut text = String::new();
             for (cell, width) in line.iter().zip(&widths) {
-                write!(text, "{}{cell:>width$}", if text.is_empty() { "" } else { "  " })?;
+                write!(
+                    text,
+                    "{}{cell:>width$}",
+                    if text.is_empty() { "" } else { "  " }
+                )?;
             }
             f.write_str(&text)?;
             if index + 1 < lines.len() {
                 f.write_char('\n')?;
             }
         }
-        self.warnings.iter().try_for_each(|warning| write!(f, "\nwarning: {warning}"))
+        self.warnings
+            .iter()
+            .try_for_each(|warning| write!(f, "\nwarning: {warning}"))
     }
 }

@@ -4,14 +4,14 @@ use super::history::{Epoch, History, Warning};
 use super::reach::check_reach;
 use super::state::State;
 use super::stop::{Monitor, Stop, Stopped, Watch};
-use crate::clock::Clock;
 use crate::data::Dataset;
 use crate::error::{Error, ErrorKind, Result};
-use crate::loss::SumSquaredError;
-use crate::real::{DenseGradient, Real, zeros};
-use crate::sequential::Sequential;
-use crate::tape::Tape;
-use crate::view::{Targets, View, ViewMut};
+use crate::ground::clock::Clock;
+use crate::nn::loss::SumSquaredError;
+use crate::nn::sequential::Sequential;
+use crate::nn::tape::Tape;
+use crate::numeric::real::{DenseGradient, Real, zeros};
+use crate::numeric::view::{Targets, View, ViewMut};
 use alloc::string::ToString;
 use alloc::{format, vec::Vec};
 use nalgebra::{Cholesky, DMatrix, DVector};
@@ -42,7 +42,7 @@ const CHUNK: usize = 128;
 /// ```
 ///
 /// and a step with 2‖a‖ > ¾‖h‖ counts as one that does not lower the cost (M. K. Transtrum & J. P. Sethna, *Improvements to the
-/// Levenberg–Marquardt algorithm for nonlinear least-squares minimization*, 2012). JᵀJ + μI is factorised by Cholesky's
+/// Levenberg–Marquardt algorithm for nonlinear least-squares minimization*, 2012). JᵀJ + μI is factorized by Cholesky's
 /// method. The steps are those of inference: no dropout, running statistics as they are.
 ///
 /// An epoch is one step that lowers the cost. In its [`Epoch`], `cost` is the cost after it, `rate` 1/μ, and `gradient_norm`
@@ -54,6 +54,9 @@ const CHUNK: usize = 128;
 ///
 /// ```
 /// use chainrule::prelude::*;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
+/// use chainrule::train::LevenbergMarquardt;
 /// use core::f64::consts::PI;
 ///
 /// let x = DMatrix::from_fn(1, 100, |_, j| -1.0 + 0.02 * j as f64);
@@ -77,7 +80,13 @@ pub struct LevenbergMarquardt<'a, T: Real> {
 
 impl<T: Real> Default for LevenbergMarquardt<'_, T> {
     fn default() -> Self {
-        Self { epochs: 1000, damping: 1e-3, validation: None, stops: Vec::new(), best: None }
+        Self {
+            epochs: 1000,
+            damping: 1e-3,
+            validation: None,
+            stops: Vec::new(),
+            best: None,
+        }
     }
 }
 
@@ -102,8 +111,11 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
 
     /// The same, with the cost on other data after each epoch.
     #[must_use]
-    pub fn validation(self, data: &'a Dataset<T>) -> Self {
-        Self { validation: Some(data), ..self }
+    pub fn validation_data(self, data: &'a Dataset<T>) -> Self {
+        Self {
+            validation: Some(data),
+            ..self
+        }
     }
 
     /// The same with one more reason to end, as in [`Trainer::stop`](crate::Trainer::stop); all are looked at after each epoch.
@@ -116,7 +128,10 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
     /// The same, where the network ends with the parameters of the epoch that was best in what is watched.
     #[must_use]
     pub fn restore_best(self, monitor: Monitor) -> Self {
-        Self { best: Some(monitor), ..self }
+        Self {
+            best: Some(monitor),
+            ..self
+        }
     }
 
     /// Trains `net` on all samples of `data` together. [`History::stopped`] is [`Stopped::Converged`] where no step lowers the
@@ -151,29 +166,43 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
             let before = work.cost;
             work.linearize(net, data)?;
             let norm = work.gradient_norm()?;
-            let mu = damping.get_or_insert_with(|| Damping::new(T::of(self.damping) * work.normal.diagonal().max()));
+            let mu = damping.get_or_insert_with(|| {
+                Damping::new(T::of(self.damping) * work.normal.diagonal().max())
+            });
             mu.check()?;
             if !work.step(net, data, mu)? {
                 work.check_converged(net, data, norm)?;
                 history.stopped = Some(Stopped::Converged);
                 break;
             }
-            let validation = self.validation.map(|data| net.cost(data.inputs(), data, &SumSquaredError, &mut work.tape)).transpose()?;
+            let validation = self
+                .validation
+                .map(|data| net.cost(data.inputs(), data, &SumSquaredError, &mut work.tape))
+                .transpose()?;
             let seconds_now = clock.seconds();
             seconds += seconds_now.unwrap_or(0.0);
             let epoch = Epoch {
                 epoch,
                 cost: work.cost.as_f64(),
-                validation: validation.map(T::as_f64),
+                validation_cost: validation.map(T::as_f64),
                 metrics: Vec::new(),
-                rate: 1.0 / mu.value.as_f64(),
+                learning_rate: 1.0 / mu.value.as_f64(),
                 gradient_norm: norm.as_f64(),
                 seconds: seconds_now,
             };
-            let moved = || work.h.iter().zip(&work.bend).fold(0.0, |most, (h, bend)| (*h + *bend).as_f64().abs().max(most));
+            let moved = || {
+                work.h
+                    .iter()
+                    .zip(&work.bend)
+                    .fold(0.0, |most, (h, bend)| (*h + *bend).as_f64().abs().max(most))
+            };
             for (stop, watch) in self.stops.iter().zip(&mut watches) {
-                let timed = stop.time().is_some_and(|time| seconds >= time.as_secs_f64());
-                if (watch.sees(stop, &epoch, Some(before.as_f64()), moved) || timed) && history.stopped.is_none() {
+                let timed = stop
+                    .time()
+                    .is_some_and(|time| seconds >= time.as_secs_f64());
+                if (watch.sees(stop, &epoch, Some(before.as_f64()), moved) || timed)
+                    && history.stopped.is_none()
+                {
                     history.stopped = Some(Stopped::By(stop.clone()));
                 }
             }
@@ -192,18 +221,35 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
     fn check(&self, net: &Sequential<T>, data: &Dataset<T>) -> Result<Option<Warning>> {
         let damping = T::of(self.damping);
         if !(damping.is_finite() && damping > T::zero()) {
-            return Err(Error::new(ErrorKind::Value, "damping of LevenbergMarquardt", "a finite number > 0", self.damping));
+            return Err(Error::new(
+                ErrorKind::Value,
+                "damping of LevenbergMarquardt",
+                "a finite number > 0",
+                self.damping,
+            ));
         }
         for data in [Some(data), self.validation].into_iter().flatten() {
-            net.here().check_pass(data.inputs().into(), data.into(), &SumSquaredError)?;
+            net.here()
+                .check_pass(data.inputs().into(), data.into(), &SumSquaredError)?;
         }
         net.here().check_trainable()?;
         if net.params().is_empty() {
-            return Err(Error::new(ErrorKind::Empty, "LevenbergMarquardt", "a network with at least 1 parameter", 0));
+            return Err(Error::new(
+                ErrorKind::Empty,
+                "LevenbergMarquardt",
+                "a network with at least 1 parameter",
+                0,
+            ));
         }
         self.stops.iter().try_for_each(Stop::check)?;
-        let mut watched = self.stops.iter().filter_map(Stop::monitor).chain(&self.best);
-        watched.try_for_each(|monitor| monitor.check(self.validation.is_some(), core::iter::empty()))?;
+        let mut watched = self
+            .stops
+            .iter()
+            .filter_map(Stop::monitor)
+            .chain(&self.best);
+        watched.try_for_each(|monitor| {
+            monitor.check(self.validation.is_some(), core::iter::empty())
+        })?;
         check_reach(net, data, &SumSquaredError)
     }
 }
@@ -217,7 +263,10 @@ struct Damping<T> {
 impl<T: Real> Damping<T> {
     fn new(value: T) -> Self {
         // All derivatives 0: any damping is as good.
-        Self { value: if value > T::zero() { value } else { T::one() }, growth: T::of(2.0) }
+        Self {
+            value: if value > T::zero() { value } else { T::one() },
+            growth: T::of(2.0),
+        }
     }
 
     /// After a step of so great a gain, as a part of what was promised.
@@ -231,7 +280,11 @@ impl<T: Real> Damping<T> {
     }
 
     fn check(&self) -> Result<()> {
-        if self.value.is_finite() { Ok(()) } else { Err(overflow("a finite damping", self.value)) }
+        if self.value.is_finite() {
+            Ok(())
+        } else {
+            Err(overflow("a finite damping", self.value))
+        }
     }
 
     fn fail(&mut self) {
@@ -261,7 +314,7 @@ struct Work<T: Real> {
     /// Outputs of some samples at some parameters, and at others.
     y: Vec<T>,
     other_y: Vec<T>,
-    /// Where JᵀJ + μI is factorised.
+    /// Where JᵀJ + μI is factorized.
     damped: DMatrix<T>,
 }
 
@@ -275,7 +328,13 @@ impl<T: Real> Work<T> {
         }
         let place = "LevenbergMarquardt";
         let residuals = samples(outputs) * outputs;
-        let square = || Ok::<_, Error>(DMatrix::from_vec(count, count, zeros(place, &[count, count])?));
+        let square = || {
+            Ok::<_, Error>(DMatrix::from_vec(
+                count,
+                count,
+                zeros(place, &[count, count])?,
+            ))
+        };
         Ok(Self {
             tape,
             cost,
@@ -306,10 +365,16 @@ impl<T: Real> Work<T> {
             let rows = &mut self.rows[..count * outputs * x.cols()];
             net.here().residual_gradients(x, rows, &mut self.tape);
             let y = &mut self.y[..outputs * x.cols()];
-            net.predict_into(x, ViewMut::from_parts(y, outputs, end - first), &mut self.tape)?;
+            net.predict_into(
+                x,
+                ViewMut::from_parts(y, outputs, end - first),
+                &mut self.tape,
+            )?;
             let residuals = y.iter().zip(target.values().range(first, end).as_slice());
             for (k, (row, (y, t))) in rows.chunks_exact_mut(count).zip(residuals).enumerate() {
-                let root = target.weights().map_or(T::one(), |weights| weights[first + k / outputs].sqrt());
+                let root = target
+                    .weights()
+                    .map_or(T::one(), |weights| weights[first + k / outputs].sqrt());
                 let residual = root * (*y - *t);
                 for (g, row) in self.gradient.iter_mut().zip(row) {
                     *row *= root;
@@ -327,12 +392,19 @@ impl<T: Real> Work<T> {
                 dw: &mut self.product,
                 db: &mut [],
             };
-            self.tape.scratch.share(count * samples, count, pass, T::dense_gradient);
+            self.tape
+                .scratch
+                .share(count * samples, count, pass, T::dense_gradient);
             for (sum, product) in self.normal.as_mut_slice().iter_mut().zip(&self.product) {
                 *sum += *product;
             }
         }
-        match self.normal.iter().chain(&self.gradient).find(|value| !value.is_finite()) {
+        match self
+            .normal
+            .iter()
+            .chain(&self.gradient)
+            .find(|value| !value.is_finite())
+        {
             None => Ok(()),
             Some(value) => Err(overflow("finite derivatives of the residuals", value)),
         }
@@ -341,17 +413,28 @@ impl<T: Real> Work<T> {
     /// ‖Jᵀr‖₂.
     fn gradient_norm(&self) -> Result<T> {
         let norm = norm(self.gradient.as_slice());
-        if norm.is_finite() { Ok(norm) } else { Err(overflow("a gradient of finite norm", norm)) }
+        if norm.is_finite() {
+            Ok(norm)
+        } else {
+            Err(overflow("a gradient of finite norm", norm))
+        }
     }
 
     /// Refuses an end without a small gradient: where targets are so much larger than outputs, and so bent is the way to
     /// them, that what a step gains is lost in the rounding of the cost.
-    fn check_converged(&mut self, net: &Sequential<T>, data: &Dataset<T>, gradient: T) -> Result<()> {
+    fn check_converged(
+        &mut self,
+        net: &Sequential<T>,
+        data: &Dataset<T>,
+        gradient: T,
+    ) -> Result<()> {
         let target: Targets<'_, T> = data.into();
         let mut y = DMatrix::zeros(net.outputs(), data.len());
         net.predict_into(data.inputs(), &mut y, &mut self.tape)?;
         if let Some(weights) = target.weights() {
-            y.column_iter_mut().zip(weights).for_each(|(mut y, weight)| y *= weight.sqrt());
+            y.column_iter_mut()
+                .zip(weights)
+                .for_each(|(mut y, weight)| y *= weight.sqrt());
         }
         let residuals = (self.cost + self.cost).sqrt();
         let slopes = self.normal.trace().sqrt();
@@ -361,12 +444,20 @@ impl<T: Real> Work<T> {
         if small || norm(y.as_slice()) >= T::of(1e-3) * residuals {
             return Ok(());
         }
-        let given = format!("a gradient of norm {:.3e} that no step can follow", gradient.as_f64());
+        let given = format!(
+            "a gradient of norm {:.3e} that no step can follow",
+            gradient.as_f64()
+        );
         Err(overflow("targets of the size of the outputs", given))
     }
 
     /// Takes a step that lowers the cost; says whether there is one.
-    fn step(&mut self, net: &mut Sequential<T>, data: &Dataset<T>, mu: &mut Damping<T>) -> Result<bool> {
+    fn step(
+        &mut self,
+        net: &mut Sequential<T>,
+        data: &Dataset<T>,
+        mu: &mut Damping<T>,
+    ) -> Result<bool> {
         let size = norm(net.params());
         loop {
             if self.solve(net, data, mu.value)? {
@@ -376,12 +467,22 @@ impl<T: Real> Work<T> {
                 }
                 // 2‖a‖ ≤ ¾‖h‖.
                 if bend <= T::of(0.1875) * length {
-                    for (trial, (w, (h, bend))) in self.trial.iter_mut().zip(net.params().iter().zip(self.h.iter().zip(&self.bend))) {
+                    for (trial, (w, (h, bend))) in self
+                        .trial
+                        .iter_mut()
+                        .zip(net.params().iter().zip(self.h.iter().zip(&self.bend)))
+                    {
                         *trial = *w + *h + *bend;
                     }
-                    let cost = net.at(&self.trial)?.cost(data.inputs(), data, &SumSquaredError, &mut self.tape)?;
+                    let cost = net.at(&self.trial)?.cost(
+                        data.inputs(),
+                        data,
+                        &SumSquaredError,
+                        &mut self.tape,
+                    )?;
                     if cost < self.cost {
-                        let promised = T::of(0.5) * (mu.value * length * length - self.h.dot(&self.gradient));
+                        let promised =
+                            T::of(0.5) * (mu.value * length * length - self.h.dot(&self.gradient));
                         mu.succeed((self.cost - cost) / promised);
                         net.params_mut().copy_from_slice(&self.trial);
                         self.cost = cost;
@@ -400,7 +501,7 @@ impl<T: Real> Work<T> {
     fn solve(&mut self, net: &Sequential<T>, data: &Dataset<T>, mu: T) -> Result<bool> {
         let mut damped = core::mem::replace(&mut self.damped, DMatrix::zeros(0, 0));
         if damped.is_empty() {
-            // The factorisation before failed, and kept it.
+            // The factorization before failed, and kept it.
             damped = self.normal.clone();
         } else {
             damped.copy_from(&self.normal);
@@ -408,7 +509,9 @@ impl<T: Real> Work<T> {
         for i in 0..damped.nrows() {
             damped[(i, i)] += mu;
         }
-        let Some(factors) = Cholesky::new(damped) else { return Ok(false) };
+        let Some(factors) = Cholesky::new(damped) else {
+            return Ok(false);
+        };
         for (h, g) in self.h.iter_mut().zip(&self.gradient) {
             *h = -*g;
         }
@@ -424,21 +527,40 @@ impl<T: Real> Work<T> {
         let (count, outputs) = (net.params().len(), net.outputs());
         let target: Targets<'_, T> = data.into();
         let (x, part) = (View::from(data.inputs()), T::of(0.1));
-        for ((ahead, behind), (w, h)) in self.trial.iter_mut().zip(&mut self.other).zip(net.params().iter().zip(&self.h)) {
+        for ((ahead, behind), (w, h)) in self
+            .trial
+            .iter_mut()
+            .zip(&mut self.other)
+            .zip(net.params().iter().zip(&self.h))
+        {
             (*ahead, *behind) = (*w + part * *h, *w - part * *h);
         }
         self.bend.fill(T::zero());
         for first in (0..x.cols()).step_by(samples(outputs)) {
             let end = x.cols().min(first + samples(outputs));
             let x = x.range(first, end);
-            let (ahead, behind) = (&mut self.y[..outputs * x.cols()], &mut self.other_y[..outputs * x.cols()]);
-            net.at(&self.trial)?.predict_into(x, ViewMut::from_parts(ahead, outputs, x.cols()), &mut self.tape)?;
-            net.at(&self.other)?.predict_into(x, ViewMut::from_parts(behind, outputs, x.cols()), &mut self.tape)?;
+            let (ahead, behind) = (
+                &mut self.y[..outputs * x.cols()],
+                &mut self.other_y[..outputs * x.cols()],
+            );
+            net.at(&self.trial)?.predict_into(
+                x,
+                ViewMut::from_parts(ahead, outputs, x.cols()),
+                &mut self.tape,
+            )?;
+            net.at(&self.other)?.predict_into(
+                x,
+                ViewMut::from_parts(behind, outputs, x.cols()),
+                &mut self.tape,
+            )?;
             let grads = &mut self.rows[..count];
-            net.here().weighted_gradient(x, grads, &mut self.tape, |k, y| {
-                let weight = target.weights().map_or(T::one(), |weights| weights[first + k / outputs]);
-                T::of(-0.5) * weight * (ahead[k] - y - y + behind[k]) / (part * part)
-            });
+            net.here()
+                .weighted_gradient(x, grads, &mut self.tape, |k, y| {
+                    let weight = target
+                        .weights()
+                        .map_or(T::one(), |weights| weights[first + k / outputs]);
+                    T::of(-0.5) * weight * (ahead[k] - y - y + behind[k]) / (part * part)
+                });
             for (sum, g) in self.bend.iter_mut().zip(grads) {
                 *sum += *g;
             }
@@ -449,16 +571,25 @@ impl<T: Real> Work<T> {
 
 /// The Euclidean norm, whose squares neither overflow nor vanish.
 fn norm<T: Real>(numbers: &[T]) -> T {
-    let largest = numbers.iter().fold(T::zero(), |largest, number| largest.max(number.abs()));
+    let largest = numbers
+        .iter()
+        .fold(T::zero(), |largest, number| largest.max(number.abs()));
     if largest == T::zero() || !largest.is_finite() {
         return largest;
     }
-    largest * numbers.iter().fold(T::zero(), |sum, number| sum + (*number / largest) * (*number / largest)).sqrt()
+    largest
+        * numbers
+            .iter()
+            .fold(T::zero(), |sum, number| {
+                sum + (*number / largest) * (*number / largest)
+            })
+            .sqrt()
 }
 
 /// Numbers too large to go on with.
 fn overflow(expected: &str, given: impl ToString) -> Error {
-    let expected = format!("{expected} (scale the inputs and the targets, as Scaler::standard does)");
+    let expected =
+        format!("{expected} (scale the inputs and the targets, as Scaler::standard does)");
     Error::new(ErrorKind::NotFinite, "LevenbergMarquardt", expected, given)
 }
 

@@ -6,9 +6,9 @@
 
 use super::history::Epoch;
 use super::record::{Reader, Writer};
-use crate::checksum::Checksum;
 use crate::error::{Error, ErrorKind, Result};
-use crate::file;
+use crate::ground::checksum::Checksum;
+use crate::ground::file;
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 use core::cell::RefCell;
 use core::fmt;
@@ -42,9 +42,17 @@ impl Part {
     }
 
     pub(super) fn read(record: &mut Reader<'_>) -> Result<Self> {
-        let part = Self { name: record.text()?, epochs: record.count()?, bytes: record.u64()?, checksum: record.u64()? };
+        let part = Self {
+            name: record.text()?,
+            epochs: record.count()?,
+            bytes: record.u64()?,
+            checksum: record.u64()?,
+        };
         if Self::number(&part.name).is_none() {
-            return Err(record.error(format!("the name of a file, a number and {ENDING}"), format!("{:?}", part.name)));
+            return Err(record.error(
+                format!("the name of a file, a number and {ENDING}"),
+                format!("{:?}", part.name),
+            ));
         }
         Ok(part)
     }
@@ -52,7 +60,8 @@ impl Part {
     /// What stands before the number of a name; `None` of a name that is no such name, or leads to another folder.
     fn number(name: &str) -> Option<&str> {
         let (stem, number) = name.strip_suffix(ENDING)?.rsplit_once('.')?;
-        (file::is_unique(number) && Path::new(name).file_name().is_some_and(|last| last == name)).then_some(stem)
+        (file::is_unique(number) && Path::new(name).file_name().is_some_and(|last| last == name))
+            .then_some(stem)
     }
 
     /// Whether the file was made for this checkpoint, and not for one that was copied or renamed to it.
@@ -70,7 +79,9 @@ impl Part {
         let path = self.path(checkpoint);
         if self.is_of(checkpoint) {
             let as_long = || fs::metadata(&path).is_ok_and(|data| data.len() == self.bytes);
-            file::remove_if(&path, || as_long() && named().is_none_or(|other| other.name != self.name));
+            file::remove_if(&path, || {
+                as_long() && named().is_none_or(|other| other.name != self.name)
+            });
         }
     }
 }
@@ -92,7 +103,13 @@ pub(super) struct Log {
 impl Log {
     /// Of a checkpoint that has no file beside it.
     pub(super) fn new(checkpoint: &Path) -> Self {
-        Self { checkpoint: checkpoint.to_owned(), part: None, sum: Checksum::crc64(), file: None, swept: false }
+        Self {
+            checkpoint: checkpoint.to_owned(),
+            part: None,
+            sum: Checksum::crc64(),
+            file: None,
+            swept: false,
+        }
     }
 
     /// Reads the epochs that a checkpoint names.
@@ -108,18 +125,37 @@ impl Log {
         let (mut file, len) = file::open(&path)?;
         if len < part.bytes {
             let expected = format!("at least {} bytes", part.bytes);
-            return Err(Error::new(ErrorKind::Parse, place, expected, format!("{len} bytes: it was cut off, or damaged")));
+            return Err(Error::new(
+                ErrorKind::Parse,
+                place,
+                expected,
+                format!("{len} bytes: it was cut off, or damaged"),
+            ));
         }
         let bytes = file::take(&path, &mut file, part.bytes)?;
         let mut sum = Checksum::crc64();
         sum.add(&bytes);
         if sum.value() != part.checksum {
-            return Err(Error::new(ErrorKind::Parse, place, "bytes that go with the checksum in the checkpoint", "others: it is damaged"));
+            return Err(Error::new(
+                ErrorKind::Parse,
+                place,
+                "bytes that go with the checksum in the checkpoint",
+                "others: it is damaged",
+            ));
         }
         let mut record = Reader::plain(&place, &bytes);
-        let epochs = (0..part.epochs).map(|_| read_epoch(&mut record)).collect::<Result<_>>()?;
+        let epochs = (0..part.epochs)
+            .map(|_| read_epoch(&mut record))
+            .collect::<Result<_>>()?;
         record.finish()?;
-        Ok((Self { part: Some(part), sum, ..Self::new(checkpoint) }, epochs))
+        Ok((
+            Self {
+                part: Some(part),
+                sum,
+                ..Self::new(checkpoint)
+            },
+            epochs,
+        ))
     }
 
     pub(super) fn is_of(&self, checkpoint: &Path) -> bool {
@@ -133,7 +169,9 @@ impl Log {
 
     /// Whether `part` is of this file.
     pub(super) fn is_named(&self, part: &Part) -> bool {
-        self.part.as_ref().is_some_and(|mine| mine.name == part.name)
+        self.part
+            .as_ref()
+            .is_some_and(|mine| mine.name == part.name)
     }
 
     /// How many epochs the file holds.
@@ -146,14 +184,23 @@ impl Log {
     pub(super) fn hold(&mut self, named: Option<&Part>) {
         let Some(part) = &self.part else { return };
         let path = part.path(&self.checkpoint);
-        let length = || fs::symlink_metadata(&path).ok().filter(|data| data.is_file()).map(|data| data.len());
+        let length = || {
+            fs::symlink_metadata(&path)
+                .ok()
+                .filter(|data| data.is_file())
+                .map(|data| data.len())
+        };
         if self.file.is_none() && named == Some(part) && part.is_of(&self.checkpoint) {
             let opened = OpenOptions::new().write(true).open(&path).ok();
             // It may have grown for another checkpoint, of which this one is an older copy.
-            self.file = opened.filter(|file| file.try_lock().is_ok() && length() == Some(part.bytes));
+            self.file =
+                opened.filter(|file| file.try_lock().is_ok() && length() == Some(part.bytes));
         }
         if self.file.is_none() || length().is_none_or(|length| length < part.bytes) {
-            *self = Self { swept: self.swept, ..Self::new(&self.checkpoint) };
+            *self = Self {
+                swept: self.swept,
+                ..Self::new(&self.checkpoint)
+            };
         }
     }
 
@@ -165,12 +212,27 @@ impl Log {
             write_epoch(&mut record, epoch);
         }
         let added = record.into_bytes();
-        let mut name = self.part.as_ref().map(|part| part.name.clone()).unwrap_or_default();
+        let mut name = self
+            .part
+            .as_ref()
+            .map(|part| part.name.clone())
+            .unwrap_or_default();
         let written = self.write(&added, &mut name, mode);
-        written.map_err(|e| file::error(&file::folder(&self.checkpoint).join(&name), "to be written", e))?;
+        written.map_err(|e| {
+            file::error(
+                &file::folder(&self.checkpoint).join(&name),
+                "to be written",
+                e,
+            )
+        })?;
         self.sum.add(&added);
         let bytes = self.part.as_ref().map_or(0, |part| part.bytes) + added.len() as u64;
-        self.part = Some(Part { name, epochs: epochs.len(), bytes, checksum: self.sum.value() });
+        self.part = Some(Part {
+            name,
+            epochs: epochs.len(),
+            bytes,
+            checksum: self.sum.value(),
+        });
         Ok(())
     }
 
@@ -182,7 +244,11 @@ impl Log {
             file.write_all(added)?;
             return file.sync_data();
         }
-        *name = format!("{}.{}{ENDING}", file::shortened(&self.checkpoint), file::unique());
+        *name = format!(
+            "{}.{}{ENDING}",
+            file::shortened(&self.checkpoint),
+            file::unique()
+        );
         let path = file::folder(&self.checkpoint).join(&name);
         let mut file = file::create_new(&path, mode)?.ok_or(io::ErrorKind::AlreadyExists)?;
         if let Err(e) = file.write_all(added).and_then(|()| file.sync_all()) {
@@ -220,12 +286,12 @@ impl fmt::Debug for Logbook {
 pub(super) fn write_epoch(record: &mut Writer, epoch: &Epoch) {
     record.count(epoch.epoch);
     record.f64(epoch.cost);
-    record.option(epoch.validation, Writer::f64);
+    record.option(epoch.validation_cost, Writer::f64);
     record.list(epoch.metrics.iter(), |record, (name, value)| {
         record.text(name);
         record.f64(*value);
     });
-    record.f64(epoch.rate);
+    record.f64(epoch.learning_rate);
     record.f64(epoch.gradient_norm);
     record.option(epoch.seconds, Writer::f64);
 }
@@ -234,9 +300,9 @@ pub(super) fn read_epoch(record: &mut Reader<'_>) -> Result<Epoch> {
     Ok(Epoch {
         epoch: record.count()?,
         cost: record.f64()?,
-        validation: record.option(Reader::f64)?,
+        validation_cost: record.option(Reader::f64)?,
         metrics: record.list(|record| Ok((record.text()?, record.f64()?)))?,
-        rate: record.f64()?,
+        learning_rate: record.f64()?,
         gradient_norm: record.f64()?,
         seconds: record.option(Reader::f64)?,
     })

@@ -21,4 +21,4 @@ pub use levenberg_marquardt::LevenbergMarquardt;
 pub use model::Model;
 pub use observer::{Observer, Plan, Step};
 pub use stop::{Monitor, Stop, Stopped};
-pub use trainer::{Every, Trainer};
+pub use trainer::{CheckpointEvery, Trainer};

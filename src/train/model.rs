@@ -2,15 +2,15 @@
 
 use super::history::History;
 use super::trainer::{Feed, Trainer};
-use crate::activation::OutputRange;
 use crate::data::{Dataset, Scaler};
 use crate::error::{Error, ErrorKind, Result};
-use crate::loss::OutputFunction;
 use crate::metrics;
-use crate::real::{Real, zeros};
-use crate::sequential::Sequential;
-use crate::tape::Tape;
-use crate::view::{View, ViewMut};
+use crate::nn::activation::OutputRange;
+use crate::nn::loss::OutputFunction;
+use crate::nn::sequential::Sequential;
+use crate::nn::tape::Tape;
+use crate::numeric::real::{Real, zeros};
+use crate::numeric::view::{View, ViewMut};
 use alloc::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
@@ -38,6 +38,8 @@ use nalgebra::DMatrix;
 ///
 /// ```
 /// use chainrule::prelude::*;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// // Metres and kilograms to newtons.
 /// let x = DMatrix::from_fn(2, 60, |i, j| if i == 0 { (j % 8) as f64 * 1e-3 } else { 1e4 + (j % 5) as f64 * 1e2 });
 /// let force = DMatrix::from_fn(1, 60, |_, j| x[(0, j)] * x[(1, j)]);
@@ -48,7 +50,7 @@ use nalgebra::DMatrix;
 ///     .layer(Dense::new(1, Activation::Linear))
 ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(2))?;
 /// let mut model = Model::new(net, Scaler::standard(data.inputs())?, Scaler::standard(data.targets())?)?;
-/// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(200).rate(0.01);
+/// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(200).learning_rate(0.01);
 /// model.fit(&mut trainer, &data)?;
 /// let predicted = model.predict(data.inputs())?;
 /// assert!(metrics::max_error((&predicted).into(), (&data).into())? < 2.0); // newtons, of up to 72
@@ -59,12 +61,15 @@ use nalgebra::DMatrix;
 ///
 /// ```
 /// use chainrule::prelude::*;
+/// use chainrule::View;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let weights = Dataset::from_rows(&[3.0, 4.0, 5.0, 60.0, 70.0, 90.0], 1, &[0.0, 0.0, 0.0, 1.0, 1.0, 1.0], 1)?; // kilograms
 /// let net = Sequential::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear)) // a logit: the sigmoid belongs to the loss
 ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
 /// let mut model = Model::new(net, Scaler::standard(weights.inputs())?, None)?.with_classes(["cat", "human"])?;
-/// model.fit(&mut Trainer::new(SigmoidCrossEntropy::new(), Adam::new()).epochs(200).rate(0.1), &weights)?;
+/// model.fit(&mut Trainer::new(SigmoidCrossEntropy::new(), Adam::new()).epochs(200).learning_rate(0.1), &weights)?;
 ///
 /// let new = View::new(&[4.5, 80.0], 1)?;
 /// assert_eq!(model.predict_classes(new)?, ["cat", "human"]);
@@ -88,8 +93,17 @@ impl<T: Real> Model<T> {
     ///
     /// # Errors
     /// [`ErrorKind::Shape`] when a scaler has another number of features than the network inputs or outputs.
-    pub fn new(net: Sequential<T>, inputs: impl Into<Option<Scaler<T>>>, outputs: impl Into<Option<Scaler<T>>>) -> Result<Self> {
-        Self { inputs: inputs.into(), outputs: outputs.into(), ..Self::from(net) }.checked()
+    pub fn new(
+        net: Sequential<T>,
+        inputs: impl Into<Option<Scaler<T>>>,
+        outputs: impl Into<Option<Scaler<T>>>,
+    ) -> Result<Self> {
+        Self {
+            inputs: inputs.into(),
+            outputs: outputs.into(),
+            ..Self::from(net)
+        }
+        .checked()
     }
 
     /// The same model, whose [`predict`](Self::predict) applies this function to the raw outputs: for a network that was not
@@ -101,6 +115,10 @@ impl<T: Real> Model<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
+    /// use chainrule::View;
+    /// use chainrule::nn::loss::OutputFunction;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::builder(1)
     ///     .layer(Dense::new(1, Activation::Linear))
     ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
@@ -111,7 +129,11 @@ impl<T: Real> Model<T> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn with_output_function(self, output_function: OutputFunction) -> Result<Self> {
-        Self { output_function, ..self }.checked()
+        Self {
+            output_function,
+            ..self
+        }
+        .checked()
     }
 
     /// The same model with names of its classes, one per output; for a single output two, of which the second is the class
@@ -121,7 +143,11 @@ impl<T: Real> Model<T> {
     /// [`ErrorKind::Shape`] for another number of names, [`ErrorKind::Value`] for a name that is empty or there twice,
     /// [`ErrorKind::Incompatible`] when the outputs have a scaler.
     pub fn with_classes<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Result<Self> {
-        Self { classes: Some(names.into_iter().map(Into::into).collect()), ..self }.checked()
+        Self {
+            classes: Some(names.into_iter().map(Into::into).collect()),
+            ..self
+        }
+        .checked()
     }
 
     fn checked(self) -> Result<Self> {
@@ -131,10 +157,16 @@ impl<T: Real> Model<T> {
 
     /// Whether all parts fit each other.
     pub(crate) fn check(&self) -> Result<()> {
-        let scaler = |what: &str, scaler: &Option<Scaler<T>>, width: usize| match scaler.as_ref().map(Scaler::features) {
-            Some(features) if features != width => {
-                Err(Error::new(ErrorKind::Shape, format!("scaler of {what}"), format!("{width} features"), features))
-            }
+        let scaler = |what: &str, scaler: &Option<Scaler<T>>, width: usize| match scaler
+            .as_ref()
+            .map(Scaler::features)
+        {
+            Some(features) if features != width => Err(Error::new(
+                ErrorKind::Shape,
+                format!("scaler of {what}"),
+                format!("{width} features"),
+                features,
+            )),
             _ => Ok(()),
         };
         scaler("inputs", &self.inputs, self.net.inputs())?;
@@ -144,13 +176,19 @@ impl<T: Real> Model<T> {
     }
 
     /// Whether the outputs are scores that `function` makes predictions of.
-    pub(crate) fn check_output_function(&self, place: &str, function: OutputFunction) -> Result<()> {
+    pub(crate) fn check_output_function(
+        &self,
+        place: &str,
+        function: OutputFunction,
+    ) -> Result<()> {
         let range = self.net.range();
         let given = match function {
             OutputFunction::Identity => return Ok(()),
             _ if self.outputs.is_some() => "a scaler of outputs".into(),
             _ if range != OutputRange::Real => format!("outputs in {range:?}"),
-            OutputFunction::Softmax if self.net.outputs() == 1 => "a single output, whose softmax is always 1".into(),
+            OutputFunction::Softmax if self.net.outputs() == 1 => {
+                "a single output, whose softmax is always 1".into()
+            }
             _ => return Ok(()),
         };
         let expected = format!("a network that ends on scores, for {function:?}");
@@ -158,18 +196,38 @@ impl<T: Real> Model<T> {
     }
 
     fn check_classes(&self) -> Result<()> {
-        let Some(names) = &self.classes else { return Ok(()) };
+        let Some(names) = &self.classes else {
+            return Ok(());
+        };
         let place = "classes of Model";
         if self.outputs.is_some() {
             let expected = "outputs without a scaler: probabilities or scores of classes";
-            return Err(Error::new(ErrorKind::Incompatible, place, expected, "a scaler of outputs"));
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                place,
+                expected,
+                "a scaler of outputs",
+            ));
         }
         self.check_class_count(names)?;
         let mut seen = BTreeSet::new();
-        match names.iter().find(|name| name.is_empty() || !seen.insert(name.as_str())) {
+        match names
+            .iter()
+            .find(|name| name.is_empty() || !seen.insert(name.as_str()))
+        {
             None => Ok(()),
-            Some(name) if name.is_empty() => Err(Error::new(ErrorKind::Value, place, "names that are not empty", "\"\"")),
-            Some(name) => Err(Error::new(ErrorKind::Value, place, "each name once", format!("{name:?} twice"))),
+            Some(name) if name.is_empty() => Err(Error::new(
+                ErrorKind::Value,
+                place,
+                "names that are not empty",
+                "\"\"",
+            )),
+            Some(name) => Err(Error::new(
+                ErrorKind::Value,
+                place,
+                "each name once",
+                format!("{name:?} twice"),
+            )),
         }
     }
 
@@ -180,7 +238,12 @@ impl<T: Real> Model<T> {
             outputs if names.len() == outputs => return Ok(()),
             outputs => format!("{outputs} names, one per output"),
         };
-        Err(Error::new(ErrorKind::Shape, "classes of Model", expected, names.len()))
+        Err(Error::new(
+            ErrorKind::Shape,
+            "classes of Model",
+            expected,
+            names.len(),
+        ))
     }
 
     /// The network, which works in scaled units.
@@ -199,12 +262,12 @@ impl<T: Real> Model<T> {
     }
 
     /// The scaler of the inputs.
-    pub fn inputs(&self) -> Option<&Scaler<T>> {
+    pub fn input_scaler(&self) -> Option<&Scaler<T>> {
         self.inputs.as_ref()
     }
 
     /// The scaler of the outputs.
-    pub fn outputs(&self) -> Option<&Scaler<T>> {
+    pub fn output_scaler(&self) -> Option<&Scaler<T>> {
         self.outputs.as_ref()
     }
 
@@ -227,6 +290,8 @@ impl<T: Real> Model<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f64>::builder(4).layer(Dense::new(3, Activation::Linear)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     /// let mut model = Model::from(net);
     /// model.metadata_mut().insert("source".into(), "R. A. Fisher, 1936".into());
@@ -252,7 +317,7 @@ impl<T: Real> Model<T> {
         self.scale(data).map(Cow::Owned)
     }
 
-    /// [`Trainer::fit`] on data in their own units, the trainer's [validation data](Trainer::validation) included: both are
+    /// [`Trainer::fit`] on data in their own units, the trainer's [validation data](Trainer::validation_data) included: both are
     /// scaled here, for which each is copied once if there is a scaler.
     ///
     /// [Metrics](Trainer::metric) see predictions and targets in the units of the data. Costs are in scaled units, in which
@@ -266,6 +331,8 @@ impl<T: Real> Model<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// // Degrees Fahrenheit of degrees Celsius.
     /// let celsius = DMatrix::from_fn(1, 50, |_, j| 2.0 * j as f64 - 20.0);
     /// let (train, judge) = Dataset::new(celsius.clone(), celsius.map(|c| 1.8 * c + 32.0))?.split(0.7, 1)?;
@@ -275,8 +342,8 @@ impl<T: Real> Model<T> {
     /// let mut model = Model::new(net, Scaler::standard(train.inputs())?, Scaler::standard(train.targets())?)?;
     /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
     ///     .epochs(200)
-    ///     .rate(0.05)
-    ///     .validation(&judge) // as it is
+    ///     .learning_rate(0.05)
+    ///     .validation_data(&judge) // as it is
     ///     .metric("largest error", metrics::max_error);
     /// let history = model.fit(&mut trainer, &train)?;
     /// let degrees = history.last().and_then(|epoch| epoch.metric("largest error"));
@@ -287,12 +354,21 @@ impl<T: Real> Model<T> {
         let function = trainer.loss.output_function();
         self.check()?;
         self.check_output_function("Model::fit", function)?;
-        let scaled = self.scaled(data).map_err(|error| error.within("training data"))?;
+        let scaled = self
+            .scaled(data)
+            .map_err(|error| error.within("training data"))?;
         let validation = trainer.validation.map(|data| self.scaled(data)).transpose();
         let validation = validation.map_err(|error| error.within("validation data"))?;
         let judged = trainer.validation.unwrap_or(data);
         let units = self.outputs.as_ref().map(|scaler| (scaler, judged.into()));
-        let result = trainer.fit_on(&mut self.net, &Feed { data: &scaled, validation: validation.as_deref(), units });
+        let result = trainer.fit_on(
+            &mut self.net,
+            &Feed {
+                data: &scaled,
+                validation: validation.as_deref(),
+                units,
+            },
+        );
         // After an error, too, the network may be one that this loss has trained.
         if result.is_ok() || (trainer.state.position.step > 0 && trainer.state.knows(&self.net)) {
             self.output_function = function;
@@ -317,6 +393,9 @@ impl<T: Real> Model<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
+    /// use chainrule::nn::loss::OutputFunction;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::builder(2)
     ///     .layer(Dense::new(3, Activation::Linear))
     ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
@@ -327,7 +406,12 @@ impl<T: Real> Model<T> {
     /// assert_eq!(y, model.predict(&x)?);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn predict_into<'x, 'y>(&self, x: impl Into<View<'x, T>>, y: impl Into<ViewMut<'y, T>>, tape: &mut Tape<T>) -> Result<()> {
+    pub fn predict_into<'x, 'y>(
+        &self,
+        x: impl Into<View<'x, T>>,
+        y: impl Into<ViewMut<'y, T>>,
+        tape: &mut Tape<T>,
+    ) -> Result<()> {
         let mut y = y.into();
         self.scores_into(x.into(), y.reborrow(), tape)?;
         self.output_function.apply(y);
@@ -341,6 +425,9 @@ impl<T: Real> Model<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
+    /// use chainrule::nn::loss::OutputFunction;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f32>::builder(3)
     ///     .layer(Dense::new(2, Activation::Linear))
     ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
@@ -352,7 +439,11 @@ impl<T: Real> Model<T> {
     /// ```
     pub fn predict_one(&self, x: &[T], y: &mut [T], tape: &mut Tape<T>) -> Result<()> {
         let (inputs, outputs) = (x.len(), y.len());
-        self.predict_into(View::from_parts(x, inputs, 1), ViewMut::from_parts(y, outputs, 1), tape)
+        self.predict_into(
+            View::from_parts(x, inputs, 1),
+            ViewMut::from_parts(y, outputs, 1),
+            tape,
+        )
     }
 
     /// Raw outputs for a batch, outputs × samples: logits where the loss has an [`OutputFunction`], else the same as
@@ -364,7 +455,11 @@ impl<T: Real> Model<T> {
         let x = x.into();
         self.net.here().check_inputs(x)?;
         let outputs = self.net.outputs();
-        let mut y = DMatrix::from_vec(outputs, x.cols(), zeros("outputs of Model", &[outputs, x.cols()])?);
+        let mut y = DMatrix::from_vec(
+            outputs,
+            x.cols(),
+            zeros("outputs of Model", &[outputs, x.cols()])?,
+        );
         self.scores_into(x, (&mut y).into(), &mut Tape::new())?;
         Ok(y)
     }
@@ -377,14 +472,17 @@ impl<T: Real> Model<T> {
                 let mut scaled = mem::take(&mut tape.scaled);
                 scaled.clear();
                 scaled.extend_from_slice(x.as_slice());
-                let fitted = scaler.transform_mut(ViewMut::from_parts(&mut scaled, x.rows(), x.cols()));
+                let fitted =
+                    scaler.transform_mut(ViewMut::from_parts(&mut scaled, x.rows(), x.cols()));
                 let x = View::from_parts(&scaled, x.rows(), x.cols());
                 let result = fitted.and_then(|()| self.net.predict_into(x, y.reborrow(), tape));
                 tape.scaled = scaled;
                 result?;
             }
         }
-        self.outputs.as_ref().map_or(Ok(()), |scaler| scaler.inverse_mut(y))
+        self.outputs
+            .as_ref()
+            .map_or(Ok(()), |scaler| scaler.inverse_mut(y))
     }
 
     /// The name of the most probable class of each sample; for a single output the second name from ½ on. The first of equals
@@ -402,14 +500,23 @@ impl<T: Real> Model<T> {
             return Err(Error::new(ErrorKind::Empty, place, expected, "none"));
         };
         self.check_class_count(names)?;
-        let scores = self.output_function == OutputFunction::Identity && self.net.range() == OutputRange::Real;
+        let scores = self.output_function == OutputFunction::Identity
+            && self.net.range() == OutputRange::Real;
         if self.net.outputs() == 1 && scores {
             let expected = "a probability as the only output (Model::fit with SigmoidCrossEntropy, or Model::with_output_function; \
                             of margins, metrics::margin_classes)";
-            return Err(Error::new(ErrorKind::Incompatible, place, expected, "a number of any size"));
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                place,
+                expected,
+                "a number of any size",
+            ));
         }
         let classes = metrics::classes(&self.predict(x)?).map_err(|error| error.within(place))?;
-        Ok(classes.into_iter().map(|class| names[class].as_str()).collect())
+        Ok(classes
+            .into_iter()
+            .map(|class| names[class].as_str())
+            .collect())
     }
 
     /// The same model for another scalar: [`Sequential::cast`], with the scalers rounded likewise.
@@ -420,6 +527,8 @@ impl<T: Real> Model<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let x = DMatrix::from_row_slice(1, 3, &[1.0, 2.0, 4.0]);
     /// let net = Sequential::<f64>::builder(1)
     ///     .layer(Dense::new(1, Activation::Tanh))
@@ -450,13 +559,22 @@ impl<T: Real> Model<T> {
 impl<T: Real> From<Sequential<T>> for Model<T> {
     fn from(net: Sequential<T>) -> Self {
         let (inputs, outputs) = (None, None);
-        Self { net, inputs, outputs, output_function: OutputFunction::Identity, classes: None, metadata: BTreeMap::new() }
+        Self {
+            net,
+            inputs,
+            outputs,
+            output_function: OutputFunction::Identity,
+            classes: None,
+            metadata: BTreeMap::new(),
+        }
     }
 }
 
 #[cfg(feature = "serde")]
 impl<'de, T: Real> serde::Deserialize<'de> for Model<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> core::result::Result<Self, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> core::result::Result<Self, D::Error> {
         #[derive(serde::Deserialize)]
         #[serde(bound = "T: Real", deny_unknown_fields)]
         struct Model<T: Real> {
@@ -470,9 +588,24 @@ impl<'de, T: Real> serde::Deserialize<'de> for Model<T> {
             classes: Option<Vec<String>>,
             metadata: BTreeMap<String, String>,
         }
-        crate::serial::checked(deserializer, |model| {
-            let Model { net, inputs, outputs, output_function, classes, metadata } = model;
-            Self { net, inputs, outputs, output_function, classes, metadata }.checked()
+        crate::numeric::serial::checked(deserializer, |model| {
+            let Model {
+                net,
+                inputs,
+                outputs,
+                output_function,
+                classes,
+                metadata,
+            } = model;
+            Self {
+                net,
+                inputs,
+                outputs,
+                output_function,
+                classes,
+                metadata,
+            }
+            .checked()
         })
     }
 }

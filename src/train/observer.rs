@@ -1,8 +1,8 @@
 //! Who is told what happens in training.
 
 use super::history::Epoch;
-use crate::real::Real;
-use crate::sequential::Sequential;
+use crate::nn::sequential::Sequential;
+use crate::numeric::real::Real;
 use core::ops::ControlFlow;
 
 /// What a call of [`fit`](crate::Trainer::fit) is going to do.
@@ -30,7 +30,7 @@ pub struct Step {
     /// The cost of the mini-batch before the step, with the penalty.
     pub cost: f64,
     /// The learning rate of the step.
-    pub rate: f64,
+    pub learning_rate: f64,
 }
 
 /// Watches a run of a network of scalars `T`, and can end it. What an observer borrows must be declared before the trainer.
@@ -39,6 +39,11 @@ pub struct Step {
 ///
 /// ```
 /// use chainrule::prelude::*;
+/// use chainrule::Real;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
+/// use chainrule::train::{Observer, Step, Stopped};
+/// use core::ops::ControlFlow;
 ///
 /// /// Ends a run when a weight has become too large.
 /// struct Limit(f64);
@@ -55,7 +60,7 @@ pub struct Step {
 ///     .layer(Dense::new(1, Activation::Linear))
 ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
 /// net.set_params(&[0.0, 0.0])?;
-/// let mut trainer = Trainer::new(MeanSquaredError, Sgd::new()).batch(10).rate(0.1).observe(Limit(0.9));
+/// let mut trainer = Trainer::new(MeanSquaredError, Sgd::new()).batch_size(10).learning_rate(0.1).observe(Limit(0.9));
 /// let history = trainer.fit(&mut net, &data)?;
 /// assert_eq!(history.stopped, Some(Stopped::ByObserver));
 /// assert!(net.params()[0] > 0.9 && net.params()[0] < 1.0);

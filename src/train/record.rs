@@ -7,9 +7,9 @@
 //! All numbers are little-endian; texts and lists begin with their length, in 8 bytes. The length shows what was cut off; the
 //! checksum (CRC-64/XZ, ECMA-182) finds every change of up to 64 bits in a row.
 
-use crate::checksum::Checksum;
 use crate::error::{Error, ErrorKind, Result};
-use crate::real::Real;
+use crate::ground::checksum::Checksum;
+use crate::numeric::real::Real;
 use alloc::{format, string::String, vec::Vec};
 
 pub(super) const HEAD: usize = 8 + 4 + 8;
@@ -70,7 +70,11 @@ impl Writer {
         }
     }
 
-    pub(super) fn list<V>(&mut self, values: impl ExactSizeIterator<Item = V>, mut write: impl FnMut(&mut Self, V)) {
+    pub(super) fn list<V>(
+        &mut self,
+        values: impl ExactSizeIterator<Item = V>,
+        mut write: impl FnMut(&mut Self, V),
+    ) {
         self.count(values.len());
         for value in values {
             write(self, value);
@@ -94,13 +98,26 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// A record of that magic and version, undamaged.
-    pub(super) fn open(place: &'a str, bytes: &'a [u8], magic: [u8; 8], version: u32) -> Result<Self> {
+    pub(super) fn open(
+        place: &'a str,
+        bytes: &'a [u8],
+        magic: [u8; 8],
+        version: u32,
+    ) -> Result<Self> {
         Self::check_head(place, bytes, bytes.len() as u64, magic, version)?;
         let (values, sum) = bytes.split_at(bytes.len() - TAIL);
         if sum != checksum(values).to_le_bytes() {
-            return Err(Error::new(ErrorKind::Parse, place, "bytes that go with their checksum", "others: it is damaged"));
+            return Err(Error::new(
+                ErrorKind::Parse,
+                place,
+                "bytes that go with their checksum",
+                "others: it is damaged",
+            ));
         }
-        Ok(Self { place, rest: &values[HEAD..] })
+        Ok(Self {
+            place,
+            rest: &values[HEAD..],
+        })
     }
 
     /// Values that something else has found undamaged, or that may be damaged.
@@ -109,20 +126,42 @@ impl<'a> Reader<'a> {
     }
 
     /// Checks the beginning of a record in a file of `length` bytes, of which no more need to be there yet.
-    pub(super) fn check_head(place: &str, head: &[u8], length: u64, magic: [u8; 8], version: u32) -> Result<()> {
-        let error = |expected: String, given: String| Err(Error::new(ErrorKind::Parse, place, expected, given));
+    pub(super) fn check_head(
+        place: &str,
+        head: &[u8],
+        length: u64,
+        magic: [u8; 8],
+        version: u32,
+    ) -> Result<()> {
+        let error = |expected: String, given: String| {
+            Err(Error::new(ErrorKind::Parse, place, expected, given))
+        };
         if head.len() < HEAD || length < (HEAD + TAIL) as u64 || head[..8] != magic {
             return error(
-                format!("a file that begins with {:?}", String::from_utf8_lossy(&magic)),
+                format!(
+                    "a file that begins with {:?}",
+                    String::from_utf8_lossy(&magic)
+                ),
                 format!("{length} bytes of something else"),
             );
         }
-        let field = |from: usize, to: usize| head[from..to].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
+        let field = |from: usize, to: usize| {
+            head[from..to]
+                .iter()
+                .rev()
+                .fold(0, |value, byte| value << 8 | u64::from(*byte))
+        };
         if field(8, 12) != u64::from(version) {
-            return error(format!("version {version} of the format"), format!("version {}", field(8, 12)));
+            return error(
+                format!("version {version} of the format"),
+                format!("version {}", field(8, 12)),
+            );
         }
         if field(12, HEAD) != length {
-            return error(format!("{} bytes", field(12, HEAD)), format!("{length} bytes: it was cut off, or damaged"));
+            return error(
+                format!("{} bytes", field(12, HEAD)),
+                format!("{length} bytes: it was cut off, or damaged"),
+            );
         }
         Ok(())
     }
@@ -136,12 +175,20 @@ impl<'a> Reader<'a> {
     }
 
     /// An error of this record.
-    pub(super) fn error(&self, expected: impl Into<String>, given: impl alloc::string::ToString) -> Error {
+    pub(super) fn error(
+        &self,
+        expected: impl Into<String>,
+        given: impl alloc::string::ToString,
+    ) -> Error {
         Error::new(ErrorKind::Parse, self.place, expected, given)
     }
 
     pub(super) fn u64(&mut self) -> Result<u64> {
-        Ok(self.take(8)?.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+        Ok(self
+            .take(8)?
+            .iter()
+            .rev()
+            .fold(0, |value, byte| value << 8 | u64::from(*byte)))
     }
 
     /// A number of things of at least `size` bytes each, no more than the rest can hold.
@@ -149,8 +196,17 @@ impl<'a> Reader<'a> {
         let value = self.u64()?;
         usize::try_from(value)
             .ok()
-            .filter(|count| count.checked_mul(size).is_some_and(|bytes| bytes <= self.rest.len()))
-            .ok_or_else(|| self.error(format!("a count for which {} bytes are enough", self.rest.len()), value))
+            .filter(|count| {
+                count
+                    .checked_mul(size)
+                    .is_some_and(|bytes| bytes <= self.rest.len())
+            })
+            .ok_or_else(|| {
+                self.error(
+                    format!("a count for which {} bytes are enough", self.rest.len()),
+                    value,
+                )
+            })
     }
 
     pub(super) fn count(&mut self) -> Result<usize> {
@@ -172,7 +228,8 @@ impl<'a> Reader<'a> {
 
     pub(super) fn text(&mut self) -> Result<String> {
         let count = self.count_of(1)?;
-        String::from_utf8(self.take(count)?.to_vec()).map_err(|_| self.error("UTF-8", "other bytes"))
+        String::from_utf8(self.take(count)?.to_vec())
+            .map_err(|_| self.error("UTF-8", "other bytes"))
     }
 
     pub(super) fn numbers<T: Real>(&mut self) -> Result<Vec<T>> {
@@ -182,21 +239,39 @@ impl<'a> Reader<'a> {
             all[..T::BYTES].copy_from_slice(bytes);
             T::from_bytes(all)
         };
-        Ok(self.take(count * T::BYTES)?.chunks_exact(T::BYTES).map(number).collect())
+        Ok(self
+            .take(count * T::BYTES)?
+            .chunks_exact(T::BYTES)
+            .map(number)
+            .collect())
     }
 
-    pub(super) fn option<V>(&mut self, read: impl FnOnce(&mut Self) -> Result<V>) -> Result<Option<V>> {
-        Ok(if self.flag()? { Some(read(self)?) } else { None })
+    pub(super) fn option<V>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<V>,
+    ) -> Result<Option<V>> {
+        Ok(if self.flag()? {
+            Some(read(self)?)
+        } else {
+            None
+        })
     }
 
     /// A list of things that take at least 8 bytes each.
-    pub(super) fn list<V>(&mut self, mut read: impl FnMut(&mut Self) -> Result<V>) -> Result<Vec<V>> {
+    pub(super) fn list<V>(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Result<V>,
+    ) -> Result<Vec<V>> {
         (0..self.count_of(8)?).map(|_| read(self)).collect()
     }
 
     /// There must be nothing more.
     pub(super) fn finish(self) -> Result<()> {
-        if self.rest.is_empty() { Ok(()) } else { Err(self.error("the end", format!("{} bytes more", self.rest.len()))) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(self.error("the end", format!("{} bytes more", self.rest.len())))
+        }
     }
 }
 

@@ -6,10 +6,10 @@ use super::history::{Epoch, History};
 use super::log::Logbook;
 use super::stop::{Monitor, Stop, Stopped, Watch};
 use crate::error::Result;
+use crate::nn::sequential::Sequential;
+use crate::numeric::real::Real;
+use crate::optim::schedule::ReduceOnPlateau;
 use crate::optim::{Optimizer, OptimizerState};
-use crate::real::Real;
-use crate::schedule::Plateau;
-use crate::sequential::Sequential;
 use alloc::vec::Vec;
 
 /// How far training has come.
@@ -38,7 +38,7 @@ pub(super) struct Best<T> {
     pub(super) params: Vec<T>,
 }
 
-/// All that a trainer must know, beside its settings, the network and the optimiser, to go on exactly where it is.
+/// All that a trainer must know, beside its settings, the network and the optimizer, to go on exactly where it is.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct State<T> {
     pub(super) position: Position,
@@ -46,7 +46,7 @@ pub(super) struct State<T> {
     pub(super) start: usize,
     /// What each stop remembers.
     pub(super) watches: Vec<Watch>,
-    pub(super) plateau: Option<Plateau>,
+    pub(super) plateau: Option<ReduceOnPlateau>,
     /// The training cost of the last epoch.
     pub(super) last_cost: Option<f64>,
     pub(super) best: Option<Best<T>>,
@@ -88,14 +88,22 @@ impl<T> Default for State<T> {
 
 impl<T: Real> State<T> {
     /// Where a trainer with these settings begins.
-    pub(super) fn new(stops: &[Stop], plateau: Option<Plateau>) -> Self {
-        Self { watches: stops.iter().map(Watch::new).collect(), plateau, ..Self::default() }
+    pub(super) fn new(stops: &[Stop], plateau: Option<ReduceOnPlateau>) -> Self {
+        Self {
+            watches: stops.iter().map(Watch::new).collect(),
+            plateau,
+            ..Self::default()
+        }
     }
 
     /// Whether `net` is the network that was trained so far: as it was left, or with its best parameters.
     pub(super) fn knows(&self, net: &Sequential<T>) -> bool {
         let sum = checksum(net.params());
-        sum == self.left || self.best.as_ref().is_some_and(|best| sum == checksum(&best.params))
+        sum == self.left
+            || self
+                .best
+                .as_ref()
+                .is_some_and(|best| sum == checksum(&best.params))
     }
 
     /// Takes `net` as it is for the network that is trained.
@@ -139,7 +147,12 @@ impl<T: Real> State<T> {
                 best.value = value;
                 best.params.copy_from_slice(net.params());
             }
-            None if !value.is_nan() => self.best = Some(Best { value, params: net.params().to_vec() }),
+            None if !value.is_nan() => {
+                self.best = Some(Best {
+                    value,
+                    params: net.params().to_vec(),
+                })
+            }
             _ => {}
         }
     }
@@ -170,11 +183,24 @@ pub(super) struct Finished<T> {
 }
 
 impl<T: Real> Finished<T> {
-    pub(super) fn new(net: &Sequential<T>, optimizer: &OptimizerState<T>, position: Position) -> Self {
-        Self { params: net.params().to_vec(), optimizer: optimizer.clone(), position }
+    pub(super) fn new(
+        net: &Sequential<T>,
+        optimizer: &OptimizerState<T>,
+        position: Position,
+    ) -> Self {
+        Self {
+            params: net.params().to_vec(),
+            optimizer: optimizer.clone(),
+            position,
+        }
     }
 
-    pub(super) fn update(&mut self, net: &Sequential<T>, optimizer: &OptimizerState<T>, position: Position) {
+    pub(super) fn update(
+        &mut self,
+        net: &Sequential<T>,
+        optimizer: &OptimizerState<T>,
+        position: Position,
+    ) {
         self.params.copy_from_slice(net.params());
         self.optimizer.clone_from(optimizer);
         self.position = position;
@@ -182,10 +208,19 @@ impl<T: Real> Finished<T> {
 
     /// The largest change of a parameter since.
     pub(super) fn distance(&self, net: &Sequential<T>) -> f64 {
-        net.params().iter().zip(&self.params).fold(0.0, |most, (new, old)| (*new - *old).as_f64().abs().max(most))
+        net.params()
+            .iter()
+            .zip(&self.params)
+            .fold(0.0, |most, (new, old)| {
+                (*new - *old).as_f64().abs().max(most)
+            })
     }
 
-    pub(super) fn restore(&self, net: &mut Sequential<T>, optimizer: &mut dyn Optimizer<T>) -> Result<Position> {
+    pub(super) fn restore(
+        &self,
+        net: &mut Sequential<T>,
+        optimizer: &mut dyn Optimizer<T>,
+    ) -> Result<Position> {
         // Not by `set_params`, which may refuse what the network began with.
         net.params_mut().copy_from_slice(&self.params);
         optimizer.restore(&self.optimizer)?;

@@ -1,9 +1,9 @@
 //! When a run ends, and what is watched to know.
 
 use super::history::Epoch;
-#[cfg(feature = "std")]
-use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "std")]
+use crate::ground::clock;
 use alloc::{format, string::String};
 use core::fmt;
 
@@ -18,9 +18,9 @@ use core::fmt;
 #[non_exhaustive]
 pub enum Monitor {
     /// The training cost; lower is better.
-    Cost,
+    TrainingCost,
     /// The validation cost; lower is better.
-    Validation,
+    ValidationCost,
     /// The metric of that name; higher is better.
     Highest(String),
     /// The metric of that name; lower is better.
@@ -41,8 +41,8 @@ impl Monitor {
     /// The number in an epoch; `None` where it was not measured.
     pub fn value(&self, epoch: &Epoch) -> Option<f64> {
         match self {
-            Self::Cost => Some(epoch.cost),
-            Self::Validation => epoch.validation,
+            Self::TrainingCost => Some(epoch.cost),
+            Self::ValidationCost => epoch.validation_cost,
             Self::Highest(name) | Self::Lowest(name) => epoch.metric(name),
         }
     }
@@ -57,7 +57,11 @@ impl Monitor {
 
     /// The number, or its negative, so that lower is better.
     pub(super) fn to_lower(&self, value: f64) -> f64 {
-        if let Self::Highest(_) = self { -value } else { value }
+        if let Self::Highest(_) = self {
+            -value
+        } else {
+            value
+        }
     }
 
     /// What every number is better than.
@@ -69,25 +73,34 @@ impl Monitor {
     }
 
     /// Checks that a trainer with these metrics measures it.
-    pub(super) fn check<'n>(&self, validation: bool, mut metrics: impl Iterator<Item = &'n str>) -> Result<()> {
+    pub(super) fn check<'n>(
+        &self,
+        validation: bool,
+        mut metrics: impl Iterator<Item = &'n str>,
+    ) -> Result<()> {
         let known = match self {
-            Self::Cost => true,
-            Self::Validation => validation,
+            Self::TrainingCost => true,
+            Self::ValidationCost => validation,
             Self::Highest(name) | Self::Lowest(name) => metrics.any(|metric| metric == name),
         };
         if known {
             return Ok(());
         }
         let expected = "to watch validation data or a metric that the trainer has";
-        Err(Error::new(ErrorKind::Incompatible, "Monitor", expected, format!("{self}")))
+        Err(Error::new(
+            ErrorKind::Incompatible,
+            "Monitor",
+            expected,
+            format!("{self}"),
+        ))
     }
 }
 
 impl fmt::Display for Monitor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cost => write!(f, "lowest cost"),
-            Self::Validation => write!(f, "lowest validation cost"),
+            Self::TrainingCost => write!(f, "lowest cost"),
+            Self::ValidationCost => write!(f, "lowest validation cost"),
             Self::Highest(name) => write!(f, "highest {name}"),
             Self::Lowest(name) => write!(f, "lowest {name}"),
         }
@@ -98,31 +111,38 @@ impl fmt::Display for Monitor {
 ///
 /// ```
 /// use chainrule::prelude::*;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
+/// use chainrule::train::Stopped;
 /// let x = DMatrix::from_fn(1, 20, |_, j| j as f64 / 10.0 - 1.0);
 /// let data = Dataset::new(x.clone(), x.map(|x| 3.0 * x))?;
 /// let mut net = Sequential::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear))
 ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
 /// let history = Trainer::new(MeanSquaredError, Sgd::new())
-///     .rate(0.1)
+///     .learning_rate(0.1)
 ///     .epochs(1000)
-///     .stop(Stop::Cost { change: 1e-9 })
+///     .stop(Stop::CostConverged { change: 1e-9 })
 ///     .fit(&mut net, &data)?;
-/// assert_eq!(history.stopped, Some(Stopped::By(Stop::Cost { change: 1e-9 })));
+/// assert_eq!(history.stopped, Some(Stopped::By(Stop::CostConverged { change: 1e-9 })));
 /// assert!(history.epochs.len() < 1000);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub enum Stop {
     /// The training cost has converged: between two epochs it changed by at most `change`, finite and ≥ 0.
-    Cost {
+    CostConverged {
         /// The largest change of the cost.
         change: f64,
     },
     /// The weights have converged: in an epoch no parameter changed by more than `change`, finite and ≥ 0.
-    Weights {
+    WeightsConverged {
         /// The largest change of a parameter.
         change: f64,
     },
@@ -131,12 +151,12 @@ pub enum Stop {
         /// What is watched.
         monitor: Monitor,
         /// At most this, or at least, of a metric that shall be high.
-        #[cfg_attr(feature = "serde", serde(with = "crate::real::serial"))]
+        #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
         value: f64,
     },
     /// Early stopping (Prechelt 1998): what is watched has not become better than its best by more than `min_change` for
     /// `patience` epochs in a row.
-    Patience {
+    EarlyStopping {
         /// What is watched.
         monitor: Monitor,
         /// Epochs without a better number, at least 1.
@@ -153,8 +173,12 @@ pub enum Stop {
 
 impl Stop {
     /// Early stopping without a minimum change.
-    pub fn patience(monitor: Monitor, patience: usize) -> Self {
-        Self::Patience { monitor, patience, min_change: 0.0 }
+    pub fn early_stopping(monitor: Monitor, patience: usize) -> Self {
+        Self::EarlyStopping {
+            monitor,
+            patience,
+            min_change: 0.0,
+        }
     }
 
     /// Reaching a value.
@@ -164,7 +188,7 @@ impl Stop {
 
     pub(super) fn monitor(&self) -> Option<&Monitor> {
         match self {
-            Self::Target { monitor, .. } | Self::Patience { monitor, .. } => Some(monitor),
+            Self::Target { monitor, .. } | Self::EarlyStopping { monitor, .. } => Some(monitor),
             _ => None,
         }
     }
@@ -178,20 +202,39 @@ impl Stop {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        let error = |what: &str, expected: &str, given: f64| Err(Error::new(ErrorKind::Value, format!("{what} of Stop"), expected, given));
+        let error = |what: &str, expected: &str, given: f64| {
+            Err(Error::new(
+                ErrorKind::Value,
+                format!("{what} of Stop"),
+                expected,
+                given,
+            ))
+        };
         match *self {
-            Self::Cost { change } | Self::Weights { change } if !(change.is_finite() && change >= 0.0) => {
+            Self::CostConverged { change } | Self::WeightsConverged { change }
+                if !(change.is_finite() && change >= 0.0) =>
+            {
                 error("change", "a finite number ≥ 0", change)
             }
             Self::Target { value, .. } if value.is_nan() => error("target", "a number", value),
-            Self::Patience { patience: 0, .. } => error("patience", "at least 1 epoch", 0.0),
-            Self::Patience { min_change, .. } if !(min_change.is_finite() && min_change >= 0.0) => {
+            Self::EarlyStopping { patience: 0, .. } => error("patience", "at least 1 epoch", 0.0),
+            Self::EarlyStopping { min_change, .. }
+                if !(min_change.is_finite() && min_change >= 0.0) =>
+            {
                 error("min_change", "a finite number ≥ 0", min_change)
             }
             #[cfg(feature = "std")]
             Self::Time(_) if !clock::TICKS => {
-                let (expected, given) = ("a machine with a clock (Trainer::epochs ends a run without one)", "a machine without one");
-                Err(Error::new(ErrorKind::Incompatible, "Stop::Time", expected, given))
+                let (expected, given) = (
+                    "a machine with a clock (Trainer::epochs ends a run without one)",
+                    "a machine without one",
+                );
+                Err(Error::new(
+                    ErrorKind::Incompatible,
+                    "Stop::Time",
+                    expected,
+                    given,
+                ))
             }
             _ => Ok(()),
         }
@@ -207,7 +250,7 @@ pub enum Stopped {
     ByObserver,
     /// This was reached.
     By(Stop),
-    /// [`LevenbergMarquardt`](crate::LevenbergMarquardt) found no step that lowers the cost any more.
+    /// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt) found no step that lowers the cost any more.
     Converged,
 }
 
@@ -222,19 +265,39 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(stop: &Stop) -> Self {
-        Self { best: stop.monitor().map_or(f64::INFINITY, Monitor::worst), waited: 0 }
+        Self {
+            best: stop.monitor().map_or(f64::INFINITY, Monitor::worst),
+            waited: 0,
+        }
     }
 
     /// Whether `stop` ends the run after `epoch`, in which the largest change of a parameter was what `moved` says.
-    pub(super) fn sees(&mut self, stop: &Stop, epoch: &Epoch, cost_before: Option<f64>, moved: impl FnOnce() -> f64) -> bool {
+    pub(super) fn sees(
+        &mut self,
+        stop: &Stop,
+        epoch: &Epoch,
+        cost_before: Option<f64>,
+        moved: impl FnOnce() -> f64,
+    ) -> bool {
         match stop {
-            Stop::Cost { change } => cost_before.is_some_and(|before| (epoch.cost - before).abs() <= *change),
-            Stop::Weights { change } => moved() <= *change,
-            Stop::Target { monitor, value } => monitor.value(epoch).is_some_and(|now| now == *value || monitor.is_better(now, *value, 0.0)),
-            Stop::Patience { monitor, patience, min_change } => {
+            Stop::CostConverged { change } => {
+                cost_before.is_some_and(|before| (epoch.cost - before).abs() <= *change)
+            }
+            Stop::WeightsConverged { change } => moved() <= *change,
+            Stop::Target { monitor, value } => monitor
+                .value(epoch)
+                .is_some_and(|now| now == *value || monitor.is_better(now, *value, 0.0)),
+            Stop::EarlyStopping {
+                monitor,
+                patience,
+                min_change,
+            } => {
                 let now = monitor.value(epoch).unwrap_or(f64::NAN);
                 if monitor.is_better(now, self.best, *min_change) {
-                    *self = Self { best: now, waited: 0 };
+                    *self = Self {
+                        best: now,
+                        waited: 0,
+                    };
                 } else {
                     self.waited += 1;
                 }

@@ -6,16 +6,16 @@ use super::observer::{Observer, Plan, Step};
 use super::reach::check_reach;
 use super::state::{Finished, Position, State};
 use super::stop::{Monitor, Stop, Stopped, Watch};
-use crate::clock::Clock;
 use crate::data::{Batch, Batches, Dataset, Scaler};
 use crate::error::{Error, ErrorKind, Result};
-use crate::loss::{Loss, Reduction};
+use crate::ground::clock::Clock;
+use crate::nn::loss::{Loss, Reduction};
+use crate::nn::sequential::Sequential;
+use crate::nn::tape::Tape;
+use crate::numeric::real::Real;
+use crate::numeric::view::{Targets, View};
+use crate::optim::schedule::{ReduceOnPlateau, Schedule};
 use crate::optim::{Clip, Constraint, Group, Optimizer, OptimizerState, Penalty, gradient_norm};
-use crate::real::Real;
-use crate::schedule::{Plateau, Schedule};
-use crate::sequential::Sequential;
-use crate::tape::Tape;
-use crate::view::{Targets, View};
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::fmt;
 use core::ops::ControlFlow;
@@ -27,15 +27,15 @@ type Metric<'a, T> = Box<dyn FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> +
 /// What is told of each epoch, and says whether training goes on.
 type Callback<'a, T> = Box<dyn FnMut(&Epoch, &Sequential<T>) -> ControlFlow<()> + Send + 'a>;
 
-/// Trains networks: epochs of mini-batches, each a forward pass, a backward pass and a step of the optimiser.
+/// Trains networks: epochs of mini-batches, each a forward pass, a backward pass and a step of the optimizer.
 ///
-/// It owns the optimiser, the tape and where training is, so that [`fit`](Self::fit) can be called again to go on; the network
+/// It owns the optimizer, the tape and where training is, so that [`fit`](Self::fit) can be called again to go on; the network
 /// and the data stay the caller's. One trainer trains one network on one data set: for another one, as in a loop over folds,
 /// [`reset`](Self::reset) it. It prints nothing: an [`Observer`] can, and can end the run. What happens is a function of
 /// the network, the data and the settings, the seed among them.
 ///
 /// What a step does with the gradient, in this order: the [`Penalty`]'s gradient is added, each [`Clip`] applied, the rule of
-/// the optimiser takes it at the rate of the [`Schedule`], each [`Constraint`] is enforced.
+/// the optimizer takes it at the rate of the [`Schedule`], each [`Constraint`] is enforced.
 ///
 /// **Memory.** Beside the network (P parameters) and the data (N samples), a run takes at its peak
 ///
@@ -43,7 +43,7 @@ type Callback<'a, T> = Box<dyn FnMut(&Epoch, &Sequential<T>) -> ControlFlow<()> 
 /// (2 + 2s)·P + (2A + K + i + o + 1)·b numbers, 8·N bytes, and up to 1.5 MiB a thread
 /// ```
 ///
-/// with s vectors of the optimiser (the table in [`Optimizer`]), i inputs, o outputs, batches of b, A outputs of all layers
+/// with s vectors of the optimizer (the table in [`Optimizer`]), i inputs, o outputs, batches of b, A outputs of all layers
 /// together and K of them with an activation other than linear or ReLU (dropout counts as one; a layer norm adds 2):
 /// gradient, tape, the batch, and what a failed epoch goes back to. In order, the last i + o and 8·N fall away; weights of samples
 /// add b, judging by validation data or metrics their outputs, keeping the best up to 2·P. A run allocates in its first epoch,
@@ -51,6 +51,8 @@ type Callback<'a, T> = Box<dyn FnMut(&Epoch, &Sequential<T>) -> ControlFlow<()> 
 ///
 /// ```
 /// use chainrule::prelude::*;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 ///
 /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
 /// let xor = Dataset::from_rows(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], 2, &[0.0, 1.0, 1.0, 0.0], 1)?;
@@ -60,10 +62,10 @@ type Callback<'a, T> = Box<dyn FnMut(&Epoch, &Sequential<T>) -> ControlFlow<()> 
 ///     .build(&mut rng)?;
 /// let history = Trainer::new(SigmoidCrossEntropy::new(), Adam::new())
 ///     .epochs(500)
-///     .batch(4)
-///     .rate(0.05)
+///     .batch_size(4)
+///     .learning_rate(0.05)
 ///     .metric("accuracy", metrics::accuracy)
-///     .stop(Stop::target(Monitor::Cost, 1e-2))
+///     .stop(Stop::target(Monitor::TrainingCost, 1e-2))
 ///     .fit(&mut net, &xor)?;
 /// assert_eq!(history.last().and_then(|epoch| epoch.metric("accuracy")), Some(1.0));
 /// # Ok::<(), chainrule::Error>(())
@@ -74,7 +76,7 @@ pub struct Trainer<'a, T: Real> {
     epochs: usize,
     pub(super) batch: usize,
     rate: Schedule,
-    plateau: Option<(Monitor, Plateau)>,
+    plateau: Option<(Monitor, ReduceOnPlateau)>,
     pub(super) seed: u64,
     pub(super) shuffle: bool,
     groups: Option<Vec<Group>>,
@@ -89,7 +91,7 @@ pub struct Trainer<'a, T: Real> {
     callbacks: Vec<Callback<'a, T>>,
     changing_data: bool,
     #[cfg(feature = "std")]
-    checkpoint: Option<(std::path::PathBuf, Every)>,
+    checkpoint: Option<(std::path::PathBuf, CheckpointEvery)>,
     #[cfg(feature = "parallel")]
     threads: usize,
     pub(super) tape: Tape<T>,
@@ -100,7 +102,7 @@ pub struct Trainer<'a, T: Real> {
 
 /// How often a checkpoint is written, beside the end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Every {
+pub enum CheckpointEvery {
     /// After so many epochs, at least 1.
     Epochs(usize),
     /// After so many steps, at least 1.
@@ -168,31 +170,36 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// Samples in a mini-batch, at least 1; the last of an epoch may have fewer. 1 is stochastic gradient descent in the
     /// narrow sense; a number beyond the data set is full-batch descent.
     #[must_use]
-    pub fn batch(self, batch: usize) -> Self {
+    pub fn batch_size(self, batch: usize) -> Self {
         Self { batch, ..self }
     }
 
     /// The learning rate η, finite and not negative, or a schedule η(t) of the step t, counted from 0 over the trainer's life.
     ///
     /// ```
-    /// use chainrule::{Adam, MeanSquaredError, Schedule, Trainer};
+    /// use chainrule::{Adam, MeanSquaredError, Trainer};
+    /// use chainrule::optim::Schedule;
     /// let cosine = Schedule::Cosine { rate: 0.01, min: 0.0, steps: 1000 };
-    /// let trainer = Trainer::<f64>::new(MeanSquaredError, Adam::new()).rate(cosine.warm_up(100));
+    /// let trainer = Trainer::<f64>::new(MeanSquaredError, Adam::new()).learning_rate(cosine.warm_up(100));
     /// ```
     #[must_use]
-    pub fn rate(self, rate: impl Into<Schedule>) -> Self {
-        Self { rate: rate.into(), ..self }
+    pub fn learning_rate(self, rate: impl Into<Schedule>) -> Self {
+        Self {
+            rate: rate.into(),
+            ..self
+        }
     }
 
     /// Multiplies the rate by less whenever what is watched no longer becomes better.
     ///
     /// ```
-    /// use chainrule::{Adam, MeanSquaredError, Monitor, Plateau, Trainer};
-    /// let plateau = Plateau { factor: 0.5, patience: 5, ..Plateau::new() };
-    /// let trainer = Trainer::<f64>::new(MeanSquaredError, Adam::new()).plateau(Monitor::Cost, plateau);
+    /// use chainrule::{Adam, MeanSquaredError, Monitor, Trainer};
+    /// use chainrule::optim::ReduceOnPlateau;
+    /// let plateau = ReduceOnPlateau { factor: 0.5, patience: 5, ..ReduceOnPlateau::new() };
+    /// let trainer = Trainer::<f64>::new(MeanSquaredError, Adam::new()).reduce_on_plateau(Monitor::TrainingCost, plateau);
     /// ```
     #[must_use]
-    pub fn plateau(mut self, monitor: Monitor, plateau: Plateau) -> Self {
+    pub fn reduce_on_plateau(mut self, monitor: Monitor, plateau: ReduceOnPlateau) -> Self {
         self.state.plateau = Some(plateau.clone());
         self.plateau = Some((monitor, plateau));
         self
@@ -209,26 +216,35 @@ impl<'a, T: Real> Trainer<'a, T> {
     #[cfg(feature = "parallel")]
     #[must_use]
     pub fn threads(self, count: usize) -> Self {
-        Self { threads: count, ..self }
+        Self {
+            threads: count,
+            ..self
+        }
     }
 
     /// Takes the samples in the order of the data set, without copying them.
     #[must_use]
-    pub fn in_order(self) -> Self {
-        Self { shuffle: false, ..self }
+    pub fn shuffle(self, shuffle: bool) -> Self {
+        Self { shuffle, ..self }
     }
 
     /// Rates and decays of their own for groups of parameters, as [`Sequential::groups`] makes them; without, all
     /// parameters learn at the plain rate and none decays.
     #[must_use]
     pub fn groups(self, groups: Vec<Group>) -> Self {
-        Self { groups: Some(groups), ..self }
+        Self {
+            groups: Some(groups),
+            ..self
+        }
     }
 
     /// Adds a penalty on large weights to the cost.
     #[must_use]
     pub fn penalty(self, penalty: Penalty) -> Self {
-        Self { penalty: Some(penalty), ..self }
+        Self {
+            penalty: Some(penalty),
+            ..self
+        }
     }
 
     /// Clips the gradient before each step; after the clips that were given before.
@@ -248,15 +264,22 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// Data on which the cost and the metrics are computed after each epoch, never trained on: in the units of the data that
     /// [`fit`](Self::fit) is given. [`Model::fit`](crate::Model::fit) scales both.
     #[must_use]
-    pub fn validation(self, data: &'a Dataset<T>) -> Self {
-        Self { validation: Some(data), ..self }
+    pub fn validation_data(self, data: &'a Dataset<T>) -> Self {
+        Self {
+            validation: Some(data),
+            ..self
+        }
     }
 
     /// A metric to compute after each epoch, of the predictions (after the loss's
     /// [`output_function`](Loss::output_function)) and the targets, on the validation data, or without it on the training
     /// data. [`Model::fit`](crate::Model::fit) takes both in the units of the data, [`fit`](Self::fit) in the network's.
     #[must_use]
-    pub fn metric(mut self, name: impl Into<String>, metric: impl FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + Send + 'a) -> Self {
+    pub fn metric(
+        mut self,
+        name: impl Into<String>,
+        metric: impl FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + Send + 'a,
+    ) -> Self {
         self.metrics.push((name.into(), Box::new(metric)));
         self
     }
@@ -274,6 +297,8 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let x = DMatrix::from_fn(1, 40, |_, j| j as f64 / 20.0 - 1.0);
     /// let (data, judge) = Dataset::new(x.clone(), x.map(|x| (5.0 * x).sin()))?.split(0.3, 1)?;
     /// let mut net = Sequential::builder(1)
@@ -281,19 +306,22 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///     .layer(Dense::new(1, Activation::Linear))
     ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
-    ///     .validation(&judge)
-    ///     .rate(0.03)
+    ///     .validation_data(&judge)
+    ///     .learning_rate(0.03)
     ///     .epochs(500)
-    ///     .stop(Stop::patience(Monitor::Validation, 20))
-    ///     .restore_best(Monitor::Validation);
+    ///     .stop(Stop::early_stopping(Monitor::ValidationCost, 20))
+    ///     .restore_best(Monitor::ValidationCost);
     /// let history = trainer.fit(&mut net, &data)?;
-    /// let best = history.best(&Monitor::Validation).and_then(|epoch| epoch.validation);
+    /// let best = history.best(&Monitor::ValidationCost).and_then(|epoch| epoch.validation_cost);
     /// assert_eq!(best, Some(net.cost(judge.inputs(), judge.targets(), &MeanSquaredError, &mut Tape::new())?));
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     #[must_use]
     pub fn restore_best(self, monitor: Monitor) -> Self {
-        Self { best: Some(monitor), ..self }
+        Self {
+            best: Some(monitor),
+            ..self
+        }
     }
 
     /// Tells `observer` what happens; after those that were given before.
@@ -308,6 +336,9 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
+    /// use core::ops::ControlFlow;
     /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
     /// # let mut net = Sequential::<f64>::builder(1)
     /// #     .layer(Dense::new(1, Activation::Linear))
@@ -321,7 +352,10 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// # Ok::<(), Error>(())
     /// ```
     #[must_use]
-    pub fn on_epoch(mut self, callback: impl FnMut(&Epoch, &Sequential<T>) -> ControlFlow<()> + Send + 'a) -> Self {
+    pub fn on_epoch(
+        mut self,
+        callback: impl FnMut(&Epoch, &Sequential<T>) -> ControlFlow<()> + Send + 'a,
+    ) -> Self {
         self.callbacks.push(Box::new(callback));
         self
     }
@@ -331,6 +365,8 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let mut net = Sequential::<f64>::builder(1)
     ///     .layer(Dense::new(1, Activation::Linear))
     ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
@@ -343,20 +379,26 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// ```
     #[must_use]
     pub fn changing_data(self) -> Self {
-        Self { changing_data: true, ..self }
+        Self {
+            changing_data: true,
+            ..self
+        }
     }
 
     /// Writes a checkpoint to `path`, as [`save`](Self::save) does, every so often and at the end of a run.
     ///
     /// ```no_run
     /// use chainrule::prelude::*;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
+    /// use chainrule::train::CheckpointEvery;
     /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
     /// # let mut net = Sequential::<f64>::builder(1)
     /// #     .layer(Dense::new(1, Activation::Linear))
     /// #     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     /// // A program that can be killed at any time and started again: it goes on where it was.
     /// let path = std::path::Path::new("run.checkpoint");
-    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(1000).checkpoint(path, Every::Epochs(10));
+    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(1000).checkpoint(path, CheckpointEvery::Epochs(10));
     /// if path.exists() {
     ///     trainer.resume(&mut net, path)?;
     /// }
@@ -365,8 +407,11 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// ```
     #[cfg(feature = "std")]
     #[must_use]
-    pub fn checkpoint(self, path: impl Into<std::path::PathBuf>, every: Every) -> Self {
-        Self { checkpoint: Some((path.into(), every)), ..self }
+    pub fn checkpoint(self, path: impl Into<std::path::PathBuf>, every: CheckpointEvery) -> Self {
+        Self {
+            checkpoint: Some((path.into(), every)),
+            ..self
+        }
     }
 
     /// The number of epochs finished so far, over all calls of [`fit`](Self::fit).
@@ -380,9 +425,11 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let x = DMatrix::from_fn(1, 30, |_, j| j as f64 / 30.0);
     /// let data = Dataset::new(x.clone(), x.map(|x| 2.0 * x))?;
-    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).rate(0.05).epochs(100);
+    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).learning_rate(0.05).epochs(100);
     /// for (train, test) in data.k_fold(5, 1)? {
     ///     let mut net = Sequential::builder(1)
     ///         .layer(Dense::new(1, Activation::Linear))
@@ -399,7 +446,10 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// optimizers of this crate have none.
     pub fn reset(&mut self) -> Result<()> {
         self.optimizer.restore(&self.fresh)?;
-        self.state = State::new(&self.stops, self.plateau.as_ref().map(|(_, plateau)| plateau.clone()));
+        self.state = State::new(
+            &self.stops,
+            self.plateau.as_ref().map(|(_, plateau)| plateau.clone()),
+        );
         Ok(())
     }
 
@@ -408,6 +458,8 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
     /// # let mut net = Sequential::<f64>::builder(1)
     /// #     .layer(Dense::new(1, Activation::Linear))
@@ -424,7 +476,7 @@ impl<'a, T: Real> Trainer<'a, T> {
         self.state.adopt(net);
     }
 
-    /// The optimiser.
+    /// The optimizer.
     pub fn optimizer(&self) -> &dyn Optimizer<T> {
         &*self.optimizer
     }
@@ -458,16 +510,33 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// The network and the optimizer are then as they were after the last finished epoch, or where the
     /// checkpoint was due (or the network has its [best](Self::restore_best) parameters).
     pub fn fit(&mut self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
-        self.fit_on(net, &Feed { data, validation: self.validation, units: None })
+        self.fit_on(
+            net,
+            &Feed {
+                data,
+                validation: self.validation,
+                units: None,
+            },
+        )
     }
 
     /// [`fit`](Self::fit) on the data of `feed` instead of the trainer's own.
-    pub(super) fn fit_on(&mut self, net: &mut Sequential<T>, feed: &Feed<'_, T>) -> Result<History> {
+    pub(super) fn fit_on(
+        &mut self,
+        net: &mut Sequential<T>,
+        feed: &Feed<'_, T>,
+    ) -> Result<History> {
         let data = feed.data;
         let (groups, warnings) = self.check(net, feed)?;
-        let mut batches = if self.shuffle { Batches::shuffled(self.batch, self.seed)? } else { Batches::in_order(self.batch)? };
+        let mut batches = if self.shuffle {
+            Batches::shuffled(self.batch, self.seed)?
+        } else {
+            Batches::in_order(self.batch)?
+        };
         #[cfg(feature = "parallel")]
-        self.tape.set_threads(self.threads).map_err(|error| error.within("Trainer"))?;
+        self.tape
+            .set_threads(self.threads)
+            .map_err(|error| error.within("Trainer"))?;
         let mark = DataMark::new(data);
         if self.state.data.is_some_and(|known| known != mark) {
             // A call that had ended before it was saved: other data begin another.
@@ -486,7 +555,9 @@ impl<'a, T: Real> Trainer<'a, T> {
             end: self.state.start.saturating_add(self.epochs),
             batches: data.len().div_ceil(self.batch),
         };
-        self.observers.iter_mut().for_each(|observer| observer.on_start(&plan, net));
+        self.observers
+            .iter_mut()
+            .for_each(|observer| observer.on_start(&plan, net));
         let result = self.run(net, feed, &mut batches, &groups, plan.end);
         if self.best.is_some() {
             self.state.put_best(net);
@@ -500,34 +571,60 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// All that can be wrong before the first step; returns the groups, and what should be known.
     fn check(&self, net: &Sequential<T>, feed: &Feed<'_, T>) -> Result<(Vec<Group>, Vec<Warning>)> {
         let here = net.at(net.params())?;
-        here.check_pass(feed.data.inputs().into(), feed.data.into(), &*self.loss).map_err(|error| error.within("training data"))?;
+        here.check_pass(feed.data.inputs().into(), feed.data.into(), &*self.loss)
+            .map_err(|error| error.within("training data"))?;
         if let Some(validation) = feed.validation {
             let check = here.check_pass(validation.inputs().into(), validation.into(), &*self.loss);
             check.map_err(|error| error.within("validation data"))?;
         }
         self.check_same(net, feed.data)?;
-        let units = if feed.units.is_some() { "training data, scaled" } else { "training data" };
-        let warning = check_reach(net, feed.data, &*self.loss).map_err(|error| error.within(units))?;
+        let units = if feed.units.is_some() {
+            "training data, scaled"
+        } else {
+            "training data"
+        };
+        let warning =
+            check_reach(net, feed.data, &*self.loss).map_err(|error| error.within(units))?;
         here.check_trainable()?;
         self.optimizer.check()?;
         let rate = self.rate.rate(self.state.position.step);
         if !(rate.is_finite() && rate >= 0.0) {
-            return Err(Error::new(ErrorKind::Value, "rate of Trainer", "a finite rate ≥ 0", rate));
+            return Err(Error::new(
+                ErrorKind::Value,
+                "rate of Trainer",
+                "a finite rate ≥ 0",
+                rate,
+            ));
         }
         self.rate.check()?;
-        self.state.plateau.as_ref().map_or(Ok(()), Plateau::check)?;
+        self.state
+            .plateau
+            .as_ref()
+            .map_or(Ok(()), ReduceOnPlateau::check)?;
         self.penalty.as_ref().map_or(Ok(()), Penalty::check)?;
         self.clips.iter().try_for_each(Clip::check)?;
         self.constraints.iter().try_for_each(Constraint::check)?;
         self.stops.iter().try_for_each(Stop::check)?;
-        let watched =
-            self.stops.iter().filter_map(Stop::monitor).chain(&self.best).chain(self.plateau.as_ref().map(|(monitor, _)| monitor));
+        let watched = self
+            .stops
+            .iter()
+            .filter_map(Stop::monitor)
+            .chain(&self.best)
+            .chain(self.plateau.as_ref().map(|(monitor, _)| monitor));
         for monitor in watched {
-            monitor.check(feed.validation.is_some(), self.metrics.iter().map(|(name, _)| &**name))?;
+            monitor.check(
+                feed.validation.is_some(),
+                self.metrics.iter().map(|(name, _)| &**name),
+            )?;
         }
         #[cfg(feature = "std")]
-        if let Some((_, Every::Epochs(0) | Every::Steps(0))) = self.checkpoint {
-            return Err(Error::new(ErrorKind::Value, "checkpoint of Trainer", "at least every epoch or step", 0));
+        if let Some((_, CheckpointEvery::Epochs(0) | CheckpointEvery::Steps(0))) = self.checkpoint {
+            return Err(Error::new(
+                ErrorKind::Value,
+                "checkpoint of Trainer",
+                "at least every epoch or step",
+                0,
+            ));
         }
         let groups = self.groups.clone().unwrap_or_else(|| net.default_groups());
         Group::check(&groups, net.params().len())?;
@@ -535,8 +632,15 @@ impl<'a, T: Real> Trainer<'a, T> {
         let best = self.state.best.as_ref().map_or(0, |best| best.params.len());
         let known = best.max(self.optimizer.state().slots.first().map_or(0, Vec::len));
         if known != 0 && known != net.params().len() {
-            let expected = format!("a network of {known} parameters, as in the steps before (Trainer::reset begins anew)");
-            return Err(Error::new(ErrorKind::Shape, "network of Trainer", expected, net.params().len()));
+            let expected = format!(
+                "a network of {known} parameters, as in the steps before (Trainer::reset begins anew)"
+            );
+            return Err(Error::new(
+                ErrorKind::Shape,
+                "network of Trainer",
+                expected,
+                net.params().len(),
+            ));
         }
         Ok((groups, warning.into_iter().collect()))
     }
@@ -550,7 +654,12 @@ impl<'a, T: Real> Trainer<'a, T> {
         if !state.knows(net) {
             let expected = "the parameters that the call before left (Trainer::reset begins anew, \
                             Trainer::continue_with goes on with a network that was changed on purpose)";
-            return Err(Error::new(ErrorKind::Incompatible, "network of Trainer", expected, "others"));
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "network of Trainer",
+                expected,
+                "others",
+            ));
         }
         let now = DataMark::new(data);
         let interrupted = state.is_interrupted(self.epochs);
@@ -565,13 +674,18 @@ impl<'a, T: Real> Trainer<'a, T> {
                     "this call finishes an epoch that was interrupted; Trainer::reset begins anew"
                 };
                 let expected = format!("the {known} of the call before ({ways})");
-                Err(Error::new(ErrorKind::Incompatible, "training data", expected, now.differs_from(&known)))
+                Err(Error::new(
+                    ErrorKind::Incompatible,
+                    "training data",
+                    expected,
+                    now.differs_from(&known),
+                ))
             }
             _ => Ok(()),
         }
     }
 
-    fn every(&self) -> Option<Every> {
+    fn every(&self) -> Option<CheckpointEvery> {
         #[cfg(feature = "std")]
         return self.checkpoint.as_ref().map(|(_, every)| *every);
         #[cfg(not(feature = "std"))]
@@ -589,7 +703,14 @@ impl<'a, T: Real> Trainer<'a, T> {
     }
 
     /// The epochs up to `end`.
-    fn run(&mut self, net: &mut Sequential<T>, feed: &Feed<'_, T>, batches: &mut Batches<T>, groups: &[Group], end: usize) -> Result<()> {
+    fn run(
+        &mut self,
+        net: &mut Sequential<T>,
+        feed: &Feed<'_, T>,
+        batches: &mut Batches<T>,
+        groups: &[Group],
+        end: usize,
+    ) -> Result<()> {
         let mut finished = Finished::new(net, self.optimizer.state(), self.state.position);
         while self.state.position.epoch < end {
             let clock = Clock::start();
@@ -614,7 +735,7 @@ impl<'a, T: Real> Trainer<'a, T> {
             match epoch {
                 Some(epoch) => {
                     stopped = self.close(net, epoch, &mut finished);
-                    due = matches!(self.every(), Some(Every::Epochs(n)) if self.state.position.epoch.is_multiple_of(n));
+                    due = matches!(self.every(), Some(CheckpointEvery::Epochs(n)) if self.state.position.epoch.is_multiple_of(n));
                 }
                 None => self.state.position.seconds += clock.seconds().unwrap_or(0.0),
             }
@@ -638,17 +759,45 @@ impl<'a, T: Real> Trainer<'a, T> {
         groups: &[Group],
         clock: &Clock,
     ) -> Result<Halt> {
-        let due = if let Some(Every::Steps(n)) = self.every() { Some(n) } else { None };
-        let Self { loss, optimizer, rate, penalty, clips, constraints, stops, observers, tape, state, .. } = self;
-        let (loss, budget) = (&**loss, stops.iter().filter_map(Stop::time).min().map(|time| time.as_secs_f64() - state.seconds()));
-        let State { position, plateau, .. } = state;
+        let due = if let Some(CheckpointEvery::Steps(n)) = self.every() {
+            Some(n)
+        } else {
+            None
+        };
+        let Self {
+            loss,
+            optimizer,
+            rate,
+            penalty,
+            clips,
+            constraints,
+            stops,
+            observers,
+            tape,
+            state,
+            ..
+        } = self;
+        let (loss, budget) = (
+            &**loss,
+            stops
+                .iter()
+                .filter_map(Stop::time)
+                .min()
+                .map(|time| time.as_secs_f64() - state.seconds()),
+        );
+        let State {
+            position, plateau, ..
+        } = state;
         let multiplier = plateau.as_ref().map_or(1.0, |plateau| plateau.multiplier);
         tape.on_threads(&net.layout().clone(), self.batch.min(data.len()), |tape| {
             let mut batches = batches.epoch(data, position.epoch as u64);
             batches.skip(position.batch);
             while let Some(Batch { x, target }) = batches.next_batch() {
                 let rate = rate.rate(tape.step()) * multiplier;
-                let mut cost = net.here().gradient_unchecked(x, target, loss, tape).as_f64();
+                let mut cost = net
+                    .here()
+                    .gradient_unchecked(x, target, loss, tape)
+                    .as_f64();
                 position.cost += match loss.reduction() {
                     Reduction::Mean => cost * x.cols() as f64,
                     Reduction::Sum => cost,
@@ -662,7 +811,12 @@ impl<'a, T: Real> Trainer<'a, T> {
                 if !cost.is_finite() {
                     let (epoch, batch) = (position.epoch, position.batch);
                     let kind = ErrorKind::Diverged { epoch, batch };
-                    return Err(Error::new(kind, format!("epoch {epoch}, batch {batch}"), "a finite cost (a smaller rate may help)", cost));
+                    return Err(Error::new(
+                        kind,
+                        format!("epoch {epoch}, batch {batch}"),
+                        "a finite cost (a smaller rate may help)",
+                        cost,
+                    ));
                 }
                 position.samples += x.cols();
                 if position.samples == data.len() {
@@ -671,16 +825,30 @@ impl<'a, T: Real> Trainer<'a, T> {
                 for clip in &*clips {
                     clip.apply(net, tape.grads_mut())?;
                 }
-                optimizer.step_on(&tape.scratch.workers, rate, net.params_mut(), tape.grads(), groups)?;
+                optimizer.step_on(
+                    &tape.scratch.workers,
+                    rate,
+                    net.params_mut(),
+                    tape.grads(),
+                    groups,
+                )?;
                 for constraint in &*constraints {
                     constraint.apply(net)?;
                 }
-                let step = Step { epoch: position.epoch, batch: position.batch, step: position.step, cost, rate };
+                let step = Step {
+                    epoch: position.epoch,
+                    batch: position.batch,
+                    step: position.step,
+                    cost,
+                    learning_rate: rate,
+                };
                 position.batch += 1;
                 position.step = tape.step();
                 position.rate = rate;
                 // Each is told, whatever the others say.
-                if observers.iter_mut().fold(false, |stop, observer| observer.on_batch(&step, net).is_break() | stop) {
+                if observers.iter_mut().fold(false, |stop, observer| {
+                    observer.on_batch(&step, net).is_break() | stop
+                }) {
                     return Ok(Halt::Stopped(Stopped::ByObserver));
                 }
                 if let Some(budget) = budget
@@ -697,7 +865,12 @@ impl<'a, T: Real> Trainer<'a, T> {
                 let (epoch, batch) = (position.epoch, position.batch.saturating_sub(1));
                 let kind = ErrorKind::Diverged { epoch, batch };
                 let place = format!("epoch {epoch}, after the last batch, parameter {index}");
-                return Err(Error::new(kind, place, "a finite number (a smaller rate may help)", net.params()[index]));
+                return Err(Error::new(
+                    kind,
+                    place,
+                    "a finite number (a smaller rate may help)",
+                    net.params()[index],
+                ));
             }
             check_moments(optimizer.state(), position)?;
             Ok(Halt::End)
@@ -706,19 +879,36 @@ impl<'a, T: Real> Trainer<'a, T> {
 
     /// What is known at the end of an epoch: the validation cost and the metrics, too.
     fn measure(&mut self, net: &Sequential<T>, feed: &Feed<'_, T>, clock: &Clock) -> Result<Epoch> {
-        let Position { epoch, samples, cost, penalty, rate, gradient_norm, seconds, .. } = self.state.position;
+        let Position {
+            epoch,
+            samples,
+            cost,
+            penalty,
+            rate,
+            gradient_norm,
+            seconds,
+            ..
+        } = self.state.position;
         let samples = samples as f64;
         let cost = match self.loss.reduction() {
             Reduction::Mean => cost / samples,
             Reduction::Sum => cost,
         } + penalty / samples;
-        let mut epoch = Epoch { epoch, cost, validation: None, metrics: Vec::new(), rate, gradient_norm, seconds: None };
+        let mut epoch = Epoch {
+            epoch,
+            cost,
+            validation_cost: None,
+            metrics: Vec::new(),
+            learning_rate: rate,
+            gradient_norm,
+            seconds: None,
+        };
         if feed.validation.is_some() || !self.metrics.is_empty() {
             let judged = feed.validation.unwrap_or(feed.data);
             let mut y = DMatrix::zeros(net.outputs(), judged.len());
             net.predict_into(judged.inputs(), &mut y, &mut self.tape)?;
             if feed.validation.is_some() {
-                epoch.validation = Some(self.loss.value((&y).into(), judged.into())?.as_f64());
+                epoch.validation_cost = Some(self.loss.value((&y).into(), judged.into())?.as_f64());
             }
             self.loss.output_function().apply(&mut y);
             let mut target = Targets::from(judged);
@@ -727,7 +917,9 @@ impl<'a, T: Real> Trainer<'a, T> {
                 target = targets;
             }
             for (name, metric) in &mut self.metrics {
-                epoch.metrics.push((name.clone(), metric((&y).into(), target)?));
+                epoch
+                    .metrics
+                    .push((name.clone(), metric((&y).into(), target)?));
             }
         }
         epoch.seconds = clock.seconds().map(|more| seconds + more);
@@ -735,8 +927,20 @@ impl<'a, T: Real> Trainer<'a, T> {
     }
 
     /// Notes a finished epoch; says whether the run ends with it.
-    fn close(&mut self, net: &Sequential<T>, epoch: Epoch, finished: &mut Finished<T>) -> Option<Stopped> {
-        let Self { state, stops, optimizer, observers, callbacks, .. } = self;
+    fn close(
+        &mut self,
+        net: &Sequential<T>,
+        epoch: Epoch,
+        finished: &mut Finished<T>,
+    ) -> Option<Stopped> {
+        let Self {
+            state,
+            stops,
+            optimizer,
+            observers,
+            callbacks,
+            ..
+        } = self;
         let moved = || finished.distance(net);
         let mut stopped = None;
         for (stop, watch) in stops.iter().zip(&mut state.watches) {
@@ -751,10 +955,18 @@ impl<'a, T: Real> Trainer<'a, T> {
             state.note_best(monitor, &epoch, net);
         }
         state.last_cost = Some(epoch.cost);
-        state.position = Position { epoch: epoch.epoch + 1, step: state.position.step, ..Position::default() };
+        state.position = Position {
+            epoch: epoch.epoch + 1,
+            step: state.position.step,
+            ..Position::default()
+        };
         finished.update(net, optimizer.state(), state.position);
-        let mut stop = observers.iter_mut().fold(false, |stop, observer| observer.on_epoch(&epoch, net).is_break() | stop);
-        stop = callbacks.iter_mut().fold(stop, |stop, callback| callback(&epoch, net).is_break() | stop);
+        let mut stop = observers.iter_mut().fold(false, |stop, observer| {
+            observer.on_epoch(&epoch, net).is_break() | stop
+        });
+        stop = callbacks.iter_mut().fold(stop, |stop, callback| {
+            callback(&epoch, net).is_break() | stop
+        });
         state.spent += epoch.seconds.unwrap_or(0.0);
         state.history.epochs.push(epoch);
         stopped.or(stop.then_some(Stopped::ByObserver))
@@ -764,11 +976,25 @@ impl<'a, T: Real> Trainer<'a, T> {
 /// An optimizer's state must be finite: once a square has overflowed, every later step is 0.
 fn check_moments<T: Real>(state: &OptimizerState<T>, position: &Position) -> Result<()> {
     let broken = |slot: &Vec<T>| slot.iter().find(|number| !number.is_finite()).copied();
-    let Some(number) = state.slots.iter().find_map(broken) else { return Ok(()) };
-    let Position { epoch, batch, gradient_norm, .. } = *position;
-    let kind = ErrorKind::Diverged { epoch, batch: batch.saturating_sub(1) };
-    let place = format!("epoch {epoch}, after the last batch, state of {}", state.rule);
-    let expected = "finite numbers (clip the gradient by Clip::GlobalNorm, scale the data, or use f64)";
+    let Some(number) = state.slots.iter().find_map(broken) else {
+        return Ok(());
+    };
+    let Position {
+        epoch,
+        batch,
+        gradient_norm,
+        ..
+    } = *position;
+    let kind = ErrorKind::Diverged {
+        epoch,
+        batch: batch.saturating_sub(1),
+    };
+    let place = format!(
+        "epoch {epoch}, after the last batch, state of {}",
+        state.rule
+    );
+    let expected =
+        "finite numbers (clip the gradient by Clip::GlobalNorm, scale the data, or use f64)";
     let given = format!("{number}; the last gradient has the norm {gradient_norm:.3e}");
     Err(Error::new(kind, place, expected, given))
 }

@@ -1,12 +1,21 @@
 //! A model of every layer and activation, for the tests of files; each of which uses some of this.
-#![allow(dead_code, unused_imports, unused_macros, reason = "each test is a program of its own")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "each test is a program of its own"
+)]
 
 pub(crate) mod file;
 
+use chainrule::Real;
+use chainrule::data::read_npz;
+use chainrule::io::Onnx;
 use chainrule::nalgebra::DMatrix;
+use chainrule::nn::{Breakpoints, Builder};
 use chainrule::prelude::*;
-use chainrule::rand::RngExt;
-use chainrule::{Breakpoints, Builder, Onnx, read_npz};
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::rand::{RngExt, SeedableRng};
 
 pub(crate) fn rng(seed: u64) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(seed)
@@ -40,7 +49,9 @@ pub(crate) fn activations() -> Result<Vec<Activation>> {
         Activation::HardTanh,
         Activation::HardSwish,
         Breakpoints::new(&[(0.5, -0.25)])?.slopes(0.1, 3.0)?.into(),
-        Breakpoints::new(&[(-2.0, 1.0), (-0.7, 1.0), (0.1, -0.3), (4.0, 2.2)])?.slopes(0.3, -1.5)?.into(),
+        Breakpoints::new(&[(-2.0, 1.0), (-0.7, 1.0), (0.1, -0.3), (4.0, 2.2)])?
+            .slopes(0.3, -1.5)?
+            .into(),
         Breakpoints::new(&[(-3.3, 0.1), (1.7, 0.9)])?.into(),
         Breakpoints::new(&[(1.0, 2.0)])?.into(),
     ])
@@ -48,8 +59,9 @@ pub(crate) fn activations() -> Result<Vec<Activation>> {
 
 /// Numbers at which activations have their kinks, tails and ends.
 pub(crate) const EDGES: [f64; 34] = [
-    0.0, -0.0, 1e-30, -1e-30, 1e-8, -1e-8, 0.1, -0.1, 0.5, -0.5, -0.7, 0.75, 1.0, -1.0, 1.7, -2.0, 3.0, -3.0, 4.0, -5.0, 6.0, 7.5, 12.0,
-    -12.0, 20.0, -20.0, 38.0, -38.0, 90.0, -90.0, 1000.0, -1000.0, 1e20, -1e20,
+    0.0, -0.0, 1e-30, -1e-30, 1e-8, -1e-8, 0.1, -0.1, 0.5, -0.5, -0.7, 0.75, 1.0, -1.0, 1.7, -2.0,
+    3.0, -3.0, 4.0, -5.0, 6.0, 7.5, 12.0, -12.0, 20.0, -20.0, 38.0, -38.0, 90.0, -90.0, 1000.0,
+    -1000.0, 1e20, -1e20,
 ];
 
 /// A network with parameters of all kinds: everywhere random numbers, running variances positive.
@@ -82,12 +94,15 @@ pub(crate) fn inputs<T: Real>(features: usize, samples: usize) -> DMatrix<T> {
         1 => 50.0,
         _ => 2.0,
     };
-    DMatrix::from_fn(features, samples, |_, sample| T::of(size(sample) * random.random_range(-1.0..1.0)))
+    DMatrix::from_fn(features, samples, |_, sample| {
+        T::of(size(sample) * random.random_range(-1.0..1.0))
+    })
 }
 
 /// How a file is read whose name ends on `@` and one of its outputs.
 pub(crate) fn onnx(name: &str) -> Onnx {
-    name.split_once('@').map_or_else(Onnx::new, |(_, output)| Onnx::new().output(output))
+    name.split_once('@')
+        .map_or_else(Onnx::new, |(_, output)| Onnx::new().output(output))
 }
 
 /// Reads a model in both precisions, and predicts what the archive says: `y` of `x`.
@@ -101,12 +116,23 @@ pub(crate) fn reads(name: &str, file: &[u8], numbers: &[u8]) -> Result<()> {
             .iter()
             .zip(&y)
             .map(|(a, b)| (a - b).abs() / b.abs().max(1.0))
-            .fold(0.0, |max: f64, d| if d > max || d.is_nan() { d } else { max })
+            .fold(
+                0.0,
+                |max: f64, d| if d > max || d.is_nan() { d } else { max },
+            )
     };
     let apart = worst(onnx(name).read::<f64>(file)?.predict(&x)?);
-    assert!(apart <= if double { 1e-12 } else { 2e-6 }, "{name}: {apart:e}");
+    assert!(
+        apart <= if double { 1e-12 } else { 2e-6 },
+        "{name}: {apart:e}"
+    );
     if !double {
-        let apart = worst(onnx(name).read::<f32>(file)?.predict(&x.map(|x| x as f32))?.map(f64::from));
+        let apart = worst(
+            onnx(name)
+                .read::<f32>(file)?
+                .predict(&x.map(|x| x as f32))?
+                .map(f64::from),
+        );
         assert!(apart <= 2e-6, "{name}: {apart:e}");
     }
     Ok(())

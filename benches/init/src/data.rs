@@ -2,8 +2,9 @@
 
 use crate::AnyResult;
 use chainrule::prelude::*;
-use chainrule::rand::RngExt;
-use chainrule::{Csv, Table, read_idx};
+use chainrule::data::{read_idx, Csv, Table};
+use chainrule::rand::{RngExt, SeedableRng};
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use flate2::read::GzDecoder;
 use std::f32::consts::PI;
 use std::fs::File;

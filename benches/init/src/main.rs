@@ -4,7 +4,14 @@ mod data;
 mod report;
 
 use chainrule::prelude::*;
-use chainrule::{Batches, Distribution, Fan};
+use chainrule::View;
+use chainrule::data::Batches;
+use chainrule::nn::{Distribution, Fan};
+use chainrule::nn::loss::Loss;
+use chainrule::numeric::Targets;
+use chainrule::optim::Group;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use data::{Set, sets};
 use std::io::Write;
 use std::path::Path;

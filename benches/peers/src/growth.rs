@@ -9,6 +9,9 @@
 //! ```
 
 use chainrule::prelude::*;
+use chainrule::optim::Group;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use fearless_simd::{Level, Simd, dispatch, prelude::*};
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
@@ -246,7 +249,7 @@ fn chain<S: Simd, const N: usize>(simd: S, steps: usize) -> f64 {
     (2 * N * S::f32s::LEN * steps) as f64
 }
 
-/// Dark and light, solid and dashed, discs and triangles: the two can be told apart without colours.
+/// Dark and light, solid and dashed, discs and triangles: the two can be told apart without colors.
 const TRAINING: RGBColor = RGBColor(0, 50, 120);
 const INFERENCE: RGBColor = RGBColor(225, 110, 0);
 const FONT: &str = "sans-serif";

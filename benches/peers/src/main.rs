@@ -4,6 +4,12 @@
 mod common;
 
 use chainrule::prelude::*;
+use chainrule::View;
+use chainrule::nn::loss::SumSquaredError;
+use chainrule::numeric::ViewMut;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use core::ops::ControlFlow;
 use common::{Args, Spec, args, emit, emit_a1, infer, measure, mnist, spec, splitmix};
 use std::time::Instant;
 
@@ -47,7 +53,7 @@ fn trainer<'a>(spec: &Spec, threads: usize) -> Trainer<'a, f32> {
         (common::Loss::Ce, true) => Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()),
         other => unreachable!("no item has {other:?}"),
     };
-    trainer.batch(spec.batch).rate(spec.lr).threads(threads)
+    trainer.batch_size(spec.batch).learning_rate(spec.lr).threads(threads)
 }
 
 fn dataset(item: &str, spec: &Spec) -> Result<Dataset<f32>> {
@@ -66,7 +72,7 @@ fn classes(x: Vec<f32>, spec: &Spec, labels: &[u32]) -> Result<Dataset<f32>> {
 fn training(item: &str, spec: &Spec, args: &Args) -> Result<()> {
     let data = dataset(item, spec)?;
     let mut net = network(spec)?;
-    let mut trainer = trainer(spec, args.threads).in_order().epochs(1);
+    let mut trainer = trainer(spec, args.threads).shuffle(false).epochs(1);
     let mut cost = f64::NAN;
     let seconds_per_epoch = measure(args.seconds, args.warm, |epochs| {
         for _ in 0..epochs {

@@ -7,20 +7,30 @@ use super::graph::{Graph, int, place};
 use super::import::{Affine, Along, Norm, Part, Product, Step, is_float};
 use super::proto::{self, Size};
 use super::shapes::Shapes;
-use crate::activation::Activation;
 use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
-use crate::layers::{BatchNorm, BuiltIn, Dense, LayerNorm, Prelu, RmsNorm, Softmax};
-use crate::real::{Real, zeros};
-use crate::sequential::Sequential;
+use crate::nn::activation::Activation;
+use crate::nn::layers::{BatchNorm, BuiltIn, Dense, LayerNorm, Prelu, RmsNorm, Softmax};
+use crate::nn::sequential::Sequential;
+use crate::numeric::real::{Real, zeros};
 use crate::train::Model;
 use alloc::{format, vec, vec::Vec};
 use core::mem;
 
 /// A layer with its parameters, as long as there may be more to come.
 enum Open<T> {
-    Dense { weights: Vec<T>, bias: Option<Vec<T>>, outputs: usize, activation: Activation },
-    Norm { kind: Norm, statistics: Vec<T>, scale: Option<Vec<T>>, bias: Option<Vec<T>> },
+    Dense {
+        weights: Vec<T>,
+        bias: Option<Vec<T>>,
+        outputs: usize,
+        activation: Activation,
+    },
+    Norm {
+        kind: Norm,
+        statistics: Vec<T>,
+        scale: Option<Vec<T>>,
+        bias: Option<Vec<T>>,
+    },
     Activation(Activation),
     Prelu(Vec<T>, Prelu),
     Softmax,
@@ -42,24 +52,64 @@ struct Assembly<'a, 'g, T: Real> {
 }
 
 /// The model that takes the graph's `input` through `steps`; `budget` bounds what is made of single numbers.
-pub(super) fn assemble<'g, T: Real>(graph: &Graph<'g>, input: &'g proto::ValueInfo, steps: &[Step<'g>], budget: usize) -> Result<Model<T>> {
+pub(super) fn assemble<'g, T: Real>(
+    graph: &Graph<'g>,
+    input: &'g proto::ValueInfo,
+    steps: &[Step<'g>],
+    budget: usize,
+) -> Result<Model<T>> {
     let place = format!("ONNX input {:?}", input.name);
-    let tensor = input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
-    let (kind, shape) = tensor.map_or((0, None), |tensor| (tensor.elem_type, tensor.shape.as_ref()));
+    let tensor = input
+        .r#type
+        .as_ref()
+        .and_then(|kind| kind.tensor_type.as_ref());
+    let (kind, shape) = tensor.map_or((0, None), |tensor| {
+        (tensor.elem_type, tensor.shape.as_ref())
+    });
     if !is_float(kind.into()) {
         let expected = "numbers of type float, double, float16 or bfloat16";
-        return Err(Error::new(ErrorKind::Incompatible, place, expected, format!("data type {kind}")));
+        return Err(Error::new(
+            ErrorKind::Incompatible,
+            place,
+            expected,
+            format!("data type {kind}"),
+        ));
     }
     let constants = || steps.iter().flat_map(|step| step.part.constants());
-    let double = if constants().next().is_some() { constants().any(Constant::is_double) } else { kind == proto::DOUBLE };
+    let double = if constants().next().is_some() {
+        constants().any(Constant::is_double)
+    } else {
+        kind == proto::DOUBLE
+    };
     if double && T::BYTES < 8 {
-        let place = constants().find(|constant| constant.is_double()).map_or(place, |constant| constant.place().into());
-        return Err(Error::new(ErrorKind::Incompatible, place, "numbers of type float (f64 holds those of type double)", "double"));
+        let place = constants()
+            .find(|constant| constant.is_double())
+            .map_or(place, |constant| constant.place().into());
+        return Err(Error::new(
+            ErrorKind::Incompatible,
+            place,
+            "numbers of type float (f64 holds those of type double)",
+            "double",
+        ));
     }
-    let dims: Option<Vec<_>> = shape.map(|shape| shape.dim.iter().map(|dim| size(dim.size.as_ref())).collect());
-    let readings = readings(dims.as_deref(), steps.iter().find_map(|step| step.part.inputs()));
+    let dims: Option<Vec<_>> = shape.map(|shape| {
+        shape
+            .dim
+            .iter()
+            .map(|dim| size(dim.size.as_ref()))
+            .collect()
+    });
+    let readings = readings(
+        dims.as_deref(),
+        steps.iter().find_map(|step| step.part.inputs()),
+    );
     if readings.is_empty() {
-        return Err(Error::new(ErrorKind::Shape, place, "a known number of features", "none"));
+        return Err(Error::new(
+            ErrorKind::Shape,
+            place,
+            "a known number of features",
+            "none",
+        ));
     }
     // What is wrong with the likeliest reading.
     let mut first = None;
@@ -83,11 +133,21 @@ fn size(size: Option<&Size>) -> Option<usize> {
 /// Which axis of an input may be that of the samples, the likeliest first: one whose size the file leaves open, the first, none, the last.
 fn readings(dims: Option<&[Option<usize>]>, first: Option<usize>) -> Vec<Axes> {
     let samples_first = |width| Axes::new(vec![None, Some(width)], None);
-    let Some(dims) = dims else { return first.map(samples_first).into_iter().collect() };
+    let Some(dims) = dims else {
+        return first.map(samples_first).into_iter().collect();
+    };
     let open: Vec<usize> = (0..dims.len()).filter(|at| dims[*at].is_none()).collect();
     let reading = |batch: Option<usize>| {
-        let features: Vec<_> = dims.iter().enumerate().filter(|(at, _)| Some(*at) != batch).map(|(_, size)| *size).collect();
-        let features = features.into_iter().collect::<Option<Vec<_>>>().filter(|features| product(features).is_some());
+        let features: Vec<_> = dims
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| Some(*at) != batch)
+            .map(|(_, size)| *size)
+            .collect();
+        let features = features
+            .into_iter()
+            .collect::<Option<Vec<_>>>()
+            .filter(|features| product(features).is_some());
         match features {
             Some(mut features) => {
                 let mut sizes: Vec<_> = features.drain(..).map(Some).collect();
@@ -100,7 +160,11 @@ fn readings(dims: Option<&[Option<usize>]>, first: Option<usize>) -> Vec<Axes> {
             None if batch == Some(0) && open.iter().any(|at| *at > 0) => {
                 let known = product(&dims[1..].iter().flatten().copied().collect::<Vec<_>>())?;
                 let width = first.filter(|width| *width > 0 && width % known == 0)?;
-                Some(if dims.len() == 2 { Axes::new(vec![None, Some(width)], dims[0]) } else { Axes::open(dims.len(), width, dims[0]) })
+                Some(if dims.len() == 2 {
+                    Axes::new(vec![None, Some(width)], dims[0])
+                } else {
+                    Axes::open(dims.len(), width, dims[0])
+                })
             }
             None => None,
         }
@@ -133,13 +197,22 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
     fn new(graph: &'a Graph<'g>, input: &'g proto::ValueInfo, axes: Axes, budget: usize) -> Self {
         let mut shapes = Shapes::new(graph, budget);
         shapes.insert(&input.name, axes.shape());
-        Self { axes, shapes, budget, layers: Vec::new(), maps: Vec::new(), inputs: None, scores: false }
+        Self {
+            axes,
+            shapes,
+            budget,
+            layers: Vec::new(),
+            maps: Vec::new(),
+            inputs: None,
+            scores: false,
+        }
     }
 
     fn run(mut self, steps: &[Step<'g>], double: bool) -> Result<Model<T>> {
         let inputs = self.axes.width();
         for Step { node, value, part } in steps {
-            self.step(node, part, double).map_err(|error| error.within(place(node)))?;
+            self.step(node, part, double)
+                .map_err(|error| error.within(place(node)))?;
             self.shapes.insert(value, self.axes.shape());
         }
         self.finish(inputs)
@@ -147,9 +220,23 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
 
     fn step(&mut self, node: &'g proto::Node, part: &Part<'g>, double: bool) -> Result<()> {
         let width = self.axes.width();
-        if self.scores && !matches!(part, Part::Squeeze(_) | Part::Unsqueeze(_) | Part::Reshape(_) | Part::Flatten(_) | Part::Cast(_)) {
+        if self.scores
+            && !matches!(
+                part,
+                Part::Squeeze(_)
+                    | Part::Unsqueeze(_)
+                    | Part::Reshape(_)
+                    | Part::Flatten(_)
+                    | Part::Cast(_)
+            )
+        {
             let expected = "the logarithm of a softmax at the end only: it is left to the loss";
-            return Err(Error::new(ErrorKind::Incompatible, "", expected, &node.op_type));
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "",
+                expected,
+                &node.op_type,
+            ));
         }
         let layer = match part {
             Part::Affine(op, by) => {
@@ -165,7 +252,11 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             Part::Dense(product) => self.dense(product)?,
             Part::Activation(activation) => {
                 self.close(None)?;
-                if let Some(Open::Dense { activation: fused @ Activation::Linear, .. }) = self.layers.last_mut() {
+                if let Some(Open::Dense {
+                    activation: fused @ Activation::Linear,
+                    ..
+                }) = self.layers.last_mut()
+                {
                     *fused = activation.clone();
                     return Ok(());
                 }
@@ -185,23 +276,48 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                 self.scores = true;
                 return Ok(());
             }
-            Part::Norm { kind, statistics, scale, bias } => {
+            Part::Norm {
+                kind,
+                statistics,
+                scale,
+                bias,
+            } => {
                 self.axes.row()?;
-                let mut all = |constant: &Option<Constant<'_>>| constant.as_ref().map(|constant| self.vector(constant)).transpose();
+                let mut all = |constant: &Option<Constant<'_>>| {
+                    constant
+                        .as_ref()
+                        .map(|constant| self.vector(constant))
+                        .transpose()
+                };
                 let (scale, bias, mut numbers) = (all(scale)?, all(bias)?, Vec::new());
                 for statistic in statistics.iter().flatten() {
                     numbers.extend(self.vector(statistic)?);
                 }
-                Open::Norm { kind: *kind, statistics: numbers, scale, bias }
+                Open::Norm {
+                    kind: *kind,
+                    statistics: numbers,
+                    scale,
+                    bias,
+                }
             }
             Part::BothClasses if width != 1 => {
-                return Err(Error::new(ErrorKind::Incompatible, "", "a single probability", format!("{width} features")));
+                return Err(Error::new(
+                    ErrorKind::Incompatible,
+                    "",
+                    "a single probability",
+                    format!("{width} features"),
+                ));
             }
             Part::BothClasses => {
                 self.axes.row()?;
                 self.axes.product(false, 1, Some(2))?;
                 let (zero, one) = (T::zero(), T::one());
-                Open::Dense { weights: vec![-one, one], bias: Some(vec![one, zero]), outputs: 2, activation: Activation::Linear }
+                Open::Dense {
+                    weights: vec![-one, one],
+                    bias: Some(vec![one, zero]),
+                    outputs: 2,
+                    activation: Activation::Linear,
+                }
             }
             Part::Flatten(axis) => return self.axes.flatten(*axis),
             Part::Transpose => return self.axes.transpose(node),
@@ -210,20 +326,43 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             Part::Reshape(shape) => {
                 let shape = self.shapes.get(shape)?;
                 if shape.len() > MAX_RANK {
-                    return Err(Error::new(ErrorKind::Shape, shape.place(), format!("at most {MAX_RANK} dimensions"), shape.len()));
+                    return Err(Error::new(
+                        ErrorKind::Shape,
+                        shape.place(),
+                        format!("at most {MAX_RANK} dimensions"),
+                        shape.len(),
+                    ));
                 }
                 let shape = shape.sizes()?;
-                return self.axes.reshape(&shape, int(node, "allowzero")?.unwrap_or(0) == 0);
+                return self
+                    .axes
+                    .reshape(&shape, int(node, "allowzero")?.unwrap_or(0) == 0);
             }
             // All is computed in `T`.
             Part::Cast(kind) if is_float(*kind) => return Ok(()),
             Part::Cast(kind) => {
-                let expected = if double { "a cast to double, as the weights" } else { "a cast to float, as the weights" };
-                return Err(Error::new(ErrorKind::Incompatible, "", expected, format!("data type {kind}")));
+                let expected = if double {
+                    "a cast to double, as the weights"
+                } else {
+                    "a cast to float, as the weights"
+                };
+                return Err(Error::new(
+                    ErrorKind::Incompatible,
+                    "",
+                    expected,
+                    format!("data type {kind}"),
+                ));
             }
             Part::Normalize => match self.layers.last() {
                 Some(Open::Softmax) if self.maps.is_empty() => return Ok(()),
-                _ => return Err(Error::new(ErrorKind::Incompatible, "", "the probabilities of a softmax before it", "something else")),
+                _ => {
+                    return Err(Error::new(
+                        ErrorKind::Incompatible,
+                        "",
+                        "the probabilities of a softmax before it",
+                        "something else",
+                    ));
+                }
             },
         };
         let mut layer = layer;
@@ -234,18 +373,40 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
 
     /// Refuses a softmax over anything but the features of a sample.
     fn along(&self, Along { axis, rest }: Along) -> Result<()> {
-        let at = usize::try_from(if axis < 0 { axis.saturating_add(self.axes.rank() as i64) } else { axis }).ok();
-        let sound = if rest { at.is_some_and(|at| self.axes.all_from(at)) } else { self.axes.line(at).is_ok() };
+        let at = usize::try_from(if axis < 0 {
+            axis.saturating_add(self.axes.rank() as i64)
+        } else {
+            axis
+        })
+        .ok();
+        let sound = if rest {
+            at.is_some_and(|at| self.axes.all_from(at))
+        } else {
+            self.axes.line(at).is_ok()
+        };
         if sound {
             return Ok(());
         }
         let given = format!("axis {axis} of {}", self.axes.describe());
-        Err(Error::new(ErrorKind::Incompatible, "", "the axis of the features, all others being of one (flatten them first)", given))
+        Err(Error::new(
+            ErrorKind::Incompatible,
+            "",
+            "the axis of the features, all others being of one (flatten them first)",
+            given,
+        ))
     }
 
     /// Weights outputs × inputs, column after column, from what is in the file row after row.
     fn dense(&mut self, product: &Product<'_>) -> Result<Open<T>> {
-        let Product { ref weights, by_output, alpha, ref bias, beta, left, flip } = *product;
+        let Product {
+            ref weights,
+            by_output,
+            alpha,
+            ref bias,
+            beta,
+            left,
+            flip,
+        } = *product;
         let width = self.axes.width();
         // Dimensions of 1 before a matrix are those of a batch of products.
         let ones = weights.dims().len().saturating_sub(2);
@@ -257,7 +418,14 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             [inputs] => (1, inputs, true),
             _ => (0, 0, false),
         };
-        let wrong = |given| Err(Error::new(ErrorKind::Shape, weights.place(), format!("a matrix for {width} features"), given));
+        let wrong = |given| {
+            Err(Error::new(
+                ErrorKind::Shape,
+                weights.place(),
+                format!("a matrix for {width} features"),
+                given,
+            ))
+        };
         if outputs == 0 || inputs != width {
             return wrong(format!("dimensions {:?}", weights.dims()));
         }
@@ -266,24 +434,44 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             self.axes.flip();
         }
         self.axes.raise(ones + 2);
-        let given = format!("dimensions {:?} {} {}", weights.dims(), if left { "before" } else { "after" }, self.axes.describe());
-        if self.axes.product(left, inputs, Some(outputs).filter(|_| !dropped)).is_err() {
+        let given = format!(
+            "dimensions {:?} {} {}",
+            weights.dims(),
+            if left { "before" } else { "after" },
+            self.axes.describe()
+        );
+        if self
+            .axes
+            .product(left, inputs, Some(outputs).filter(|_| !dropped))
+            .is_err()
+        {
             return wrong(given);
         }
         self.copy(weights)?;
         let mut numbers = weights.reals()?;
         if by_output && !dropped {
             let rows = numbers;
-            numbers = (0..inputs).flat_map(|input| (0..outputs).map(move |output| output * inputs + input)).map(|at| rows[at]).collect();
+            numbers = (0..inputs)
+                .flat_map(|input| (0..outputs).map(move |output| output * inputs + input))
+                .map(|at| rows[at])
+                .collect();
         }
         let mut bias = bias.as_ref().map(|bias| self.vector(bias)).transpose()?;
         for (numbers, factor) in [(Some(&mut numbers), alpha), (bias.as_mut(), beta)] {
             // Not times 1: of NaN that could change the bits.
             if factor != 1.0 {
-                numbers.into_iter().flatten().for_each(|v| *v *= T::of(factor.into()));
+                numbers
+                    .into_iter()
+                    .flatten()
+                    .for_each(|v| *v *= T::of(factor.into()));
             }
         }
-        Ok(Open::Dense { weights: numbers, bias, outputs, activation: Activation::Linear })
+        Ok(Open::Dense {
+            weights: numbers,
+            bias,
+            outputs,
+            activation: Activation::Linear,
+        })
     }
 
     /// Gives the maps since the last layer to whom they belong, where a layer follows: `next`, or an activation.
@@ -300,22 +488,51 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
         let (scale, shift) = line(&maps);
         let moves = shift.iter().any(|shift| *shift != T::zero());
         match (self.layers.last_mut(), next) {
-            (Some(Open::Dense { weights, bias, activation: Activation::Linear, .. }), _) => {
+            (
+                Some(Open::Dense {
+                    weights,
+                    bias,
+                    activation: Activation::Linear,
+                    ..
+                }),
+                _,
+            ) => {
                 for column in weights.chunks_exact_mut(scale.len()) {
-                    column.iter_mut().zip(&scale).for_each(|(w, scale)| *w *= *scale);
+                    column
+                        .iter_mut()
+                        .zip(&scale)
+                        .for_each(|(w, scale)| *w *= *scale);
                 }
                 if moves || bias.is_some() {
                     let old = bias.take().unwrap_or_else(|| vec![T::zero(); shift.len()]);
-                    *bias = Some(old.iter().zip(scale.iter().zip(&shift)).map(|(b, (scale, shift))| *b * *scale + *shift).collect());
+                    *bias = Some(
+                        old.iter()
+                            .zip(scale.iter().zip(&shift))
+                            .map(|(b, (scale, shift))| *b * *scale + *shift)
+                            .collect(),
+                    );
                 }
             }
             // W·(s·x + t) + b = (W·s)·x + (W·t + b).
-            (_, Some(Open::Dense { weights, bias, outputs, .. })) => {
+            (
+                _,
+                Some(Open::Dense {
+                    weights,
+                    bias,
+                    outputs,
+                    ..
+                }),
+            ) => {
                 let without = bias.is_none() && !moves;
                 let mut sum = bias.take().unwrap_or_else(|| vec![T::zero(); *outputs]);
-                for (column, (scale, shift)) in weights.chunks_exact_mut(*outputs).zip(scale.iter().zip(&shift)) {
+                for (column, (scale, shift)) in weights
+                    .chunks_exact_mut(*outputs)
+                    .zip(scale.iter().zip(&shift))
+                {
                     if *shift != T::zero() {
-                        sum.iter_mut().zip(&*column).for_each(|(b, w)| *b += *w * *shift);
+                        sum.iter_mut()
+                            .zip(&*column)
+                            .for_each(|(b, w)| *b += *w * *shift);
                     }
                     column.iter_mut().for_each(|w| *w *= *scale);
                 }
@@ -325,8 +542,16 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             _ => {
                 let mut statistics = vec![T::zero(); scale.len()];
                 statistics.resize(2 * scale.len(), T::one());
-                let kind = Norm::Batch { eps: 1e-30, momentum: 0.1 };
-                self.layers.push(Open::Norm { kind, statistics, scale: Some(scale), bias: Some(shift) });
+                let kind = Norm::Batch {
+                    eps: 1e-30,
+                    momentum: 0.1,
+                };
+                self.layers.push(Open::Norm {
+                    kind,
+                    statistics,
+                    scale: Some(scale),
+                    bias: Some(shift),
+                });
             }
         }
         Ok(())
@@ -336,12 +561,25 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
     fn absorb(&mut self) {
         let mut maps = mem::take(&mut self.maps).into_iter().peekable();
         match self.layers.last_mut() {
-            Some(Open::Dense { bias: bias @ None, activation: Activation::Linear, .. }) => match maps.peek() {
+            Some(Open::Dense {
+                bias: bias @ None,
+                activation: Activation::Linear,
+                ..
+            }) => match maps.peek() {
                 Some((Affine::Add, _)) => *bias = maps.next().map(|(_, by)| by),
-                Some((Affine::Sub, _)) => *bias = maps.next().map(|(_, by)| by.into_iter().map(|v| -v).collect()),
+                Some((Affine::Sub, _)) => {
+                    *bias = maps
+                        .next()
+                        .map(|(_, by)| by.into_iter().map(|v| -v).collect())
+                }
                 _ => {}
             },
-            Some(Open::Norm { kind, scale, bias: bias @ None, .. }) => {
+            Some(Open::Norm {
+                kind,
+                scale,
+                bias: bias @ None,
+                ..
+            }) => {
                 if scale.is_none() {
                     *scale = maps.next_if(|(op, _)| *op == Affine::Mul).map(|(_, by)| by);
                 }
@@ -395,12 +633,18 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
     }
 
     fn spend(&mut self, width: usize) -> Result<()> {
-        self.take(width, "single numbers for no more features than such a file has")
+        self.take(
+            width,
+            "single numbers for no more features than such a file has",
+        )
     }
 
     /// Many nodes may use one constant, and each gets its own.
     fn copy(&mut self, constant: &Constant<'_>) -> Result<()> {
-        self.take(constant.len(), "constants that are not used by so many nodes")
+        self.take(
+            constant.len(),
+            "constants that are not used by so many nodes",
+        )
     }
 
     fn take(&mut self, count: usize, expected: &str) -> Result<()> {
@@ -421,13 +665,27 @@ impl<T: Real> Open<T> {
     /// The layer, and its parameters in their order.
     fn close(self) -> (BuiltIn, Vec<T>) {
         match self {
-            Self::Dense { mut weights, bias, outputs, activation } => {
+            Self::Dense {
+                mut weights,
+                bias,
+                outputs,
+                activation,
+            } => {
                 let layer = Dense::new(outputs, activation);
-                let layer = if bias.is_some() { layer } else { layer.without_bias() };
+                let layer = if bias.is_some() {
+                    layer
+                } else {
+                    layer.without_bias()
+                };
                 weights.extend(bias.into_iter().flatten());
                 (BuiltIn::Dense(layer), weights)
             }
-            Self::Norm { kind, statistics, scale, bias } => {
+            Self::Norm {
+                kind,
+                statistics,
+                scale,
+                bias,
+            } => {
                 macro_rules! options {
                     ($layer:expr $(, $without_bias:ident)?) => {{
                         let layer = $layer;
@@ -437,15 +695,24 @@ impl<T: Real> Open<T> {
                     }};
                 }
                 let layer = match kind {
-                    Norm::Layer { eps } => BuiltIn::LayerNorm(options!(LayerNorm::new().eps(eps), without_bias)),
-                    Norm::Batch { eps, momentum } => {
-                        BuiltIn::BatchNorm(options!(BatchNorm::new().eps(eps).momentum(momentum), without_bias))
+                    Norm::Layer { eps } => {
+                        BuiltIn::LayerNorm(options!(LayerNorm::new().eps(eps), without_bias))
                     }
+                    Norm::Batch { eps, momentum } => BuiltIn::BatchNorm(options!(
+                        BatchNorm::new().eps(eps).momentum(momentum),
+                        without_bias
+                    )),
                     // Its own ε is the one that it has without a word.
-                    Norm::Rms { eps } if T::of(eps) == T::default_epsilon() => BuiltIn::RmsNorm(options!(RmsNorm::new())),
+                    Norm::Rms { eps } if T::of(eps) == T::default_epsilon() => {
+                        BuiltIn::RmsNorm(options!(RmsNorm::new()))
+                    }
                     Norm::Rms { eps } => BuiltIn::RmsNorm(options!(RmsNorm::new().eps(eps))),
                 };
-                let params = [scale, bias, Some(statistics)].into_iter().flatten().flatten().collect();
+                let params = [scale, bias, Some(statistics)]
+                    .into_iter()
+                    .flatten()
+                    .flatten()
+                    .collect();
                 (layer, params)
             }
             Self::Activation(activation) => (BuiltIn::Activation(activation), Vec::new()),
@@ -461,7 +728,12 @@ impl<'g> Part<'g> {
         let (some, two) = match self {
             Self::Dense(product) => ([Some(&product.weights), product.bias.as_ref()], None),
             Self::Affine(_, by) | Self::Prelu(by) => ([Some(by), None], None),
-            Self::Norm { statistics, scale, bias, .. } => ([scale.as_ref(), bias.as_ref()], statistics.as_ref()),
+            Self::Norm {
+                statistics,
+                scale,
+                bias,
+                ..
+            } => ([scale.as_ref(), bias.as_ref()], statistics.as_ref()),
             _ => ([None, None], None),
         };
         some.into_iter().flatten().chain(two.into_iter().flatten())
@@ -476,7 +748,9 @@ impl<'g> Part<'g> {
                 _ => None,
             },
             Self::BothClasses => Some(1),
-            _ => self.constants().find_map(|constant| constant.vector_len().filter(|len| *len > 1)),
+            _ => self
+                .constants()
+                .find_map(|constant| constant.vector_len().filter(|len| *len > 1)),
         }
     }
 }

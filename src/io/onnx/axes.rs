@@ -19,13 +19,23 @@ pub(super) struct Axes {
 impl Axes {
     /// `width` features; along `samples` of a file that is made for so many.
     pub(super) fn new(sizes: Vec<Option<usize>>, samples: Option<usize>) -> Self {
-        Self { sizes, samples, open: false }
+        Self {
+            sizes,
+            samples,
+            open: false,
+        }
     }
 
     /// `width` features along axes that the file leaves open, behind the first, until they are flattened.
     pub(super) fn open(rank: usize, width: usize, samples: Option<usize>) -> Self {
-        let sizes = (0..rank).map(|at| (at > 0).then_some(if at == 1 { width } else { 1 })).collect();
-        Self { sizes, samples, open: true }
+        let sizes = (0..rank)
+            .map(|at| (at > 0).then_some(if at == 1 { width } else { 1 }))
+            .collect();
+        Self {
+            sizes,
+            samples,
+            open: true,
+        }
     }
 
     /// Whether the file may be made for one sample.
@@ -37,7 +47,12 @@ impl Axes {
     pub(super) fn closed(&self) -> Result<()> {
         if self.open {
             let expected = "at most one open dimension, or features that are flattened first";
-            return Err(Error::new(ErrorKind::Incompatible, "", expected, self.describe()));
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "",
+                expected,
+                self.describe(),
+            ));
         }
         Ok(())
     }
@@ -57,20 +72,41 @@ impl Axes {
 
     /// What `Shape` gives.
     pub(super) fn shape(&self) -> Vec<Size> {
-        let known = |size| if self.open { Size::Open } else { Size::Known(size as i64) };
-        self.sizes.iter().map(|size| size.map_or(Size::Samples, known)).collect()
+        let known = |size| {
+            if self.open {
+                Size::Open
+            } else {
+                Size::Known(size as i64)
+            }
+        };
+        self.sizes
+            .iter()
+            .map(|size| size.map_or(Size::Samples, known))
+            .collect()
     }
 
     fn others(&self, at: usize) -> impl Iterator<Item = usize> {
-        self.sizes.iter().enumerate().filter(move |(other, _)| *other != at).filter_map(|(_, size)| *size)
+        self.sizes
+            .iter()
+            .enumerate()
+            .filter(move |(other, _)| *other != at)
+            .filter_map(|(_, size)| *size)
     }
 
     /// Refuses anything but one row of features for each sample along this axis, all others being of one.
     pub(super) fn line(&self, at: Option<usize>) -> Result<usize> {
         self.closed()?;
-        match at.filter(|at| *at < self.rank() && self.others(*at).all(|size| size == 1)).and_then(|at| self.sizes[at]) {
+        match at
+            .filter(|at| *at < self.rank() && self.others(*at).all(|size| size == 1))
+            .and_then(|at| self.sizes[at])
+        {
             Some(size) => Ok(size),
-            None => Err(Error::new(ErrorKind::Shape, "", "one row of features for each sample (flatten them first)", self.describe())),
+            None => Err(Error::new(
+                ErrorKind::Shape,
+                "",
+                "one row of features for each sample (flatten them first)",
+                self.describe(),
+            )),
         }
     }
 
@@ -91,7 +127,8 @@ impl Axes {
 
     /// Refuses anything but a matrix of samples and features, or of one row.
     pub(super) fn row(&self) -> Result<()> {
-        self.line(if self.rank() == 2 { Some(1) } else { None }).map(|_| ())
+        self.line(if self.rank() == 2 { Some(1) } else { None })
+            .map(|_| ())
     }
 
     /// As errors call it: `(samples, 3)`.
@@ -106,9 +143,25 @@ impl Axes {
 
     /// After a product with a matrix that takes `inputs` features to `outputs`: along the last axis, or along the last but one where the
     /// matrix is on the left.
-    pub(super) fn product(&mut self, left: bool, inputs: usize, outputs: Option<usize>) -> Result<()> {
-        let at = if left { self.rank().saturating_sub(2) } else { self.rank().wrapping_sub(1) };
-        let wrong = || Error::new(ErrorKind::Shape, "", format!("{inputs} features along axis {at}"), self.describe());
+    pub(super) fn product(
+        &mut self,
+        left: bool,
+        inputs: usize,
+        outputs: Option<usize>,
+    ) -> Result<()> {
+        let at = if left {
+            self.rank().saturating_sub(2)
+        } else {
+            self.rank().wrapping_sub(1)
+        };
+        let wrong = || {
+            Error::new(
+                ErrorKind::Shape,
+                "",
+                format!("{inputs} features along axis {at}"),
+                self.describe(),
+            )
+        };
         if self.line(Some(at)).map_err(|_| wrong())? != inputs {
             return Err(wrong());
         }
@@ -129,8 +182,11 @@ impl Axes {
     pub(super) fn transpose(&mut self, node: &proto::Node) -> Result<()> {
         self.closed()?;
         let order = permutation(node, self.rank())?;
-        let long =
-            |order: &mut dyn Iterator<Item = usize>| order.filter(|at| self.sizes[*at].is_some_and(|size| size > 1)).collect::<Vec<_>>();
+        let long = |order: &mut dyn Iterator<Item = usize>| {
+            order
+                .filter(|at| self.sizes[*at].is_some_and(|size| size > 1))
+                .collect::<Vec<_>>()
+        };
         if long(&mut order.iter().copied()) != long(&mut (0..self.rank())) {
             return Err(Error::new(
                 ErrorKind::Incompatible,
@@ -147,15 +203,31 @@ impl Axes {
     pub(super) fn squeeze(&mut self, axes: Option<&[i64]>) -> Result<()> {
         self.closed()?;
         let axes = match axes {
-            Some(axes) => axes.iter().map(|at| axis(*at, self.rank())).collect::<Result<Vec<_>>>()?,
-            None => (0..self.rank()).filter(|at| self.sizes[*at].or(self.samples) == Some(1)).collect(),
+            Some(axes) => axes
+                .iter()
+                .map(|at| axis(*at, self.rank()))
+                .collect::<Result<Vec<_>>>()?,
+            None => (0..self.rank())
+                .filter(|at| self.sizes[*at].or(self.samples) == Some(1))
+                .collect(),
         };
         let given = || format!("axes {axes:?} of {}", self.describe());
-        if axes.iter().any(|at| self.sizes[*at].is_some_and(|size| size != 1)) {
-            return Err(Error::new(ErrorKind::Shape, "", "axes of one feature", given()));
+        if axes
+            .iter()
+            .any(|at| self.sizes[*at].is_some_and(|size| size != 1))
+        {
+            return Err(Error::new(
+                ErrorKind::Shape,
+                "",
+                "axes of one feature",
+                given(),
+            ));
         }
         // The axis of the samples is taken out only where the file is made for one.
-        if let Some(samples) = self.samples.filter(|samples| *samples != 1 && axes.iter().any(|at| self.sizes[*at].is_none())) {
+        if let Some(samples) = self
+            .samples
+            .filter(|samples| *samples != 1 && axes.iter().any(|at| self.sizes[*at].is_none()))
+        {
             let given = format!("{} with {samples} samples", given());
             return Err(Error::new(ErrorKind::Shape, "", "axes of one", given));
         }
@@ -171,7 +243,12 @@ impl Axes {
         self.closed()?;
         let mut sizes = self.sizes.clone();
         if sizes.len() + axes.len() > MAX_RANK {
-            return Err(Error::new(ErrorKind::Shape, "", format!("at most {} dimensions", MAX_RANK), axes.len()));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                "",
+                format!("at most {} dimensions", MAX_RANK),
+                axes.len(),
+            ));
         }
         insert(&mut sizes, axes, Some(1))?;
         self.sizes = sizes;
@@ -196,7 +273,12 @@ impl Axes {
             (true, false) if second == 1 && self.samples == Some(1) => vec![Some(first), None],
             _ => {
                 let expected = "a row for each sample";
-                return Err(Error::new(ErrorKind::Incompatible, "", expected, format!("axis {at} of {}", self.describe())));
+                return Err(Error::new(
+                    ErrorKind::Incompatible,
+                    "",
+                    expected,
+                    format!("axis {at} of {}", self.describe()),
+                ));
             }
         };
         self.open = false;
@@ -214,7 +296,14 @@ impl Axes {
             });
             format!("[{}]", sizes.collect::<Vec<_>>().join(", "))
         };
-        let refuse = || Error::new(ErrorKind::Incompatible, "", "a shape (samples, features)", text());
+        let refuse = || {
+            Error::new(
+                ErrorKind::Incompatible,
+                "",
+                "a shape (samples, features)",
+                text(),
+            )
+        };
         if shape.len() > MAX_RANK {
             return Err(refuse());
         }
@@ -231,12 +320,18 @@ impl Axes {
             });
         }
         let rest = sizes.iter().position(Result::is_err);
-        if sizes.iter().filter(|size| size.is_err()).count() > 1 || sizes.iter().filter(|size| **size == Ok(None)).count() > 1 {
+        if sizes.iter().filter(|size| size.is_err()).count() > 1
+            || sizes.iter().filter(|size| **size == Ok(None)).count() > 1
+        {
             return Err(refuse());
         }
         // The product of the features that are said, but for an axis of the samples.
         let features = |sizes: &[Result<Option<usize>, ()>], but: Option<usize>| {
-            let known = sizes.iter().enumerate().filter(|(at, _)| Some(*at) != but).filter_map(|(_, size)| size.ok().flatten());
+            let known = sizes
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| Some(*at) != but)
+                .filter_map(|(_, size)| size.ok().flatten());
             product(&known.collect::<Vec<_>>())
         };
         let fill = |mut sizes: Vec<Result<Option<usize>, ()>>, batch: Option<usize>| {
@@ -247,16 +342,27 @@ impl Axes {
             if let Some(rest) = sizes.iter().position(Result::is_err) {
                 sizes[rest] = Ok(Some(width / known));
             }
-            let sizes: Vec<Option<usize>> = sizes.into_iter().map(|size| size.unwrap_or(None)).collect();
-            let whole = product(&sizes.iter().flatten().copied().collect::<Vec<_>>()) == Some(width);
+            let sizes: Vec<Option<usize>> =
+                sizes.into_iter().map(|size| size.unwrap_or(None)).collect();
+            let whole =
+                product(&sizes.iter().flatten().copied().collect::<Vec<_>>()) == Some(width);
             // The samples must stay between the same features.
-            let before = |sizes: &[Option<usize>]| sizes.iter().take_while(|size| size.is_some()).flatten().product::<usize>();
+            let before = |sizes: &[Option<usize>]| {
+                sizes
+                    .iter()
+                    .take_while(|size| size.is_some())
+                    .flatten()
+                    .product::<usize>()
+            };
             let stays = batch.is_none() || before(&sizes) == before(&self.sizes);
             (whole && stays).then_some(sizes)
         };
         let first = match sizes.first() {
             // As many rows as the file is made for; where it does not say, one, or as many as this says.
-            Some(Ok(Some(size))) => Some(0).filter(|_| self.samples.map_or(rest.is_none() || *size == 1, |samples| *size == samples)),
+            Some(Ok(Some(size))) => Some(0).filter(|_| {
+                self.samples
+                    .map_or(rest.is_none() || *size == 1, |samples| *size == samples)
+            }),
             _ => None,
         };
         let said = sizes.iter().position(|size| *size == Ok(None));
@@ -266,7 +372,13 @@ impl Axes {
             (Some(_), None) => {
                 let first = first.and_then(|first| fill(sizes.clone(), Some(first)));
                 let rest = || rest.and_then(|rest| fill(sizes.clone(), Some(rest)));
-                first.or_else(rest).or_else(|| if self.samples == Some(1) { fill(sizes.clone(), None) } else { None })
+                first.or_else(rest).or_else(|| {
+                    if self.samples == Some(1) {
+                        fill(sizes.clone(), None)
+                    } else {
+                        None
+                    }
+                })
             }
             (None, Some(_)) => None,
         };
@@ -276,7 +388,12 @@ impl Axes {
                 Ok(())
             }
             None => match sizes[..] {
-                [_, Ok(Some(features))] => Err(Error::new(ErrorKind::Shape, "", format!("{width} features, as before"), features)),
+                [_, Ok(Some(features))] => Err(Error::new(
+                    ErrorKind::Shape,
+                    "",
+                    format!("{width} features, as before"),
+                    features,
+                )),
                 _ => Err(refuse()),
             },
         }
@@ -294,12 +411,24 @@ impl Axes {
             wide.sizes.insert(0, Some(1));
         }
         let own = wide.sizes.iter().skip(wide.rank() - dims.len());
-        if dims.iter().zip(own).any(|(dim, size)| *dim != 1 && Some(*dim) != *size) {
+        if dims
+            .iter()
+            .zip(own)
+            .any(|(dim, size)| *dim != 1 && Some(*dim) != *size)
+        {
             let expected = format!("one number for each of {} features", self.width());
-            return Err(Error::new(ErrorKind::Shape, constant.place(), expected, format!("dimensions {dims:?}")));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                constant.place(),
+                expected,
+                format!("dimensions {dims:?}"),
+            ));
         }
         *self = wide;
         let strides = spread(dims, self.rank());
-        Ok((self.sizes.iter().map(|size| size.unwrap_or(1)).collect(), strides))
+        Ok((
+            self.sizes.iter().map(|size| size.unwrap_or(1)).collect(),
+            strides,
+        ))
     }
 }

@@ -1,4 +1,4 @@
-//! From a model to a graph: initialisers, and nodes layer by layer.
+//! From a model to a graph: initializers, and nodes layer by layer.
 
 use super::formula::{self, Expr};
 use super::metadata;
@@ -6,9 +6,9 @@ use super::proto::{self, ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_INTS, Size};
 use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::names::block_names;
-use crate::layers::BuiltIn;
-use crate::loss::OutputFunction;
-use crate::real::Real;
+use crate::nn::layers::BuiltIn;
+use crate::nn::loss::OutputFunction;
+use crate::numeric::real::Real;
 use crate::train::Model;
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -30,16 +30,30 @@ const OUTPUT: &str = "output";
 /// The graph of `model`, with `function` at its end.
 pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Result<Vec<u8>> {
     let net = model.net();
-    let (kind, double) = if T::BYTES == 8 { (proto::DOUBLE, true) } else { (proto::FLOAT, false) };
+    let (kind, double) = if T::BYTES == 8 {
+        (proto::DOUBLE, true)
+    } else {
+        (proto::FLOAT, false)
+    };
     let mut writer = Writer::new(double);
-    if let Some(scaler) = model.inputs() {
-        writer.scaler("scale_inputs", scaler, ["Sub", "Div"], [("shift", scaler.shift()), ("scale", scaler.scale())]);
+    if let Some(scaler) = model.input_scaler() {
+        writer.scaler(
+            "scale_inputs",
+            scaler,
+            ["Sub", "Div"],
+            [("shift", scaler.shift()), ("scale", scaler.scale())],
+        );
     }
     let names = block_names(net.layers(), net.layout());
     for (number, layer) in net.layers().iter().enumerate() {
         let Some(known) = BuiltIn::of(&**layer) else {
             let place = net.layout().place(number);
-            return Err(Error::new(ErrorKind::Incompatible, place, "a layer of this crate, which ONNX has operators for", layer.name()));
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                place,
+                "a layer of this crate, which ONNX has operators for",
+                layer.name(),
+            ));
         };
         let mut start = net.layout().param_range(number).start;
         let mut blocks = BTreeMap::new();
@@ -50,7 +64,8 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
                 writer.tensor(name.clone(), &[block.rows], numbers.iter())
             } else {
                 // Row after row of what lies column after column.
-                let rows = (0..block.rows).flat_map(|row| numbers.iter().skip(row).step_by(block.rows));
+                let rows =
+                    (0..block.rows).flat_map(|row| numbers.iter().skip(row).step_by(block.rows));
                 writer.tensor(name.clone(), &[block.rows, block.cols], rows)
             };
             blocks.insert(&*block.name, name);
@@ -58,8 +73,13 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
         writer.scope = format!("layer{number}");
         writer.layer::<T>(&known, &blocks);
     }
-    if let Some(scaler) = model.outputs() {
-        writer.scaler("scale_outputs", scaler, ["Mul", "Add"], [("scale", scaler.scale()), ("shift", scaler.shift())]);
+    if let Some(scaler) = model.output_scaler() {
+        writer.scaler(
+            "scale_outputs",
+            scaler,
+            ["Mul", "Add"],
+            [("scale", scaler.scale()), ("shift", scaler.shift())],
+        );
     }
     writer.scope = "output_function".into();
     match function {
@@ -88,12 +108,20 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
         producer_name: "chainrule".into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
         graph: Some(graph),
-        opset_import: vec![proto::OperatorSet { domain: String::new(), version: OPERATORS }],
+        opset_import: vec![proto::OperatorSet {
+            domain: String::new(),
+            version: OPERATORS,
+        }],
         metadata_props: metadata::entries(model, function),
     };
     let len = file.encoded_len();
     if i32::try_from(len).is_err() {
-        return Err(Error::new(ErrorKind::Value, "ONNX file", "less than 2 GiB, which is protobuf's limit", format!("{len} bytes")));
+        return Err(Error::new(
+            ErrorKind::Value,
+            "ONNX file",
+            "less than 2 GiB, which is protobuf's limit",
+            format!("{len} bytes"),
+        ));
     }
     Ok(file.encode_to_vec())
 }
@@ -110,22 +138,52 @@ struct Writer {
 
 impl Writer {
     fn new(double: bool) -> Self {
-        let graph = proto::Graph { name: "chainrule".into(), ..Default::default() };
-        Self { double, graph, value: INPUT.into(), scope: String::new(), names: BTreeSet::new() }
+        let graph = proto::Graph {
+            name: "chainrule".into(),
+            ..Default::default()
+        };
+        Self {
+            double,
+            graph,
+            value: INPUT.into(),
+            scope: String::new(),
+            names: BTreeSet::new(),
+        }
     }
 
-    /// Adds an initialiser, and returns its name.
-    fn tensor<'a, T: Real>(&mut self, name: String, dims: &[usize], numbers: impl Iterator<Item = &'a T>) -> String {
-        let raw_data = numbers.flat_map(|v| v.to_bytes().into_iter().take(T::BYTES)).collect();
-        let data_type = if self.double { proto::DOUBLE } else { proto::FLOAT };
+    /// Adds an initializer, and returns its name.
+    fn tensor<'a, T: Real>(
+        &mut self,
+        name: String,
+        dims: &[usize],
+        numbers: impl Iterator<Item = &'a T>,
+    ) -> String {
+        let raw_data = numbers
+            .flat_map(|v| v.to_bytes().into_iter().take(T::BYTES))
+            .collect();
+        let data_type = if self.double {
+            proto::DOUBLE
+        } else {
+            proto::FLOAT
+        };
         let dims = dims.iter().map(|dim| *dim as i64).collect();
-        self.graph.initializer.push(proto::Tensor { name: name.clone(), dims, data_type, raw_data, ..Default::default() });
+        self.graph.initializer.push(proto::Tensor {
+            name: name.clone(),
+            dims,
+            data_type,
+            raw_data,
+            ..Default::default()
+        });
         name
     }
 
     /// A constant of a formula, which is there once.
     fn number(&mut self, v: f64) -> String {
-        let name = if self.double { format!("constant/{v}") } else { format!("constant/{}", v as f32) };
+        let name = if self.double {
+            format!("constant/{v}")
+        } else {
+            format!("constant/{}", v as f32)
+        };
         match (self.names.insert(name.clone()), self.double) {
             (false, _) => name,
             (true, true) => self.tensor(name, &[], [v].iter()),
@@ -136,30 +194,63 @@ impl Writer {
     /// Adds a node, and returns its output's name, which is its own.
     fn node(&mut self, op: &str, attribute: Vec<proto::Attribute>, input: Vec<String>) -> String {
         let first = format!("{}/{op}", self.scope);
-        let name = (1..).map(|n| if n == 1 { first.clone() } else { format!("{first}_{n}") }).find(|name| !self.names.contains(name));
+        let name = (1..)
+            .map(|n| {
+                if n == 1 {
+                    first.clone()
+                } else {
+                    format!("{first}_{n}")
+                }
+            })
+            .find(|name| !self.names.contains(name));
         let name = name.unwrap_or(first);
         self.names.insert(name.clone());
         let output = vec![name.clone()];
-        self.graph.node.push(proto::Node { name: name.clone(), op_type: op.into(), attribute, input, output, domain: String::new() });
+        self.graph.node.push(proto::Node {
+            name: name.clone(),
+            op_type: op.into(),
+            attribute,
+            input,
+            output,
+            domain: String::new(),
+        });
         name
     }
 
     /// Goes on with an operator of the last value and of others.
     fn next(&mut self, op: &str, attributes: Vec<proto::Attribute>, others: &[&String]) {
-        let inputs = [&self.value].into_iter().chain(others.iter().copied()).cloned().collect();
+        let inputs = [&self.value]
+            .into_iter()
+            .chain(others.iter().copied())
+            .cloned()
+            .collect();
         self.value = self.node(op, attributes, inputs);
     }
 
     /// Goes on with an operator that needs no more than the last value.
     fn activation(&mut self, op: &'static str) {
-        let attributes = if op == "Softmax" { vec![int("axis", -1)] } else { vec![] };
+        let attributes = if op == "Softmax" {
+            vec![int("axis", -1)]
+        } else {
+            vec![]
+        };
         self.next(op, attributes, &[]);
     }
 
-    fn scaler<T: Real>(&mut self, scope: &str, scaler: &Scaler<T>, ops: [&str; 2], numbers: [(&str, &[T]); 2]) {
+    fn scaler<T: Real>(
+        &mut self,
+        scope: &str,
+        scaler: &Scaler<T>,
+        ops: [&str; 2],
+        numbers: [(&str, &[T]); 2],
+    ) {
         self.scope = scope.into();
         for (op, (name, numbers)) in ops.into_iter().zip(numbers) {
-            let name = self.tensor(format!("{scope}.{name}"), &[scaler.features()], numbers.iter());
+            let name = self.tensor(
+                format!("{scope}.{name}"),
+                &[scaler.features()],
+                numbers.iter(),
+            );
             self.next(op, vec![], &[&name]);
         }
     }
@@ -205,7 +296,9 @@ impl Writer {
                 self.next("Gemm", vec![int("transB", 1)], &others);
                 self.expression(&formula::activation(dense.activation(), self.double));
             }
-            BuiltIn::Activation(activation) => self.expression(&formula::activation(activation, self.double)),
+            BuiltIn::Activation(activation) => {
+                self.expression(&formula::activation(activation, self.double))
+            }
             BuiltIn::Prelu(_) => self.next("PRelu", vec![], &[&blocks["slope"]]),
             BuiltIn::Softmax(_) => self.activation("Softmax"),
             // In inference they do nothing.
@@ -213,14 +306,24 @@ impl Writer {
             // Attributes are f32, and ONNX's own norms have their ε there and need a scale, batch norm a bias, too.
             BuiltIn::BatchNorm(norm) => {
                 let (eps, momentum) = norm.settings();
-                let [mean, variance] = ["running_mean", "running_variance"].map(|name| blocks[name].clone());
+                let [mean, variance] =
+                    ["running_mean", "running_variance"].map(|name| blocks[name].clone());
                 match (scale, bias) {
                     (Some(scale), Some(bias)) if !self.double => {
-                        let attributes = vec![float("epsilon", eps), float("momentum", 1.0 - momentum)];
-                        self.next("BatchNormalization", attributes, &[scale, bias, &mean, &variance]);
+                        let attributes =
+                            vec![float("epsilon", eps), float("momentum", 1.0 - momentum)];
+                        self.next(
+                            "BatchNormalization",
+                            attributes,
+                            &[scale, bias, &mean, &variance],
+                        );
                     }
                     _ => {
-                        let core = formula::batch_norm(Expr::Tensor(mean), Expr::Tensor(variance), Expr::Number(eps));
+                        let core = formula::batch_norm(
+                            Expr::Tensor(mean),
+                            Expr::Tensor(variance),
+                            Expr::Number(eps),
+                        );
                         self.norm(&core, scale, bias);
                     }
                 }
@@ -228,11 +331,23 @@ impl Writer {
             BuiltIn::LayerNorm(norm) => match scale {
                 Some(scale) if !self.double => {
                     let others: Vec<_> = [scale].into_iter().chain(bias).collect();
-                    self.next("LayerNormalization", vec![int("axis", -1), float("epsilon", norm.epsilon())], &others);
+                    self.next(
+                        "LayerNormalization",
+                        vec![int("axis", -1), float("epsilon", norm.epsilon())],
+                        &others,
+                    );
                 }
-                _ => self.norm(&formula::layer_norm(Expr::Number(norm.epsilon())), scale, bias),
+                _ => self.norm(
+                    &formula::layer_norm(Expr::Number(norm.epsilon())),
+                    scale,
+                    bias,
+                ),
             },
-            BuiltIn::RmsNorm(norm) => self.norm(&formula::rms_norm(Expr::Number(norm.epsilon::<T>())), scale, None),
+            BuiltIn::RmsNorm(norm) => self.norm(
+                &formula::rms_norm(Expr::Number(norm.epsilon::<T>())),
+                scale,
+                None,
+            ),
         }
     }
 
@@ -250,7 +365,13 @@ impl Writer {
         if self.value == INPUT {
             self.next("Identity", vec![], &[]);
         }
-        for output in self.graph.node.iter_mut().flat_map(|node| &mut node.output).filter(|output| **output == self.value) {
+        for output in self
+            .graph
+            .node
+            .iter_mut()
+            .flat_map(|node| &mut node.output)
+            .filter(|output| **output == self.value)
+        {
             *output = OUTPUT.to_string();
         }
         self.graph
@@ -258,13 +379,28 @@ impl Writer {
 }
 
 fn int(name: &str, i: i64) -> proto::Attribute {
-    proto::Attribute { name: name.into(), i, r#type: ATTRIBUTE_INT, ..Default::default() }
+    proto::Attribute {
+        name: name.into(),
+        i,
+        r#type: ATTRIBUTE_INT,
+        ..Default::default()
+    }
 }
 
 fn ints(name: &str, ints: &[i64]) -> proto::Attribute {
-    proto::Attribute { name: name.into(), ints: ints.into(), r#type: ATTRIBUTE_INTS, ..Default::default() }
+    proto::Attribute {
+        name: name.into(),
+        ints: ints.into(),
+        r#type: ATTRIBUTE_INTS,
+        ..Default::default()
+    }
 }
 
 fn float(name: &str, f: f64) -> proto::Attribute {
-    proto::Attribute { name: name.into(), f: f as f32, r#type: ATTRIBUTE_FLOAT, ..Default::default() }
+    proto::Attribute {
+        name: name.into(),
+        f: f as f32,
+        r#type: ATTRIBUTE_FLOAT,
+        ..Default::default()
+    }
 }

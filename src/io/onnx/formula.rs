@@ -1,7 +1,7 @@
 //! Activations and norms in ONNX's operators: one table, by which files are written and read.
 
-use crate::activation::{Activation, Breakpoints};
-use crate::kernel::math;
+use crate::nn::activation::{Activation, Breakpoints};
+use crate::numeric::kernel::math;
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
 use core::cmp::Reverse;
 use core::ops::{Add, Div, Mul, Sub};
@@ -32,7 +32,11 @@ impl Expr {
 
     /// The operator that makes it.
     pub(super) fn operator(&self) -> Option<&'static str> {
-        if let Self::Apply(op, ..) = self { Some(op) } else { None }
+        if let Self::Apply(op, ..) = self {
+            Some(op)
+        } else {
+            None
+        }
     }
 
     /// The number of its slots.
@@ -40,7 +44,12 @@ impl Expr {
         match self {
             Slot(_) => 1,
             Mean(inner) => inner.slots(),
-            Self::Apply(_, attributes, args) => attributes.iter().map(|(_, expr)| expr).chain(args).map(Self::slots).sum(),
+            Self::Apply(_, attributes, args) => attributes
+                .iter()
+                .map(|(_, expr)| expr)
+                .chain(args)
+                .map(Self::slots)
+                .sum(),
             _ => 0,
         }
     }
@@ -117,11 +126,19 @@ pub(super) fn activation(activation: &Activation, double: bool) -> Expr {
         Activation::Celu { alpha } => celu(Number(*alpha), double),
         Activation::ThresholdedRelu { theta } => thresholded(Number(*theta), double),
         Activation::Selu if double => elu(Number(SELU_ALPHA), true) * SELU_SCALE,
-        Activation::Selu => with("Selu", [("alpha", Number(SELU_ALPHA)), ("gamma", Number(SELU_SCALE))]),
+        Activation::Selu => with(
+            "Selu",
+            [("alpha", Number(SELU_ALPHA)), ("gamma", Number(SELU_SCALE))],
+        ),
         Activation::Gelu if double => X * normal(),
         Activation::Gelu => X * 0.5 * (apply("Erf", [X / core::f64::consts::SQRT_2]) + 1.0),
         // ½(1 + tanh u) = σ(2u), which does not cancel.
-        Activation::GeluTanh => X * apply("Sigmoid", [(X * X * X * 0.044_715 + X) * 1.595_769_121_605_730_8]),
+        Activation::GeluTanh => {
+            X * apply(
+                "Sigmoid",
+                [(X * X * X * 0.044_715 + X) * 1.595_769_121_605_730_8],
+            )
+        }
         Activation::Silu => X * of_x("Sigmoid"),
         Activation::Mish => X * apply("Tanh", [softplus(double)]),
         Activation::Softplus => softplus(double),
@@ -141,7 +158,11 @@ const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 
 fn leaky_relu(slope: Expr, double: bool) -> Expr {
-    if double { apply("PRelu", [X, slope]) } else { with("LeakyRelu", [("alpha", slope)]) }
+    if double {
+        apply("PRelu", [X, slope])
+    } else {
+        with("LeakyRelu", [("alpha", slope)])
+    }
 }
 
 /// With eᶻ − 1 = 2t/(1 − t), t = tanh(z/2), which does not cancel for z ≤ 0.
@@ -158,12 +179,19 @@ fn celu(alpha: Expr, double: bool) -> Expr {
     if !double {
         return with("Celu", [("alpha", alpha)]);
     }
-    let t = apply("Tanh", [apply("Min", [X, Number(0.0)]) / alpha.clone() * 0.5]);
+    let t = apply(
+        "Tanh",
+        [apply("Min", [X, Number(0.0)]) / alpha.clone() * 0.5],
+    );
     apply("Max", [X, Number(0.0)]) + t.clone() * 2.0 / (Number(1.0) - t) * alpha
 }
 
 fn thresholded(theta: Expr, double: bool) -> Expr {
-    if double { apply("Where", [theta.below(X), X, Number(0.0)]) } else { with("ThresholdedRelu", [("alpha", theta)]) }
+    if double {
+        apply("Where", [theta.below(X), X, Number(0.0)])
+    } else {
+        with("ThresholdedRelu", [("alpha", theta)])
+    }
 }
 
 /// max(z, 0) + ln(1 + e^(−|z|)).
@@ -176,16 +204,24 @@ fn softplus(double: bool) -> Expr {
 }
 
 fn hard_sigmoid() -> Expr {
-    with("HardSigmoid", [("alpha", Number(1.0 / 6.0)), ("beta", Number(0.5))])
+    with(
+        "HardSigmoid",
+        [("alpha", Number(1.0 / 6.0)), ("beta", Number(0.5))],
+    )
 }
 
 /// The normal distribution Φ by the polynomial of its tail (see `kernel/math.rs`).
 fn normal() -> Expr {
-    let (centre, coefficients) = math::f64::TAIL;
-    let t = (of_x("Abs") - centre) / (of_x("Abs") + centre);
-    let q = coefficients.iter().fold(None, |q, c| Some(q.map_or(Number(*c), |q| Number(*c) + t.clone() * q)));
-    let tail = apply("Exp", [X * X * -0.5]) * (q.unwrap_or(X) / (of_x("Abs") + centre));
-    apply("Where", [X.below(Number(0.0)), tail.clone(), Number(1.0) - tail])
+    let (center, coefficients) = math::f64::TAIL;
+    let t = (of_x("Abs") - center) / (of_x("Abs") + center);
+    let q = coefficients.iter().fold(None, |q, c| {
+        Some(q.map_or(Number(*c), |q| Number(*c) + t.clone() * q))
+    });
+    let tail = apply("Exp", [X * X * -0.5]) * (q.unwrap_or(X) / (of_x("Abs") + center));
+    apply(
+        "Where",
+        [X.below(Number(0.0)), tail.clone(), Number(1.0) - tail],
+    )
 }
 
 /// y + slope·(z − x).
@@ -197,7 +233,11 @@ pub(super) fn line(x: Expr, slope: Expr, y: Expr) -> Expr {
 fn breakpoints(points: &Breakpoints) -> Expr {
     let piece = |before| {
         let ((x, y), slope) = points.piece(before);
-        if slope == 0.0 { Number(y) } else { line(Number(x), Number(slope), Number(y)) }
+        if slope == 0.0 {
+            Number(y)
+        } else {
+            line(Number(x), Number(slope), Number(y))
+        }
     };
     let last = piece(points.points().len());
     points
@@ -205,7 +245,9 @@ fn breakpoints(points: &Breakpoints) -> Expr {
         .iter()
         .enumerate()
         .rev()
-        .fold(last, |above, (before, (x, _))| apply("Where", [X.below(Number(*x)), piece(before), above]))
+        .fold(last, |above, (before, (x, _))| {
+            apply("Where", [X.below(Number(*x)), piece(before), above])
+        })
 }
 
 /// x/√(mean x² + ε).
@@ -215,8 +257,8 @@ pub(super) fn rms_norm(eps: Expr) -> Expr {
 
 /// (x − mean x)/√(mean (x − mean x)² + ε).
 pub(super) fn layer_norm(eps: Expr) -> Expr {
-    let centred = X - Mean(Box::new(X));
-    centred.clone() / apply("Sqrt", [Mean(Box::new(centred.clone() * centred)) + eps])
+    let centered = X - Mean(Box::new(X));
+    centered.clone() / apply("Sqrt", [Mean(Box::new(centered.clone() * centered)) + eps])
 }
 
 /// (x − μ)/√(v + ε).
@@ -285,29 +327,54 @@ fn make_table() -> Vec<(Expr, Meaning)> {
         table.push((thresholded(Slot(0), double), Meaning::ThresholdedRelu));
     }
     table.push((leaky_relu(Slot(0), false), Meaning::LeakyRelu));
-    table.extend([(rms_norm(Slot(0)), Meaning::RmsNorm), (layer_norm(Slot(0)), Meaning::LayerNorm)]);
+    table.extend([
+        (rms_norm(Slot(0)), Meaning::RmsNorm),
+        (layer_norm(Slot(0)), Meaning::LayerNorm),
+    ]);
     table.push((batch_norm(Slot(0), Slot(1), Slot(2)), Meaning::BatchNorm));
-    table.extend(others().into_iter().map(|(expr, known)| (expr, Meaning::Activation(known))));
+    table.extend(
+        others()
+            .into_iter()
+            .map(|(expr, known)| (expr, Meaning::Activation(known))),
+    );
 
-    table.push((with("Celu", [("alpha", Number(1.0))]), Meaning::Activation(Activation::Elu { alpha: 1.0 })));
+    table.push((
+        with("Celu", [("alpha", Number(1.0))]),
+        Meaning::Activation(Activation::Elu { alpha: 1.0 }),
+    ));
     table.push((apply("Max", [X, X * Slot(0)]), Meaning::LargerOfBoth));
     for above in [apply("Greater", [X, Slot(0)]), Slot(0).below(X)] {
-        table.push((apply("Where", [above, X, Number(0.0)]), Meaning::ThresholdedRelu));
+        table.push((
+            apply("Where", [above, X, Number(0.0)]),
+            Meaning::ThresholdedRelu,
+        ));
     }
-    for not_above in [apply("LessOrEqual", [X, Slot(0)]), apply("GreaterOrEqual", [Slot(0), X])] {
-        table.push((apply("Where", [not_above, Number(0.0), X]), Meaning::ThresholdedRelu));
+    for not_above in [
+        apply("LessOrEqual", [X, Slot(0)]),
+        apply("GreaterOrEqual", [Slot(0), X]),
+    ] {
+        table.push((
+            apply("Where", [not_above, Number(0.0), X]),
+            Meaning::ThresholdedRelu,
+        ));
     }
     table.push((X * apply("Sigmoid", [X * Slot(0)]), Meaning::Swish));
     let far = apply("Greater", [X * Slot(0), Number(20.0)]);
-    table.push((apply("Where", [far, X, apply("Softplus", [X * Slot(0)]) / Slot(0)]), Meaning::Softplus));
+    table.push((
+        apply(
+            "Where",
+            [far, X, apply("Softplus", [X * Slot(0)]) / Slot(0)],
+        ),
+        Meaning::Softplus,
+    ));
     table.push((with("Swish", [("alpha", Slot(0))]), Meaning::Swish));
     // PyTorch's own way of writing the norms.
     let square = |x| apply("Pow", [x, Number(2.0)]);
     let root = |x| apply("Sqrt", [Mean(Box::new(square(x))) + Slot(0)]);
-    let centred = X - Mean(Box::new(X));
+    let centered = X - Mean(Box::new(X));
     table.push((X * apply("Reciprocal", [root(X)]), Meaning::RmsNorm));
     table.push((X / root(X), Meaning::RmsNorm));
-    table.push((centred.clone() / root(centred), Meaning::LayerNorm));
+    table.push((centered.clone() / root(centered), Meaning::LayerNorm));
     table.push((apply("Concat", [Number(1.0) - X, X]), Meaning::BothClasses));
     // Of two that are as large, the one of numbers before the one of slots, and the earlier before the later.
     table.sort_by_key(|(expr, _)| (Reverse(expr.size()), expr.slots()));
@@ -318,7 +385,11 @@ fn make_table() -> Vec<(Expr, Meaning)> {
 fn others() -> Vec<(Expr, Activation)> {
     let sigmoids = || {
         let bracket = apply("Exp", [of_x("Neg")]) + 1.0;
-        [of_x("Sigmoid"), Number(1.0) / bracket.clone(), apply("Reciprocal", [bracket])]
+        [
+            of_x("Sigmoid"),
+            Number(1.0) / bracket.clone(),
+            apply("Reciprocal", [bracket]),
+        ]
     };
     let hard = || {
         let below = |x: Expr, low| apply("Max", [x, Number(low)]);
@@ -347,7 +418,13 @@ fn others() -> Vec<(Expr, Activation)> {
     let ln = apply("Log", [of_x("Exp") + 1.0]);
     // PyTorch's softplus goes over to z at its threshold of 20.
     let threshold = |softplus| apply("Where", [apply("Greater", [X, Number(20.0)]), X, softplus]);
-    for softplus in [softplus(false), softplus(true), ln.clone(), threshold(softplus(false)), threshold(ln)] {
+    for softplus in [
+        softplus(false),
+        softplus(true),
+        ln.clone(),
+        threshold(softplus(false)),
+        threshold(ln),
+    ] {
         others.push((X * apply("Tanh", [softplus.clone()]), Activation::Mish));
         others.push((softplus, Activation::Softplus));
     }
@@ -361,14 +438,30 @@ fn others() -> Vec<(Expr, Activation)> {
     }
     // ½ and x on any side of the bracket, √2 below x or its inverse before it.
     let halves = |bracket: Expr| {
-        let half = [X * 0.5 * bracket.clone(), X * bracket.clone() * 0.5, X * (bracket.clone() * 0.5)];
-        half.into_iter().chain([X / 2.0 * bracket.clone(), X * bracket.clone() / 2.0, X * (bracket / 2.0)])
+        let half = [
+            X * 0.5 * bracket.clone(),
+            X * bracket.clone() * 0.5,
+            X * (bracket.clone() * 0.5),
+        ];
+        half.into_iter().chain([
+            X / 2.0 * bracket.clone(),
+            X * bracket.clone() / 2.0,
+            X * (bracket / 2.0),
+        ])
     };
-    for scaled in [X / core::f64::consts::SQRT_2, X * core::f64::consts::FRAC_1_SQRT_2] {
+    for scaled in [
+        X / core::f64::consts::SQRT_2,
+        X * core::f64::consts::FRAC_1_SQRT_2,
+    ] {
         others.extend(halves(apply("Erf", [scaled]) + 1.0).map(|gelu| (gelu, Activation::Gelu)));
     }
-    for scaled in [X * -core::f64::consts::FRAC_1_SQRT_2, apply("Neg", [X / core::f64::consts::SQRT_2])] {
-        others.extend(halves(Number(1.0) - apply("Erf", [scaled])).map(|gelu| (gelu, Activation::Gelu)));
+    for scaled in [
+        X * -core::f64::consts::FRAC_1_SQRT_2,
+        apply("Neg", [X / core::f64::consts::SQRT_2]),
+    ] {
+        others.extend(
+            halves(Number(1.0) - apply("Erf", [scaled])).map(|gelu| (gelu, Activation::Gelu)),
+        );
     }
     let scale = 0.5 * 1.595_769_121_605_730_8;
     let square = || X * X;
@@ -382,7 +475,8 @@ fn others() -> Vec<(Expr, Activation)> {
         apply("Pow", [X, Number(3.0)]) * (0.044_715 * scale) + X * scale,
     ];
     for inner in inner {
-        others.extend(halves(apply("Tanh", [inner]) + 1.0).map(|gelu| (gelu, Activation::GeluTanh)));
+        others
+            .extend(halves(apply("Tanh", [inner]) + 1.0).map(|gelu| (gelu, Activation::GeluTanh)));
     }
     others
 }

@@ -42,8 +42,21 @@ pub(super) struct Graph<'g> {
 impl<'g> Graph<'g> {
     /// `budget` bounds what constants are computed.
     pub(super) fn new(graph: &'g proto::Graph, version: i64, budget: &mut Budget) -> Result<Self> {
-        let mut this = Self { graph, makers: BTreeMap::new(), constants: BTreeMap::new(), inputs: BTreeMap::new(), version };
-        let twice = |name: &str| Err(Error::new(ErrorKind::Parse, "ONNX graph", "each value once", format!("{name:?} twice")));
+        let mut this = Self {
+            graph,
+            makers: BTreeMap::new(),
+            constants: BTreeMap::new(),
+            inputs: BTreeMap::new(),
+            version,
+        };
+        let twice = |name: &str| {
+            Err(Error::new(
+                ErrorKind::Parse,
+                "ONNX graph",
+                "each value once",
+                format!("{name:?} twice"),
+            ))
+        };
         for tensor in &graph.initializer {
             let constant = Constant::of_tensor(format!("ONNX tensor {:?}", tensor.name), tensor);
             if this.constants.insert(&tensor.name, constant).is_some() {
@@ -52,19 +65,29 @@ impl<'g> Graph<'g> {
         }
         for tensor in &graph.sparse_initializer {
             let name = tensor.values.as_ref().map_or("", |values| &*values.name);
-            if this.constants.insert(name, sparse(format!("ONNX tensor {name:?}"), tensor, budget)).is_some() {
+            if this
+                .constants
+                .insert(
+                    name,
+                    sparse(format!("ONNX tensor {name:?}"), tensor, budget),
+                )
+                .is_some()
+            {
                 return twice(name);
             }
         }
         for input in &graph.input {
             // Before version 4 of the format constants were inputs, too.
-            if !this.constants.contains_key(&*input.name) && this.inputs.insert(&input.name, input).is_some() {
+            if !this.constants.contains_key(&*input.name)
+                && this.inputs.insert(&input.name, input).is_some()
+            {
                 return twice(&input.name);
             }
         }
         for node in &graph.node {
             for output in node.output.iter().filter(|output| !output.is_empty()) {
-                let taken = this.constants.contains_key(&**output) || this.inputs.contains_key(&**output);
+                let taken =
+                    this.constants.contains_key(&**output) || this.inputs.contains_key(&**output);
                 if this.makers.insert(output, node).is_some() || taken {
                     return twice(output);
                 }
@@ -81,7 +104,11 @@ impl<'g> Graph<'g> {
         let mut missing = vec![0; self.graph.node.len()];
         let mut ready = Vec::new();
         for (index, node) in self.graph.node.iter().enumerate() {
-            for name in node.input.iter().filter(|name| !name.is_empty() && !self.constants.contains_key(&***name)) {
+            for name in node
+                .input
+                .iter()
+                .filter(|name| !name.is_empty() && !self.constants.contains_key(&***name))
+            {
                 waiting.entry(name).or_default().push(index);
                 missing[index] += 1;
             }
@@ -91,14 +118,24 @@ impl<'g> Graph<'g> {
         }
         while let Some(index) = ready.pop() {
             let node = &self.graph.node[index];
-            let Some(output) = node.output.first().filter(|output| !output.is_empty()) else { continue };
+            let Some(output) = node.output.first().filter(|output| !output.is_empty()) else {
+                continue;
+            };
             let constant = match self.fixed(node).filter(|_| missing[index] > 0) {
                 Some(sizes) => shape(node, sizes, budget).map(Some),
-                None => self.operands(node).and_then(|operands| fold(node, &operands, budget)),
+                None => self
+                    .operands(node)
+                    .and_then(|operands| fold(node, &operands, budget)),
             };
-            let Some(constant) = constant.transpose() else { continue };
+            let Some(constant) = constant.transpose() else {
+                continue;
+            };
             self.constants.insert(output, constant);
-            for user in waiting.get_mut(&**output).map(mem::take).unwrap_or_default() {
+            for user in waiting
+                .get_mut(&**output)
+                .map(mem::take)
+                .unwrap_or_default()
+            {
                 missing[user] -= 1;
                 if missing[user] == 0 {
                     ready.push(user);
@@ -114,12 +151,27 @@ impl<'g> Graph<'g> {
             Some(proto::Size::Value(size)) if size > 0 => Some(Size::Known(size)),
             _ => None,
         };
-        let tensor = self.inputs.get(input(node, 0).ok()?)?.r#type.as_ref()?.tensor_type.as_ref()?;
+        let tensor = self
+            .inputs
+            .get(input(node, 0).ok()?)?
+            .r#type
+            .as_ref()?
+            .tensor_type
+            .as_ref()?;
         tensor.shape.as_ref()?.dim.iter().map(size).collect()
     }
 
     fn operands(&self, node: &'g proto::Node) -> Result<Vec<Option<Constant<'g>>>> {
-        node.input.iter().map(|name| if name.is_empty() { Ok(None) } else { self.constant(name) }).collect()
+        node.input
+            .iter()
+            .map(|name| {
+                if name.is_empty() {
+                    Ok(None)
+                } else {
+                    self.constant(name)
+                }
+            })
+            .collect()
     }
 
     pub(super) fn nodes(&self) -> usize {
@@ -149,7 +201,9 @@ impl<'g> Graph<'g> {
 
     /// A constant that is a single truth value.
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
-        let constant = self.known(name).filter(|constant| constant.kind() == proto::BOOL && constant.len() == 1)?;
+        let constant = self
+            .known(name)
+            .filter(|constant| constant.kind() == proto::BOOL && constant.len() == 1)?;
         Some(constant.integers().ok()?[0] != 0)
     }
 
@@ -163,28 +217,54 @@ impl<'g> Graph<'g> {
         let constant = || self.known(value);
         match expr {
             Expr::X => *found.x.get_or_insert(value) == value,
-            Expr::Number(number) => constant().is_some_and(|c| c.single().is_some_and(|v| same(v, *number, c.spacing()))),
+            Expr::Number(number) => constant()
+                .is_some_and(|c| c.single().is_some_and(|v| same(v, *number, c.spacing()))),
             Expr::Tensor(name) => value == name,
-            Expr::Slot(index) => constant().is_some() && fill(found, *index, Found::Constant(value)),
-            Expr::Mean(inner) => self.maker(value).and_then(|node| self.mean(node)).is_some_and(|x| self.fits(inner, x, found)),
+            Expr::Slot(index) => {
+                constant().is_some() && fill(found, *index, Found::Constant(value))
+            }
+            Expr::Mean(inner) => self
+                .maker(value)
+                .and_then(|node| self.mean(node))
+                .is_some_and(|x| self.fits(inner, x, found)),
             Expr::Apply(op, attributes, args) => {
-                let Some(node) = self.maker(value).filter(|node| is(node, "", op) && node.output[0] == value) else { return false };
-                let attributes = attributes.iter().all(|(name, expected)| match (expected, float(node, name)) {
-                    (Expr::Number(number), Ok(v)) => same(v.into(), *number, f32::EPSILON.into()),
-                    (Expr::Slot(index), Ok(v)) => fill(found, *index, Found::Attribute(v)),
-                    _ => false,
-                });
-                if !attributes || node.input.len() != args.len() || *op == "Concat" && !matches!(int(node, "axis"), Ok(Some(1 | -1))) {
+                let Some(node) = self
+                    .maker(value)
+                    .filter(|node| is(node, "", op) && node.output[0] == value)
+                else {
+                    return false;
+                };
+                let attributes =
+                    attributes
+                        .iter()
+                        .all(|(name, expected)| match (expected, float(node, name)) {
+                            (Expr::Number(number), Ok(v)) => {
+                                same(v.into(), *number, f32::EPSILON.into())
+                            }
+                            (Expr::Slot(index), Ok(v)) => fill(found, *index, Found::Attribute(v)),
+                            _ => false,
+                        });
+                if !attributes
+                    || node.input.len() != args.len()
+                    || *op == "Concat" && !matches!(int(node, "axis"), Ok(Some(1 | -1)))
+                {
                     return false;
                 }
                 let before = found.clone();
-                let mut all =
-                    |inputs: &mut dyn Iterator<Item = &'g String>| args.iter().zip(inputs).all(|(arg, x)| self.fits(arg, x, found));
+                let mut all = |inputs: &mut dyn Iterator<Item = &'g String>| {
+                    args.iter()
+                        .zip(inputs)
+                        .all(|(arg, x)| self.fits(arg, x, found))
+                };
                 if all(&mut node.input.iter()) {
                     return true;
                 }
                 *found = before;
-                commutes(op) && args.iter().zip(node.input.iter().rev()).all(|(arg, x)| self.fits(arg, x, found))
+                commutes(op)
+                    && args
+                        .iter()
+                        .zip(node.input.iter().rev())
+                        .all(|(arg, x)| self.fits(arg, x, found))
             }
         }
     }
@@ -194,10 +274,15 @@ impl<'g> Graph<'g> {
         let axes = match input(node, 1) {
             // From version 18 on axes are an operand.
             Ok(axes) => self.known(axes)?.axes().ok()?,
-            Err(_) => attribute(node, "axes", proto::ATTRIBUTE_INTS).ok()??.ints.clone(),
+            Err(_) => attribute(node, "axes", proto::ATTRIBUTE_INTS)
+                .ok()??
+                .ints
+                .clone(),
         };
         let keep = int(node, "keepdims").ok()?.unwrap_or(1) != 0;
-        (is(node, "", "ReduceMean") && keep && matches!(axes[..], [1 | -1])).then(|| input(node, 0).ok()).flatten()
+        (is(node, "", "ReduceMean") && keep && matches!(axes[..], [1 | -1]))
+            .then(|| input(node, 0).ok())
+            .flatten()
     }
 }
 
@@ -214,10 +299,19 @@ fn same(v: f64, number: f64, spacing: f64) -> bool {
 }
 
 /// An attribute that is a list of numbers, as a vector or as a matrix of so many rows.
-pub(super) fn listed<'g>(node: &'g proto::Node, name: &str, rows: Option<usize>) -> Result<Constant<'g>> {
-    let floats = attribute(node, name, proto::ATTRIBUTE_FLOATS)?.map_or(&[][..], |attribute| &attribute.floats);
+pub(super) fn listed<'g>(
+    node: &'g proto::Node,
+    name: &str,
+    rows: Option<usize>,
+) -> Result<Constant<'g>> {
+    let floats = attribute(node, name, proto::ATTRIBUTE_FLOATS)?
+        .map_or(&[][..], |attribute| &attribute.floats);
     let columns = floats.len() / rows.unwrap_or(1).max(1);
-    let dims: Vec<i64> = rows.into_iter().chain([columns]).map(|dim| dim as i64).collect();
+    let dims: Vec<i64> = rows
+        .into_iter()
+        .chain([columns])
+        .map(|dim| dim as i64)
+        .collect();
     Constant::of_floats(format!("{name} of {}", place(node)), &dims, floats)
 }
 
@@ -228,28 +322,60 @@ pub(super) fn is(node: &proto::Node, domain: &str, op: &str) -> bool {
 
 /// The domain, of which ONNX's own has two names.
 pub(super) fn domain_of(node: &proto::Node) -> &str {
-    if node.domain == "ai.onnx" { "" } else { &node.domain }
+    if node.domain == "ai.onnx" {
+        ""
+    } else {
+        &node.domain
+    }
 }
 
 /// How errors call a node.
 pub(super) fn place(node: &proto::Node) -> String {
-    let name = if node.name.is_empty() { node.output.first().map_or("", |output| output) } else { &node.name };
+    let name = if node.name.is_empty() {
+        node.output.first().map_or("", |output| output)
+    } else {
+        &node.name
+    };
     format!("ONNX node {name:?} ({})", node.op_type)
 }
 
 /// Operand `index` of a node.
 pub(super) fn input(node: &proto::Node, index: usize) -> Result<&str> {
-    let missing = || Error::new(ErrorKind::Parse, place(node), format!("operand {index}"), format!("{} operands", node.input.len()));
-    node.input.get(index).map(|name| &**name).filter(|name| !name.is_empty()).ok_or_else(missing)
+    let missing = || {
+        Error::new(
+            ErrorKind::Parse,
+            place(node),
+            format!("operand {index}"),
+            format!("{} operands", node.input.len()),
+        )
+    };
+    node.input
+        .get(index)
+        .map(|name| &**name)
+        .filter(|name| !name.is_empty())
+        .ok_or_else(missing)
 }
 
 /// An attribute, which must be of a type.
-pub(super) fn attribute<'g>(node: &'g proto::Node, name: &str, kind: i32) -> Result<Option<&'g proto::Attribute>> {
-    match node.attribute.iter().find(|attribute| attribute.name == name) {
+pub(super) fn attribute<'g>(
+    node: &'g proto::Node,
+    name: &str,
+    kind: i32,
+) -> Result<Option<&'g proto::Attribute>> {
+    match node
+        .attribute
+        .iter()
+        .find(|attribute| attribute.name == name)
+    {
         // Old files do not say the type.
         Some(attribute) if ![0, kind].contains(&attribute.r#type) => {
             let given = format!("type {}", attribute.r#type);
-            Err(Error::new(ErrorKind::Parse, format!("{name} of {}", place(node)), format!("an attribute of type {kind}"), given))
+            Err(Error::new(
+                ErrorKind::Parse,
+                format!("{name} of {}", place(node)),
+                format!("an attribute of type {kind}"),
+                given,
+            ))
         }
         found => Ok(found),
     }
@@ -275,13 +401,29 @@ pub(super) fn float(node: &proto::Node, name: &str) -> Result<f32> {
         ("BatchNormalization", "momentum") => 0.9,
         // Of Elu, Celu, Swish, ThresholdedRelu, Gemm.
         (_, "alpha" | "beta") => 1.0,
-        _ => return Err(Error::new(ErrorKind::Parse, place(node), format!("the attribute {name}"), "nothing")),
+        _ => {
+            return Err(Error::new(
+                ErrorKind::Parse,
+                place(node),
+                format!("the attribute {name}"),
+                "nothing",
+            ));
+        }
     })
 }
 
 /// A text.
 pub(super) fn text<'g>(node: &'g proto::Node, name: &str, default: &'g str) -> Result<&'g str> {
-    let Some(attribute) = attribute(node, name, proto::ATTRIBUTE_STRING)? else { return Ok(default) };
-    let wrong = |_| Error::new(ErrorKind::Parse, format!("{name} of {}", place(node)), "UTF-8", attribute.s.escape_ascii());
+    let Some(attribute) = attribute(node, name, proto::ATTRIBUTE_STRING)? else {
+        return Ok(default);
+    };
+    let wrong = |_| {
+        Error::new(
+            ErrorKind::Parse,
+            format!("{name} of {}", place(node)),
+            "UTF-8",
+            attribute.s.escape_ascii(),
+        )
+    };
     core::str::from_utf8(&attribute.s).map_err(wrong)
 }

@@ -1,11 +1,15 @@
-//! From a graph to the layers: backwards from its output, node by node.
+//! From a graph to the layers: backward from its output, node by node.
 
 use super::constant::{Constant, meant};
 use super::formula::{Expr, Meaning, line, table};
-use super::graph::{Found, Graph, ML, Match, attribute, domain_of, float, input, int, is, listed, place, text};
-use super::proto::{self, ATTRIBUTE_FLOAT, ATTRIBUTE_INTS, ATTRIBUTE_STRINGS, BFLOAT16, DOUBLE, FLOAT, FLOAT16};
-use crate::activation::{Activation, Breakpoints};
+use super::graph::{
+    Found, Graph, ML, Match, attribute, domain_of, float, input, int, is, listed, place, text,
+};
+use super::proto::{
+    self, ATTRIBUTE_FLOAT, ATTRIBUTE_INTS, ATTRIBUTE_STRINGS, BFLOAT16, DOUBLE, FLOAT, FLOAT16,
+};
 use crate::error::{Error, ErrorKind, Result};
+use crate::nn::activation::{Activation, Breakpoints};
 use alloc::{format, string::String, vec, vec::Vec};
 
 /// What can be read, for the error of what cannot.
@@ -101,7 +105,10 @@ pub(super) enum Norm {
 type Reading<'g> = (Vec<Part<'g>>, &'g str);
 
 /// The steps from an input of the graph, which is given too, to `output`.
-pub(super) fn steps<'g>(graph: &Graph<'g>, output: &'g str) -> Result<(&'g proto::ValueInfo, Vec<Step<'g>>)> {
+pub(super) fn steps<'g>(
+    graph: &Graph<'g>,
+    output: &'g str,
+) -> Result<(&'g proto::ValueInfo, Vec<Step<'g>>)> {
     let (mut value, mut steps) = (output, Vec::new());
     // Each step goes back by a node at least, unless the graph has a cycle.
     for _ in 0..=graph.nodes() {
@@ -111,14 +118,33 @@ pub(super) fn steps<'g>(graph: &Graph<'g>, output: &'g str) -> Result<(&'g proto
         }
         let constant = graph.constant(value)?;
         let Some(node) = graph.maker(value).filter(|_| constant.is_none()) else {
-            let given = if constant.is_some() { "a constant" } else { "a value that no node makes" };
-            return Err(Error::new(ErrorKind::Incompatible, format!("ONNX value {value:?}"), "a function of the graph's input", given));
+            let given = if constant.is_some() {
+                "a constant"
+            } else {
+                "a value that no node makes"
+            };
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                format!("ONNX value {value:?}"),
+                "a function of the graph's input",
+                given,
+            ));
         };
         let (parts, before) = read(graph, node, value)?;
-        steps.extend(parts.into_iter().rev().map(|part| Step { node, value, part }));
+        steps.extend(
+            parts
+                .into_iter()
+                .rev()
+                .map(|part| Step { node, value, part }),
+        );
         value = before;
     }
-    Err(Error::new(ErrorKind::Parse, format!("ONNX value {output:?}"), "a graph without cycles", "a value that depends on itself"))
+    Err(Error::new(
+        ErrorKind::Parse,
+        format!("ONNX value {output:?}"),
+        "a graph without cycles",
+        "a value that depends on itself",
+    ))
 }
 
 fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<Reading<'g>> {
@@ -126,35 +152,71 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
     if let Some(found) = breakpoints(graph, node)? {
         return Ok(found);
     }
-    for (expr, meaning) in table().iter().filter(|(expr, _)| expr.operator() == Some(&*node.op_type)) {
+    for (expr, meaning) in table()
+        .iter()
+        .filter(|(expr, _)| expr.operator() == Some(&*node.op_type))
+    {
         if let Some(Match { x: Some(x), slots }) = graph.find(expr, value) {
             return Ok((meant_by(graph, meaning, &slots).map_err(here)?, x));
         }
     }
-    let refuse = |expected: &str, given: String| Err(Error::new(ErrorKind::Incompatible, place(node), expected, given));
-    let operator = || format!("{}{}{}", node.domain, if node.domain.is_empty() { "" } else { "." }, node.op_type);
+    let refuse = |expected: &str, given: String| {
+        Err(Error::new(
+            ErrorKind::Incompatible,
+            place(node),
+            expected,
+            given,
+        ))
+    };
+    let operator = || {
+        format!(
+            "{}{}{}",
+            node.domain,
+            if node.domain.is_empty() { "" } else { "." },
+            node.op_type
+        )
+    };
     // Of the nodes that have several outputs, one is what it is about.
-    let main = if is(node, ML, "LinearClassifier") { 1 } else { 0 };
+    let main = if is(node, ML, "LinearClassifier") {
+        1
+    } else {
+        0
+    };
     if node.output.get(main).map(|output| &**output) != Some(value) {
-        return refuse("a use of its main output", format!("one of its output {value:?}"));
+        return refuse(
+            "a use of its main output",
+            format!("one of its output {value:?}"),
+        );
     }
     // Before version 13 axes were attributes.
     let axes = || match optional(graph, node, 1)? {
         Some(axes) => axes.axes().map(Some),
-        None => Ok(attribute(node, "axes", ATTRIBUTE_INTS)?.map(|attribute| attribute.ints.clone())),
+        None => {
+            Ok(attribute(node, "axes", ATTRIBUTE_INTS)?.map(|attribute| attribute.ints.clone()))
+        }
     };
     let along = |softmax| {
         let rest = graph.version < 13;
-        Ok::<_, Error>(Along { axis: int(softmax, "axis")?.unwrap_or(if rest { 1 } else { -1 }), rest })
+        Ok::<_, Error>(Along {
+            axis: int(softmax, "axis")?.unwrap_or(if rest { 1 } else { -1 }),
+            rest,
+        })
     };
-    if let (true, Some(softmax)) = (is(node, "", "Log"), input(node, 0).ok().and_then(|x| graph.maker(x)).filter(|x| is(x, "", "Softmax")))
-    {
+    if let (true, Some(softmax)) = (
+        is(node, "", "Log"),
+        input(node, 0)
+            .ok()
+            .and_then(|x| graph.maker(x))
+            .filter(|x| is(x, "", "Softmax")),
+    ) {
         return Ok((vec![Part::LogSoftmax(along(softmax)?)], input(softmax, 0)?));
     }
     let parts = match (domain_of(node), &*node.op_type) {
         ("", "Identity") | (ML, "ZipMap") => vec![],
         ("", "Dropout") => match input(node, 2) {
-            Ok(flag) if graph.flag(flag) != Some(false) => return refuse("training_mode false", format!("the value {flag:?}")),
+            Ok(flag) if graph.flag(flag) != Some(false) => {
+                return refuse("training_mode false", format!("the value {flag:?}"));
+            }
             _ => vec![],
         },
         ("", "Cast") => vec![Part::Cast(int(node, "to")?.unwrap_or(0))],
@@ -166,7 +228,10 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
         ("", "Softmax") => vec![Part::Softmax(along(node)?)],
         ("", "LogSoftmax") => vec![Part::LogSoftmax(along(node)?)],
         ("", "Gemm") => {
-            let flags = [int(node, "transA")?.unwrap_or(0) != 0, int(node, "transB")?.unwrap_or(0) != 0];
+            let flags = [
+                int(node, "transA")?.unwrap_or(0) != 0,
+                int(node, "transB")?.unwrap_or(0) != 0,
+            ];
             let left = graph.constant(input(node, 0)?)?;
             let (weights, by_output, flip) = match &left {
                 Some(weights) => (weights.clone(), !flags[0], flags[1]),
@@ -174,17 +239,37 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
             };
             let (alpha, beta) = (float(node, "alpha")?, float(node, "beta")?);
             let bias = optional(graph, node, 2)?;
-            let part = Part::Dense(Product { weights, by_output, alpha, bias, beta, left: left.is_some(), flip });
+            let part = Part::Dense(Product {
+                weights,
+                by_output,
+                alpha,
+                bias,
+                beta,
+                left: left.is_some(),
+                flip,
+            });
             return Ok((vec![part], input(node, if left.is_some() { 1 } else { 0 })?));
         }
         ("", "MatMul") => {
             let left = graph.constant(input(node, 0)?)?;
-            let (index, by_output) = if left.is_some() { (1, true) } else { (0, false) };
+            let (index, by_output) = if left.is_some() {
+                (1, true)
+            } else {
+                (0, false)
+            };
             let (weights, left) = match left {
                 Some(weights) => (weights, true),
                 None => (constant(graph, node, 1)?, false),
             };
-            let part = Part::Dense(Product { weights, by_output, alpha: 1.0, bias: None, beta: 1.0, left, flip: false });
+            let part = Part::Dense(Product {
+                weights,
+                by_output,
+                alpha: 1.0,
+                bias: None,
+                beta: 1.0,
+                left,
+                flip: false,
+            });
             return Ok((vec![part], input(node, index)?));
         }
         ("", op @ ("Add" | "Sub" | "Mul" | "Div")) => {
@@ -197,31 +282,56 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
             };
             return match (graph.constant(left)?, graph.constant(right)?) {
                 (None, Some(by)) => Ok((vec![Part::Affine(op, by)], left)),
-                (Some(by), None) if op == Affine::Sub => Ok((vec![Part::Times(-1.0), Part::Affine(Affine::Add, by)], right)),
+                (Some(by), None) if op == Affine::Sub => Ok((
+                    vec![Part::Times(-1.0), Part::Affine(Affine::Add, by)],
+                    right,
+                )),
                 (Some(by), None) if op != Affine::Div => Ok((vec![Part::Affine(op, by)], right)),
-                (Some(_), None) => refuse("a constant as operand 1: no layer divides by what is computed", format!("{right:?}")),
+                (Some(_), None) => refuse(
+                    "a constant as operand 1: no layer divides by what is computed",
+                    format!("{right:?}"),
+                ),
                 _ => refuse(CHAIN, format!("{} of {left:?} and {right:?}", node.op_type)),
             };
         }
         ("", "Sum") => {
             let (x, constants) = only(graph, node)?;
-            return Ok((constants.into_iter().map(|by| Part::Affine(Affine::Add, by)).collect(), x));
+            return Ok((
+                constants
+                    .into_iter()
+                    .map(|by| Part::Affine(Affine::Add, by))
+                    .collect(),
+                x,
+            ));
         }
         ("", "Neg") => vec![Part::Times(-1.0)],
-        ("", "Abs") => vec![Part::Activation(Breakpoints::new(&[(0.0, 0.0)])?.slopes(-1.0, 1.0)?.into())],
-        ("", "Pow") if graph.constant(input(node, 1)?)?.is_some_and(|power| power.single() == Some(1.0)) => vec![],
+        ("", "Abs") => vec![Part::Activation(
+            Breakpoints::new(&[(0.0, 0.0)])?.slopes(-1.0, 1.0)?.into(),
+        )],
+        ("", "Pow")
+            if graph
+                .constant(input(node, 1)?)?
+                .is_some_and(|power| power.single() == Some(1.0)) =>
+        {
+            vec![]
+        }
         ("", "Clip" | "Max" | "Min") => return clamped(graph, node),
         ("", "PRelu") => {
             let slope = constant(graph, node, 1)?;
             // A scalar is a setting; a tensor is a parameter.
             match slope.dims() {
-                [] => vec![Part::Activation(Activation::LeakyRelu { slope: slope.meant().map_err(here)? })],
+                [] => vec![Part::Activation(Activation::LeakyRelu {
+                    slope: slope.meant().map_err(here)?,
+                })],
                 _ => vec![Part::Prelu(slope)],
             }
         }
         ("", "Selu") => {
             let alpha = meant(float(node, "alpha")?);
-            vec![Part::Activation(Activation::Elu { alpha }), Part::Times(meant(float(node, "gamma")?))]
+            vec![
+                Part::Activation(Activation::Elu { alpha }),
+                Part::Times(meant(float(node, "gamma")?)),
+            ]
         }
         ("", "HardSigmoid") => {
             // max(0, min(1, αx + β)) has its kinks at −β/α and (1 − β)/α.
@@ -229,7 +339,8 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
             if slope.is_nan() || slope <= 0.0 {
                 return refuse("alpha > 0", format!("{slope}"));
             }
-            let points = Breakpoints::new(&[(-middle / slope, 0.0), ((1.0 - middle) / slope, 1.0)]).map_err(here)?;
+            let points = Breakpoints::new(&[(-middle / slope, 0.0), ((1.0 - middle) / slope, 1.0)])
+                .map_err(here)?;
             vec![Part::Activation(points.into())]
         }
         ("", "Gelu") => match text(node, "approximate", "none")? {
@@ -244,7 +355,10 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
             // 1 − 0.9 to the digits that an f32 has.
             let momentum = (1e7 * (1.0 - meant(float(node, "momentum")?))).round() / 1e7;
             vec![Part::Norm {
-                kind: Norm::Batch { eps: meant(float(node, "epsilon")?), momentum },
+                kind: Norm::Batch {
+                    eps: meant(float(node, "epsilon")?),
+                    momentum,
+                },
                 statistics: Some([constant(graph, node, 3)?, constant(graph, node, 4)?]),
                 scale: Some(constant(graph, node, 1)?),
                 bias: Some(constant(graph, node, 2)?),
@@ -255,12 +369,20 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
             if !matches!(axis, 1 | -1) {
                 return refuse("axis 1: over the features", format!("axis {axis}"));
             }
-            let (eps, scale) = (meant(float(node, "epsilon")?), Some(constant(graph, node, 1)?));
+            let (eps, scale) = (
+                meant(float(node, "epsilon")?),
+                Some(constant(graph, node, 1)?),
+            );
             let (kind, bias) = match op {
                 "RMSNormalization" => (Norm::Rms { eps }, None),
                 _ => (Norm::Layer { eps }, optional(graph, node, 2)?),
             };
-            vec![Part::Norm { kind, statistics: None, scale, bias }]
+            vec![Part::Norm {
+                kind,
+                statistics: None,
+                scale,
+                bias,
+            }]
         }
         (ML, "Normalizer") => match text(node, "norm", "MAX")? {
             "L1" => vec![Part::Normalize],
@@ -277,9 +399,14 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
             parts
         }
         (ML, "LinearClassifier") => {
-            let labels =
-                |name, kind| Ok::<_, Error>(attribute(node, name, kind)?.map_or(0, |labels| labels.ints.len() + labels.strings.len()));
-            let classes = labels("classlabels_ints", ATTRIBUTE_INTS)? + labels("classlabels_strings", ATTRIBUTE_STRINGS)?;
+            let labels = |name, kind| {
+                Ok::<_, Error>(
+                    attribute(node, name, kind)?
+                        .map_or(0, |labels| labels.ints.len() + labels.strings.len()),
+                )
+            };
+            let classes = labels("classlabels_ints", ATTRIBUTE_INTS)?
+                + labels("classlabels_strings", ATTRIBUTE_STRINGS)?;
             let mut parts = vec![linear(node, classes)?];
             parts.extend(post_transform(node)?);
             parts
@@ -288,7 +415,12 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
             let expected = "an operator that an activation computes, alone or with its neighbors (of constants this one is read, too)";
             return refuse(expected, operator());
         }
-        _ => return refuse(&format!("an operator of a feed-forward network ({SUPPORTED})"), operator()),
+        _ => {
+            return refuse(
+                &format!("an operator of a feed-forward network ({SUPPORTED})"),
+                operator(),
+            );
+        }
     };
     Ok((parts, input(node, 0)?))
 }
@@ -304,7 +436,14 @@ fn only<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<(&'g str, Vec<Co
         match graph.constant(name)? {
             Some(constant) => constants.push(constant),
             None if x.is_none() => x = Some(name),
-            None => return Err(Error::new(ErrorKind::Incompatible, place(node), CHAIN, format!("{} of {:?}", node.op_type, node.input))),
+            None => {
+                return Err(Error::new(
+                    ErrorKind::Incompatible,
+                    place(node),
+                    CHAIN,
+                    format!("{} of {:?}", node.op_type, node.input),
+                ));
+            }
         }
     }
     Ok((x.map_or_else(|| input(node, 0), Ok)?, constants))
@@ -313,13 +452,28 @@ fn only<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<(&'g str, Vec<Co
 /// Operand `index`, which must be a constant.
 fn constant<'g>(graph: &Graph<'g>, node: &'g proto::Node, index: usize) -> Result<Constant<'g>> {
     let name = input(node, index)?;
-    let computed = || Error::new(ErrorKind::Incompatible, place(node), format!("a constant as operand {index}"), format!("{name:?}"));
+    let computed = || {
+        Error::new(
+            ErrorKind::Incompatible,
+            place(node),
+            format!("a constant as operand {index}"),
+            format!("{name:?}"),
+        )
+    };
     graph.constant(name)?.ok_or_else(computed)
 }
 
 /// Operand `index`, if there is one.
-fn optional<'g>(graph: &Graph<'g>, node: &'g proto::Node, index: usize) -> Result<Option<Constant<'g>>> {
-    if input(node, index).is_ok() { constant(graph, node, index).map(Some) } else { Ok(None) }
+fn optional<'g>(
+    graph: &Graph<'g>,
+    node: &'g proto::Node,
+    index: usize,
+) -> Result<Option<Constant<'g>>> {
+    if input(node, index).is_ok() {
+        constant(graph, node, index).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 /// The dense layer of scikit-learn's linear models.
@@ -327,15 +481,31 @@ fn linear(node: &proto::Node, outputs: usize) -> Result<Part<'_>> {
     let bias = listed(node, "intercepts", None)?;
     let bias = (bias.len() > 0).then_some(bias);
     let weights = listed(node, "coefficients", Some(outputs))?;
-    Ok(Part::Dense(Product { weights, by_output: true, alpha: 1.0, bias, beta: 1.0, left: false, flip: false }))
+    Ok(Part::Dense(Product {
+        weights,
+        by_output: true,
+        alpha: 1.0,
+        bias,
+        beta: 1.0,
+        left: false,
+        flip: false,
+    }))
 }
 
 fn post_transform(node: &proto::Node) -> Result<Option<Part<'_>>> {
     match text(node, "post_transform", "NONE")? {
         "NONE" => Ok(None),
         "LOGISTIC" => Ok(Some(Part::Activation(Activation::Sigmoid))),
-        "SOFTMAX" => Ok(Some(Part::Softmax(Along { axis: -1, rest: false }))),
-        other => Err(Error::new(ErrorKind::Incompatible, place(node), "post_transform NONE, LOGISTIC or SOFTMAX", other)),
+        "SOFTMAX" => Ok(Some(Part::Softmax(Along {
+            axis: -1,
+            rest: false,
+        }))),
+        other => Err(Error::new(
+            ErrorKind::Incompatible,
+            place(node),
+            "post_transform NONE, LOGISTIC or SOFTMAX",
+            other,
+        )),
     }
 }
 
@@ -361,9 +531,17 @@ impl Bounds {
             // Before version 11 the bounds were attributes.
             let bound = |index, name| match optional(graph, node, index)? {
                 Some(bound) => single(&bound).map(Some),
-                None => Ok(attribute(node, name, ATTRIBUTE_FLOAT)?.map(|attribute| meant(attribute.f))),
+                None => {
+                    Ok(attribute(node, name, ATTRIBUTE_FLOAT)?.map(|attribute| meant(attribute.f)))
+                }
             };
-            return Ok((Self { low: bound(1, "min")?, high: bound(2, "max")? }, input(node, 0)?));
+            return Ok((
+                Self {
+                    low: bound(1, "min")?,
+                    high: bound(2, "max")?,
+                },
+                input(node, 0)?,
+            ));
         }
         let (x, constants) = only(graph, node)?;
         let numbers = constants.iter().map(single).collect::<Result<Vec<_>>>()?;
@@ -402,7 +580,9 @@ impl Bounds {
             (Some(low), None) => Some(Breakpoints::new(&[(low, low)])?.slopes(0.0, 1.0)?.into()),
             (None, Some(high)) => Some(Breakpoints::new(&[(high, high)])?.slopes(1.0, 0.0)?.into()),
             // A constant function.
-            (Some(low), Some(high)) if low >= high => Some(Breakpoints::new(&[(high, high)])?.into()),
+            (Some(low), Some(high)) if low >= high => {
+                Some(Breakpoints::new(&[(high, high)])?.into())
+            }
             (Some(low), Some(high)) => Some(Breakpoints::new(&[(low, low), (high, high)])?.into()),
         })
     }
@@ -414,21 +594,39 @@ fn clamped<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<Reading<'g>> 
     let (mut bounds, mut x) = Bounds::of(graph, node)?;
     let kept = |node: &&proto::Node| ["Clip", "Max", "Min"].iter().any(|op| is(node, "", op));
     for _ in 0..graph.nodes() {
-        let Some(before) = graph.maker(x).filter(kept) else { break };
-        let Ok((first, value)) = Bounds::of(graph, before) else { break };
+        let Some(before) = graph.maker(x).filter(kept) else {
+            break;
+        };
+        let Ok((first, value)) = Bounds::of(graph, before) else {
+            break;
+        };
         bounds = first.then(bounds);
         x = value;
     }
-    Ok((bounds.activation().map_err(here)?.map(Part::Activation).into_iter().collect(), x))
+    Ok((
+        bounds
+            .activation()
+            .map_err(here)?
+            .map(Part::Activation)
+            .into_iter()
+            .collect(),
+        x,
+    ))
 }
 
 /// Whether a type is one of floating-point numbers.
 pub(super) fn is_float(kind: i64) -> bool {
-    [FLOAT, DOUBLE, FLOAT16, BFLOAT16].iter().any(|float| i64::from(*float) == kind)
+    [FLOAT, DOUBLE, FLOAT16, BFLOAT16]
+        .iter()
+        .any(|float| i64::from(*float) == kind)
 }
 
 /// What an expression of the table is with what its slots hold.
-fn meant_by<'g>(graph: &Graph<'g>, meaning: &Meaning, slots: &[Found<'g>]) -> Result<Vec<Part<'g>>> {
+fn meant_by<'g>(
+    graph: &Graph<'g>,
+    meaning: &Meaning,
+    slots: &[Found<'g>],
+) -> Result<Vec<Part<'g>>> {
     let tensor = |slot: usize| match slots.get(slot) {
         Some(Found::Constant(name)) => graph.constant(name),
         _ => Ok(None),
@@ -438,7 +636,12 @@ fn meant_by<'g>(graph: &Graph<'g>, meaning: &Meaning, slots: &[Found<'g>]) -> Re
         Some(Found::Attribute(v)) => Ok(meant(*v)),
         _ => tensor(slot)?.ok_or_else(missing)?.meant(),
     };
-    let norm = |kind, statistics| Part::Norm { kind, statistics, scale: None, bias: None };
+    let norm = |kind, statistics| Part::Norm {
+        kind,
+        statistics,
+        scale: None,
+        bias: None,
+    };
     Ok(vec![match meaning {
         Meaning::Activation(activation) => Part::Activation(activation.clone()),
         Meaning::LeakyRelu => Part::Activation(Activation::LeakyRelu { slope: number(0)? }),
@@ -456,17 +659,39 @@ fn meant_by<'g>(graph: &Graph<'g>, meaning: &Meaning, slots: &[Found<'g>]) -> Re
         Meaning::Swish | Meaning::Softplus => {
             let beta = number(0)?;
             if beta == 0.0 || !beta.is_finite() {
-                return Err(Error::new(ErrorKind::Value, "β", "a finite factor that is not 0", beta));
+                return Err(Error::new(
+                    ErrorKind::Value,
+                    "β",
+                    "a finite factor that is not 0",
+                    beta,
+                ));
             }
             // x·σ(βx) = SiLU(βx)/β.
-            let activation = if *meaning == Meaning::Swish { Activation::Silu } else { Activation::Softplus };
-            return Ok(vec![Part::Times(beta), Part::Activation(activation), Part::Times(1.0 / beta)]);
+            let activation = if *meaning == Meaning::Swish {
+                Activation::Silu
+            } else {
+                Activation::Softplus
+            };
+            return Ok(vec![
+                Part::Times(beta),
+                Part::Activation(activation),
+                Part::Times(1.0 / beta),
+            ]);
         }
         Meaning::RmsNorm => norm(Norm::Rms { eps: number(0)? }, None),
         Meaning::LayerNorm => norm(Norm::Layer { eps: number(0)? }, None),
         Meaning::BatchNorm => {
-            let statistics = [tensor(0)?.ok_or_else(missing)?, tensor(1)?.ok_or_else(missing)?];
-            norm(Norm::Batch { eps: number(2)?, momentum: 0.1 }, Some(statistics))
+            let statistics = [
+                tensor(0)?.ok_or_else(missing)?,
+                tensor(1)?.ok_or_else(missing)?,
+            ];
+            norm(
+                Norm::Batch {
+                    eps: number(2)?,
+                    momentum: 0.1,
+                },
+                Some(statistics),
+            )
         }
         Meaning::BothClasses => Part::BothClasses,
     }])
@@ -487,15 +712,29 @@ fn breakpoints<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<Option<Re
     };
     let pattern = line(Expr::Slot(0), Expr::Slot(1), Expr::Slot(2));
     let piece = |value: &'g str| match graph.find(&pattern, value) {
-        Some(Match { x: z, slots }) => Some(Piece { z, x: Some(number(&slots[0])?), slope: number(&slots[1])?, y: number(&slots[2])? }),
-        None => Some(Piece { z: None, x: None, slope: 0.0, y: graph.constant(value).ok()??.meant().ok()? }),
+        Some(Match { x: z, slots }) => Some(Piece {
+            z,
+            x: Some(number(&slots[0])?),
+            slope: number(&slots[1])?,
+            y: number(&slots[2])?,
+        }),
+        None => Some(Piece {
+            z: None,
+            x: None,
+            slope: 0.0,
+            y: graph.constant(value).ok()??.meant().ok()?,
+        }),
     };
     let bound = Expr::X.below(Expr::Slot(0));
     // Where(z < x₀, piece 0, Where(z < x₁, piece 1, …, the last)), of one z.
     let chain = || {
         let (mut z, mut xs, mut pieces, mut rest) = (None, Vec::new(), Vec::new(), node);
         loop {
-            let (condition, below, above) = (input(rest, 0).ok()?, input(rest, 1).ok()?, input(rest, 2).ok()?);
+            let (condition, below, above) = (
+                input(rest, 0).ok()?,
+                input(rest, 1).ok()?,
+                input(rest, 2).ok()?,
+            );
             let Match { x, slots } = graph.find(&bound, condition)?;
             xs.push(number(&slots[0])?);
             pieces.push(piece(below)?);
@@ -511,23 +750,43 @@ fn breakpoints<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<Option<Re
                 }
             }
         }
-        pieces.iter().all(|piece| piece.z.is_none_or(|of| Some(of) == z)).then_some((z?, xs, pieces))
+        pieces
+            .iter()
+            .all(|piece| piece.z.is_none_or(|of| Some(of) == z))
+            .then_some((z?, xs, pieces))
     };
     if !is(node, "", "Where") {
         return Ok(None);
     }
-    let Some((z, xs, pieces)) = chain() else { return Ok(None) };
+    let Some((z, xs, pieces)) = chain() else {
+        return Ok(None);
+    };
     // Each piece begins at the point before it, but the first, which ends at the first point.
-    let points: Vec<_> = xs.iter().zip(&pieces[1..]).map(|(x, piece)| (*x, piece.y)).collect();
+    let points: Vec<_> = xs
+        .iter()
+        .zip(&pieces[1..])
+        .map(|(x, piece)| (*x, piece.y))
+        .collect();
     let ends = |piece: &Piece<'_>, x: f64| piece.slope * (x - piece.x.unwrap_or(x)) + piece.y;
     let continuous = xs.iter().zip(pieces.windows(2)).all(|(x, pair)| {
-        let (y, scale) = (pair[1].y, pair.iter().fold(0.0, |scale: f64, piece| scale.max(piece.y.abs())));
+        let (y, scale) = (
+            pair[1].y,
+            pair.iter()
+                .fold(0.0, |scale: f64, piece| scale.max(piece.y.abs())),
+        );
         pair[1].x.is_none_or(|at| at == *x) && (ends(&pair[0], *x) - y).abs() <= 1e-5 * scale
     });
     if !continuous {
-        return Err(Error::new(ErrorKind::Incompatible, place(node), "a continuous function", format!("pieces through {points:?}")));
+        return Err(Error::new(
+            ErrorKind::Incompatible,
+            place(node),
+            "a continuous function",
+            format!("pieces through {points:?}"),
+        ));
     }
     let (left, right) = (pieces[0].slope, pieces[pieces.len() - 1].slope);
-    let function = Breakpoints::new(&points).and_then(|points| points.slopes(left, right)).map_err(|error| error.within(place(node)))?;
+    let function = Breakpoints::new(&points)
+        .and_then(|points| points.slopes(left, right))
+        .map_err(|error| error.within(place(node)))?;
     Ok(Some((vec![Part::Activation(function.into())], z)))
 }

@@ -3,8 +3,8 @@
 use super::proto::Entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::notes::RESERVED;
-use crate::loss::OutputFunction;
-use crate::real::Real;
+use crate::nn::loss::OutputFunction;
+use crate::numeric::real::Real;
 use crate::train::Model;
 use alloc::{
     collections::BTreeMap,
@@ -18,11 +18,21 @@ const CLASS: &str = "class.";
 
 /// The entries for a model whose graph ends on `function`.
 pub(super) fn entries<T: Real>(model: &Model<T>, function: OutputFunction) -> Vec<Entry> {
-    let notes = model.metadata().iter().map(|(key, value)| Entry { key: key.clone(), value: value.clone() });
-    let own = |key: String, value: String| Entry { key: format!("{RESERVED}{key}"), value };
-    let function = (function != OutputFunction::Identity).then(|| own(OUTPUT_FUNCTION.into(), function.to_string()));
+    let notes = model.metadata().iter().map(|(key, value)| Entry {
+        key: key.clone(),
+        value: value.clone(),
+    });
+    let own = |key: String, value: String| Entry {
+        key: format!("{RESERVED}{key}"),
+        value,
+    };
+    let function = (function != OutputFunction::Identity)
+        .then(|| own(OUTPUT_FUNCTION.into(), function.to_string()));
     let classes = model.classes().unwrap_or_default().iter().enumerate();
-    notes.chain(function).chain(classes.map(|(class, name)| own(format!("{CLASS}{class}"), name.clone()))).collect()
+    notes
+        .chain(function)
+        .chain(classes.map(|(class, name)| own(format!("{CLASS}{class}"), name.clone())))
+        .collect()
 }
 
 /// What the entries of a file say.
@@ -35,7 +45,14 @@ pub(super) struct Metadata {
 
 impl Metadata {
     pub(super) fn read(entries: &[Entry]) -> Result<Self> {
-        let error = |expected: &str, given: String| Err(Error::new(ErrorKind::Parse, "ONNX metadata", expected, given));
+        let error = |expected: &str, given: String| {
+            Err(Error::new(
+                ErrorKind::Parse,
+                "ONNX metadata",
+                expected,
+                given,
+            ))
+        };
         let mut notes = BTreeMap::new();
         for Entry { key, value } in entries {
             if notes.insert(key.clone(), value.clone()).is_some() {
@@ -44,11 +61,22 @@ impl Metadata {
         }
         let mut own = |key: &str| notes.remove(&format!("{RESERVED}{key}"));
         let output_function = own(OUTPUT_FUNCTION).map(|name| name.parse()).transpose();
-        let output_function = output_function.map_err(|error: Error| error.within("ONNX metadata"))?.unwrap_or_default();
-        let classes: Vec<_> = (0..).map_while(|class| own(&format!("{CLASS}{class}"))).collect();
+        let output_function = output_function
+            .map_err(|error: Error| error.within("ONNX metadata"))?
+            .unwrap_or_default();
+        let classes: Vec<_> = (0..)
+            .map_while(|class| own(&format!("{CLASS}{class}")))
+            .collect();
         match notes.keys().find(|key| key.starts_with(RESERVED)) {
-            Some(key) => error("a note that this version writes (classes from 0 on, without a gap)", format!("{key:?}")),
-            None => Ok(Self { notes, output_function, classes: (!classes.is_empty()).then_some(classes) }),
+            Some(key) => error(
+                "a note that this version writes (classes from 0 on, without a gap)",
+                format!("{key:?}"),
+            ),
+            None => Ok(Self {
+                notes,
+                output_function,
+                classes: (!classes.is_empty()).then_some(classes),
+            }),
         }
     }
 }

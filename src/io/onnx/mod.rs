@@ -12,12 +12,12 @@ mod metadata;
 mod proto;
 mod shapes;
 
-use crate::activation::Activation;
 use crate::error::{Error, ErrorKind, Result};
-use crate::file;
+use crate::ground::file;
 use crate::io::notes::check_notes;
-use crate::loss::OutputFunction;
-use crate::real::Real;
+use crate::nn::activation::Activation;
+use crate::nn::loss::OutputFunction;
+use crate::numeric::real::Real;
 use crate::train::Model;
 use alloc::{format, string::String, vec::Vec};
 use fold::Budget;
@@ -32,7 +32,10 @@ use std::path::Path;
 ///
 /// ```
 /// use chainrule::prelude::*;
-/// use chainrule::Onnx;
+/// use chainrule::io::Onnx;
+/// use chainrule::nn::loss::OutputFunction;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 ///
 /// let x = DMatrix::from_row_slice(2, 3, &[20.0, 30.0, 40.0, 1.0, 2.0, 6.0]);
 /// let net = Sequential::<f32>::builder(2)
@@ -63,7 +66,7 @@ use std::path::Path;
 /// activations for which onnxruntime has only float, and whatever has an attribute: ONNX keeps attributes as `f32`, and a slope of
 /// 0.01 would become 0.0099999998. The mean squares of the norms are then computed as they stand: in `f32` inputs beyond 10¹⁹ overflow,
 /// which they do not here. Dropout and noise, which do nothing in inference, are left out; a surrogate is its value; ±∞ may become NaN.
-/// Initialisers are not kept.
+/// Initializers are not kept.
 ///
 /// # What is read
 ///
@@ -87,10 +90,10 @@ use std::path::Path;
 ///
 /// An activation becomes part of the dense layer before it. Maps of single features before the first layer become the scaler of
 /// inputs, and those behind the last the scaler of outputs. Those between layers become part of the dense layer before them, or else
-/// of the one behind them, or else a [`BatchNorm`](crate::BatchNorm) of mean 0 and variance 1. A PRelu whose slope is a scalar is a leaky
-/// ReLU, any other a [`Prelu`](crate::Prelu). What is left of a file without layers, such as of dropouts only, is a linear activation.
+/// of the one behind them, or else a [`BatchNorm`](crate::nn::BatchNorm) of mean 0 and variance 1. A PRelu whose slope is a scalar is a leaky
+/// ReLU, any other a [`Prelu`](crate::nn::Prelu). What is left of a file without layers, such as of dropouts only, is a linear activation.
 /// What this crate wrote so becomes the same layers with the same bits, but for
-/// dropout and noise, surrogates, initialisers, an activation of its own after a linear layer, of doubles the momentum of batch norm, and
+/// dropout and noise, surrogates, initializers, an activation of its own after a linear layer, of doubles the momentum of batch norm, and
 /// ε, slopes and α of floats: these become the shortest decimal number that gives the `f32`. A CELU of α = 1 becomes the ELU that it is.
 ///
 /// A file of floats can be read as `f64`; one of doubles as `f32` cannot. PyTorch's softplus goes over to z beyond 20; ours does not,
@@ -110,20 +113,30 @@ impl Onnx {
     /// Writes softmax behind the network, which ends on class scores, whatever the model's own output function is.
     #[must_use]
     pub fn softmax(self) -> Self {
-        Self { output_function: Some(OutputFunction::Softmax), ..self }
+        Self {
+            output_function: Some(OutputFunction::Softmax),
+            ..self
+        }
     }
 
     /// Writes the sigmoid behind the network, whatever the model's own output function is.
     #[must_use]
     pub fn sigmoid(self) -> Self {
-        Self { output_function: Some(OutputFunction::Sigmoid), ..self }
+        Self {
+            output_function: Some(OutputFunction::Sigmoid),
+            ..self
+        }
     }
 
     /// Writes no output function: the file gives what [`Model::scores`] returns.
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::Onnx;
+    /// use chainrule::View;
+    /// use chainrule::io::Onnx;
+    /// use chainrule::nn::loss::OutputFunction;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f32>::builder(2)
     ///     .layer(Dense::new(3, Activation::Linear))
     ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
@@ -135,7 +148,10 @@ impl Onnx {
     /// ```
     #[must_use]
     pub fn scores(self) -> Self {
-        Self { output_function: Some(OutputFunction::Identity), ..self }
+        Self {
+            output_function: Some(OutputFunction::Identity),
+            ..self
+        }
     }
 
     /// Reads what leads to the output of this name, where a file has several: scikit-learn's classifiers have `label` and
@@ -143,7 +159,10 @@ impl Onnx {
     /// names of classes, which the metadata gives for the graph's own output, are then not taken.
     #[must_use]
     pub fn output(self, name: impl Into<String>) -> Self {
-        Self { output: Some(name.into()), ..self }
+        Self {
+            output: Some(name.into()),
+            ..self
+        }
     }
 
     /// The bytes of a file.
@@ -179,16 +198,25 @@ impl Onnx {
     /// are several outputs and none was chosen, and for what the layers refuse.
     pub fn read<T: Real>(&self, bytes: &[u8]) -> Result<Model<T>> {
         check_scalar::<T>("Onnx::read")?;
-        let file = proto::Model::decode(bytes)
-            .map_err(|error| Error::new(ErrorKind::Parse, "Onnx::read", "an ONNX file", &error).with_source(error))?;
+        let file = proto::Model::decode(bytes).map_err(|error| {
+            Error::new(ErrorKind::Parse, "Onnx::read", "an ONNX file", &error).with_source(error)
+        })?;
         let missing = || Error::new(ErrorKind::Parse, "Onnx::read", "an ONNX file", "no graph");
         let mut budget = Budget(bytes.len().saturating_mul(8).saturating_add(4096));
-        let set = file.opset_import.iter().find(|set| matches!(&*set.domain, "" | "ai.onnx"));
+        let set = file
+            .opset_import
+            .iter()
+            .find(|set| matches!(&*set.domain, "" | "ai.onnx"));
         let graph = file.graph.as_ref().ok_or_else(missing)?;
         // Before version 7 operands were broadcast by attributes.
         if let Some(old) = set.filter(|set| set.version < 7) {
             let given = format!("version {}", old.version);
-            return Err(Error::new(ErrorKind::Incompatible, "Onnx::read", "version 7 or later of ONNX's operators", given));
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "Onnx::read",
+                "version 7 or later of ONNX's operators",
+                given,
+            ));
         }
         let graph = Graph::new(graph, set.map_or(i64::MAX, |set| set.version), &mut budget)?;
         let outputs: Vec<_> = graph.outputs().collect();
@@ -197,22 +225,35 @@ impl Onnx {
             (Some(name), _) if graph.maker(name).is_some() => name,
             (chosen, _) => {
                 let expected = format!("the name of one of the outputs {outputs:?}");
-                return Err(Error::new(ErrorKind::Value, "Onnx::output", expected, format!("{chosen:?}")));
+                return Err(Error::new(
+                    ErrorKind::Value,
+                    "Onnx::output",
+                    expected,
+                    format!("{chosen:?}"),
+                ));
             }
         };
         let (input, mut steps) = import::steps(&graph, output)?;
-        let Metadata { notes, mut output_function, mut classes } = Metadata::read(&file.metadata_props)?;
+        let Metadata {
+            notes,
+            mut output_function,
+            mut classes,
+        } = Metadata::read(&file.metadata_props)?;
         if !outputs.contains(&output) {
             // They are about another value.
             (output_function, classes) = (OutputFunction::Identity, None);
         }
-        if steps.iter().any(|step| matches!(step.part, Part::LogSoftmax(_))) {
+        if steps
+            .iter()
+            .any(|step| matches!(step.part, Part::LogSoftmax(_)))
+        {
             // The scores are read, whose softmax are the probabilities that the file takes the logarithm of.
             output_function = OutputFunction::Softmax;
         } else {
             take_output_function(&mut steps, output_function)?;
         }
-        let mut model = assemble::assemble(&graph, input, &steps, bytes.len().saturating_mul(16))?.with_output_function(output_function)?;
+        let mut model = assemble::assemble(&graph, input, &steps, bytes.len().saturating_mul(16))?
+            .with_output_function(output_function)?;
         if let Some(names) = classes {
             model = model.with_classes(names)?;
         }
@@ -226,7 +267,8 @@ impl Onnx {
     /// As `read`, and [`ErrorKind::Io`] when the file cannot be read or is no regular one.
     pub fn load<T: Real>(&self, path: impl AsRef<Path>) -> Result<Model<T>> {
         let path = path.as_ref();
-        self.read(&file::read(path, LARGEST)?).map_err(|error| error.within(path.display()))
+        self.read(&file::read(path, LARGEST)?)
+            .map_err(|error| error.within(path.display()))
     }
 }
 
@@ -236,7 +278,9 @@ fn take_output_function(steps: &mut Vec<Step<'_>>, function: OutputFunction) -> 
         return Ok(());
     }
     let found = match (function, steps.last_mut().map(|step| &mut step.part)) {
-        (OutputFunction::Sigmoid, Some(Part::Activation(Activation::Sigmoid))) => steps.pop().is_some(),
+        (OutputFunction::Sigmoid, Some(Part::Activation(Activation::Sigmoid))) => {
+            steps.pop().is_some()
+        }
         (OutputFunction::Softmax, Some(last)) => match *last {
             Part::Softmax(along) => {
                 // As of the logarithm, the scores are left once the axis has been checked.
@@ -251,7 +295,12 @@ fn take_output_function(steps: &mut Vec<Step<'_>>, function: OutputFunction) -> 
         return Ok(());
     }
     let expected = format!("a graph that ends on {function}");
-    Err(Error::new(ErrorKind::Parse, "ONNX metadata \"chainrule.output_function\"", expected, "another end"))
+    Err(Error::new(
+        ErrorKind::Parse,
+        "ONNX metadata \"chainrule.output_function\"",
+        expected,
+        "another end",
+    ))
 }
 /// No message of Protocol Buffers is longer.
 const LARGEST: u64 = (1 << 31) - 1;
@@ -261,5 +310,10 @@ fn check_scalar<T: Real>(place: &str) -> Result<()> {
     if T::BYTES > 0 {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Incompatible, place, "f32 or f64", core::any::type_name::<T>()))
+    Err(Error::new(
+        ErrorKind::Incompatible,
+        place,
+        "f32 or f64",
+        core::any::type_name::<T>(),
+    ))
 }

@@ -19,7 +19,12 @@ pub(super) struct Shapes<'a, 'g> {
 impl<'a, 'g> Shapes<'a, 'g> {
     /// Of a graph; `budget` bounds what is computed.
     pub(super) fn new(graph: &'a Graph<'g>, budget: usize) -> Self {
-        Self { graph, sizes: BTreeMap::new(), known: BTreeMap::new(), budget: Budget(budget) }
+        Self {
+            graph,
+            sizes: BTreeMap::new(),
+            known: BTreeMap::new(),
+            budget: Budget(budget),
+        }
     }
 
     /// Notes the dimensions of a value.
@@ -40,30 +45,61 @@ impl<'a, 'g> Shapes<'a, 'g> {
                 self.known.insert(value, constant);
                 continue;
             }
-            let computed = "a shape that is constant or computed from the shapes of values before it";
-            let Some(node) = self.graph.maker(value).filter(|node| node.output.first().is_some_and(|output| output == value)) else {
-                return Err(Error::new(ErrorKind::Incompatible, format!("ONNX value {value:?}"), computed, "a value of the input"));
+            let computed =
+                "a shape that is constant or computed from the shapes of values before it";
+            let Some(node) = self
+                .graph
+                .maker(value)
+                .filter(|node| node.output.first().is_some_and(|output| output == value))
+            else {
+                return Err(Error::new(
+                    ErrorKind::Incompatible,
+                    format!("ONNX value {value:?}"),
+                    computed,
+                    "a value of the input",
+                ));
             };
-            let refuse = |given: &str| Error::new(ErrorKind::Incompatible, place(node), computed, given);
+            let refuse =
+                |given: &str| Error::new(ErrorKind::Incompatible, place(node), computed, given);
             if is(node, "", "Shape") {
-                let passed = node.input.first().and_then(|of| self.sizes.get(&**of)).ok_or_else(|| refuse("another value's"))?;
+                let passed = node
+                    .input
+                    .first()
+                    .and_then(|of| self.sizes.get(&**of))
+                    .ok_or_else(|| refuse("another value's"))?;
                 let sizes = shape(node, passed.clone(), &mut self.budget)?;
                 self.known.insert(value, sizes);
                 continue;
             }
             let inputs = || node.input.iter().filter(|name| !name.is_empty());
-            let missing: Vec<&'g str> = inputs().filter(|name| !self.known.contains_key(&***name)).map(|name| &**name).collect();
+            let missing: Vec<&'g str> = inputs()
+                .filter(|name| !self.known.contains_key(&***name))
+                .map(|name| &**name)
+                .collect();
             if missing.is_empty() {
-                let operands: Vec<_> = node.input.iter().map(|name| self.known.get(&**name).cloned()).collect();
-                let constant = fold(node, &operands, &mut self.budget)?.ok_or_else(|| refuse(&node.op_type))?;
+                let operands: Vec<_> = node
+                    .input
+                    .iter()
+                    .map(|name| self.known.get(&**name).cloned())
+                    .collect();
+                let constant = fold(node, &operands, &mut self.budget)?
+                    .ok_or_else(|| refuse(&node.op_type))?;
                 self.known.insert(value, constant);
                 continue;
             }
             if !begun.insert(value) {
-                return Err(Error::new(ErrorKind::Parse, place(node), "a graph without cycles", "a value that depends on itself"));
+                return Err(Error::new(
+                    ErrorKind::Parse,
+                    place(node),
+                    "a graph without cycles",
+                    "a value that depends on itself",
+                ));
             }
             open.extend(missing);
         }
-        self.known.get(name).cloned().ok_or_else(|| Error::new(ErrorKind::Parse, "ONNX graph", "a shape", name))
+        self.known
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Error::new(ErrorKind::Parse, "ONNX graph", "a shape", name))
     }
 }

@@ -1,6 +1,10 @@
 //! A training run as numbers, exported one by one: all that crosses the border of a module without glue.
 
 use chainrule::prelude::*;
+use chainrule::{ErrorKind, Real};
+use chainrule::nn::LayerNorm;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
 
 /// Exclusive or, learned by a small network of several kinds of layers, in both scalars.
 fn train<T: Real>(bits: impl Fn(T) -> u64) -> Result<Vec<u64>> {
@@ -15,8 +19,8 @@ fn train<T: Real>(bits: impl Fn(T) -> u64) -> Result<Vec<u64>> {
         .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     let mut trainer = Trainer::new(SigmoidCrossEntropy::new(), Adam::new())
         .epochs(200)
-        .batch(4)
-        .rate(0.02)
+        .batch_size(4)
+        .learning_rate(0.02)
         .metric("accuracy", metrics::accuracy);
     let history = trainer.fit(&mut net, &data)?;
     let accuracy = history.last().and_then(|epoch| epoch.metric("accuracy"));

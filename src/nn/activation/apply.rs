@@ -1,0 +1,155 @@
+//! Activations at numbers: what needs the scalar.
+
+use super::{Activation, Breakpoints};
+use crate::error::{Error, ErrorKind, Result};
+use crate::numeric::real::{Chain, Real, resolve};
+
+impl Activation {
+    /// φ(z).
+    ///
+    /// ```
+    /// use chainrule::Activation;
+    /// assert_eq!(Activation::PiecewiseLinear.value(0.25), 0.75);
+    /// ```
+    pub fn value<T: Real>(&self, z: T) -> T {
+        let mut z = [z];
+        self.apply(&mut z);
+        z[0]
+    }
+
+    /// φ′(z), by which δ is multiplied in the backward pass: of a surrogate the derivative that stands in.
+    /// At a kink, where there is none, the value of the table above.
+    ///
+    /// ```
+    /// use chainrule::Activation;
+    /// assert_eq!(Activation::Relu.derivative(2.0), 1.0);
+    /// ```
+    pub fn derivative<T: Real>(&self, z: T) -> T {
+        let (mut z, mut slope) = ([z], [T::zero()]);
+        self.forward(&mut z, &mut slope);
+        slope[0]
+    }
+
+    /// φ″(z), right over the whole line as φ and φ′ are: 0 of a piecewise-linear function, and of a surrogate that of the function
+    /// that lends its derivative. At a kink of φ or φ′ it is that of one side: of `elu` and `selu` at 0 of the left, as φ′ is, of
+    /// `softsign` at 0 of the right, −2, and of `hard_swish` at ±3 of the outside, 0.
+    ///
+    /// ```
+    /// use chainrule::Activation;
+    /// assert_eq!(Activation::Softplus.second_derivative(0.0), 0.25);
+    /// ```
+    pub fn second_derivative<T: Real>(&self, z: T) -> T {
+        let mut z = [z];
+        T::bend(self.parts().1, &mut z);
+        z[0]
+    }
+
+    /// Whether φ″ is anything but 0 anywhere.
+    pub(crate) fn bends(&self) -> bool {
+        use Activation::{
+            Celu, Elu, Gelu, GeluTanh, HardSwish, Mish, Selu, Sigmoid, Silu, Softplus, Softsign,
+            Tanh,
+        };
+        matches!(
+            self.parts().1,
+            Celu { .. }
+                | Elu { .. }
+                | Gelu
+                | GeluTanh
+                | HardSwish
+                | Mish
+                | Selu
+                | Sigmoid
+                | Silu
+                | Softplus
+                | Softsign
+                | Tanh
+        )
+    }
+
+    /// Refuses a surrogate, whose backward pass is not the derivative of its values.
+    pub(crate) fn check_tangent(&self) -> Result<()> {
+        match self {
+            Self::Surrogate { .. } => Err(Error::new(
+                ErrorKind::Incompatible,
+                "",
+                "an activation with its own derivative",
+                self,
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that the parameters of the function are finite in `T`.
+    pub(crate) fn check<T: Real>(&self) -> Result<()> {
+        let finite = |name: &str, value: f64| {
+            if T::of(value).is_finite() {
+                return Ok(());
+            }
+            Err(Error::new(ErrorKind::Value, name, "a finite number", value))
+        };
+        match self {
+            Self::LeakyRelu { slope } => finite("slope of leaky_relu", *slope),
+            Self::Elu { alpha } => finite("alpha of elu", *alpha),
+            Self::Celu { alpha } if T::of(*alpha) > T::zero() => finite("alpha of celu", *alpha),
+            Self::Celu { alpha } => Err(Error::new(
+                ErrorKind::Value,
+                "alpha of celu",
+                "a finite number > 0 that the scalar can hold",
+                alpha,
+            )),
+            Self::ThresholdedRelu { theta } => finite("theta of thresholded_relu", *theta),
+            Self::Breakpoints(points) => check_breakpoints::<T>(points),
+            Self::Surrogate { value, derivative } => {
+                value.check::<T>().and(derivative.check::<T>())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// z ← φ(z).
+    pub(crate) fn apply<T: Real>(&self, z: &mut [T]) {
+        self.forward(z, &mut []);
+    }
+
+    /// How many numbers per element [`forward`](Self::forward) keeps for [`backward`](Self::backward): where φ′ can be
+    /// read off φ without loss none, else φ′ itself, which costs little beside φ.
+    pub(crate) fn cache_len(&self) -> usize {
+        usize::from(!matches!(self, Self::Linear | Self::Relu))
+    }
+
+    /// z ← φ(z), and into `cache` what the backward pass needs where it is not empty.
+    pub(crate) fn forward<T: Real>(&self, z: &mut [T], cache: &mut [T]) {
+        resolve(self, z, cache, T::activate);
+    }
+
+    /// δ ← δ ⊙ φ′(z), where a = φ(z).
+    pub(crate) fn backward<T: Real>(&self, a: &[T], cache: &[T], delta: &mut [T]) {
+        T::vectorize(Chain {
+            activation: self,
+            a,
+            slopes: cache,
+            delta,
+        });
+    }
+}
+
+/// All numbers must be finite in `T`, and the x still increase there.
+fn check_breakpoints<T: Real>(breakpoints: &Breakpoints) -> Result<()> {
+    let (finite, points) = (|v: f64| T::of(v).is_finite(), breakpoints.points());
+    let sound = points.iter().all(|(x, y)| finite(*x) && finite(*y))
+        && breakpoints.all_slopes().all(finite)
+        && points
+            .windows(2)
+            .all(|pair| T::of(pair[0].0) < T::of(pair[1].0));
+    if sound {
+        return Ok(());
+    }
+    let expected = "points and slopes that stay finite and apart in the network's scalar";
+    Err(Error::new(
+        ErrorKind::Value,
+        "breakpoints",
+        expected,
+        breakpoints,
+    ))
+}

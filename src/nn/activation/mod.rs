@@ -1,0 +1,423 @@
+//! Activation functions φ: what a neuron does with its weighted input z = Σₖ wₖxₖ + b.
+
+mod apply;
+mod breakpoints;
+
+pub use breakpoints::Breakpoints;
+
+use crate::error::{Error, ErrorKind, Result};
+use alloc::{format, sync::Arc};
+use core::{f64::consts::SQRT_2, fmt, str::FromStr};
+
+/// The set in which an output lies, by which a loss knows whether it is defined on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OutputRange {
+    /// Any real numbers.
+    Real,
+    /// Each number in [0, 1].
+    Unit,
+    /// Each number in [0, 1], and a sample's sum is 1: the probabilities of classes.
+    Simplex,
+}
+
+/// An activation function φ, applied to each element; as a [`Layer`](crate::nn::layer::Layer) of its own or fused into
+/// [`Dense`](crate::Dense).
+///
+/// | variant | φ(z) | φ′(z) at a kink |
+/// |---|---|---|
+/// | `Linear` | z | |
+/// | `Step` | 0 for z<0, ½ at z=0, 1 for z>0 (Heaviside) | 0 |
+/// | `Sign` | −1, 0, 1 | 0 |
+/// | `PiecewiseLinear` | 0 for z ≤ −½, z+½ between, 1 for z ≥ ½ | 0 at ±½ |
+/// | `Sigmoid` | 1/(1+e^−z) | |
+/// | `Tanh` | (e^z−e^−z)/(e^z+e^−z) | |
+/// | `Relu` | max(0, z) | 0 at 0 |
+/// | `LeakyRelu { slope }` | z for z>0, slope·z else | slope at 0 |
+/// | `ThresholdedRelu { theta }` | z for z>θ, 0 else (Konda, Memisevic & Krueger 2015) | 0 at θ |
+/// | `Relu6` | min(max(0, z), 6) | 0 at 0 and 6 |
+/// | `Elu { alpha }` | z for z>0, α(e^z−1) else (Clevert et al. 2016) | α at 0 |
+/// | `Celu { alpha }` | z for z>0, α(e^(z/α)−1) else (Barron 2017) | |
+/// | `Selu` | λ·ELU(z; α), λ = 1.0507…, α = 1.6732… (Klambauer et al. 2017) | λα at 0 |
+/// | `Gelu` | z·Φ(z), Φ the normal distribution function (Hendrycks & Gimpel 2016) | |
+/// | `GeluTanh` | ½z(1 + tanh(√(2/π)(z + 0.044715z³))) (ibid.) | |
+/// | `Silu` | z·σ(z), also called swish (Elfwing et al. 2018) | |
+/// | `Mish` | z·tanh(ln(1+e^z)) (Misra 2019) | |
+/// | `Softplus` | ln(1+e^z) | |
+/// | `Softsign` | z/(1+\|z\|) | |
+/// | `HardSigmoid` | min(max(0, z/6+½), 1), as in PyTorch and Keras 3 | 0 at ±3 |
+/// | `HardTanh` | min(max(−1, z), 1) | 0 at ±1 |
+/// | `HardSwish` | z·min(max(0, z/6+½), 1) (Howard et al. 2019) | 0 at −3, 1 at 3 |
+/// | `Breakpoints(…)` | a user's own piecewise-linear function | slope to the right |
+/// | `Surrogate { … }` | the value of one activation with the derivative of another | |
+///
+/// Values and derivatives are right over the whole line: nothing cancels or overflows, ±∞ give the limits,
+/// NaN gives NaN. They are within a few units in the last place of the true value, with three exceptions:
+///
+/// - φ′ of `gelu`, `gelu_tanh`, `silu` and `mish` is a sum of two terms that cancel near its zero (at −0.75, −0.75, −1.28 and
+///   −1.19), and so is φ″ near its zeros: the absolute error is at most ε there, of φ″ 2ε, ε being the machine epsilon.
+/// - Far to the left, `gelu`, `gelu_tanh` and φ′ of `celu` are e^−u with a rounded u, of relative error u·ε (at most 1e−13 in
+///   `f64`).
+/// - Where e^z is subnormal (z < −708, in `f32` −87), `gelu`, `gelu_tanh`, `silu` and `mish` are within |z| subnormal spacings.
+///
+/// `Step` and `Sign` have derivative 0 wherever it exists, so gradient descent cannot pass them: training through one
+/// is an error ([`ErrorKind::Untrainable`]) unless it is given a [surrogate](Activation::surrogate).
+///
+/// ```
+/// use chainrule::Activation;
+/// assert_eq!(Activation::Step.value(0.0), 0.5);
+/// assert_eq!(Activation::Sigmoid.derivative(0.0), 0.25);
+/// assert_eq!(Activation::Tanh.derivative(400.0_f64), 0.0); // 4·e^−800, which no f64 can hold
+/// assert!(Activation::Sigmoid.derivative(40.0_f64) > 4e-18); // not lost as a(1−a) would be
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Activation {
+    /// φ(z) = z.
+    Linear,
+    /// The unit step of Heaviside, ½ at 0.
+    Step,
+    /// −1, 0 or 1.
+    Sign,
+    /// 0 up to −½, 1 from ½, and the line z + ½ between.
+    PiecewiseLinear,
+    /// The logistic function 1/(1+e^−z).
+    Sigmoid,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// The rectifier max(0, z).
+    Relu,
+    /// The rectifier with a slope below 0 (PyTorch's default: 0.01).
+    LeakyRelu {
+        /// The slope for z ≤ 0; finite.
+        slope: f64,
+    },
+    /// The rectifier that is 0 up to a threshold, where it jumps unless that is 0 (usual θ: 1).
+    ThresholdedRelu {
+        /// The threshold; finite.
+        theta: f64,
+    },
+    /// The rectifier up to 6.
+    Relu6,
+    /// The exponential linear unit (usual α: 1).
+    Elu {
+        /// −α is the limit at −∞; finite.
+        alpha: f64,
+    },
+    /// The exponential linear unit with a derivative of 1 on both sides of 0, whatever α is (usual α: 1).
+    Celu {
+        /// −α is the limit at −∞; finite and above 0.
+        alpha: f64,
+    },
+    /// The self-normalizing exponential linear unit.
+    Selu,
+    /// The Gaussian error linear unit, exact.
+    Gelu,
+    /// The Gaussian error linear unit in its tanh approximation.
+    GeluTanh,
+    /// The sigmoid linear unit, or swish.
+    Silu,
+    /// z·tanh(softplus z).
+    Mish,
+    /// ln(1+e^z).
+    Softplus,
+    /// z/(1+|z|).
+    Softsign,
+    /// The sigmoid as three lines.
+    HardSigmoid,
+    /// tanh as three lines.
+    HardTanh,
+    /// Swish with the hard sigmoid.
+    HardSwish,
+    /// A piecewise-linear function through given points.
+    Breakpoints(Breakpoints),
+    /// The value of one activation, trained with the derivative of another; made by [`Activation::surrogate`].
+    Surrogate {
+        /// Gives φ(z).
+        value: Arc<Activation>,
+        /// Its derivative stands in for φ′(z).
+        derivative: Arc<Activation>,
+    },
+}
+
+impl Activation {
+    /// This activation, trained with the derivative of `other` in place of its own (a *surrogate gradient*:
+    /// Neftci, Mostafa & Zenke 2019).
+    ///
+    /// ```
+    /// use chainrule::Activation;
+    /// let spike = Activation::Step.surrogate(Activation::Sigmoid);
+    /// assert_eq!((spike.value(3.0), spike.derivative(0.0)), (1.0, 0.25));
+    /// ```
+    #[must_use]
+    pub fn surrogate(self, other: Self) -> Self {
+        let value = match self {
+            Self::Surrogate { value, .. } => value,
+            value => Arc::new(value),
+        };
+        let derivative = match other {
+            Self::Surrogate { derivative, .. } => derivative,
+            derivative => Arc::new(derivative),
+        };
+        Self::Surrogate { value, derivative }
+    }
+
+    /// The activations that give the value and the derivative, neither a surrogate.
+    pub(crate) fn parts(&self) -> (&Self, &Self) {
+        let (mut value, mut slope) = (self, self);
+        while let Self::Surrogate { value: inner, .. } = value {
+            value = inner;
+        }
+        while let Self::Surrogate { derivative, .. } = slope {
+            slope = derivative;
+        }
+        (value, slope)
+    }
+
+    /// This activation, trained as if its derivative were 1 (the *straight-through estimator*: Bengio, Léonard &
+    /// Courville 2013). With `Step` and the squared error, gradient descent is then Rosenblatt's perceptron rule.
+    ///
+    /// ```
+    /// use chainrule::Activation;
+    /// assert_eq!(Activation::Sign.straight_through().derivative(-7.0), 1.0);
+    /// ```
+    #[must_use]
+    pub fn straight_through(self) -> Self {
+        self.surrogate(Self::Linear)
+    }
+
+    /// Whether gradient descent can pass: false for `Step`, `Sign` and constant breakpoints, and for a surrogate that is one
+    /// of them.
+    ///
+    /// ```
+    /// use chainrule::Activation;
+    /// assert!(!Activation::Step.is_trainable());
+    /// assert!(Activation::Step.straight_through().is_trainable());
+    /// ```
+    pub fn is_trainable(&self) -> bool {
+        match self {
+            Self::Step | Self::Sign => false,
+            Self::Breakpoints(points) => !points.is_constant(),
+            Self::Surrogate { derivative, .. } => derivative.is_trainable(),
+            _ => true,
+        }
+    }
+
+    /// The recommended gain of the weights of a layer before this activation, by the table of PyTorch's
+    /// `torch.nn.init.calculate_gain`; `None` for activations that are not in it.
+    ///
+    /// | activation | gain |
+    /// |---|---|
+    /// | `Linear`, `Sigmoid` | 1 |
+    /// | `Tanh` | 5/3 |
+    /// | `Relu` | √2 |
+    /// | `LeakyRelu { slope }` | √(2/(1 + slope²)) |
+    /// | `Selu` | 3/4 |
+    ///
+    /// A surrogate has the gain of its value.
+    ///
+    /// ```
+    /// use chainrule::{Activation, Dense, Init};
+    /// let gain = Activation::Tanh.gain().expect("tanh is in the table");
+    /// assert_eq!(gain, 5.0 / 3.0);
+    /// let layer = Dense::new(64, Activation::Tanh).init(Init::Orthogonal { gain });
+    /// ```
+    #[doc(alias = "calculate_gain")]
+    pub fn gain(&self) -> Option<f64> {
+        match self {
+            Self::Linear | Self::Sigmoid => Some(1.0),
+            Self::Tanh => Some(5.0 / 3.0),
+            Self::Relu => Some(SQRT_2),
+            // As √(2/(1 + slope²)), and right where the square overflows.
+            Self::LeakyRelu { slope } => Some(SQRT_2 / libm::hypot(1.0, *slope)),
+            Self::Selu => Some(0.75),
+            Self::Surrogate { value, .. } => value.gain(),
+            _ => None,
+        }
+    }
+
+    /// The set in which φ(z) lies.
+    ///
+    /// ```
+    /// use chainrule::Activation;
+    /// use chainrule::nn::OutputRange;
+    /// assert_eq!(Activation::Sigmoid.range(), OutputRange::Unit);
+    /// ```
+    pub fn range(&self) -> OutputRange {
+        match self {
+            Self::Step | Self::PiecewiseLinear | Self::Sigmoid | Self::HardSigmoid => {
+                OutputRange::Unit
+            }
+            Self::Surrogate { value, .. } => value.range(),
+            _ => OutputRange::Real,
+        }
+    }
+
+    /// The smallest closed interval that holds all φ(z): its infimum and its supremum, which may be infinite.
+    ///
+    /// ```
+    /// use chainrule::Activation;
+    /// assert_eq!(Activation::Tanh.bounds(), (-1.0, 1.0));
+    /// assert_eq!(Activation::Relu.bounds(), (0.0, f64::INFINITY));
+    /// ```
+    pub fn bounds(&self) -> (f64, f64) {
+        let above = |low: f64| (low, f64::INFINITY);
+        match self {
+            Self::Linear => above(f64::NEG_INFINITY),
+            Self::LeakyRelu { slope } if *slope > 0.0 => above(f64::NEG_INFINITY),
+            Self::Step | Self::PiecewiseLinear | Self::Sigmoid | Self::HardSigmoid => (0.0, 1.0),
+            Self::Sign | Self::Tanh | Self::Softsign | Self::HardTanh => (-1.0, 1.0),
+            Self::Relu | Self::LeakyRelu { .. } | Self::Softplus => above(0.0),
+            Self::Relu6 => (0.0, 6.0),
+            Self::Elu { alpha } => above((-alpha).min(0.0)),
+            Self::Celu { alpha } if *alpha > 0.0 => above(-alpha),
+            Self::Celu { .. } => above(f64::NEG_INFINITY),
+            Self::ThresholdedRelu { theta } => above(theta.min(0.0)),
+            // −λα, and the least values of the four that turn up again to the left of 0.
+            Self::Selu => above(-1.758_099_340_847_376_8),
+            Self::Gelu => above(-0.169_971_207_479_903_7),
+            Self::GeluTanh => above(-0.170_040_750_571_254_06),
+            Self::Silu => above(-0.278_464_542_761_073_8),
+            Self::Mish => above(-0.308_843_413_017_250_43),
+            Self::HardSwish => above(-0.375),
+            Self::Breakpoints(points) => points.bounds(),
+            Self::Surrogate { value, .. } => value.bounds(),
+        }
+    }
+}
+
+/// The names by which [`Activation`] is written and read; those with a number take it as `name(key=number)`.
+const NAMES: [(&str, Activation); 22] = [
+    ("linear", Activation::Linear),
+    ("step", Activation::Step),
+    ("sign", Activation::Sign),
+    ("piecewise_linear", Activation::PiecewiseLinear),
+    ("sigmoid", Activation::Sigmoid),
+    ("tanh", Activation::Tanh),
+    ("relu", Activation::Relu),
+    ("leaky_relu", Activation::LeakyRelu { slope: 0.01 }),
+    (
+        "thresholded_relu",
+        Activation::ThresholdedRelu { theta: 1.0 },
+    ),
+    ("relu6", Activation::Relu6),
+    ("elu", Activation::Elu { alpha: 1.0 }),
+    ("celu", Activation::Celu { alpha: 1.0 }),
+    ("selu", Activation::Selu),
+    ("gelu", Activation::Gelu),
+    ("gelu_tanh", Activation::GeluTanh),
+    ("silu", Activation::Silu),
+    ("mish", Activation::Mish),
+    ("softplus", Activation::Softplus),
+    ("softsign", Activation::Softsign),
+    ("hard_sigmoid", Activation::HardSigmoid),
+    ("hard_tanh", Activation::HardTanh),
+    ("hard_swish", Activation::HardSwish),
+];
+
+/// The name, as [`FromStr`] reads it: `relu`, `leaky_relu(slope=0.01)`, `breakpoints(-1:0, 1:1)`,
+/// `step surrogate sigmoid`.
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LeakyRelu { slope } => write!(f, "leaky_relu(slope={slope})"),
+            Self::Elu { alpha } => write!(f, "elu(alpha={alpha})"),
+            Self::Celu { alpha } => write!(f, "celu(alpha={alpha})"),
+            Self::ThresholdedRelu { theta } => write!(f, "thresholded_relu(theta={theta})"),
+            Self::Breakpoints(points) => write!(f, "breakpoints({points})"),
+            Self::Surrogate { value, derivative } => write!(f, "{value} surrogate {derivative}"),
+            _ => f.write_str(
+                NAMES
+                    .iter()
+                    .find(|(_, a)| a == self)
+                    .map_or("", |(name, _)| name),
+            ),
+        }
+    }
+}
+
+/// Reads what `Display` writes; `leaky_relu`, `elu` and `celu` alone take PyTorch's defaults, slope 0.01 and α 1, and `thresholded_relu`
+/// that of Keras, θ 1.
+///
+/// ```
+/// use chainrule::Activation;
+/// assert_eq!("elu(alpha=0.5)".parse(), Ok(Activation::Elu { alpha: 0.5 }));
+/// assert_eq!("step surrogate tanh".parse(), Ok(Activation::Step.surrogate(Activation::Tanh)));
+/// assert!("swoosh".parse::<Activation>().is_err());
+/// ```
+impl FromStr for Activation {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if let Some((value, derivative)) = text.split_once(" surrogate ") {
+            // Of a chain, the first gives the value and the last the derivative, as in `surrogate`.
+            let (_, derivative) = derivative
+                .rsplit_once(" surrogate ")
+                .unwrap_or(("", derivative));
+            return Ok(value.parse::<Self>()?.surrogate(derivative.parse()?));
+        }
+        let unknown = || {
+            let names: alloc::vec::Vec<_> = NAMES.iter().map(|(name, _)| *name).collect();
+            Error::new(
+                ErrorKind::Parse,
+                "activation",
+                format!("one of {}, breakpoints(x:y, …)", names.join(", ")),
+                format!("{text:?}"),
+            )
+        };
+        let text = text.trim();
+        let (name, argument) = match text.split_once('(') {
+            Some((name, rest)) => (name, Some(rest.strip_suffix(')').ok_or_else(unknown)?)),
+            None => (text, None),
+        };
+        let number = |key: &str, argument: &str| -> Result<f64> {
+            let value = argument
+                .trim()
+                .strip_prefix(key)
+                .and_then(|rest| rest.trim_start().strip_prefix('='))
+                .unwrap_or(argument)
+                .trim();
+            value.parse().map_err(|_| {
+                Error::new(
+                    ErrorKind::Parse,
+                    format!("{key} of {name}"),
+                    "a number",
+                    format!("{value:?}"),
+                )
+            })
+        };
+        let activation = match (name, argument) {
+            ("breakpoints", Some(points)) => Self::Breakpoints(points.parse()?),
+            ("leaky_relu", Some(argument)) => Self::LeakyRelu {
+                slope: number("slope", argument)?,
+            },
+            ("elu", Some(argument)) => Self::Elu {
+                alpha: number("alpha", argument)?,
+            },
+            ("celu", Some(argument)) => Self::Celu {
+                alpha: number("alpha", argument)?,
+            },
+            ("thresholded_relu", Some(argument)) => Self::ThresholdedRelu {
+                theta: number("theta", argument)?,
+            },
+            (_, Some(_)) => return Err(unknown()),
+            (_, None) => NAMES
+                .iter()
+                .find(|(known, _)| *known == name)
+                .ok_or_else(unknown)?
+                .1
+                .clone(),
+        };
+        activation.check::<f64>()?;
+        Ok(activation)
+    }
+}
+
+#[cfg(feature = "serde")]
+crate::numeric::serial::as_text!(Activation);
+
+impl From<Breakpoints> for Activation {
+    fn from(points: Breakpoints) -> Self {
+        Self::Breakpoints(points)
+    }
+}

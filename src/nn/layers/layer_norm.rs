@@ -1,0 +1,722 @@
+//! Layer norm and RMS norm: each sample by itself.
+
+use super::norm::{Norm, add, multiply};
+use crate::error::Result;
+use crate::nn::layer::{
+    BackwardArgs, BackwardTangentArgs, Block, ForwardArgs, GradientArgs, InferArgs, InitParamsArgs,
+    Layer, TangentArgs,
+};
+use crate::numeric::kernel::Pass;
+use crate::numeric::real::{Real, SAMPLES, magnitude, over_samples, sum_pairs};
+use alloc::{format, string::String, vec::Vec};
+use core::ops::Range;
+
+/// Layer normalization (Ba, Kiros & Hinton 2016): the features of each sample get mean 0 and variance 1, then a scale
+/// and a bias of their own:
+///
+/// ```text
+/// yⱼ = γⱼ·x̂ⱼ + βⱼ,  x̂ⱼ = (xⱼ − μ)/√(v + ε),  μ = 1/n Σₖ xₖ,  v = 1/n Σₖ (xₖ − μ)²
+/// ```
+///
+/// with the n features of the sample; the same in training and in inference. The definition and ε = 10⁻⁵ are PyTorch's
+/// (Keras: 10⁻³). Of a constant sample x̂ is 0, so of a single feature always. NaN or ±∞ makes its own sample NaN, no other;
+/// the squares of large numbers do not overflow.
+///
+/// Backward, with g = γ ⊙ ∂C/∂y and means over the features:
+///
+/// ```text
+/// ∂C/∂x = (g − mean(g) − x̂·mean(g ⊙ x̂))/√(v + ε),  ∂C/∂γ = Σ ∂C/∂y ⊙ x̂,  ∂C/∂β = Σ ∂C/∂y over the samples
+/// ```
+///
+/// γ, the block `scale`, starts at 1 and is of [`Role::Scale`](crate::nn::layer::Role::Scale), β, the block `bias`, at 0 and of
+/// [`Role::Bias`](crate::nn::layer::Role::Bias): what decays weights leaves both alone. They are PyTorch's `weight` and `bias`.
+///
+/// ```
+/// use chainrule::Sequential;
+/// use chainrule::nalgebra::DVector;
+/// use chainrule::nn::LayerNorm;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
+/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+/// let net = Sequential::<f64>::builder(3).layer(LayerNorm::new()).build(&mut rng)?;
+/// let y = net.predict(&DVector::from_vec(vec![1.0, 2.0, 6.0]))?;
+/// assert!(y.sum().abs() < 1e-15 && (y.norm_squared() / 3.0 - 1.0).abs() < 1e-5);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct LayerNorm(Norm);
+
+/// Normalization by the root of the mean square (Zhang & Sennrich 2019): layer norm without the mean and the bias:
+///
+/// ```text
+/// yⱼ = γⱼ·x̂ⱼ,  x̂ⱼ = xⱼ/√(1/n Σₖ xₖ² + ε)
+/// ```
+///
+/// with the n features of the sample; the same in training and in inference. ε is the machine epsilon of the network's
+/// scalar, as in PyTorch; others take 10⁻⁵ or 10⁻⁶, which [`eps`](Self::eps) sets. NaN or ±∞ makes its own sample NaN,
+/// no other; the squares of large numbers do not overflow.
+///
+/// Backward, with g = γ ⊙ ∂C/∂y and the mean over the features:
+///
+/// ```text
+/// ∂C/∂x = (g − x̂·mean(g ⊙ x̂))/√(1/n Σₖ xₖ² + ε),  ∂C/∂γ = Σ ∂C/∂y ⊙ x̂ over the samples
+/// ```
+///
+/// γ, the block `scale`, starts at 1 and is of [`Role::Scale`](crate::nn::layer::Role::Scale): what decays weights leaves it alone.
+///
+/// ```
+/// use chainrule::Sequential;
+/// use chainrule::nalgebra::DVector;
+/// use chainrule::nn::RmsNorm;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
+/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+/// let net = Sequential::<f64>::builder(2).layer(RmsNorm::new()).build(&mut rng)?;
+/// let y = net.predict(&DVector::from_vec(vec![3.0, 4.0]))?; // their root mean square is √12.5
+/// assert!((y[0] - 3.0 / 12.5_f64.sqrt()).abs() < 1e-15);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct RmsNorm(Norm);
+
+impl LayerNorm {
+    /// Layer norm with ε = 10⁻⁵, a scale and a bias.
+    pub fn new() -> Self {
+        Self(Norm {
+            eps: Some(1e-5),
+            scale: true,
+            bias: true,
+        })
+    }
+
+    /// The same layer with this ε, finite and above 0.
+    #[must_use]
+    pub fn eps(self, eps: f64) -> Self {
+        Self(Norm {
+            eps: Some(eps),
+            ..self.0
+        })
+    }
+
+    /// The same layer without γ.
+    #[must_use]
+    pub fn without_scale(self) -> Self {
+        Self(Norm {
+            scale: false,
+            ..self.0
+        })
+    }
+
+    /// The same layer without β.
+    #[must_use]
+    pub fn without_bias(self) -> Self {
+        Self(Norm {
+            bias: false,
+            ..self.0
+        })
+    }
+
+    /// ε.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn epsilon(&self) -> f64 {
+        self.0.eps()
+    }
+}
+
+impl Default for LayerNorm {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RmsNorm {
+    /// RMS norm with the machine epsilon for ε, and a scale.
+    pub fn new() -> Self {
+        Self(Norm {
+            eps: None,
+            scale: true,
+            bias: false,
+        })
+    }
+
+    /// The same layer with this ε, finite and above 0.
+    #[must_use]
+    pub fn eps(self, eps: f64) -> Self {
+        Self(Norm {
+            eps: Some(eps),
+            ..self.0
+        })
+    }
+
+    /// The same layer without γ.
+    #[must_use]
+    pub fn without_scale(self) -> Self {
+        Self(Norm {
+            scale: false,
+            ..self.0
+        })
+    }
+
+    /// ε in a network of `T`.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn epsilon<T: Real>(&self) -> f64 {
+        self.0.eps::<T>().as_f64()
+    }
+}
+
+impl Default for RmsNorm {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The layer of each: `$centered` says whether the mean is subtracted, which is all that they differ in.
+macro_rules! layer {
+    ($name:ident, $centered:literal) => {
+        impl<T: Real> Layer<T> for $name {
+            fn name(&self) -> String {
+                String::from(stringify!($name))
+            }
+
+            fn describe(&self) -> String {
+                format!("{}({})", stringify!($name), self.0.describe())
+            }
+
+            fn outputs(&self, inputs: usize) -> Result<usize> {
+                self.0.check::<T>()?;
+                Ok(inputs)
+            }
+
+            fn blocks(&self, inputs: usize) -> Vec<Block> {
+                self.0.blocks(inputs)
+            }
+
+            fn init_params(&self, p: InitParamsArgs<'_, T>) {
+                self.0.start(p.params, p.inputs);
+            }
+
+            /// μ and 1/√(v + ε).
+            fn cache_len(&self, _inputs: usize) -> usize {
+                2
+            }
+
+            fn infer(&self, p: InferArgs<'_, T>) {
+                let InferArgs {
+                    params, x, mut y, ..
+                } = p;
+                let (scale, bias, _) = self.0.split(params, x.rows());
+                let (eps, width, x, y) = (self.0.eps(), x.rows(), x.as_slice(), y.as_mut_slice());
+                T::vectorize(Normalize::<_, $centered> {
+                    eps,
+                    width,
+                    scale,
+                    bias,
+                    x,
+                    y,
+                    moments: &mut [],
+                });
+            }
+
+            fn forward(&self, p: ForwardArgs<'_, T>) {
+                let ForwardArgs {
+                    params,
+                    x,
+                    mut y,
+                    cache,
+                    ..
+                } = p;
+                let (scale, bias, _) = self.0.split(params, x.rows());
+                let (eps, width, x, y) = (self.0.eps(), x.rows(), x.as_slice(), y.as_mut_slice());
+                T::vectorize(Normalize::<_, $centered> {
+                    eps,
+                    width,
+                    scale,
+                    bias,
+                    x,
+                    y,
+                    moments: cache.as_chunks_mut().0,
+                });
+            }
+
+            fn backward(&self, p: BackwardArgs<'_, T>) {
+                let BackwardArgs {
+                    params,
+                    x,
+                    cache,
+                    delta,
+                    dx: Some(mut dx),
+                    ..
+                } = p
+                else {
+                    return;
+                };
+                let (scale, ..) = self.0.split(params, x.rows());
+                let (width, dy, dx) = (x.rows(), delta.as_view(), dx.as_mut_slice());
+                let (x, moments, dy) = (x.as_slice(), cache.as_chunks().0, dy.as_slice());
+                T::vectorize(NormSlopes::<_, $centered> {
+                    width,
+                    scale,
+                    x,
+                    moments,
+                    dy,
+                    dx,
+                });
+            }
+
+            fn gradient(&self, p: GradientArgs<'_, T>) {
+                let GradientArgs {
+                    x,
+                    cache,
+                    delta,
+                    grads,
+                    ..
+                } = p;
+                let (dscale, dbias, _) = self.0.split_mut(grads, x.rows());
+                let (width, x, moments, dy) = (
+                    x.rows(),
+                    x.as_slice(),
+                    cache.as_chunks().0,
+                    delta.as_slice(),
+                );
+                T::vectorize(Sums {
+                    width,
+                    x,
+                    moments,
+                    dy,
+                    dscale,
+                    dbias,
+                });
+            }
+
+            fn tangent(&self, p: TangentArgs<'_, T>) -> Result<()> {
+                let TangentArgs {
+                    params,
+                    params_dot,
+                    x,
+                    x_dot,
+                    mut y_dot,
+                    cache,
+                    ..
+                } = p;
+                let (scale, ..) = self.0.split(params, x.rows());
+                let (scale_dot, bias_dot, _) = self.0.split(params_dot, x.rows());
+                let (width, moments, y_dot) = (x.rows(), cache.as_chunks().0, y_dot.as_mut_slice());
+                let (x, x_dot) = (x.as_slice(), x_dot.as_slice());
+                T::vectorize(Along::<_, $centered> {
+                    width,
+                    scale,
+                    scale_dot,
+                    bias_dot,
+                    x,
+                    moments,
+                    x_dot,
+                    y_dot,
+                });
+                Ok(())
+            }
+
+            fn backward_tangent(&self, p: BackwardTangentArgs<'_, T>) -> Result<()> {
+                let BackwardTangentArgs {
+                    params,
+                    params_dot,
+                    x,
+                    x_dot,
+                    cache,
+                    delta,
+                    delta_dot,
+                    dx,
+                    grads_dot,
+                    ..
+                } = p;
+                let (scale, ..) = self.0.split(params, x.rows());
+                let (scale_dot, ..) = self.0.split(params_dot, x.rows());
+                let (dscale, dbias, _) = self.0.split_mut(grads_dot, x.rows());
+                let (width, moments, dy, dy_dot) = (
+                    x.rows(),
+                    cache.as_chunks().0,
+                    delta.as_view(),
+                    delta_dot.as_view(),
+                );
+                let (x, x_dot, dy, dy_dot) = (
+                    x.as_slice(),
+                    x_dot.as_slice(),
+                    dy.as_slice(),
+                    dy_dot.as_slice(),
+                );
+                let (mut dx, mut dx_dot) = dx.unzip();
+                let dx = dx.as_mut().map_or(&mut [][..], |dx| dx.as_mut_slice());
+                let dx_dot = dx_dot
+                    .as_mut()
+                    .map_or(&mut [][..], |dx_dot| dx_dot.as_mut_slice());
+                let pass = BackAlong::<_, $centered> {
+                    width,
+                    scale,
+                    scale_dot,
+                    x,
+                    moments,
+                    x_dot,
+                    dy,
+                    dy_dot,
+                    dx,
+                    dx_dot,
+                    dscale,
+                    dbias,
+                };
+                T::vectorize(pass);
+                Ok(())
+            }
+        }
+    };
+}
+layer!(LayerNorm, true);
+layer!(RmsNorm, false);
+
+/// y = γ·x̂ + β.
+struct Normalize<'a, T, const CENTERED: bool> {
+    eps: T,
+    width: usize,
+    scale: &'a [T],
+    bias: &'a [T],
+    x: &'a [T],
+    y: &'a mut [T],
+    /// [μ, 1/√(v + ε)] of each sample, to be overwritten; empty where nobody asks for them.
+    moments: &'a mut [[T; 2]],
+}
+
+impl<T: Real, const CENTERED: bool> Pass for Normalize<'_, T, CENTERED> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let mut kept = self.moments.iter_mut();
+        for (x, y) in self
+            .x
+            .chunks_exact(self.width)
+            .zip(self.y.chunks_exact_mut(self.width))
+        {
+            let [mean, inverse] = moments::<T, CENTERED>(x, self.eps);
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = (*x - mean) * inverse;
+            }
+            multiply(y, self.scale);
+            add(y, self.bias);
+            if let Some(kept) = kept.next() {
+                *kept = [mean, inverse];
+            }
+        }
+    }
+}
+
+/// ∂C/∂x.
+struct NormSlopes<'a, T, const CENTERED: bool> {
+    width: usize,
+    scale: &'a [T],
+    x: &'a [T],
+    moments: &'a [[T; 2]],
+    dy: &'a [T],
+    dx: &'a mut [T],
+}
+
+impl<T: Real, const CENTERED: bool> Pass for NormSlopes<'_, T, CENTERED> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let n = T::of(self.width as f64);
+        let samples = self
+            .x
+            .chunks_exact(self.width)
+            .zip(self.dy.chunks_exact(self.width))
+            .zip(self.moments);
+        for (dx, ((x, dy), [mean, inverse])) in self.dx.chunks_exact_mut(self.width).zip(samples) {
+            dx.copy_from_slice(dy);
+            multiply(dx, self.scale);
+            let level = if CENTERED {
+                sum_pairs(dx, dx, |g, _| g) / n
+            } else {
+                T::zero()
+            };
+            let tilt = sum_pairs(dx, x, |g, x| g * ((x - *mean) * *inverse)) / n;
+            for (g, x) in dx.iter_mut().zip(x) {
+                *g = *inverse * (*g - level - (*x - *mean) * *inverse * tilt);
+            }
+        }
+    }
+}
+
+/// ∂C/∂γ and ∂C/∂β.
+struct Sums<'a, T> {
+    width: usize,
+    x: &'a [T],
+    moments: &'a [[T; 2]],
+    dy: &'a [T],
+    /// To be overwritten, as `dbias`; empty where there is none.
+    dscale: &'a mut [T],
+    dbias: &'a mut [T],
+}
+
+impl<T: Real> Pass for Sums<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self {
+            dscale,
+            dbias,
+            width,
+            x,
+            dy,
+            moments,
+        } = self;
+        let samples = x.len() / width;
+        if samples > SAMPLES {
+            return over_samples(samples, [dscale, dbias], |[dscale, dbias], block, strip| {
+                let all = block.start * width..block.end * width;
+                add_terms(
+                    dscale,
+                    dbias,
+                    strip,
+                    &moments[block],
+                    x[all.clone()]
+                        .chunks_exact(width)
+                        .zip(dy[all].chunks_exact(width)),
+                );
+            });
+        }
+        dscale.fill(T::zero());
+        dbias.fill(T::zero());
+        add_terms(
+            dscale,
+            dbias,
+            0..width,
+            moments,
+            x.chunks_exact(width).zip(dy.chunks_exact(width)),
+        );
+    }
+}
+
+/// Adds the terms of ∂C/∂γ and ∂C/∂β, of a strip of the features, that samples (x, ∂C/∂y) have.
+#[inline(always)]
+fn add_terms<'a, T: Real>(
+    dscale: &mut [T],
+    dbias: &mut [T],
+    strip: Range<usize>,
+    moments: &[[T; 2]],
+    samples: impl Iterator<Item = (&'a [T], &'a [T])>,
+) {
+    for ((x, dy), [mean, inverse]) in samples.zip(moments) {
+        let (x, dy) = (&x[strip.clone()], &dy[strip.clone()]);
+        for (sum, (dy, x)) in dscale.iter_mut().zip(dy.iter().zip(x)) {
+            *sum += *dy * ((*x - *mean) * *inverse);
+        }
+        add(dbias, dy);
+    }
+}
+
+/// The derivative of x̂ along a direction: (ẋ − mean(ẋ) − x̂·mean(ẋ ⊙ x̂))/√(v + ε), without mean(ẋ) for RMS norm.
+struct Motion<T> {
+    mean: T,
+    inverse: T,
+    /// mean(ẋ) and mean(ẋ ⊙ x̂).
+    level: T,
+    tilt: T,
+}
+
+impl<T: Real> Motion<T> {
+    #[inline(always)]
+    fn of<const CENTERED: bool>(x: &[T], x_dot: &[T], [mean, inverse]: [T; 2]) -> Self {
+        let n = T::of(x.len() as f64);
+        let level = if CENTERED {
+            sum_pairs(x_dot, x_dot, |d, _| d) / n
+        } else {
+            T::zero()
+        };
+        let tilt = sum_pairs(x_dot, x, |d, x| d * ((x - mean) * inverse)) / n;
+        Self {
+            mean,
+            inverse,
+            level,
+            tilt,
+        }
+    }
+
+    /// x̂ and its derivative.
+    #[inline(always)]
+    fn at(&self, x: T, x_dot: T) -> (T, T) {
+        let normal = (x - self.mean) * self.inverse;
+        (
+            normal,
+            self.inverse * (x_dot - self.level - normal * self.tilt),
+        )
+    }
+}
+
+/// ẏ.
+struct Along<'a, T, const CENTERED: bool> {
+    width: usize,
+    scale: &'a [T],
+    scale_dot: &'a [T],
+    bias_dot: &'a [T],
+    x: &'a [T],
+    moments: &'a [[T; 2]],
+    x_dot: &'a [T],
+    y_dot: &'a mut [T],
+}
+
+impl<T: Real, const CENTERED: bool> Pass for Along<'_, T, CENTERED> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let samples = self
+            .x
+            .chunks_exact(self.width)
+            .zip(self.x_dot.chunks_exact(self.width))
+            .zip(self.moments);
+        for (y_dot, ((x, x_dot), moments)) in self.y_dot.chunks_exact_mut(self.width).zip(samples) {
+            let motion = Motion::of::<CENTERED>(x, x_dot, *moments);
+            for (y_dot, (x, x_dot)) in y_dot.iter_mut().zip(x.iter().zip(x_dot)) {
+                *y_dot = motion.at(*x, *x_dot).1;
+            }
+            multiply(y_dot, self.scale);
+            for ((y_dot, scale_dot), x) in y_dot.iter_mut().zip(self.scale_dot).zip(x) {
+                *y_dot += *scale_dot * ((*x - motion.mean) * motion.inverse);
+            }
+            add(y_dot, self.bias_dot);
+        }
+    }
+}
+
+/// The derivatives of ∂C/∂x, ∂C/∂γ and ∂C/∂β along a direction, and ∂C/∂x. With q = mean(ẋ ⊙ x̂), by which
+/// (1/√(v + ε))˙ = −q/(v + ε), and x̂˙ the derivative of x̂:
+///
+/// ```text
+/// (∂C/∂x)˙ = (ġ − mean(ġ) − x̂˙·mean(g ⊙ x̂) − x̂·mean(ġ ⊙ x̂ + g ⊙ x̂˙) − q·∂C/∂x)/√(v + ε)
+/// ```
+struct BackAlong<'a, T, const CENTERED: bool> {
+    width: usize,
+    scale: &'a [T],
+    scale_dot: &'a [T],
+    x: &'a [T],
+    moments: &'a [[T; 2]],
+    x_dot: &'a [T],
+    dy: &'a [T],
+    dy_dot: &'a [T],
+    /// To be overwritten, as all that follow; empty where nobody asks for it.
+    dx: &'a mut [T],
+    dx_dot: &'a mut [T],
+    dscale: &'a mut [T],
+    dbias: &'a mut [T],
+}
+
+impl<T: Real, const CENTERED: bool> Pass for BackAlong<'_, T, CENTERED> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let n = T::of(self.width as f64);
+        self.dscale.fill(T::zero());
+        self.dbias.fill(T::zero());
+        let (mut dx, mut dx_dot) = (
+            self.dx.chunks_exact_mut(self.width),
+            self.dx_dot.chunks_exact_mut(self.width),
+        );
+        let samples = self
+            .x
+            .chunks_exact(self.width)
+            .zip(self.x_dot.chunks_exact(self.width))
+            .zip(self.moments);
+        let slopes = self
+            .dy
+            .chunks_exact(self.width)
+            .zip(self.dy_dot.chunks_exact(self.width));
+        for (((x, x_dot), moments), (dy, dy_dot)) in samples.zip(slopes) {
+            let motion = Motion::of::<CENTERED>(x, x_dot, *moments);
+            for ((sum, (dy, dy_dot)), (x, x_dot)) in self
+                .dscale
+                .iter_mut()
+                .zip(dy.iter().zip(dy_dot))
+                .zip(x.iter().zip(x_dot))
+            {
+                let (normal, normal_dot) = motion.at(*x, *x_dot);
+                *sum += *dy_dot * normal + *dy * normal_dot;
+            }
+            add(self.dbias, dy_dot);
+            let (Some(dx), Some(dx_dot)) = (dx.next(), dx_dot.next()) else {
+                continue;
+            };
+            // g and its derivative.
+            dx.copy_from_slice(dy);
+            multiply(dx, self.scale);
+            dx_dot.copy_from_slice(dy_dot);
+            multiply(dx_dot, self.scale);
+            for ((g_dot, dy), scale_dot) in dx_dot.iter_mut().zip(dy).zip(self.scale_dot) {
+                *g_dot += *dy * *scale_dot;
+            }
+            let plain = |g: &[T]| {
+                if CENTERED {
+                    sum_pairs(g, g, |g, _| g) / n
+                } else {
+                    T::zero()
+                }
+            };
+            let normal =
+                |g: &[T]| sum_pairs(g, x, |g, x| g * ((x - motion.mean) * motion.inverse)) / n;
+            let (level, tilt, level_dot) = (plain(dx), normal(dx), plain(dx_dot));
+            let along = motion.inverse
+                * (sum_pairs(dx, x_dot, |g, x_dot| g * x_dot) / n
+                    - motion.level * level
+                    - motion.tilt * tilt);
+            let tilt_dot = normal(dx_dot) + along;
+            for ((g, g_dot), (x, x_dot)) in dx.iter_mut().zip(dx_dot).zip(x.iter().zip(x_dot)) {
+                let (normal, normal_dot) = motion.at(*x, *x_dot);
+                *g = motion.inverse * (*g - level - normal * tilt);
+                *g_dot = motion.inverse
+                    * (*g_dot
+                        - level_dot
+                        - normal_dot * tilt
+                        - normal * tilt_dot
+                        - motion.tilt * *g);
+            }
+        }
+    }
+}
+
+/// [μ, 1/√(v + ε)] of a sample; of RMS norm μ is 0.
+#[inline(always)]
+fn moments<T: Real, const CENTERED: bool>(x: &[T], eps: T) -> [T; 2] {
+    let one = T::one();
+    let [mean, variance] = plain_moments::<T, CENTERED>(x, one);
+    if variance.is_finite() {
+        return [mean, one / (variance + eps).sqrt()];
+    }
+    // Squares overflow, or there is a NaN or ∞, which stays one: the same of x/max|x|.
+    let max = x.iter().fold(T::zero(), |max, x| {
+        if magnitude(*x) > max {
+            magnitude(*x)
+        } else {
+            max
+        }
+    });
+    let factor = one / max;
+    let [mean, variance] = plain_moments::<T, CENTERED>(x, factor);
+    [
+        mean * max,
+        factor / (variance + eps * factor * factor).sqrt(),
+    ]
+}
+
+/// [μ, v] of x times a factor.
+#[inline(always)]
+fn plain_moments<T: Real, const CENTERED: bool>(x: &[T], factor: T) -> [T; 2] {
+    let n = T::of(x.len() as f64);
+    let mean = if CENTERED {
+        // From the first feature on: of a constant sample the differences are exactly 0, however large it is.
+        let first = x[0] * factor;
+        first + sum_pairs(x, x, |x, _| x * factor - first) / n
+    } else {
+        T::zero()
+    };
+    let square = |x: T| {
+        let d = x * factor - mean;
+        d * d
+    };
+    [mean, sum_pairs(x, x, |x, _| square(x)) / n]
+}

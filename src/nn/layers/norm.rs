@@ -1,0 +1,112 @@
+//! What the normalizing layers share: ε, and the scale γ and the bias β of what is normalized.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::nn::layer::{Block, Role};
+use crate::numeric::real::Real;
+use alloc::{format, string::String, vec::Vec};
+
+/// The options of a normalizing layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
+pub(super) struct Norm {
+    /// `None` is the machine epsilon of the scalar.
+    #[cfg_attr(
+        feature = "serde",
+        serde(deserialize_with = "serde::Deserialize::deserialize")
+    )]
+    pub(super) eps: Option<f64>,
+    pub(super) scale: bool,
+    pub(super) bias: bool,
+}
+
+impl Norm {
+    /// ε as the scalar has it.
+    pub(super) fn eps<T: Real>(&self) -> T {
+        self.eps.map_or_else(T::default_epsilon, T::of)
+    }
+
+    /// ε must be sound in `T`: without it a constant input is 0/0.
+    pub(super) fn check<T: Real>(&self) -> Result<()> {
+        match self.eps {
+            Some(eps) if !(T::of(eps) > T::zero() && T::of(eps).is_finite()) => Err(Error::new(
+                ErrorKind::Value,
+                "eps",
+                "a finite number > 0 that the scalar can hold",
+                format!("{eps:?}"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The options by name, as in [`Layer::describe`](crate::nn::layer::Layer::describe).
+    pub(super) fn describe(&self) -> String {
+        let eps = self.eps.map_or_else(
+            || String::from("epsilon of the scalar"),
+            |eps| format!("{eps}"),
+        );
+        format!("eps={eps}, scale={}, bias={}", self.scale, self.bias)
+    }
+
+    /// The blocks of γ and β.
+    pub(super) fn blocks(&self, inputs: usize) -> Vec<Block> {
+        let blocks = [
+            (self.scale, "scale", Role::Scale),
+            (self.bias, "bias", Role::Bias),
+        ];
+        blocks
+            .into_iter()
+            .filter(|(here, ..)| *here)
+            .map(|(_, name, role)| Block::new(name, role, inputs, 1))
+            .collect()
+    }
+
+    /// γ starts at 1, β at 0.
+    pub(super) fn start<T: Real>(&self, params: &mut [T], inputs: usize) {
+        if self.scale {
+            params[..inputs].fill(T::one());
+        }
+    }
+
+    /// γ, β and the parameters that follow; γ and β are empty where there are none, and a loop over an empty slice
+    /// scales and adds nothing.
+    pub(super) fn split<'a, T>(
+        &self,
+        params: &'a [T],
+        inputs: usize,
+    ) -> (&'a [T], &'a [T], &'a [T]) {
+        let (scale, rest) = params.split_at(if self.scale { inputs } else { 0 });
+        let (bias, rest) = rest.split_at(if self.bias { inputs } else { 0 });
+        (scale, bias, rest)
+    }
+
+    /// [`split`](Self::split) of a gradient.
+    pub(super) fn split_mut<'a, T>(
+        &self,
+        grads: &'a mut [T],
+        inputs: usize,
+    ) -> (&'a mut [T], &'a mut [T], &'a mut [T]) {
+        let (scale, rest) = grads.split_at_mut(if self.scale { inputs } else { 0 });
+        let (bias, rest) = rest.split_at_mut(if self.bias { inputs } else { 0 });
+        (scale, bias, rest)
+    }
+}
+
+/// y ← γ ⊙ y.
+#[inline(always)]
+pub(super) fn multiply<T: Real>(y: &mut [T], scale: &[T]) {
+    for (y, scale) in y.iter_mut().zip(scale) {
+        *y *= *scale;
+    }
+}
+
+/// y ← y + β.
+#[inline(always)]
+pub(super) fn add<T: Real>(y: &mut [T], bias: &[T]) {
+    for (y, bias) in y.iter_mut().zip(bias) {
+        *y += *bias;
+    }
+}

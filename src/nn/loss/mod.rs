@@ -1,0 +1,279 @@
+//! Losses: how far outputs are from targets, and in which direction.
+
+mod classification;
+mod output;
+mod regression;
+
+pub use classification::{
+    CategoricalCrossEntropy, Hinge, KlDivergence, SigmoidCrossEntropy, SoftmaxCrossEntropy,
+};
+pub use output::OutputFunction;
+pub use regression::{
+    Huber, LogCosh, MeanAbsoluteError, MeanSquaredError, QuadraticCost, SumSquaredError,
+};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::nn::activation::OutputRange;
+use crate::numeric::real::{Real, sum};
+use crate::numeric::view::{Targets, View, ViewMut, check_each, check_shape, shape};
+use alloc::{format, string::String, vec};
+use core::fmt::Debug;
+use nalgebra::DMatrix;
+
+/// How the costs of the samples make the cost of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Reduction {
+    /// Their average: C = 1/n Σᵢ Cᵢ.
+    Mean,
+    /// Their sum: C = Σᵢ Cᵢ.
+    Sum,
+}
+
+/// What [`Loss::costs`] works on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CostsArgs<'a, T> {
+    /// The network's outputs, outputs × batch.
+    pub y: View<'a, T>,
+    /// What they should be, of the same shape.
+    pub target: View<'a, T>,
+    /// One cost per sample, to be overwritten.
+    pub costs: &'a mut [T],
+}
+
+/// What [`Loss::slopes`] works on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SlopesArgs<'a, T> {
+    /// The network's outputs, outputs × batch.
+    pub y: View<'a, T>,
+    /// What they should be, of the same shape.
+    pub target: View<'a, T>,
+    /// ∂Cᵢ/∂y of each sample, to be overwritten; of the same shape.
+    pub dy: ViewMut<'a, T>,
+}
+
+/// What [`Loss::curvatures`] works on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CurvaturesArgs<'a, T> {
+    /// The network's outputs, outputs × batch.
+    pub y: View<'a, T>,
+    /// What they should be, of the same shape.
+    pub target: View<'a, T>,
+    /// The direction ẏ, of the same shape.
+    pub y_dot: View<'a, T>,
+    /// ∂²Cᵢ/∂y²·ẏ of each sample, to be overwritten; of the same shape.
+    pub dy_dot: ViewMut<'a, T>,
+}
+
+/// A loss: the cost Cᵢ of one sample, its derivative, and whether a batch costs the average or the sum.
+///
+/// A loss of another crate implements [`name`](Loss::name), [`costs`](Loss::costs) and [`slopes`](Loss::slopes), and
+/// [`curvatures`](Loss::curvatures) for products with the Hessian; [`gradcheck::loss`](crate::gradcheck::loss) tests its derivative. Targets always have the shape of the outputs; they are
+/// never broadcast.
+///
+/// | loss | cost of a sample | of a batch | outputs |
+/// |---|---|---|---|
+/// | [`SumSquaredError`] | Σⱼ ½(yⱼ−tⱼ)² | sum | any |
+/// | [`QuadraticCost`] | Σⱼ ½(yⱼ−tⱼ)² | mean | any |
+/// | [`MeanSquaredError`] | 1/d Σⱼ (yⱼ−tⱼ)² | mean | any |
+/// | [`MeanAbsoluteError`] | 1/d Σⱼ \|yⱼ−tⱼ\| | mean | any |
+/// | [`Huber`] | 1/d Σⱼ h(yⱼ−tⱼ) | mean | any |
+/// | [`LogCosh`] | 1/d Σⱼ ln cosh(yⱼ−tⱼ) | mean | any |
+/// | [`SoftmaxCrossEntropy`] | −Σⱼ tⱼ ln softmax(y)ⱼ | mean | logits |
+/// | [`SigmoidCrossEntropy`] | −1/d Σⱼ tⱼ ln σ(yⱼ) + (1−tⱼ) ln(1−σ(yⱼ)) | mean | logits |
+/// | [`CategoricalCrossEntropy`] | −Σⱼ tⱼ ln yⱼ | mean | probabilities |
+/// | [`KlDivergence`] | Σⱼ tⱼ ln(tⱼ/yⱼ) | mean | probabilities |
+/// | [`Hinge`] | 1/d Σⱼ max(0, 1−tⱼyⱼ) | mean | any |
+///
+/// with d outputs per sample.
+pub trait Loss<T: Real>: Debug + Send + Sync {
+    /// The name by which errors call the loss.
+    fn name(&self) -> &str;
+
+    /// A text that stays the same in all versions and tells apart losses that compute different things: `Huber(delta=1)`.
+    /// Checkpoints keep it, and training goes on only with the same. Without configuration the name will do.
+    fn describe(&self) -> String {
+        self.name().into()
+    }
+
+    /// Writes the cost of each sample.
+    fn costs(&self, p: CostsArgs<'_, T>);
+
+    /// Writes ∂Cᵢ/∂y of each sample, without the 1/n of an average over the batch.
+    fn slopes(&self, p: SlopesArgs<'_, T>);
+
+    /// Writes ∂²Cᵢ/∂y²·ẏ, the product of each sample's Hessian with a direction, without the 1/n of an average over the batch;
+    /// where the slope jumps, as of Hinge at the margin, 0. Products with the Hessian of a network need it, training does not.
+    ///
+    /// # Errors
+    /// When the loss has none: as long as this method is not written, always.
+    fn curvatures(&self, p: CurvaturesArgs<'_, T>) -> Result<()> {
+        let _ = p;
+        Err(Error::new(
+            ErrorKind::Incompatible,
+            self.name(),
+            "a loss with Loss::curvatures",
+            "none",
+        ))
+    }
+
+    /// Whether a batch costs the average or the sum of its samples.
+    fn reduction(&self) -> Reduction {
+        Reduction::Mean
+    }
+
+    /// The function that makes predictions of raw outputs: softmax, sigmoid, or the identity.
+    ///
+    /// ```
+    /// use chainrule::SoftmaxCrossEntropy;
+    /// use chainrule::nn::loss::{Loss, OutputFunction};
+    /// let loss: &dyn Loss<f64> = &SoftmaxCrossEntropy::new();
+    /// assert_eq!(loss.output_function(), OutputFunction::Softmax);
+    /// ```
+    fn output_function(&self) -> OutputFunction {
+        OutputFunction::Identity
+    }
+
+    /// Whether the loss is defined on outputs that lie in `range`.
+    fn accepts(&self, range: OutputRange) -> bool {
+        let _ = range;
+        true
+    }
+
+    /// Whether the cost measures how far each output is from its target, so that targets beyond the reach of the
+    /// last layer are a mistake: true of the squared error and its like, false of losses on logits and margins.
+    fn measures_distance(&self) -> bool {
+        false
+    }
+
+    /// Checks the loss's own configuration against the number of outputs.
+    ///
+    /// # Errors
+    /// When a parameter of the loss is out of range or does not fit the number of outputs.
+    fn check(&self, outputs: usize) -> Result<()> {
+        let _ = outputs;
+        Ok(())
+    }
+
+    /// Checks that targets are what the loss is defined on: here, finite.
+    ///
+    /// # Errors
+    /// When they are not, naming the row and the column.
+    fn check_targets(&self, target: View<'_, T>) -> Result<()> {
+        check_targets(self.name(), target, "a finite number", |t| t.is_finite())
+    }
+
+    /// The cost of a batch: the sum or the average of wᵢ·Cᵢ with the weights of the samples, 1 without.
+    ///
+    /// # Errors
+    /// When the shapes differ, there is no sample, or the loss is not defined on the targets.
+    ///
+    /// ```
+    /// use chainrule::{MeanSquaredError, View};
+    /// use chainrule::nn::loss::Loss;
+    /// use chainrule::numeric::Targets;
+    /// let (y, t) = (View::new(&[1.0, 2.0, 3.0, 4.0], 2)?, View::new(&[1.0, 2.0, 3.0, 6.0], 2)?); // two samples of two outputs
+    /// assert_eq!(MeanSquaredError.value(y, t.into())?, 1.0);
+    /// assert_eq!(MeanSquaredError.value(y, Targets::weighted(t, &[1.0, 3.0])?)?, 3.0);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    fn value(&self, y: View<'_, T>, target: Targets<'_, T>) -> Result<T> {
+        let values = target.values();
+        check_pair(self.name(), y, values)?;
+        self.check(y.rows())?;
+        self.check_targets(values)?;
+        let mut costs = vec![T::zero(); y.cols()];
+        self.costs(CostsArgs {
+            y,
+            target: values,
+            costs: &mut costs,
+        });
+        weigh(&mut costs, target.weights());
+        Ok(reduce(self.reduction(), &costs))
+    }
+
+    /// ∂C/∂y of a batch, with the 1/n of an average.
+    ///
+    /// # Errors
+    /// As [`value`](Loss::value).
+    fn gradient(&self, y: View<'_, T>, target: Targets<'_, T>) -> Result<DMatrix<T>> {
+        let values = target.values();
+        check_pair(self.name(), y, values)?;
+        self.check(y.rows())?;
+        self.check_targets(values)?;
+        let mut dy = DMatrix::zeros(y.rows(), y.cols());
+        self.slopes(SlopesArgs {
+            y,
+            target: values,
+            dy: (&mut dy).into(),
+        });
+        weigh(dy.as_mut_slice(), target.weights());
+        scale(self.reduction(), (&mut dy).into());
+        Ok(dy)
+    }
+}
+
+/// Multiplies what belongs to each sample by its weight.
+pub(crate) fn weigh<T: Real>(numbers: &mut [T], weights: Option<&[T]>) {
+    if let Some(weights) = weights {
+        let each = numbers.len() / weights.len().max(1);
+        for (numbers, weight) in numbers.chunks_exact_mut(each.max(1)).zip(weights) {
+            for number in numbers {
+                *number *= *weight;
+            }
+        }
+    }
+}
+
+/// The cost of a batch from those of its samples.
+pub(crate) fn reduce<T: Real>(reduction: Reduction, costs: &[T]) -> T {
+    let total = sum(costs.len(), costs.iter().copied());
+    let n = T::of(costs.len() as f64);
+    match reduction {
+        Reduction::Sum => total,
+        Reduction::Mean if total.is_finite() => total / n,
+        // An average that is a number, though the sum is none.
+        Reduction::Mean => sum(costs.len(), costs.iter().map(|cost| *cost / n)),
+    }
+}
+
+/// The derivative of [`reduce`].
+pub(crate) fn scale<T: Real>(reduction: Reduction, mut dy: ViewMut<'_, T>) {
+    if reduction == Reduction::Mean && dy.cols() > 1 {
+        let factor = T::of(1.0 / dy.cols() as f64);
+        for dy in dy.as_mut_slice() {
+            *dy *= factor;
+        }
+    }
+}
+
+/// Outputs and targets must have the same shape, with at least one sample.
+pub(crate) fn check_pair<T>(place: &str, y: View<'_, T>, target: View<'_, T>) -> Result<()> {
+    if y.cols() == 0 || y.rows() == 0 {
+        return Err(Error::new(
+            ErrorKind::Empty,
+            place,
+            "at least 1 sample of at least 1 output",
+            shape(y.shape()),
+        ));
+    }
+    check_shape(|| format!("targets of {place}"), y.shape(), target.shape())
+}
+
+/// 1/d: what an average over d outputs multiplies their sum by.
+fn share<T: Real>(outputs: usize) -> T {
+    T::of(1.0 / outputs as f64)
+}
+
+/// Every target must satisfy `ok`.
+pub(crate) fn check_targets<T: Real>(
+    name: &str,
+    target: View<'_, T>,
+    expected: &str,
+    ok: impl Fn(T) -> bool,
+) -> Result<()> {
+    check_each(|| format!("target of {name}"), target, expected, ok)
+}

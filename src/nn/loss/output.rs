@@ -1,0 +1,104 @@
+//! What makes predictions of a network's raw outputs.
+
+use crate::error::{Error, ErrorKind};
+use crate::nn::activation::Activation;
+use crate::nn::softmax::softmax_columns;
+use crate::numeric::real::Real;
+use crate::numeric::view::ViewMut;
+use alloc::format;
+use core::{fmt, str::FromStr};
+
+/// The function from raw outputs (scores) y to predictions p, chosen by the loss ([`Loss::output_function`](super::Loss::output_function)).
+///
+/// | variant | prediction | losses |
+/// |---|---|---|
+/// | `Identity` | p = y | of numbers, probabilities, margins |
+/// | `Sigmoid` | pⱼ = 1/(1 + e^−yⱼ) | [`SigmoidCrossEntropy`](crate::SigmoidCrossEntropy) |
+/// | `Softmax` | pⱼ = e^yⱼ / Σₖ e^yₖ | [`SoftmaxCrossEntropy`](crate::SoftmaxCrossEntropy) |
+///
+/// [`Sequential::predict`](crate::Sequential::predict) returns y, [`Model::predict`](crate::Model::predict) p.
+/// A generalized linear model calls the inverse of this function its link.
+///
+/// ```
+/// use chainrule::nalgebra::DMatrix;
+/// use chainrule::nn::loss::OutputFunction;
+/// let mut y = DMatrix::from_column_slice(2, 1, &[3.0, 3.0]);
+/// OutputFunction::Softmax.apply(&mut y);
+/// assert_eq!(y.as_slice(), [0.5, 0.5]);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OutputFunction {
+    /// p = y.
+    #[default]
+    Identity,
+    /// The logistic function of each output: probabilities of independent classes.
+    Sigmoid,
+    /// The softmax of each sample: probabilities that sum to 1.
+    Softmax,
+}
+
+const NAMES: [(&str, OutputFunction); 3] = [
+    ("identity", OutputFunction::Identity),
+    ("sigmoid", OutputFunction::Sigmoid),
+    ("softmax", OutputFunction::Softmax),
+];
+
+impl OutputFunction {
+    /// Replaces raw outputs, outputs × samples, by predictions. NaN propagates, in `Softmax` to all outputs of its sample.
+    ///
+    /// ```
+    /// use chainrule::nn::loss::OutputFunction;
+    /// use chainrule::numeric::ViewMut;
+    /// let mut scores = [-8.1, 7.2]; // one output of two samples
+    /// OutputFunction::Sigmoid.apply(ViewMut::new(&mut scores, 1)?);
+    /// assert!(scores[0] < 0.001 && scores[1] > 0.999);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn apply<'y, T: Real>(self, y: impl Into<ViewMut<'y, T>>) {
+        let mut y = y.into();
+        match self {
+            Self::Identity => {}
+            Self::Sigmoid => Activation::Sigmoid.apply(y.as_mut_slice()),
+            Self::Softmax if y.rows() == 0 => {}
+            Self::Softmax => softmax_columns(y),
+        }
+    }
+}
+
+/// The name, as [`FromStr`] reads it and files keep it: `identity`, `sigmoid`, `softmax`.
+impl fmt::Display for OutputFunction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(
+            NAMES
+                .iter()
+                .find(|(_, function)| function == self)
+                .map_or("", |(name, _)| name),
+        )
+    }
+}
+
+/// Reads what `Display` writes.
+impl FromStr for OutputFunction {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let unknown = || {
+            let names = NAMES.map(|(name, _)| name).join(", ");
+            Error::new(
+                ErrorKind::Parse,
+                "OutputFunction",
+                format!("one of {names}"),
+                format!("{text:?}"),
+            )
+        };
+        NAMES
+            .iter()
+            .find(|(name, _)| *name == text)
+            .map(|(_, function)| *function)
+            .ok_or_else(unknown)
+    }
+}
+
+#[cfg(feature = "serde")]
+crate::numeric::serial::as_text!(OutputFunction);

@@ -1,0 +1,31 @@
+//! Networks: layers, activations and losses, the four backpropagation equations, and derivatives beyond them.
+//!
+//! | to | see |
+//! |---|---|
+//! | build a network | [`Sequential`], [`Dense`] and the other layers here |
+//! | choose an activation or a start | [`Activation`], [`Init`] |
+//! | choose or write a loss | [`loss`] |
+//! | write a layer | [`layer`] |
+//! | check a derivative | [`gradcheck`] |
+
+pub(crate) mod activation;
+pub(crate) mod derivatives;
+pub mod gradcheck;
+pub(crate) mod init;
+pub mod layer;
+pub(crate) mod layers;
+pub(crate) mod layout;
+pub mod loss;
+#[cfg(feature = "serde")]
+pub(crate) mod saved;
+pub(crate) mod sequential;
+pub(crate) mod softmax;
+pub(crate) mod tape;
+
+pub use activation::{Activation, Breakpoints, OutputRange};
+pub use init::{Distribution, Fan, Init};
+pub use layers::{
+    AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax,
+};
+pub use sequential::{At, Builder, Sequential};
+pub use tape::Tape;

@@ -1,0 +1,123 @@
+//! The inner loops: matrix products and vectorized functions on slices of `f32` and `f64`.
+//!
+//! The only place that knows about CPU features. It imports nothing of this crate.
+
+pub(crate) mod gemm;
+pub(crate) mod math;
+pub(crate) mod workers;
+
+use fearless_simd::{Level, Simd};
+
+/// The best instruction set of this machine (of the build's target where there is no `std` to ask).
+#[inline]
+pub(crate) fn level() -> Level {
+    #[cfg(test)]
+    if let Some(level) = forced::level() {
+        return level;
+    }
+    Level::try_detect().unwrap_or(Level::baseline())
+}
+
+/// A loop over slices that is worth compiling once per instruction set.
+pub trait Pass {
+    /// What the loop returns.
+    type Output;
+    /// Runs the loop. `FMA` says whether fused multiply-add is an instruction here. Must be `#[inline(always)]`.
+    fn run<const FMA: bool>(self) -> Self::Output;
+}
+
+/// A [`Pass`] that needs to know its instruction set, to call kernels of the same without asking again.
+pub(crate) trait Kernel {
+    /// What the kernel returns.
+    type Output;
+    /// Runs the kernel. Must be `#[inline(always)]`.
+    fn run<S: Simd, const FMA: bool>(self, simd: S) -> Self::Output;
+}
+
+impl<P: Pass> Kernel for P {
+    type Output = P::Output;
+    #[inline(always)]
+    fn run<S: Simd, const FMA: bool>(self, _simd: S) -> P::Output {
+        Pass::run::<FMA>(self)
+    }
+}
+
+/// Runs `kernel` compiled for one instruction set.
+#[inline(always)]
+pub(crate) fn run_at<S: Simd, K: Kernel, const FMA: bool>(simd: S, kernel: K) -> K::Output {
+    simd.vectorize(
+        #[inline(always)]
+        || kernel.run::<S, FMA>(simd),
+    )
+}
+
+/// Runs `kernel` compiled for the instruction set of `level`: of x86 there are three, AVX-512, AVX2 and SSE2.
+#[inline]
+pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // Without `std` there is no fused multiply-add of a scalar to call but one in software, and no way to ask.
+        #[cfg(feature = "std")]
+        {
+            if let Some(avx512) = level.as_avx512() {
+                return run_at::<_, K, true>(avx512, kernel);
+            }
+            if let Some(avx2) = level.as_avx2() {
+                return run_at::<_, K, true>(avx2, kernel);
+            }
+        }
+        if let Some(sse2) = level.as_sse2() {
+            return run_at::<_, K, false>(sse2, kernel);
+        }
+        unreachable!("SSE2 is part of x86-64")
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        if let Some(neon) = level.as_neon() {
+            return run_at::<_, K, { cfg!(feature = "std") }>(neon, kernel);
+        }
+        unreachable!("NEON is part of AArch64")
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    fearless_simd::dispatch!(level, simd => kernel.run::<_, false>(simd))
+}
+
+/// Another instruction set for the tests of one thread.
+#[cfg(test)]
+pub(crate) mod forced {
+    use core::cell::Cell;
+    use fearless_simd::Level;
+
+    std::thread_local! {
+        static LEVEL: Cell<Option<Level>> = const { Cell::new(None) };
+    }
+
+    pub(super) fn level() -> Option<Level> {
+        LEVEL.get()
+    }
+
+    /// Runs `f` as on a machine whose best instruction set is that of `level`.
+    pub(crate) fn at<R>(level: Level, f: impl FnOnce() -> R) -> R {
+        LEVEL.set(Some(level));
+        let result = f();
+        LEVEL.set(None);
+        result
+    }
+
+    /// Every instruction set of this machine that the kernels are compiled for, the best one first.
+    pub(crate) fn levels() -> alloc::vec::Vec<Level> {
+        let best = Level::new();
+        #[allow(unused_mut)]
+        let mut levels = alloc::vec![best];
+        #[cfg(target_arch = "x86_64")]
+        {
+            levels.extend(
+                best.as_avx2()
+                    .filter(|_| best.as_avx512().is_some())
+                    .map(Level::Avx2),
+            );
+            levels.extend(best.as_sse2().map(Level::Sse2));
+        }
+        levels
+    }
+}

@@ -1,0 +1,11 @@
+//! Numbers: the scalar of a network, borrowed matrices of it, and the kernels that work on them.
+
+pub(crate) mod kernel;
+pub(crate) mod random;
+pub(crate) mod real;
+#[cfg(feature = "serde")]
+pub(crate) mod serial;
+pub(crate) mod view;
+
+pub use real::Real;
+pub use view::{Targets, View, ViewMut};

@@ -1,0 +1,532 @@
+//! The formulas: value and two derivatives of each activation, right over the whole line.
+//!
+//! Written once for every scalar type; for `f32` and `f64` the loops at the end compile to vector code.
+//! Each formula is the textbook one, arranged so that nothing cancels or overflows, ±∞ give the limits, and NaN passes.
+//! Where a formula has branches, 0 belongs to the upper one, as in `magnitude`: dual numbers see the derivative of a branch.
+
+use super::{Real, is_nan, magnitude};
+use crate::nn::activation::{Activation, Breakpoints};
+use crate::numeric::kernel::Pass;
+
+/// φ and its derivatives at z.
+trait Formula<T>: Copy {
+    /// φ and φ′.
+    fn both<const FMA: bool>(self, z: T) -> (T, T);
+    /// φ″; at a kink of φ or φ′ that of the branch to which the kink belongs.
+    fn second<const FMA: bool>(self, z: T) -> T;
+}
+
+/// `value` unless z is NaN: comparisons are false on NaN and would turn it into a number. By arithmetic, as in [`ramp`].
+#[inline(always)]
+fn unless_nan<T: Real>(z: T, value: T) -> T {
+    let one = T::one();
+    let z = if z > one { one } else { z };
+    let z = if z < -one { -one } else { z };
+    // Less 0, which keeps −0, or less NaN.
+    value - nothing(z)
+}
+
+/// 0, or NaN of NaN, for finite z.
+#[inline(always)]
+fn nothing<T: Real>(z: T) -> T {
+    #[allow(clippy::eq_op, reason = "not equal where z is NaN")]
+    {
+        z - z
+    }
+}
+
+/// z, brought so near to 0 that a product with a factor that has underflown is 0 and not ∞·0.
+#[inline(always)]
+fn bounded<T: Real>(z: T) -> T {
+    let bound = T::of(800.0);
+    let z = if z > bound { bound } else { z };
+    if z < -bound { -bound } else { z }
+}
+
+/// (σ(z), σ′(z)) from e = e^(−|z|): σ = 1/(1+e) or e/(1+e), σ′ = e/(1+e)².
+#[inline(always)]
+fn logistic<T: Real, const FMA: bool>(z: T) -> (T, T) {
+    let e = (-magnitude(z)).exp_kernel::<FMA>();
+    let upper = T::one() / (T::one() + e);
+    let lower = e * upper;
+    (if z < T::zero() { lower } else { upper }, lower * upper)
+}
+
+/// (σ′(z), tanh ½z), of which σ″ is minus the product. With e = e^(−|z|): tanh ½|z| = (1−e)/(1+e).
+#[inline(always)]
+fn logistic_slope<T: Real, const FMA: bool>(z: T) -> (T, T) {
+    let (e, m) = (-magnitude(z)).exp_and_m1_kernel::<FMA>();
+    let r = T::one() / (T::one() + e);
+    let t = m * r;
+    (e * r * r, if z < T::zero() { t } else { -t })
+}
+
+/// `bottom` up to the kink at `low`, `middle` with its slope, `top` from the kink at `high` on; `middle` of NaN is NaN.
+#[inline(always)]
+fn ramp<T: Real>(z: T, low: f64, high: f64, bottom: f64, top: f64, middle: T, slope: T) -> (T, T) {
+    let (low, high) = (T::of(low), T::of(high));
+    let value = if z <= low { T::of(bottom) } else { middle };
+    let value = if z >= high { T::of(top) } else { value };
+    // By z cut off at the kinks and not by the conditions above: of conditions that two results share, the compiler makes
+    // branches, and of branches no vector code. It is finite or NaN, and so is `inside`.
+    let near = if z < low { low } else { z };
+    let near = if near > high { high } else { near };
+    let inside = if near <= low { T::zero() } else { slope };
+    let inside = if near >= high { T::zero() } else { inside };
+    (value, inside - nothing(near))
+}
+
+macro_rules! formulas {
+    ($($(#[$doc:meta])* $name:ident $({ $field:ident })? |$z:ident, $zero:ident, $one:ident| $body:block $(, $second:block)?)*) => {$(
+        formulas!(@one $(#[$doc])* $name $($field)? |$z, $zero, $one| $body [$($second)?]);
+    )*};
+    (@one $(#[$doc:meta])* $name:ident |$z:ident, $zero:ident, $one:ident| $body:block [$($second:block)?]) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        struct $name;
+        impl<T: Real> Formula<T> for $name {
+            formulas!(@functions [] |$z, $zero, $one| $body [$($second)?]);
+        }
+    };
+    (@one $(#[$doc:meta])* $name:ident $field:ident |$z:ident, $zero:ident, $one:ident| $body:block [$($second:block)?]) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        struct $name<T> { $field: T }
+        impl<T: Real> Formula<T> for $name<T> {
+            formulas!(@functions [$field] |$z, $zero, $one| $body [$($second)?]);
+        }
+    };
+    (@functions [$($field:ident)?] |$z:ident, $zero:ident, $one:ident| $body:block [$($second:block)?]) => {
+        #[inline(always)]
+        #[allow(unused_variables)]
+        fn both<const FMA: bool>(self, $z: T) -> (T, T) {
+            $(let $field = self.$field;)?
+            let ($zero, $one) = (T::zero(), T::one());
+            $body
+        }
+        #[inline(always)]
+        #[allow(unused_variables)]
+        fn second<const FMA: bool>(self, $z: T) -> T {
+            $(let $field = self.$field;)?
+            let ($zero, $one) = (T::zero(), T::one());
+            formulas!(@second $z $zero [$($second)?])
+        }
+    };
+    // A piecewise-linear function.
+    (@second $z:ident $zero:ident []) => { unless_nan($z, $zero) };
+    (@second $z:ident $zero:ident [$second:block]) => { $second };
+}
+
+formulas! {
+    Linear |z, zero, one| { (z, unless_nan(z, one)) }
+    Step |z, zero, one| {
+        let value = if z < zero { zero } else { one };
+        let value = if z == zero { T::of(0.5) } else { value };
+        (unless_nan(z, value), unless_nan(z, zero))
+    }
+    Sign |z, zero, one| {
+        let value = if z < zero { -one } else { one };
+        let value = if z == zero { zero } else { value };
+        (unless_nan(z, value), unless_nan(z, zero))
+    }
+    PiecewiseLinear |z, zero, one| { ramp(z, -0.5, 0.5, 0.0, 1.0, z + T::of(0.5), one) }
+    Sigmoid |z, zero, one| { logistic::<T, FMA>(z) }, {
+        let (slope, t) = logistic_slope::<T, FMA>(z);
+        -(slope * t)
+    }
+    /// With m = e^(−2|z|) − 1 and e = m + 1: tanh |z| = −m/(2+m), tanh′ z = 4e/(1+e)², tanh″ = −2·tanh·tanh′.
+    Tanh |z, zero, one| {
+        let two = T::of(2.0);
+        let (e, m) = (-(two * magnitude(z))).exp_and_m1_kernel::<FMA>();
+        let t = -m / (two + m);
+        let r = two / (one + e);
+        (if z < zero { -t } else { t }, e * r * r)
+    }, {
+        let (t, slope) = Tanh.both::<FMA>(z);
+        -(T::of(2.0) * t * slope)
+    }
+    Relu |z, zero, one| { (if z <= zero { zero } else { z }, unless_nan(z, if z <= zero { zero } else { one })) }
+    LeakyRelu { slope } |z, zero, one| {
+        // slope 0 times −∞ is no number, but the limit is 0.
+        let below = if slope == zero { zero } else { slope * z };
+        (unless_nan(z, if z > zero { z } else { below }), unless_nan(z, if z > zero { one } else { slope }))
+    }
+    ThresholdedRelu { theta } |z, zero, one| {
+        (unless_nan(z, if z > theta { z } else { zero }), unless_nan(z, if z > theta { one } else { zero }))
+    }
+    Relu6 |z, zero, one| { ramp(z, 0.0, 6.0, 0.0, 6.0, z, one) }
+    Elu { alpha } |z, zero, one| {
+        let (e, m) = (if z > zero { zero } else { z }).exp_and_m1_kernel::<FMA>();
+        (if z > zero { z } else { alpha * m }, if z > zero { one } else { alpha * e })
+    }, {
+        let e = alpha * (if z > zero { zero } else { z }).exp_and_m1_kernel::<FMA>().0;
+        if z > zero { zero } else { e }
+    }
+    /// z or α(e^(z/α) − 1); the derivative is 1 or e^(z/α), the second 0 or e^(z/α)/α.
+    Celu { alpha } |z, zero, one| {
+        let (e, m) = ((if z > zero { zero } else { z }) / alpha).exp_and_m1_kernel::<FMA>();
+        (if z > zero { z } else { alpha * m }, if z > zero { one } else { e })
+    }, {
+        let e = ((if z > zero { zero } else { z }) / alpha).exp_and_m1_kernel::<FMA>().0;
+        if z > zero { zero } else { e / alpha }
+    }
+    /// λ·(z or α(eᶻ−1)) with the constants of Klambauer et al. (2017).
+    Selu |z, zero, one| {
+        let scale = T::of(1.050_700_987_355_480_5);
+        let (value, derivative) = Elu { alpha: T::of(1.673_263_242_354_377_2) }.both::<FMA>(z);
+        (scale * value, scale * derivative)
+    }, {
+        T::of(1.050_700_987_355_480_5) * Elu { alpha: T::of(1.673_263_242_354_377_2) }.second::<FMA>(z)
+    }
+    /// z·Φ(z) with Φ(z) = erfc(−z/√2)/2; the derivative is Φ(z) + z·e^(−z²/2)/√(2π), the second (2 − z²)·e^(−z²/2)/√(2π).
+    Gelu |z, zero, one| {
+        let near = bounded(z);
+        let (cumulative, density) = near.normal_kernel::<FMA>();
+        (if z > near { z } else { near * cumulative }, cumulative + near * density)
+    }, {
+        let near = bounded(z);
+        (T::of(2.0) - near * near) * near.normal_kernel::<FMA>().1
+    }
+    /// ½z(1 + tanh u) = z·σ(v), v = 2u = √(8/π)(z + 0.044715 z³); the second derivative is σ′(v)·(2v′ + z·v″ − z·tanh(½v)·v′²).
+    GeluTanh |z, zero, one| {
+        let (scale, cubic) = (T::of(1.595_769_121_605_730_8), T::of(0.044_715));
+        let near = bounded(z);
+        let square = near * near;
+        let (s, ds) = logistic::<T, FMA>(scale * near * (one + cubic * square));
+        (if z > near { z } else { near * s }, s + near * ds * scale * (one + T::of(3.0) * cubic * square))
+    }, {
+        let (scale, cubic) = (T::of(1.595_769_121_605_730_8), T::of(0.044_715));
+        let near = bounded(z);
+        let square = near * near;
+        let (slope, t) = logistic_slope::<T, FMA>(scale * near * (one + cubic * square));
+        let inner = scale * (one + T::of(3.0) * cubic * square);
+        slope * (inner + inner + T::of(6.0) * scale * cubic * square - near * t * inner * inner)
+    }
+    /// z·σ(z); the derivative is σ(z) + z·σ′(z), the second σ′(z)·(2 − z·tanh ½z).
+    Silu |z, zero, one| {
+        let near = bounded(z);
+        let (s, ds) = logistic::<T, FMA>(near);
+        (if z > near { z } else { near * s }, s + near * ds)
+    }, {
+        let near = bounded(z);
+        let (slope, t) = logistic_slope::<T, FMA>(near);
+        slope * (T::of(2.0) - near * t)
+    }
+    /// z·tanh(ln(1 + eᶻ)) by e = e^(−|z|): tanh is (1+2e)/(1+2e+2e²) above 0 and (e²+2e)/(e²+2e+2) below.
+    Mish |z, zero, one| {
+        let two = T::of(2.0);
+        let near = bounded(z);
+        let e = (-magnitude(near)).exp_kernel::<FMA>();
+        let above = near >= zero;
+        let top = if above { one + two * e } else { e * (e + two) };
+        let bottom = if above { top + two * e * e } else { top + two };
+        let (w, r) = (top / bottom, two / bottom);
+        let slope = r * r * e * (one + e) * (if above { e } else { one });
+        (if z > near { z } else { near * w }, w + near * slope)
+    }, {
+        // With w = tanh(ln(1 + eᶻ)): 2w′ + z·w″, w″ = w′·(σ(−z) − 2w·σ(z)).
+        let two = T::of(2.0);
+        let near = bounded(z);
+        let e = (-magnitude(near)).exp_kernel::<FMA>();
+        let above = near >= zero;
+        let top = if above { one + two * e } else { e * (e + two) };
+        let bottom = if above { top + two * e * e } else { top + two };
+        let (w, r) = (top / bottom, two / bottom);
+        let slope = r * r * e * (one + e) * (if above { e } else { one });
+        let upper = one / (one + e);
+        let (s, rest) = if above { (upper, e * upper) } else { (e * upper, upper) };
+        slope * (two + near * (rest - two * w * s))
+    }
+    /// ln(1 + eᶻ) = max(z, 0) + ln(1 + e^(−|z|)).
+    Softplus |z, zero, one| {
+        let above = if z < zero { zero } else { z };
+        let e = (-magnitude(z)).exp_kernel::<FMA>();
+        (above + e.ln_1p_kernel::<FMA>(), logistic::<T, FMA>(z).0)
+    }, { logistic::<T, FMA>(z).1 }
+    /// z/(1 + |z|); far out by 1/(1 + 1/|z|), which is right at ±∞.
+    Softsign |z, zero, one| {
+        let a = magnitude(z);
+        let r = one / (one + a);
+        let far = one / (one + one / a);
+        let value = if z < zero { -far } else { far };
+        (if a > one { value } else { z * r }, r * r)
+    }, {
+        let r = one / (one + magnitude(z));
+        let cube = T::of(2.0) * r * r * r;
+        if z < zero { cube } else { -cube }
+    }
+    HardSigmoid |z, zero, one| {
+        let sixth = T::of(1.0 / 6.0);
+        ramp(z, -3.0, 3.0, 0.0, 1.0, (z + T::of(3.0)) * sixth, sixth)
+    }
+    HardTanh |z, zero, one| { ramp(z, -1.0, 1.0, -1.0, 1.0, z, one) }
+    HardSwish |z, zero, one| {
+        let (three, sixth) = (T::of(3.0), T::of(1.0 / 6.0));
+        let value = if z <= -three { zero } else { z * (z + three) * sixth };
+        // Conditions of its own, as in `ramp`.
+        let near = if z < -three { -three } else { z };
+        let near = if near > three { three } else { near };
+        let slope = if near <= -three { zero } else { (z + z + three) * sixth };
+        (if z >= three { z } else { value }, if near >= three { one } else { slope })
+    }, {
+        let three = T::of(3.0);
+        let inside = if z <= -three { zero } else { T::of(1.0 / 3.0) };
+        unless_nan(z, if z >= three { zero } else { inside })
+    }
+}
+
+impl<T: Real> Formula<T> for &Breakpoints {
+    #[inline(always)]
+    fn both<const FMA: bool>(self, z: T) -> (T, T) {
+        if is_nan(z) {
+            return (z, z);
+        }
+        let ((x, y), slope) = self.piece(self.points().partition_point(|(x, _)| T::of(*x) <= z));
+        let (x, y, slope) = (T::of(x), T::of(y), T::of(slope));
+        // A slope of 0 times ∞ is no number, but the function is constant there.
+        (
+            if slope == T::zero() {
+                y
+            } else {
+                y + slope * (z - x)
+            },
+            slope,
+        )
+    }
+
+    #[inline(always)]
+    fn second<const FMA: bool>(self, z: T) -> T {
+        unless_nan(z, T::zero())
+    }
+}
+
+/// Runs a pass over slices with the formula of an activation; a surrogate has none of its own.
+macro_rules! with_formula {
+    ($activation:expr, $pass:ident($($slice:expr),*)) => {
+        match $activation {
+            Activation::Linear => (Pass::run::<FMA>($pass(Linear, $($slice),*))),
+            Activation::Step => (Pass::run::<FMA>($pass(Step, $($slice),*))),
+            Activation::Sign => (Pass::run::<FMA>($pass(Sign, $($slice),*))),
+            Activation::PiecewiseLinear => (Pass::run::<FMA>($pass(PiecewiseLinear, $($slice),*))),
+            Activation::Sigmoid => (Pass::run::<FMA>($pass(Sigmoid, $($slice),*))),
+            Activation::Tanh => (Pass::run::<FMA>($pass(Tanh, $($slice),*))),
+            Activation::Relu => (Pass::run::<FMA>($pass(Relu, $($slice),*))),
+            Activation::LeakyRelu { slope } => (Pass::run::<FMA>($pass(LeakyRelu { slope: T::of(*slope) }, $($slice),*))),
+            Activation::Relu6 => (Pass::run::<FMA>($pass(Relu6, $($slice),*))),
+            Activation::Elu { alpha } => (Pass::run::<FMA>($pass(Elu { alpha: T::of(*alpha) }, $($slice),*))),
+            Activation::Celu { alpha } => (Pass::run::<FMA>($pass(Celu { alpha: T::of(*alpha) }, $($slice),*))),
+            Activation::ThresholdedRelu { theta } => {
+                (Pass::run::<FMA>($pass(ThresholdedRelu { theta: T::of(*theta) }, $($slice),*)))
+            }
+            Activation::Selu => (Pass::run::<FMA>($pass(Selu, $($slice),*))),
+            Activation::Gelu => (Pass::run::<FMA>($pass(Gelu, $($slice),*))),
+            Activation::GeluTanh => (Pass::run::<FMA>($pass(GeluTanh, $($slice),*))),
+            Activation::Silu => (Pass::run::<FMA>($pass(Silu, $($slice),*))),
+            Activation::Mish => (Pass::run::<FMA>($pass(Mish, $($slice),*))),
+            Activation::Softplus => (Pass::run::<FMA>($pass(Softplus, $($slice),*))),
+            Activation::Softsign => (Pass::run::<FMA>($pass(Softsign, $($slice),*))),
+            Activation::HardSigmoid => (Pass::run::<FMA>($pass(HardSigmoid, $($slice),*))),
+            Activation::HardTanh => (Pass::run::<FMA>($pass(HardTanh, $($slice),*))),
+            Activation::HardSwish => (Pass::run::<FMA>($pass(HardSwish, $($slice),*))),
+            Activation::Breakpoints(points) => (Pass::run::<FMA>($pass(points, $($slice),*))),
+            Activation::Surrogate { .. } => {}
+        }
+    };
+}
+
+/// z ← φ(z), and d ← φ′(z) where d is not empty, of an activation that is no surrogate.
+pub(crate) struct Activate<'a, T> {
+    pub(crate) activation: &'a Activation,
+    pub(crate) z: &'a mut [T],
+    pub(crate) d: &'a mut [T],
+}
+
+impl<T: Real> Pass for Activate<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self { activation, z, d } = self;
+        if d.is_empty() {
+            with_formula!(activation, Values(z));
+        } else {
+            with_formula!(activation, Both(z, d));
+        }
+    }
+}
+
+/// z ← φ″(z), of an activation that is no surrogate.
+pub(crate) struct Bend<'a, T> {
+    pub(crate) activation: &'a Activation,
+    pub(crate) z: &'a mut [T],
+}
+
+impl<T: Real> Pass for Bend<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self { activation, z } = self;
+        with_formula!(activation, Seconds(z));
+    }
+}
+
+/// [`Activate`] of any activation by `activate`, which takes no surrogates.
+#[inline(always)]
+pub(crate) fn resolve<T: Real>(
+    activation: &Activation,
+    z: &mut [T],
+    d: &mut [T],
+    activate: impl Fn(&Activation, &mut [T], &mut [T]),
+) {
+    let Activation::Surrogate { .. } = activation else {
+        return activate(activation, z, d);
+    };
+    let (value, derivative) = activation.parts();
+    // The values of the function that lends its derivative are nobody's: a few at a time.
+    let mut values = [T::zero(); 64];
+    for (z, d) in z.chunks(values.len()).zip(d.chunks_mut(values.len())) {
+        let values = &mut values[..z.len()];
+        values.copy_from_slice(z);
+        activate(derivative, values, d);
+    }
+    activate(value, z, &mut []);
+}
+
+/// δ ← δ ⊙ φ′(z) with a = φ(z) and, where φ keeps them, the slopes φ′(z).
+pub(crate) struct Chain<'a, T> {
+    pub(crate) activation: &'a Activation,
+    pub(crate) a: &'a [T],
+    pub(crate) slopes: &'a [T],
+    pub(crate) delta: &'a mut [T],
+}
+
+impl<T: Real> Pass for Chain<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        match self.activation {
+            Activation::Linear => {}
+            Activation::Relu => {
+                for (delta, a) in self.delta.iter_mut().zip(self.a) {
+                    let slope = if *a <= T::zero() { T::zero() } else { T::one() };
+                    *delta *= if is_nan(*a) { *a } else { slope };
+                }
+            }
+            _ => {
+                for (delta, slope) in self.delta.iter_mut().zip(self.slopes) {
+                    *delta *= *slope;
+                }
+            }
+        }
+    }
+}
+
+/// tanh z and tanh′ z, for loops of other files.
+#[inline(always)]
+pub(crate) fn tanh<T: Real, const FMA: bool>(z: T) -> (T, T) {
+    Tanh.both::<FMA>(z)
+}
+
+/// σ(z) and σ′(z), likewise.
+#[inline(always)]
+pub(crate) fn sigmoid<T: Real, const FMA: bool>(z: T) -> (T, T) {
+    Sigmoid.both::<FMA>(z)
+}
+
+/// ln(1 + eᶻ), likewise.
+#[inline(always)]
+pub(crate) fn softplus<T: Real, const FMA: bool>(z: T) -> T {
+    Softplus.both::<FMA>(z).0
+}
+
+/// Elements to a step of a loop: a multiple of every vector width, so that short slices are vector code, too.
+pub(super) const LANES: usize = 16;
+
+/// z ← φ(z).
+struct Values<'a, T, F>(F, &'a mut [T]);
+
+impl<T: Real, F: Formula<T>> Pass for Values<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        each(self.1, |z| self.0.both::<FMA>(z).0);
+    }
+}
+
+/// z ← φ″(z).
+struct Seconds<'a, T, F>(F, &'a mut [T]);
+
+impl<T: Real, F: Formula<T>> Pass for Seconds<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        each(self.1, |z| self.0.second::<FMA>(z));
+    }
+}
+
+/// z ← f(z).
+#[inline(always)]
+fn each<T: Real>(numbers: &mut [T], f: impl Fn(T) -> T) {
+    let (chunks, rest) = numbers.as_chunks_mut::<LANES>();
+    let mut last = padded(rest);
+    for chunk in chunks.iter_mut().chain(last.as_mut()) {
+        for z in chunk {
+            *z = f(*z);
+        }
+    }
+    unpad(&last, rest);
+}
+
+/// z ← φ(z), d ← φ′(z).
+struct Both<'a, T, F>(F, &'a mut [T], &'a mut [T]);
+
+impl<T: Real, F: Formula<T>> Pass for Both<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self(f, z, d) = self;
+        let (z, z_rest) = z.as_chunks_mut::<LANES>();
+        let (d, d_rest) = d.as_chunks_mut::<LANES>();
+        let (mut z_last, mut d_last) = (padded(z_rest), padded(d_rest));
+        for (z, d) in z
+            .iter_mut()
+            .chain(z_last.as_mut())
+            .zip(d.iter_mut().chain(d_last.as_mut()))
+        {
+            for i in 0..LANES {
+                (z[i], d[i]) = f.both::<FMA>(z[i]);
+            }
+        }
+        unpad(&z_last, z_rest);
+        unpad(&d_last, d_rest);
+    }
+}
+
+/// The rest of a slice as one more step of the loop; nothing where there is none.
+#[inline(always)]
+fn padded<T: Real>(rest: &[T]) -> Option<[T; LANES]> {
+    (!rest.is_empty()).then(|| {
+        let mut chunk = [T::zero(); LANES];
+        copy_few(&mut chunk[..rest.len()], rest);
+        chunk
+    })
+}
+
+#[inline(always)]
+fn unpad<T: Real>(chunk: &Option<[T; LANES]>, rest: &mut [T]) {
+    if let Some(chunk) = chunk {
+        copy_few(rest, chunk);
+    }
+}
+
+/// Copies as many elements as `to` has, about [`LANES`] at most: a call to `memcpy` would cost more than the copy.
+#[inline(always)]
+pub(super) fn copy_few<T: Real>(to: &mut [T], from: &[T]) {
+    let from = &from[..to.len()];
+    let ((to, to_rest), (from, from_rest)) = (to.as_chunks_mut::<4>(), from.as_chunks::<4>());
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    for (to, from) in to_rest.iter_mut().zip(from_rest) {
+        *to = *from;
+    }
+}

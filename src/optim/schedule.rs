@@ -1,0 +1,688 @@
+//! Learning rates that change from step to step.
+
+use crate::error::{Error, ErrorKind, Result};
+use alloc::{boxed::Box, format, string::String, sync::Arc, vec::Vec};
+use core::f64::consts::PI;
+use core::fmt;
+use libm::{cos, pow};
+
+/// A learning rate η as a function of the step t, counted from 0 over all epochs.
+///
+/// A pure function: nothing is remembered between steps, so that there is nothing to save, and a run that is resumed at step t
+/// has the rate of step t. All but [`Custom`](Self::Custom) are finite and not negative at every step, the last `u64` too.
+///
+/// ```
+/// use chainrule::{Adam, Optimizer};
+/// use chainrule::optim::Schedule;
+/// let schedule = Schedule::Cosine { rate: 0.1, min: 1e-3, steps: 400 }.warm_up(20);
+/// schedule.check()?;
+/// let (mut adam, mut w) = (Adam::new(), [2.0_f64]);
+/// for step in 0..420 {
+///     let gradient = [2.0 * w[0]]; // of w²
+///     adam.step(schedule.rate(step), &mut w, &gradient, &chainrule::optim::Group::all(1))?;
+/// }
+/// assert!(w[0].abs() < 1e-3);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Schedule {
+    /// η = η₀; a plain number is one.
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// assert_eq!(Schedule::from(0.1).rate(7), 0.1);
+    /// ```
+    Constant(f64),
+    /// η = η₀·γ^⌊t/n⌋, a stair of equal steps (PyTorch's `StepLR`).
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let schedule = Schedule::Step { rate: 0.8, factor: 0.5, every: 10 };
+    /// assert_eq!([0, 9, 10, 20].map(|t| schedule.rate(t)), [0.8, 0.8, 0.4, 0.2]);
+    /// ```
+    Step {
+        /// η₀, finite and not negative, here and below.
+        rate: f64,
+        /// γ in (0, 1].
+        factor: f64,
+        /// n, at least 1.
+        every: u64,
+    },
+    /// η = η₀·γᵏ, k of the given steps being past or now (PyTorch's `MultiStepLR`).
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let schedule = Schedule::MultiStep { rate: 0.8, factor: 0.5, at: vec![30, 80] };
+    /// assert_eq!([0, 29, 30, 79, 80].map(|t| schedule.rate(t)), [0.8, 0.8, 0.4, 0.4, 0.2]);
+    /// ```
+    MultiStep {
+        /// η₀.
+        rate: f64,
+        /// γ in (0, 1].
+        factor: f64,
+        /// The steps, in any order; one that is there twice counts twice.
+        at: Vec<u64>,
+    },
+    /// η = η₀·γᵗ (PyTorch's `ExponentialLR`).
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let schedule = Schedule::Exponential { rate: 0.8, factor: 0.5 };
+    /// assert_eq!([0, 1, 2].map(|t| schedule.rate(t)), [0.8, 0.4, 0.2]);
+    /// ```
+    Exponential {
+        /// η₀.
+        rate: f64,
+        /// γ in (0, 1].
+        factor: f64,
+    },
+    /// η = η₀/(1 + κ·t) (Robbins & Monro 1951: Σ η diverges and Σ η² does not; Keras' `InverseTimeDecay`).
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let schedule = Schedule::InverseTime { rate: 0.8, kappa: 0.5 };
+    /// assert_eq!([0, 2, 6].map(|t| schedule.rate(t)), [0.8, 0.4, 0.2]);
+    /// ```
+    InverseTime {
+        /// η₀.
+        rate: f64,
+        /// κ, finite and not negative.
+        kappa: f64,
+    },
+    /// η = η₁ + (η₀−η₁)·(1 − t/n)ᵖ until step n, then η₁; a straight line where p is 1 (Keras' `PolynomialDecay`; PyTorch's
+    /// `PolynomialLR`, where η₁ is 0).
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let schedule = Schedule::Polynomial { rate: 0.5, end: 0.25, power: 2.0, steps: 4 };
+    /// assert_eq!([0, 2, 4, 9].map(|t| schedule.rate(t)), [0.5, 0.3125, 0.25, 0.25]);
+    /// ```
+    Polynomial {
+        /// η₀.
+        rate: f64,
+        /// η₁, finite and not negative.
+        end: f64,
+        /// p, finite and above 0.
+        power: f64,
+        /// n, at least 1.
+        steps: u64,
+    },
+    /// η = ηₘ + ½(η₀−ηₘ)·(1 + cos(π·t/n)) until step n, then ηₘ (Loshchilov & Hutter 2017, one run of theirs; PyTorch's
+    /// `CosineAnnealingLR`, which rises again after n).
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let schedule = Schedule::Cosine { rate: 0.5, min: 0.25, steps: 10 };
+    /// assert_eq!([0, 5, 10, 99].map(|t| schedule.rate(t)), [0.5, 0.375, 0.25, 0.25]);
+    /// ```
+    Cosine {
+        /// η₀.
+        rate: f64,
+        /// ηₘ, finite and not negative.
+        min: f64,
+        /// n, at least 1.
+        steps: u64,
+    },
+    /// [`Cosine`](Self::Cosine) again and again, each run `factor` times as long as the one before (SGDR, Loshchilov & Hutter
+    /// 2017, with their T₀ and T_mult; PyTorch's `CosineAnnealingWarmRestarts`). Never quite ηₘ: where a run would end, the
+    /// next one starts.
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let schedule = Schedule::WarmRestarts { rate: 0.5, min: 0.25, steps: 10, factor: 2 };
+    /// assert_eq!([0, 5, 10, 20, 30].map(|t| schedule.rate(t)), [0.5, 0.375, 0.5, 0.375, 0.5]);
+    /// ```
+    WarmRestarts {
+        /// η₀, at the start of each run.
+        rate: f64,
+        /// ηₘ, finite and not negative.
+        min: f64,
+        /// T₀, the steps of the first run, at least 1.
+        steps: u64,
+        /// T_mult, at least 1.
+        factor: u64,
+    },
+    /// One cycle of n steps (Smith & Topin 2019, in the two phases of PyTorch's `OneCycleLR`): along half a cosine from η₀/`div` up to η₀,
+    /// which is reached at step `warm`·n − 1, and along another down to η₀/(`div`·`final_div`), reached at step n − 1 and kept. PyTorch's
+    /// defaults are `warm` 0.3, `div` 25 and `final_div` 10⁴; it also turns the momentum around, which is not done here.
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let schedule = Schedule::OneCycle { rate: 1.0, warm: 0.25, div: 4.0, final_div: 8.0, steps: 40 };
+    /// assert_eq!([0, 9, 39, 99].map(|t| schedule.rate(t)), [0.25, 1.0, 0.03125, 0.03125]);
+    /// ```
+    OneCycle {
+        /// η₀, the largest rate.
+        rate: f64,
+        /// The share of the steps on the way up, in (0, 1).
+        warm: f64,
+        /// The largest rate over the first, finite and at least 1.
+        div: f64,
+        /// The first rate over the last, finite and at least 1.
+        final_div: f64,
+        /// n, at least 1.
+        steps: u64,
+    },
+    /// A line up before another schedule; made by [`warm_up`](Self::warm_up).
+    WarmUp {
+        /// How many steps it takes.
+        steps: u64,
+        /// What begins after them.
+        then: Box<Schedule>,
+    },
+    /// Any function; made by [`custom`](Self::custom).
+    Custom(Function),
+}
+
+/// A learning rate as a function of the step, in [`Schedule::Custom`].
+#[derive(Clone)]
+pub struct Function(Arc<dyn Fn(u64) -> f64 + Send + Sync>);
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Function")
+    }
+}
+
+impl Schedule {
+    /// The rate at step t that `rate` says. It must depend on t alone; what is not finite or negative is refused by the step of
+    /// the optimizer.
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let noam = Schedule::custom(|t| { // Vaswani et al. 2017
+    ///     let t = t as f64 + 1.0;
+    ///     t.powf(-0.5).min(t * 4000_f64.powf(-1.5))
+    /// });
+    /// assert!(noam.rate(3999) > noam.rate(0) && noam.rate(3999) > noam.rate(9999));
+    /// ```
+    pub fn custom(rate: impl Fn(u64) -> f64 + Send + Sync + 'static) -> Self {
+        Self::Custom(Function(Arc::new(rate)))
+    }
+
+    /// The same after a warm-up of n steps (Goyal et al. 2017): η = η₀·(t+1)/(n+1) until step n, where the schedule begins with
+    /// its η₀. So no step is lost at a rate of 0.
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let schedule = Schedule::Exponential { rate: 0.5, factor: 0.5 }.warm_up(4);
+    /// let rates = [0.1, 0.2, 0.3, 0.4, 0.5, 0.25];
+    /// assert!((0..6).zip(rates).all(|(t, rate)| (schedule.rate(t) - rate).abs() < 1e-15));
+    /// ```
+    #[must_use]
+    pub fn warm_up(self, steps: u64) -> Self {
+        Self::WarmUp {
+            steps,
+            then: Box::new(self),
+        }
+    }
+
+    /// η at step t.
+    pub fn rate(&self, t: u64) -> f64 {
+        let now = t as f64;
+        match self {
+            Self::Constant(rate) => *rate,
+            Self::Step {
+                rate,
+                factor,
+                every,
+            } => rate * pow(*factor, (t / (*every).max(1)) as f64),
+            Self::MultiStep { rate, factor, at } => {
+                rate * pow(*factor, at.iter().filter(|step| **step <= t).count() as f64)
+            }
+            Self::Exponential { rate, factor } => rate * pow(*factor, now),
+            Self::InverseTime { rate, kappa } => rate / (1.0 + kappa * now),
+            Self::Polynomial {
+                rate,
+                end,
+                power,
+                steps,
+            } => {
+                if t < *steps {
+                    end + (rate - end) * pow(1.0 - now / *steps as f64, *power)
+                } else {
+                    *end
+                }
+            }
+            Self::Cosine { rate, min, steps } => {
+                if t < *steps {
+                    between(*rate, *min, now / *steps as f64)
+                } else {
+                    *min
+                }
+            }
+            Self::WarmRestarts {
+                rate,
+                min,
+                steps,
+                factor,
+            } => {
+                let (mut t, mut run) = (t, (*steps).max(1));
+                if *factor < 2 {
+                    t %= run;
+                }
+                // Each run is at least twice as long as the one before: 64 turns at the most.
+                while t >= run {
+                    t -= run;
+                    run = run.saturating_mul(*factor);
+                }
+                between(*rate, *min, t as f64 / run as f64)
+            }
+            Self::OneCycle {
+                rate,
+                warm,
+                div,
+                final_div,
+                steps,
+            } => {
+                let (top, end) = (warm * *steps as f64 - 1.0, *steps as f64 - 1.0);
+                let first = rate / div;
+                if now <= top {
+                    between(first, *rate, if top > 0.0 { now / top } else { 1.0 })
+                } else {
+                    between(
+                        *rate,
+                        first / final_div,
+                        if now < end {
+                            (now - top) / (end - top)
+                        } else {
+                            1.0
+                        },
+                    )
+                }
+            }
+            Self::WarmUp { steps, then } => match t.checked_sub(*steps) {
+                Some(t) => then.rate(t),
+                None => then.rate(0) * ((now + 1.0) / (*steps as f64 + 1.0)),
+            },
+            Self::Custom(Function(rate)) => rate(t),
+        }
+    }
+
+    /// Checks the numbers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`], naming the one that is out of range. A function is not asked.
+    pub fn check(&self) -> Result<()> {
+        let name = match self {
+            Self::Constant(_) => "Constant",
+            Self::Step { .. } => "Step",
+            Self::MultiStep { .. } => "MultiStep",
+            Self::Exponential { .. } => "Exponential",
+            Self::InverseTime { .. } => "InverseTime",
+            Self::Polynomial { .. } => "Polynomial",
+            Self::Cosine { .. } => "Cosine",
+            Self::WarmRestarts { .. } => "WarmRestarts",
+            Self::OneCycle { .. } => "OneCycle",
+            Self::WarmUp { then, .. } => return then.check(),
+            Self::Custom(_) => return Ok(()),
+        };
+        let place = |what: &str| format!("{what} of Schedule::{name}");
+        let not_negative = |what, value: f64| {
+            number(
+                place(what),
+                value,
+                "a finite number ≥ 0",
+                value.is_finite() && value >= 0.0,
+            )
+        };
+        let count = |what, value: u64| number(place(what), value, "at least 1", value > 0);
+        let factor = |value: f64| {
+            number(
+                place("factor"),
+                value,
+                "a number in (0, 1]",
+                value > 0.0 && value <= 1.0,
+            )
+        };
+        let at_least_one = |what, value: f64| {
+            number(
+                place(what),
+                value,
+                "a finite number ≥ 1",
+                value.is_finite() && value >= 1.0,
+            )
+        };
+        match self {
+            Self::Constant(rate) => not_negative("rate", *rate),
+            Self::Step {
+                rate,
+                factor: gamma,
+                every,
+            } => {
+                not_negative("rate", *rate)?;
+                factor(*gamma)?;
+                count("every", *every)
+            }
+            Self::MultiStep {
+                rate,
+                factor: gamma,
+                ..
+            }
+            | Self::Exponential {
+                rate,
+                factor: gamma,
+            } => {
+                not_negative("rate", *rate)?;
+                factor(*gamma)
+            }
+            Self::InverseTime { rate, kappa } => {
+                not_negative("rate", *rate)?;
+                not_negative("kappa", *kappa)
+            }
+            Self::Polynomial {
+                rate,
+                end,
+                power,
+                steps,
+            } => {
+                not_negative("rate", *rate)?;
+                not_negative("end", *end)?;
+                number(
+                    place("power"),
+                    power,
+                    "a finite number above 0",
+                    power.is_finite() && *power > 0.0,
+                )?;
+                count("steps", *steps)
+            }
+            Self::Cosine { rate, min, steps } => {
+                not_negative("rate", *rate)?;
+                not_negative("min", *min)?;
+                count("steps", *steps)
+            }
+            Self::WarmRestarts {
+                rate,
+                min,
+                steps,
+                factor,
+            } => {
+                not_negative("rate", *rate)?;
+                not_negative("min", *min)?;
+                count("steps", *steps)?;
+                count("factor", *factor)
+            }
+            Self::OneCycle {
+                rate,
+                warm,
+                div,
+                final_div,
+                steps,
+            } => {
+                not_negative("rate", *rate)?;
+                number(
+                    place("warm"),
+                    warm,
+                    "a number in (0, 1)",
+                    *warm > 0.0 && *warm < 1.0,
+                )?;
+                at_least_one("div", *div)?;
+                at_least_one("final_div", *final_div)?;
+                count("steps", *steps)
+            }
+            Self::WarmUp { .. } | Self::Custom(_) => Ok(()),
+        }
+    }
+}
+
+impl From<f64> for Schedule {
+    fn from(rate: f64) -> Self {
+        Self::Constant(rate)
+    }
+}
+
+#[cfg(feature = "serde")]
+mod serial {
+    use super::{Function, Schedule};
+    use crate::error::{Error, ErrorKind};
+    use alloc::{boxed::Box, vec::Vec};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
+
+    /// How many warm-ups may stand one before the other: a text could ask for more than the stack holds.
+    const WARM_UPS: usize = 8;
+
+    /// A schedule and its warm-ups, the outermost first.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename = "Schedule", deny_unknown_fields)]
+    struct Flat {
+        warm_up: Vec<u64>,
+        #[serde(with = "Form")]
+        form: Schedule,
+    }
+
+    /// The schedules that are numbers.
+    #[derive(Serialize, Deserialize)]
+    #[serde(remote = "Schedule", deny_unknown_fields)]
+    enum Form {
+        Constant(f64),
+        Step {
+            rate: f64,
+            factor: f64,
+            every: u64,
+        },
+        MultiStep {
+            rate: f64,
+            factor: f64,
+            at: Vec<u64>,
+        },
+        Exponential {
+            rate: f64,
+            factor: f64,
+        },
+        InverseTime {
+            rate: f64,
+            kappa: f64,
+        },
+        Polynomial {
+            rate: f64,
+            end: f64,
+            power: f64,
+            steps: u64,
+        },
+        Cosine {
+            rate: f64,
+            min: f64,
+            steps: u64,
+        },
+        WarmRestarts {
+            rate: f64,
+            min: f64,
+            steps: u64,
+            factor: u64,
+        },
+        OneCycle {
+            rate: f64,
+            warm: f64,
+            div: f64,
+            final_div: f64,
+            steps: u64,
+        },
+        #[serde(skip)]
+        WarmUp {
+            steps: u64,
+            then: Box<Schedule>,
+        },
+        #[serde(skip)]
+        Custom(Function),
+    }
+
+    impl Serialize for Schedule {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let (mut warm_up, mut form) = (Vec::new(), self);
+            while let Self::WarmUp { steps, then } = form {
+                warm_up.push(*steps);
+                form = then;
+            }
+            match form {
+                Self::Custom(_) => Err(S::Error::custom(
+                    "Schedule: got a function, expected one of numbers",
+                )),
+                _ => {
+                    check(&warm_up).map_err(S::Error::custom)?;
+                    Flat {
+                        warm_up,
+                        form: form.clone(),
+                    }
+                    .serialize(serializer)
+                }
+            }
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Schedule {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            crate::numeric::serial::checked(deserializer, |Flat { warm_up, form }| {
+                check(&warm_up)?;
+                Ok(warm_up
+                    .iter()
+                    .rev()
+                    .fold(form, |then, steps| then.warm_up(*steps)))
+            })
+        }
+    }
+
+    fn check(warm_ups: &[u64]) -> crate::error::Result<()> {
+        if warm_ups.len() <= WARM_UPS {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Value,
+            "Schedule",
+            alloc::format!("at most {WARM_UPS} warm-ups"),
+            warm_ups.len(),
+        ))
+    }
+}
+
+/// From `a` to `b` along half a cosine, x in [0, 1] of the way.
+fn between(a: f64, b: f64, x: f64) -> f64 {
+    b + (a - b) * (0.5 * (1.0 + cos(PI * x)))
+}
+
+fn number(place: String, value: impl fmt::Display, expected: &str, sound: bool) -> Result<()> {
+    if sound {
+        Ok(())
+    } else {
+        Err(Error::new(ErrorKind::Value, place, expected, value))
+    }
+}
+
+/// A rate that falls when a value has ceased to: told a cost after each epoch, it says by what to multiply the rate.
+///
+/// The rules are those of PyTorch's `ReduceLROnPlateau` (there `mode="min"`, `threshold_mode="abs"`): a value is better if it is
+/// below the best by more than `min_change`; where more than `patience` in a row were not, the multiplier falls by `factor`, and
+/// the `cooldown` values that follow count for nothing but the best. (Keras' callback of this name waits for `patience` values,
+/// one less.) NaN is never better. For a measure that should rise, tell its negative.
+///
+/// It is plain data: to go on where one has stopped, keep a copy.
+///
+/// ```
+/// use chainrule::optim::ReduceOnPlateau;
+/// let mut plateau = ReduceOnPlateau { factor: 0.5, patience: 1, ..ReduceOnPlateau::new() };
+/// let multipliers: Vec<f64> = [9.0, 8.0, 8.0, 8.0, 7.0].map(|cost| plateau.observe(cost)).to_vec();
+/// assert_eq!(multipliers, [1.0, 1.0, 1.0, 0.5, 0.5]);
+/// assert_eq!(plateau.best, 7.0);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
+pub struct ReduceOnPlateau {
+    /// By what the multiplier falls, in (0, 1).
+    pub factor: f64,
+    /// How many values in a row may be no better.
+    pub patience: u64,
+    /// By how much a value must be below the best to be better, finite and not negative.
+    pub min_change: f64,
+    /// How many values after a fall do not count.
+    pub cooldown: u64,
+    /// The least multiplier, in [0, 1].
+    pub min: f64,
+    /// State: the best value so far, ∞ at first.
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+    pub best: f64,
+    /// State: how many values in a row were no better.
+    pub bad: u64,
+    /// State: how many values are still not to count.
+    pub cooling: u64,
+    /// State: the multiplier.
+    pub multiplier: f64,
+}
+
+impl ReduceOnPlateau {
+    /// PyTorch's defaults: factor 0.1, patience 10, a change of 10⁻⁴, no cooldown, no least multiplier.
+    pub fn new() -> Self {
+        Self {
+            factor: 0.1,
+            patience: 10,
+            min_change: 1e-4,
+            cooldown: 0,
+            min: 0.0,
+            best: f64::INFINITY,
+            bad: 0,
+            cooling: 0,
+            multiplier: 1.0,
+        }
+    }
+
+    /// Takes note of a value, and returns the multiplier of the rate from now on.
+    pub fn observe(&mut self, value: f64) -> f64 {
+        if value < self.best - self.min_change {
+            (self.best, self.bad) = (value, 0);
+        } else {
+            self.bad = self.bad.saturating_add(1);
+        }
+        if self.cooling > 0 {
+            (self.cooling, self.bad) = (self.cooling - 1, 0);
+        }
+        if self.bad > self.patience {
+            self.multiplier = (self.multiplier * self.factor).max(self.min);
+            (self.cooling, self.bad) = (self.cooldown, 0);
+        }
+        self.multiplier
+    }
+
+    /// Checks the settings and the state.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`], naming the number that is out of range.
+    pub fn check(&self) -> Result<()> {
+        let within = |what: &str, value: f64, expected, sound| {
+            number(format!("{what} of Plateau"), value, expected, sound)
+        };
+        within(
+            "factor",
+            self.factor,
+            "a number in (0, 1)",
+            self.factor > 0.0 && self.factor < 1.0,
+        )?;
+        within(
+            "min_change",
+            self.min_change,
+            "a finite number ≥ 0",
+            self.min_change.is_finite() && self.min_change >= 0.0,
+        )?;
+        within(
+            "min",
+            self.min,
+            "a number in [0, 1]",
+            (0.0..=1.0).contains(&self.min),
+        )?;
+        within("best", self.best, "a number", !self.best.is_nan())?;
+        within(
+            "multiplier",
+            self.multiplier,
+            "a number in [0, 1]",
+            (0.0..=1.0).contains(&self.multiplier),
+        )
+    }
+}
+
+impl Default for ReduceOnPlateau {
+    fn default() -> Self {
+        Self::new()
+    }
+}
