@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         .validation_data(&validation)
         .stop(Stop::early_stopping(Monitor::ValidationCost, 15))
         .restore_best(Monitor::ValidationCost)
-        .metric("accuracy", metrics::accuracy);
+        .metric("accuracy", |y, t| metrics::accuracy(y, t));
     #[cfg(feature = "progress")]
     let trainer = trainer.observe(chainrule::Progress::new());
     let mut trainer = trainer;

@@ -71,8 +71,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
                 |data: &Dataset<f64>| net.cost(data.inputs(), data.targets(), &loss, &mut tape);
             let (train_cost, validation_cost, test_cost) =
                 (cost(&train)?, cost(&validation)?, cost(&test)?);
-            let accuracy =
-                metrics::accuracy((&net.predict(test.inputs())?).into(), test.targets().into())?;
+            let accuracy = metrics::accuracy(&net.predict(test.inputs())?, test.targets())?;
             println!(
                 "{seed:>4}   {name:<14}   {:>6}   {:>13.5}   {:>15.3}   {:>9.3}   {accuracy:>13.3}",
                 history.epochs.len(),

@@ -66,9 +66,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     if worst.is_nan() || worst > 1e-5 {
         return Err("PyTorch computes something else".into());
     }
-    let accuracy = |model: &Model<f32>| {
-        metrics::accuracy((&model.predict(test.inputs())?).into(), (&test).into())
-    };
+    let accuracy = |model: &Model<f32>| metrics::accuracy(&model.predict(test.inputs())?, &test);
     println!(
         "accuracy on test digits as it comes: {:.4}",
         accuracy(&model)?

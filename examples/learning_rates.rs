@@ -125,7 +125,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
                 .learning_rate(schedule.clone())
                 .seed(seed)
                 .validation_data(&validation)
-                .metric("accuracy", metrics::accuracy)
+                .metric("accuracy", |y, t| metrics::accuracy(y, t))
                 .observe(Rates(&mut used));
             if let Some(plateau) = &plateau {
                 trainer = trainer.reduce_on_plateau(Monitor::ValidationCost, plateau.clone());

@@ -143,7 +143,7 @@ fn run(options: &Options) -> Result<(), Box<dyn error::Error>> {
     // print; to choose anything else, keep a part of the training images apart for validation.
     let mut trainer = trainer
         .validation_data(&test)
-        .metric("accuracy", metrics::accuracy)
+        .metric("accuracy", |y, t| metrics::accuracy(y, t))
         .on_epoch(|epoch, _| {
             let (cost, accuracy) = (
                 epoch.validation_cost.unwrap_or(f64::NAN),

@@ -47,10 +47,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
             .learning_rate(0.005),
         &train,
     )?;
-    let accuracy = metrics::accuracy(
-        (&model.predict(test.inputs())?).into(),
-        test.targets().into(),
-    )?;
+    let accuracy = metrics::accuracy(&model.predict(test.inputs())?, test.targets())?;
     println!("accuracy on flowers not seen before: {accuracy:.3}\n");
 
     fs::create_dir_all(Path::new(FILE).with_file_name(""))?;

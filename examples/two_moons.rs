@@ -42,10 +42,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         let cost = model
             .net()
             .cost(test.inputs(), test.targets(), &loss, &mut tape)?;
-        let accuracy = metrics::accuracy(
-            (&model.predict(test.inputs())?).into(),
-            test.targets().into(),
-        )?;
+        let accuracy = metrics::accuracy(&model.predict(test.inputs())?, test.targets())?;
         let path = Path::new(PICTURES).join(format!("two_moons-{until:03}.png"));
         Boundary::new(
             format!(

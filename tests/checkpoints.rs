@@ -112,7 +112,7 @@ fn trainer<'a, T: Real>(
         .clip(Clip::GlobalNorm(1.0))
         .constrain(Constraint::MaxNorm(3.0))
         .validation_data(judge)
-        .metric("r2", metrics::r2)
+        .metric("r2", |y, t| metrics::r2(y, t))
         .stop(Stop::early_stopping(Monitor::highest("r2"), 1000))
         .restore_best(Monitor::ValidationCost)
         .observe(Limit { steps, costs: 0.0 })
@@ -658,7 +658,11 @@ fn what_does_not_fit_is_refused() -> Result<()> {
     refused(small().1.batch_size(9), &net, "batch of");
     refused(small().1.seed(9), &net, "seed of");
     refused(small().1.shuffle(false), &net, "shuffled of");
-    refused(small().1.metric("r2", metrics::r2), &net, "metrics of");
+    refused(
+        small().1.metric("r2", |y, t| metrics::r2(y, t)),
+        &net,
+        "metrics of",
+    );
     refused(
         small().1.stop(Stop::CostConverged { change: 0.0 }),
         &net,

@@ -2089,7 +2089,7 @@ fn scalers_of_too_large_numbers() {
 #[test]
 fn metrics_of_bad_predictions() {
     let y = DMatrix::from_column_slice(2, 2, &[0.9, 0.1, 0.8, 0.2]);
-    let accuracy = |y: &DMatrix<f64>, t: &DMatrix<f64>| metrics::accuracy(y.into(), t.into());
+    let accuracy = |y: &DMatrix<f64>, t: &DMatrix<f64>| metrics::accuracy(y, t);
     let ones = |rows, cols| DMatrix::from_element(rows, cols, 1.0);
     refused(
         accuracy(&y, &ones(2, 3)),

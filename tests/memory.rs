@@ -163,7 +163,7 @@ fn a_model_copies_its_data_once() -> Result<()> {
         let trainer = Trainer::new(MeanSquaredError, Sgd::new())
             .epochs(1)
             .batch_size(1000)
-            .metric("R²", metrics::r2);
+            .metric("R²", |y, t| metrics::r2(y, t));
         let mut trainer = if validated {
             trainer.validation_data(&data)
         } else {

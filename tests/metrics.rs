@@ -233,11 +233,8 @@ fn a_single_row_of_logits_is_refused() -> Result<()> {
         }
     }
     // The error says where to go.
-    let error = metrics::accuracy(
-        View::new(&[-8.1, 7.2], 1)?,
-        View::new(&[0.0, 1.0], 1)?.into(),
-    )
-    .expect_err("logits");
+    let error = metrics::accuracy(View::new(&[-8.1, 7.2], 1)?, View::new(&[0.0, 1.0], 1)?)
+        .expect_err("logits");
     let text = "predictions of metrics::accuracy, row 0, column 0: got -8.1, expected a probability in [0, 1] (of logits, Model::predict or the loss's \
         output_function makes them; for margins take metrics::margin_accuracy, margin_classes or ConfusionMatrix::of_margins)";
     assert_eq!(error.to_string(), text);
@@ -251,11 +248,8 @@ fn a_single_row_of_logits_is_refused() -> Result<()> {
         DMatrix::from_column_slice(2, 2, &[-8.1, 7.2, 3.0, -4.0]),
         one_hot(&[1, 0], 2)?,
     );
-    assert_eq!(metrics::accuracy((&y).into(), (&t).into())?, 1.0);
-    assert_eq!(
-        ConfusionMatrix::of((&y).into(), (&t).into())?.accuracy(),
-        1.0
-    );
+    assert_eq!(metrics::accuracy(&y, &t)?, 1.0);
+    assert_eq!(ConfusionMatrix::of(&y, &t)?.accuracy(), 1.0);
     Ok(())
 }
 
@@ -277,8 +271,7 @@ fn confusions_of_margins() -> Result<()> {
     let weighted = Targets::weighted(View::new(&classes, 1)?, &[1.0, 1.0, 1.0, 2.0, 1.0])?;
     assert_eq!(ConfusionMatrix::of(View::new(&p, 1)?, weighted)?, matrix);
     assert!(
-        ConfusionMatrix::of_margins(View::new(&[f64::NAN], 1)?, View::new(&[1.0], 1)?.into())
-            .is_err()
+        ConfusionMatrix::of_margins(View::new(&[f64::NAN], 1)?, View::new(&[1.0], 1)?).is_err()
     );
     Ok(())
 }
@@ -287,18 +280,15 @@ fn confusions_of_margins() -> Result<()> {
 fn accuracies() -> Result<()> {
     let y = DMatrix::from_column_slice(2, 4, &[0.9, 0.1, 0.2, 0.8, 0.6, 0.4, 0.5, 0.5]);
     let t = one_hot(&[0, 1, 1, 0], 2)?;
-    assert_eq!(metrics::accuracy((&y).into(), (&t).into())?, 0.75);
-    assert_eq!(metrics::accuracy((&t).into(), (&t).into())?, 1.0);
-    assert_eq!(
-        metrics::accuracy((&y).into(), (&one_hot(&[1, 0, 1, 1], 2)?).into())?,
-        0.0
-    );
+    assert_eq!(metrics::accuracy(&y, &t)?, 0.75);
+    assert_eq!(metrics::accuracy(&t, &t)?, 1.0);
+    assert_eq!(metrics::accuracy(&y, &one_hot(&[1, 0, 1, 1], 2)?)?, 0.0);
     // Of one row: 0.4 and 0.6 against 1 and 1.
     let (y, t) = (
         DMatrix::from_row_slice(1, 2, &[0.4, 0.6]),
         DMatrix::from_element(1, 2, 1.0),
     );
-    assert_eq!(metrics::accuracy((&y).into(), (&t).into())?, 0.5);
+    assert_eq!(metrics::accuracy(&y, &t)?, 0.5);
     Ok(())
 }
 
@@ -306,7 +296,7 @@ fn accuracies() -> Result<()> {
 #[test]
 fn accuracies_of_margins() -> Result<()> {
     let by_margin =
-        |y: &[f64], t: &[f64]| metrics::margin_accuracy(View::new(y, 1)?, View::new(t, 1)?.into());
+        |y: &[f64], t: &[f64]| metrics::margin_accuracy(View::new(y, 1)?, View::new(t, 1)?);
     assert_eq!(
         by_margin(&[0.3, -0.3, 0.0, 7.0], &[1.0, -1.0, 1.0, -1.0])?,
         0.75
@@ -315,7 +305,7 @@ fn accuracies_of_margins() -> Result<()> {
     assert_eq!(by_margin(&[0.3], &[1.0])?, 1.0);
     let by_probability = metrics::accuracy(
         View::new(&[0.3, 0.0, 0.5, 1.0], 1)?,
-        View::new(&[0.0, 0.0, 1.0, 0.0], 1)?.into(),
+        View::new(&[0.0, 0.0, 1.0, 0.0], 1)?,
     )?;
     assert_eq!(by_probability, 0.75);
     // Several rows are compared with each other, whatever their signs.
@@ -323,8 +313,8 @@ fn accuracies_of_margins() -> Result<()> {
         DMatrix::from_column_slice(2, 2, &[-0.2, -0.1, 0.1, 0.2]),
         DMatrix::from_column_slice(2, 2, &[-1.0, 1.0, 1.0, -1.0]),
     );
-    assert_eq!(metrics::accuracy((&y).into(), (&t).into())?, 0.5);
-    assert_eq!(metrics::margin_accuracy((&y).into(), (&t).into())?, 0.5);
+    assert_eq!(metrics::accuracy(&y, &t)?, 0.5);
+    assert_eq!(metrics::margin_accuracy(&y, &t)?, 0.5);
     Ok(())
 }
 
@@ -573,7 +563,7 @@ fn weights_of_data_sets() -> Result<()> {
         DMatrix::from_row_slice(1, 3, &[1.0, 1.0, 0.0]),
     );
     let data = Dataset::new(t.clone(), t)?.weighted(vec![1.0, 2.0, 1.0])?;
-    assert_eq!(metrics::accuracy((&y).into(), (&data).into())?, 0.5);
+    assert_eq!(metrics::accuracy(&y, &data)?, 0.5);
     assert_eq!(Targets::from(&data).values(), data.targets().into());
     // And to a trainer's metrics, of the data that they judge.
     let mut net = Sequential::builder(1)
@@ -710,7 +700,7 @@ fn what_metrics_refuse() -> Result<()> {
     );
     let single = View::new(&[1.0], 1)?;
     assert_eq!(
-        text(metrics::top_k_accuracy(single, single.into(), 1)),
+        text(metrics::top_k_accuracy(single, single, 1)),
         "metrics::top_k_accuracy: got 1, expected at least 2 rows (classes)"
     );
     assert_eq!(
@@ -723,7 +713,7 @@ fn what_metrics_refuse() -> Result<()> {
     );
     let zero = View::new(&[0.0], 1)?;
     assert_eq!(
-        text(metrics::roc_auc(single, zero.into())),
+        text(metrics::roc_auc(single, zero)),
         "class 1 of metrics::roc_auc: got none, expected a sample"
     );
     let step = "expected a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)";
@@ -731,21 +721,21 @@ fn what_metrics_refuse() -> Result<()> {
         format!("predictions of metrics::log_loss, row 0, column 0: got {given}, {step}")
     };
     assert_eq!(
-        text(metrics::log_loss(View::new(&[1.5], 1)?, zero.into())),
+        text(metrics::log_loss(View::new(&[1.5], 1)?, zero)),
         text_of("1.5")
     );
     assert_eq!(
-        text(metrics::log_loss(View::new(&[-0.5], 1)?, zero.into())),
+        text(metrics::log_loss(View::new(&[-0.5], 1)?, zero)),
         text_of("-0.5")
     );
     let place = "targets of metrics::log_loss, row 0, column 0: got -1,";
     assert_eq!(
-        text(metrics::log_loss(zero, View::new(&[-1.0], 1)?.into())),
+        text(metrics::log_loss(zero, View::new(&[-1.0], 1)?)),
         format!("{place} {step}")
     );
     let infinite = View::new(&[f64::INFINITY], 1)?;
     let place = "predictions of metrics::r2, row 0, column 0: got inf, expected a finite number";
-    assert_eq!(text(metrics::r2(infinite, zero.into())), place);
+    assert_eq!(text(metrics::r2(infinite, zero)), place);
     Ok(())
 }
 
@@ -789,13 +779,13 @@ fn areas_are_pairs() -> Result<()> {
             pairs += 1.0;
         }
         assert_eq!(
-            metrics::roc_auc(View::new(&y, 1)?, View::new(&t, 1)?.into())?,
+            metrics::roc_auc(View::new(&y, 1)?, View::new(&t, 1)?)?,
             right / pairs
         );
         // Margins −1 and 1 are the same classes.
         let margins: Vec<f64> = t.iter().map(|t| 2.0 * t - 1.0).collect();
         assert_eq!(
-            metrics::roc_auc(View::new(&y, 1)?, View::new(&margins, 1)?.into())?,
+            metrics::roc_auc(View::new(&y, 1)?, View::new(&margins, 1)?)?,
             right / pairs
         );
     }
@@ -808,18 +798,15 @@ fn top_k_of_equals() -> Result<()> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(9);
     for classes in 2..7 {
         let (y, t) = guesses(&mut rng, classes, 200)?;
-        let top = |k| metrics::top_k_accuracy((&y).into(), (&t).into(), k);
-        assert_eq!(top(1)?, metrics::accuracy((&y).into(), (&t).into())?);
+        let top = |k| metrics::top_k_accuracy(&y, &t, k);
+        assert_eq!(top(1)?, metrics::accuracy(&y, &t)?);
         assert_eq!(top(classes)?, 1.0);
         assert!((1..classes).all(|k| top(k).expect("k") <= top(k + 1).expect("k")));
     }
     let even = DMatrix::from_element(4, 4, 0.25);
     let t = DMatrix::identity(4, 4);
     for k in 1..=4 {
-        assert_eq!(
-            metrics::top_k_accuracy((&even).into(), (&t).into(), k)?,
-            k as f64 / 4.0
-        );
+        assert_eq!(metrics::top_k_accuracy(&even, &t, k)?, k as f64 / 4.0);
     }
     Ok(())
 }
@@ -827,12 +814,12 @@ fn top_k_of_equals() -> Result<()> {
 /// Certain and right costs next to nothing, certain and wrong −ln ε, and soft targets their share of both.
 #[test]
 fn log_losses_of_certainty() -> Result<()> {
-    let loss = |y: f64, t: f64| metrics::log_loss(View::new(&[y], 1)?, View::new(&[t], 1)?.into());
+    let loss = |y: f64, t: f64| metrics::log_loss(View::new(&[y], 1)?, View::new(&[t], 1)?);
     assert_eq!(loss(1.0, 1.0)?, -(1.0 - f64::EPSILON).ln());
     assert_eq!(loss(0.0, 1.0)?, -f64::EPSILON.ln());
     assert_eq!(loss(1.0, 0.0)?, -f64::EPSILON.ln());
     assert_eq!(
-        metrics::log_loss(View::new(&[0.0_f32], 1)?, View::new(&[1.0], 1)?.into())?,
+        metrics::log_loss(View::new(&[0.0_f32], 1)?, View::new(&[1.0], 1)?)?,
         -f64::from(f32::EPSILON).ln()
     );
     assert!((loss(0.25, 0.25)? - (-0.25 * 0.25_f64.ln() - 0.75 * 0.75_f64.ln())).abs() < 1e-15);
@@ -876,10 +863,7 @@ fn numbers_of_any_size() -> Result<()> {
     }
     // Differences that overflow: predictions on the wrong side.
     let (y, t) = ([1e308, -1e308], [-1e308, 1e308]);
-    assert_eq!(
-        metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?,
-        -3.0
-    );
+    assert_eq!(metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?)?, -3.0);
     // A sample of weight 0 is none, however large.
     let (y, t) = ([1.0, 1e308, 3.0], [1.0, -1e308, 5.0]);
     let target = Targets::weighted(View::new(&t, 1)?, &[1.0, 0.0, 1.0])?;
@@ -902,7 +886,7 @@ fn r2_of_targets_that_vary_little() -> Result<()> {
         .map(|i| if i % 2 == 0 { 1e9 } else { 1e9 + 0.001 })
         .collect();
     let y: Vec<f64> = t.iter().map(|t| t + 0.00025).collect();
-    let found = metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?;
+    let found = metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?)?;
     assert!((found - 0.75).abs() < 1e-3, "{found}");
     Ok(())
 }
@@ -915,13 +899,13 @@ fn r2_of_constants() -> Result<()> {
             let t = vec![value; n];
             let mut y = t.clone();
             assert_eq!(
-                metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?,
+                metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?)?,
                 1.0,
                 "{value} {n} times"
             );
             y[0] += value.abs().max(1.0);
             assert_eq!(
-                metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?,
+                metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?)?,
                 0.0,
                 "{value} {n} times"
             );
@@ -939,11 +923,11 @@ fn r2_of_constants() -> Result<()> {
     // The mean itself scores 0, worse than it below.
     let t = [1.0, 2.0, 3.0];
     assert_eq!(
-        metrics::r2(View::new(&[2.0; 3], 1)?, View::new(&t, 1)?.into())?,
+        metrics::r2(View::new(&[2.0; 3], 1)?, View::new(&t, 1)?)?,
         0.0
     );
     assert_eq!(
-        metrics::r2(View::new(&[3.0, 2.0, 1.0], 1)?, View::new(&t, 1)?.into())?,
+        metrics::r2(View::new(&[3.0, 2.0, 1.0], 1)?, View::new(&t, 1)?)?,
         -3.0
     );
     Ok(())

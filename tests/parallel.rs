@@ -387,7 +387,7 @@ fn run<T: Real, O: Optimizer<T>>(
     trainer = trainer
         .groups(groups(&net))
         .validation_data(&validation)
-        .metric("accuracy", metrics::accuracy);
+        .metric("accuracy", |y, t| metrics::accuracy(y, t));
     let mut histories = vec![];
     for count in counts {
         trainer = trainer.threads(*count);

@@ -56,7 +56,7 @@ fn run(optimizer: impl Optimizer<f64>, rate: f64, epochs: usize) -> (History, Se
         .epochs(epochs)
         .batch_size(16)
         .validation_data(&validation)
-        .metric("accuracy", metrics::accuracy)
+        .metric("accuracy", |y, t| metrics::accuracy(y, t))
         .metric("error", |y, t| Ok(1.0 - metrics::accuracy(y, t)?))
         .fit(&mut net, &data)
         .unwrap();

@@ -87,7 +87,7 @@ fn it_says_where_training_is() -> Result<()> {
     trainer()
         .epochs(2)
         .validation_data(&data)
-        .metric("largest", metrics::max_error)
+        .metric("largest", |y, t| metrics::max_error(y, t))
         .observe(Pause)
         .observe(on(&terminal))
         .observe(look)
@@ -157,7 +157,7 @@ fn a_line_too_long_is_cut() -> Result<()> {
     let terminal = InMemoryTerm::new(5, 50);
     trainer()
         .epochs(3)
-        .metric("a metric with a long name", metrics::max_error)
+        .metric("a metric with a long name", |y, t| metrics::max_error(y, t))
         .observe(on(&terminal))
         .fit(&mut net, &data)?;
     let line = terminal.contents();

@@ -80,7 +80,7 @@ fn accuracy(lines: &str, l2: f64) -> Result<f64> {
         |seed| data.stratified_split(0.7, seed),
         |learn, test, seed| {
             let net = train(learn, SoftmaxCrossEntropy::new(), l2, seed)?;
-            metrics::accuracy((&net.predict(test.inputs())?).into(), test.targets().into())
+            metrics::accuracy(&net.predict(test.inputs())?, test.targets())
         },
     )
 }
@@ -144,7 +144,7 @@ fn a_default_start_for_few_inputs() {
                 .learning_rate(0.001)
                 .seed(seed)
                 .fit(&mut net, learn)?;
-            metrics::accuracy((&net.predict(test.inputs())?).into(), test.targets().into())
+            metrics::accuracy(&net.predict(test.inputs())?, test.targets())
         },
     );
     let mean = mean.unwrap();
@@ -200,7 +200,7 @@ fn diabetes() {
                 seed,
             )?;
             let predicted = scaler.inverse_transform(&net.predict(test.inputs())?)?;
-            metrics::r2((&predicted).into(), test.targets().into())
+            metrics::r2(&predicted, test.targets())
         },
     );
     let mean = mean.unwrap();

@@ -1,7 +1,9 @@
 //! Readers of files: against files of NumPy, and of bytes that are none.
 
 use chainrule::ErrorKind;
-use chainrule::data::{read_idx, read_npy, read_npz, write_npy};
+use chainrule::data::{
+    read_idx, read_idx_file, read_npy, read_npy_file, read_npz, read_npz_file, write_npy,
+};
 use chainrule::nalgebra::DMatrix;
 use chainrule::prelude::*;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
@@ -1940,4 +1942,27 @@ fn fuzz() {
     }
     println!("{inputs} inputs, {accepted} accepted");
     assert!(accepted > 0);
+}
+
+/// The readers of bytes read files as well, and then name the path.
+#[test]
+fn arrays_of_files() -> Result<()> {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let x = DMatrix::from_row_slice(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let (npy, idx) = (folder.join("x.npy"), folder.join("x.idx"));
+    std::fs::write(&npy, write_npy(&x))?;
+    assert_eq!(read_npy_file::<f64>(&npy)?, x);
+    std::fs::write(&idx, [0, 0, 8, 1, 0, 0, 0, 2, 7, 9])?;
+    assert_eq!(read_idx_file::<f64>(&idx)?.as_slice(), [7.0, 9.0]);
+
+    let refused = |result: Result<DMatrix<f64>>, path: &std::path::Path| {
+        let place = result.unwrap_err().place().to_string();
+        assert!(place.starts_with(&*path.to_string_lossy()), "{place}");
+    };
+    refused(read_npy_file(&idx), &idx);
+    refused(read_idx_file(&npy), &npy);
+    refused(read_npz_file(&npy, "x"), &npy);
+    let missing = folder.join("no such file");
+    refused(read_npz_file(&missing, "x"), &missing);
+    Ok(())
 }

@@ -479,7 +479,7 @@ fn training_comes_back() -> Result<()> {
     let mut history = Trainer::new(MeanSquaredError, Adam::new())
         .epochs(5)
         .validation_data(&data)
-        .metric("accuracy, of two", metrics::accuracy)
+        .metric("accuracy, of two", |y, t| metrics::accuracy(y, t))
         .stop(Stop::target(Monitor::TrainingCost, 10.0))
         .fit(&mut net, &data)?;
     round(history.clone());

@@ -851,7 +851,7 @@ fn training_with_weights_in_any_order() -> Result<()> {
         .validation_data(&weighted)
         .metric("weights", |_, target| {
             seen.extend(target.weights().unwrap_or_default().iter().copied());
-            metrics::r2((&DMatrix::zeros(2, 22)).into(), target)
+            metrics::r2(&DMatrix::zeros(2, 22), target)
         })
         .fit(&mut net(), &data())?;
     assert_eq!(Some(&seen[..]), weighted.weights());

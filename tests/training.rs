@@ -134,7 +134,7 @@ fn exclusive_or() -> Result<()> {
             .epochs(500)
             .batch_size(4)
             .learning_rate(0.05)
-            .metric("accuracy", metrics::accuracy);
+            .metric("accuracy", |y, t| metrics::accuracy(y, t));
         let history = trainer.fit(&mut net, &xor)?;
         let last = history.last().expect("an epoch");
         assert!(last.cost < 0.01, "{last:?}");
@@ -175,7 +175,7 @@ fn classes_in_single_precision() -> Result<()> {
         .epochs(30)
         .batch_size(16)
         .learning_rate(0.02)
-        .metric("accuracy", metrics::accuracy);
+        .metric("accuracy", |y, t| metrics::accuracy(y, t));
     let history = trainer.fit(&mut net, &data)?;
     assert_eq!(
         history.last().and_then(|epoch| epoch.metric("accuracy")),
@@ -611,7 +611,7 @@ fn plane(n: usize, seed: u64) -> Result<(Dataset<f64>, f64)> {
     });
     let plane = DMatrix::from_fn(1, n, |_, j| 3e6 * x[(0, j)] + 0.05 * x[(1, j)] - 2e5);
     let t = plane.map(|t| t + (rng.random::<f64>() - 0.5) * 780.0);
-    let best = metrics::r2((&plane).into(), (&t).into())?;
+    let best = metrics::r2(&plane, &t)?;
     Ok((Dataset::new(x, t)?, best))
 }
 
@@ -638,7 +638,7 @@ fn a_model_scales_its_validation_data() -> Result<()> {
         .epochs(200)
         .learning_rate(0.01)
         .validation_data(&judge)
-        .metric("R²", metrics::r2)
+        .metric("R²", |y, t| metrics::r2(y, t))
         .metric("error", |y, t| {
             seen.push((
                 y.as_matrix().into_owned(),
@@ -656,10 +656,7 @@ fn a_model_scales_its_validation_data() -> Result<()> {
         .expect("an epoch");
     assert!((found - best).abs() < 0.01, "{found} of {best}");
     // The metric of the best epoch is that of the model, to the last bit.
-    assert_eq!(
-        metrics::r2((&model.predict(judge.inputs())?).into(), (&judge).into())?,
-        found
-    );
+    assert_eq!(metrics::r2(&model.predict(judge.inputs())?, &judge)?, found);
     assert!(
         seen.iter()
             .all(|(y, t)| t == judge.targets() && y.shape() == t.shape())
@@ -730,7 +727,7 @@ fn a_model_stops_as_its_validation_data_say() -> Result<()> {
         (by_hand.stopped, by_hand.epochs.len())
     );
     assert_eq!(bits(model.net().params()), bits(net.params()));
-    let r2 = metrics::r2((&model.predict(judge.inputs())?).into(), (&judge).into())?;
+    let r2 = metrics::r2(&model.predict(judge.inputs())?, &judge)?;
     assert!(r2 > 0.9, "{r2}");
     Ok(())
 }
@@ -858,7 +855,7 @@ fn a_model_knows_the_output_function_of_its_loss() -> Result<()> {
     let history = model.fit(
         &mut Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
             .epochs(3)
-            .metric("accuracy", metrics::accuracy),
+            .metric("accuracy", |y, t| metrics::accuracy(y, t)),
         &data,
     )?;
     assert_eq!(model.output_function(), OutputFunction::Softmax);
@@ -872,7 +869,7 @@ fn a_model_knows_the_output_function_of_its_loss() -> Result<()> {
     assert_eq!(model.predict(x)?, y);
     assert_eq!(
         history.last().and_then(|epoch| epoch.metric("accuracy")),
-        Some(metrics::accuracy((&y).into(), (&data).into())?)
+        Some(metrics::accuracy(&y, &data)?)
     );
     let names = metrics::classes(&y)?
         .into_iter()

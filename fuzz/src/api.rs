@@ -259,7 +259,7 @@ fn train<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
 
     let mut trainer = trainer::<T>(u)?;
     trainer = trainer.epochs(u.int_in_range(0..=3)?).batch_size(u.int_in_range(0..=8)?).learning_rate(schedule(u)?).seed(u64::arbitrary(u)?);
-    trainer = if bool::arbitrary(u)? { trainer.metric("accuracy", metrics::accuracy) } else { trainer };
+    trainer = if bool::arbitrary(u)? { trainer.metric("accuracy", |y, t| metrics::accuracy(y, t)) } else { trainer };
     trainer = if let Some(validation) = &validation { trainer.validation_data(validation) } else { trainer };
     for _ in 0..u.int_in_range(0..=3)? {
         trainer = match u.int_in_range(0..=11)? {
@@ -310,9 +310,9 @@ fn judge<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
     let k = u.int_in_range(0..=5)?;
     let averages = [Average::Class(k), Average::Macro, Average::Micro, Average::Weighted];
     for average in averages {
-        let _ = metrics::precision((&y).into(), (&t).into(), average);
-        let _ = metrics::recall((&y).into(), (&t).into(), average);
-        let _ = metrics::f1((&y).into(), (&t).into(), average);
+        let _ = metrics::precision(&y, &t, average);
+        let _ = metrics::recall(&y, &t, average);
+        let _ = metrics::f1(&y, &t, average);
     }
     let measures = [
         metrics::accuracy,
@@ -328,8 +328,8 @@ fn judge<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
     for measure in measures {
         let _ = measure((&y).into(), (&t).into());
     }
-    let _ = metrics::top_k_accuracy((&y).into(), (&t).into(), k);
-    if let Ok(matrix) = ConfusionMatrix::of((&y).into(), (&t).into()) {
+    let _ = metrics::top_k_accuracy(&y, &t, k);
+    if let Ok(matrix) = ConfusionMatrix::of(&y, &t) {
         let _ = (matrix.to_string(), matrix.report().to_string());
     }
     let cost = loss::<T>(u)?;

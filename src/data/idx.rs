@@ -26,7 +26,6 @@ use nalgebra::DMatrix;
 /// use chainrule::one_hot;
 /// use chainrule::data::read_idx;
 ///
-/// // With files: let images = read_idx(&std::fs::read("train-images-idx3-ubyte")?)?;
 /// let images = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 255, 0, 0, 51]; // 2 images of 2 × 1 bytes
 /// let x = read_idx::<f32>(&images)? / 255.0;
 /// assert_eq!((x.nrows(), x.column(1).as_slice()), (2, &[0.0, 0.2][..]));
@@ -82,4 +81,19 @@ pub fn read_idx<T: Real>(bytes: &[u8]) -> Result<DMatrix<T>> {
         shape,
     }
     .matrix(place, bytes.rest())
+}
+
+/// Returns what [`read_idx`] makes of a regular file.
+///
+/// # Errors
+/// As [`read_idx`], with the path before the place; [`ErrorKind::Io`] for what is no regular file.
+///
+/// ```no_run
+/// use chainrule::data::read_idx_file;
+/// let images = read_idx_file::<f32>("train-images-idx3-ubyte")? / 255.0;
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[cfg(feature = "std")]
+pub fn read_idx_file<T: Real>(path: impl AsRef<std::path::Path>) -> Result<DMatrix<T>> {
+    super::from_file(path.as_ref(), |bytes| read_idx(bytes))
 }

@@ -23,10 +23,16 @@ pub use dataset::Dataset;
 #[cfg(feature = "safetensors")]
 pub(crate) use foreign::foreign;
 pub use idx::read_idx;
+#[cfg(feature = "std")]
+pub use idx::read_idx_file;
 pub(crate) use labels::class_of;
 pub use labels::one_hot;
+#[cfg(feature = "std")]
+pub use npy::read_npy_file;
 pub use npy::{read_npy, write_npy};
 pub use npz::read_npz;
+#[cfg(feature = "std")]
+pub use npz::read_npz_file;
 pub use scaler::Scaler;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -45,4 +51,11 @@ fn check_finite<T: Real>(place: &str, x: View<'_, T>) -> Result<()> {
         ));
     }
     check_each(|| place.into(), x, "a finite number", |v| v.is_finite())
+}
+
+/// What `read` makes of the bytes of a regular file; errors name the path.
+#[cfg(feature = "std")]
+fn from_file<R>(path: &std::path::Path, read: impl FnOnce(&[u8]) -> Result<R>) -> Result<R> {
+    let bytes = crate::ground::file::read(path, u64::MAX)?;
+    read(&bytes).map_err(|error| error.within(path.display()))
 }

@@ -32,7 +32,6 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// use chainrule::data::{read_npy, write_npy};
 /// use chainrule::nalgebra::DMatrix;
 ///
-/// // With files: let x = read_npy(&std::fs::read("x.npy")?)?;
 /// let x = DMatrix::from_row_slice(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
 /// assert_eq!(read_npy::<f64>(&write_npy(&x))?, x);
 /// # Ok::<(), chainrule::Error>(())
@@ -40,6 +39,21 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 pub fn read_npy<T: Real>(bytes: &[u8]) -> Result<DMatrix<T>> {
     let place = "read_npy";
     read_for(place, &packed::plain(place, bytes)?)
+}
+
+/// Returns what [`read_npy`] makes of a regular file.
+///
+/// # Errors
+/// As [`read_npy`], with the path before the place; [`ErrorKind::Io`] for what is no regular file.
+///
+/// ```no_run
+/// use chainrule::data::read_npy_file;
+/// let x = read_npy_file::<f32>("x.npy")?;
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[cfg(feature = "std")]
+pub fn read_npy_file<T: Real>(path: impl AsRef<std::path::Path>) -> Result<DMatrix<T>> {
+    super::from_file(path.as_ref(), |bytes| read_npy(bytes))
 }
 
 pub(super) fn read_for<T: Real>(place: &str, bytes: &[u8]) -> Result<DMatrix<T>> {

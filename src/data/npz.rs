@@ -21,10 +21,9 @@ use nalgebra::DMatrix;
 /// damaged, or has no array of that name; the error names those it has.
 ///
 /// ```no_run
-/// use chainrule::Dataset;
 /// use chainrule::data::read_npz;
 /// let file = std::fs::read("digits.npz")?;
-/// let data = Dataset::<f32>::new(read_npz(&file, "x")?, read_npz(&file, "y")?)?;
+/// let x = read_npz::<f32>(&file, "x")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_npz<T: Real>(bytes: &[u8], name: &str) -> Result<DMatrix<T>> {
@@ -64,6 +63,23 @@ pub fn read_npz<T: Real>(bytes: &[u8], name: &str) -> Result<DMatrix<T>> {
         format!("one of the arrays {known}"),
         format!("{name:?}"),
     )
+}
+
+/// Returns what [`read_npz`] makes of a regular file.
+///
+/// # Errors
+/// As [`read_npz`], with the path before the place; [`ErrorKind::Io`] for what is no regular file.
+///
+/// ```no_run
+/// use chainrule::data::read_npz_file;
+/// use chainrule::Dataset;
+/// let path = "digits.npz";
+/// let data = Dataset::<f32>::new(read_npz_file(path, "x")?, read_npz_file(path, "y")?)?;
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[cfg(feature = "std")]
+pub fn read_npz_file<T: Real>(path: impl AsRef<std::path::Path>, name: &str) -> Result<DMatrix<T>> {
+    super::from_file(path.as_ref(), |bytes| read_npz(bytes, name))
 }
 
 const PLACE: &str = "read_npz";

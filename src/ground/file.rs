@@ -37,7 +37,6 @@ pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
 }
 
 /// The bytes of a regular file of at most `most` bytes.
-#[cfg(feature = "onnx")]
 pub(crate) fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     let (mut file, len) = open(path)?;
     if len > most {

@@ -114,10 +114,14 @@ pub(super) fn both_classes<T: Real>(
 /// use chainrule::nalgebra::DMatrix;
 /// let y = DMatrix::from_column_slice(2, 2, &[0.9, 0.1, 0.8, 0.2]);
 /// let t = DMatrix::from_column_slice(2, 2, &[1.0, 0.0, 0.0, 1.0]);
-/// assert_eq!(metrics::accuracy((&y).into(), (&t).into())?, 0.5);
+/// assert_eq!(metrics::accuracy(&y, &t)?, 0.5);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-pub fn accuracy<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+pub fn accuracy<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
     accuracy_from("metrics::accuracy", y, target, Row::Probability)
 }
 
@@ -129,10 +133,14 @@ pub fn accuracy<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> 
 /// ```
 /// use chainrule::{metrics, View};
 /// let (y, t) = ([0.3, -2.0, 0.1], [1.0, -1.0, -1.0]);
-/// assert_eq!(metrics::margin_accuracy(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 2.0 / 3.0);
+/// assert_eq!(metrics::margin_accuracy(View::new(&y, 1)?, View::new(&t, 1)?)?, 2.0 / 3.0);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-pub fn margin_accuracy<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+pub fn margin_accuracy<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
     accuracy_from("metrics::margin_accuracy", y, target, Row::Margin)
 }
 
@@ -163,10 +171,15 @@ fn accuracy_from<T: Real>(
 /// use chainrule::nalgebra::DMatrix;
 /// let y = DMatrix::from_column_slice(3, 2, &[0.1, 0.7, 0.2, 0.5, 0.3, 0.2]);
 /// let t = one_hot(&[2, 2], 3)?;
-/// assert_eq!(metrics::top_k_accuracy((&y).into(), (&t).into(), 2)?, 0.5);
+/// assert_eq!(metrics::top_k_accuracy(&y, &t, 2)?, 0.5);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-pub fn top_k_accuracy<T: Real>(y: View<'_, T>, target: Targets<'_, T>, k: usize) -> Result<f64> {
+pub fn top_k_accuracy<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+    k: usize,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
     let place = "metrics::top_k_accuracy";
     let (_, actual) = both_classes(place, y, target, Row::Margin)?;
     if y.rows() < 2 {
@@ -215,10 +228,15 @@ pub fn top_k_accuracy<T: Real>(y: View<'_, T>, target: Targets<'_, T>, k: usize)
 /// use chainrule::{metrics, View};
 /// use chainrule::metrics::Average;
 /// let (y, t) = ([0.9, 0.8, 0.7, 0.2], [1.0, 0.0, 1.0, 0.0]);
-/// assert_eq!(metrics::precision(View::new(&y, 1)?, View::new(&t, 1)?.into(), Average::Class(1))?, 2.0 / 3.0);
+/// assert_eq!(metrics::precision(View::new(&y, 1)?, View::new(&t, 1)?, Average::Class(1))?, 2.0 / 3.0);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-pub fn precision<T: Real>(y: View<'_, T>, target: Targets<'_, T>, average: Average) -> Result<f64> {
+pub fn precision<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+    average: Average,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
     ConfusionMatrix::of(y, target)?.precision(average)
 }
 
@@ -231,10 +249,15 @@ pub fn precision<T: Real>(y: View<'_, T>, target: Targets<'_, T>, average: Avera
 /// use chainrule::{metrics, View};
 /// use chainrule::metrics::Average;
 /// let (y, t) = ([0.9, 0.8, 0.7, 0.2], [1.0, 0.0, 1.0, 0.0]);
-/// assert_eq!(metrics::recall(View::new(&y, 1)?, View::new(&t, 1)?.into(), Average::Class(1))?, 1.0);
+/// assert_eq!(metrics::recall(View::new(&y, 1)?, View::new(&t, 1)?, Average::Class(1))?, 1.0);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-pub fn recall<T: Real>(y: View<'_, T>, target: Targets<'_, T>, average: Average) -> Result<f64> {
+pub fn recall<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+    average: Average,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
     ConfusionMatrix::of(y, target)?.recall(average)
 }
 
@@ -248,10 +271,15 @@ pub fn recall<T: Real>(y: View<'_, T>, target: Targets<'_, T>, average: Average)
 /// use chainrule::{metrics, View};
 /// use chainrule::metrics::Average;
 /// let (y, t) = ([0.9, 0.8, 0.7, 0.2], [1.0, 0.0, 1.0, 0.0]);
-/// assert_eq!(metrics::f1(View::new(&y, 1)?, View::new(&t, 1)?.into(), Average::Class(1))?, 0.8);
+/// assert_eq!(metrics::f1(View::new(&y, 1)?, View::new(&t, 1)?, Average::Class(1))?, 0.8);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-pub fn f1<T: Real>(y: View<'_, T>, target: Targets<'_, T>, average: Average) -> Result<f64> {
+pub fn f1<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+    average: Average,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
     ConfusionMatrix::of(y, target)?.f1(average)
 }
 
@@ -267,11 +295,15 @@ pub fn f1<T: Real>(y: View<'_, T>, target: Targets<'_, T>, average: Average) -> 
 /// use chainrule::nalgebra::DMatrix;
 /// let y = DMatrix::from_column_slice(2, 4, &[0.1, 0.9, 0.9, 0.1, 0.8, 0.2, 0.35, 0.65]);
 /// let t = one_hot(&[1, 0, 0, 1], 2)?;
-/// let loss: f64 = metrics::log_loss((&y).into(), (&t).into())?;
+/// let loss: f64 = metrics::log_loss(&y, &t)?;
 /// assert!((loss - 0.216_16).abs() < 1e-5);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-pub fn log_loss<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+pub fn log_loss<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
     let place = "metrics::log_loss";
     check(place, y, target)?;
     for (what, numbers) in [("predictions", y), ("targets", target.values())] {
@@ -317,10 +349,14 @@ pub fn log_loss<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> 
 /// ```
 /// use chainrule::{metrics, View};
 /// let (y, t) = ([0.1, 0.4, 0.35, 0.8], [0.0, 0.0, 1.0, 1.0]);
-/// assert_eq!(metrics::roc_auc(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 0.75);
+/// assert_eq!(metrics::roc_auc(View::new(&y, 1)?, View::new(&t, 1)?)?, 0.75);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-pub fn roc_auc<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+pub fn roc_auc<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
     let place = "metrics::roc_auc";
     check(place, y, target)?;
     check_each(

@@ -95,11 +95,15 @@ impl ConfusionMatrix {
     /// use chainrule::View;
     /// use chainrule::metrics::ConfusionMatrix;
     /// let (y, t) = ([0.9, 0.2, 0.7], [1.0, 1.0, 0.0]);
-    /// let matrix = ConfusionMatrix::of(View::new(&y, 1)?, View::new(&t, 1)?.into())?;
+    /// let matrix = ConfusionMatrix::of(View::new(&y, 1)?, View::new(&t, 1)?)?;
     /// assert_eq!((matrix.count(1, 0), matrix.count(0, 1), matrix.count(1, 1)), (1.0, 1.0, 1.0));
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn of<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<Self> {
+    pub fn of<'y, 't, T: Real>(
+        y: impl Into<View<'y, T>>,
+        target: impl Into<Targets<'t, T>>,
+    ) -> Result<Self> {
+        let (y, target) = (y.into(), target.into());
         Self::from_rows(y, target, Row::Probability)
     }
 
@@ -113,11 +117,15 @@ impl ConfusionMatrix {
     /// use chainrule::View;
     /// use chainrule::metrics::ConfusionMatrix;
     /// let (y, t) = ([0.3, -2.0, 0.1], [1.0, -1.0, -1.0]);
-    /// let matrix = ConfusionMatrix::of_margins(View::new(&y, 1)?, View::new(&t, 1)?.into())?;
+    /// let matrix = ConfusionMatrix::of_margins(View::new(&y, 1)?, View::new(&t, 1)?)?;
     /// assert_eq!((matrix.count(0, 0), matrix.count(0, 1), matrix.count(1, 1)), (1.0, 1.0, 1.0));
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn of_margins<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<Self> {
+    pub fn of_margins<'y, 't, T: Real>(
+        y: impl Into<View<'y, T>>,
+        target: impl Into<Targets<'t, T>>,
+    ) -> Result<Self> {
+        let (y, target) = (y.into(), target.into());
         Self::from_rows(y, target, Row::Margin)
     }
 

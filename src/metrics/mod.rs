@@ -10,7 +10,7 @@
 //! use chainrule::metrics::Average;
 //!
 //! let trainer: Trainer<f64> = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
-//!     .metric("accuracy", metrics::accuracy)
+//!     .metric("accuracy", |y, t| metrics::accuracy(y, t))
 //!     .metric("F1", |y, t| metrics::f1(y, t, Average::Macro));
 //! ```
 

@@ -90,10 +90,14 @@ fn over_outputs(outputs: usize, measure: impl Fn(usize) -> f64) -> f64 {
 /// ```
 /// use chainrule::{metrics, View};
 /// let (y, t) = ([2.5, 0.0, 2.0, 8.0], [3.0, -0.5, 2.0, 7.0]);
-/// assert_eq!(metrics::mean_absolute_error(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 0.5);
+/// assert_eq!(metrics::mean_absolute_error(View::new(&y, 1)?, View::new(&t, 1)?)?, 0.5);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-pub fn mean_absolute_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+pub fn mean_absolute_error<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
     check_finite("metrics::mean_absolute_error", y, target)?;
     Ok(over_outputs(y.rows(), |row| {
         let (exponent, pairs) = near_one(y, target, row);
@@ -109,10 +113,14 @@ pub fn mean_absolute_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> R
 /// ```
 /// use chainrule::{metrics, View};
 /// let (y, t) = ([2.5, 0.0, 2.0, 8.0], [3.0, -0.5, 2.0, 7.0]);
-/// assert_eq!(metrics::mean_squared_error(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 0.375);
+/// assert_eq!(metrics::mean_squared_error(View::new(&y, 1)?, View::new(&t, 1)?)?, 0.375);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-pub fn mean_squared_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+pub fn mean_squared_error<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
     check_finite("metrics::mean_squared_error", y, target)?;
     Ok(over_outputs(y.rows(), |row| {
         let (exponent, square) = errors(y, target, row);
@@ -129,10 +137,14 @@ pub fn mean_squared_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Re
 /// ```
 /// use chainrule::{metrics, View};
 /// let (y, t) = ([3.0, 5.0], [0.0, 1.0]); // two outputs of one sample
-/// assert_eq!(metrics::root_mean_squared_error(View::new(&y, 2)?, View::new(&t, 2)?.into())?, 3.5);
+/// assert_eq!(metrics::root_mean_squared_error(View::new(&y, 2)?, View::new(&t, 2)?)?, 3.5);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-pub fn root_mean_squared_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+pub fn root_mean_squared_error<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
     check_finite("metrics::root_mean_squared_error", y, target)?;
     Ok(over_outputs(y.rows(), |row| {
         let (exponent, square) = errors(y, target, row);
@@ -150,10 +162,14 @@ pub fn root_mean_squared_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) 
 /// ```
 /// use chainrule::{metrics, View};
 /// let (y, t) = ([1.0, 2.0, 4.0], [1.0, 2.0, 3.0]);
-/// assert_eq!(metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 0.5);
+/// assert_eq!(metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?)?, 0.5);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-pub fn r2<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+pub fn r2<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
     check_finite("metrics::r2", y, target)?;
     Ok(over_outputs(y.rows(), |row| {
         let (exponent, pairs) = near_one(y, target, row);
@@ -185,10 +201,14 @@ pub fn r2<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
 /// ```
 /// use chainrule::{metrics, View};
 /// let (y, t) = ([2.5, 0.0, 2.0, 8.0], [3.0, -0.5, 2.0, 7.0]);
-/// assert_eq!(metrics::max_error(View::new(&y, 1)?, View::new(&t, 1)?.into())?, 1.0);
+/// assert_eq!(metrics::max_error(View::new(&y, 1)?, View::new(&t, 1)?)?, 1.0);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-pub fn max_error<T: Real>(y: View<'_, T>, target: Targets<'_, T>) -> Result<f64> {
+pub fn max_error<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
     check_finite("metrics::max_error", y, target)?;
     let of = |row| {
         weights(target)

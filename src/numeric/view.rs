@@ -64,8 +64,8 @@ pub struct ViewMut<'a, T> {
 ///
 /// let y = DMatrix::from_row_slice(1, 3, &[0.9, 0.2, 0.1]);
 /// let t = DMatrix::from_row_slice(1, 3, &[1.0, 1.0, 0.0]);
-/// assert_eq!(metrics::accuracy((&y).into(), (&t).into())?, 2.0 / 3.0);
-/// assert_eq!(metrics::accuracy((&y).into(), Targets::weighted(&t, &[1.0, 2.0, 1.0])?)?, 0.5);
+/// assert_eq!(metrics::accuracy(&y, &t)?, 2.0 / 3.0);
+/// assert_eq!(metrics::accuracy(&y, Targets::weighted(&t, &[1.0, 2.0, 1.0])?)?, 0.5);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]

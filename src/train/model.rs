@@ -53,7 +53,7 @@ use nalgebra::DMatrix;
 /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(200).learning_rate(0.01);
 /// model.fit(&mut trainer, &data)?;
 /// let predicted = model.predict(data.inputs())?;
-/// assert!(metrics::max_error((&predicted).into(), (&data).into())? < 2.0); // newtons, of up to 72
+/// assert!(metrics::max_error(&predicted, &data)? < 2.0); // newtons, of up to 72
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 ///
@@ -344,7 +344,7 @@ impl<T: Real> Model<T> {
     ///     .epochs(200)
     ///     .learning_rate(0.05)
     ///     .validation_data(&judge) // as it is
-    ///     .metric("largest error", metrics::max_error);
+    ///     .metric("largest error", |y, t| metrics::max_error(y, t));
     /// let history = model.fit(&mut trainer, &train)?;
     /// let degrees = history.last().and_then(|epoch| epoch.metric("largest error"));
     /// assert!(degrees.is_some_and(|degrees| degrees < 0.5));

@@ -64,7 +64,7 @@ type Callback<'a, T> = Box<dyn FnMut(&Epoch, &Sequential<T>) -> ControlFlow<()> 
 ///     .epochs(500)
 ///     .batch_size(4)
 ///     .learning_rate(0.05)
-///     .metric("accuracy", metrics::accuracy)
+///     .metric("accuracy", |y, t| metrics::accuracy(y, t))
 ///     .stop(Stop::target(Monitor::TrainingCost, 1e-2))
 ///     .fit(&mut net, &xor)?;
 /// assert_eq!(history.last().and_then(|epoch| epoch.metric("accuracy")), Some(1.0));
@@ -436,7 +436,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///         .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
     ///     trainer.reset()?;
     ///     trainer.fit(&mut net, &train)?;
-    ///     assert!(metrics::r2((&net.predict(test.inputs())?).into(), (&test).into())? > 0.9);
+    ///     assert!(metrics::r2(&net.predict(test.inputs())?, &test)? > 0.9);
     /// }
     /// # Ok::<(), Error>(())
     /// ```

@@ -126,7 +126,7 @@ fn digits(args: &Args) -> Result<()> {
             ControlFlow::Continue(())
         })
         .fit(&mut net, &train)?;
-    let accuracy = metrics::accuracy((&net.predict(test.inputs())?).into(), test.targets().into())?;
+    let accuracy = metrics::accuracy(&net.predict(test.inputs())?, test.targets())?;
     emit_a1(PEER, args.threads, accuracy, &epochs);
     Ok(())
 }

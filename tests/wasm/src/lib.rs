@@ -21,7 +21,7 @@ fn train<T: Real>(bits: impl Fn(T) -> u64) -> Result<Vec<u64>> {
         .epochs(200)
         .batch_size(4)
         .learning_rate(0.02)
-        .metric("accuracy", metrics::accuracy);
+        .metric("accuracy", |y, t| metrics::accuracy(y, t));
     let history = trainer.fit(&mut net, &data)?;
     let accuracy = history.last().and_then(|epoch| epoch.metric("accuracy"));
     assert_eq!(accuracy, Some(1.0), "exclusive or is not learned");
