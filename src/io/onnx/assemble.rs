@@ -3,8 +3,9 @@
 use super::axes::Axes;
 use super::constant::{Constant, MAX_RANK, product};
 use super::fold::walk;
-use super::graph::{Graph, int, place};
+use super::graph::Graph;
 use super::import::{Affine, Along, Norm, Part, Product, Step, is_float};
+use super::node::{int, place};
 use super::proto::{self, Size};
 use super::shapes::Shapes;
 use crate::data::Scaler;

@@ -1,7 +1,7 @@
 //! Nodes whose operands are constants: what they compute is a constant, too.
 
 use super::constant::{Constant, MAX_RANK, Size, product};
-use super::graph::{attribute, domain_of, int, place};
+use super::node::{attribute, domain_of, int, place};
 use super::proto::{self, ATTRIBUTE_INTS, ATTRIBUTE_TENSOR, BOOL, FLOAT, INT32, INT64};
 use crate::error::{Error, ErrorKind, Result};
 use alloc::{format, string::String, vec, vec::Vec};

@@ -2,9 +2,8 @@
 
 use super::constant::{Constant, meant};
 use super::formula::{Expr, Meaning, line, table};
-use super::graph::{
-    Found, Graph, ML, Match, attribute, domain_of, float, input, int, is, listed, place, text,
-};
+use super::graph::{Found, Graph, ML, Match};
+use super::node::{attribute, domain_of, float, input, int, is, listed, place, text};
 use super::proto::{
     self, ATTRIBUTE_FLOAT, ATTRIBUTE_INTS, ATTRIBUTE_STRINGS, BFLOAT16, DOUBLE, FLOAT, FLOAT16,
 };

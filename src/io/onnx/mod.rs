@@ -9,6 +9,7 @@ mod formula;
 mod graph;
 mod import;
 mod metadata;
+mod node;
 mod proto;
 mod shapes;
 

@@ -2,7 +2,8 @@
 
 use super::constant::{Constant, Size};
 use super::fold::{Budget, fold, shape};
-use super::graph::{Graph, is, place};
+use super::graph::Graph;
+use super::node::{is, place};
 use crate::error::{Error, ErrorKind, Result};
 use alloc::{collections::BTreeMap, collections::BTreeSet, format, vec, vec::Vec};
 
