@@ -468,19 +468,25 @@ type Measure = fn(View<'_, f64>, Targets<'_, f64>) -> Result<f64>;
 
 /// All metrics by name; of one or several rows, of probabilities of classes.
 const ALL: [(&str, Measure); 14] = [
-    ("accuracy", metrics::accuracy),
-    ("margin_accuracy", metrics::margin_accuracy),
+    ("accuracy", |y, t| metrics::accuracy(y, t)),
+    ("margin_accuracy", |y, t| metrics::margin_accuracy(y, t)),
     ("top_k_accuracy", |y, t| metrics::top_k_accuracy(y, t, 2)),
     ("precision", |y, t| metrics::precision(y, t, Average::Macro)),
     ("recall", |y, t| metrics::recall(y, t, Average::Weighted)),
     ("f1", |y, t| metrics::f1(y, t, Average::Class(0))),
-    ("log_loss", metrics::log_loss),
-    ("roc_auc", metrics::roc_auc),
-    ("mean_absolute_error", metrics::mean_absolute_error),
-    ("mean_squared_error", metrics::mean_squared_error),
-    ("root_mean_squared_error", metrics::root_mean_squared_error),
-    ("r2", metrics::r2),
-    ("max_error", metrics::max_error),
+    ("log_loss", |y, t| metrics::log_loss(y, t)),
+    ("roc_auc", |y, t| metrics::roc_auc(y, t)),
+    ("mean_absolute_error", |y, t| {
+        metrics::mean_absolute_error(y, t)
+    }),
+    ("mean_squared_error", |y, t| {
+        metrics::mean_squared_error(y, t)
+    }),
+    ("root_mean_squared_error", |y, t| {
+        metrics::root_mean_squared_error(y, t)
+    }),
+    ("r2", |y, t| metrics::r2(y, t)),
+    ("max_error", |y, t| metrics::max_error(y, t)),
     (
         "confusion",
         |y, t| Ok(ConfusionMatrix::of(y, t)?.accuracy()),
@@ -833,13 +839,17 @@ fn numbers_of_any_size() -> Result<()> {
     let weights = [1.0, 2.0, 0.5, 3.0];
     type Metric = fn(View<'_, f64>, Targets<'_, f64>) -> Result<f64>;
     let all: [(&str, Metric, f64); 3] = [
-        ("mean absolute error", metrics::mean_absolute_error, 1.0),
         (
-            "root mean squared error",
-            metrics::root_mean_squared_error,
+            "mean absolute error",
+            |y, t| metrics::mean_absolute_error(y, t),
             1.0,
         ),
-        ("R²", metrics::r2, 0.0),
+        (
+            "root mean squared error",
+            |y, t| metrics::root_mean_squared_error(y, t),
+            1.0,
+        ),
+        ("R²", |y, t| metrics::r2(y, t), 0.0),
     ];
     for (name, metric, power) in all {
         for unit in [1e-300, 1e-200, 1e-170, 1e150, 1e200, 1e307, 2e307] {
