@@ -1,5 +1,6 @@
 //! Progress bars.
 
+use crate::ground::table::short;
 use crate::nn::sequential::Sequential;
 use crate::numeric::real::Real;
 use crate::train::{Epoch, Observer, Plan, Step};
@@ -172,8 +173,8 @@ impl Run {
         let mut text = format!(
             "{}  cost {}  rate {}",
             self.count(step.epoch),
-            digits(step.cost),
-            digits(step.learning_rate)
+            short(step.cost),
+            short(step.learning_rate)
         );
         // More seconds than a `Duration` holds are not worth telling.
         if let Ok(left) = left {
@@ -219,20 +220,7 @@ fn figures(text: &mut String, epoch: &Epoch) {
         text.push_str(&format!(
             "{}{name} {}",
             if index == 0 { " " } else { "  " },
-            digits(value)
+            short(value)
         ));
-    }
-}
-
-/// A number in four significant digits.
-fn digits(number: f64) -> String {
-    if number == 0.0 || !number.is_finite() {
-        return format!("{number}");
-    }
-    let exponent = number.abs().log10().floor();
-    if (-4.0..6.0).contains(&exponent) {
-        format!("{number:.*}", (3.0 - exponent).max(0.0) as usize)
-    } else {
-        format!("{number:.3e}")
     }
 }

@@ -1337,7 +1337,7 @@ fn what_is_refused() {
         (
             file().node("LayerNormalization: x k -> y", &[float("epsilon", 0.0)]),
             value,
-            "layer 0 (LayerNorm): eps: got 0.0, expected a finite number > 0 that the scalar can hold".into(),
+            "layer 0 (LayerNorm): eps: got 0, expected a finite number > 0 that the scalar can hold".into(),
         ),
         (
             file().version(6).node("Relu: x -> y", &[]),

@@ -623,15 +623,10 @@ fn the_history_as_text() -> Result<()> {
          1,0.125,0.03125,1e-9,0.25,0.7071067811865476,0.5\n"
     );
     assert_eq!(
-        history.to_json(),
-        "[{\"epoch\": 0, \"cost\": 0.5, \"validation\": 0.125, \"a \\\"b\\\", c\": null, \"rate\": 0.25, \"gradient norm\": 1.4142135623730951, \"seconds\": 0.5},\n \
-         {\"epoch\": 1, \"cost\": 0.125, \"validation\": 0.03125, \"a \\\"b\\\", c\": 1e-9, \"rate\": 0.25, \"gradient norm\": 0.7071067811865476, \"seconds\": 0.5}]"
-    );
-    assert_eq!(
         history.to_string(),
         "epoch    cost  validation  a \"b\", c    rate  gradient norm  seconds\n    \
-         0  0.5000      0.1250       NaN  0.2500         1.4142   0.5000\n    \
-         1  0.1250      0.0312  1.000e-9  0.2500         0.7071   0.5000"
+         0  0.5000      0.1250       NaN  0.2500          1.414   0.5000\n    \
+         1  0.1250     0.03125  1.000e-9  0.2500         0.7071   0.5000"
     );
     Ok(())
 }

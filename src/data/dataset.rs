@@ -3,6 +3,7 @@
 use super::labels::labels;
 use super::{Scaler, check_finite};
 use crate::error::{Error, ErrorKind, Result};
+use crate::numeric::bounds::BETWEEN;
 use crate::numeric::random::{Purpose, derive, shuffle, stream};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, check_weights};
@@ -304,14 +305,9 @@ impl<T: Real> Dataset<T> {
 
     /// How many samples `fraction` of them are.
     fn first_part(&self, place: &str, fraction: f64) -> Result<usize> {
-        if !(fraction > 0.0 && fraction < 1.0) {
-            return Err(Error::new(
-                ErrorKind::Value,
-                place,
-                "a fraction between 0 and 1",
-                fraction,
-            ));
-        }
+        BETWEEN
+            .named("a fraction between 0 and 1")
+            .check(place, fraction)?;
         if self.len() < 2 {
             return Err(Error::new(
                 ErrorKind::Empty,

@@ -1,6 +1,7 @@
 //! Metrics of classes.
 
 use super::confusion::{Average, ConfusionMatrix};
+use super::labels::{Row, both_classes, is_probability};
 use super::{average, check, weights};
 use crate::data::class_of;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,35 +13,6 @@ use core::cmp::Ordering;
 /// What is expected of probabilities, and where they come from.
 const OF_CLASSES: &str =
     "a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)";
-/// What is expected of a single row, and where else to go with it.
-pub(crate) const PROBABILITY: &str = "a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them; for margins take \
-     metrics::margin_accuracy, margin_classes or ConfusionMatrix::of_margins)";
-
-/// What the numbers of a single row say of class 1.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Row {
-    /// Its probability, from ½ on.
-    Probability,
-    /// Its margin, from 0 on.
-    Margin,
-}
-
-impl Row {
-    /// The class of each sample of `y`.
-    fn classes<T: Real>(self, place: &str, y: View<'_, T>) -> Result<Vec<usize>> {
-        check_each(|| place.into(), y, "a number", |v| !is_nan(v))?;
-        if self == Self::Probability && y.rows() == 1 {
-            check_each(|| place.into(), y, PROBABILITY, is_probability)?;
-        }
-        let threshold = T::of(if self == Self::Probability { 0.5 } else { 0.0 });
-        Ok(y.iter().map(|column| class_of(column, threshold)).collect())
-    }
-}
-
-/// Whether a number is in [0, 1].
-pub(crate) fn is_probability<T: Real>(v: T) -> bool {
-    v >= T::zero() && v <= T::one()
-}
 
 /// The class of each sample: the row of the largest number, the first where there are several; of a single row, which holds
 /// probabilities of class 1, 1 from ½ on and 0 below.
@@ -86,19 +58,6 @@ fn classes_of<T: Real>(place: &str, y: View<'_, T>, row: Row) -> Result<Vec<usiz
         ));
     }
     row.classes(place, y)
-}
-
-/// The classes of the predictions, and those of the targets.
-pub(super) fn both_classes<T: Real>(
-    place: &str,
-    y: View<'_, T>,
-    target: Targets<'_, T>,
-    row: Row,
-) -> Result<(Vec<usize>, Vec<usize>)> {
-    check(place, y, target)?;
-    let predicted = row.classes(&format!("predictions of {place}"), y)?;
-    let actual = row.classes(&format!("targets of {place}"), target.values())?;
-    Ok((predicted, actual))
 }
 
 /// The fraction of samples whose [class](classes) is that of their target. Predictions are probabilities or scores of

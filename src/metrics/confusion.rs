@@ -1,8 +1,9 @@
 //! Which classes are taken for which.
 
-use super::classification::{Row, both_classes};
+use super::labels::{Row, both_classes};
 use super::weights;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ground::table::TextTable;
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View};
 use alloc::{
@@ -366,24 +367,12 @@ impl fmt::Display for ConfusionMatrix {
                 .chain([total])
                 .map(number),
         ));
-        let width = |column: usize| {
-            rows.iter()
-                .map(|row| row[column].chars().count())
-                .max()
-                .unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..classes + 2).map(width).collect();
-        for (line, row) in rows.iter().enumerate() {
-            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                let before = match (line, column) {
-                    (0, 0) => "",
-                    (_, 0) => "\n",
-                    _ => " ",
-                };
-                write!(f, "{before}{cell:>width$}")?;
-            }
+        TextTable {
+            rows: &rows,
+            gap: " ",
+            left: &[],
         }
-        Ok(())
+        .fmt(f)
     }
 }
 
@@ -403,39 +392,33 @@ impl fmt::Display for Report<'_> {
         });
         let averages = [("macro", Average::Macro), ("weighted", Average::Weighted)]
             .map(|(name, average)| (name, average, matrix.total()));
-        let rows: Vec<_> = classes.chain(averages).collect();
-        let width = rows
-            .iter()
-            .map(|(name, ..)| name.chars().count())
-            .max()
-            .unwrap_or(0);
-        let number = digits + 2;
-        let (precision, recall, f1) = (
-            number.max("precision".len()),
-            number.max("recall".len()),
-            number.max("F1".len()),
-        );
-        let support = format!("{:.decimals$}", matrix.total())
-            .len()
-            .max("support".len());
-        write!(
-            f,
-            "{:>width$} {:>precision$} {:>recall$} {:>f1$} {:>support$}",
-            "", "precision", "recall", "F1", "support"
-        )?;
-        for (name, average, weight) in rows {
-            // No class here is one that there is not.
-            let of = |measure: Result<f64>| measure.map_err(|_| fmt::Error);
-            let (p, r, s) = (
-                of(matrix.precision(average))?,
-                of(matrix.recall(average))?,
-                of(matrix.f1(average))?,
-            );
-            write!(
-                f,
-                "\n{name:>width$} {p:>precision$.digits$} {r:>recall$.digits$} {s:>f1$.digits$} {weight:>support$.decimals$}"
-            )?;
+        let mut rows = vec![
+            ["", "precision", "recall", "F1", "support"]
+                .map(String::from)
+                .to_vec(),
+        ];
+        for (name, average, weight) in classes.chain(averages) {
+            let mut row = vec![name.to_string()];
+            for measure in [
+                matrix.precision(average),
+                matrix.recall(average),
+                matrix.f1(average),
+            ] {
+                // No class here is one that there is not.
+                row.push(format!("{:.digits$}", measure.map_err(|_| fmt::Error)?));
+            }
+            row.push(format!("{weight:.decimals$}"));
+            rows.push(row);
         }
-        write!(f, "\n{:>width$} {:.digits$}", "accuracy", matrix.accuracy())
+        rows.push(vec![
+            "accuracy".into(),
+            format!("{:.digits$}", matrix.accuracy()),
+        ]);
+        TextTable {
+            rows: &rows,
+            gap: " ",
+            left: &[],
+        }
+        .fmt(f)
     }
 }

@@ -16,15 +16,16 @@
 
 mod classification;
 mod confusion;
+mod labels;
 mod regression;
 
-#[cfg(feature = "plot")]
-pub(crate) use classification::{PROBABILITY, is_probability};
 pub use classification::{
     accuracy, classes, f1, log_loss, margin_accuracy, margin_classes, precision, recall, roc_auc,
     top_k_accuracy,
 };
 pub use confusion::{Average, ConfusionMatrix};
+#[cfg(feature = "plot")]
+pub(crate) use labels::{PROBABILITY, is_probability};
 pub use regression::{
     max_error, mean_absolute_error, mean_squared_error, r2, root_mean_squared_error,
 };

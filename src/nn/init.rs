@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::Activation;
+use crate::numeric::bounds::ensure;
 use crate::numeric::real::Real;
 use alloc::format;
 use nalgebra::DMatrix;
@@ -187,16 +188,7 @@ impl Init {
             ),
             _ => return Ok(()),
         };
-        if ok {
-            Ok(())
-        } else {
-            Err(Error::new(
-                ErrorKind::Value,
-                "Init",
-                expected,
-                format!("{self:?}"),
-            ))
-        }
+        ensure(ok, "Init", expected, format_args!("{self:?}"))
     }
 
     /// Fills the `outputs × inputs` weights, column after column. A layer of another crate calls it from its own
@@ -223,15 +215,13 @@ impl Init {
         rng: &mut dyn Rng,
     ) -> Result<()> {
         self.check::<T>()?;
-        if inputs == 0 || outputs == 0 {
-            let given = format!("{inputs} and {outputs}");
-            return Err(Error::new(
-                ErrorKind::Value,
-                "Init::fill",
-                "at least 1 input and 1 output",
-                given,
-            ));
-        }
+        let given = format_args!("{inputs} and {outputs}");
+        ensure(
+            inputs > 0 && outputs > 0,
+            "Init::fill",
+            "at least 1 input and 1 output",
+            given,
+        )?;
         if inputs.checked_mul(outputs) != Some(weights.len()) {
             let expected = format!("{outputs} × {inputs} weights");
             return Err(Error::new(

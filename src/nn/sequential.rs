@@ -1,6 +1,7 @@
 //! The network: layers one after the other, as a function of one flat vector of parameters.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::ground::table::TextTable;
 use crate::nn::activation::OutputRange;
 use crate::nn::layer::{
     BackwardArgs, Block, ForwardArgs, GradientArgs, InferArgs, InitParamsArgs, Layer, Role,
@@ -1052,48 +1053,22 @@ pub(crate) struct Rows<'a, T> {
 /// A summary: one line a layer, with its number of outputs and of parameters.
 impl<T: Real> fmt::Display for Sequential<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: Vec<[alloc::string::String; 4]> = (0..self.layers.len())
-            .map(|index| {
-                let description = self.layout.names[index].clone();
-                [
-                    index.to_string(),
-                    description,
-                    self.layout.widths[index + 1].to_string(),
-                    self.layout.param_range(index).len().to_string(),
-                ]
-            })
-            .collect();
-        let head = ["#", "layer", "outputs", "parameters"];
-        let width = |column: usize| {
-            rows.iter()
-                .map(|row| row[column].chars().count())
-                .max()
-                .unwrap_or(0)
-                .max(head[column].len())
-        };
-        let widths = [width(0), width(1), width(2), width(3)];
+        let row = |cells: [&str; 4]| cells.map(alloc::string::String::from).to_vec();
+        let mut rows = vec![row(["#", "layer", "outputs", "parameters"])];
+        for (index, name) in self.layout.names.iter().enumerate() {
+            let outputs = self.layout.widths[index + 1].to_string();
+            let params = self.layout.param_range(index).len().to_string();
+            rows.push(row([&index.to_string(), name, &outputs, &params]));
+        }
         writeln!(
             f,
-            "{:>w0$}  {:<w1$}  {:>w2$}  {:>w3$}",
-            head[0],
-            head[1],
-            head[2],
-            head[3],
-            w0 = widths[0],
-            w1 = widths[1],
-            w2 = widths[2],
-            w3 = widths[3]
+            "{}",
+            TextTable {
+                rows: &rows,
+                gap: "  ",
+                left: &[1]
+            }
         )?;
-        for [index, name, outputs, params] in &rows {
-            writeln!(
-                f,
-                "{index:>w0$}  {name:<w1$}  {outputs:>w2$}  {params:>w3$}",
-                w0 = widths[0],
-                w1 = widths[1],
-                w2 = widths[2],
-                w3 = widths[3]
-            )?;
-        }
         write!(
             f,
             "{} inputs, {} outputs, {} parameters",

@@ -1,7 +1,10 @@
 //! Adadelta.
 
-use super::{OptimizerState, Rule, Step, check_fraction, check_positive, optimizer, root};
+use super::arithmetic::root;
+use super::rule::{Rule, Step, optimizer};
+use super::state::OptimizerState;
 use crate::error::Result;
+use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
 use crate::numeric::real::Real;
 
 /// Adadelta (Zeiler 2012): steps of the size that steps have been, so that the gradient's unit does not matter,
@@ -65,8 +68,8 @@ impl<T: Real> Rule<T> for Adadelta<T> {
     const NAME: &'static str = "Adadelta";
 
     fn check_numbers(&self) -> Result<()> {
-        check_fraction("rho of Adadelta", self.rho)?;
-        check_positive::<T>("eps of Adadelta", self.eps)
+        BELOW_ONE.check("rho of Adadelta", self.rho)?;
+        POSITIVE.check_in::<T>("eps of Adadelta", self.eps)
     }
 
     fn descend(&mut self, step: Step<'_, T>) {

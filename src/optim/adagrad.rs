@@ -1,7 +1,10 @@
 //! Adagrad.
 
-use super::{OptimizerState, Rule, Step, check_number, check_positive, optimizer, root};
+use super::arithmetic::root;
+use super::rule::{Rule, Step, optimizer};
+use super::state::OptimizerState;
 use crate::error::Result;
+use crate::numeric::bounds::{NOT_NEGATIVE, POSITIVE};
 use crate::numeric::real::Real;
 
 /// Adagrad (Duchi, Hazan & Singer 2011): a rate of its own for every parameter, which falls with what its gradients have been,
@@ -67,14 +70,8 @@ impl<T: Real> Rule<T> for Adagrad<T> {
     const NAME: &'static str = "Adagrad";
 
     fn check_numbers(&self) -> Result<()> {
-        let sound = self.initial >= 0.0 && T::of(self.initial).is_finite();
-        check_number(
-            || "initial of Adagrad".into(),
-            self.initial,
-            "a finite number ≥ 0",
-            sound,
-        )?;
-        check_positive::<T>("eps of Adagrad", self.eps)
+        NOT_NEGATIVE.check_in::<T>("initial of Adagrad", self.initial)?;
+        POSITIVE.check_in::<T>("eps of Adagrad", self.eps)
     }
 
     fn start(&self) -> f64 {

@@ -1,10 +1,10 @@
 //! Adam.
 
-use super::{
-    Moments, OptimizerState, Rule, Step, check_fraction, check_positive, larger, optimizer, power,
-    root,
-};
+use super::arithmetic::{Moments, larger, power, root};
+use super::rule::{Rule, Step, optimizer};
+use super::state::OptimizerState;
 use crate::error::Result;
+use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
 use crate::numeric::real::Real;
 
 /// Adam (Kingma & Ba 2015): with the gradient g in step t, counted from 1,
@@ -109,9 +109,9 @@ impl<T: Real> Rule<T> for Adam<T> {
     const NAME: &'static str = "Adam";
 
     fn check_numbers(&self) -> Result<()> {
-        check_fraction("beta1 of Adam", self.beta1)?;
-        check_fraction("beta2 of Adam", self.beta2)?;
-        check_positive::<T>("eps of Adam", self.eps)
+        BELOW_ONE.check("beta1 of Adam", self.beta1)?;
+        BELOW_ONE.check("beta2 of Adam", self.beta2)?;
+        POSITIVE.check_in::<T>("eps of Adam", self.eps)
     }
 
     /// The first step is the longest: lr is then divided by 1−β₁.

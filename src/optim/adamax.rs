@@ -1,7 +1,10 @@
 //! Adamax.
 
-use super::{OptimizerState, Rule, Step, check_fraction, check_positive, larger, optimizer, power};
+use super::arithmetic::{larger, power};
+use super::rule::{Rule, Step, optimizer};
+use super::state::OptimizerState;
 use crate::error::Result;
+use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
 use crate::numeric::real::{Real, magnitude};
 
 /// Adamax (Kingma & Ba 2015, section 7.1), Adam with the largest gradient in place of the mean square: in step t, counted from 1,
@@ -76,9 +79,9 @@ impl<T: Real> Rule<T> for Adamax<T> {
     const NAME: &'static str = "Adamax";
 
     fn check_numbers(&self) -> Result<()> {
-        check_fraction("beta1 of Adamax", self.beta1)?;
-        check_fraction("beta2 of Adamax", self.beta2)?;
-        check_positive::<T>("eps of Adamax", self.eps)
+        BELOW_ONE.check("beta1 of Adamax", self.beta1)?;
+        BELOW_ONE.check("beta2 of Adamax", self.beta2)?;
+        POSITIVE.check_in::<T>("eps of Adamax", self.eps)
     }
 
     /// In the first step lr is divided by 1−β₁.

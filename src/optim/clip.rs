@@ -1,12 +1,13 @@
 //! Clipping of gradients.
 
-use super::{
-    blocks, check_len, check_positive, larger,
-    norm::{Clamp, Largest, Norm},
-};
+use super::arithmetic::larger;
+use super::blocks;
+use super::norm::{Clamp, Largest, Norm};
+use super::state::check_len;
 use crate::error::Result;
 use crate::nn::layer::Role;
 use crate::nn::sequential::Sequential;
+use crate::numeric::bounds::POSITIVE;
 use crate::numeric::real::Real;
 use core::ops::Range;
 
@@ -68,9 +69,9 @@ impl Clip {
 
     fn check_in<T: Real>(&self) -> Result<()> {
         match *self {
-            Self::Value(c) => check_positive::<T>("limit of Clip::Value", c),
-            Self::Norm(c) => check_positive::<T>("limit of Clip::Norm", c),
-            Self::GlobalNorm(c) => check_positive::<T>("limit of Clip::GlobalNorm", c),
+            Self::Value(c) => POSITIVE.check_in::<T>("limit of Clip::Value", c),
+            Self::Norm(c) => POSITIVE.check_in::<T>("limit of Clip::Norm", c),
+            Self::GlobalNorm(c) => POSITIVE.check_in::<T>("limit of Clip::GlobalNorm", c),
         }
     }
 

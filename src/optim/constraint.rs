@@ -1,12 +1,12 @@
 //! Constraints on weights.
 
-use super::{
-    blocks, check_number, check_positive, larger,
-    norm::{Clamp, Norm},
-};
-use crate::error::{Error, ErrorKind, Result};
+use super::arithmetic::larger;
+use super::blocks;
+use super::norm::{Clamp, Norm};
+use crate::error::Result;
 use crate::nn::layer::Role;
 use crate::nn::sequential::Sequential;
+use crate::numeric::bounds::{POSITIVE, ensure};
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, by_blocks, magnitude, sum};
 
@@ -62,25 +62,18 @@ impl Constraint {
 
     fn check_in<T: Real>(&self) -> Result<()> {
         match *self {
-            Self::MaxNorm(c) => check_positive::<T>("norm of Constraint::MaxNorm", c),
+            Self::MaxNorm(c) => POSITIVE.check_in::<T>("norm of Constraint::MaxNorm", c),
             Self::Box { low, high } => {
                 let low_in_t = T::of(low).as_f64();
-                check_number(
-                    || "low of Constraint::Box".into(),
-                    low,
-                    "a number below ∞",
+                ensure(
                     low_in_t < f64::INFINITY,
+                    "low of Constraint::Box",
+                    "a number below ∞",
+                    low,
                 )?;
-                if high >= low && T::of(high).as_f64() > f64::NEG_INFINITY {
-                    return Ok(());
-                }
-                let expected = alloc::format!("a number above −∞, at least {low}");
-                Err(Error::new(
-                    ErrorKind::Value,
-                    "high of Constraint::Box",
-                    expected,
-                    high,
-                ))
+                let sound = high >= low && T::of(high).as_f64() > f64::NEG_INFINITY;
+                let expected = format_args!("a number above −∞, at least {low}");
+                ensure(sound, "high of Constraint::Box", expected, high)
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Groups of parameters with a rate and a decay of their own.
 
-use super::{blocks, check_strength};
+use super::blocks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layer::{Block, Role};
 use crate::nn::sequential::Sequential;
+use crate::numeric::bounds::NOT_NEGATIVE;
 use crate::numeric::real::Real;
 use alloc::{format, vec, vec::Vec};
 use core::ops::Range;
@@ -104,7 +105,7 @@ impl Group {
                 ));
             }
             for (name, value) in [("rate", rate), ("decay", decay)] {
-                check_strength(|| format!("{name} of group {index}"), *value)?;
+                NOT_NEGATIVE.check(format_args!("{name} of group {index}"), *value)?;
             }
             free = range.end;
         }

@@ -1,7 +1,10 @@
 //! Lion.
 
-use super::{OptimizerState, Rule, Step, check_fraction, optimizer, sign};
+use super::arithmetic::sign;
+use super::rule::{Rule, Step, optimizer};
+use super::state::OptimizerState;
 use crate::error::Result;
+use crate::numeric::bounds::BELOW_ONE;
 use crate::numeric::real::Real;
 
 /// Lion (Chen et al. 2023, *Symbolic Discovery of Optimization Algorithms*, algorithm 2): steps of one size in every parameter,
@@ -66,8 +69,8 @@ impl<T: Real> Rule<T> for Lion<T> {
     const NAME: &'static str = "Lion";
 
     fn check_numbers(&self) -> Result<()> {
-        check_fraction("beta1 of Lion", self.beta1)?;
-        check_fraction("beta2 of Lion", self.beta2)
+        BELOW_ONE.check("beta1 of Lion", self.beta1)?;
+        BELOW_ONE.check("beta2 of Lion", self.beta2)
     }
 
     fn descend(&mut self, step: Step<'_, T>) {

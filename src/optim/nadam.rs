@@ -1,10 +1,10 @@
 //! NAdam.
 
-use super::{
-    Moments, OptimizerState, Rule, Step, check_fraction, check_positive, check_strength, optimizer,
-    power, root,
-};
+use super::arithmetic::{Moments, power, root};
+use super::rule::{Rule, Step, optimizer};
+use super::state::OptimizerState;
 use crate::error::Result;
+use crate::numeric::bounds::{BELOW_ONE, NOT_NEGATIVE, POSITIVE};
 use crate::numeric::real::Real;
 
 /// NAdam (Dozat 2016), Adam with Nesterov's momentum, which grows in time: in step t, counted from 1,
@@ -123,10 +123,10 @@ impl<T: Real> Rule<T> for NAdam<T> {
     const NAME: &'static str = "NAdam";
 
     fn check_numbers(&self) -> Result<()> {
-        check_fraction("beta1 of NAdam", self.beta1)?;
-        check_fraction("beta2 of NAdam", self.beta2)?;
-        check_positive::<T>("eps of NAdam", self.eps)?;
-        check_strength(|| "momentum_decay of NAdam".into(), self.momentum_decay)
+        BELOW_ONE.check("beta1 of NAdam", self.beta1)?;
+        BELOW_ONE.check("beta2 of NAdam", self.beta2)?;
+        POSITIVE.check_in::<T>("eps of NAdam", self.eps)?;
+        NOT_NEGATIVE.check("momentum_decay of NAdam", self.momentum_decay)
     }
 
     /// More than either share of m̂ is of lr.

@@ -1,6 +1,6 @@
 //! What transforms of gradients and weights share: sums, norms whose squares neither overflow nor vanish, bounds.
 
-use super::larger;
+use super::arithmetic::larger;
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, is_nan, magnitude, sum_pairs};
 

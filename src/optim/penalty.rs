@@ -1,9 +1,13 @@
 //! Penalties on the size of weights.
 
-use super::{blocks, check_len, check_strength, norm::total, sign};
+use super::arithmetic::sign;
+use super::blocks;
+use super::norm::total;
+use super::state::check_len;
 use crate::error::Result;
 use crate::nn::layer::{Block, Role};
 use crate::nn::sequential::Sequential;
+use crate::numeric::bounds::NOT_NEGATIVE;
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, magnitude};
 use alloc::sync::Arc;
@@ -90,8 +94,8 @@ impl Penalty {
     /// # Errors
     /// [`ErrorKind::Value`](crate::ErrorKind::Value), naming the one that is not finite or negative.
     pub fn check(&self) -> Result<()> {
-        check_strength(|| "l1 of Penalty".into(), self.l1)?;
-        check_strength(|| "l2 of Penalty".into(), self.l2)
+        NOT_NEGATIVE.check("l1 of Penalty", self.l1)?;
+        NOT_NEGATIVE.check("l2 of Penalty", self.l2)
     }
 
     /// The penalty of `net`.

@@ -1,9 +1,10 @@
 //! RAdam.
 
-use super::{
-    Moments, OptimizerState, Rule, Step, check_fraction, check_positive, optimizer, power, root,
-};
+use super::arithmetic::{Moments, power, root};
+use super::rule::{Rule, Step, optimizer};
+use super::state::OptimizerState;
 use crate::error::Result;
+use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
 use crate::numeric::real::Real;
 
 /// RAdam (Liu et al. 2020), Adam that divides by √v̂ only once there are gradients enough to know it: in step t, counted from 1,
@@ -89,9 +90,9 @@ impl<T: Real> Rule<T> for RAdam<T> {
     const NAME: &'static str = "RAdam";
 
     fn check_numbers(&self) -> Result<()> {
-        check_fraction("beta1 of RAdam", self.beta1)?;
-        check_fraction("beta2 of RAdam", self.beta2)?;
-        check_positive::<T>("eps of RAdam", self.eps)
+        BELOW_ONE.check("beta1 of RAdam", self.beta1)?;
+        BELOW_ONE.check("beta2 of RAdam", self.beta2)?;
+        POSITIVE.check_in::<T>("eps of RAdam", self.eps)
     }
 
     /// In the first step lr is divided by 1−β₁.

@@ -1,7 +1,10 @@
 //! RMSProp.
 
-use super::{OptimizerState, Rule, Step, check_fraction, check_positive, optimizer, root};
+use super::arithmetic::root;
+use super::rule::{Rule, Step, optimizer};
+use super::state::OptimizerState;
 use crate::error::Result;
+use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
 use crate::numeric::real::Real;
 
 /// RMSProp (Tieleman & Hinton 2012, lecture 6e; centered: Graves 2013): the gradient over the root of its running mean square,
@@ -97,9 +100,9 @@ impl<T: Real> Rule<T> for RmsProp<T> {
     const NAME: &'static str = "RmsProp";
 
     fn check_numbers(&self) -> Result<()> {
-        check_fraction("rho of RmsProp", self.rho)?;
-        check_positive::<T>("eps of RmsProp", self.eps)?;
-        check_fraction("momentum of RmsProp", self.momentum)
+        BELOW_ONE.check("rho of RmsProp", self.rho)?;
+        POSITIVE.check_in::<T>("eps of RmsProp", self.eps)?;
+        BELOW_ONE.check("momentum of RmsProp", self.momentum)
     }
 
     /// v, or s and m where centered; b where there is a momentum.

@@ -1,7 +1,10 @@
 //! Rprop.
 
-use super::{OptimizerState, Rule, Step, check_number, check_positive, optimizer, sign};
+use super::arithmetic::sign;
+use super::rule::{Rule, Step, optimizer};
+use super::state::OptimizerState;
 use crate::error::Result;
+use crate::numeric::bounds::{ABOVE_ONE, BETWEEN, POSITIVE, ensure};
 use crate::numeric::real::Real;
 
 /// Rprop (Riedmiller & Braun 1993) without backtracking (iRprop⁻ of Igel & Hüsken 2000, PyTorch's `Rprop`): steps Δ of every
@@ -92,25 +95,15 @@ impl<T: Real> Rule<T> for Rprop<T> {
             largest,
             ..
         } = *self;
-        check_number(
-            || "eta_minus of Rprop".into(),
-            eta_minus,
-            "a number in (0, 1)",
-            0.0 < eta_minus && eta_minus < 1.0,
-        )?;
-        check_number(
-            || "eta_plus of Rprop".into(),
-            eta_plus,
-            "a finite number above 1",
-            eta_plus > 1.0 && T::of(eta_plus).is_finite(),
-        )?;
-        check_positive::<T>("smallest step of Rprop", smallest)?;
-        let expected = "a finite number, at least the smallest step";
-        check_number(
-            || "largest step of Rprop".into(),
+        BETWEEN.check("eta_minus of Rprop", eta_minus)?;
+        ABOVE_ONE.check_in::<T>("eta_plus of Rprop", eta_plus)?;
+        POSITIVE.check_in::<T>("smallest step of Rprop", smallest)?;
+        let sound = largest >= smallest && T::of(largest).is_finite();
+        ensure(
+            sound,
+            "largest step of Rprop",
+            "a finite number, at least the smallest step",
             largest,
-            expected,
-            largest >= smallest && T::of(largest).is_finite(),
         )
     }
 

@@ -1,7 +1,8 @@
 //! Learning rates that change from step to step.
 
-use crate::error::{Error, ErrorKind, Result};
-use alloc::{boxed::Box, format, string::String, sync::Arc, vec::Vec};
+use crate::error::Result;
+use crate::numeric::bounds::{AT_LEAST_ONE, BETWEEN, Bound, FACTOR, NOT_NEGATIVE, POSITIVE, some};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::f64::consts::PI;
 use core::fmt;
 use libm::{cos, pow};
@@ -303,7 +304,7 @@ impl Schedule {
     /// Checks the numbers.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`], naming the one that is out of range. A function is not asked.
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value), naming the one that is out of range. A function is not asked.
     pub fn check(&self) -> Result<()> {
         let name = match self {
             Self::Constant(_) => "Constant",
@@ -318,41 +319,25 @@ impl Schedule {
             Self::WarmUp { then, .. } => return then.check(),
             Self::Custom(_) => return Ok(()),
         };
-        let place = |what: &str| format!("{what} of Schedule::{name}");
-        let not_negative = |what, value: f64| {
-            number(
-                place(what),
-                value,
-                "a finite number ≥ 0",
-                value.is_finite() && value >= 0.0,
-            )
+        let check = |bound: Bound, what: &str, value: f64| {
+            bound.check(format_args!("{what} of Schedule::{name}"), value)
         };
-        let count = |what, value: u64| number(place(what), value, "at least 1", value > 0);
-        let factor = |value: f64| {
-            number(
-                place("factor"),
+        let count = |what: &str, value| {
+            some(
+                format_args!("{what} of Schedule::{name}"),
+                "at least 1",
                 value,
-                "a number in (0, 1]",
-                value > 0.0 && value <= 1.0,
-            )
-        };
-        let at_least_one = |what, value: f64| {
-            number(
-                place(what),
-                value,
-                "a finite number ≥ 1",
-                value.is_finite() && value >= 1.0,
             )
         };
         match self {
-            Self::Constant(rate) => not_negative("rate", *rate),
+            Self::Constant(rate) => check(NOT_NEGATIVE, "rate", *rate),
             Self::Step {
                 rate,
                 factor: gamma,
                 every,
             } => {
-                not_negative("rate", *rate)?;
-                factor(*gamma)?;
+                check(NOT_NEGATIVE, "rate", *rate)?;
+                check(FACTOR, "factor", *gamma)?;
                 count("every", *every)
             }
             Self::MultiStep {
@@ -364,12 +349,12 @@ impl Schedule {
                 rate,
                 factor: gamma,
             } => {
-                not_negative("rate", *rate)?;
-                factor(*gamma)
+                check(NOT_NEGATIVE, "rate", *rate)?;
+                check(FACTOR, "factor", *gamma)
             }
             Self::InverseTime { rate, kappa } => {
-                not_negative("rate", *rate)?;
-                not_negative("kappa", *kappa)
+                check(NOT_NEGATIVE, "rate", *rate)?;
+                check(NOT_NEGATIVE, "kappa", *kappa)
             }
             Self::Polynomial {
                 rate,
@@ -377,19 +362,14 @@ impl Schedule {
                 power,
                 steps,
             } => {
-                not_negative("rate", *rate)?;
-                not_negative("end", *end)?;
-                number(
-                    place("power"),
-                    power,
-                    "a finite number above 0",
-                    power.is_finite() && *power > 0.0,
-                )?;
+                check(NOT_NEGATIVE, "rate", *rate)?;
+                check(NOT_NEGATIVE, "end", *end)?;
+                check(POSITIVE, "power", *power)?;
                 count("steps", *steps)
             }
             Self::Cosine { rate, min, steps } => {
-                not_negative("rate", *rate)?;
-                not_negative("min", *min)?;
+                check(NOT_NEGATIVE, "rate", *rate)?;
+                check(NOT_NEGATIVE, "min", *min)?;
                 count("steps", *steps)
             }
             Self::WarmRestarts {
@@ -398,8 +378,8 @@ impl Schedule {
                 steps,
                 factor,
             } => {
-                not_negative("rate", *rate)?;
-                not_negative("min", *min)?;
+                check(NOT_NEGATIVE, "rate", *rate)?;
+                check(NOT_NEGATIVE, "min", *min)?;
                 count("steps", *steps)?;
                 count("factor", *factor)
             }
@@ -410,15 +390,10 @@ impl Schedule {
                 final_div,
                 steps,
             } => {
-                not_negative("rate", *rate)?;
-                number(
-                    place("warm"),
-                    warm,
-                    "a number in (0, 1)",
-                    *warm > 0.0 && *warm < 1.0,
-                )?;
-                at_least_one("div", *div)?;
-                at_least_one("final_div", *final_div)?;
+                check(NOT_NEGATIVE, "rate", *rate)?;
+                check(BETWEEN, "warm", *warm)?;
+                check(AT_LEAST_ONE, "div", *div)?;
+                check(AT_LEAST_ONE, "final_div", *final_div)?;
                 count("steps", *steps)
             }
             Self::WarmUp { .. } | Self::Custom(_) => Ok(()),
@@ -558,131 +533,4 @@ mod serial {
 /// From `a` to `b` along half a cosine, x in [0, 1] of the way.
 fn between(a: f64, b: f64, x: f64) -> f64 {
     b + (a - b) * (0.5 * (1.0 + cos(PI * x)))
-}
-
-fn number(place: String, value: impl fmt::Display, expected: &str, sound: bool) -> Result<()> {
-    if sound {
-        Ok(())
-    } else {
-        Err(Error::new(ErrorKind::Value, place, expected, value))
-    }
-}
-
-/// A rate that falls when a value has ceased to: told a cost after each epoch, it says by what to multiply the rate.
-///
-/// The rules are those of PyTorch's `ReduceLROnPlateau` (there `mode="min"`, `threshold_mode="abs"`): a value is better if it is
-/// below the best by more than `min_change`; where more than `patience` in a row were not, the multiplier falls by `factor`, and
-/// the `cooldown` values that follow count for nothing but the best. (Keras' callback of this name waits for `patience` values,
-/// one less.) NaN is never better. For a measure that should rise, tell its negative.
-///
-/// It is plain data: to go on where one has stopped, keep a copy.
-///
-/// ```
-/// use chainrule::optim::ReduceOnPlateau;
-/// let mut plateau = ReduceOnPlateau { factor: 0.5, patience: 1, ..ReduceOnPlateau::new() };
-/// let multipliers: Vec<f64> = [9.0, 8.0, 8.0, 8.0, 7.0].map(|cost| plateau.observe(cost)).to_vec();
-/// assert_eq!(multipliers, [1.0, 1.0, 1.0, 0.5, 0.5]);
-/// assert_eq!(plateau.best, 7.0);
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(deny_unknown_fields)
-)]
-pub struct ReduceOnPlateau {
-    /// By what the multiplier falls, in (0, 1).
-    pub factor: f64,
-    /// How many values in a row may be no better.
-    pub patience: u64,
-    /// By how much a value must be below the best to be better, finite and not negative.
-    pub min_change: f64,
-    /// How many values after a fall do not count.
-    pub cooldown: u64,
-    /// The least multiplier, in [0, 1].
-    pub min: f64,
-    /// State: the best value so far, ∞ at first.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
-    pub best: f64,
-    /// State: how many values in a row were no better.
-    pub bad: u64,
-    /// State: how many values are still not to count.
-    pub cooling: u64,
-    /// State: the multiplier.
-    pub multiplier: f64,
-}
-
-impl ReduceOnPlateau {
-    /// PyTorch's defaults: factor 0.1, patience 10, a change of 10⁻⁴, no cooldown, no least multiplier.
-    pub fn new() -> Self {
-        Self {
-            factor: 0.1,
-            patience: 10,
-            min_change: 1e-4,
-            cooldown: 0,
-            min: 0.0,
-            best: f64::INFINITY,
-            bad: 0,
-            cooling: 0,
-            multiplier: 1.0,
-        }
-    }
-
-    /// Takes note of a value, and returns the multiplier of the rate from now on.
-    pub fn observe(&mut self, value: f64) -> f64 {
-        if value < self.best - self.min_change {
-            (self.best, self.bad) = (value, 0);
-        } else {
-            self.bad = self.bad.saturating_add(1);
-        }
-        if self.cooling > 0 {
-            (self.cooling, self.bad) = (self.cooling - 1, 0);
-        }
-        if self.bad > self.patience {
-            self.multiplier = (self.multiplier * self.factor).max(self.min);
-            (self.cooling, self.bad) = (self.cooldown, 0);
-        }
-        self.multiplier
-    }
-
-    /// Checks the settings and the state.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Value`], naming the number that is out of range.
-    pub fn check(&self) -> Result<()> {
-        let within = |what: &str, value: f64, expected, sound| {
-            number(format!("{what} of Plateau"), value, expected, sound)
-        };
-        within(
-            "factor",
-            self.factor,
-            "a number in (0, 1)",
-            self.factor > 0.0 && self.factor < 1.0,
-        )?;
-        within(
-            "min_change",
-            self.min_change,
-            "a finite number ≥ 0",
-            self.min_change.is_finite() && self.min_change >= 0.0,
-        )?;
-        within(
-            "min",
-            self.min,
-            "a number in [0, 1]",
-            (0.0..=1.0).contains(&self.min),
-        )?;
-        within("best", self.best, "a number", !self.best.is_nan())?;
-        within(
-            "multiplier",
-            self.multiplier,
-            "a number in [0, 1]",
-            (0.0..=1.0).contains(&self.multiplier),
-        )
-    }
-}
-
-impl Default for ReduceOnPlateau {
-    fn default() -> Self {
-        Self::new()
-    }
 }

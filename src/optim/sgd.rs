@@ -1,7 +1,9 @@
 //! Stochastic gradient descent.
 
-use super::{OptimizerState, Rule, Step, check_fraction, optimizer};
-use crate::error::{Error, ErrorKind, Result};
+use super::rule::{Rule, Step, optimizer};
+use super::state::OptimizerState;
+use crate::error::Result;
+use crate::numeric::bounds::{BELOW_ONE, ensure};
 use crate::numeric::real::Real;
 
 /// Gradient descent with the momentum of PyTorch's `SGD`: with the gradient g, momentum μ and dampening τ
@@ -80,22 +82,19 @@ impl<T: Real> Rule<T> for Sgd<T> {
     const NAME: &'static str = "Sgd";
 
     fn check_numbers(&self) -> Result<()> {
-        check_fraction("momentum of Sgd", self.momentum)?;
-        check_fraction("dampening of Sgd", self.dampening)?;
-        if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
-            let given = alloc::format!(
-                "momentum {} and dampening {}",
-                self.momentum,
-                self.dampening
-            );
-            return Err(Error::new(
-                ErrorKind::Value,
-                "nesterov of Sgd",
-                "a momentum above 0 and no dampening",
-                given,
-            ));
-        }
-        Ok(())
+        BELOW_ONE.check("momentum of Sgd", self.momentum)?;
+        BELOW_ONE.check("dampening of Sgd", self.dampening)?;
+        let sound = !self.nesterov || self.momentum != 0.0 && self.dampening == 0.0;
+        let given = format_args!(
+            "momentum {} and dampening {}",
+            self.momentum, self.dampening
+        );
+        ensure(
+            sound,
+            "nesterov of Sgd",
+            "a momentum above 0 and no dampening",
+            given,
+        )
     }
 
     /// Plain descent remembers nothing.

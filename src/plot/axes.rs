@@ -1,14 +1,7 @@
-//! Axes: where numbers lie and which of them are written; and the parts that several pictures have.
+//! Axes: where numbers lie, and which of them are written.
 
-use super::canvas::{BLACK, Canvas, Rect, UNITS, refused};
-use super::figure::{Anchor, Point, Rgb};
+use super::canvas::Rect;
 use super::font;
-use crate::error::{Error, ErrorKind, Result};
-use plotters::chart::ChartBuilder;
-use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, IntoFont, RGBColor, ShapeStyle, TextStyle};
-use std::ops::Range;
 
 /// How many steps between ticks an axis has room for.
 pub(super) fn steps(room: Rect) -> (f64, f64) {
@@ -33,7 +26,7 @@ pub(super) struct Axis {
     /// The ends; of a logarithmic axis, their logarithms to base 10.
     low: f64,
     high: f64,
-    ticks: Vec<(f64, String)>,
+    pub ticks: Vec<(f64, String)>,
 }
 
 impl Axis {
@@ -230,43 +223,11 @@ impl Axis {
     }
 
     /// The width of the widest tick.
-    fn width(&self) -> f64 {
+    pub(super) fn width(&self) -> f64 {
         self.ticks
             .iter()
             .map(|(_, text)| font::width(text, SMALL))
             .fold(0.0, f64::max)
-    }
-}
-
-/// To plotters an axis is its ticks, by their numbers.
-impl Ranged for &Axis {
-    type FormatOption = NoDefaultFormatting;
-    type ValueType = usize;
-
-    fn map(&self, tick: &usize, (start, end): (i32, i32)) -> i32 {
-        let place = self.ticks.get(*tick).map_or(0.0, |(place, _)| *place);
-        (f64::from(start) + place * f64::from(end - start)).round() as i32
-    }
-
-    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<usize> {
-        // None between them.
-        if hint.weight().allow_light_points() {
-            vec![]
-        } else {
-            (0..self.ticks.len()).collect()
-        }
-    }
-
-    fn range(&self) -> Range<usize> {
-        0..self.ticks.len()
-    }
-}
-
-impl ValueFormatter<usize> for &Axis {
-    fn format_ext(&self, tick: &usize) -> String {
-        self.ticks
-            .get(*tick)
-            .map_or_else(String::new, |(_, text)| text.clone())
     }
 }
 
@@ -282,218 +243,6 @@ fn superscript(exponent: i32) -> String {
             .unwrap_or(letter),
     };
     exponent.to_string().chars().map(digit).collect()
-}
-
-fn style(size: f64) -> TextStyle<'static> {
-    TextStyle::from(("sans-serif", size * f64::from(UNITS)).into_font())
-}
-
-/// Draws a chart with two axes into `room`; returns the rectangle between them.
-pub(super) fn chart(canvas: &Canvas, room: Rect, x: &Axis, y: &Axis) -> Result<Rect> {
-    let units = |pixels: f64| (pixels * f64::from(UNITS)).round() as i32;
-    let Rect {
-        left,
-        top,
-        right,
-        bottom,
-    } = room;
-    let all = canvas.bounds();
-    // Plotters would draw a chart without room, somewhere.
-    let (wide, high) = (
-        room.width() - y.width() - LABEL - 36.0,
-        room.height() - 2.0 * SMALL - LABEL - 8.0,
-    );
-    if wide < 40.0 || high < 40.0 {
-        let given = format!("{wide:.0} × {high:.0} pixels for a chart");
-        return Err(Error::new(
-            ErrorKind::Value,
-            "plot",
-            "a picture with room for its parts",
-            given,
-        ));
-    }
-    let root = plotters::drawing::IntoDrawingArea::into_drawing_area(canvas.clone());
-    let mut chart = ChartBuilder::on(&root)
-        .margin_left(units(left))
-        .margin_top(units(top))
-        // Half of the last number at the x axis.
-        .margin_right(units(all.right - right + 16.0))
-        .margin_bottom(units(all.bottom - bottom))
-        .x_label_area_size(units(2.0 * SMALL + LABEL + 8.0))
-        .y_label_area_size(units(y.width() + LABEL + 20.0))
-        .build_cartesian_2d(x, y)
-        .map_err(refused)?;
-    let line = |color: RGBColor| ShapeStyle {
-        color: color.to_rgba(),
-        filled: false,
-        stroke_width: UNITS as u32,
-    };
-    chart
-        .configure_mesh()
-        .light_line_style(line(RGBColor(225, 225, 225)))
-        .bold_line_style(line(RGBColor(225, 225, 225)))
-        .axis_style(line(RGBColor(0, 0, 0)))
-        .set_all_tick_mark_size(units(4.0))
-        .x_label_style(style(SMALL).pos(Pos::new(HPos::Center, VPos::Top)))
-        .y_label_style(style(SMALL).pos(Pos::new(HPos::Right, VPos::Center)))
-        .axis_desc_style(style(LABEL))
-        .x_desc(font::fit(&x.label, LABEL, room.width()))
-        .y_desc(font::fit(&y.label, LABEL, room.height()))
-        .draw()
-        .map_err(refused)?;
-    let (x, y) = chart.plotting_area().get_pixel_range();
-    let pixels = |units: i32| f64::from(units) / f64::from(UNITS);
-    Ok(Rect {
-        left: pixels(x.start),
-        top: pixels(y.start),
-        right: pixels(x.end - 1),
-        bottom: pixels(y.end - 1),
-    })
-}
-
-/// What stands before a name in a legend.
-#[derive(Debug)]
-pub(super) enum Sample {
-    Line {
-        color: Rgb,
-        dash: &'static [f64],
-        marker: usize,
-    },
-    /// A marker of a class on the color of its region.
-    Class {
-        region: Rgb,
-        marker: usize,
-        fill: Rgb,
-    },
-    Star,
-}
-
-/// Writes a legend at the top of `room`, in as many rows as it needs; returns what is left below.
-pub(super) fn legend(canvas: &Canvas, mut room: Rect, entries: &[(Sample, String)]) -> Rect {
-    let (size, row, gap) = (13.0, 20.0, 20.0);
-    let sample = |sample: &Sample| {
-        if matches!(sample, Sample::Line { .. }) {
-            38.0
-        } else {
-            20.0
-        }
-    };
-    let widest = room.width();
-    let entries: Vec<_> = entries
-        .iter()
-        .map(|(kind, name)| {
-            let name = font::fit(name, size, widest - sample(kind) - 6.0);
-            let width = sample(kind) + 6.0 + font::width(&name, size);
-            (kind, name, width)
-        })
-        .collect();
-    let mut rest = &entries[..];
-    while !rest.is_empty() {
-        let mut used = 0.0;
-        let fits = |entry: &&(&Sample, String, f64)| {
-            used += entry.2 + if used > 0.0 { gap } else { 0.0 };
-            used <= widest + 1e-6
-        };
-        let count = rest.iter().take_while(fits).count().max(1);
-        let (now, later) = rest.split_at(count);
-        rest = later;
-        let total: f64 = now.iter().map(|entry| entry.2).sum::<f64>() + gap * (count - 1) as f64;
-        let (mut x, y) = (room.left + (widest - total) / 2.0, room.top + row / 2.0);
-        for (kind, name, width) in now {
-            let (end, middle) = (x + sample(kind), (x + sample(kind) / 2.0, y));
-            draw_sample(canvas, kind, x, middle);
-            canvas.text(name.clone(), (end + 6.0, y), size, BLACK, Anchor::Start);
-            x += width + gap;
-        }
-        room.top += row;
-    }
-    room.top += 6.0;
-    room
-}
-
-fn draw_sample(canvas: &Canvas, sample: &Sample, left: f64, middle: Point) {
-    use super::style;
-    match sample {
-        Sample::Line {
-            color,
-            dash,
-            marker,
-        } => {
-            canvas.line(
-                vec![(left, middle.1), (2.0 * middle.0 - left, middle.1)],
-                *color,
-                2.0,
-                dash,
-            );
-            canvas.area(
-                style::marker(*marker, middle, 4.0),
-                *color,
-                super::canvas::WHITE,
-                0.8,
-            );
-        }
-        Sample::Class {
-            region,
-            marker,
-            fill,
-        } => {
-            canvas.area(style::marker(1, middle, 9.0), *region, BLACK, 0.8);
-            canvas.area(style::marker(*marker, middle, 4.5), *fill, BLACK, 1.0);
-        }
-        Sample::Star => canvas.area(style::star(middle, 8.0), super::canvas::WHITE, BLACK, 1.2),
-    }
-}
-
-/// Draws a bar of the colors from 0 (below) to 1 into the right of `room`, with numbers and a label; returns what is left of it.
-pub(super) fn bar(
-    canvas: &Canvas,
-    room: Rect,
-    label: &str,
-    ticks: &[(f64, String)],
-    color: fn(f64) -> Rgb,
-) -> Rect {
-    let widest = ticks
-        .iter()
-        .map(|(_, text)| font::width(text, SMALL))
-        .fold(0.0, f64::max);
-    let right = room.right - LABEL - 10.0 - widest;
-    let (height, middle) = (room.height().min(400.0), room.middle().1);
-    let bar = Rect {
-        left: right - 16.0 - 8.0,
-        top: middle - height / 2.0,
-        right: right - 8.0,
-        bottom: middle + height / 2.0,
-    };
-    canvas.image(
-        bar,
-        1,
-        (0..256)
-            .rev()
-            .map(|k| color(f64::from(k) / 255.0))
-            .collect(),
-    );
-    canvas.frame(bar);
-    for (place, text) in ticks {
-        let (x, y) = bar.at(1.0, *place);
-        canvas.line(vec![(x, y), (x + 4.0, y)], BLACK, 1.0, &[]);
-        canvas.text(
-            text.clone(),
-            (x + 8.0, y.clamp(bar.top + 4.0, bar.bottom - 4.0)),
-            SMALL,
-            BLACK,
-            Anchor::Start,
-        );
-    }
-    canvas.turned(
-        font::fit(label, LABEL, room.height()),
-        (room.right - LABEL / 2.0, middle),
-        LABEL,
-        Anchor::Middle,
-    );
-    Rect {
-        right: bar.left - 20.0,
-        ..room
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Decision boundaries over two inputs.
 
-use super::axes::{Axis, Sample, bar, chart, legend, steps};
+use super::axes::{Axis, steps};
 use super::canvas::{BLACK, Canvas, SIZE, WHITE};
-use super::figure::{Figure, Rgb};
+use super::figure::Figure;
+use super::parts::{Sample, bar, chart, legend};
+use super::shape::Rgb;
 use super::style;
 use crate::data::Dataset;
 use crate::error::{Error, ErrorKind, Result};
@@ -113,7 +115,7 @@ impl<'a, T: Real> Boundary<'a, T> {
     /// not finite and increasing, for a size out of range or too small for the texts, and for single predictions outside [0, 1]; and what `predict` and
     /// [`metrics::classes`](crate::metrics::classes) of the targets return.
     pub fn draw(mut self) -> Result<Figure> {
-        let canvas = Canvas::new(PLACE, self.size)?;
+        let mut canvas = Canvas::new(PLACE, self.size)?;
         let inputs = self.data.inputs();
         if inputs.nrows() != 2 {
             return Err(Error::new(
@@ -176,20 +178,21 @@ impl<'a, T: Real> Boundary<'a, T> {
                 )
             })
             .collect();
-        let mut room = legend(&canvas, canvas.title(&self.title), &entries);
+        let room = canvas.title(&self.title);
+        let mut room = legend(&mut canvas, room, &entries);
         if binary {
             let ticks: Vec<_> = [0.0, 0.25, 0.5, 0.75, 1.0]
                 .map(|p| (p, p.to_string()))
                 .into();
             room = bar(
-                &canvas,
+                &mut canvas,
                 room,
                 &format!("probability of {}", names[1]),
                 &ticks,
                 style::two,
             );
         }
-        let mut inside = chart(&canvas, room, &x, &y)?;
+        let mut inside = chart(&mut canvas, room, &x, &y)?;
         let points: Vec<_> = inputs
             .column_iter()
             .map(|p| Some(inside.at(x.inside(p[0].as_f64())?, y.inside(p[1].as_f64())?)))

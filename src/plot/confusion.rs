@@ -1,8 +1,10 @@
 //! Confusion matrices as tables of colors.
 
-use super::axes::{LABEL, SMALL, bar};
+use super::axes::{LABEL, SMALL};
 use super::canvas::{BLACK, Canvas, Rect, SIZE};
-use super::figure::{Anchor, Figure};
+use super::figure::Figure;
+use super::parts::bar;
+use super::shape::Anchor;
 use super::{font, style};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::ConfusionMatrix;
@@ -52,14 +54,14 @@ impl<'a> Confusion<'a> {
     /// [`ErrorKind::Value`] for a size out of range or with less than a pixel for a cell.
     pub fn draw(&self) -> Result<Figure> {
         const PLACE: &str = "plot::Confusion";
-        let canvas = Canvas::new(PLACE, self.size)?;
+        let mut canvas = Canvas::new(PLACE, self.size)?;
         let (n, names) = (self.matrix.classes(), self.matrix.names());
         let room = canvas.title(&self.title);
         let ticks: Vec<_> = (0..=4)
             .map(|k| (f64::from(k) / 4.0, format!("{} %", 25 * k)))
             .collect();
         let room = bar(
-            &canvas,
+            &mut canvas,
             room,
             "share of actual class",
             &ticks,

@@ -1,8 +1,10 @@
 //! Curves: named series of points over two axes.
 
-use super::axes::{Axis, Sample, TINY, chart, legend, steps};
+use super::axes::{Axis, TINY, steps};
 use super::canvas::{BLACK, Canvas, Rect, SIZE, WHITE};
-use super::figure::{Figure, Point, Rgb};
+use super::figure::Figure;
+use super::parts::{Sample, chart, legend};
+use super::shape::{Point, Rgb};
 use super::style;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -76,7 +78,7 @@ impl<'a> Curves<'a> {
     /// [`ErrorKind::Empty`] without a series, for one without a point, and when no point can be drawn; [`ErrorKind::Value`] for a size
     /// out of range or too small for the texts.
     pub fn draw(&self) -> Result<Figure> {
-        let canvas = Canvas::new("plot::Curves", self.size)?;
+        let mut canvas = Canvas::new("plot::Curves", self.size)?;
         let curves: Vec<_> = self
             .series
             .iter()
@@ -92,7 +94,8 @@ impl<'a> Curves<'a> {
             stars: &[],
             note: None,
         };
-        panel.draw(&canvas, canvas.title(&self.title), &curves)?;
+        let room = canvas.title(&self.title);
+        panel.draw(&mut canvas, room, &curves)?;
         Ok(canvas.finish())
     }
 }
@@ -139,7 +142,7 @@ pub(super) struct Panel<'a> {
 }
 
 impl Panel<'_> {
-    pub(super) fn draw(&self, canvas: &Canvas, room: Rect, curves: &[Curve]) -> Result<()> {
+    pub(super) fn draw(&self, canvas: &mut Canvas, room: Rect, curves: &[Curve]) -> Result<()> {
         let empty = |place: String, expected: &str, given: &str| {
             Err(Error::new(ErrorKind::Empty, place, expected, given))
         };

@@ -1,6 +1,6 @@
 //! The embedded font: how wide a text is, and the outlines of its letters.
 
-use super::figure::Point;
+use super::shape::Point;
 
 mod outlines;
 
@@ -8,12 +8,6 @@ pub(super) use outlines::UNITS;
 
 /// How SVG viewers are asked for it; Verdana's letters are as wide.
 pub(super) const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
-
-/// What letters rise above the base line, as a fraction of the font size.
-pub(super) const ASCENT: f64 = 0.76;
-
-/// What letters reach below it.
-pub(super) const DESCENT: f64 = 0.24;
 
 /// Half the height of a capital letter: where a line of text has its middle.
 pub(super) const MIDDLE: f64 = 0.365;

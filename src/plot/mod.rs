@@ -1,10 +1,15 @@
-//! Pictures of training, as SVG and PNG: costs and metrics over epochs ([`Runs`]), any other series ([`Curves`]), confusion matrices
-//! ([`Confusion`]), decision boundaries over two inputs ([`Boundary`]) and the weights of neurons as images ([`Weights`]).
+//! Pictures of training, as SVG and PNG:
 //!
-//! Each is put together by a builder, whose `draw` returns a [`Figure`]. They can be read without color: curves differ in stroke and
-//! marker as well, and scales of colors get lighter or darker all the way. Charts are drawn by the crate plotters, with a font that
-//! comes with this crate, so that no font of the system is wanted. A title is left out where it is empty, and a text that is too long
-//! ends in "…".
+//! - [`Runs`]: costs and metrics over epochs,
+//! - [`Curves`]: any other series,
+//! - [`Confusion`]: confusion matrices,
+//! - [`Boundary`]: decision boundaries over two inputs,
+//! - [`Weights`]: the weights of neurons as images.
+//!
+//! Each is put together by a builder, whose `draw` returns a [`Figure`]. Pictures can be read
+//! without color: curves differ in stroke and marker as well, and scales of colors get lighter or
+//! darker all the way. The font comes with this crate; none of the system is needed. An empty title
+//! takes no room, and a text that is too long ends in "…".
 //!
 //! ```no_run
 //! use chainrule::prelude::*;
@@ -30,9 +35,13 @@ mod confusion;
 mod curves;
 mod figure;
 mod font;
+mod parts;
+mod png;
 mod raster;
 mod runs;
+mod shape;
 mod style;
+mod svg;
 mod weights;
 
 pub use boundary::Boundary;

@@ -1,7 +1,7 @@
 //! Shapes as pixels: how much of each pixel a shape covers, blended in order.
 
-use super::figure::{Anchor, Point, Rgb, Shape};
 use super::font::{self, Segment};
+use super::shape::{Anchor, Point, Rgb, Shape, circle};
 use ab_glyph_rasterizer::{Rasterizer, point};
 
 /// An opaque picture, row after row.
@@ -173,15 +173,6 @@ impl Pixels {
             }
         }
     }
-}
-
-/// A regular polygon, as good as a circle at the sizes of pictures.
-pub(super) fn circle(center: Point, radius: f64, corners: u32) -> Vec<Point> {
-    let corner = |k: u32| (f64::from(k) / f64::from(corners) * std::f64::consts::TAU).sin_cos();
-    (0..corners)
-        .map(corner)
-        .map(|(sin, cos)| (center.0 + radius * cos, center.1 + radius * sin))
-        .collect()
 }
 
 /// Draws outlines into a rasteriser whose first pixel is `origin`.

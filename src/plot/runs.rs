@@ -3,7 +3,9 @@
 use super::axes::TINY;
 use super::canvas::{Canvas, Rect, SIZE};
 use super::curves::{Curve, Panel};
-use super::figure::{Figure, Point};
+use super::figure::Figure;
+use super::shape::Point;
+use super::style;
 use crate::error::{Error, ErrorKind, Result};
 use crate::train::{Epoch, History};
 
@@ -79,7 +81,7 @@ impl<'a> Runs<'a> {
     /// no run has; [`ErrorKind::Value`] for a size out of range or too small for the texts.
     pub fn draw(&self) -> Result<Figure> {
         const PLACE: &str = "plot::Runs";
-        let canvas = Canvas::new(PLACE, self.size)?;
+        let mut canvas = Canvas::new(PLACE, self.size)?;
         if self.runs.is_empty() {
             return Err(Error::new(ErrorKind::Empty, PLACE, "at least 1 run", 0));
         }
@@ -104,7 +106,7 @@ impl<'a> Runs<'a> {
         let (costs, best) = (self.costs(), self.best());
         let note = match best[..] {
             [] => None,
-            [(x, y)] => Some(format!("best epoch: {x} ({})", short(y))),
+            [(x, y)] => Some(format!("best epoch: {x} ({})", style::number(y))),
             _ => Some("best epochs".into()),
         };
         let panel = Panel {
@@ -116,7 +118,7 @@ impl<'a> Runs<'a> {
             stars: &best,
             note,
         };
-        panel.draw(&canvas, above, &costs)?;
+        panel.draw(&mut canvas, above, &costs)?;
         if self.metrics {
             let metrics = self.metric_curves();
             if metrics.is_empty() {
@@ -134,7 +136,7 @@ impl<'a> Runs<'a> {
                 note: None,
                 ..panel
             };
-            panel.draw(&canvas, below, &metrics)?;
+            panel.draw(&mut canvas, below, &metrics)?;
         }
         Ok(canvas.finish())
     }
@@ -245,19 +247,4 @@ fn points(history: &History, value: impl Fn(&Epoch) -> Option<f64>) -> Vec<Point
         .iter()
         .filter_map(|epoch| Some((epoch.epoch as f64, value(epoch)?)))
         .collect()
-}
-
-/// A number with four significant digits.
-fn short(value: f64) -> String {
-    if value == 0.0 || (1e-3..1e5).contains(&value.abs()) {
-        let decimals = if value == 0.0 {
-            0
-        } else {
-            (3 - value.abs().log10().floor() as i32).max(0) as usize
-        };
-        format!("{value:.decimals$}")
-    } else {
-        format!("{value:.3e}")
-    }
-    .replace('-', "−")
 }

@@ -1,8 +1,8 @@
-//! Colors, strokes and markers that can be told apart, in gray as well.
+//! Colors, strokes and markers that can be told apart, in gray as well; and how numbers look.
 
 use super::canvas::{BLACK, WHITE};
-use super::figure::{Point, Rgb};
-use super::raster::circle;
+use super::shape::{Point, Rgb, circle};
+use crate::ground::table::short;
 
 /// The colors of Okabe and Ito (Color Universal Design, 2008) without yellow, which is too pale for lines.
 const COLORS: [Rgb; 7] = [
@@ -46,6 +46,11 @@ const MARKERS: [&[Point]; 6] = [
         (-0.4, -0.4),
     ],
 ];
+
+/// A number in a picture: in four significant digits, with a minus sign as wide as a digit.
+pub(super) fn number(value: f64) -> String {
+    short(value).replace('-', "−")
+}
 
 pub(super) fn color(index: usize) -> Rgb {
     COLORS[index % COLORS.len()]

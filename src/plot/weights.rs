@@ -1,8 +1,9 @@
 //! The weights of neurons as images.
 
-use super::axes::bar;
 use super::canvas::{BLACK, Canvas, Rect, SIZE};
-use super::figure::{Anchor, Figure};
+use super::figure::Figure;
+use super::parts::bar;
+use super::shape::Anchor;
 use super::style;
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::real::Real;
@@ -67,7 +68,7 @@ impl Weights {
     /// for a size out of range or with less than a pixel for a weight.
     pub fn draw(&self) -> Result<Figure> {
         const PLACE: &str = "plot::Weights";
-        let canvas = Canvas::new(PLACE, self.size)?;
+        let mut canvas = Canvas::new(PLACE, self.size)?;
         let (neurons, inputs) = self.weights.shape();
         let (rows, cols) = self.shape;
         if neurons == 0 || inputs == 0 {
@@ -92,31 +93,14 @@ impl Weights {
             .iter()
             .filter(|w| w.is_finite())
             .fold(0f64, |largest, w| largest.max(w.abs()));
-        let number = |w: f64| {
-            if w.abs() >= 1e5 || w.abs() < 1e-3 {
-                format!("{w:.1e}")
-            } else {
-                format!("{w:.3}")
-            }
-            .replace('-', "−")
-        };
         let ticks = match largest {
             0.0 => vec![(0.5, "0".into())],
-            w => vec![
-                (0.0, number(-w)),
-                (0.25, number(-w / 2.0)),
-                (0.5, "0".into()),
-                (0.75, number(w / 2.0)),
-                (1.0, number(w)),
-            ],
+            w => [0.0, 0.25, 0.5, 0.75, 1.0]
+                .map(|place| (place, style::number((2.0 * place - 1.0) * w)))
+                .into(),
         };
-        let room = bar(
-            &canvas,
-            canvas.title(&self.title),
-            "weight",
-            &ticks,
-            style::signed,
-        );
+        let room = canvas.title(&self.title);
+        let room = bar(&mut canvas, room, "weight", &ticks, style::signed);
 
         let Some(Grid {
             across,

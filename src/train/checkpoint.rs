@@ -10,9 +10,10 @@ use super::trainer::Trainer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ground::file::{self, Target};
 use crate::nn::sequential::Sequential;
+use crate::numeric::bounds::in_files;
 use crate::numeric::real::Real;
 use crate::optim::OptimizerState;
-use crate::optim::schedule::ReduceOnPlateau;
+use crate::optim::plateau::ReduceOnPlateau;
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::cell::RefCell;
 use std::path::Path;
@@ -47,14 +48,7 @@ impl<T: Real> Trainer<'_, T> {
     /// [`ErrorKind::Io`] when the file cannot be written or `path` is something other than a regular file; the old one is then still
     /// there. [`ErrorKind::Incompatible`] for scalars other than `f32` and `f64`.
     pub fn save(&self, net: &Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
-        if T::BYTES == 0 {
-            return Err(Error::new(
-                ErrorKind::Incompatible,
-                "Trainer::save",
-                "f32 or f64",
-                core::any::type_name::<T>(),
-            ));
-        }
+        in_files::<T>("Trainer::save")?;
         let target = Target::of(path.as_ref())?;
         let checkpoint = target.path();
         let before = named(checkpoint);

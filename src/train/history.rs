@@ -1,70 +1,14 @@
 //! What a training run leaves behind.
 
+use super::epoch::Epoch;
 use super::stop::{Monitor, Stopped};
+use crate::ground::table::{TextTable, short};
 use alloc::{format, string::String, vec, vec::Vec};
-use core::fmt::{self, Write};
+use core::fmt;
 
-/// What is known at the end of an epoch.
+/// The epochs of a training run: to be read, plotted, printed as a table (`Display`) or written as CSV.
 ///
-/// Two are equal when all but their [`seconds`](Self::seconds) are: time is no result.
-#[derive(Clone, Debug)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(deny_unknown_fields)
-)]
-#[non_exhaustive]
-pub struct Epoch {
-    /// The number of the epoch, counted from 0 over the trainer's life.
-    pub epoch: usize,
-    /// The cost on the training data as training saw it: of each mini-batch before its step, averaged over the samples
-    /// (summed for a loss that sums), and the average of the penalty where there is one.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
-    pub cost: f64,
-    /// The cost on the validation data after the epoch, without the penalty; `None` without validation data.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
-    pub validation_cost: Option<f64>,
-    /// The metrics by name, after the epoch, on the validation data, or without it on the training data.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
-    pub metrics: Vec<(String, f64)>,
-    /// The learning rate of the last step.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
-    pub learning_rate: f64,
-    /// ‖∂C/∂w‖₂ of the last mini-batch by all parameters but running statistics, with the penalty's, before it was clipped.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
-    pub gradient_norm: f64,
-    /// How long the epoch took, with its validation; `None` without a clock: without the
-    /// feature `std`, and on `wasm32-unknown-unknown`.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
-    pub seconds: Option<f64>,
-}
-
-impl PartialEq for Epoch {
-    fn eq(&self, other: &Self) -> bool {
-        let parts = |e: &Self| {
-            (
-                e.epoch,
-                e.cost,
-                e.validation_cost,
-                e.learning_rate,
-                e.gradient_norm,
-            )
-        };
-        parts(self) == parts(other) && self.metrics == other.metrics
-    }
-}
-
-impl Epoch {
-    /// The metric of that name; `None` where it was not asked for.
-    pub fn metric(&self, name: &str) -> Option<f64> {
-        self.metrics
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| *value)
-    }
-}
-
-/// The epochs of a training run: to be read, plotted, or written as a table (`Display`), CSV or JSON.
+/// With the feature `serde` it is written and read in any format of serde, JSON for one.
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -235,38 +179,6 @@ impl History {
         }
         csv
     }
-
-    /// An array with an object per epoch (RFC 8259), its keys the columns of [`to_csv`](Self::to_csv); `null` for what is
-    /// missing, NaN or infinite, which JSON cannot say.
-    pub fn to_json(&self) -> String {
-        let (names, rows) = self.table();
-        let keys: Vec<String> = names.iter().map(|name| json_text(name)).collect();
-        let objects = rows.map(|row| {
-            let fields = keys.iter().zip(&row).map(|(key, cell)| {
-                let value = cell
-                    .exact()
-                    .filter(|_| cell.is_finite())
-                    .unwrap_or_else(|| "null".into());
-                format!("{key}: {value}")
-            });
-            format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
-        });
-        format!("[{}]", objects.collect::<Vec<_>>().join(",\n "))
-    }
-}
-
-/// A text as JSON writes it.
-fn json_text(text: &str) -> String {
-    let mut json = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => json.extend(['\\', c]),
-            c if u32::from(c) < 0x20 => json.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => json.push(c),
-        }
-    }
-    json.push('"');
-    json
 }
 
 /// A cell of the table.
@@ -283,23 +195,11 @@ impl Cell {
         }
     }
 
-    fn is_finite(&self) -> bool {
-        !matches!(self, Self::Number(Some(number)) if !number.is_finite())
-    }
-
-    /// In few digits.
-    fn short(&self) -> String {
-        match *self {
+    /// As people read it.
+    fn text(&self) -> String {
+        match self {
             Self::Count(count) => format!("{count}"),
-            Self::Number(None) => "–".into(),
-            Self::Number(Some(number)) => {
-                let size = number.abs();
-                if number != 0.0 && number.is_finite() && !(1e-3..1e6).contains(&size) {
-                    format!("{number:.3e}")
-                } else {
-                    format!("{number:.4}")
-                }
-            }
+            Self::Number(number) => number.map_or_else(|| "–".into(), short),
         }
     }
 }
@@ -307,32 +207,18 @@ impl Cell {
 /// A table with a line per epoch, and a line for each warning.
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (names, rows) = self.table();
-        let mut lines: Vec<Vec<String>> = vec![names.into_iter().map(String::from).collect()];
-        lines.extend(rows.map(|row| row.iter().map(Cell::short).collect()));
-        let widths: Vec<usize> = (0..lines[0].len())
-            .map(|column| {
-                lines
-                    .iter()
-                    .map(|line| line[column].chars().count())
-                    .max()
-                    .unwrap_or(0)
-            })
-            .collect();
-        for (index, line) in lines.iter().enumerate() {
-            let mut text = String::new();
-            for (cell, width) in line.iter().zip(&widths) {
-                write!(
-                    text,
-                    "{}{cell:>width$}",
-                    if text.is_empty() { "" } else { "  " }
-                )?;
+        let (names, cells) = self.table();
+        let mut rows: Vec<Vec<String>> = vec![names.into_iter().map(String::from).collect()];
+        rows.extend(cells.map(|row| row.iter().map(Cell::text).collect()));
+        write!(
+            f,
+            "{}",
+            TextTable {
+                rows: &rows,
+                gap: "  ",
+                left: &[]
             }
-            f.write_str(&text)?;
-            if index + 1 < lines.len() {
-                f.write_char('\n')?;
-            }
-        }
+        )?;
         self.warnings
             .iter()
             .try_for_each(|warning| write!(f, "\nwarning: {warning}"))

@@ -1,6 +1,7 @@
 //! Levenberg–Marquardt: least squares for small networks.
 
-use super::history::{Epoch, History, Warning};
+use super::epoch::Epoch;
+use super::history::{History, Warning};
 use super::reach::check_reach;
 use super::state::State;
 use super::stop::{Monitor, Stop, Stopped, Watch};
@@ -10,6 +11,7 @@ use crate::ground::clock::Clock;
 use crate::nn::loss::SumSquaredError;
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
+use crate::numeric::bounds::POSITIVE;
 use crate::numeric::real::{DenseGradient, Real, zeros};
 use crate::numeric::view::{Targets, View, ViewMut};
 use alloc::string::ToString;
@@ -219,15 +221,7 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
     }
 
     fn check(&self, net: &Sequential<T>, data: &Dataset<T>) -> Result<Option<Warning>> {
-        let damping = T::of(self.damping);
-        if !(damping.is_finite() && damping > T::zero()) {
-            return Err(Error::new(
-                ErrorKind::Value,
-                "damping of LevenbergMarquardt",
-                "a finite number > 0",
-                self.damping,
-            ));
-        }
+        POSITIVE.check_in::<T>("damping of LevenbergMarquardt", self.damping)?;
         for data in [Some(data), self.validation].into_iter().flatten() {
             net.here()
                 .check_pass(data.inputs().into(), data.into(), &SumSquaredError)?;

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "std")]
 mod checkpoint;
+mod epoch;
 mod fingerprint;
 mod history;
 mod levenberg_marquardt;
@@ -16,7 +17,8 @@ mod state;
 mod stop;
 mod trainer;
 
-pub use history::{Epoch, History, Warning};
+pub use epoch::Epoch;
+pub use history::{History, Warning};
 pub use levenberg_marquardt::LevenbergMarquardt;
 pub use model::Model;
 pub use observer::{Observer, Plan, Step};

@@ -1,6 +1,6 @@
 //! Who is told what happens in training.
 
-use super::history::Epoch;
+use super::epoch::Epoch;
 use crate::nn::sequential::Sequential;
 use crate::numeric::real::Real;
 use core::ops::ControlFlow;

@@ -1,14 +1,15 @@
 //! Where training is.
 
+use super::epoch::Epoch;
 use super::fingerprint::{DataMark, checksum};
-use super::history::{Epoch, History};
+use super::history::History;
 #[cfg(feature = "std")]
 use super::log::Logbook;
 use super::stop::{Monitor, Stop, Stopped, Watch};
 use crate::error::Result;
 use crate::nn::sequential::Sequential;
 use crate::numeric::real::Real;
-use crate::optim::schedule::ReduceOnPlateau;
+use crate::optim::plateau::ReduceOnPlateau;
 use crate::optim::{Optimizer, OptimizerState};
 use alloc::vec::Vec;
 

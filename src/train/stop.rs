@@ -1,9 +1,10 @@
 //! When a run ends, and what is watched to know.
 
-use super::history::Epoch;
+use super::epoch::Epoch;
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "std")]
 use crate::ground::clock;
+use crate::numeric::bounds::{NOT_NEGATIVE, NUMBER, some};
 use alloc::{format, string::String};
 use core::fmt;
 
@@ -202,26 +203,18 @@ impl Stop {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        let error = |what: &str, expected: &str, given: f64| {
-            Err(Error::new(
-                ErrorKind::Value,
-                format!("{what} of Stop"),
-                expected,
-                given,
-            ))
-        };
         match *self {
-            Self::CostConverged { change } | Self::WeightsConverged { change }
-                if !(change.is_finite() && change >= 0.0) =>
-            {
-                error("change", "a finite number ≥ 0", change)
+            Self::CostConverged { change } | Self::WeightsConverged { change } => {
+                NOT_NEGATIVE.check("change of Stop", change)
             }
-            Self::Target { value, .. } if value.is_nan() => error("target", "a number", value),
-            Self::EarlyStopping { patience: 0, .. } => error("patience", "at least 1 epoch", 0.0),
-            Self::EarlyStopping { min_change, .. }
-                if !(min_change.is_finite() && min_change >= 0.0) =>
-            {
-                error("min_change", "a finite number ≥ 0", min_change)
+            Self::Target { value, .. } => NUMBER.check("target of Stop", value),
+            Self::EarlyStopping {
+                patience,
+                min_change,
+                ..
+            } => {
+                some("patience of Stop", "at least 1 epoch", patience as u64)?;
+                NOT_NEGATIVE.check("min_change of Stop", min_change)
             }
             #[cfg(feature = "std")]
             Self::Time(_) if !clock::TICKS => {
@@ -236,7 +229,8 @@ impl Stop {
                     given,
                 ))
             }
-            _ => Ok(()),
+            #[cfg(feature = "std")]
+            Self::Time(_) => Ok(()),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The training loop.
 
+use super::epoch::Epoch;
 use super::fingerprint::{DataMark, checksum};
-use super::history::{Epoch, History, Warning};
+use super::history::{History, Warning};
 use super::observer::{Observer, Plan, Step};
 use super::reach::check_reach;
 use super::state::{Finished, Position, State};
@@ -12,9 +13,11 @@ use crate::ground::clock::Clock;
 use crate::nn::loss::{Loss, Reduction};
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
+use crate::numeric::bounds::NOT_NEGATIVE;
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View};
-use crate::optim::schedule::{ReduceOnPlateau, Schedule};
+use crate::optim::plateau::ReduceOnPlateau;
+use crate::optim::schedule::Schedule;
 use crate::optim::{Clip, Constraint, Group, Optimizer, OptimizerState, Penalty, gradient_norm};
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::fmt;
@@ -588,14 +591,9 @@ impl<'a, T: Real> Trainer<'a, T> {
         here.check_trainable()?;
         self.optimizer.check()?;
         let rate = self.rate.rate(self.state.position.step);
-        if !(rate.is_finite() && rate >= 0.0) {
-            return Err(Error::new(
-                ErrorKind::Value,
-                "rate of Trainer",
-                "a finite rate ≥ 0",
-                rate,
-            ));
-        }
+        NOT_NEGATIVE
+            .named("a finite rate ≥ 0")
+            .check("rate of Trainer", rate)?;
         self.rate.check()?;
         self.state
             .plateau

@@ -18,6 +18,7 @@ use crate::ground::file;
 use crate::io::notes::check_notes;
 use crate::nn::activation::Activation;
 use crate::nn::loss::OutputFunction;
+use crate::numeric::bounds::in_files;
 use crate::numeric::real::Real;
 use crate::train::Model;
 use alloc::{format, string::String, vec::Vec};
@@ -173,7 +174,7 @@ impl Onnx {
     /// function where the network's outputs are probabilities already or have a scaler; [`ErrorKind::Value`] for a note that
     /// begins with `chainrule.` and for 2 GiB or more.
     pub fn write<T: Real>(&self, model: &Model<T>) -> Result<Vec<u8>> {
-        check_scalar::<T>("Onnx::write")?;
+        in_files::<T>("Onnx::write")?;
         check_notes(model)?;
         model.net().check_values(model.net().params())?;
         model.check()?;
@@ -198,7 +199,7 @@ impl Onnx {
     /// for scalars other than `f32` and `f64`; [`ErrorKind::Shape`] where numbers of features do not fit; [`ErrorKind::Value`] where there
     /// are several outputs and none was chosen, and for what the layers refuse.
     pub fn read<T: Real>(&self, bytes: &[u8]) -> Result<Model<T>> {
-        check_scalar::<T>("Onnx::read")?;
+        in_files::<T>("Onnx::read")?;
         let file = proto::Model::decode(bytes).map_err(|error| {
             Error::new(ErrorKind::Parse, "Onnx::read", "an ONNX file", &error).with_source(error)
         })?;
@@ -305,16 +306,3 @@ fn take_output_function(steps: &mut Vec<Step<'_>>, function: OutputFunction) -> 
 }
 /// No message of Protocol Buffers is longer.
 const LARGEST: u64 = (1 << 31) - 1;
-
-/// Only numbers of files can be written and read.
-fn check_scalar<T: Real>(place: &str) -> Result<()> {
-    if T::BYTES > 0 {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Incompatible,
-        place,
-        "f32 or f64",
-        core::any::type_name::<T>(),
-    ))
-}

@@ -2,6 +2,7 @@
 
 use super::{Activation, Breakpoints};
 use crate::error::{Error, ErrorKind, Result};
+use crate::numeric::bounds::{FINITE, POSITIVE_IN_SCALAR, ensure};
 use crate::numeric::real::{Chain, Real, resolve};
 
 impl Activation {
@@ -82,23 +83,13 @@ impl Activation {
 
     /// Checks that the parameters of the function are finite in `T`.
     pub(crate) fn check<T: Real>(&self) -> Result<()> {
-        let finite = |name: &str, value: f64| {
-            if T::of(value).is_finite() {
-                return Ok(());
-            }
-            Err(Error::new(ErrorKind::Value, name, "a finite number", value))
-        };
         match self {
-            Self::LeakyRelu { slope } => finite("slope of leaky_relu", *slope),
-            Self::Elu { alpha } => finite("alpha of elu", *alpha),
-            Self::Celu { alpha } if T::of(*alpha) > T::zero() => finite("alpha of celu", *alpha),
-            Self::Celu { alpha } => Err(Error::new(
-                ErrorKind::Value,
-                "alpha of celu",
-                "a finite number > 0 that the scalar can hold",
-                alpha,
-            )),
-            Self::ThresholdedRelu { theta } => finite("theta of thresholded_relu", *theta),
+            Self::LeakyRelu { slope } => FINITE.check_in::<T>("slope of leaky_relu", *slope),
+            Self::Elu { alpha } => FINITE.check_in::<T>("alpha of elu", *alpha),
+            Self::Celu { alpha } => POSITIVE_IN_SCALAR.check_in::<T>("alpha of celu", *alpha),
+            Self::ThresholdedRelu { theta } => {
+                FINITE.check_in::<T>("theta of thresholded_relu", *theta)
+            }
             Self::Breakpoints(points) => check_breakpoints::<T>(points),
             Self::Surrogate { value, derivative } => {
                 value.check::<T>().and(derivative.check::<T>())
@@ -142,14 +133,6 @@ fn check_breakpoints<T: Real>(breakpoints: &Breakpoints) -> Result<()> {
         && points
             .windows(2)
             .all(|pair| T::of(pair[0].0) < T::of(pair[1].0));
-    if sound {
-        return Ok(());
-    }
     let expected = "points and slopes that stay finite and apart in the network's scalar";
-    Err(Error::new(
-        ErrorKind::Value,
-        "breakpoints",
-        expected,
-        breakpoints,
-    ))
+    ensure(sound, "breakpoints", expected, breakpoints)
 }

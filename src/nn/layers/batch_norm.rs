@@ -6,6 +6,7 @@ use crate::nn::layer::{
     BackwardArgs, BackwardTangentArgs, Block, ForwardArgs, GradientArgs, InferArgs, InitParamsArgs,
     Layer, Role, TangentArgs,
 };
+use crate::numeric::bounds::UNIT;
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, accumulate, by_blocks, magnitude};
 use crate::numeric::view::View;
@@ -171,14 +172,8 @@ impl<T: Real> Layer<T> for BatchNorm {
 
     fn outputs(&self, inputs: usize) -> Result<usize> {
         self.norm.check::<T>()?;
-        if !(0.0..=1.0).contains(&self.momentum) {
-            return Err(Error::new(
-                ErrorKind::Value,
-                "momentum",
-                "a number with 0 ≤ momentum ≤ 1",
-                self.momentum,
-            ));
-        }
+        UNIT.named("a number with 0 ≤ momentum ≤ 1")
+            .check("momentum", self.momentum)?;
         Ok(inputs)
     }
 

@@ -1,11 +1,12 @@
 //! Dropout.
 
 use super::smooth;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::nn::activation::OutputRange;
 use crate::nn::layer::{
     BackwardArgs, BackwardTangentArgs, ForwardArgs, InferArgs, Layer, TangentArgs,
 };
+use crate::numeric::bounds::BELOW_ONE;
 use crate::numeric::kernel::Pass;
 use crate::numeric::random::{Purpose, derive, stream};
 use crate::numeric::real::Real;
@@ -74,14 +75,9 @@ impl<T: Real> Layer<T> for Dropout {
     }
 
     fn outputs(&self, inputs: usize) -> Result<usize> {
-        if !(0.0..1.0).contains(&self.p) {
-            return Err(Error::new(
-                ErrorKind::Value,
-                "",
-                "a probability p with 0 ≤ p < 1",
-                self.p,
-            ));
-        }
+        BELOW_ONE
+            .named("a probability p with 0 ≤ p < 1")
+            .check("", self.p)?;
         Ok(inputs)
     }
 

@@ -1,10 +1,11 @@
 //! Gaussian noise.
 
 use super::smooth;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::nn::layer::{
     BackwardArgs, BackwardTangentArgs, ForwardArgs, InferArgs, Layer, TangentArgs,
 };
+use crate::numeric::bounds::NOT_NEGATIVE;
 use crate::numeric::random::{Purpose, derive, stream};
 use crate::numeric::real::Real;
 use alloc::{format, string::String};
@@ -56,14 +57,9 @@ impl<T: Real> Layer<T> for GaussianNoise {
     }
 
     fn outputs(&self, inputs: usize) -> Result<usize> {
-        if !(self.std >= 0.0 && T::of(self.std).is_finite()) {
-            return Err(Error::new(
-                ErrorKind::Value,
-                "",
-                "a finite standard deviation ≥ 0",
-                self.std,
-            ));
-        }
+        NOT_NEGATIVE
+            .named("a finite standard deviation ≥ 0")
+            .check_in::<T>("", self.std)?;
         Ok(inputs)
     }
 

@@ -1,7 +1,8 @@
 //! What the normalizing layers share: ε, and the scale γ and the bias β of what is normalized.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::nn::layer::{Block, Role};
+use crate::numeric::bounds::POSITIVE_IN_SCALAR;
 use crate::numeric::real::Real;
 use alloc::{format, string::String, vec::Vec};
 
@@ -31,15 +32,8 @@ impl Norm {
 
     /// ε must be sound in `T`: without it a constant input is 0/0.
     pub(super) fn check<T: Real>(&self) -> Result<()> {
-        match self.eps {
-            Some(eps) if !(T::of(eps) > T::zero() && T::of(eps).is_finite()) => Err(Error::new(
-                ErrorKind::Value,
-                "eps",
-                "a finite number > 0 that the scalar can hold",
-                format!("{eps:?}"),
-            )),
-            _ => Ok(()),
-        }
+        self.eps
+            .map_or(Ok(()), |eps| POSITIVE_IN_SCALAR.check_in::<T>("eps", eps))
     }
 
     /// The options by name, as in [`Layer::describe`](crate::nn::layer::Layer::describe).

@@ -1,10 +1,11 @@
 //! The rectifier whose slope below 0 is learned.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::nn::layer::{
     BackwardArgs, BackwardTangentArgs, Block, GradientArgs, InferArgs, InitParamsArgs, Layer, Role,
     TangentArgs,
 };
+use crate::numeric::bounds::FINITE;
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, SAMPLES, over_samples, sum};
 use alloc::{format, string::String, vec, vec::Vec};
@@ -87,15 +88,10 @@ impl<T: Real> Layer<T> for Prelu {
     }
 
     fn outputs(&self, inputs: usize) -> Result<usize> {
-        if T::of(self.slope).is_finite() {
-            return Ok(inputs);
-        }
-        Err(Error::new(
-            ErrorKind::Value,
-            "slope",
-            "a finite number that the scalar can hold",
-            format!("{:?}", self.slope),
-        ))
+        FINITE
+            .named("a finite number that the scalar can hold")
+            .check_in::<T>("slope", self.slope)?;
+        Ok(inputs)
     }
 
     fn blocks(&self, inputs: usize) -> Vec<Block> {

@@ -4,6 +4,7 @@ use super::{CostsArgs, CurvaturesArgs, Loss, OutputFunction, SlopesArgs, check_t
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::OutputRange;
 use crate::nn::softmax::{log_sum_exp, softmax_columns};
+use crate::numeric::bounds::{NOT_NEGATIVE, UNIT, ensure};
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, is_nan, sigmoid, softplus, sum};
 use crate::numeric::view::View;
@@ -43,19 +44,11 @@ impl Weights {
                 weights.len(),
             ));
         }
-        match weights
-            .iter()
-            .enumerate()
-            .find(|(_, w)| !(T::of(**w).is_finite() && **w >= 0.0))
-        {
-            Some((j, w)) => Err(Error::new(
-                ErrorKind::Value,
-                format!("{place}, weight {j}"),
-                "a finite weight ≥ 0",
-                w,
-            )),
-            None => check_some(place, weights.iter().any(|w| T::of(*w) > T::zero())),
+        let bound = NOT_NEGATIVE.named("a finite weight ≥ 0");
+        for (j, w) in weights.iter().enumerate() {
+            bound.check_in::<T>(format_args!("{place}, weight {j}"), *w)?;
         }
+        check_some(place, weights.iter().any(|w| T::of(*w) > T::zero()))
     }
 }
 
@@ -74,16 +67,7 @@ impl fmt::Display for Weights {
 
 /// Something must count: a cost that is 0 whatever the outputs are teaches nothing.
 fn check_some(place: &str, some: bool) -> Result<()> {
-    if some {
-        Ok(())
-    } else {
-        Err(Error::new(
-            ErrorKind::Value,
-            place,
-            "at least 1 weight above 0",
-            "none",
-        ))
-    }
+    ensure(some, place, "at least 1 weight above 0", "none")
 }
 
 /// The probabilities of one class alone are 1, whatever is learned.
@@ -108,15 +92,7 @@ fn check_probabilities<T: Real>(name: &str, target: View<'_, T>) -> Result<()> {
 }
 
 fn check_smoothing(place: &str, smoothing: f64) -> Result<()> {
-    if (0.0..=1.0).contains(&smoothing) {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Value,
-        format!("label smoothing of {place}"),
-        "a number in [0, 1]",
-        smoothing,
-    ))
+    UNIT.check(format_args!("label smoothing of {place}"), smoothing)
 }
 
 /// Cross-entropy of class scores (logits) that a softmax turns into probabilities: for a sample

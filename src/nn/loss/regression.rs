@@ -1,7 +1,8 @@
 //! Losses on the difference r = y − t of output and target.
 
 use super::{CostsArgs, CurvaturesArgs, Loss, Reduction, SlopesArgs, share};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+use crate::numeric::bounds::POSITIVE;
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, magnitude, sum, tanh};
 use alloc::{format, string::String};
@@ -234,7 +235,7 @@ slope: {
 curvature: if magnitude(r) > T::of(self.delta) { T::zero() } else { T::one() },
 describe: format!("Huber(delta={})", self.delta),
 check: {
-    if T::of(self.delta) > T::zero() && T::of(self.delta).is_finite() { Ok(()) } else { Err(Error::new(ErrorKind::Value, "Huber", "a finite δ above 0", self.delta)) }
+    POSITIVE.named("a finite δ above 0").check_in::<T>("Huber", self.delta)
 });
 
 /// ln cosh(y − t), averaged over samples and outputs: nearly ½r² near 0 and |r| − ln 2 far out.

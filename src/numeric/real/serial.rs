@@ -105,7 +105,7 @@ impl<T: Real> Visitor<'_> for Readable<T> {
         write!(
             f,
             "a number of type {}, or \"NaN\", \"inf\" or \"-inf\"",
-            type_name::<T>()
+            T::NAME
         )
     }
 

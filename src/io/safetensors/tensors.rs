@@ -1,0 +1,132 @@
+//! The tensors that a network has in a file: their names, their places in the flat vector, their shapes.
+
+use super::Safetensors;
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::names::block_names;
+use crate::nn::layer::{Block, Layer, Role};
+use crate::nn::layout::Layout;
+use crate::numeric::real::Real;
+use alloc::{collections::BTreeMap, format, string::String, sync::Arc, vec, vec::Vec};
+use core::ops::Range;
+
+impl<T: Real> Safetensors<T> {
+    /// The blocks of a network by the names of their tensors, and where they lie in the flat vector.
+    pub(super) fn places<'l>(
+        &self,
+        layers: &[Arc<dyn Layer<T>>],
+        layout: &'l Layout,
+    ) -> Result<BTreeMap<String, (&'l Block, usize)>> {
+        let mut places = BTreeMap::new();
+        let names = block_names(layers, layout);
+        self.check_names(&names)?;
+        for (layer, names) in names.into_iter().enumerate() {
+            let mut start = layout.params[layer];
+            for (name, block) in names.into_iter().zip(&layout.blocks[layer]) {
+                let name = format!("{}{}", self.prefix, self.in_file(&name));
+                if places.contains_key(&name) {
+                    let expected = "parameter blocks with names of their own";
+                    return Err(Error::new(
+                        ErrorKind::Incompatible,
+                        layout.place(layer),
+                        expected,
+                        format!("two of {:?}", block.name),
+                    ));
+                }
+                places.insert(name, (block, start));
+                start += block.len();
+            }
+        }
+        Ok(places)
+    }
+
+    /// What a tensor of the network is called in files, after the prefix.
+    fn in_file(&self, name: &str) -> String {
+        let fitting = self
+            .names
+            .iter()
+            .filter_map(|(file, network)| Some((network.len(), file, part(name, network)?)));
+        match fitting.max_by_key(|(len, ..)| *len) {
+            Some((_, file, rest)) if file.is_empty() => rest.trim_start_matches('.').into(),
+            Some((_, file, rest)) => format!("{file}{rest}"),
+            None => name.into(),
+        }
+    }
+
+    /// Each name of the network that is given another must be there, and given one other.
+    fn check_names(&self, names: &[Vec<String>]) -> Result<()> {
+        let error = |expected: String, network: &str| {
+            Err(Error::new(
+                ErrorKind::Value,
+                "Safetensors::rename",
+                expected,
+                format!("{network:?}"),
+            ))
+        };
+        for (index, (_, network)) in self.names.iter().enumerate() {
+            if !names
+                .iter()
+                .flatten()
+                .any(|name| part(name, network).is_some())
+            {
+                let known = list(names.iter().flatten().map(String::as_str));
+                return error(
+                    format!(
+                        "a name of the network, or the part of one before a dot (there are {known})"
+                    ),
+                    network,
+                );
+            }
+            if self.names[..index]
+                .iter()
+                .any(|(_, other)| other == network)
+            {
+                return error("each name of the network once".into(), network);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where it is asked for, a parameter must be finite.
+    pub(super) fn check(&self, tensor: &str, row: usize, block: &Block, number: T) -> Result<()> {
+        if self.finite && !number.is_finite() {
+            let place = format!("tensor {tensor}, row {row} of {}", block.rows);
+            return Err(Error::new(
+                ErrorKind::NotFinite,
+                place,
+                "finite numbers",
+                number,
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What follows `part` in a name that it is the whole of, or that has a dot after it.
+fn part<'n>(name: &'n str, part: &str) -> Option<&'n str> {
+    name.strip_prefix(part)
+        .filter(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// The first of some names, for messages.
+pub(super) fn list<'n>(names: impl Iterator<Item = &'n str> + Clone) -> String {
+    let first = names.clone().take(12).collect::<Vec<_>>().join(" ");
+    match names.count() {
+        0 => "none".into(),
+        count if count > 12 => format!("{first} … ({count} in all)"),
+        _ => first,
+    }
+}
+
+/// The shape of a block's tensor: weights are matrices, what has one column besides is a vector.
+pub(super) fn shape(block: &Block) -> Vec<usize> {
+    if block.role == Role::Weight || block.cols != 1 {
+        vec![block.rows, block.cols]
+    } else {
+        vec![block.rows]
+    }
+}
+
+/// The rows of a block, or none where they are empty.
+pub(super) fn rows(block: &Block) -> Range<usize> {
+    0..if block.is_empty() { 0 } else { block.rows }
+}

@@ -1,0 +1,233 @@
+//! The frame of a rule: from what one parameter becomes to a step of all.
+
+use super::group::Group;
+use crate::error::Result;
+use crate::numeric::kernel::{
+    Pass,
+    workers::{Divide, Workers, spread},
+};
+use crate::numeric::real::Real;
+use alloc::{vec, vec::Vec};
+use core::array::from_fn;
+use core::mem::take;
+
+/// What one rule is, within the frame that all of them share.
+pub(super) trait Rule<T: Real> {
+    /// How errors call it.
+    const NAME: &'static str;
+
+    /// Checks the hyper-parameters.
+    fn check_numbers(&self) -> Result<()>;
+
+    /// The largest factor by which a step multiplies lr.
+    fn stretch(&self) -> f64 {
+        1.0
+    }
+
+    /// What is remembered of each parameter before the first step.
+    fn start(&self) -> f64 {
+        0.0
+    }
+
+    /// With a state for what these options remember.
+    fn remembering(self) -> Self
+    where
+        Self: Sized,
+    {
+        self
+    }
+
+    /// Takes a step whose arguments fit.
+    fn descend(&mut self, step: Step<'_, T>);
+}
+
+/// `Optimizer` for a [`Rule`] with a `state`, `Default` by its `new`, and `Deserialize` of its numbers and a state that fits them.
+macro_rules! optimizer {
+    ($rule:ident { $($number:ident: $kind:ty),* }) => {
+        impl<T: Real> Default for $rule<T> {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl<T: Real> $crate::optim::Optimizer<T> for $rule<T> {
+            fn step(&mut self, lr: f64, params: &mut [T], grads: &[T], groups: &[$crate::optim::Group]) -> $crate::error::Result<()> {
+                self.check_numbers()?;
+                self.state.check(Self::NAME, self.stretch(), lr, params, grads, groups)?;
+                self.step_on(&$crate::numeric::kernel::workers::Workers::default(), lr, params, grads, groups)
+            }
+
+            fn step_on(
+                &mut self,
+                workers: &$crate::numeric::kernel::workers::Workers,
+                lr: f64,
+                params: &mut [T],
+                grads: &[T],
+                groups: &[$crate::optim::Group],
+            ) -> $crate::error::Result<()> {
+                if !self.state.fits(self.stretch(), lr, params, grads, groups) {
+                    self.state.check(Self::NAME, self.stretch(), lr, params, grads, groups)?;
+                }
+                self.state.begin(params.len(), self.start());
+                let t = self.state.step;
+                self.descend($crate::optim::rule::Step { workers, t, lr, params, grads, groups });
+                Ok(())
+            }
+
+            fn check(&self) -> $crate::error::Result<()> {
+                self.check_numbers()
+            }
+
+            fn state(&self) -> &$crate::optim::OptimizerState<T> {
+                &self.state
+            }
+
+            fn restore(&mut self, state: &$crate::optim::OptimizerState<T>) -> $crate::error::Result<()> {
+                self.state.replace(state)
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl<'de, T: Real> serde::Deserialize<'de> for $rule<T> {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> core::result::Result<Self, D::Error> {
+                #[derive(serde::Deserialize)]
+                #[serde(bound = "T: Real", deny_unknown_fields)]
+                struct $rule<T> {
+                    $($number: $kind,)*
+                    #[serde(default, deserialize_with = "crate::numeric::serial::given")]
+                    state: Option<$crate::optim::OptimizerState<T>>,
+                }
+                $crate::numeric::serial::checked(deserializer, |read: $rule<T>| {
+                    let mut rule = Self { $($number: read.$number,)* ..Self::new() }.remembering();
+                    rule.check_numbers()?;
+                    read.state.map_or(Ok(()), |state| rule.state.replace(&state))?;
+                    Ok(rule)
+                })
+            }
+        }
+    };
+}
+pub(super) use optimizer;
+
+/// The arguments of a step, of which it is known that they fit.
+pub(super) struct Step<'a, T> {
+    pub(super) workers: &'a Workers,
+    /// The number of the step, counted from 1.
+    pub(super) t: u64,
+    pub(super) lr: f64,
+    pub(super) params: &'a mut [T],
+    pub(super) grads: &'a [T],
+    pub(super) groups: &'a [Group],
+}
+
+impl<T: Real> Step<'_, T> {
+    /// Changes the parameters of every group: `rule` gets a group's lr and 1 − lr·λ and returns what becomes of one
+    /// parameter, told its gradient and what the K slots remember of it; that must be `#[inline(always)]`.
+    pub(super) fn each<F, const K: usize>(self, slots: &mut [Vec<T>], rule: impl Fn(f64, T) -> F)
+    where
+        F: Fn(T, T, [T; K]) -> (T, [T; K]) + Copy + Send,
+    {
+        for group in self.groups.iter().filter(|group| group.rate != 0.0) {
+            let range = group.range.clone();
+            let (w, g) = (&mut self.params[range.clone()], &self.grads[range.clone()]);
+            if group.statistic {
+                update(
+                    self.workers,
+                    Update {
+                        w,
+                        g,
+                        slots: [],
+                        at: follow,
+                    },
+                );
+                continue;
+            }
+            let lr = self.lr * group.rate;
+            let at = rule(lr, T::of(1.0 - lr * group.decay));
+            let mut slots = slots.iter_mut();
+            let slots = from_fn(|_| {
+                slots
+                    .next()
+                    .map_or(&mut [][..], |slot| &mut slot[range.clone()])
+            });
+            update(self.workers, Update { w, g, slots, at });
+        }
+    }
+}
+
+/// What becomes of a running statistic.
+#[inline(always)]
+fn follow<T: Real>(p: T, g: T, _: [T; 0]) -> (T, [T; 0]) {
+    ((p - g).flush(), [])
+}
+
+/// The loop of a rule.
+struct Update<'a, T, F, const K: usize> {
+    w: &'a mut [T],
+    g: &'a [T],
+    slots: [&'a mut [T]; K],
+    at: F,
+}
+
+impl<T: Real, F: Copy + Send, const K: usize> Divide for Update<'_, T, F, K> {
+    fn divide(self, at: usize) -> (Self, Self) {
+        let ((w, w_rest), (g, g_rest)) = (self.w.split_at_mut(at), self.g.split_at(at));
+        let mut slots = self.slots.map(|slot| slot.split_at_mut(at));
+        let (near, far) = (
+            slots.each_mut().map(|(near, _)| take(near)),
+            slots.each_mut().map(|(_, far)| take(far)),
+        );
+        (
+            Self {
+                w,
+                g,
+                slots: near,
+                ..self
+            },
+            Self {
+                w: w_rest,
+                g: g_rest,
+                slots: far,
+                ..self
+            },
+        )
+    }
+}
+
+impl<T: Real, F: Fn(T, T, [T; K]) -> (T, [T; K]), const K: usize> Pass for Update<'_, T, F, K> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self { w, g, slots, at } = self;
+        // All are as long as the group; said once, so that no element is asked.
+        let (g, slots) = (&g[..w.len()], slots.map(|slot| &mut slot[..w.len()]));
+        for i in 0..w.len() {
+            let (next, known) = at(w[i], g[i], from_fn(|k| slots[k][i]));
+            w[i] = next;
+            for k in 0..K {
+                slots[k][i] = known[k];
+            }
+        }
+    }
+}
+
+/// Runs the loop of a rule, side by side where there are enough parameters.
+fn update<T, F, const K: usize>(workers: &Workers, pass: Update<'_, T, F, K>)
+where
+    T: Real,
+    F: Fn(T, T, [T; K]) -> (T, [T; K]) + Copy + Send,
+{
+    /// So many take a thread longer than it takes to wake it.
+    const LEAST: usize = 1 << 16;
+    let len = pass.w.len();
+    let parts = workers.count().min(len / LEAST).max(1);
+    if parts == 1 {
+        T::vectorize(pass);
+    } else {
+        workers.run(|| {
+            spread(pass, len, &mut vec![(); parts], &|pass, ()| {
+                T::vectorize(pass)
+            })
+        });
+    }
+}

@@ -1,0 +1,202 @@
+//! What rules remember from step to step, and the arguments that fit it.
+
+use super::group::Group;
+use crate::error::{Error, ErrorKind, Result};
+use crate::numeric::bounds::NOT_NEGATIVE;
+use crate::numeric::real::Real;
+use alloc::{format, string::String, vec, vec::Vec};
+
+/// The state of an optimizer, as data: what must be kept to go on exactly where it stopped.
+///
+/// ```
+/// use chainrule::{Adam, Optimizer};
+/// use chainrule::optim::Group;
+/// let mut adam = Adam::<f64>::new();
+/// let mut p = [1.0];
+/// adam.step(0.1, &mut p, &[0.5], &Group::all(1))?;
+/// let saved = (p, adam.state().clone());
+///
+/// let mut resumed = Adam::<f64>::new();
+/// resumed.restore(&saved.1)?;
+/// assert_eq!(resumed.state().step, 1);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Debug, Default, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(bound = "T: Real", deny_unknown_fields)
+)]
+pub struct OptimizerState<T> {
+    /// The rule that the state is of.
+    pub rule: String,
+    /// The number of steps taken, one for the whole vector.
+    pub step: u64,
+    /// The rule's vectors, each as long as the parameters, or all empty before the first step.
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+    pub slots: Vec<Vec<T>>,
+}
+
+impl<T: Clone> Clone for OptimizerState<T> {
+    fn clone(&self) -> Self {
+        Self {
+            rule: self.rule.clone(),
+            step: self.step,
+            slots: self.slots.clone(),
+        }
+    }
+
+    /// Into the memory that is there.
+    fn clone_from(&mut self, other: &Self) {
+        self.rule.clone_from(&other.rule);
+        self.step = other.step;
+        self.slots.clone_from(&other.slots);
+    }
+}
+
+impl<T: Real> OptimizerState<T> {
+    /// Whether all numbers in the slots are finite. They are not once the square of a gradient has overflowed, in
+    /// `f32` from about 10²⁰ on: Adam and similar rules then divide by ∞ and never move again.
+    /// [`Trainer`](crate::Trainer) checks it after each epoch; in a loop of your own, do the same.
+    ///
+    /// ```
+    /// use chainrule::{Adam, Optimizer};
+    /// use chainrule::optim::Group;
+    /// let mut adam = Adam::<f32>::new();
+    /// adam.step(0.1, &mut [1.0], &[1e30], &Group::all(1))?;
+    /// assert!(!adam.state().is_finite());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn is_finite(&self) -> bool {
+        self.slots.iter().flatten().all(|number| number.is_finite())
+    }
+
+    pub(super) fn new(rule: &str, slots: usize) -> Self {
+        Self {
+            rule: rule.into(),
+            step: 0,
+            slots: vec![Vec::new(); slots],
+        }
+    }
+
+    /// Fits it to other options of the rule; a state that fits stays.
+    pub(super) fn reshape(&mut self, rule: &str, slots: usize) {
+        if self.rule != rule || self.slots.len() != slots {
+            *self = Self::new(rule, slots);
+        }
+    }
+
+    /// Takes over `other` where it is of the same rule.
+    pub(super) fn replace(&mut self, other: &Self) -> Result<()> {
+        let lengths: Vec<_> = other.slots.iter().map(Vec::len).collect();
+        let uneven = lengths.windows(2).any(|pair| pair[0] != pair[1]);
+        let unlike = lengths
+            .first()
+            .is_some_and(|length| (*length == 0) != (other.step == 0));
+        if other.rule != self.rule || lengths.len() != self.slots.len() || uneven || unlike {
+            let expected = format!(
+                "a state of {} with {} vectors of one length",
+                self.rule,
+                self.slots.len()
+            );
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "Optimizer::restore",
+                expected,
+                format!(
+                    "{} after {} steps with vectors of {lengths:?}",
+                    other.rule, other.step
+                ),
+            ));
+        }
+        self.clone_from(other);
+        Ok(())
+    }
+
+    /// Checks the arguments of a step of `rule`, which multiplies lr by at most `stretch`.
+    pub(super) fn check(
+        &self,
+        rule: &str,
+        stretch: f64,
+        lr: f64,
+        params: &[T],
+        grads: &[T],
+        groups: &[Group],
+    ) -> Result<()> {
+        let place = |what: &str| format!("{what} of {rule}::step");
+        NOT_NEGATIVE
+            .named("a finite rate ≥ 0")
+            .check(format_args!("lr of {rule}::step"), lr)?;
+        check_len(|| place("grads"), params.len(), grads)?;
+        Group::check(groups, params.len())?;
+        Group::check_rates::<T>(groups, lr)?;
+        if let Err(error) = Group::check_rates::<T>(groups, lr * stretch) {
+            let expected = format!(
+                "a rate of which {stretch} times as much is finite, for so much may a step take"
+            );
+            return Err(
+                Error::new(ErrorKind::Value, place("lr"), expected, lr).within(error.place())
+            );
+        }
+        if let Some(known) = self.other_length(params.len()) {
+            let expected = format!("{known} parameters, as in the steps before");
+            return Err(Error::new(
+                ErrorKind::Shape,
+                place("params"),
+                expected,
+                params.len(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The number of parameters of the steps before, where it was not `params`.
+    fn other_length(&self, params: usize) -> Option<usize> {
+        self.slots
+            .first()
+            .map(Vec::len)
+            .filter(|known| self.step > 0 && *known != params)
+    }
+
+    /// What of [`check`](Self::check) a step must know so as not to reach beyond a slice, nor to multiply by ∞.
+    pub(super) fn fits(
+        &self,
+        stretch: f64,
+        lr: f64,
+        params: &[T],
+        grads: &[T],
+        groups: &[Group],
+    ) -> bool {
+        let within =
+            |group: &Group| group.range.start <= group.range.end && group.range.end <= params.len();
+        let lengths = grads.len() == params.len()
+            && self.other_length(params.len()).is_none()
+            && groups.iter().all(within);
+        lengths && lr >= 0.0 && Group::check_rates::<T>(groups, lr * stretch).is_ok()
+    }
+
+    /// Counts a step, and makes room for so many parameters on the first one.
+    pub(super) fn begin(&mut self, params: usize, start: f64) {
+        for slot in &mut self.slots {
+            slot.resize(params, T::of(start));
+        }
+        self.step = self.step.saturating_add(1);
+    }
+}
+
+/// Gradients must be as many as parameters.
+pub(super) fn check_len<T>(
+    place: impl FnOnce() -> String,
+    params: usize,
+    grads: &[T],
+) -> Result<()> {
+    if grads.len() == params {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Shape,
+        place(),
+        format!("{params} numbers, as many as parameters"),
+        grads.len(),
+    ))
+}

@@ -1,0 +1,245 @@
+//! What several pictures have: charts with two axes, legends, bars of colors.
+
+use super::axes::{Axis, LABEL, SMALL};
+use super::canvas::{BLACK, Canvas, Rect, WHITE};
+use super::font;
+use super::shape::{Anchor, Point, Rgb};
+use super::style;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How far ticks reach out of a chart; its numbers stand twice as far.
+const TICK: f64 = 4.0;
+
+/// The gray of the lines across a chart.
+const MESH: Rgb = [225; 3];
+
+/// Draws a chart with two axes into `room`; returns the rectangle between them.
+pub(super) fn chart(canvas: &mut Canvas, room: Rect, x: &Axis, y: &Axis) -> Result<Rect> {
+    let inside = Rect {
+        left: room.left + y.width() + LABEL + 20.0,
+        top: room.top,
+        // Half of the last number at the x axis.
+        right: room.right - 16.0,
+        bottom: room.bottom - 2.0 * SMALL - LABEL - 8.0,
+    };
+    if inside.width() < 40.0 || inside.height() < 40.0 {
+        let given = format!(
+            "{:.0} × {:.0} pixels for a chart",
+            inside.width(),
+            inside.height()
+        );
+        return Err(Error::new(
+            ErrorKind::Value,
+            "plot",
+            "a picture with room for its parts",
+            given,
+        ));
+    }
+    let Rect {
+        left,
+        top,
+        right,
+        bottom,
+    } = inside;
+    for (place, _) in &x.ticks {
+        canvas.line(
+            vec![inside.at(*place, 0.0), inside.at(*place, 1.0)],
+            MESH,
+            1.0,
+            &[],
+        );
+    }
+    for (place, _) in &y.ticks {
+        canvas.line(
+            vec![inside.at(0.0, *place), inside.at(1.0, *place)],
+            MESH,
+            1.0,
+            &[],
+        );
+    }
+    canvas.line(
+        vec![(left, top), (left, bottom), (right, bottom)],
+        BLACK,
+        1.0,
+        &[],
+    );
+    for (place, text) in &x.ticks {
+        let (x, y) = inside.at(*place, 0.0);
+        canvas.line(vec![(x, y), (x, y + TICK)], BLACK, 1.0, &[]);
+        canvas.text(
+            text.as_str(),
+            (x, y + 2.0 * TICK + SMALL / 2.0),
+            SMALL,
+            BLACK,
+            Anchor::Middle,
+        );
+    }
+    for (place, text) in &y.ticks {
+        let (x, y) = inside.at(0.0, *place);
+        canvas.line(vec![(x - TICK, y), (x, y)], BLACK, 1.0, &[]);
+        canvas.text(
+            text.as_str(),
+            (x - 2.0 * TICK, y),
+            SMALL,
+            BLACK,
+            Anchor::End,
+        );
+    }
+    let (middle, center) = inside.middle();
+    let label = font::fit(&x.label, LABEL, room.width());
+    canvas.text(
+        label,
+        (middle, room.bottom - LABEL / 2.0),
+        LABEL,
+        BLACK,
+        Anchor::Middle,
+    );
+    let label = font::fit(&y.label, LABEL, room.height());
+    canvas.turned(
+        label,
+        (room.left + LABEL / 2.0, center),
+        LABEL,
+        Anchor::Middle,
+    );
+    Ok(inside)
+}
+
+/// What stands before a name in a legend.
+#[derive(Debug)]
+pub(super) enum Sample {
+    Line {
+        color: Rgb,
+        dash: &'static [f64],
+        marker: usize,
+    },
+    /// A marker of a class on the color of its region.
+    Class {
+        region: Rgb,
+        marker: usize,
+        fill: Rgb,
+    },
+    Star,
+}
+
+/// Writes a legend at the top of `room`, in as many rows as it needs; returns what is left below.
+pub(super) fn legend(canvas: &mut Canvas, mut room: Rect, entries: &[(Sample, String)]) -> Rect {
+    let (size, row, gap) = (13.0, 20.0, 20.0);
+    let sample = |sample: &Sample| {
+        if matches!(sample, Sample::Line { .. }) {
+            38.0
+        } else {
+            20.0
+        }
+    };
+    let widest = room.width();
+    let entries: Vec<_> = entries
+        .iter()
+        .map(|(kind, name)| {
+            let name = font::fit(name, size, widest - sample(kind) - 6.0);
+            let width = sample(kind) + 6.0 + font::width(&name, size);
+            (kind, name, width)
+        })
+        .collect();
+    let mut rest = &entries[..];
+    while !rest.is_empty() {
+        let mut used = 0.0;
+        let fits = |entry: &&(&Sample, String, f64)| {
+            used += entry.2 + if used > 0.0 { gap } else { 0.0 };
+            used <= widest + 1e-6
+        };
+        let count = rest.iter().take_while(fits).count().max(1);
+        let (now, later) = rest.split_at(count);
+        rest = later;
+        let total: f64 = now.iter().map(|entry| entry.2).sum::<f64>() + gap * (count - 1) as f64;
+        let (mut x, y) = (room.left + (widest - total) / 2.0, room.top + row / 2.0);
+        for (kind, name, width) in now {
+            let (end, middle) = (x + sample(kind), (x + sample(kind) / 2.0, y));
+            draw_sample(canvas, kind, x, middle);
+            canvas.text(name.clone(), (end + 6.0, y), size, BLACK, Anchor::Start);
+            x += width + gap;
+        }
+        room.top += row;
+    }
+    room.top += 6.0;
+    room
+}
+
+fn draw_sample(canvas: &mut Canvas, sample: &Sample, left: f64, middle: Point) {
+    match sample {
+        Sample::Line {
+            color,
+            dash,
+            marker,
+        } => {
+            canvas.line(
+                vec![(left, middle.1), (2.0 * middle.0 - left, middle.1)],
+                *color,
+                2.0,
+                dash,
+            );
+            canvas.area(style::marker(*marker, middle, 4.0), *color, WHITE, 0.8);
+        }
+        Sample::Class {
+            region,
+            marker,
+            fill,
+        } => {
+            canvas.area(style::marker(1, middle, 9.0), *region, BLACK, 0.8);
+            canvas.area(style::marker(*marker, middle, 4.5), *fill, BLACK, 1.0);
+        }
+        Sample::Star => canvas.area(style::star(middle, 8.0), WHITE, BLACK, 1.2),
+    }
+}
+
+/// Draws a bar of the colors from 0 (below) to 1 into the right of `room`, with numbers and a label;
+/// returns the room that is left.
+pub(super) fn bar(
+    canvas: &mut Canvas,
+    room: Rect,
+    label: &str,
+    ticks: &[(f64, String)],
+    color: fn(f64) -> Rgb,
+) -> Rect {
+    let widest = ticks
+        .iter()
+        .map(|(_, text)| font::width(text, SMALL))
+        .fold(0.0, f64::max);
+    let right = room.right - LABEL - 10.0 - widest;
+    let (height, middle) = (room.height().min(400.0), room.middle().1);
+    let bar = Rect {
+        left: right - 16.0 - 8.0,
+        top: middle - height / 2.0,
+        right: right - 8.0,
+        bottom: middle + height / 2.0,
+    };
+    canvas.image(
+        bar,
+        1,
+        (0..256)
+            .rev()
+            .map(|k| color(f64::from(k) / 255.0))
+            .collect(),
+    );
+    canvas.frame(bar);
+    for (place, text) in ticks {
+        let (x, y) = bar.at(1.0, *place);
+        canvas.line(vec![(x, y), (x + TICK, y)], BLACK, 1.0, &[]);
+        canvas.text(
+            text.clone(),
+            (x + 2.0 * TICK, y.clamp(bar.top + 4.0, bar.bottom - 4.0)),
+            SMALL,
+            BLACK,
+            Anchor::Start,
+        );
+    }
+    canvas.turned(
+        font::fit(label, LABEL, room.height()),
+        (room.right - LABEL / 2.0, middle),
+        LABEL,
+        Anchor::Middle,
+    );
+    Rect {
+        right: bar.left - 20.0,
+        ..room
+    }
+}
