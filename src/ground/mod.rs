@@ -4,3 +4,4 @@ pub(crate) mod checksum;
 pub(crate) mod clock;
 #[cfg(feature = "std")]
 pub(crate) mod file;
+pub(crate) mod table;

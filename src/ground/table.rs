@@ -16,9 +16,17 @@ pub(crate) struct TextTable<'a> {
 
 impl fmt::Display for TextTable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(first) = self.rows.first() else { return Ok(()) };
+        let Some(first) = self.rows.first() else {
+            return Ok(());
+        };
         // Without the free text at the end of a short row.
-        let columns = |row: &Vec<String>| if row.len() < first.len() { row.len().saturating_sub(1) } else { row.len() };
+        let columns = |row: &Vec<String>| {
+            if row.len() < first.len() {
+                row.len().saturating_sub(1)
+            } else {
+                row.len()
+            }
+        };
         let mut widths = alloc::vec![0; first.len()];
         for row in self.rows {
             for (width, cell) in widths.iter_mut().zip(&row[..columns(row)]) {
@@ -45,10 +53,14 @@ impl fmt::Display for TextTable<'_> {
 /// A number in four significant digits, with an exponent if it is below 10⁻⁴ or not below 10⁶.
 pub(crate) fn short(number: f64) -> String {
     let scientific = format!("{number:.3e}");
-    let exponent = scientific.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok());
+    let exponent = scientific
+        .split_once('e')
+        .and_then(|(_, exponent)| exponent.parse::<i32>().ok());
     match exponent {
         _ if number == 0.0 => "0".into(),
-        Some(exponent @ -4..6) => format!("{number:.*}", usize::try_from(3 - exponent).unwrap_or(0)),
+        Some(exponent @ -4..6) => {
+            format!("{number:.*}", usize::try_from(3 - exponent).unwrap_or(0))
+        }
         // NaN and ±∞, too.
         _ => scientific,
     }
@@ -61,10 +73,25 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [&["", "name", "σ"][..], &["10", "a", "0.5"], &["free text"], &["1", "free text"]];
-        let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(ToString::to_string).collect()).collect();
-        let table = TextTable { rows: &rows, gap: "  ", left: &[1] };
-        assert_eq!(table.to_string(), "    name    σ\n10  a     0.5\nfree text\n 1  free text");
+        let rows = [
+            &["", "name", "σ"][..],
+            &["10", "a", "0.5"],
+            &["free text"],
+            &["1", "free text"],
+        ];
+        let rows: Vec<Vec<_>> = rows
+            .iter()
+            .map(|row| row.iter().map(ToString::to_string).collect())
+            .collect();
+        let table = TextTable {
+            rows: &rows,
+            gap: "  ",
+            left: &[1],
+        };
+        assert_eq!(
+            table.to_string(),
+            "    name    σ\n10  a     0.5\nfree text\n 1  free text"
+        );
         assert_eq!(TextTable { rows: &[], ..table }.to_string(), "");
     }
 

@@ -11,22 +11,53 @@ pub(crate) struct Bound {
     holds: fn(f64) -> bool,
 }
 
-pub(crate) const NUMBER: Bound = Bound { expected: "a number", holds: |v| !v.is_nan() };
-pub(crate) const FINITE: Bound = Bound { expected: "a finite number", holds: |v| v.is_finite() };
-pub(crate) const NOT_NEGATIVE: Bound = Bound { expected: "a finite number ≥ 0", holds: |v| (0.0..=f64::MAX).contains(&v) };
-pub(crate) const POSITIVE: Bound = Bound { expected: "a finite number above 0", holds: |v| v > 0.0 && v.is_finite() };
+pub(crate) const NUMBER: Bound = Bound {
+    expected: "a number",
+    holds: |v| !v.is_nan(),
+};
+pub(crate) const FINITE: Bound = Bound {
+    expected: "a finite number",
+    holds: |v| v.is_finite(),
+};
+pub(crate) const NOT_NEGATIVE: Bound = Bound {
+    expected: "a finite number ≥ 0",
+    holds: |v| (0.0..=f64::MAX).contains(&v),
+};
+pub(crate) const POSITIVE: Bound = Bound {
+    expected: "a finite number above 0",
+    holds: |v| v > 0.0 && v.is_finite(),
+};
 /// As [`POSITIVE`], for [`Bound::check_in`] alone.
-pub(crate) const POSITIVE_IN_SCALAR: Bound = POSITIVE.named("a finite number > 0 that the scalar can hold");
-pub(crate) const AT_LEAST_ONE: Bound = Bound { expected: "a finite number ≥ 1", holds: |v| (1.0..=f64::MAX).contains(&v) };
-pub(crate) const ABOVE_ONE: Bound = Bound { expected: "a finite number above 1", holds: |v| v > 1.0 && v.is_finite() };
+pub(crate) const POSITIVE_IN_SCALAR: Bound =
+    POSITIVE.named("a finite number > 0 that the scalar can hold");
+pub(crate) const AT_LEAST_ONE: Bound = Bound {
+    expected: "a finite number ≥ 1",
+    holds: |v| (1.0..=f64::MAX).contains(&v),
+};
+pub(crate) const ABOVE_ONE: Bound = Bound {
+    expected: "a finite number above 1",
+    holds: |v| v > 1.0 && v.is_finite(),
+};
 /// [0, 1].
-pub(crate) const UNIT: Bound = Bound { expected: "a number in [0, 1]", holds: |v| (0.0..=1.0).contains(&v) };
+pub(crate) const UNIT: Bound = Bound {
+    expected: "a number in [0, 1]",
+    holds: |v| (0.0..=1.0).contains(&v),
+};
 /// [0, 1).
-pub(crate) const BELOW_ONE: Bound = Bound { expected: "a number in [0, 1)", holds: |v| (0.0..1.0).contains(&v) };
+pub(crate) const BELOW_ONE: Bound = Bound {
+    expected: "a number in [0, 1)",
+    holds: |v| (0.0..1.0).contains(&v),
+};
 /// (0, 1].
-pub(crate) const FACTOR: Bound = Bound { expected: "a number in (0, 1]", holds: |v| v > 0.0 && v <= 1.0 };
+pub(crate) const FACTOR: Bound = Bound {
+    expected: "a number in (0, 1]",
+    holds: |v| v > 0.0 && v <= 1.0,
+};
 /// (0, 1).
-pub(crate) const BETWEEN: Bound = Bound { expected: "a number in (0, 1)", holds: |v| v > 0.0 && v < 1.0 };
+pub(crate) const BETWEEN: Bound = Bound {
+    expected: "a number in (0, 1)",
+    holds: |v| v > 0.0 && v < 1.0,
+};
 
 impl Bound {
     /// The same numbers in other words.
@@ -43,7 +74,8 @@ impl Bound {
     /// where 0 is refused.
     pub(crate) fn check_in<T: Real>(self, place: impl fmt::Display, value: f64) -> Result<()> {
         let held = T::of(value);
-        let sound = (self.holds)(value) && held.is_finite() && ((self.holds)(0.0) || held != T::zero());
+        let sound =
+            (self.holds)(value) && held.is_finite() && ((self.holds)(0.0) || held != T::zero());
         ensure(sound, place, self.expected, value)
     }
 }
@@ -59,15 +91,30 @@ pub(crate) fn in_files<T: Real>(place: &str) -> Result<()> {
     if T::BYTES > 0 {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Incompatible, place, "f32 or f64", core::any::type_name::<T>()))
+    Err(Error::new(
+        ErrorKind::Incompatible,
+        place,
+        "f32 or f64",
+        core::any::type_name::<T>(),
+    ))
 }
 
 /// The error of a setting that is not sound, whose texts are made only then.
-pub(crate) fn ensure(sound: bool, place: impl fmt::Display, expected: impl fmt::Display, given: impl fmt::Display) -> Result<()> {
+pub(crate) fn ensure(
+    sound: bool,
+    place: impl fmt::Display,
+    expected: impl fmt::Display,
+    given: impl fmt::Display,
+) -> Result<()> {
     if sound {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Value, alloc::format!("{place}"), alloc::format!("{expected}"), given))
+    Err(Error::new(
+        ErrorKind::Value,
+        alloc::format!("{place}"),
+        alloc::format!("{expected}"),
+        given,
+    ))
 }
 
 #[cfg(test)]
@@ -80,7 +127,19 @@ mod tests {
     fn bounds_hold_what_they_say() {
         let (nan, infinity, tiny) = (f64::NAN, f64::INFINITY, f64::MIN_POSITIVE);
         let (below, above) = (1.0 - f64::EPSILON, 1.0 + f64::EPSILON);
-        let numbers = [nan, -infinity, -1.0, -tiny, 0.0, tiny, below, 1.0, above, f64::MAX, infinity];
+        let numbers = [
+            nan,
+            -infinity,
+            -1.0,
+            -tiny,
+            0.0,
+            tiny,
+            below,
+            1.0,
+            above,
+            f64::MAX,
+            infinity,
+        ];
         for (bound, held) in [
             (NUMBER, 1..11),
             (FINITE, 2..10),
@@ -95,7 +154,12 @@ mod tests {
         ] {
             for (index, number) in numbers.into_iter().enumerate() {
                 let result = bound.check("rate", number);
-                assert_eq!(result.is_ok(), held.contains(&index), "{} and {number}", bound.expected);
+                assert_eq!(
+                    result.is_ok(),
+                    held.contains(&index),
+                    "{} and {number}",
+                    bound.expected
+                );
                 let error = Error::new(ErrorKind::Value, "rate", bound.expected, number);
                 assert!(result.is_ok() || result == Err(error));
             }
@@ -105,10 +169,19 @@ mod tests {
     /// A number of `f64` that `f32` cannot hold.
     #[test]
     fn scalars_must_hold_settings() {
-        assert!(POSITIVE.check_in::<f64>("eps", 1e-60).is_ok() && POSITIVE.check_in::<f32>("eps", 1e-60).is_err());
-        assert!(FINITE.check_in::<f64>("slope", 1e60).is_ok() && FINITE.check_in::<f32>("slope", 1e60).is_err());
+        assert!(
+            POSITIVE.check_in::<f64>("eps", 1e-60).is_ok()
+                && POSITIVE.check_in::<f32>("eps", 1e-60).is_err()
+        );
+        assert!(
+            FINITE.check_in::<f64>("slope", 1e60).is_ok()
+                && FINITE.check_in::<f32>("slope", 1e60).is_err()
+        );
         assert!(NOT_NEGATIVE.check_in::<f32>("std", 1e-60).is_ok());
-        let error = POSITIVE.named("an ε").check_in::<f32>("eps", 0.0).expect_err("zero");
+        let error = POSITIVE
+            .named("an ε")
+            .check_in::<f32>("eps", 0.0)
+            .expect_err("zero");
         assert_eq!(error.to_string(), "eps: got 0, expected an ε");
     }
 }

@@ -1,7 +1,7 @@
 //! Learning rates that fall when the cost has ceased to.
 
-use crate::numeric::bounds::{BETWEEN, Bound, NOT_NEGATIVE, NUMBER, UNIT};
 use crate::error::Result;
+use crate::numeric::bounds::{BETWEEN, Bound, NOT_NEGATIVE, NUMBER, UNIT};
 
 /// A multiplier of the learning rate that falls when a cost has ceased to. It is told the cost after
 /// each epoch.
@@ -23,7 +23,11 @@ use crate::error::Result;
 /// assert_eq!(plateau.best, 7.0);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct ReduceOnPlateau {
     /// By what the multiplier falls, in (0, 1).
     pub factor: f64,
@@ -84,7 +88,8 @@ impl ReduceOnPlateau {
     /// # Errors
     /// [`ErrorKind::Value`](crate::ErrorKind::Value), naming the number that is out of range.
     pub fn check(&self) -> Result<()> {
-        let check = |bound: Bound, what, value| bound.check(format_args!("{what} of Plateau"), value);
+        let check =
+            |bound: Bound, what, value| bound.check(format_args!("{what} of Plateau"), value);
         check(BETWEEN, "factor", self.factor)?;
         check(NOT_NEGATIVE, "min_change", self.min_change)?;
         check(UNIT, "min", self.min)?;
