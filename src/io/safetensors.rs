@@ -1,6 +1,5 @@
 //! Model files and state dicts in the safetensors format.
 
-use super::names::block_names;
 use super::notes::check_notes;
 use crate::data::{Scaler, foreign};
 use crate::error::{Error, ErrorKind, Result};
@@ -8,7 +7,7 @@ use crate::ground::checksum::Checksum;
 use crate::ground::file;
 use crate::nn::layer::{Block, Layer, Role};
 use crate::nn::layers::BuiltIn;
-use crate::nn::layout::{Layout, place};
+use crate::nn::layout::{Layout, PlacedBlock, place};
 use crate::nn::loss::OutputFunction;
 use crate::nn::saved::unknown;
 use crate::nn::sequential::Sequential;
@@ -281,16 +280,17 @@ impl<T: Real> Safetensors<T> {
         notes.insert(VERSION_NOTE.into(), VERSION.into());
         notes.insert(MODEL_NOTE.into(), self.describe(model)?);
 
-        let (places, mut size) = (self.places(net.layers(), net.layout())?, 0);
-        let info = |(name, (block, _)): (&String, &(&Block, usize))| {
+        let (places, mut size) = (self.places(net.layout())?, 0);
+        let info = |(name, placed): (&String, &PlacedBlock<'_>)| {
             let begin = size;
-            size += block.len() * T::BYTES;
+            size += placed.range.len() * T::BYTES;
+            let data_offsets = (begin, size);
             (
                 name.clone(),
                 TensorInfo {
                     dtype,
-                    shape: shape(block),
-                    data_offsets: (begin, size),
+                    shape: shape(placed.block),
+                    data_offsets,
                 },
             )
         };
@@ -317,8 +317,8 @@ impl<T: Real> Safetensors<T> {
         let mut bytes = Vec::with_capacity(8 + place.len() + size);
         bytes.extend_from_slice(&(place.len() as u64).to_le_bytes());
         bytes.extend_from_slice(&place);
-        for (name, (block, start)) in &places {
-            let params = &net.params()[*start..start + block.len()];
+        for (name, PlacedBlock { block, range, .. }) in &places {
+            let params = &net.params()[range.clone()];
             for row in rows(block) {
                 for number in params.iter().skip(row).step_by(block.rows) {
                     self.check(name, row, block, *number)?;
@@ -369,7 +369,7 @@ impl<T: Real> Safetensors<T> {
     fn read_state(&self, net: &mut Sequential<T>, source: &mut Source<'_>) -> Result<()> {
         let header = source.header()?;
         header.version()?;
-        let places = self.fit(net.layers(), net.layout(), &header)?;
+        let places = self.fit(net.layout(), &header)?;
         let mut params = zeros("parameters of Sequential", &[net.params().len()])?;
         self.fill(&mut params, &header, &places, source)?;
         source.check()?;
@@ -404,7 +404,7 @@ impl<T: Real> Safetensors<T> {
             builder = builder.shared(self.read_layer(index, json.get())?);
         }
         let layout = builder.layout()?;
-        let places = self.fit(builder.layers(), &layout, &header)?;
+        let places = self.fit(&layout, &header)?;
         let mut net = builder.build_at_zero()?;
         self.fill(net.params_mut(), &header, &places, source)?;
         source.check()?;
@@ -496,31 +496,19 @@ impl<T: Real> Safetensors<T> {
         }
     }
 
-    /// The blocks of a network by the names of their tensors, and where they lie in the flat vector.
-    fn places<'l>(
-        &self,
-        layers: &[Arc<dyn Layer<T>>],
-        layout: &'l Layout,
-    ) -> Result<BTreeMap<String, (&'l Block, usize)>> {
+    /// The blocks of a network by the names of their tensors.
+    fn places<'l>(&self, layout: &'l Layout) -> Result<BTreeMap<String, PlacedBlock<'l>>> {
+        self.check_names(layout)?;
         let mut places = BTreeMap::new();
-        let names = block_names(layers, layout);
-        self.check_names(&names)?;
-        for (layer, names) in names.into_iter().enumerate() {
-            let mut start = layout.params[layer];
-            for (name, block) in names.into_iter().zip(&layout.blocks[layer]) {
-                let name = format!("{}{}", self.prefix, self.in_file(&name));
-                if places.contains_key(&name) {
-                    let expected = "parameter blocks with names of their own";
-                    return Err(Error::new(
-                        ErrorKind::Incompatible,
-                        layout.place(layer),
-                        expected,
-                        format!("two of {:?}", block.name),
-                    ));
-                }
-                places.insert(name, (block, start));
-                start += block.len();
+        for placed in layout.blocks() {
+            let name = format!("{}{}", self.prefix, self.in_file(placed.name));
+            if places.contains_key(&name) {
+                let expected = "parameter blocks with names of their own";
+                let place = layout.place(placed.layer);
+                let given = format!("two of {:?}", placed.block.name);
+                return Err(Error::new(ErrorKind::Incompatible, place, expected, given));
             }
+            places.insert(name, placed);
         }
         Ok(places)
     }
@@ -539,7 +527,7 @@ impl<T: Real> Safetensors<T> {
     }
 
     /// Each name of the network that is given another must be there, and given one other.
-    fn check_names(&self, names: &[Vec<String>]) -> Result<()> {
+    fn check_names(&self, layout: &Layout) -> Result<()> {
         let error = |expected: String, network: &str| {
             Err(Error::new(
                 ErrorKind::Value,
@@ -548,13 +536,10 @@ impl<T: Real> Safetensors<T> {
                 format!("{network:?}"),
             ))
         };
+        let names = || layout.blocks().map(|placed| placed.name);
         for (index, (_, network)) in self.names.iter().enumerate() {
-            if !names
-                .iter()
-                .flatten()
-                .any(|name| part(name, network).is_some())
-            {
-                let known = list(names.iter().flatten().map(String::as_str));
+            if !names().any(|name| part(name, network).is_some()) {
+                let known = list(names());
                 return error(
                     format!(
                         "a name of the network, or the part of one before a dot (there are {known})"
@@ -573,22 +558,17 @@ impl<T: Real> Safetensors<T> {
     }
 
     /// Where the tensors of a file belong, one after the other; `None` for those that are passed over.
-    fn fit<'l>(
-        &self,
-        layers: &[Arc<dyn Layer<T>>],
-        layout: &'l Layout,
-        header: &Header,
-    ) -> Result<Vec<Option<(&'l Block, usize)>>> {
+    fn fit<'l>(&self, layout: &'l Layout, header: &Header) -> Result<Vec<Option<PlacedBlock<'l>>>> {
         if T::BYTES == 0 {
             return Err(no_scalar::<T>());
         }
-        let places = self.places(layers, layout)?;
+        let places = self.places(layout)?;
         let names: BTreeSet<&str> = header
             .tensors
             .iter()
             .map(|(name, _)| name.as_str())
             .collect();
-        if let Some((name, (block, _))) = places
+        if let Some((name, PlacedBlock { block, .. })) = places
             .iter()
             .find(|(name, _)| !names.contains(name.as_str()))
         {
@@ -608,7 +588,7 @@ impl<T: Real> Safetensors<T> {
             let error = |kind, expected: String, given: String| {
                 Err(Error::new(kind, format!("tensor {name}"), expected, given))
             };
-            let Some(&(block, start)) = places.get(name) else {
+            let Some(placed) = places.get(name) else {
                 // PyTorch's batch norm counts its batches.
                 let counts = name
                     .strip_suffix("num_batches_tracked")
@@ -624,16 +604,14 @@ impl<T: Real> Safetensors<T> {
                     "one".into(),
                 );
             };
-            if info.shape != shape(block) {
-                return error(
-                    ErrorKind::Shape,
-                    format!("shape {:?}", shape(block)),
-                    format!("{:?}", info.shape),
-                );
+            let wanted = shape(placed.block);
+            if info.shape != wanted {
+                let given = format!("{:?}", info.shape);
+                return error(ErrorKind::Shape, format!("shape {wanted:?}"), given);
             }
             match info.dtype {
-                Dtype::F16 | Dtype::BF16 | Dtype::F32 => Ok(Some((block, start))),
-                Dtype::F64 if T::BYTES == 8 => Ok(Some((block, start))),
+                Dtype::F16 | Dtype::BF16 | Dtype::F32 => Ok(Some(placed.clone())),
+                Dtype::F64 if T::BYTES == 8 => Ok(Some(placed.clone())),
                 Dtype::F64 => error(
                     ErrorKind::Incompatible,
                     "numbers that f32 holds (a network of f64 takes them all)".into(),
@@ -654,19 +632,17 @@ impl<T: Real> Safetensors<T> {
         &self,
         params: &mut [T],
         header: &Header,
-        places: &[Option<(&Block, usize)>],
+        places: &[Option<PlacedBlock<'_>>],
         source: &mut Source<'_>,
     ) -> Result<()> {
         let mut buffer = Vec::new();
         for ((name, info), place) in header.tensors.iter().zip(places) {
-            let Some((block, start)) = *place else {
+            let Some(PlacedBlock { block, range, .. }) = place else {
                 source.skip(info.data_offsets.1 - info.data_offsets.0)?;
                 continue;
             };
-            let (size, params) = (
-                info.dtype.bitsize() / 8,
-                &mut params[start..start + block.len()],
-            );
+            let size = info.dtype.bitsize() / 8;
+            let params = &mut params[range.clone()];
             for row in rows(block) {
                 buffer.resize(block.cols * size, 0);
                 source.fill(&mut buffer)?;

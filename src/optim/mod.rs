@@ -35,8 +35,6 @@ pub use schedule::{ReduceOnPlateau, Schedule};
 pub use sgd::Sgd;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::nn::layer::Block;
-use crate::nn::layout::Layout;
 use crate::numeric::kernel::{
     Pass,
     workers::{Divide, Workers, spread},
@@ -46,7 +44,6 @@ use alloc::{boxed::Box, format, string::String, vec, vec::Vec};
 use core::array::from_fn;
 use core::fmt::Debug;
 use core::mem::take;
-use core::ops::Range;
 
 /// The state of an optimizer, as data: what must be kept to go on exactly where it stopped.
 ///
@@ -674,20 +671,6 @@ fn check_len<T>(place: impl FnOnce() -> String, params: usize, grads: &[T]) -> R
         format!("{params} numbers, as many as parameters"),
         grads.len(),
     ))
-}
-
-/// The blocks of a network with their layers, and where they lie in the flat vector.
-fn blocks(layout: &Layout) -> impl Iterator<Item = (usize, &Block, Range<usize>)> + Clone {
-    let blocks = layout
-        .blocks
-        .iter()
-        .enumerate()
-        .flat_map(|(layer, blocks)| blocks.iter().map(move |block| (layer, block)));
-    blocks.scan(0, |end, (layer, block)| {
-        let start = *end;
-        *end += block.len();
-        Some((layer, block, start..*end))
-    })
 }
 
 #[cfg(test)]

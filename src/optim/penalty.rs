@@ -1,6 +1,6 @@
 //! Penalties on the size of weights.
 
-use super::{blocks, check_len, check_strength, norm::total, sign};
+use super::{check_len, check_strength, norm::total, sign};
 use crate::error::Result;
 use crate::nn::layer::{Block, Role};
 use crate::nn::sequential::Sequential;
@@ -131,9 +131,10 @@ impl Penalty {
             None => block.role == Role::Weight,
             Some(on) => block.role != Role::Statistic && on(layer, block),
         };
-        blocks(net.layout())
-            .filter(move |(layer, block, _)| chosen(*layer, block))
-            .map(|(_, _, range)| range)
+        let blocks = net.layout().blocks();
+        blocks
+            .filter(move |placed| chosen(placed.layer, placed.block))
+            .map(|placed| placed.range)
     }
 }
 
