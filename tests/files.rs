@@ -11,7 +11,7 @@ use chainrule::nn::{
 use chainrule::prelude::*;
 use chainrule::rand::SeedableRng;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
-use chainrule::{ErrorKind, Real, View};
+use chainrule::{ErrorKind, NamedParameter, Real, View};
 use serde::{Deserialize, Serialize};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -117,6 +117,42 @@ fn all_layers<T: Real>() -> Result<Sequential<T>> {
         .layer(Dense::new(4, Activation::Linear))
         .layer(Softmax)
         .build(&mut rng())
+}
+
+/// The names in files are those of `named_parameters`, whose ranges cover all parameters in order.
+#[test]
+fn files_have_the_names_of_the_parameters() -> Result<()> {
+    let net = all_layers::<f64>()?;
+    let mut next = 0;
+    let mut names = Vec::new();
+    for parameter in net.named_parameters() {
+        assert_eq!(parameter.range.start, next);
+        next = parameter.range.end;
+        assert_eq!(parameter.values.as_slice(), &net.params()[parameter.range]);
+        assert_eq!(
+            parameter.values.shape(),
+            (parameter.block.rows, parameter.block.cols)
+        );
+        assert!(net.blocks(parameter.layer).contains(parameter.block));
+        names.push(parameter.name);
+    }
+    assert_eq!(next, net.params().len());
+    let bytes = Model::from(net.clone()).to_safetensors()?;
+    let file = safetensors::SafeTensors::deserialize(&bytes).expect("a file of safetensors");
+    let mut in_file = file.names();
+    in_file.sort_unstable();
+    names.sort_unstable();
+    assert_eq!(names, in_file);
+    let other = net.params().iter().map(|p| 2.0 * p).collect::<Vec<_>>();
+    let weights = |p: &NamedParameter<'_, f64>| p.layer == 1 && p.block.role == Role::Weight;
+    let at = net.at(&other)?;
+    let doubled = at
+        .named_parameters()
+        .find(weights)
+        .expect("the weights of a dense layer");
+    assert_eq!(doubled.values, 2.0 * net.weights(1)?);
+    assert_eq!(doubled.name, "1.weight");
+    Ok(())
 }
 
 /// A model of it with everything that a file can hold.

@@ -3,8 +3,6 @@
 #[cfg(feature = "ndarray")]
 mod arrays;
 #[cfg(any(feature = "onnx", feature = "safetensors"))]
-mod names;
-#[cfg(any(feature = "onnx", feature = "safetensors"))]
 mod notes;
 #[cfg(feature = "onnx")]
 mod onnx;

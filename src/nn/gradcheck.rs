@@ -12,6 +12,7 @@ use crate::nn::layer::{
 };
 use crate::nn::layout::place;
 use crate::nn::loss::{CostsArgs, Loss, SlopesArgs, reduce, scale};
+use crate::nn::passes;
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::random::stream;
@@ -19,6 +20,7 @@ use crate::numeric::real::zeros;
 use crate::numeric::view::{Targets, View, ViewMut};
 use alloc::{format, string::String, vec, vec::Vec};
 use core::fmt;
+use core::ops::Range;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
 
 /// One derivative in two ways.
@@ -119,7 +121,11 @@ pub fn network<'x, 't>(
     let cost = net.gradient(x, target, loss, &mut tape)?;
     let mut params = net.params().to_vec();
     let mut scratch = Tape::new();
-    let learned = learned(net.layout().blocks.iter().flatten(), tape.grads_mut());
+    let blocks = net
+        .layout()
+        .blocks()
+        .map(|placed| (placed.block, placed.range));
+    let learned = learned(blocks, tape.grads_mut());
     let mut comparison = Comparison::new(cost, tape.grads());
     for index in learned {
         let start = params[index];
@@ -127,11 +133,22 @@ pub fn network<'x, 't>(
             params[index] = p;
             scratch.seek(0, 0);
             net.at(&params).map_or(f64::NAN, |at| {
-                at.training_cost(x, target, loss, &mut scratch)
+                at.walk().record(x, &mut scratch, true);
+                passes::cost(target, loss, &mut scratch)
             })
         });
         params[index] = start;
-        comparison.add(index, numeric, || name_of_parameter(net, index));
+        comparison.add(index, numeric, || {
+            let mut blocks = net.layout().blocks();
+            let placed = blocks.find(|placed| placed.range.contains(&index));
+            placed.map_or_else(String::new, |placed| {
+                let layer = net.layout().place(placed.layer);
+                format!(
+                    "{layer}, {}",
+                    name_in_block(placed.block, index - placed.range.start)
+                )
+            })
+        });
     }
     Ok(comparison.report)
 }
@@ -327,7 +344,7 @@ impl Trial<'_> {
             scratch,
         });
 
-        let learned = learned(blocks, &mut grads);
+        let learned = learned(Block::lay(blocks, 0), &mut grads);
         grads.extend(&dx);
         let mut cost = |params: &[f64], x: &[f64]| {
             if training {
@@ -346,7 +363,11 @@ impl Trial<'_> {
             });
             params[index] = start;
             comparison.add(index, numeric, || {
-                format!("{name}, {}", name_in_blocks(blocks, index))
+                let mut blocks = Block::lay(blocks, 0);
+                let block = blocks.find(|(_, range)| range.contains(&index));
+                block.map_or_else(String::new, |(block, range)| {
+                    format!("{name}, {}", name_in_block(block, index - range.start))
+                })
             });
         }
         for index in 0..x.len() {
@@ -424,22 +445,13 @@ pub fn loss<'y, 't>(
     Ok(comparison.report)
 }
 
-fn name_of_parameter(net: &Sequential<f64>, index: usize) -> String {
-    let layout = net.layout();
-    let layer = layout.params.partition_point(|start| *start <= index) - 1;
-    format!(
-        "{}, {}",
-        layout.place(layer),
-        name_in_blocks(&layout.blocks[layer], index - layout.params[layer])
-    )
-}
-
-/// The parameters that have a derivative; in the gradient of the others, statistics, 0.
-fn learned<'a>(blocks: impl IntoIterator<Item = &'a Block>, grads: &mut [f64]) -> Vec<usize> {
-    let (mut learned, mut start) = (Vec::new(), 0);
-    for block in blocks {
-        let range = start..start + block.len();
-        start = range.end;
+/// The parameters that have a derivative. The gradient of the others, statistics, becomes 0.
+fn learned<'a>(
+    blocks: impl Iterator<Item = (&'a Block, Range<usize>)>,
+    grads: &mut [f64],
+) -> Vec<usize> {
+    let mut learned = Vec::new();
+    for (block, range) in blocks {
         if block.role == Role::Statistic {
             grads[range].fill(0.0);
         } else {
@@ -449,19 +461,13 @@ fn learned<'a>(blocks: impl IntoIterator<Item = &'a Block>, grads: &mut [f64]) -
     learned
 }
 
-fn name_in_blocks(blocks: &[Block], mut index: usize) -> String {
-    for block in blocks {
-        if index < block.len() {
-            return format!(
-                "{}[({}, {})]",
-                block.name,
-                index % block.rows,
-                index / block.rows
-            );
-        }
-        index -= block.len();
-    }
-    String::from("a parameter beyond the blocks")
+fn name_in_block(block: &Block, index: usize) -> String {
+    format!(
+        "{}[({}, {})]",
+        block.name,
+        index % block.rows,
+        index / block.rows
+    )
 }
 
 /// The comparison of a whole gradient.

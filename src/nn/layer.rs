@@ -8,6 +8,7 @@ use crate::numeric::view::{View, ViewMut};
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::any::Any;
 use core::fmt::{self, Debug};
+use core::ops::Range;
 use rand::Rng;
 
 /// What a block of parameters is, by which optimizer groups choose.
@@ -68,6 +69,18 @@ impl Block {
     /// Whether the block holds no parameter.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Blocks that lie one after the other from `start` on, each with its place.
+    pub(crate) fn lay(
+        blocks: &[Self],
+        start: usize,
+    ) -> impl Iterator<Item = (&Self, Range<usize>)> + Clone {
+        blocks.iter().scan(start, |end, block| {
+            let start = *end;
+            *end = start.saturating_add(block.len());
+            Some((block, start..*end))
+        })
     }
 }
 

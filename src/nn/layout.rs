@@ -1,4 +1,4 @@
-//! Where everything of a network lies: widths, parameters, caches.
+//! Where everything of a network lies: the one file that adds up addresses.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layer::{Block, Role};
@@ -6,64 +6,213 @@ use alloc::{format, string::String, vec::Vec};
 use core::ops::Range;
 
 /// The plan of a network, fixed when it is built and shared with its tapes.
+///
+/// Passes keep three vectors beside the parameters: the outputs, the caches and the tangent caches
+/// of all layers. In each the layers lie one after the other, and of a layer the samples.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Layout {
-    pub names: Vec<String>,
-    /// The network's inputs, then each layer's outputs.
-    pub widths: Vec<usize>,
-    pub blocks: Vec<Vec<Block>>,
-    /// Where each layer's parameters begin, and where the last one's end.
-    pub params: Vec<usize>,
-    /// Numbers per sample that each layer keeps for its backward pass.
-    pub caches: Vec<usize>,
-    /// Numbers per sample that each layer's pass along a tangent keeps for its way back.
-    pub tangent_caches: Vec<usize>,
+    inputs: usize,
+    layers: Vec<Place>,
 }
 
-impl Layout {
-    /// Parameters of the largest block: what most of the work for a sample is proportional to.
-    pub(crate) fn largest_block(&self) -> usize {
-        self.blocks
-            .iter()
-            .flatten()
-            .map(Block::len)
-            .max()
-            .unwrap_or(0)
+/// What a layer takes and makes, and where that lies: in the flat vector of parameters, and for one
+/// sample in the vectors of a pass.
+#[derive(Debug, PartialEq)]
+struct Place {
+    name: String,
+    inputs: usize,
+    blocks: Vec<Block>,
+    /// What files call the blocks.
+    names: Vec<String>,
+    params: Range<usize>,
+    /// Its inputs, among the outputs of all layers; `None` of the network's own inputs.
+    x: Option<Range<usize>>,
+    y: Range<usize>,
+    cache: Range<usize>,
+    tangent_cache: Range<usize>,
+}
+
+/// What a layer says of itself when a network is built.
+pub(crate) struct Described {
+    pub(crate) name: String,
+    pub(crate) outputs: usize,
+    pub(crate) blocks: Vec<Block>,
+    /// What files call the blocks.
+    pub(crate) names: Vec<String>,
+    pub(crate) params: Range<usize>,
+    pub(crate) cache_len: usize,
+    pub(crate) tangent_cache_len: usize,
+}
+
+/// A block of parameters, and where it lies in the flat vector.
+#[derive(Clone, Debug)]
+pub(crate) struct PlacedBlock<'a> {
+    pub(crate) layer: usize,
+    /// What files call the block.
+    pub(crate) name: &'a str,
+    pub(crate) block: &'a Block,
+    pub(crate) range: Range<usize>,
+}
+
+/// Where a layer's share of a pass lies.
+#[derive(Clone, Debug)]
+pub(crate) struct Span {
+    pub(crate) layer: usize,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) params: Range<usize>,
+    /// Its inputs, among the outputs of all layers; `None` of the network's own inputs.
+    pub(crate) x: Option<Range<usize>>,
+    pub(crate) y: Range<usize>,
+    pub(crate) cache: Range<usize>,
+    pub(crate) tangent_cache: Range<usize>,
+    /// Numbers of one sample in the cache.
+    pub(crate) cache_len: usize,
+}
+
+impl Place {
+    #[inline]
+    fn span(&self, layer: usize, batch: usize) -> Span {
+        let times = |range: &Range<usize>| range.start * batch..range.end * batch;
+        Span {
+            layer,
+            inputs: self.inputs,
+            outputs: self.y.len(),
+            params: self.params.clone(),
+            x: self.x.as_ref().map(times),
+            y: times(&self.y),
+            cache: times(&self.cache),
+            tangent_cache: times(&self.tangent_cache),
+            cache_len: self.cache.len(),
+        }
     }
 }
 
 impl Layout {
+    /// The plan of a network without layers.
+    pub(crate) fn new(inputs: usize) -> Self {
+        Self {
+            inputs,
+            layers: Vec::new(),
+        }
+    }
+
+    /// Where the parameters of a next layer would lie, if all together are at most `most` numbers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] when there are more.
+    pub(crate) fn next_params(&self, blocks: &[Block], most: usize) -> Result<Range<usize>> {
+        let start = self.param_count();
+        let end = blocks.iter().try_fold(start, |sum, block| {
+            let len = block.rows.checked_mul(block.cols)?;
+            sum.checked_add(len).filter(|sum| *sum <= most)
+        });
+        end.map(|end| start..end).ok_or_else(|| {
+            let expected = "parameters that fit into memory";
+            Error::new(ErrorKind::Value, "", expected, format!("{blocks:?}"))
+        })
+    }
+
+    /// Puts a layer on top, whose parameters have been given their place.
+    pub(crate) fn push(&mut self, layer: Described) {
+        let Described {
+            name,
+            outputs,
+            blocks,
+            names,
+            params,
+            cache_len,
+            tangent_cache_len,
+        } = layer;
+        let last = self.layers.last();
+        // No pass of widths whose sum saturates fits into memory.
+        let after = |range: fn(&Place) -> &Range<usize>, len: usize| {
+            let start = last.map_or(0, |last| range(last).end);
+            start..start.saturating_add(len)
+        };
+        let place = Place {
+            name,
+            inputs: self.outputs(),
+            blocks,
+            names,
+            params,
+            x: last.map(|last| last.y.clone()),
+            y: after(|last| &last.y, outputs),
+            cache: after(|last| &last.cache, cache_len),
+            tangent_cache: after(|last| &last.tangent_cache, tangent_cache_len),
+        };
+        self.layers.push(place);
+    }
+
     pub(crate) fn layers(&self) -> usize {
-        self.names.len()
+        self.layers.len()
+    }
+
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs
     }
 
     pub(crate) fn outputs(&self) -> usize {
-        self.widths[self.layers()]
+        self.layers.last().map_or(self.inputs, |last| last.y.len())
     }
 
     pub(crate) fn param_count(&self) -> usize {
-        self.params[self.layers()]
+        self.layers.last().map_or(0, |last| last.params.end)
     }
 
-    pub(crate) fn param_range(&self, layer: usize) -> Range<usize> {
-        self.params[layer]..self.params[layer + 1]
+    /// The outputs of all layers together, of one sample.
+    pub(crate) fn output_count(&self) -> usize {
+        self.layers.last().map_or(0, |last| last.y.end)
     }
 
-    /// How errors call a layer.
-    pub(crate) fn place(&self, layer: usize) -> String {
-        place(layer, &self.names[layer])
+    /// The caches of all layers together, of one sample.
+    pub(crate) fn cache_count(&self) -> usize {
+        self.layers.last().map_or(0, |last| last.cache.end)
     }
 
-    pub(crate) fn check_layer(&self, function: &str, layer: usize) -> Result<()> {
-        if layer < self.layers() {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::Value,
-            function,
-            format!("a layer below {}", self.layers()),
-            layer,
-        ))
+    /// The tangent caches of all layers together, of one sample.
+    pub(crate) fn tangent_cache_count(&self) -> usize {
+        self.layers.last().map_or(0, |last| last.tangent_cache.end)
+    }
+
+    /// Where each layer's share of a pass of `batch` samples lies, first to last.
+    #[inline]
+    pub(crate) fn spans(
+        &self,
+        batch: usize,
+    ) -> impl DoubleEndedIterator<Item = Span> + ExactSizeIterator {
+        self.layers
+            .iter()
+            .enumerate()
+            .map(move |(layer, place)| place.span(layer, batch))
+    }
+
+    /// [`spans`](Self::spans) of one layer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] if there is no such layer.
+    pub(crate) fn span(&self, function: &str, layer: usize, batch: usize) -> Result<Span> {
+        Ok(self.layer(function, layer)?.span(layer, batch))
+    }
+
+    /// Every block of parameters, in the order in which they lie.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = PlacedBlock<'_>> + Clone {
+        self.layers.iter().enumerate().flat_map(|(layer, place)| {
+            let placed = Block::lay(&place.blocks, place.params.start);
+            placed
+                .zip(&place.names)
+                .map(move |((block, range), name)| PlacedBlock {
+                    layer,
+                    name,
+                    block,
+                    range,
+                })
+        })
+    }
+
+    /// The blocks of a layer; none if there is no such layer.
+    pub(crate) fn layer_blocks(&self, layer: usize) -> &[Block] {
+        self.layers.get(layer).map_or(&[], |place| &place.blocks)
     }
 
     /// The first block of a role in a layer, and where it lies in the flat vector.
@@ -73,24 +222,153 @@ impl Layout {
         layer: usize,
         role: Role,
     ) -> Result<(&Block, Range<usize>)> {
-        self.check_layer(function, layer)?;
-        let mut start = self.params[layer];
-        for block in &self.blocks[layer] {
-            if block.role == role {
-                return Ok((block, start..start + block.len()));
-            }
-            start += block.len();
-        }
-        Err(Error::new(
-            ErrorKind::Value,
-            function,
-            format!("a layer with a block of role {role:?}"),
-            self.place(layer),
-        ))
+        let place = self.layer(function, layer)?;
+        let mut blocks = Block::lay(&place.blocks, place.params.start);
+        blocks.find(|(block, _)| block.role == role).ok_or_else(|| {
+            let expected = format!("a layer with a block of role {role:?}");
+            Error::new(ErrorKind::Value, function, expected, self.place(layer))
+        })
+    }
+
+    /// The number of parameters of the largest block, to which most of the work for a sample is
+    /// proportional.
+    pub(crate) fn largest_block(&self) -> usize {
+        self.layers
+            .iter()
+            .flat_map(|place| &place.blocks)
+            .map(Block::len)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// What the summary calls a layer.
+    pub(crate) fn name(&self, layer: usize) -> &str {
+        &self.layers[layer].name
+    }
+
+    /// What errors call a layer.
+    pub(crate) fn place(&self, layer: usize) -> String {
+        place(layer, self.name(layer))
+    }
+
+    fn layer(&self, function: &str, layer: usize) -> Result<&Place> {
+        self.layers.get(layer).ok_or_else(|| {
+            let expected = format!("a layer below {}", self.layers());
+            Error::new(ErrorKind::Value, function, expected, layer)
+        })
     }
 }
 
-/// How errors call layer `index` of a network.
+/// What errors call layer `index` of a network.
 pub(crate) fn place(index: usize, name: &str) -> String {
     format!("layer {index} ({name})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::{string::ToString, vec};
+
+    /// Three layers, of which the second has no parameters and the third no cache.
+    fn plan() -> Layout {
+        let mut layout = Layout::new(4);
+        let dense = vec![
+            Block::new("weights", Role::Weight, 3, 4),
+            Block::new("bias", Role::Bias, 3, 1),
+        ];
+        let scale = vec![Block::new("scale", Role::Scale, 3, 1)];
+        let layers = [(3, dense, 3, 6), (3, vec![], 1, 0), (2, scale, 0, 2)];
+        for (layer, (outputs, blocks, cache_len, tangent_cache_len)) in
+            layers.into_iter().enumerate()
+        {
+            let described = Described {
+                name: format!("L{layer}"),
+                outputs,
+                names: blocks
+                    .iter()
+                    .map(|block| format!("{layer}.{}", block.name))
+                    .collect(),
+                params: layout.next_params(&blocks, 18).expect("18 parameters"),
+                blocks,
+                cache_len,
+                tangent_cache_len,
+            };
+            layout.push(described);
+        }
+        layout
+    }
+
+    #[test]
+    fn spans_lie_one_after_the_other() {
+        let layout = plan();
+        for batch in [1, 5] {
+            let (mut params, mut y, mut cache, mut tangent_cache) = (0, 0, 0, 0);
+            let (mut below, mut inputs) = (None, layout.inputs());
+            for (layer, span) in layout.spans(batch).enumerate() {
+                assert_eq!(span.layer, layer);
+                assert_eq!((span.inputs, &span.x), (inputs, &below));
+                assert_eq!(span.y.len(), span.outputs * batch);
+                assert_eq!(span.cache.len(), span.cache_len * batch);
+                let starts = [&span.params, &span.y, &span.cache, &span.tangent_cache];
+                assert_eq!(
+                    starts.map(|range| range.start),
+                    [params, y, cache, tangent_cache]
+                );
+                params = span.params.end;
+                y = span.y.end;
+                cache = span.cache.end;
+                tangent_cache = span.tangent_cache.end;
+                (below, inputs) = (Some(span.y), span.outputs);
+            }
+            assert_eq!(
+                [params, y],
+                [layout.param_count(), layout.output_count() * batch]
+            );
+            assert_eq!(cache, layout.cache_count() * batch);
+            assert_eq!(tangent_cache, layout.tangent_cache_count() * batch);
+            assert_eq!(inputs, layout.outputs());
+        }
+    }
+
+    #[test]
+    fn blocks_cover_the_parameters() {
+        let layout = plan();
+        let blocks: Vec<_> = layout
+            .blocks()
+            .map(|b| (b.layer, b.name, b.range))
+            .collect();
+        assert_eq!(
+            blocks,
+            [
+                (0, "0.weights", 0..12),
+                (0, "0.bias", 12..15),
+                (2, "2.scale", 15..18)
+            ]
+        );
+        for (layer, span) in layout.spans(1).enumerate() {
+            let blocks: Vec<_> = layout
+                .blocks()
+                .filter(|block| block.layer == layer)
+                .collect();
+            assert_eq!(
+                blocks.iter().map(|block| block.range.len()).sum::<usize>(),
+                span.params.len()
+            );
+        }
+        assert_eq!(layout.block("f", 0, Role::Bias).expect("a bias").1, 12..15);
+        let none = layout.block("f", 2, Role::Bias).expect_err("no bias");
+        assert_eq!(
+            none.to_string(),
+            "f: got layer 2 (L2), expected a layer with a block of role Bias"
+        );
+        assert!(layout.block("f", 3, Role::Bias).is_err());
+    }
+
+    #[test]
+    fn parameters_beyond_the_limit_are_refused() {
+        for (rows, cols) in [(1, 1), (usize::MAX, 1), (usize::MAX, 2)] {
+            let blocks = [Block::new("b", Role::Bias, rows, cols)];
+            assert!(plan().next_params(&blocks, 18).is_err());
+        }
+    }
 }

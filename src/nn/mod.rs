@@ -9,6 +9,7 @@
 //! | check a derivative | [`gradcheck`] |
 
 pub(crate) mod activation;
+pub(crate) mod builder;
 pub(crate) mod derivatives;
 pub mod gradcheck;
 pub(crate) mod init;
@@ -16,16 +17,20 @@ pub mod layer;
 pub(crate) mod layers;
 pub(crate) mod layout;
 pub mod loss;
+pub(crate) mod names;
+pub(crate) mod passes;
 #[cfg(feature = "serde")]
 pub(crate) mod saved;
 pub(crate) mod sequential;
 pub(crate) mod softmax;
+mod summary;
 pub(crate) mod tape;
 
 pub use activation::{Activation, Breakpoints, OutputRange};
+pub use builder::Builder;
 pub use init::{Distribution, Fan, Init};
 pub use layers::{
     AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax,
 };
-pub use sequential::{At, Builder, Sequential};
+pub use sequential::{At, NamedParameter, Sequential};
 pub use tape::Tape;

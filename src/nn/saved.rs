@@ -58,7 +58,7 @@ impl<'de, T: Real> Deserialize<'de> for Sequential<T> {
                     .fold(Self::builder(inputs), |builder, layer| {
                         builder.shared(layer.layer())
                     });
-                builder.build_with(params)
+                builder.build_at(params)
             },
         )
     }

@@ -1,36 +1,40 @@
 //! The network: layers one after the other, as a function of one flat vector of parameters.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::ground::table::TextTable;
 use crate::nn::activation::OutputRange;
-use crate::nn::layer::{
-    BackwardArgs, Block, ForwardArgs, GradientArgs, InferArgs, InitParamsArgs, Layer, Role,
-};
+use crate::nn::layer::{Block, InitParamsArgs, Layer, Role};
 use crate::nn::layers::BuiltIn;
-use crate::nn::layout::{Layout, place};
-use crate::nn::loss::{CostsArgs, Loss, SlopesArgs, reduce, scale, weigh};
-use crate::nn::tape::{Stage, Tape};
-use crate::numeric::random::{Purpose, derive};
+use crate::nn::layout::{Layout, PlacedBlock};
+use crate::nn::loss::{CostsArgs, Loss, reduce, weigh};
+use crate::nn::passes::{self, Walk};
+use crate::nn::tape::Tape;
+use crate::numeric::random::stream;
 use crate::numeric::real::{Real, zeros};
 use crate::numeric::view::{Targets, View, ViewMut, check_shape, shape};
-use alloc::{format, string::ToString, sync::Arc, vec, vec::Vec};
+use alloc::{format, sync::Arc, vec::Vec};
 use approx::{AbsDiffEq, RelativeEq};
-use core::fmt;
+use core::ops::Range;
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, DVectorView, DVectorViewMut};
 use rand::Rng;
 
-/// Samples that a thread takes at a time in inference: enough to use a weight often once it is fetched, few enough that what
-/// one layer writes is still near when the next reads it.
+/// Samples that a thread takes at a time in inference: enough to use a weight often once it is
+/// fetched, few enough that what one layer writes is still near when the next reads it.
 const INFERENCE_BATCH: usize = 512;
 
-/// A feed-forward network: y = f_L(… f₂(f₁(x)) …), a function of x and of one flat vector of parameters.
+/// A feed-forward network: y = f_L(… f₂(f₁(x)) …), a function of x and of one flat vector of
+/// parameters.
 ///
-/// **A sample is a column**: inputs are features × samples, outputs are outputs × samples. Weights are
-/// outputs × inputs. nalgebra is column-major, so a batch lies in memory as a row-major `(samples, features)` array of
-/// NumPy or PyTorch does. (Texts that write Z = XW have samples as rows: their X, W, Z are the transposes of ours.)
+/// **A sample is a column**: inputs are features × samples, outputs are outputs × samples. Weights
+/// are outputs × inputs. nalgebra is column-major, so a batch lies in memory as a row-major
+/// `(samples, features)` array of NumPy or PyTorch does. (Texts that write Z = XW have samples as
+/// rows: their X, W, Z are the transposes of ours.)
 ///
-/// The network is not changed by a pass: what a pass produces goes to a [`Tape`], and parameters change only through
-/// [`params_mut`](Self::params_mut) and its kin. It is `Send + Sync`; threads share it by reference, each with its tape.
+/// A pass does not change the network: its results go to a [`Tape`], and parameters change only
+/// through [`params_mut`](Self::params_mut) and similar methods. The network is `Send + Sync`;
+/// threads share it by reference, each with its own tape.
+///
+/// `P` is what holds the parameters: `Vec<T>` in a network that owns them, `&[T]` in one that looks
+/// at them ([`At`], made by [`at`](Self::at)). Both compute the same.
 ///
 /// ```
 /// use chainrule::{Activation, Dense, Sequential};
@@ -49,173 +53,126 @@ const INFERENCE_BATCH: usize = 512;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Sequential<T: Real> {
-    layers: Vec<Arc<dyn Layer<T>>>,
+pub struct Sequential<T: Real, P = Vec<T>> {
+    layers: Arc<[Arc<dyn Layer<T>>]>,
     layout: Arc<Layout>,
-    params: Vec<T>,
+    params: P,
 }
 
-/// Puts a [`Sequential`] together; made by [`Sequential::builder`].
-#[derive(Clone, Debug)]
-pub struct Builder<T: Real> {
-    inputs: usize,
-    layers: Vec<Arc<dyn Layer<T>>>,
+/// A network at parameters that lie elsewhere; made by [`Sequential::at`].
+pub type At<'a, T> = Sequential<T, &'a [T]>;
+
+/// A block of parameters of a network, by its name; given by [`Sequential::named_parameters`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct NamedParameter<'a, T: Real> {
+    /// The name, as in files: `0.weight`.
+    pub name: &'a str,
+    /// The layer that the block belongs to.
+    pub layer: usize,
+    /// Its role, its shape and its name within the layer.
+    pub block: &'a Block,
+    /// Where it lies in [`Sequential::params`] and in [`Tape::grads`].
+    pub range: Range<usize>,
+    /// Its parameters, as a matrix of the block's shape.
+    pub values: DMatrixView<'a, T>,
 }
 
-impl<T: Real> Builder<T> {
-    /// Puts a layer on top.
-    #[must_use]
-    pub fn layer(self, layer: impl Layer<T>) -> Self {
-        self.shared(Arc::new(layer))
-    }
-
-    /// Puts a layer on top that others may have, too.
-    #[must_use]
-    pub(crate) fn shared(mut self, layer: Arc<dyn Layer<T>>) -> Self {
-        self.layers.push(layer);
-        self
-    }
-
-    /// Fixes every width and starts the parameters, layer after layer, with random numbers from `rng`.
-    ///
-    /// # Errors
-    /// Without inputs or layers, and when a layer refuses its inputs or its own configuration; the error names the
-    /// layer.
-    pub fn build(self, rng: &mut impl Rng) -> Result<Sequential<T>> {
-        let mut net = self.build_at_zero()?;
-        net.reset(rng);
-        Ok(net)
-    }
-
-    /// [`build`](Self::build) with all parameters 0.
-    pub(crate) fn build_at_zero(self) -> Result<Sequential<T>> {
-        let layout = self.layout()?;
-        let params = zeros("parameters of Sequential", &[layout.param_count()])?;
-        Ok(Sequential {
-            layers: self.layers,
-            layout: Arc::new(layout),
-            params,
-        })
-    }
-
-    /// [`build`](Self::build) with these parameters.
-    #[cfg(feature = "serde")]
-    pub(crate) fn build_with(self, params: Vec<T>) -> Result<Sequential<T>> {
-        let layout = self.layout()?;
-        if params.len() != layout.param_count() {
-            let expected = format!("{} parameters", layout.param_count());
-            return Err(Error::new(
-                ErrorKind::Shape,
-                "Sequential",
-                expected,
-                params.len(),
-            ));
-        }
-        let net = Sequential {
-            layers: self.layers,
-            layout: Arc::new(layout),
-            params,
-        };
-        net.check_values(&net.params)?;
-        Ok(net)
-    }
-
-    /// The layers so far.
-    #[cfg(feature = "safetensors")]
-    pub(crate) fn layers(&self) -> &[Arc<dyn Layer<T>>] {
-        &self.layers
-    }
-
-    /// Fixes every width, without memory for parameters.
-    pub(crate) fn layout(&self) -> Result<Layout> {
-        if self.inputs == 0 {
-            return Err(Error::new(
-                ErrorKind::Value,
-                "Sequential::builder",
-                "at least 1 input",
-                0,
-            ));
-        }
-        if self.layers.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Empty,
-                "Sequential::builder",
-                "at least 1 layer",
-                0,
-            ));
-        }
-        let mut layout = Layout {
-            names: vec![],
-            widths: vec![self.inputs],
-            blocks: vec![],
-            params: vec![0],
-            caches: vec![],
-            tangent_caches: vec![],
-        };
-        for (index, layer) in self.layers.iter().enumerate() {
-            let (name, inputs) = (layer.name(), layout.widths[index]);
-            let here = |error: Error| error.within(place(index, &name));
-            let outputs = layer.outputs(inputs).map_err(here)?;
-            if outputs == 0 {
-                return Err(here(Error::new(
-                    ErrorKind::Value,
-                    "",
-                    "at least 1 output",
-                    0,
-                )));
-            }
-            let blocks = layer.blocks(inputs);
-            let count = blocks.iter().try_fold(layout.params[index], |sum, block| {
-                block
-                    .rows
-                    .checked_mul(block.cols)
-                    .and_then(|n| n.checked_add(sum))
-                    .filter(|n| *n <= isize::MAX as usize / size_of::<T>())
-            });
-            let Some(count) = count else {
-                return Err(here(Error::new(
-                    ErrorKind::Value,
-                    "",
-                    "parameters that fit into memory",
-                    format!("{blocks:?}"),
-                )));
-            };
-            layout.caches.push(layer.cache_len(inputs));
-            layout.tangent_caches.push(layer.tangent_cache_len(inputs));
-            layout.params.push(count);
-            layout.widths.push(outputs);
-            layout.blocks.push(blocks);
-            layout.names.push(name);
-        }
-        Ok(layout)
-    }
-}
-
+/// What owns its parameters can change them.
 impl<T: Real> Sequential<T> {
-    /// A builder for a network with this many inputs.
-    pub fn builder(inputs: usize) -> Builder<T> {
-        Builder {
-            inputs,
-            layers: Vec::new(),
+    pub(crate) fn from_parts(
+        layers: Vec<Arc<dyn Layer<T>>>,
+        layout: Layout,
+        params: Vec<T>,
+    ) -> Self {
+        Self {
+            layers: layers.into(),
+            layout: Arc::new(layout),
+            params,
         }
     }
 
-    /// Starts all parameters anew, as [`Builder::build`] did.
-    pub fn reset(&mut self, rng: &mut impl Rng) {
+    /// Starts all parameters anew, as [`Builder::build`](crate::nn::Builder::build) does with this seed.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// let builder = Sequential::<f64>::builder(2).layer(Dense::new(1, Activation::Tanh));
+    /// let mut net = builder.clone().build()?;
+    /// net.reset(7);
+    /// assert_eq!(net, builder.seed(7).build()?);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn reset(&mut self, seed: u64) {
+        self.reset_with(&mut stream(seed));
+    }
+
+    /// Starts all parameters anew with random numbers from a generator of your own, as
+    /// [`Builder::build_with`](crate::nn::Builder::build_with) does.
+    pub fn reset_with(&mut self, rng: &mut impl Rng) {
         self.params.fill(T::zero());
-        for (index, layer) in self.layers.iter().enumerate() {
-            let params = &mut self.params[self.layout.param_range(index)];
+        for (layer, span) in self.layers.iter().zip(self.layout.spans(1)) {
+            let params = &mut self.params[span.params];
             layer.init_params(InitParamsArgs {
-                inputs: self.layout.widths[index],
+                inputs: span.inputs,
                 params,
                 rng,
             });
         }
     }
 
+    /// All parameters, to be changed.
+    pub fn params_mut(&mut self) -> &mut [T] {
+        &mut self.params
+    }
+
+    /// Replaces all parameters.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`] when there are more or fewer than the network has, and the errors of the
+    /// layers for numbers that their parameters can never be ([`Layer::check_params`]); nothing is
+    /// changed then.
+    pub fn set_params(&mut self, params: &[T]) -> Result<()> {
+        self.check_params("Sequential::set_params", params)?;
+        self.check_values(params)?;
+        self.params.copy_from_slice(params);
+        Ok(())
+    }
+
+    /// Wˡ, to be changed.
+    ///
+    /// # Errors
+    /// As [`weights`](Self::weights).
+    pub fn weights_mut(&mut self, layer: usize) -> Result<DMatrixViewMut<'_, T>> {
+        let (block, range) = self
+            .layout
+            .block("Sequential::weights_mut", layer, Role::Weight)?;
+        Ok(DMatrixViewMut::from_slice(
+            &mut self.params[range],
+            block.rows,
+            block.cols,
+        ))
+    }
+
+    /// bˡ, to be changed.
+    ///
+    /// # Errors
+    /// As [`bias`](Self::bias).
+    pub fn bias_mut(&mut self, layer: usize) -> Result<DVectorViewMut<'_, T>> {
+        let (block, range) = self
+            .layout
+            .block("Sequential::bias_mut", layer, Role::Bias)?;
+        Ok(DVectorViewMut::from_slice(
+            &mut self.params[range],
+            block.len(),
+        ))
+    }
+}
+
+/// The layers and their parameters.
+impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// The number of inputs.
     pub fn inputs(&self) -> usize {
-        self.layout.widths[0]
+        self.layout.inputs()
     }
 
     /// The number of outputs.
@@ -254,37 +211,69 @@ impl<T: Real> Sequential<T> {
             .fold(all, |bounds, layer| layer.bounds(bounds))
     }
 
-    /// All parameters in one vector: layer after layer, block after block, each block column after column.
+    /// All parameters in one vector: layer after layer, block after block, each block column after
+    /// column.
     pub fn params(&self) -> &[T] {
-        &self.params
+        self.params.as_ref()
     }
 
-    /// All parameters, to be changed.
-    pub fn params_mut(&mut self) -> &mut [T] {
-        &mut self.params
-    }
-
-    /// Replaces all parameters.
+    /// Every block of parameters with its name, in the order in which they lie: running statistics,
+    /// too, whose [role](Role::Statistic) tells them apart.
     ///
-    /// # Errors
-    /// [`ErrorKind::Shape`] when there are more or fewer than the network has, and what the layers say to numbers that their
-    /// parameters can never be ([`Layer::check_params`]); nothing is changed then.
-    pub fn set_params(&mut self, params: &[T]) -> Result<()> {
-        self.check_params("Sequential::set_params", params)?;
-        self.check_values(params)?;
-        self.params.copy_from_slice(params);
-        Ok(())
+    /// The names are those that files have and PyTorch gives the same parameters in an
+    /// `nn.Sequential` of the same layers: the index of the module, a dot, and `weight`, `bias`,
+    /// `running_mean` or `running_var`. The activation of a [`Dense`](crate::Dense) layer counts as
+    /// a module of its own unless it is linear. Blocks of other crates' layers keep their own names
+    /// after the dot.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
+    /// let net = Sequential::<f64>::builder(2)
+    ///     .layer(Dense::new(3, Activation::Relu))
+    ///     .layer(Dense::new(1, Activation::Linear))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// for parameter in net.named_parameters() {
+    ///     println!("{} {:?} {}", parameter.name, parameter.range, parameter.values);
+    /// }
+    /// let mut places = net.named_parameters().map(|parameter| (parameter.name, parameter.range));
+    /// assert_eq!(places.next(), Some(("0.weight", 0..6)));
+    /// assert_eq!(places.last(), Some(("2.bias", 12..13))); // the ReLU is module 1
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn named_parameters(&self) -> impl Iterator<Item = NamedParameter<'_, T>> + Clone {
+        let params = self.params();
+        self.layout.blocks().map(
+            |PlacedBlock {
+                 layer,
+                 name,
+                 block,
+                 range,
+             }| {
+                let values =
+                    DMatrixView::from_slice(&params[range.clone()], block.rows, block.cols);
+                NamedParameter {
+                    name,
+                    layer,
+                    block,
+                    range,
+                    values,
+                }
+            },
+        )
     }
 
-    /// The parameter blocks of a layer, in the order in which they lie; empty for a layer that the network has not.
+    /// The parameter blocks of a layer, in the order in which they lie; empty if there is no such
+    /// layer. [`named_parameters`](Self::named_parameters) tells where they lie.
     pub fn blocks(&self, layer: usize) -> &[Block] {
-        self.layout.blocks.get(layer).map_or(&[], Vec::as_slice)
+        self.layout.layer_blocks(layer)
     }
 
     /// Wˡ, outputs × inputs: wⱼₖ goes from input k to neuron j.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] for a layer that has no weights or that the network has not.
+    /// [`ErrorKind::Value`] for a layer without weights, or if there is no such layer.
     ///
     /// ```
     /// use chainrule::{Activation, Dense, Sequential};
@@ -303,22 +292,7 @@ impl<T: Real> Sequential<T> {
             .layout
             .block("Sequential::weights", layer, Role::Weight)?;
         Ok(DMatrixView::from_slice(
-            &self.params[range],
-            block.rows,
-            block.cols,
-        ))
-    }
-
-    /// Wˡ, to be changed.
-    ///
-    /// # Errors
-    /// As [`weights`](Self::weights).
-    pub fn weights_mut(&mut self, layer: usize) -> Result<DMatrixViewMut<'_, T>> {
-        let (block, range) = self
-            .layout
-            .block("Sequential::weights_mut", layer, Role::Weight)?;
-        Ok(DMatrixViewMut::from_slice(
-            &mut self.params[range],
+            &self.params()[range],
             block.rows,
             block.cols,
         ))
@@ -327,28 +301,14 @@ impl<T: Real> Sequential<T> {
     /// bˡ.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] for a layer that has no biases or that the network has not.
+    /// [`ErrorKind::Value`] for a layer without biases, or if there is no such layer.
     pub fn bias(&self, layer: usize) -> Result<DVectorView<'_, T>> {
         let (block, range) = self.layout.block("Sequential::bias", layer, Role::Bias)?;
-        Ok(DVectorView::from_slice(&self.params[range], block.len()))
+        Ok(DVectorView::from_slice(&self.params()[range], block.len()))
     }
 
-    /// bˡ, to be changed.
-    ///
-    /// # Errors
-    /// As [`bias`](Self::bias).
-    pub fn bias_mut(&mut self, layer: usize) -> Result<DVectorViewMut<'_, T>> {
-        let (block, range) = self
-            .layout
-            .block("Sequential::bias_mut", layer, Role::Bias)?;
-        Ok(DVectorViewMut::from_slice(
-            &mut self.params[range],
-            block.len(),
-        ))
-    }
-
-    /// The same network at other parameters, without copying or changing anything: for line searches, finite
-    /// differences, averages.
+    /// The same network at other parameters, without copying or changing anything: for line
+    /// searches, finite differences, averages.
     ///
     /// # Errors
     /// [`ErrorKind::Shape`] when there are more or fewer parameters than the network has.
@@ -367,113 +327,13 @@ impl<T: Real> Sequential<T> {
     /// assert_eq!(cost, 0.0); // 2·3 + 1 = 7
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn at<'a>(&'a self, params: &'a [T]) -> Result<At<'a, T>> {
+    pub fn at<'a>(&self, params: &'a [T]) -> Result<At<'a, T>> {
         self.check_params("Sequential::at", params)?;
-        Ok(At { net: self, params })
-    }
-
-    pub(crate) fn here(&self) -> At<'_, T> {
-        At {
-            net: self,
-            params: &self.params,
-        }
-    }
-
-    /// The outputs for a batch, outputs × samples: the raw outputs of the last layer. If the loss works on logits, its
-    /// [`output_function`](Loss::output_function) turns them into probabilities; [`Model::predict`](crate::Model::predict)
-    /// does so by itself.
-    ///
-    /// # Errors
-    /// As [`At::predict_into`].
-    pub fn predict<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
-        let x = x.into();
-        self.here().check_inputs(x)?;
-        let y = zeros(
-            "outputs of Sequential::predict",
-            &[self.outputs(), x.cols()],
-        )?;
-        let mut y = DMatrix::from_vec(self.outputs(), x.cols(), y);
-        self.here().predict_into(x, &mut y, &mut Tape::new())?;
-        Ok(y)
-    }
-
-    /// The outputs for a batch into `y`, without allocation once the tape is warm.
-    ///
-    /// # Errors
-    /// As [`At::predict_into`].
-    pub fn predict_into<'x, 'y>(
-        &self,
-        x: impl Into<View<'x, T>>,
-        y: impl Into<ViewMut<'y, T>>,
-        tape: &mut Tape<T>,
-    ) -> Result<()> {
-        self.here().predict_into(x, y, tape)
-    }
-
-    /// The outputs for one sample into `y`, without allocation once the tape is warm. The same bits as in any batch.
-    ///
-    /// # Errors
-    /// As [`At::predict_into`].
-    ///
-    /// ```
-    /// use chainrule::{Activation, Dense, Sequential, Tape};
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
-    /// let net = Sequential::<f32>::builder(3)
-    ///     .layer(Dense::new(2, Activation::Tanh))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
-    /// let (mut tape, mut action) = (Tape::new(), [0.0; 2]);
-    /// net.predict_one(&[0.1, 0.2, 0.3], &mut action, &mut tape)?;
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn predict_one(&self, x: &[T], y: &mut [T], tape: &mut Tape<T>) -> Result<()> {
-        let (inputs, outputs) = (x.len(), y.len());
-        self.here().predict_into(
-            View::from_parts(x, inputs, 1),
-            ViewMut::from_parts(y, outputs, 1),
-            tape,
-        )
-    }
-
-    /// The cost on a batch, in inference (no dropout).
-    ///
-    /// # Errors
-    /// As [`At::cost`].
-    pub fn cost<'x, 't>(
-        &self,
-        x: impl Into<View<'x, T>>,
-        target: impl Into<Targets<'t, T>>,
-        loss: &dyn Loss<T>,
-        tape: &mut Tape<T>,
-    ) -> Result<T> {
-        self.here().cost(x, target, loss, tape)
-    }
-
-    /// The cost on a batch in training, and its gradient by all parameters into the tape: the four equations.
-    ///
-    /// # Errors
-    /// As [`At::gradient`].
-    pub fn gradient<'x, 't>(
-        &self,
-        x: impl Into<View<'x, T>>,
-        target: impl Into<Targets<'t, T>>,
-        loss: &dyn Loss<T>,
-        tape: &mut Tape<T>,
-    ) -> Result<T> {
-        self.here().gradient(x, target, loss, tape)
-    }
-
-    /// As [`gradient`](Self::gradient), with ∂C/∂y written by the caller.
-    ///
-    /// # Errors
-    /// As [`At::gradient_with`].
-    pub fn gradient_with<'x, R>(
-        &self,
-        x: impl Into<View<'x, T>>,
-        tape: &mut Tape<T>,
-        slopes: impl FnOnce(View<'_, T>, ViewMut<'_, T>) -> Result<R>,
-    ) -> Result<R> {
-        self.here().gradient_with(x, tape, slopes)
+        Ok(Sequential {
+            layers: self.layers.clone(),
+            layout: self.layout.clone(),
+            params,
+        })
     }
 
     /// The same network for another scalar: each parameter rounded to the nearest number of `U`, so that `f32` to `f64` is
@@ -481,7 +341,7 @@ impl<T: Real> Sequential<T> {
     ///
     /// # Errors
     /// [`ErrorKind::Incompatible`] for a layer of another crate, [`ErrorKind::NotFinite`] for a finite parameter beyond the
-    /// range of `U`, and those of [`Builder::build`] for a setting that `U` cannot hold.
+    /// range of `U`, and those of [`Builder::build`](crate::nn::Builder::build) for a setting that `U` cannot hold.
     ///
     /// ```
     /// use chainrule::{Activation, Dense, Sequential};
@@ -510,7 +370,7 @@ impl<T: Real> Sequential<T> {
             builder = builder.shared(known.layer());
         }
         let mut net = builder.build_at_zero()?;
-        for (index, (to, from)) in net.params.iter_mut().zip(&self.params).enumerate() {
+        for (index, (to, from)) in net.params.iter_mut().zip(self.params()).enumerate() {
             *to = U::of(from.as_f64());
             if from.is_finite() && !to.is_finite() {
                 let expected = format!("a number that {} holds", core::any::type_name::<U>());
@@ -533,78 +393,121 @@ impl<T: Real> Sequential<T> {
     pub(crate) fn check_values(&self, params: &[T]) -> Result<()> {
         self.layers
             .iter()
-            .enumerate()
-            .try_for_each(|(index, layer)| {
-                let here = layer.check_params(
-                    self.layout.widths[index],
-                    &params[self.layout.param_range(index)],
-                );
-                here.map_err(|error| error.within(self.layout.place(index)))
+            .zip(self.layout.spans(1))
+            .try_for_each(|(layer, span)| {
+                let checked = layer.check_params(span.inputs, &params[span.params]);
+                checked.map_err(|error| error.within(self.layout.place(span.layer)))
             })
     }
 
     fn check_params(&self, function: &str, params: &[T]) -> Result<()> {
-        if params.len() == self.params.len() {
+        let count = self.layout.param_count();
+        if params.len() == count {
             return Ok(());
         }
+        let expected = format!("{count} parameters");
         Err(Error::new(
             ErrorKind::Shape,
             function,
-            format!("{} parameters", self.params.len()),
+            expected,
             params.len(),
         ))
     }
 }
 
-/// A network at given parameters; made by [`Sequential::at`].
-#[derive(Clone, Copy, Debug)]
-pub struct At<'a, T: Real> {
-    pub(crate) net: &'a Sequential<T>,
-    pub(crate) params: &'a [T],
-}
+/// Passes. Samples are independent: each gets the same bits in any batch, and NaN in a sample gives
+/// NaN in its output only.
+impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
+    pub(crate) fn walk(&self) -> Walk<'_, T> {
+        Walk {
+            layers: &self.layers,
+            layout: &self.layout,
+            params: self.params(),
+        }
+    }
 
-impl<T: Real> At<'_, T> {
-    /// The outputs for a batch into `y`, outputs × samples.
-    ///
-    /// Samples are independent: each gets the same bits in any batch. NaN in a sample gives NaN in its output.
+    /// The outputs for a batch, outputs × samples: the raw outputs of the last layer. If the loss
+    /// works on logits, its [`output_function`](Loss::output_function) turns them into
+    /// probabilities; [`Model::predict`](crate::Model::predict) does so by itself.
     ///
     /// # Errors
-    /// [`ErrorKind::Shape`] when `x` has not the network's number of inputs or `y` not its number of outputs and the
-    /// samples of `x`; [`ErrorKind::Empty`] without a sample.
+    /// As [`predict_into`](Self::predict_into).
+    pub fn predict<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
+        let x = x.into();
+        self.check_inputs(x)?;
+        let y = zeros(
+            "outputs of Sequential::predict",
+            &[self.outputs(), x.cols()],
+        )?;
+        let mut y = DMatrix::from_vec(self.outputs(), x.cols(), y);
+        self.predict_into(x, &mut y, &mut Tape::new())?;
+        Ok(y)
+    }
+
+    /// The outputs for a batch into `y`, outputs × samples, without allocation once the tape is
+    /// warm.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`] when the rows of `x` are not the network's inputs, or the shape of `y`
+    /// is not its outputs × the samples of `x`; [`ErrorKind::Empty`] without a sample.
     pub fn predict_into<'x, 'y>(
         &self,
         x: impl Into<View<'x, T>>,
         y: impl Into<ViewMut<'y, T>>,
         tape: &mut Tape<T>,
     ) -> Result<()> {
-        let (x, mut y) = (x.into(), y.into());
+        let x = x.into();
+        let mut y = y.into();
         self.check_inputs(x)?;
-        let outputs = self.net.outputs();
+        let outputs = self.outputs();
         check_shape(
             || "outputs y".into(),
             (outputs, x.cols()),
             y.as_view().shape(),
         )?;
-        tape.on_threads(&self.net.layout, x.cols(), |tape| {
-            let step = tape.scratch.workers.count() * INFERENCE_BATCH;
+        let walk = self.walk();
+        tape.on_threads(&self.layout, x.cols(), |tape| {
+            let step = tape.workers().count() * INFERENCE_BATCH;
+            let room = tape.inference();
             for first in (0..x.cols()).step_by(step) {
                 let end = x.cols().min(first + step);
-                self.infer(
-                    x.range(first, end),
-                    &mut y.as_mut_slice()[first * outputs..end * outputs],
-                    tape,
-                );
+                let y = &mut y.as_mut_slice()[first * outputs..end * outputs];
+                walk.infer(x.range(first, end), y, room.ping_pong, room.scratch);
             }
         });
         Ok(())
     }
 
-    /// The cost on a batch in inference: C(f(x), target), without dropout. Its samples' costs stay in the tape.
+    /// The outputs for one sample into `y`, without allocation once the tape is warm. They have the
+    /// same bits as in any batch.
     ///
     /// # Errors
-    /// Those of [`predict_into`](Self::predict_into); [`ErrorKind::Shape`] when the targets have another shape than the
-    /// outputs, [`ErrorKind::Incompatible`] when the loss is not defined on the network's outputs, and what
-    /// [`Loss::check`] and [`Loss::check_targets`] find.
+    /// As [`predict_into`](Self::predict_into).
+    ///
+    /// ```
+    /// use chainrule::{Activation, Dense, Sequential, Tape};
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
+    /// let net = Sequential::<f32>::builder(3)
+    ///     .layer(Dense::new(2, Activation::Tanh))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let (mut tape, mut action) = (Tape::new(), [0.0; 2]);
+    /// net.predict_one(&[0.1, 0.2, 0.3], &mut action, &mut tape)?;
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn predict_one(&self, x: &[T], y: &mut [T], tape: &mut Tape<T>) -> Result<()> {
+        let x = View::from_parts(x, x.len(), 1);
+        let outputs = y.len();
+        self.predict_into(x, ViewMut::from_parts(y, outputs, 1), tape)
+    }
+
+    /// The cost on a batch in inference: C(f(x), target), without dropout. The samples' costs stay
+    /// in the tape.
+    ///
+    /// # Errors
+    /// Those of [`predict_into`](Self::predict_into); [`ErrorKind::Shape`] when the targets have
+    /// another shape than the outputs, [`ErrorKind::Incompatible`] when the loss is not defined on
+    /// the network's outputs, and the errors of [`Loss::check`] and [`Loss::check_targets`].
     pub fn cost<'x, 't>(
         &self,
         x: impl Into<View<'x, T>>,
@@ -612,41 +515,41 @@ impl<T: Real> At<'_, T> {
         loss: &dyn Loss<T>,
         tape: &mut Tape<T>,
     ) -> Result<T> {
-        let (x, target) = (x.into(), target.into());
+        let x = x.into();
+        let target = target.into();
         self.check_pass(x, target, loss)?;
-        let outputs = self.net.outputs();
-        Ok(tape.on_threads(&self.net.layout, x.cols(), |tape| {
-            let (mut y, mut costs) = (
-                core::mem::take(&mut tape.outputs),
-                core::mem::take(&mut tape.costs),
-            );
-            let step = tape.scratch.workers.count() * INFERENCE_BATCH;
-            y.resize(outputs * x.cols().min(step), T::zero());
+        let outputs = self.outputs();
+        let walk = self.walk();
+        Ok(tape.on_threads(&self.layout, x.cols(), |tape| {
+            let step = tape.workers().count() * INFERENCE_BATCH;
+            let room = tape.inference();
+            let costs = room.costs;
+            room.outputs.resize(outputs * x.cols().min(step), T::zero());
             costs.resize(x.cols(), T::zero());
             for first in (0..x.cols()).step_by(step) {
                 let end = x.cols().min(first + step);
-                let y = &mut y[..outputs * (end - first)];
-                self.infer(x.range(first, end), y, tape);
+                let y = &mut room.outputs[..outputs * (end - first)];
+                walk.infer(x.range(first, end), y, room.ping_pong, room.scratch);
                 let y = View::from_parts(y, outputs, end - first);
+                let target = target.values().range(first, end);
                 loss.costs(CostsArgs {
                     y,
-                    target: target.values().range(first, end),
+                    target,
                     costs: &mut costs[first..end],
                 });
             }
-            weigh(&mut costs, target.weights());
-            let cost = reduce(loss.reduction(), &costs);
-            (tape.outputs, tape.costs) = (y, costs);
-            cost
+            weigh(costs, target.weights());
+            reduce(loss.reduction(), costs)
         }))
     }
 
-    /// The cost on a batch in training (with dropout), and by the four equations δˡ, ∂C/∂Wˡ and ∂C/∂bˡ of every layer
-    /// into the tape.
+    /// The cost on a batch in training (with dropout), and by the four equations δˡ, ∂C/∂Wˡ and
+    /// ∂C/∂bˡ of every layer into the tape.
     ///
     /// # Errors
-    /// Those of [`cost`](Self::cost), and [`ErrorKind::Untrainable`] when the derivative of a layer at or above
-    /// parameters is 0 everywhere (step and sign without a surrogate). A cost that is NaN or infinite is returned, not refused.
+    /// Those of [`cost`](Self::cost), and [`ErrorKind::Untrainable`] when the derivative of a layer
+    /// at or above parameters is 0 everywhere (step and sign without a surrogate). A cost that is
+    /// NaN or infinite is returned, not refused.
     pub fn gradient<'x, 't>(
         &self,
         x: impl Into<View<'x, T>>,
@@ -654,7 +557,8 @@ impl<T: Real> At<'_, T> {
         loss: &dyn Loss<T>,
         tape: &mut Tape<T>,
     ) -> Result<T> {
-        let (x, target) = (x.into(), target.into());
+        let x = x.into();
+        let target = target.into();
         self.check_pass(x, target, loss)?;
         self.check_trainable()?;
         Ok(self.gradient_unchecked(x, target, loss, tape))
@@ -668,70 +572,23 @@ impl<T: Real> At<'_, T> {
         loss: &dyn Loss<T>,
         tape: &mut Tape<T>,
     ) -> T {
-        tape.on_threads(&self.net.layout, x.cols(), |tape| {
-            let cost = self.training_cost(x, target, loss, tape);
-            self.tape_slopes(target, loss, tape);
-            self.training_backward(x, tape);
+        let walk = self.walk();
+        tape.on_threads(&self.layout, x.cols(), |tape| {
+            walk.record(x, tape, true);
+            let cost = passes::cost(target, loss, tape);
+            passes::slopes(target, loss, tape);
+            walk.differentiate(x, tape);
             cost
         })
     }
 
-    /// The forward pass of training and its cost.
-    pub(crate) fn training_cost(
-        &self,
-        x: View<'_, T>,
-        target: Targets<'_, T>,
-        loss: &dyn Loss<T>,
-        tape: &mut Tape<T>,
-    ) -> T {
-        self.forward(x, tape, true);
-        self.tape_cost(target, loss, tape)
-    }
-
-    /// The cost of the outputs in the tape.
-    pub(crate) fn tape_cost(
-        &self,
-        target: Targets<'_, T>,
-        loss: &dyn Loss<T>,
-        tape: &mut Tape<T>,
-    ) -> T {
-        let mut costs = core::mem::take(&mut tape.costs);
-        costs.resize(target.values().cols(), T::zero());
-        let (y, _) = tape.top(self.net.outputs());
-        loss.costs(CostsArgs {
-            y,
-            target: target.values(),
-            costs: &mut costs,
-        });
-        weigh(&mut costs, target.weights());
-        let cost = reduce(loss.reduction(), &costs);
-        tape.costs = costs;
-        cost
-    }
-
-    /// ∂C/∂y of the cost of the outputs in the tape.
-    pub(crate) fn tape_slopes(
-        &self,
-        target: Targets<'_, T>,
-        loss: &dyn Loss<T>,
-        tape: &mut Tape<T>,
-    ) {
-        let (y, mut dy) = tape.top(self.net.outputs());
-        loss.slopes(SlopesArgs {
-            y,
-            target: target.values(),
-            dy: dy.reborrow(),
-        });
-        weigh(dy.as_mut_slice(), target.weights());
-        scale(loss.reduction(), dy);
-    }
-
-    /// As [`gradient`](Self::gradient), for a cost that is no [`Loss`]: `slopes` is given the outputs y and ∂C/∂y = 0 to be
-    /// overwritten, both outputs × samples; what it returns is returned.
+    /// As [`gradient`](Self::gradient), for a cost that is no [`Loss`]: `slopes` is given the
+    /// outputs y, and ∂C/∂y = 0 to be overwritten, both outputs × samples. Returns what `slopes`
+    /// returns.
     ///
     /// # Errors
-    /// Those of [`predict_into`](Self::predict_into), [`ErrorKind::Untrainable`], and what `slopes` returns; the tape then
-    /// holds the forward pass.
+    /// Those of [`predict_into`](Self::predict_into), [`ErrorKind::Untrainable`], and those of
+    /// `slopes`; the tape then holds the forward pass.
     ///
     /// ```
     /// use chainrule::{Activation, Dense, Sequential, Tape};
@@ -760,16 +617,10 @@ impl<T: Real> At<'_, T> {
         let x = x.into();
         self.check_inputs(x)?;
         self.check_trainable()?;
-        tape.on_threads(&self.net.layout, x.cols(), |tape| {
-            self.forward(x, tape, true)
-        });
-        let (y, mut dy) = tape.top(self.net.outputs());
-        // What the caller leaves out is 0, not what another pass left.
-        dy.as_mut_slice().fill(T::zero());
-        let result = slopes(y, dy)?;
-        tape.on_threads(&self.net.layout, x.cols(), |tape| {
-            self.training_backward(x, tape)
-        });
+        let walk = self.walk();
+        tape.on_threads(&self.layout, x.cols(), |tape| walk.record(x, tape, true));
+        let result = passes::slopes_by(self.outputs(), tape, slopes)?;
+        tape.on_threads(&self.layout, x.cols(), |tape| walk.differentiate(x, tape));
         Ok(result)
     }
 
@@ -781,22 +632,24 @@ impl<T: Real> At<'_, T> {
         loss: &dyn Loss<T>,
     ) -> Result<()> {
         self.check_inputs(x)?;
-        let outputs = self.net.outputs();
-        let (wanted, given) = ((outputs, x.cols()), target.values().shape());
+        let outputs = self.outputs();
+        let wanted = (outputs, x.cols());
+        let given = target.values().shape();
         if wanted != given {
             let hint = match given {
                 (1, samples) if samples == x.cols() => " (one_hot makes columns of class labels)",
                 given if given == (wanted.1, wanted.0) => " (a sample is a column: transpose it)",
                 _ => "",
             };
+            let expected = format!("{}{hint}", shape(wanted));
             return Err(Error::new(
                 ErrorKind::Shape,
                 "targets",
-                format!("{}{hint}", shape(wanted)),
+                expected,
                 shape(given),
             ));
         }
-        let range = self.net.range();
+        let range = self.range();
         if !loss.accepts(range) {
             let hint = match range {
                 OutputRange::Real if loss.accepts(OutputRange::Simplex) => {
@@ -811,30 +664,29 @@ impl<T: Real> At<'_, T> {
                 _ => "",
             };
             let expected = format!("outputs on which {} is defined{hint}", loss.name());
-            let top = self.net.layout.place(self.net.layers.len() - 1);
-            return Err(Error::new(
-                ErrorKind::Incompatible,
-                top,
-                expected,
-                format!("outputs in {range:?}"),
-            ));
+            let top = self.layout.place(self.layers.len() - 1);
+            let given = format!("outputs in {range:?}");
+            return Err(Error::new(ErrorKind::Incompatible, top, expected, given));
         }
         loss.check(outputs)?;
         loss.check_targets(target.values())
     }
 
     pub(crate) fn check_inputs(&self, x: View<'_, T>) -> Result<()> {
-        if x.rows() != self.net.inputs() {
-            let hint = if x.cols() == self.net.inputs() {
+        let inputs = self.inputs();
+        if x.rows() != inputs {
+            let hint = if x.cols() == inputs {
                 "; a sample is a column: transpose it"
             } else {
                 ""
             };
-            let (expected, given) = (
-                format!("{} rows (features{hint})", self.net.inputs()),
+            let expected = format!("{inputs} rows (features{hint})");
+            return Err(Error::new(
+                ErrorKind::Shape,
+                "inputs x",
+                expected,
                 shape(x.shape()),
-            );
-            return Err(Error::new(ErrorKind::Shape, "inputs x", expected, given));
+            ));
         }
         if x.cols() == 0 {
             return Err(Error::new(
@@ -848,234 +700,18 @@ impl<T: Real> At<'_, T> {
     }
 
     pub(crate) fn check_trainable(&self) -> Result<()> {
-        // A layer without a derivative hides only the parameters up to its own: fixed features may step.
-        let layout = &self.net.layout;
-        match self
-            .net
-            .layers
-            .iter()
-            .enumerate()
-            .position(|(index, layer)| !layer.is_trainable() && layout.params[index + 1] > 0)
-        {
+        // A layer without a derivative hides only the parameters up to its own: fixed features may
+        // step.
+        let mut layers = self.layers.iter().zip(self.layout.spans(1));
+        match layers.find(|(layer, span)| !layer.is_trainable() && span.params.end > 0) {
             None => Ok(()),
-            Some(index) => Err(Error::new(
+            Some((_, span)) => Err(Error::new(
                 ErrorKind::Untrainable,
-                self.net.layout.place(index),
+                self.layout.place(span.layer),
                 "one that training can follow (straight_through() or surrogate() lends the activation one)",
                 "a derivative that is 0 everywhere",
             )),
         }
-    }
-
-    /// y ← f(x) for a few samples, layer by layer through two buffers in turn.
-    fn infer(&self, x: View<'_, T>, y: &mut [T], tape: &mut Tape<T>) {
-        let (layout, batch) = (&*self.net.layout, x.cols());
-        let last = layout.layers() - 1;
-        let Tape {
-            ping_pong: [here, there],
-            scratch,
-            ..
-        } = tape;
-        let (mut here, mut there) = (here, there);
-        for (index, layer) in self.net.layers.iter().enumerate() {
-            let (inputs, outputs) = (layout.widths[index], layout.widths[index + 1]);
-            let x = if index == 0 {
-                x
-            } else {
-                View::from_parts(&here[..inputs * batch], inputs, batch)
-            };
-            let params = &self.params[layout.param_range(index)];
-            if index == last {
-                layer.infer(InferArgs {
-                    params,
-                    x,
-                    y: ViewMut::from_parts(y, outputs, batch),
-                    scratch,
-                });
-            } else {
-                if there.len() < outputs * batch {
-                    there.resize(outputs * batch, T::zero());
-                }
-                let y = ViewMut::from_parts(&mut there[..outputs * batch], outputs, batch);
-                layer.infer(InferArgs {
-                    params,
-                    x,
-                    y,
-                    scratch,
-                });
-                (here, there) = (there, here);
-            }
-        }
-    }
-
-    /// The forward pass into the tape, of training or of what [`infer`](Self::infer) computes.
-    pub(crate) fn forward(&self, x: View<'_, T>, tape: &mut Tape<T>, training: bool) {
-        let (layout, batch) = (&*self.net.layout, x.cols());
-        tape.prepare(&self.net.layout, batch);
-        tape.stage = Stage::Forward;
-        let seed = derive(tape.seed, Purpose::Pass, tape.step);
-        tape.step = tape.step.wrapping_add(u64::from(training));
-        let (mut done, mut cached) = (0, 0);
-        for (index, layer) in self.net.layers.iter().enumerate() {
-            let (inputs, outputs, cache) = (
-                layout.widths[index],
-                layout.widths[index + 1] * batch,
-                layout.caches[index] * batch,
-            );
-            let (before, rest) = tape.activations.split_at_mut(done);
-            let x = if index == 0 {
-                x
-            } else {
-                View::from_parts(&before[done - inputs * batch..], inputs, batch)
-            };
-            layer.forward(ForwardArgs {
-                params: &self.params[layout.param_range(index)],
-                x,
-                y: ViewMut::from_parts(&mut rest[..outputs], layout.widths[index + 1], batch),
-                cache: &mut tape.cache[cached..cached + cache],
-                seed: seed.wrapping_add(index as u64),
-                training,
-                scratch: &mut tape.scratch,
-            });
-            done += outputs;
-            cached += cache;
-        }
-    }
-
-    /// The backward pass of training, from ∂C/∂y in the tape.
-    fn training_backward(&self, x: View<'_, T>, tape: &mut Tape<T>) {
-        let mut grads = core::mem::take(&mut tape.grads);
-        self.backward(
-            x,
-            tape,
-            None,
-            Rows {
-                grads: &mut grads,
-                samples: x.cols(),
-            },
-            true,
-        );
-        tape.grads = grads;
-        tape.stage = Stage::Backward;
-    }
-
-    /// The backward pass, from ∂C/∂y in the tape: ∂C/∂x where it is asked for, and gradients by all parameters.
-    pub(crate) fn backward(
-        &self,
-        x: View<'_, T>,
-        tape: &mut Tape<T>,
-        mut dx: Option<ViewMut<'_, T>>,
-        rows: Rows<'_, T>,
-        training: bool,
-    ) {
-        let (layout, batch) = (&*self.net.layout, x.cols());
-        let Tape {
-            activations,
-            deltas,
-            cache,
-            scratch,
-            ..
-        } = tape;
-        let (mut end, mut cache_end) = (activations.len(), cache.len());
-        for (index, layer) in self.net.layers.iter().enumerate().rev() {
-            let (inputs, outputs, kept) = (
-                layout.widths[index],
-                layout.widths[index + 1],
-                layout.caches[index],
-            );
-            let start = end - outputs * batch;
-            let cache_start = cache_end - kept * batch;
-            let below = start.saturating_sub(inputs * batch);
-            let x = if index == 0 {
-                x
-            } else {
-                View::from_parts(&activations[below..start], inputs, batch)
-            };
-            let y = View::from_parts(&activations[start..end], outputs, batch);
-            let cache = &cache[cache_start..cache_end];
-            let (lower, upper) = deltas.split_at_mut(start);
-            let mut delta = ViewMut::from_parts(&mut upper[..outputs * batch], outputs, batch);
-            let dx = if index == 0 {
-                dx.take()
-            } else {
-                Some(ViewMut::from_parts(&mut lower[below..], inputs, batch))
-            };
-            let params = &self.params[layout.param_range(index)];
-            layer.backward(BackwardArgs {
-                params,
-                x,
-                y,
-                cache,
-                delta: delta.reborrow(),
-                dx,
-                training,
-                scratch,
-            });
-            let delta = delta.as_view();
-            // Split off one after the other: `chunks_exact_mut` divides first, which a small network would notice.
-            let (mut first, mut rest) = (0, &mut *rows.grads);
-            while !rest.is_empty() {
-                let (row, others) = rest.split_at_mut(layout.param_count());
-                let last = first + rows.samples;
-                let (x, y, delta) = (
-                    x.range(first, last),
-                    y.range(first, last),
-                    delta.range(first, last),
-                );
-                let (cache, grads) = (
-                    &cache[first * kept..last * kept],
-                    &mut row[layout.param_range(index)],
-                );
-                layer.gradient(GradientArgs {
-                    params,
-                    x,
-                    y,
-                    cache,
-                    delta,
-                    grads,
-                    training,
-                    scratch,
-                });
-                (first, rest) = (last, others);
-            }
-            (end, cache_end) = (start, cache_start);
-        }
-    }
-}
-
-/// Gradients by all parameters, one after the other, each of so many samples.
-pub(crate) struct Rows<'a, T> {
-    pub(crate) grads: &'a mut [T],
-    /// At least 1, and a divisor of the batch.
-    pub(crate) samples: usize,
-}
-
-/// A summary: one line a layer, with its number of outputs and of parameters.
-impl<T: Real> fmt::Display for Sequential<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let row = |cells: [&str; 4]| cells.map(alloc::string::String::from).to_vec();
-        let mut rows = vec![row(["#", "layer", "outputs", "parameters"])];
-        for (index, name) in self.layout.names.iter().enumerate() {
-            let outputs = self.layout.widths[index + 1].to_string();
-            let params = self.layout.param_range(index).len().to_string();
-            rows.push(row([&index.to_string(), name, &outputs, &params]));
-        }
-        writeln!(
-            f,
-            "{}",
-            TextTable {
-                rows: &rows,
-                gap: "  ",
-                left: &[1]
-            }
-        )?;
-        write!(
-            f,
-            "{} inputs, {} outputs, {} parameters",
-            self.inputs(),
-            self.outputs(),
-            self.params.len()
-        )
     }
 }
 

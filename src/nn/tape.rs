@@ -3,12 +3,11 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layer::{Role, Scratch, parts};
 use crate::nn::layout::Layout;
-#[cfg(feature = "parallel")]
 use crate::numeric::kernel::workers::Workers;
+use crate::numeric::random::{Purpose, derive};
 use crate::numeric::real::Real;
 use crate::numeric::view::{View, ViewMut};
 use alloc::{format, sync::Arc, vec::Vec};
-use core::ops::Range;
 use nalgebra::{DMatrixView, DVectorView};
 
 /// What the tape holds, by how far the last pass went.
@@ -49,49 +48,119 @@ pub(crate) enum Stage {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tape<T> {
-    pub(crate) layout: Option<Arc<Layout>>,
-    pub(crate) batch: usize,
-    pub(crate) stage: Stage,
-    /// Outputs of every layer, layer after layer.
-    pub(crate) activations: Vec<T>,
-    /// ∂C/∂y and then δ of every layer, laid alike.
-    pub(crate) deltas: Vec<T>,
-    pub(crate) cache: Vec<T>,
-    pub(crate) grads: Vec<T>,
+    layout: Option<Arc<Layout>>,
+    batch: usize,
+    stage: Stage,
+    record: Record<T>,
+    tangents: Tangents<T>,
+    repeated: Repeated<T>,
+    inference: Inference<T>,
     /// One cost per sample.
-    pub(crate) costs: Vec<T>,
-    /// Outputs of alternate layers during inference.
-    pub(crate) ping_pong: [Vec<T>; 2],
-    /// Outputs of the network during inference, where only their cost is wanted.
-    pub(crate) outputs: Vec<T>,
-    /// Inputs of a model in the units of its network.
-    pub(crate) scaled: Vec<T>,
-    pub(crate) repeated: Repeated<T>,
-    pub(crate) tangents: Tangents<T>,
-    pub(crate) scratch: Scratch<T>,
-    pub(crate) seed: u64,
-    pub(crate) step: u64,
+    costs: Vec<T>,
+    scratch: Scratch<T>,
+    seed: u64,
+    step: u64,
 }
 
-/// What passes along a tangent produce, beside what the tape holds.
+/// What a forward and a backward pass leave.
 #[derive(Clone, Debug)]
-pub(crate) struct Tangents<T> {
+struct Record<T> {
+    /// Outputs of every layer, layer after layer.
+    activations: Vec<T>,
+    /// ∂C/∂y and then δ of every layer, laid alike.
+    deltas: Vec<T>,
+    cache: Vec<T>,
+    grads: Vec<T>,
+}
+
+/// What passes along a tangent leave, beside the record.
+#[derive(Clone, Debug)]
+struct Tangents<T> {
     /// ẋ of the network: 0.
-    pub(crate) inputs: Vec<T>,
+    inputs: Vec<T>,
     /// ẏ of every layer, layer after layer.
-    pub(crate) activations: Vec<T>,
+    activations: Vec<T>,
     /// The derivative of ∂C/∂y of every layer, laid alike.
-    pub(crate) deltas: Vec<T>,
-    pub(crate) cache: Vec<T>,
+    deltas: Vec<T>,
+    cache: Vec<T>,
 }
 
 /// What passes need in which each sample stands several times.
 #[derive(Clone, Debug)]
-pub(crate) struct Repeated<T> {
+struct Repeated<T> {
     /// The inputs.
-    pub(crate) x: Vec<T>,
+    x: Vec<T>,
     /// The derivatives that such a pass gives, sample after sample.
-    pub(crate) rows: Vec<T>,
+    rows: Vec<T>,
+}
+
+/// What inference needs; nobody reads it afterward.
+#[derive(Clone, Debug)]
+struct Inference<T> {
+    /// Outputs of alternate layers.
+    ping_pong: [Vec<T>; 2],
+    /// Outputs of the network, where only their cost is wanted.
+    outputs: Vec<T>,
+    /// Inputs of a model in the units of its network.
+    scaled: Vec<T>,
+}
+
+/// What a walk over the layers works on, lent by [`Tape::walk`].
+#[derive(Debug)]
+pub(crate) struct Lent<'a, T> {
+    pub(crate) room: Room<'a, T>,
+    pub(crate) tangents: TangentRoom<'a, T>,
+    /// The whole gradient.
+    pub(crate) grads: &'a mut [T],
+    /// The inputs of repeated samples, and room for the derivatives of their pass.
+    pub(crate) repeated: (&'a [T], &'a mut [T]),
+}
+
+/// Room for all layers of a pass, each of which has its [`Span`](crate::nn::layout::Span) in it.
+#[derive(Debug)]
+pub(crate) struct Room<'a, T> {
+    pub(crate) activations: &'a mut [T],
+    pub(crate) deltas: &'a mut [T],
+    pub(crate) cache: &'a mut [T],
+    pub(crate) scratch: &'a mut Scratch<T>,
+}
+
+/// [`Room`] for what passes along a tangent keep beside it.
+#[derive(Debug)]
+pub(crate) struct TangentRoom<'a, T> {
+    /// ẋ of the network: 0.
+    pub(crate) inputs: &'a [T],
+    pub(crate) activations: &'a mut [T],
+    pub(crate) deltas: &'a mut [T],
+    pub(crate) cache: &'a mut [T],
+}
+
+/// The buffers of inference.
+#[derive(Debug)]
+pub(crate) struct InferenceRoom<'a, T> {
+    /// Outputs of alternate layers.
+    pub(crate) ping_pong: &'a mut [Vec<T>; 2],
+    pub(crate) outputs: &'a mut Vec<T>,
+    pub(crate) costs: &'a mut Vec<T>,
+    pub(crate) scratch: &'a mut Scratch<T>,
+}
+
+/// The network's outputs, and what a loss makes of them.
+#[derive(Debug)]
+pub(crate) struct Top<'a, T> {
+    pub(crate) y: View<'a, T>,
+    /// ∂C/∂y.
+    pub(crate) dy: ViewMut<'a, T>,
+    pub(crate) costs: &'a mut Vec<T>,
+}
+
+/// [`Top`] after a pass along a tangent: a dot marks the derivative along it.
+#[derive(Debug)]
+pub(crate) struct TangentTop<'a, T> {
+    pub(crate) y: View<'a, T>,
+    pub(crate) y_dot: View<'a, T>,
+    pub(crate) dy: ViewMut<'a, T>,
+    pub(crate) dy_dot: ViewMut<'a, T>,
 }
 
 impl<T> Default for Tape<T> {
@@ -112,14 +181,12 @@ impl<T> Tape<T> {
             layout: None,
             batch: 0,
             stage: Stage::Empty,
-            activations: Vec::new(),
-            deltas: Vec::new(),
-            cache: Vec::new(),
-            grads: Vec::new(),
-            costs: Vec::new(),
-            ping_pong: [const { Vec::new() }; 2],
-            outputs: Vec::new(),
-            scaled: Vec::new(),
+            record: Record {
+                activations: Vec::new(),
+                deltas: Vec::new(),
+                cache: Vec::new(),
+                grads: Vec::new(),
+            },
             tangents: Tangents {
                 inputs: Vec::new(),
                 activations: Vec::new(),
@@ -130,6 +197,12 @@ impl<T> Tape<T> {
                 x: Vec::new(),
                 rows: Vec::new(),
             },
+            inference: Inference {
+                ping_pong: [const { Vec::new() }; 2],
+                outputs: Vec::new(),
+                scaled: Vec::new(),
+            },
+            costs: Vec::new(),
             scratch: Scratch::default(),
             seed,
             step: 0,
@@ -217,20 +290,19 @@ impl<T: Real> Tape<T> {
     /// first of the two, and the parameters lie as they did.
     ///
     /// # Errors
-    /// [`ErrorKind::NotReady`] before a pass, [`ErrorKind::Value`] for a layer that the network has not.
+    /// [`ErrorKind::NotReady`] before a pass, [`ErrorKind::Value`] if there is no such layer.
     pub fn a(&self, layer: usize) -> Result<DMatrixView<'_, T>> {
-        let range = self.range("Tape::a", Stage::Forward, layer)?;
-        Ok(self.matrix(&self.activations[range]))
+        self.matrix("Tape::a", Stage::Forward, layer, &self.record.activations)
     }
 
     /// δˡ = ∂C/∂zˡ of each sample, outputs × batch, with the 1/n of an average over the batch. Of a layer without
     /// activation (dropout), ∂C/∂ its output.
     ///
     /// # Errors
-    /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] for a layer that the network has not.
+    /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] if there is no such
+    /// layer.
     pub fn delta(&self, layer: usize) -> Result<DMatrixView<'_, T>> {
-        let range = self.range("Tape::delta", Stage::Backward, layer)?;
-        Ok(self.matrix(&self.deltas[range]))
+        self.matrix("Tape::delta", Stage::Backward, layer, &self.record.deltas)
     }
 
     /// ∂C/∂Wˡ, laid as [`Sequential::weights`](crate::Sequential::weights).
@@ -242,7 +314,7 @@ impl<T: Real> Tape<T> {
             self.layout("Tape::dw", Stage::Backward)?
                 .block("Tape::dw", layer, Role::Weight)?;
         Ok(DMatrixView::from_slice(
-            &self.grads[range],
+            &self.record.grads[range],
             block.rows,
             block.cols,
         ))
@@ -256,13 +328,16 @@ impl<T: Real> Tape<T> {
         let (block, range) =
             self.layout("Tape::db", Stage::Backward)?
                 .block("Tape::db", layer, Role::Bias)?;
-        Ok(DVectorView::from_slice(&self.grads[range], block.len()))
+        Ok(DVectorView::from_slice(
+            &self.record.grads[range],
+            block.len(),
+        ))
     }
 
     /// The whole gradient, laid as [`Sequential::params`](crate::Sequential::params); empty before a backward pass.
     pub fn grads(&self) -> &[T] {
         if self.stage == Stage::Backward {
-            &self.grads
+            &self.record.grads
         } else {
             &[]
         }
@@ -271,7 +346,7 @@ impl<T: Real> Tape<T> {
     /// The whole gradient, to be clipped or changed before a step.
     pub fn grads_mut(&mut self) -> &mut [T] {
         if self.stage == Stage::Backward {
-            &mut self.grads
+            &mut self.record.grads
         } else {
             &mut []
         }
@@ -282,101 +357,62 @@ impl<T: Real> Tape<T> {
         &self.costs
     }
 
-    fn matrix<'a>(&self, data: &'a [T]) -> DMatrixView<'a, T> {
-        DMatrixView::from_slice(data, data.len() / self.batch, self.batch)
+    /// What a pass left of a layer.
+    fn matrix<'a>(
+        &self,
+        function: &str,
+        stage: Stage,
+        layer: usize,
+        numbers: &'a [T],
+    ) -> Result<DMatrixView<'a, T>> {
+        let span = self
+            .layout(function, stage)?
+            .span(function, layer, self.batch)?;
+        Ok(DMatrixView::from_slice(
+            &numbers[span.y],
+            span.outputs,
+            self.batch,
+        ))
     }
 
     fn layout(&self, function: &str, stage: Stage) -> Result<&Layout> {
-        let wanted = if stage == Stage::Forward {
-            "a forward pass before"
-        } else {
-            "a backward pass before"
-        };
         match &self.layout {
             Some(layout) if self.stage >= stage => Ok(layout),
-            _ => Err(Error::new(
-                ErrorKind::NotReady,
-                function,
-                wanted,
-                format!("a tape after {:?}", self.stage),
-            )),
+            _ => {
+                let forward = stage == Stage::Forward;
+                let expected = if forward {
+                    "a forward pass before"
+                } else {
+                    "a backward pass before"
+                };
+                let given = format!("a tape after {:?}", self.stage);
+                Err(Error::new(ErrorKind::NotReady, function, expected, given))
+            }
         }
     }
 
-    fn range(&self, function: &str, stage: Stage, layer: usize) -> Result<Range<usize>> {
-        let layout = self.layout(function, stage)?;
-        layout.check_layer(function, layer)?;
-        let start = layout.widths[1..=layer].iter().sum::<usize>() * self.batch;
-        Ok(start..start + layout.widths[layer + 1] * self.batch)
-    }
-
-    /// Makes room for a pass of `batch` samples; what is there already stays.
+    /// Makes room for a forward pass of `batch` samples.
     pub(crate) fn prepare(&mut self, layout: &Arc<Layout>, batch: usize) {
-        if self.batch == batch
-            && self
-                .layout
-                .as_ref()
-                .is_some_and(|mine| Arc::ptr_eq(mine, layout))
-        {
+        let same = |mine| Arc::ptr_eq(mine, layout);
+        if self.batch == batch && self.layout.as_ref().is_some_and(same) {
             return;
         }
-        let outputs = layout.widths[1..].iter().sum::<usize>() * batch;
-        self.activations.resize(outputs, T::zero());
-        self.deltas.resize(outputs, T::zero());
-        self.cache
-            .resize(layout.caches.iter().sum::<usize>() * batch, T::zero());
-        self.grads.resize(layout.param_count(), T::zero());
+        let Record {
+            activations,
+            deltas,
+            cache,
+            grads,
+        } = &mut self.record;
+        activations.resize(layout.output_count() * batch, T::zero());
+        deltas.resize(layout.output_count() * batch, T::zero());
+        cache.resize(layout.cache_count() * batch, T::zero());
+        grads.resize(layout.param_count(), T::zero());
         self.layout = Some(Arc::clone(layout));
         self.batch = batch;
         self.stage = Stage::Empty;
     }
 
-    /// Puts each sample of a forward pass, whose inputs were `x`, `copies` times side by side, in place: a backward pass is
-    /// then one of several costs for each.
-    pub(crate) fn repeat(&mut self, layout: &Layout, x: View<'_, T>, copies: usize) {
-        self.repeated.x.clear();
-        for sample in x.iter() {
-            for _ in 0..copies {
-                self.repeated.x.extend_from_slice(sample);
-            }
-        }
-        repeat(&mut self.activations, &layout.widths[1..], x.cols(), copies);
-        repeat(&mut self.cache, &layout.caches, x.cols(), copies);
-        self.deltas.resize(self.activations.len(), T::zero());
-        self.batch = x.cols() * copies;
-        self.stage = Stage::Empty;
-    }
-
-    /// Runs passes of so many samples where they may use the threads of this tape, if they are worth them.
-    #[inline]
-    pub(crate) fn on_threads<R: Send>(
-        &mut self,
-        layout: &Layout,
-        samples: usize,
-        passes: impl FnOnce(&mut Self) -> R + Send,
-    ) -> R {
-        if self.scratch.workers.count() == 1 || parts(layout.largest_block(), samples) < 2 {
-            return passes(self);
-        }
-        let workers = self.scratch.workers.clone();
-        workers.run(|| passes(self))
-    }
-
-    /// Makes all numbers NaN, to show a layer that does not overwrite what it shall.
-    pub(crate) fn poison(&mut self) {
-        let nan = T::of(f64::NAN);
-        for numbers in [
-            &mut self.activations,
-            &mut self.deltas,
-            &mut self.cache,
-            &mut self.grads,
-            &mut self.costs,
-        ] {
-            numbers.fill(nan);
-        }
-    }
-
-    /// Makes room for a pass along a tangent after a forward pass.
+    /// Makes room for a pass along a tangent, after a forward pass.
     pub(crate) fn prepare_tangents(&mut self, layout: &Layout) {
         let Tangents {
             inputs,
@@ -384,32 +420,224 @@ impl<T: Real> Tape<T> {
             deltas,
             cache,
         } = &mut self.tangents;
-        inputs.resize(layout.widths[0] * self.batch, T::zero());
-        activations.resize(self.activations.len(), T::zero());
-        deltas.resize(self.activations.len(), T::zero());
-        cache.resize(
-            layout.tangent_caches.iter().sum::<usize>() * self.batch,
-            T::zero(),
-        );
+        inputs.resize(layout.inputs() * self.batch, T::zero());
+        activations.resize(self.record.activations.len(), T::zero());
+        deltas.resize(self.record.activations.len(), T::zero());
+        cache.resize(layout.tangent_cache_count() * self.batch, T::zero());
     }
 
-    /// The outputs of the last layer and the place of ∂C/∂ them.
-    pub(crate) fn top(&mut self, outputs: usize) -> (View<'_, T>, ViewMut<'_, T>) {
-        let start = self.activations.len() - outputs * self.batch;
-        (
-            View::from_parts(&self.activations[start..], outputs, self.batch),
-            ViewMut::from_parts(&mut self.deltas[start..], outputs, self.batch),
-        )
+    /// The seed of the next pass, and one step more if it is one of training.
+    pub(crate) fn draw(&mut self, training: bool) -> u64 {
+        let seed = derive(self.seed, Purpose::Pass, self.step);
+        self.step = self.step.wrapping_add(u64::from(training));
+        seed
+    }
+
+    /// Runs a walk over the layers, after which the tape shows what the walk `leaves`. Only here do
+    /// walks get at what the tape holds, so none can forget to say what is left.
+    #[inline]
+    pub(crate) fn walk<R>(&mut self, leaves: Stage, walk: impl FnOnce(Lent<'_, T>) -> R) -> R {
+        self.stage = Stage::Empty;
+        let Record {
+            activations,
+            deltas,
+            cache,
+            grads,
+        } = &mut self.record;
+        let tangents = &mut self.tangents;
+        let result = walk(Lent {
+            room: Room {
+                activations,
+                deltas,
+                cache,
+                scratch: &mut self.scratch,
+            },
+            tangents: TangentRoom {
+                inputs: &tangents.inputs,
+                activations: &mut tangents.activations,
+                deltas: &mut tangents.deltas,
+                cache: &mut tangents.cache,
+            },
+            grads,
+            repeated: (&self.repeated.x, &mut self.repeated.rows),
+        });
+        self.stage = leaves;
+        result
+    }
+
+    /// The last layer's outputs and the place of ∂C/∂ them, after a forward pass.
+    #[inline]
+    pub(crate) fn top(&mut self, outputs: usize) -> Top<'_, T> {
+        if self.stage == Stage::Backward {
+            self.stage = Stage::Forward;
+        }
+        let Record {
+            activations,
+            deltas,
+            ..
+        } = &mut self.record;
+        let start = activations.len() - outputs * self.batch;
+        Top {
+            y: View::from_parts(&activations[start..], outputs, self.batch),
+            dy: ViewMut::from_parts(&mut deltas[start..], outputs, self.batch),
+            costs: &mut self.costs,
+        }
+    }
+
+    /// [`top`](Self::top) after a pass along a tangent.
+    pub(crate) fn tangent_top(&mut self, outputs: usize) -> TangentTop<'_, T> {
+        let batch = self.batch;
+        let Tangents {
+            activations,
+            deltas,
+            ..
+        } = &mut self.tangents;
+        let start = activations.len() - outputs * batch;
+        let y_dot = View::from_parts(&activations[start..], outputs, batch);
+        let dy_dot = ViewMut::from_parts(&mut deltas[start..], outputs, batch);
+        let Record {
+            activations,
+            deltas,
+            ..
+        } = &mut self.record;
+        TangentTop {
+            y: View::from_parts(&activations[start..], outputs, batch),
+            y_dot,
+            dy: ViewMut::from_parts(&mut deltas[start..], outputs, batch),
+            dy_dot,
+        }
+    }
+
+    /// What the last walk left as the gradient by all parameters, whatever it is of.
+    pub(crate) fn derivatives(&self) -> &[T] {
+        &self.record.grads
+    }
+
+    /// Puts each sample of a forward pass, whose inputs were `x`, `copies` times side by side, in
+    /// place: a backward pass is then one of several costs for each.
+    pub(crate) fn repeat(&mut self, layout: &Layout, x: View<'_, T>, copies: usize) {
+        self.repeated.x.clear();
+        for sample in x.iter() {
+            for _ in 0..copies {
+                self.repeated.x.extend_from_slice(sample);
+            }
+        }
+        let Record {
+            activations,
+            deltas,
+            cache,
+            ..
+        } = &mut self.record;
+        repeat(
+            activations,
+            layout.spans(1).map(|span| span.outputs),
+            x.cols(),
+            copies,
+        );
+        repeat(
+            cache,
+            layout.spans(1).map(|span| span.cache_len),
+            x.cols(),
+            copies,
+        );
+        deltas.resize(activations.len(), T::zero());
+        self.batch = x.cols() * copies;
+        self.stage = Stage::Empty;
+    }
+
+    /// Puts a second sample like it beside the only one of a forward pass. Its cost is 0.
+    pub(crate) fn pair(&mut self, layout: &Layout, x: View<'_, T>) {
+        let outputs = layout.outputs();
+        let from = self.record.deltas.len() - outputs;
+        self.repeat(layout, x, 2);
+        let deltas = &mut self.record.deltas;
+        let to = deltas.len() - 2 * outputs;
+        deltas.copy_within(from..from + outputs, to);
+        deltas[to + outputs..].fill(T::zero());
+    }
+
+    /// Makes room for the derivatives of a pass of repeated samples.
+    pub(crate) fn prepare_rows(&mut self, len: usize) {
+        self.repeated.rows.resize(len, T::zero());
+    }
+
+    /// The derivatives that the last pass of repeated samples gave.
+    pub(crate) fn rows(&self) -> &[T] {
+        &self.repeated.rows
+    }
+
+    /// The buffers of inference, which leaves alone what the tape shows, but for the costs.
+    #[inline]
+    pub(crate) fn inference(&mut self) -> InferenceRoom<'_, T> {
+        let Inference {
+            ping_pong, outputs, ..
+        } = &mut self.inference;
+        InferenceRoom {
+            ping_pong,
+            outputs,
+            costs: &mut self.costs,
+            scratch: &mut self.scratch,
+        }
+    }
+
+    /// A buffer for the inputs of a model in the units of its network.
+    pub(crate) fn scaled_mut(&mut self) -> &mut Vec<T> {
+        &mut self.inference.scaled
+    }
+
+    /// The kernels' buffers and threads.
+    pub(crate) fn scratch_mut(&mut self) -> &mut Scratch<T> {
+        &mut self.scratch
+    }
+
+    /// The threads of this tape.
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.scratch.workers
+    }
+
+    /// Runs passes of so many samples where they may use the threads of this tape, if they are
+    /// worth them.
+    #[inline]
+    pub(crate) fn on_threads<R: Send>(
+        &mut self,
+        layout: &Layout,
+        samples: usize,
+        passes: impl FnOnce(&mut Self) -> R + Send,
+    ) -> R {
+        if self.workers().count() == 1 || parts(layout.largest_block(), samples) < 2 {
+            return passes(self);
+        }
+        let workers = self.workers().clone();
+        workers.run(|| passes(self))
+    }
+
+    /// Makes all numbers NaN, to show a layer that does not overwrite what it should.
+    pub(crate) fn poison(&mut self) {
+        let Record {
+            activations,
+            deltas,
+            cache,
+            grads,
+        } = &mut self.record;
+        for numbers in [activations, deltas, cache, grads, &mut self.costs] {
+            numbers.fill(T::of(f64::NAN));
+        }
     }
 }
 
-/// Puts `copies` of each sample in the place of one; of a layer, samples of its width lie one after the other.
-fn repeat<T: Real>(numbers: &mut Vec<T>, widths: &[usize], batch: usize, copies: usize) {
+/// Puts `copies` of each sample in the place of one; of a layer, samples of its width lie one after
+/// the other.
+fn repeat<T: Real>(
+    numbers: &mut Vec<T>,
+    widths: impl DoubleEndedIterator<Item = usize>,
+    batch: usize,
+    copies: usize,
+) {
     let mut from = numbers.len();
     numbers.resize(from * copies, T::zero());
     let mut to = numbers.len();
     // From the end, where nothing that is still to be read gets overwritten.
-    for width in widths.iter().rev() {
+    for width in widths.rev() {
         for _ in 0..batch {
             from -= width;
             for _ in 0..copies {

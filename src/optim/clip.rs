@@ -1,11 +1,11 @@
 //! Clipping of gradients.
 
 use super::arithmetic::larger;
-use super::blocks;
 use super::norm::{Clamp, Largest, Norm};
 use super::state::check_len;
 use crate::error::Result;
 use crate::nn::layer::Role;
+use crate::nn::layout::PlacedBlock;
 use crate::nn::sequential::Sequential;
 use crate::numeric::bounds::POSITIVE;
 use crate::numeric::real::Real;
@@ -118,7 +118,9 @@ pub(crate) fn gradient_norm<T: Real>(net: &Sequential<T>, grads: &[T]) -> T {
 
 /// Where the parameters lie that are no running statistics.
 fn learned<T: Real>(net: &Sequential<T>) -> impl Iterator<Item = Range<usize>> + Clone {
-    blocks(net.layout())
-        .filter(|(_, block, _)| block.role != Role::Statistic)
-        .map(|(_, _, range)| range)
+    let learned = |placed: &PlacedBlock<'_>| placed.block.role != Role::Statistic;
+    net.layout()
+        .blocks()
+        .filter(learned)
+        .map(|placed| placed.range)
 }

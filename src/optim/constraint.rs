@@ -1,14 +1,14 @@
 //! Constraints on weights.
 
 use super::arithmetic::larger;
-use super::blocks;
 use super::norm::{Clamp, Norm};
 use crate::error::Result;
-use crate::nn::layer::Role;
+use crate::nn::layer::{Block, Role};
 use crate::nn::sequential::Sequential;
 use crate::numeric::bounds::{POSITIVE, ensure};
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, by_blocks, magnitude, sum};
+use core::ops::Range;
 
 /// Where weights must stay: after a step they are taken to the nearest point that is allowed. Biases and running statistics are
 /// left alone; NaN stays.
@@ -85,9 +85,11 @@ impl Constraint {
     pub fn apply<T: Real>(&self, net: &mut Sequential<T>) -> Result<()> {
         self.check_in::<T>()?;
         let layout = net.layout().clone();
-        for (_, block, range) in blocks(&layout)
-            .filter(|(_, block, range)| block.role == Role::Weight && !range.is_empty())
-        {
+        let weights = |(block, range): &(&Block, Range<usize>)| {
+            block.role == Role::Weight && !range.is_empty()
+        };
+        let blocks = layout.blocks().map(|placed| (placed.block, placed.range));
+        for (block, range) in blocks.filter(weights) {
             let w = &mut net.params_mut()[range];
             match *self {
                 Self::MaxNorm(c) => T::vectorize(Rows {

@@ -1,8 +1,8 @@
 //! Groups of parameters with a rate and a decay of their own.
 
-use super::blocks;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layer::{Block, Role};
+use crate::nn::layout::PlacedBlock;
 use crate::nn::sequential::Sequential;
 use crate::numeric::bounds::NOT_NEGATIVE;
 use crate::numeric::real::Real;
@@ -113,7 +113,7 @@ impl Group {
     }
 }
 
-impl<T: Real> Sequential<T> {
+impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// Groups of all parameters: `choose` gives the rate and the decay of each block, told its layer. Blocks of running
     /// statistics become groups of their own ([`Group::statistic`]); of what is chosen for them only a rate of 0 counts.
     ///
@@ -142,7 +142,13 @@ impl<T: Real> Sequential<T> {
     /// ```
     pub fn groups(&self, mut choose: impl FnMut(usize, &Block) -> (f64, f64)) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
-        for (layer, block, range) in blocks(self.layout()) {
+        for PlacedBlock {
+            layer,
+            block,
+            range,
+            ..
+        } in self.layout().blocks()
+        {
             let (rate, decay) = choose(layer, block);
             let statistic = block.role == Role::Statistic;
             match groups.last_mut() {

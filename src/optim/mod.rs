@@ -42,24 +42,6 @@ pub use schedule::Schedule;
 pub use sgd::Sgd;
 pub use state::OptimizerState;
 
-use crate::nn::layer::Block;
-use crate::nn::layout::Layout;
-use core::ops::Range;
-
-/// The blocks of a network with their layers, and where they lie in the flat vector.
-fn blocks(layout: &Layout) -> impl Iterator<Item = (usize, &Block, Range<usize>)> + Clone {
-    let blocks = layout
-        .blocks
-        .iter()
-        .enumerate()
-        .flat_map(|(layer, blocks)| blocks.iter().map(move |block| (layer, block)));
-    blocks.scan(0, |end, (layer, block)| {
-        let start = *end;
-        *end += block.len();
-        Some((layer, block, start..*end))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

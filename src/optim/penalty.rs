@@ -1,7 +1,6 @@
 //! Penalties on the size of weights.
 
 use super::arithmetic::sign;
-use super::blocks;
 use super::norm::total;
 use super::state::check_len;
 use crate::error::Result;
@@ -135,9 +134,10 @@ impl Penalty {
             None => block.role == Role::Weight,
             Some(on) => block.role != Role::Statistic && on(layer, block),
         };
-        blocks(net.layout())
-            .filter(move |(layer, block, _)| chosen(*layer, block))
-            .map(|(_, _, range)| range)
+        let blocks = net.layout().blocks();
+        blocks
+            .filter(move |placed| chosen(placed.layer, placed.block))
+            .map(|placed| placed.range)
     }
 }
 

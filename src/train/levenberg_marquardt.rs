@@ -223,10 +223,9 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
     fn check(&self, net: &Sequential<T>, data: &Dataset<T>) -> Result<Option<Warning>> {
         POSITIVE.check_in::<T>("damping of LevenbergMarquardt", self.damping)?;
         for data in [Some(data), self.validation].into_iter().flatten() {
-            net.here()
-                .check_pass(data.inputs().into(), data.into(), &SumSquaredError)?;
+            net.check_pass(data.inputs().into(), data.into(), &SumSquaredError)?;
         }
-        net.here().check_trainable()?;
+        net.check_trainable()?;
         if net.params().is_empty() {
             return Err(Error::new(
                 ErrorKind::Empty,
@@ -357,7 +356,7 @@ impl<T: Real> Work<T> {
             let end = x.cols().min(first + samples(outputs));
             let x = x.range(first, end);
             let rows = &mut self.rows[..count * outputs * x.cols()];
-            net.here().residual_gradients(x, rows, &mut self.tape);
+            net.residual_gradients(x, rows, &mut self.tape);
             let y = &mut self.y[..outputs * x.cols()];
             net.predict_into(
                 x,
@@ -387,7 +386,7 @@ impl<T: Real> Work<T> {
                 db: &mut [],
             };
             self.tape
-                .scratch
+                .scratch_mut()
                 .share(count * samples, count, pass, T::dense_gradient);
             for (sum, product) in self.normal.as_mut_slice().iter_mut().zip(&self.product) {
                 *sum += *product;
@@ -548,13 +547,12 @@ impl<T: Real> Work<T> {
                 &mut self.tape,
             )?;
             let grads = &mut self.rows[..count];
-            net.here()
-                .weighted_gradient(x, grads, &mut self.tape, |k, y| {
-                    let weight = target
-                        .weights()
-                        .map_or(T::one(), |weights| weights[first + k / outputs]);
-                    T::of(-0.5) * weight * (ahead[k] - y - y + behind[k]) / (part * part)
-                });
+            net.weighted_gradient(x, grads, &mut self.tape, |k, y| {
+                let weight = target
+                    .weights()
+                    .map_or(T::one(), |weights| weights[first + k / outputs]);
+                T::of(-0.5) * weight * (ahead[k] - y - y + behind[k]) / (part * part)
+            });
             for (sum, g) in self.bend.iter_mut().zip(grads) {
                 *sum += *g;
             }

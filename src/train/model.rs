@@ -453,7 +453,7 @@ impl<T: Real> Model<T> {
     /// As [`Sequential::predict`].
     pub fn scores<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
         let x = x.into();
-        self.net.here().check_inputs(x)?;
+        self.net.check_inputs(x)?;
         let outputs = self.net.outputs();
         let mut y = DMatrix::from_vec(
             outputs,
@@ -468,15 +468,15 @@ impl<T: Real> Model<T> {
         match &self.inputs {
             None => self.net.predict_into(x, y.reborrow(), tape)?,
             Some(scaler) => {
-                self.net.here().check_inputs(x)?;
-                let mut scaled = mem::take(&mut tape.scaled);
+                self.net.check_inputs(x)?;
+                let mut scaled = mem::take(tape.scaled_mut());
                 scaled.clear();
                 scaled.extend_from_slice(x.as_slice());
                 let fitted =
                     scaler.transform_mut(ViewMut::from_parts(&mut scaled, x.rows(), x.cols()));
                 let x = View::from_parts(&scaled, x.rows(), x.cols());
                 let result = fitted.and_then(|()| self.net.predict_into(x, y.reborrow(), tape));
-                tape.scaled = scaled;
+                *tape.scaled_mut() = scaled;
                 result?;
             }
         }

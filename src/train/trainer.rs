@@ -573,11 +573,10 @@ impl<'a, T: Real> Trainer<'a, T> {
 
     /// All that can be wrong before the first step; returns the groups, and what should be known.
     fn check(&self, net: &Sequential<T>, feed: &Feed<'_, T>) -> Result<(Vec<Group>, Vec<Warning>)> {
-        let here = net.at(net.params())?;
-        here.check_pass(feed.data.inputs().into(), feed.data.into(), &*self.loss)
+        net.check_pass(feed.data.inputs().into(), feed.data.into(), &*self.loss)
             .map_err(|error| error.within("training data"))?;
         if let Some(validation) = feed.validation {
-            let check = here.check_pass(validation.inputs().into(), validation.into(), &*self.loss);
+            let check = net.check_pass(validation.inputs().into(), validation.into(), &*self.loss);
             check.map_err(|error| error.within("validation data"))?;
         }
         self.check_same(net, feed.data)?;
@@ -588,7 +587,7 @@ impl<'a, T: Real> Trainer<'a, T> {
         };
         let warning =
             check_reach(net, feed.data, &*self.loss).map_err(|error| error.within(units))?;
-        here.check_trainable()?;
+        net.check_trainable()?;
         self.optimizer.check()?;
         let rate = self.rate.rate(self.state.position.step);
         NOT_NEGATIVE
@@ -792,10 +791,7 @@ impl<'a, T: Real> Trainer<'a, T> {
             batches.skip(position.batch);
             while let Some(Batch { x, target }) = batches.next_batch() {
                 let rate = rate.rate(tape.step()) * multiplier;
-                let mut cost = net
-                    .here()
-                    .gradient_unchecked(x, target, loss, tape)
-                    .as_f64();
+                let mut cost = net.gradient_unchecked(x, target, loss, tape).as_f64();
                 position.cost += match loss.reduction() {
                     Reduction::Mean => cost * x.cols() as f64,
                     Reduction::Sum => cost,
@@ -823,13 +819,7 @@ impl<'a, T: Real> Trainer<'a, T> {
                 for clip in &*clips {
                     clip.apply(net, tape.grads_mut())?;
                 }
-                optimizer.step_on(
-                    &tape.scratch.workers,
-                    rate,
-                    net.params_mut(),
-                    tape.grads(),
-                    groups,
-                )?;
+                optimizer.step_on(tape.workers(), rate, net.params_mut(), tape.grads(), groups)?;
                 for constraint in &*constraints {
                     constraint.apply(net)?;
                 }

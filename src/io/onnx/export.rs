@@ -5,7 +5,6 @@ use super::metadata;
 use super::proto::{self, ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_INTS, Size};
 use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::names::block_names;
 use crate::nn::layers::BuiltIn;
 use crate::nn::loss::OutputFunction;
 use crate::numeric::real::Real;
@@ -44,7 +43,7 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
             [("shift", scaler.shift()), ("scale", scaler.scale())],
         );
     }
-    let names = block_names(net.layers(), net.layout());
+    let mut parameters = net.named_parameters().peekable();
     for (number, layer) in net.layers().iter().enumerate() {
         let Some(known) = BuiltIn::of(&**layer) else {
             let place = net.layout().place(number);
@@ -55,18 +54,15 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
                 layer.name(),
             ));
         };
-        let mut start = net.layout().param_range(number).start;
         let mut blocks = BTreeMap::new();
-        for (block, name) in net.blocks(number).iter().zip(&names[number]) {
-            let numbers = &net.params()[start..start + block.len()];
-            start += block.len();
+        while let Some(parameter) = parameters.next_if(|parameter| parameter.layer == number) {
+            let (block, name) = (parameter.block, parameter.name.to_string());
             let name = if block.cols == 1 && block.name != "weights" {
-                writer.tensor(name.clone(), &[block.rows], numbers.iter())
+                writer.tensor(name, &[block.rows], parameter.values.iter())
             } else {
                 // Row after row of what lies column after column.
-                let rows =
-                    (0..block.rows).flat_map(|row| numbers.iter().skip(row).step_by(block.rows));
-                writer.tensor(name.clone(), &[block.rows, block.cols], rows)
+                let rows = parameter.values.transpose();
+                writer.tensor(name, &[block.rows, block.cols], rows.iter())
             };
             blocks.insert(&*block.name, name);
         }

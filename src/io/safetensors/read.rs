@@ -11,9 +11,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ground::checksum::Checksum;
 use crate::ground::file;
 use crate::io::notes::check_notes;
-use crate::nn::layer::{Block, Layer};
+use crate::nn::layer::Layer;
 use crate::nn::layers::BuiltIn;
-use crate::nn::layout::Layout;
+use crate::nn::layout::{Layout, PlacedBlock};
 use crate::nn::sequential::Sequential;
 use crate::numeric::bounds::in_files;
 use crate::numeric::real::{Real, half, zeros};
@@ -73,7 +73,7 @@ impl<T: Real> Safetensors<T> {
     fn read_state(&self, net: &mut Sequential<T>, source: &mut Source<'_>) -> Result<()> {
         let header = source.header()?;
         header.version()?;
-        let places = self.fit(net.layers(), net.layout(), &header)?;
+        let places = self.fit(net.layout(), &header)?;
         let mut params = zeros("parameters of Sequential", &[net.params().len()])?;
         self.fill(&mut params, &header, &places, source)?;
         source.check()?;
@@ -108,7 +108,7 @@ impl<T: Real> Safetensors<T> {
             builder = builder.shared(self.read_layer(index, json.get())?);
         }
         let layout = builder.layout()?;
-        let places = self.fit(builder.layers(), &layout, &header)?;
+        let places = self.fit(&layout, &header)?;
         let mut net = builder.build_at_zero()?;
         self.fill(net.params_mut(), &header, &places, source)?;
         source.check()?;
@@ -156,20 +156,15 @@ impl<T: Real> Safetensors<T> {
     }
 
     /// Where the tensors of a file belong, one after the other; `None` for those that are passed over.
-    fn fit<'l>(
-        &self,
-        layers: &[Arc<dyn Layer<T>>],
-        layout: &'l Layout,
-        header: &Header,
-    ) -> Result<Vec<Option<(&'l Block, usize)>>> {
+    fn fit<'l>(&self, layout: &'l Layout, header: &Header) -> Result<Vec<Option<PlacedBlock<'l>>>> {
         in_files::<T>("Safetensors")?;
-        let places = self.places(layers, layout)?;
+        let places = self.places(layout)?;
         let names: BTreeSet<&str> = header
             .tensors
             .iter()
             .map(|(name, _)| name.as_str())
             .collect();
-        if let Some((name, (block, _))) = places
+        if let Some((name, PlacedBlock { block, .. })) = places
             .iter()
             .find(|(name, _)| !names.contains(name.as_str()))
         {
@@ -189,7 +184,7 @@ impl<T: Real> Safetensors<T> {
             let error = |kind, expected: String, given: String| {
                 Err(Error::new(kind, format!("tensor {name}"), expected, given))
             };
-            let Some(&(block, start)) = places.get(name) else {
+            let Some(placed) = places.get(name) else {
                 // PyTorch's batch norm counts its batches.
                 let counts = name
                     .strip_suffix("num_batches_tracked")
@@ -205,16 +200,14 @@ impl<T: Real> Safetensors<T> {
                     "one".into(),
                 );
             };
-            if info.shape != shape(block) {
-                return error(
-                    ErrorKind::Shape,
-                    format!("shape {:?}", shape(block)),
-                    format!("{:?}", info.shape),
-                );
+            let wanted = shape(placed.block);
+            if info.shape != wanted {
+                let given = format!("{:?}", info.shape);
+                return error(ErrorKind::Shape, format!("shape {wanted:?}"), given);
             }
             match info.dtype {
-                Dtype::F16 | Dtype::BF16 | Dtype::F32 => Ok(Some((block, start))),
-                Dtype::F64 if T::BYTES == 8 => Ok(Some((block, start))),
+                Dtype::F16 | Dtype::BF16 | Dtype::F32 => Ok(Some(placed.clone())),
+                Dtype::F64 if T::BYTES == 8 => Ok(Some(placed.clone())),
                 Dtype::F64 => error(
                     ErrorKind::Incompatible,
                     "numbers that f32 holds (a network of f64 takes them all)".into(),
@@ -235,19 +228,17 @@ impl<T: Real> Safetensors<T> {
         &self,
         params: &mut [T],
         header: &Header,
-        places: &[Option<(&Block, usize)>],
+        places: &[Option<PlacedBlock<'_>>],
         source: &mut Source<'_>,
     ) -> Result<()> {
         let mut buffer = Vec::new();
         for ((name, info), place) in header.tensors.iter().zip(places) {
-            let Some((block, start)) = *place else {
+            let Some(PlacedBlock { block, range, .. }) = place else {
                 source.skip(info.data_offsets.1 - info.data_offsets.0)?;
                 continue;
             };
-            let (size, params) = (
-                info.dtype.bitsize() / 8,
-                &mut params[start..start + block.len()],
-            );
+            let size = info.dtype.bitsize() / 8;
+            let params = &mut params[range.clone()];
             for row in rows(block) {
                 buffer.resize(block.cols * size, 0);
                 source.fill(&mut buffer)?;

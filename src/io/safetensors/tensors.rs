@@ -2,39 +2,29 @@
 
 use super::Safetensors;
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::names::block_names;
-use crate::nn::layer::{Block, Layer, Role};
-use crate::nn::layout::Layout;
+use crate::nn::layer::{Block, Role};
+use crate::nn::layout::{Layout, PlacedBlock};
 use crate::numeric::real::Real;
-use alloc::{collections::BTreeMap, format, string::String, sync::Arc, vec, vec::Vec};
+use alloc::{collections::BTreeMap, format, string::String, vec, vec::Vec};
 use core::ops::Range;
 
 impl<T: Real> Safetensors<T> {
-    /// The blocks of a network by the names of their tensors, and where they lie in the flat vector.
+    /// The blocks of a network by the names of their tensors.
     pub(super) fn places<'l>(
         &self,
-        layers: &[Arc<dyn Layer<T>>],
         layout: &'l Layout,
-    ) -> Result<BTreeMap<String, (&'l Block, usize)>> {
+    ) -> Result<BTreeMap<String, PlacedBlock<'l>>> {
+        self.check_names(layout)?;
         let mut places = BTreeMap::new();
-        let names = block_names(layers, layout);
-        self.check_names(&names)?;
-        for (layer, names) in names.into_iter().enumerate() {
-            let mut start = layout.params[layer];
-            for (name, block) in names.into_iter().zip(&layout.blocks[layer]) {
-                let name = format!("{}{}", self.prefix, self.in_file(&name));
-                if places.contains_key(&name) {
-                    let expected = "parameter blocks with names of their own";
-                    return Err(Error::new(
-                        ErrorKind::Incompatible,
-                        layout.place(layer),
-                        expected,
-                        format!("two of {:?}", block.name),
-                    ));
-                }
-                places.insert(name, (block, start));
-                start += block.len();
+        for placed in layout.blocks() {
+            let name = format!("{}{}", self.prefix, self.in_file(placed.name));
+            if places.contains_key(&name) {
+                let expected = "parameter blocks with names of their own";
+                let place = layout.place(placed.layer);
+                let given = format!("two of {:?}", placed.block.name);
+                return Err(Error::new(ErrorKind::Incompatible, place, expected, given));
             }
+            places.insert(name, placed);
         }
         Ok(places)
     }
@@ -53,7 +43,7 @@ impl<T: Real> Safetensors<T> {
     }
 
     /// Each name of the network that is given another must be there, and given one other.
-    fn check_names(&self, names: &[Vec<String>]) -> Result<()> {
+    fn check_names(&self, layout: &Layout) -> Result<()> {
         let error = |expected: String, network: &str| {
             Err(Error::new(
                 ErrorKind::Value,
@@ -62,13 +52,10 @@ impl<T: Real> Safetensors<T> {
                 format!("{network:?}"),
             ))
         };
+        let names = || layout.blocks().map(|placed| placed.name);
         for (index, (_, network)) in self.names.iter().enumerate() {
-            if !names
-                .iter()
-                .flatten()
-                .any(|name| part(name, network).is_some())
-            {
-                let known = list(names.iter().flatten().map(String::as_str));
+            if !names().any(|name| part(name, network).is_some()) {
+                let known = list(names());
                 return error(
                     format!(
                         "a name of the network, or the part of one before a dot (there are {known})"

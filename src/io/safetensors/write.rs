@@ -9,9 +9,9 @@ use super::tensors::{rows, shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ground::file;
 use crate::io::notes::check_notes;
-use crate::nn::layer::{Block, Layer};
+use crate::nn::layer::Layer;
 use crate::nn::layers::BuiltIn;
-use crate::nn::layout::place;
+use crate::nn::layout::{PlacedBlock, place};
 use crate::nn::saved::unknown;
 use crate::numeric::bounds::in_files;
 use crate::numeric::real::Real;
@@ -51,16 +51,17 @@ impl<T: Real> Safetensors<T> {
         notes.insert(VERSION_NOTE.into(), VERSION.into());
         notes.insert(MODEL_NOTE.into(), self.describe(model)?);
 
-        let (places, mut size) = (self.places(net.layers(), net.layout())?, 0);
-        let info = |(name, (block, _)): (&String, &(&Block, usize))| {
+        let (places, mut size) = (self.places(net.layout())?, 0);
+        let info = |(name, placed): (&String, &PlacedBlock<'_>)| {
             let begin = size;
-            size += block.len() * T::BYTES;
+            size += placed.range.len() * T::BYTES;
+            let data_offsets = (begin, size);
             (
                 name.clone(),
                 TensorInfo {
                     dtype,
-                    shape: shape(block),
-                    data_offsets: (begin, size),
+                    shape: shape(placed.block),
+                    data_offsets,
                 },
             )
         };
@@ -87,8 +88,8 @@ impl<T: Real> Safetensors<T> {
         let mut bytes = Vec::with_capacity(8 + place.len() + size);
         bytes.extend_from_slice(&(place.len() as u64).to_le_bytes());
         bytes.extend_from_slice(&place);
-        for (name, (block, start)) in &places {
-            let params = &net.params()[*start..start + block.len()];
+        for (name, PlacedBlock { block, range, .. }) in &places {
+            let params = &net.params()[range.clone()];
             for row in rows(block) {
                 for number in params.iter().skip(row).step_by(block.rows) {
                     self.check(name, row, block, *number)?;

@@ -45,46 +45,50 @@ impl Norm {
         format!("eps={eps}, scale={}, bias={}", self.scale, self.bias)
     }
 
+    /// How many γ and β there are: the only place that says where they lie.
+    fn lens(&self, inputs: usize) -> [usize; 2] {
+        [self.scale, self.bias].map(|here| if here { inputs } else { 0 })
+    }
+
     /// The blocks of γ and β.
     pub(super) fn blocks(&self, inputs: usize) -> Vec<Block> {
-        let blocks = [
-            (self.scale, "scale", Role::Scale),
-            (self.bias, "bias", Role::Bias),
-        ];
-        blocks
+        let blocks = [("scale", Role::Scale), ("bias", Role::Bias)];
+        let blocks = blocks
             .into_iter()
-            .filter(|(here, ..)| *here)
-            .map(|(_, name, role)| Block::new(name, role, inputs, 1))
+            .zip(self.lens(inputs))
+            .filter(|(_, len)| *len > 0);
+        blocks
+            .map(|((name, role), len)| Block::new(name, role, len, 1))
             .collect()
     }
 
     /// γ starts at 1, β at 0.
     pub(super) fn start<T: Real>(&self, params: &mut [T], inputs: usize) {
-        if self.scale {
-            params[..inputs].fill(T::one());
-        }
+        self.split_mut(params, inputs).0.fill(T::one());
     }
 
-    /// γ, β and the parameters that follow; γ and β are empty where there are none, and a loop over an empty slice
-    /// scales and adds nothing.
+    /// γ, β and the parameters that follow. γ and β are empty where there are none, and a loop over
+    /// an empty slice scales and adds nothing.
     pub(super) fn split<'a, T>(
         &self,
         params: &'a [T],
         inputs: usize,
     ) -> (&'a [T], &'a [T], &'a [T]) {
-        let (scale, rest) = params.split_at(if self.scale { inputs } else { 0 });
-        let (bias, rest) = rest.split_at(if self.bias { inputs } else { 0 });
+        let [scales, biases] = self.lens(inputs);
+        let (scale, rest) = params.split_at(scales);
+        let (bias, rest) = rest.split_at(biases);
         (scale, bias, rest)
     }
 
-    /// [`split`](Self::split) of a gradient.
+    /// [`split`](Self::split) of what is to be written.
     pub(super) fn split_mut<'a, T>(
         &self,
-        grads: &'a mut [T],
+        params: &'a mut [T],
         inputs: usize,
     ) -> (&'a mut [T], &'a mut [T], &'a mut [T]) {
-        let (scale, rest) = grads.split_at_mut(if self.scale { inputs } else { 0 });
-        let (bias, rest) = rest.split_at_mut(if self.bias { inputs } else { 0 });
+        let [scales, biases] = self.lens(inputs);
+        let (scale, rest) = params.split_at_mut(scales);
+        let (bias, rest) = rest.split_at_mut(biases);
         (scale, bias, rest)
     }
 }

@@ -1,0 +1,163 @@
+//! How a network is put together.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::nn::layer::Layer;
+use crate::nn::layout::{Described, Layout, place};
+use crate::nn::names;
+use crate::nn::sequential::Sequential;
+use crate::numeric::random::stream;
+use crate::numeric::real::{Real, zeros};
+use alloc::{sync::Arc, vec::Vec};
+use rand::Rng;
+
+/// Puts a [`Sequential`] together; made by [`Sequential::builder`].
+///
+/// ```
+/// use chainrule::prelude::*;
+/// let build = |seed| {
+///     Sequential::<f64>::builder(2)
+///         .layer(Dense::new(3, Activation::Tanh))
+///         .layer(Dense::new(1, Activation::Linear))
+///         .seed(seed)
+///         .build()
+/// };
+/// assert_eq!(build(1)?, build(1)?); // the same seed, the same bits
+/// assert_ne!(build(1)?, build(2)?);
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Builder<T: Real> {
+    inputs: usize,
+    layers: Vec<Arc<dyn Layer<T>>>,
+    seed: u64,
+}
+
+impl<T: Real> Sequential<T> {
+    /// A builder for a network with this many inputs.
+    pub fn builder(inputs: usize) -> Builder<T> {
+        Builder {
+            inputs,
+            layers: Vec::new(),
+            seed: 0,
+        }
+    }
+}
+
+impl<T: Real> Builder<T> {
+    /// Puts a layer on top.
+    #[must_use]
+    pub fn layer(self, layer: impl Layer<T>) -> Self {
+        self.shared(Arc::new(layer))
+    }
+
+    /// Puts a layer on top that other networks may have, too.
+    #[must_use]
+    pub(crate) fn shared(mut self, layer: Arc<dyn Layer<T>>) -> Self {
+        self.layers.push(layer);
+        self
+    }
+
+    /// The seed from which [`build`](Self::build) starts the parameters. Without it the seed is 0.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The network, with all widths fixed and its parameters started at random, layer after layer.
+    /// The same [`seed`](Self::seed) gives the same bits in every run and on every platform: those
+    /// of [`build_with`](Self::build_with) and `Xoshiro256PlusPlus::seed_from_u64(seed)`.
+    ///
+    /// # Errors
+    /// Without inputs or layers, and when a layer refuses its inputs or its own configuration; the
+    /// error names the layer.
+    pub fn build(self) -> Result<Sequential<T>> {
+        let mut rng = stream(self.seed);
+        self.build_with(&mut rng)
+    }
+
+    /// As [`build`](Self::build), with random numbers from a generator of your own. The seed is not
+    /// used.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
+    /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+    /// let build = |rng: &mut _| {
+    ///     Sequential::<f64>::builder(2).layer(Dense::new(1, Activation::Tanh)).build_with(rng)
+    /// };
+    /// assert_ne!(build(&mut rng)?, build(&mut rng)?); // two networks from one generator
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn build_with(self, rng: &mut impl Rng) -> Result<Sequential<T>> {
+        let mut net = self.build_at_zero()?;
+        net.reset_with(rng);
+        Ok(net)
+    }
+
+    /// [`build`](Self::build) with all parameters 0.
+    pub(crate) fn build_at_zero(self) -> Result<Sequential<T>> {
+        let layout = self.layout()?;
+        let params = zeros("parameters of Sequential", &[layout.param_count()])?;
+        Ok(Sequential::from_parts(self.layers, layout, params))
+    }
+
+    /// [`build`](Self::build) with these parameters.
+    #[cfg(feature = "serde")]
+    pub(crate) fn build_at(self, params: Vec<T>) -> Result<Sequential<T>> {
+        let layout = self.layout()?;
+        if params.len() != layout.param_count() {
+            let expected = alloc::format!("{} parameters", layout.param_count());
+            return Err(Error::new(
+                ErrorKind::Shape,
+                "Sequential",
+                expected,
+                params.len(),
+            ));
+        }
+        let net = Sequential::from_parts(self.layers, layout, params);
+        net.check_values(net.params())?;
+        Ok(net)
+    }
+
+    /// Fixes every width, without memory for parameters.
+    pub(crate) fn layout(&self) -> Result<Layout> {
+        let empty = |kind, expected| Err(Error::new(kind, "Sequential::builder", expected, 0));
+        if self.inputs == 0 {
+            return empty(ErrorKind::Value, "at least 1 input");
+        }
+        if self.layers.is_empty() {
+            return empty(ErrorKind::Empty, "at least 1 layer");
+        }
+        let mut layout = Layout::new(self.inputs);
+        let mut module = 0;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let name = layer.name();
+            let inputs = layout.outputs();
+            let describe = || {
+                let outputs = layer.outputs(inputs)?;
+                if outputs == 0 {
+                    return Err(Error::new(ErrorKind::Value, "", "at least 1 output", 0));
+                }
+                let blocks = layer.blocks(inputs);
+                let params = layout.next_params(&blocks, isize::MAX as usize / size_of::<T>())?;
+                Ok(Described {
+                    name: name.clone(),
+                    outputs,
+                    names: names::of_blocks(&**layer, module, &blocks),
+                    blocks,
+                    params,
+                    cache_len: layer.cache_len(inputs),
+                    tangent_cache_len: layer.tangent_cache_len(inputs),
+                })
+            };
+            let described = describe().map_err(|error: Error| error.within(place(index, &name)))?;
+            layout.push(described);
+            module += names::modules(&**layer);
+        }
+        Ok(layout)
+    }
+}

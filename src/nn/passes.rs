@@ -1,0 +1,339 @@
+//! The walks over the layers of a network: inference, forward, backward, along a tangent, and back
+//! along it.
+//!
+//! Each takes its numbers as slices in which every layer has its [`Span`], so that a layer that is
+//! made of layers can walk over them in the cache and the parameters that are its own.
+
+use crate::error::Result;
+use crate::nn::layer::{
+    BackwardArgs, BackwardTangentArgs, ForwardArgs, GradientArgs, InferArgs, Layer, Scratch,
+    TangentArgs,
+};
+use crate::nn::layout::{Layout, Span};
+use crate::nn::loss::{CostsArgs, Loss, SlopesArgs, reduce, scale, weigh};
+use crate::nn::tape::{Room, Stage, TangentRoom, Tape};
+use crate::numeric::real::Real;
+use crate::numeric::view::{Targets, View, ViewMut};
+use alloc::{sync::Arc, vec::Vec};
+use core::mem::swap;
+
+/// The layers of a network and their parameters, to be walked over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walk<'a, T: Real> {
+    pub(crate) layers: &'a [Arc<dyn Layer<T>>],
+    pub(crate) layout: &'a Arc<Layout>,
+    pub(crate) params: &'a [T],
+}
+
+/// Gradients by all parameters, one after the other, each of so many samples.
+#[derive(Debug)]
+pub(crate) struct Rows<'a, T> {
+    pub(crate) grads: &'a mut [T],
+    /// At least 1, and a divisor of the batch.
+    pub(crate) samples: usize,
+}
+
+/// The five walks.
+impl<'a, T: Real> Walk<'a, T> {
+    /// Every layer with its parameters and its place in a pass of `batch` samples.
+    #[inline]
+    fn steps(
+        self,
+        batch: usize,
+    ) -> impl DoubleEndedIterator<Item = (&'a dyn Layer<T>, &'a [T], Span)> {
+        self.layers
+            .iter()
+            .zip(self.layout.spans(batch))
+            .map(move |(layer, span)| {
+                let params = &self.params[span.params.clone()];
+                (&**layer, params, span)
+            })
+    }
+
+    /// y ← f(x) for a few samples, layer by layer through two buffers in turn.
+    pub(crate) fn infer(
+        self,
+        x: View<'_, T>,
+        y: &mut [T],
+        [here, there]: &mut [Vec<T>; 2],
+        scratch: &mut Scratch<T>,
+    ) {
+        let batch = x.cols();
+        let (mut here, mut there) = (here, there);
+        let last = self.layers.len() - 1;
+        for (layer, params, span) in self.steps(batch) {
+            let x = match span.x {
+                None => x,
+                Some(_) => View::from_parts(&here[..span.inputs * batch], span.inputs, batch),
+            };
+            if span.layer == last {
+                let y = ViewMut::from_parts(y, span.outputs, batch);
+                return layer.infer(InferArgs {
+                    params,
+                    x,
+                    y,
+                    scratch,
+                });
+            }
+            let len = span.outputs * batch;
+            if there.len() < len {
+                there.resize(len, T::zero());
+            }
+            let y = ViewMut::from_parts(&mut there[..len], span.outputs, batch);
+            layer.infer(InferArgs {
+                params,
+                x,
+                y,
+                scratch,
+            });
+            swap(&mut here, &mut there);
+        }
+    }
+
+    /// The forward pass, of training or of what [`infer`](Self::infer) computes.
+    pub(crate) fn forward(self, x: View<'_, T>, room: Room<'_, T>, seed: u64, training: bool) {
+        let batch = x.cols();
+        let Room {
+            activations,
+            cache,
+            scratch,
+            ..
+        } = room;
+        for (layer, params, span) in self.steps(batch) {
+            let (lower, upper) = activations.split_at_mut(span.y.start);
+            layer.forward(ForwardArgs {
+                params,
+                x: input(&span, x, lower, batch),
+                y: ViewMut::from_parts(&mut upper[..span.y.len()], span.outputs, batch),
+                cache: &mut cache[span.cache],
+                seed: seed.wrapping_add(span.layer as u64),
+                training,
+                scratch,
+            });
+        }
+    }
+
+    /// The backward pass, from ∂C/∂y on top: ∂C/∂x where it is asked for, and gradients by all
+    /// parameters.
+    pub(crate) fn backward(
+        self,
+        x: View<'_, T>,
+        room: Room<'_, T>,
+        mut dx: Option<ViewMut<'_, T>>,
+        rows: Rows<'_, T>,
+        training: bool,
+    ) {
+        let batch = x.cols();
+        let Room {
+            activations,
+            deltas,
+            cache,
+            scratch,
+        } = room;
+        for (layer, params, span) in self.steps(batch).rev() {
+            let x = input(&span, x, activations, batch);
+            let y = View::from_parts(&activations[span.y.clone()], span.outputs, batch);
+            let cache = &cache[span.cache];
+            let (lower, upper) = deltas.split_at_mut(span.y.start);
+            let mut delta = ViewMut::from_parts(&mut upper[..span.y.len()], span.outputs, batch);
+            let dx = match span.x {
+                None => dx.take(),
+                Some(below) => Some(ViewMut::from_parts(&mut lower[below], span.inputs, batch)),
+            };
+            let delta_in = delta.reborrow();
+            layer.backward(BackwardArgs {
+                params,
+                x,
+                y,
+                cache,
+                delta: delta_in,
+                dx,
+                training,
+                scratch,
+            });
+            let delta = delta.as_view();
+            // Split off one after the other: `chunks_exact_mut` divides first, which a small
+            // network would notice.
+            let mut rest = &mut *rows.grads;
+            let mut first = 0;
+            while !rest.is_empty() {
+                let (row, others) = rest.split_at_mut(self.params.len());
+                let last = first + rows.samples;
+                layer.gradient(GradientArgs {
+                    params,
+                    x: x.range(first, last),
+                    y: y.range(first, last),
+                    cache: &cache[first * span.cache_len..last * span.cache_len],
+                    delta: delta.range(first, last),
+                    grads: &mut row[span.params.clone()],
+                    training,
+                    scratch,
+                });
+                rest = others;
+                first = last;
+            }
+        }
+    }
+
+    /// The pass along v, after a forward pass that was none of training.
+    pub(crate) fn tangent(
+        self,
+        x: View<'_, T>,
+        v: &[T],
+        room: Room<'_, T>,
+        tangents: TangentRoom<'_, T>,
+    ) -> Result<()> {
+        let batch = x.cols();
+        let Room {
+            activations,
+            cache,
+            scratch,
+            ..
+        } = room;
+        let still = View::from_parts(tangents.inputs, x.rows(), batch);
+        for (layer, params, span) in self.steps(batch) {
+            let (lower, upper) = tangents.activations.split_at_mut(span.y.start);
+            let result = layer.tangent(TangentArgs {
+                params,
+                params_dot: &v[span.params.clone()],
+                x: input(&span, x, activations, batch),
+                x_dot: input(&span, still, lower, batch),
+                moving: span.params.start > 0,
+                y: View::from_parts(&activations[span.y.clone()], span.outputs, batch),
+                y_dot: ViewMut::from_parts(&mut upper[..span.y.len()], span.outputs, batch),
+                cache: &cache[span.cache],
+                tangent_cache: &mut tangents.cache[span.tangent_cache],
+                scratch,
+            });
+            result.map_err(|error| error.within(self.layout.place(span.layer)))?;
+        }
+        Ok(())
+    }
+
+    /// The derivative of the backward pass along v, from ∂C/∂y and its derivative on top; what is
+    /// derived by the parameters goes to `grads_dot`.
+    pub(crate) fn backward_tangent(
+        self,
+        x: View<'_, T>,
+        v: &[T],
+        room: Room<'_, T>,
+        tangents: TangentRoom<'_, T>,
+        grads_dot: &mut [T],
+    ) -> Result<()> {
+        let batch = x.cols();
+        let Room {
+            activations,
+            deltas,
+            cache,
+            scratch,
+        } = room;
+        let still = View::from_parts(tangents.inputs, x.rows(), batch);
+        for (layer, params, span) in self.steps(batch).rev() {
+            let (lower, upper) = deltas.split_at_mut(span.y.start);
+            let (lower_dot, upper_dot) = tangents.deltas.split_at_mut(span.y.start);
+            let dx = span.x.clone().map(|below| {
+                let dx = ViewMut::from_parts(&mut lower[below.clone()], span.inputs, batch);
+                (
+                    dx,
+                    ViewMut::from_parts(&mut lower_dot[below], span.inputs, batch),
+                )
+            });
+            let result = layer.backward_tangent(BackwardTangentArgs {
+                params,
+                params_dot: &v[span.params.clone()],
+                x: input(&span, x, activations, batch),
+                x_dot: input(&span, still, tangents.activations, batch),
+                moving: span.params.start > 0,
+                y: View::from_parts(&activations[span.y.clone()], span.outputs, batch),
+                y_dot: View::from_parts(&tangents.activations[span.y.clone()], span.outputs, batch),
+                cache: &cache[span.cache],
+                tangent_cache: &tangents.cache[span.tangent_cache],
+                delta: ViewMut::from_parts(&mut upper[..span.y.len()], span.outputs, batch),
+                delta_dot: ViewMut::from_parts(&mut upper_dot[..span.y.len()], span.outputs, batch),
+                dx,
+                grads_dot: &mut grads_dot[span.params],
+                scratch,
+            });
+            result.map_err(|error| error.within(self.layout.place(span.layer)))?;
+        }
+        Ok(())
+    }
+}
+
+/// A layer's inputs: the network's, `x`, or what lies among the outputs of all layers.
+#[inline]
+fn input<'x, T: Real>(span: &Span, x: View<'x, T>, outputs: &'x [T], batch: usize) -> View<'x, T> {
+    match &span.x {
+        None => x,
+        Some(range) => View::from_parts(&outputs[range.clone()], span.inputs, batch),
+    }
+}
+
+/// The walks of which a gradient is made, on a tape.
+impl<T: Real> Walk<'_, T> {
+    /// The forward pass into the tape.
+    pub(crate) fn record(self, x: View<'_, T>, tape: &mut Tape<T>, training: bool) {
+        tape.prepare(self.layout, x.cols());
+        let seed = tape.draw(training);
+        tape.walk(Stage::Forward, |lent| {
+            self.forward(x, lent.room, seed, training)
+        });
+    }
+
+    /// The forward pass and the one along v into the tape.
+    pub(crate) fn record_tangent(self, x: View<'_, T>, v: &[T], tape: &mut Tape<T>) -> Result<()> {
+        self.record(x, tape, false);
+        tape.prepare_tangents(self.layout);
+        tape.walk(Stage::Empty, |lent| {
+            self.tangent(x, v, lent.room, lent.tangents)
+        })
+    }
+
+    /// The backward pass of training, from ∂C/∂y in the tape.
+    pub(crate) fn differentiate(self, x: View<'_, T>, tape: &mut Tape<T>) {
+        tape.walk(Stage::Backward, |lent| {
+            let rows = Rows {
+                grads: lent.grads,
+                samples: x.cols(),
+            };
+            self.backward(x, lent.room, None, rows, true);
+        });
+    }
+}
+
+/// The cost of the outputs in the tape.
+pub(crate) fn cost<T: Real>(target: Targets<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) -> T {
+    let top = tape.top(target.values().rows());
+    top.costs.resize(target.values().cols(), T::zero());
+    loss.costs(CostsArgs {
+        y: top.y,
+        target: target.values(),
+        costs: top.costs,
+    });
+    weigh(top.costs, target.weights());
+    reduce(loss.reduction(), top.costs)
+}
+
+/// ∂C/∂y of the cost of the outputs in the tape.
+pub(crate) fn slopes<T: Real>(target: Targets<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) {
+    let mut top = tape.top(target.values().rows());
+    loss.slopes(SlopesArgs {
+        y: top.y,
+        target: target.values(),
+        dy: top.dy.reborrow(),
+    });
+    weigh(top.dy.as_mut_slice(), target.weights());
+    scale(loss.reduction(), top.dy);
+}
+
+/// ∂C/∂y written by the caller, who is given the outputs in the tape.
+pub(crate) fn slopes_by<T: Real, R>(
+    outputs: usize,
+    tape: &mut Tape<T>,
+    slopes: impl FnOnce(View<'_, T>, ViewMut<'_, T>) -> Result<R>,
+) -> Result<R> {
+    let mut top = tape.top(outputs);
+    // What the caller leaves out is 0, not what another pass left.
+    top.dy.as_mut_slice().fill(T::zero());
+    slopes(top.y, top.dy)
+}
