@@ -10,7 +10,7 @@ use crate::ground::clock::Clock;
 use crate::nn::loss::SumSquaredError;
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
-use crate::numeric::real::{DenseGradient, Real, zeros};
+use crate::numeric::real::{Real, zeros};
 use crate::numeric::view::{Targets, View, ViewMut};
 use alloc::string::ToString;
 use alloc::{format, vec::Vec};
@@ -381,20 +381,9 @@ impl<T: Real> Work<T> {
                     *g += residual * *row;
                 }
             }
-            let (samples, rows) = (rows.len() / count, &*rows);
-            let pass = DenseGradient {
-                outputs: count,
-                inputs: count,
-                some: count,
-                samples,
-                delta: rows,
-                x: rows,
-                dw: &mut self.product,
-                db: &mut [],
-            };
-            self.tape
-                .scratch
-                .share(count * samples, count, pass, T::dense_gradient);
+            let rows = View::from_parts(rows, count, rows.len() / count);
+            let product = ViewMut::from_parts(&mut self.product, count, count);
+            self.tape.scratch.multiply(rows, rows.transposed(), product);
             for (sum, product) in self.normal.as_mut_slice().iter_mut().zip(&self.product) {
                 *sum += *product;
             }
