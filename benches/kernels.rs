@@ -21,26 +21,7 @@ use chainrule::rand::SeedableRng;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use common::{criterion, numbers};
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, measurement::WallTime};
-use fearless_simd::Simd;
-use kernel::Kernel;
-use kernel::gemm::{self, Mat, Size};
-
-/// C = op(A)·op(B).
-struct Product<'a> {
-    size: Size,
-    a: Mat<'a, f32>,
-    b: Mat<'a, f32>,
-    c: &'a mut [f32],
-    pack: &'a mut Vec<f32>,
-}
-
-impl Kernel for Product<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd, const FMA: bool>(self, simd: S) {
-        gemm::product::<f32, S, FMA>(simd, self.size, self.a, self.b, self.c, self.pack);
-    }
-}
+use kernel::gemm::{Mat, Product, Size};
 
 /// The three products of a dense layer, by the layer's outputs and inputs and the samples of a batch.
 fn products(c: &mut Criterion) {
@@ -116,7 +97,7 @@ fn products(c: &mut Criterion) {
                     bencher.iter(|| {
                         kernel::dispatch(
                             kernel::level(),
-                            Product {
+                            &mut Product {
                                 size,
                                 a,
                                 b,

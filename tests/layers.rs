@@ -1,14 +1,14 @@
 //! Layers one by one: dropout and its masks, noise, softmax, dense without bias; the summary; and what converts to a batch.
 
 use chainrule::nalgebra::{DMatrix, DVector, DVectorView, RowDVector, SMatrix, SVector};
-use chainrule::nn::layer::{Layer, Role};
+use chainrule::nn::layer::{Layer, Role, Scratch};
 use chainrule::nn::loss::QuadraticCost;
 use chainrule::nn::{AlphaDropout, GaussianNoise, LayerNorm, OutputRange, Prelu, RmsNorm, Softmax};
 use chainrule::numeric::ViewMut;
 use chainrule::prelude::*;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::rand::{RngExt, SeedableRng};
-use chainrule::{ErrorKind, View, gradcheck};
+use chainrule::{ErrorKind, Factor, Real, View, gradcheck};
 
 fn rng(seed: u64) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(seed)
@@ -1009,4 +1009,74 @@ fn gradients_of_many_samples() -> Result<()> {
         assert_eq!(gradient(Prelu::new(), &x, &dy)?, [terms.sum()], "{n}");
     }
     Ok(())
+}
+
+/// Small integers, so that a product has no rounding.
+fn integers<T: Real>(rows: usize, cols: usize, shift: usize) -> DMatrix<T> {
+    DMatrix::from_fn(rows, cols, |i, j| {
+        T::of(((i * 7 + j * 11 + shift) % 13) as f64 - 6.0)
+    })
+}
+
+fn products_are_those_of_nalgebra<T: Real>() -> Result<()> {
+    let mut scratch = Scratch::<T>::default();
+    let sizes = [
+        (1, 1, 1),
+        (3, 3, 2),
+        (1, 9, 40),
+        (9, 1, 40),
+        (17, 10, 1),
+        (70, 33, 50),
+        (2, 3, 0),
+        (0, 3, 2),
+        (3, 0, 2),
+    ];
+    for (m, n, k) in sizes {
+        let (a, b) = (integers::<T>(m, k, 1), integers::<T>(k, n, 5));
+        let (a_turned, b_turned) = (a.transpose(), b.transpose());
+        let lefts: [Factor<'_, T>; 2] = [(&a).into(), View::from(&a_turned).transposed()];
+        let rights: [Factor<'_, T>; 2] = [(&b).into(), View::from(&b_turned).transposed()];
+        for (left, right) in lefts
+            .into_iter()
+            .flat_map(|left| rights.map(|right| (left, right)))
+        {
+            let mut c = DMatrix::from_element(m, n, T::of(f64::NAN));
+            scratch.product(left, right, &mut c)?;
+            assert_eq!(
+                c,
+                &a * &b,
+                "{m} × {n}, inner {k}, of {left:?} and {right:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn products_of_matrices_and_transposes_are_those_of_nalgebra() -> Result<()> {
+    products_are_those_of_nalgebra::<f32>()?;
+    products_are_those_of_nalgebra::<f64>()
+}
+
+#[test]
+fn products_of_matrices_that_do_not_fit_are_refused_and_change_nothing() {
+    let mut scratch = Scratch::<f64>::default();
+    let (a, b) = (integers(2, 3, 0), integers(3, 4, 0));
+    let turned = View::from(&a).transposed();
+    for (case, (rows, cols)) in [(2, 3), (4, 2), (8, 1), (0, 0)].into_iter().enumerate() {
+        let mut c = DMatrix::from_element(rows, cols, 7.0);
+        let error = scratch.product(&a, &b, &mut c).expect_err("another shape");
+        assert_eq!(error.kind(), ErrorKind::Shape, "case {case}");
+        assert!(error.to_string().contains("2 × 4"), "{error}");
+        assert!(c.iter().all(|c| *c == 7.0));
+    }
+    let mut c = DMatrix::from_element(3, 4, 7.0);
+    let error = scratch
+        .product(turned, &b, &mut c)
+        .expect_err("3 × 2 by 3 × 4");
+    assert!(
+        error.kind() == ErrorKind::Shape && error.to_string().contains("2 × 4"),
+        "{error}"
+    );
+    assert!(c.iter().all(|c| *c == 7.0));
 }

@@ -2,7 +2,7 @@
 #![cfg(feature = "parallel")]
 
 use chainrule::nalgebra::DMatrix;
-use chainrule::nn::layer::{BackwardArgs, InferArgs, Layer, Role};
+use chainrule::nn::layer::{BackwardArgs, Block, GradientArgs, InferArgs, Layer, Role};
 use chainrule::nn::loss::{LogCosh, QuadraticCost};
 use chainrule::nn::{Breakpoints, Builder};
 use chainrule::numeric::ViewMut;
@@ -794,5 +794,85 @@ fn a_panic_comes_back() -> Result<()> {
         &pass(&net, (&x).into(), (&t).into(), &mut tape)?,
         "after a panic",
     );
+    Ok(())
+}
+
+/// W·x and its derivatives by the public product, as a layer of another crate has them.
+#[derive(Debug)]
+struct Outside {
+    outputs: usize,
+}
+
+impl Outside {
+    fn weights<'a, T>(&self, params: &'a [T]) -> View<'a, T> {
+        View::new(params, self.outputs).expect("a layer has outputs")
+    }
+}
+
+impl<T: Real> Layer<T> for Outside {
+    fn name(&self) -> String {
+        "Outside".into()
+    }
+
+    fn outputs(&self, _inputs: usize) -> Result<usize> {
+        Ok(self.outputs)
+    }
+
+    fn blocks(&self, inputs: usize) -> Vec<Block> {
+        vec![Block::new("weights", Role::Weight, self.outputs, inputs)]
+    }
+
+    fn infer(&self, p: InferArgs<'_, T>) {
+        p.scratch
+            .product(self.weights(p.params), p.x, p.y)
+            .expect("shapes that fit");
+    }
+
+    fn backward(&self, p: BackwardArgs<'_, T>) {
+        if let Some(dx) = p.dx {
+            p.scratch
+                .product(self.weights(p.params).transposed(), p.delta.as_view(), dx)
+                .expect("shapes that fit");
+        }
+    }
+
+    fn gradient(&self, p: GradientArgs<'_, T>) {
+        let dw = ViewMut::new(p.grads, self.outputs).expect("a layer has outputs");
+        p.scratch
+            .product(p.delta, p.x.transposed(), dw)
+            .expect("shapes that fit");
+    }
+}
+
+#[test]
+fn a_layer_of_another_crate_has_the_bits_of_dense_on_any_number_of_threads() -> Result<()> {
+    let (x, t) = (inputs::<f32>(300, 199), targets::<f32>(11, 199));
+    let params: Vec<f32> = (0..300 * 257 + 257 * 11)
+        .map(|i| (i as f32 * 0.37).sin())
+        .collect();
+    let run = |net: &mut Sequential<f32>, threads: usize| -> Result<Bits> {
+        net.set_params(&params)?;
+        let mut tape = Tape::new().threads(threads)?;
+        net.gradient(&x, &t, &MeanSquaredError, &mut tape)?;
+        Ok(Bits::of(tape.grads().iter().chain(net.predict(&x)?.iter())))
+    };
+    let linear = |outputs| Dense::new(outputs, Activation::Linear).without_bias();
+    let mut dense = build(
+        Sequential::builder(300)
+            .layer(linear(257))
+            .layer(linear(11)),
+    );
+    let mut outside = build(
+        Sequential::builder(300)
+            .layer(Outside { outputs: 257 })
+            .layer(Outside { outputs: 11 }),
+    );
+    let expected = run(&mut dense, 1)?;
+    for threads in [1].into_iter().chain(COUNTS) {
+        expected.assert_same(
+            &run(&mut outside, threads)?,
+            format_args!("{threads} threads"),
+        );
+    }
     Ok(())
 }

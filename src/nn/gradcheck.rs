@@ -8,7 +8,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layer::{
-    BackwardArgs, Block, ForwardArgs, GradientArgs, InferArgs, InitParamsArgs, Layer, Role, Scratch,
+    BackwardArgs, Block, ForwardArgs, GradientArgs, InferArgs, InitParamsArgs, Layer, Role,
 };
 use crate::nn::layout::place;
 use crate::nn::loss::{CostsArgs, Loss, SlopesArgs, reduce, scale};
@@ -17,6 +17,7 @@ use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::random::stream;
 use crate::numeric::real::zeros;
+use crate::numeric::scratch::Scratch;
 use crate::numeric::view::{Targets, View, ViewMut};
 use alloc::{format, string::String, vec, vec::Vec};
 use core::fmt;

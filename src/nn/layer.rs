@@ -2,8 +2,8 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::OutputRange;
-use crate::numeric::kernel::workers::{Divide, Workers, spread};
 use crate::numeric::real::Real;
+pub use crate::numeric::scratch::{Factor, Scratch};
 use crate::numeric::view::{View, ViewMut};
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::any::Any;
@@ -84,73 +84,6 @@ impl Block {
     }
 }
 
-/// Buffers and threads of this crate's kernels, opaque to layers of other crates; lives in a [`Tape`](crate::Tape).
-#[derive(Clone, Debug)]
-pub struct Scratch<T> {
-    pub(crate) workers: Workers,
-    /// A buffer for the products of each thread.
-    packs: Vec<Vec<T>>,
-    /// A buffer for what is to be added to something.
-    spare: Vec<T>,
-}
-
-impl<T> Scratch<T> {
-    pub(crate) fn new(workers: Workers) -> Self {
-        Self {
-            packs: (0..workers.count()).map(|_| Vec::new()).collect(),
-            workers,
-            spare: Vec::new(),
-        }
-    }
-}
-
-impl<T: Real> Scratch<T> {
-    /// Adds to numbers what `write` overwrites as many with.
-    pub(crate) fn add(&mut self, to: &mut [T], write: impl FnOnce(&mut [T], &mut Self)) {
-        let mut spare = core::mem::take(&mut self.spare);
-        if spare.len() < to.len() {
-            spare.resize(to.len(), T::zero());
-        }
-        write(&mut spare[..to.len()], self);
-        for (to, more) in to.iter_mut().zip(&spare) {
-            *to += *more;
-        }
-        self.spare = spare;
-    }
-
-    /// Does work of `cost` multiplications for each of `len` samples, or inputs: side by side where it is worth it.
-    /// Two samples are the least for a thread, because the product for a single one may round differently.
-    #[inline]
-    pub(crate) fn share<W: Divide>(
-        &mut self,
-        cost: usize,
-        len: usize,
-        mut work: W,
-        run: impl Fn(&mut W, &mut Vec<T>) + Sync,
-    ) {
-        if let [pack] = &mut self.packs[..] {
-            return run(&mut work, pack);
-        }
-        let parts = self.packs.len().min(parts(cost, len)).min(len / 2).max(1);
-        spread(work, len, &mut self.packs[..parts], &|mut work, pack| {
-            run(&mut work, pack)
-        });
-    }
-}
-
-/// Into how many parts work of `cost` multiplications for each of `len` samples is worth cutting: a part must take a
-/// thread longer than it takes to wake it.
-pub(crate) fn parts(cost: usize, len: usize) -> usize {
-    const LEAST: usize = 1 << 21;
-    cost.saturating_mul(len) / LEAST
-}
-
-impl<T> Default for Scratch<T> {
-    fn default() -> Self {
-        Self::new(Workers::default())
-    }
-}
-
 /// What [`Layer::init_params`] works on.
 #[non_exhaustive]
 pub struct InitParamsArgs<'a, T> {
@@ -181,7 +114,7 @@ pub struct InferArgs<'a, T> {
     pub x: View<'a, T>,
     /// The output, outputs × batch; holds anything, to be overwritten.
     pub y: ViewMut<'a, T>,
-    /// Buffers for the kernels.
+    /// Threads and buffers, on which stands the matrix product.
     pub scratch: &'a mut Scratch<T>,
 }
 
@@ -202,7 +135,7 @@ pub struct ForwardArgs<'a, T> {
     /// Whether the pass is one of training. Where not, y is what [`Layer::infer`] computes, to the bit, and the passes back
     /// give the derivatives of that.
     pub training: bool,
-    /// Buffers for the kernels.
+    /// Threads and buffers, on which stands the matrix product.
     pub scratch: &'a mut Scratch<T>,
 }
 
@@ -224,7 +157,7 @@ pub struct BackwardArgs<'a, T> {
     pub dx: Option<ViewMut<'a, T>>,
     /// As of the forward pass.
     pub training: bool,
-    /// Buffers for the kernels.
+    /// Threads and buffers, on which stands the matrix product.
     pub scratch: &'a mut Scratch<T>,
 }
 
@@ -246,7 +179,7 @@ pub struct GradientArgs<'a, T> {
     pub grads: &'a mut [T],
     /// As of the forward pass. Where it is false, statistics are constants: what belongs to them here is 0.
     pub training: bool,
-    /// Buffers for the kernels.
+    /// Threads and buffers, on which stands the matrix product.
     pub scratch: &'a mut Scratch<T>,
 }
 
@@ -273,7 +206,7 @@ pub struct TangentArgs<'a, T> {
     pub cache: &'a [T],
     /// What the layer keeps for [`Layer::backward_tangent`]: [`Layer::tangent_cache_len`] numbers per sample.
     pub tangent_cache: &'a mut [T],
-    /// Buffers for the kernels.
+    /// Threads and buffers, on which stands the matrix product.
     pub scratch: &'a mut Scratch<T>,
 }
 
@@ -307,7 +240,7 @@ pub struct BackwardTangentArgs<'a, T> {
     pub dx: Option<(ViewMut<'a, T>, ViewMut<'a, T>)>,
     /// The derivative by s of what [`Layer::gradient`] writes, to be overwritten; laid as `params`, 0 of statistics.
     pub grads_dot: &'a mut [T],
-    /// Buffers for the kernels.
+    /// Threads and buffers, on which stands the matrix product.
     pub scratch: &'a mut Scratch<T>,
 }
 
@@ -318,7 +251,8 @@ pub struct BackwardTangentArgs<'a, T> {
 /// layer is given always fits, and no call of the public interface can hand it a wrong shape.
 ///
 /// A layer of another crate implements four methods, and three more where it has parameters; the example `custom_layer` does it in under forty lines, and
-/// [`gradcheck::layer`](crate::gradcheck::layer) tests its derivatives. A layer of a network is found again as what it is by
+/// [`gradcheck::layer`](crate::gradcheck::layer) tests its derivatives. Its matrix products are [`Scratch::product`], as fast as those of
+/// [`Dense`](crate::Dense). A layer of a network is found again as what it is by
 /// `downcast_ref`, because every layer is [`Any`]:
 ///
 /// ```

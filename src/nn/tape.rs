@@ -1,11 +1,12 @@
 //! What a pass produces, outside the network: one per thread.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::nn::layer::{Role, Scratch, parts};
+use crate::nn::layer::Role;
 use crate::nn::layout::Layout;
 use crate::numeric::kernel::workers::Workers;
 use crate::numeric::random::{Purpose, derive};
 use crate::numeric::real::Real;
+use crate::numeric::scratch::{Scratch, parts};
 use crate::numeric::view::{View, ViewMut};
 use alloc::{format, sync::Arc, vec::Vec};
 use nalgebra::{DMatrixView, DVectorView};

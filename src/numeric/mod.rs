@@ -4,6 +4,7 @@ pub(crate) mod bounds;
 pub(crate) mod kernel;
 pub(crate) mod random;
 pub(crate) mod real;
+pub(crate) mod scratch;
 #[cfg(feature = "serde")]
 pub(crate) mod serial;
 pub(crate) mod view;

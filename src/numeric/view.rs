@@ -256,6 +256,24 @@ impl<'a, T> ViewMut<'a, T> {
         }
     }
 
+    /// The columns before `at`, and the rest.
+    pub(crate) fn split_at(self, at: usize) -> (Self, Self) {
+        let (data, rest) = self.data.split_at_mut(at * self.rows);
+        let cols = self.cols - at;
+        (
+            Self {
+                data,
+                rows: self.rows,
+                cols: at,
+            },
+            Self {
+                data: rest,
+                rows: self.rows,
+                cols,
+            },
+        )
+    }
+
     /// The columns in order, each a mutable slice.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut [T]> {
         // No row, no column to show; and `chunks_exact_mut` takes no 0.

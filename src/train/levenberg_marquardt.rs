@@ -12,7 +12,7 @@ use crate::nn::loss::SumSquaredError;
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::bounds::POSITIVE;
-use crate::numeric::real::{DenseGradient, Real, zeros};
+use crate::numeric::real::{Real, zeros};
 use crate::numeric::view::{Targets, View, ViewMut};
 use alloc::string::ToString;
 use alloc::{format, vec::Vec};
@@ -374,20 +374,11 @@ impl<T: Real> Work<T> {
                     *g += residual * *row;
                 }
             }
-            let (samples, rows) = (rows.len() / count, &*rows);
-            let pass = DenseGradient {
-                outputs: count,
-                inputs: count,
-                some: count,
-                samples,
-                delta: rows,
-                x: rows,
-                dw: &mut self.product,
-                db: &mut [],
-            };
+            let rows = View::from_parts(rows, count, rows.len() / count);
+            let product = ViewMut::from_parts(&mut self.product, count, count);
             self.tape
                 .scratch_mut()
-                .share(count * samples, count, pass, T::dense_gradient);
+                .multiply(rows, rows.transposed(), product);
             for (sum, product) in self.normal.as_mut_slice().iter_mut().zip(&self.product) {
                 *sum += *product;
             }

@@ -3,7 +3,7 @@
 use super::{Activation, Breakpoints};
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::bounds::{FINITE, POSITIVE_IN_SCALAR, ensure};
-use crate::numeric::real::{Chain, Real, resolve};
+use crate::numeric::real::Real;
 
 impl Activation {
     /// φ(z).
@@ -27,7 +27,7 @@ impl Activation {
     /// ```
     pub fn derivative<T: Real>(&self, z: T) -> T {
         let (mut z, mut slope) = ([z], [T::zero()]);
-        self.forward(&mut z, &mut slope);
+        self.forward(&[], &mut z, &mut slope);
         slope[0]
     }
 
@@ -41,7 +41,7 @@ impl Activation {
     /// ```
     pub fn second_derivative<T: Real>(&self, z: T) -> T {
         let mut z = [z];
-        T::bend(self.parts().1, &mut z);
+        self.bend(&mut z);
         z[0]
     }
 
@@ -98,30 +98,10 @@ impl Activation {
         }
     }
 
-    /// z ← φ(z).
-    pub(crate) fn apply<T: Real>(&self, z: &mut [T]) {
-        self.forward(z, &mut []);
-    }
-
     /// How many numbers per element [`forward`](Self::forward) keeps for [`backward`](Self::backward): where φ′ can be
     /// read off φ without loss none, else φ′ itself, which costs little beside φ.
     pub(crate) fn cache_len(&self) -> usize {
         usize::from(!matches!(self, Self::Linear | Self::Relu))
-    }
-
-    /// z ← φ(z), and into `cache` what the backward pass needs where it is not empty.
-    pub(crate) fn forward<T: Real>(&self, z: &mut [T], cache: &mut [T]) {
-        resolve(self, z, cache, T::activate);
-    }
-
-    /// δ ← δ ⊙ φ′(z), where a = φ(z).
-    pub(crate) fn backward<T: Real>(&self, a: &[T], cache: &[T], delta: &mut [T]) {
-        T::vectorize(Chain {
-            activation: self,
-            a,
-            slopes: cache,
-            delta,
-        });
     }
 }
 

@@ -2,8 +2,11 @@
 
 mod apply;
 mod breakpoints;
+mod formula;
+mod loops;
 
 pub use breakpoints::Breakpoints;
+pub(crate) use formula::{sigmoid, softplus, tanh};
 
 use crate::error::{Error, ErrorKind, Result};
 use alloc::{format, sync::Arc};

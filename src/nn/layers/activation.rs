@@ -52,7 +52,7 @@ impl<T: Real> Layer<T> for Activation {
 
     fn forward(&self, mut p: ForwardArgs<'_, T>) {
         p.y.as_mut_slice().copy_from_slice(p.x.as_slice());
-        Self::forward(self, p.y.as_mut_slice(), p.cache);
+        Self::forward(self, &[], p.y.as_mut_slice(), p.cache);
     }
 
     fn backward(&self, mut p: BackwardArgs<'_, T>) {

@@ -1,4 +1,4 @@
-//! The fully connected layer, in which the four equations are.
+//! The fully connected layer: the four equations of backpropagation, in `forward`, `backward` and `gradient`.
 
 use super::smooth;
 use crate::error::{Error, ErrorKind, Result};
@@ -6,9 +6,11 @@ use crate::nn::activation::{Activation, OutputRange};
 use crate::nn::init::Init;
 use crate::nn::layer::{
     BackwardArgs, BackwardTangentArgs, Block, ForwardArgs, GradientArgs, InferArgs, InitParamsArgs,
-    Layer, Role, Scratch, TangentArgs,
+    Layer, Role, TangentArgs,
 };
-use crate::numeric::real::{DenseBackward, DenseForward, DenseGradient, Real};
+use crate::numeric::kernel::Pass;
+use crate::numeric::real::{Real, vectorize};
+use crate::numeric::scratch::{Scratch, multiply};
 use crate::numeric::view::{View, ViewMut};
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -96,50 +98,37 @@ impl Dense {
         &self.activation
     }
 
-    /// a = φ(W·x + b), and φ′ into `slopes` where it is not empty.
-    fn pass<T: Real>(
-        &self,
-        params: &[T],
-        x: View<'_, T>,
-        mut a: ViewMut<'_, T>,
-        slopes: &mut [T],
-        scratch: &mut Scratch<T>,
-    ) {
-        self.affine(
-            &self.activation,
-            params,
-            x,
-            a.as_mut_slice(),
-            slopes,
-            scratch,
-        );
+    /// W and b, which is empty where there are no biases.
+    fn split<'a, T>(&self, params: &'a [T], inputs: usize) -> (View<'a, T>, &'a [T]) {
+        let (weights, bias) = params.split_at(self.outputs * inputs);
+        (View::from_parts(weights, self.outputs, inputs), bias)
     }
 
-    /// [`pass`](Self::pass) with another activation; without biases where there are none in `params`.
+    /// a = φ(W·x + b), and into `slopes` φ′(W·x + b) where it has rows.
+    #[inline]
     fn affine<T: Real>(
         &self,
-        activation: &Activation,
         params: &[T],
         x: View<'_, T>,
-        a: &mut [T],
-        slopes: &mut [T],
+        a: ViewMut<'_, T>,
+        slopes: ViewMut<'_, T>,
         scratch: &mut Scratch<T>,
     ) {
-        let (weights, bias) = params.split_at(self.outputs * x.rows());
-        let (outputs, inputs) = (self.outputs, x.rows());
-        let (samples, x) = (x.cols(), x.as_slice());
-        let pass = DenseForward {
-            activation,
-            weights,
-            bias,
-            outputs,
-            inputs,
-            samples,
-            x,
-            a,
-            slopes,
-        };
-        scratch.share(weights.len(), samples, pass, T::dense_forward);
+        let (w, b) = self.split(params, x.rows());
+        let cost = w.as_slice().len();
+        // Each thread takes some of the samples through both lines, while its z is in its cache.
+        scratch.share(
+            cost,
+            x.cols(),
+            (x, a, slopes),
+            |(x, mut a, mut slopes), pack| {
+                // z = W·x, in the place of a
+                multiply(w, x, a.reborrow(), pack);
+                // a = φ(z + b), and φ′(z + b) for the way back
+                self.activation
+                    .forward(b, a.as_mut_slice(), slopes.as_mut_slice());
+            },
+        );
     }
 }
 
@@ -219,29 +208,42 @@ impl<T: Real> Layer<T> for Dense {
         self.activation.is_trainable()
     }
 
+    /// a = φ(W·x + b).
     fn infer(&self, p: InferArgs<'_, T>) {
-        self.pass(p.params, p.x, p.y, &mut [], p.scratch);
+        let no_slopes = ViewMut::from_parts(&mut [], 0, p.x.cols());
+        self.affine(p.params, p.x, p.y, no_slopes, p.scratch);
     }
 
+    /// a = φ(W·x + b); keeps φ′(W·x + b).
     fn forward(&self, p: ForwardArgs<'_, T>) {
-        self.pass(p.params, p.x, p.y, p.cache, p.scratch);
+        let rows = Layer::<T>::cache_len(self, p.x.rows());
+        let slopes = ViewMut::from_parts(p.cache, rows, p.x.cols());
+        self.affine(p.params, p.x, p.y, slopes, p.scratch);
     }
 
+    /// δ = ∂C/∂a ⊙ φ′(z), ∂C/∂x = Wᵀ·δ.
     fn backward(&self, mut p: BackwardArgs<'_, T>) {
-        let mut dx = p.dx;
-        let dx = dx.as_mut().map_or(&mut [][..], |dx| dx.as_mut_slice());
-        let pass = Back {
-            activation: &self.activation,
-            params: p.params,
-            x: p.x,
-            a: p.y.as_slice(),
-            slopes: p.cache,
-        };
-        self.back(pass, p.delta.as_mut_slice(), dx, p.scratch);
+        let (w, _) = self.split(p.params, p.x.rows());
+        // BP1 at the top, the second factor of BP2 below: δ = ∂C/∂a ⊙ φ′(z)
+        self.activation
+            .backward(p.y.as_slice(), p.cache, p.delta.as_mut_slice());
+        // BP2, the first factor, for the layer below: ∂C/∂x = Wᵀ·δ
+        if let Some(dx) = p.dx {
+            p.scratch.multiply(w.transposed(), p.delta.as_view(), dx);
+        }
     }
 
+    /// ∂C/∂b = Σ δ, ∂C/∂W = δ·xᵀ.
     fn gradient(&self, p: GradientArgs<'_, T>) {
-        self.outer(p.delta.as_slice(), p.x, p.grads, p.scratch);
+        let (dw, db) = p.grads.split_at_mut(self.outputs * p.x.rows());
+        // BP3: ∂C/∂b = Σ δ over the samples
+        sum_samples(p.delta, db);
+        // BP4: ∂C/∂W = δ·xᵀ
+        p.scratch.multiply(
+            p.delta,
+            p.x.transposed(),
+            ViewMut::from_parts(dw, self.outputs, p.x.rows()),
+        );
     }
 
     fn tangent_cache_len(&self, _inputs: usize) -> usize {
@@ -255,23 +257,20 @@ impl<T: Real> Layer<T> for Dense {
     /// ȧ = φ′(z) ⊙ ż, ż = W·ẋ + Ẇ·x + ḃ; keeps φ″(z) ⊙ ż.
     fn tangent(&self, mut p: TangentArgs<'_, T>) -> Result<()> {
         self.activation.check_tangent()?;
-        let linear = Activation::Linear;
+        let (w, b) = self.split(p.params, p.x.rows());
+        let (w_dot, b_dot) = self.split(p.params_dot, p.x.rows());
         if self.activation.bends() {
-            self.affine(&linear, p.params, p.x, p.tangent_cache, &mut [], p.scratch);
+            p.scratch.multiply(
+                w,
+                p.x,
+                ViewMut::from_parts(p.tangent_cache, self.outputs, p.x.cols()),
+            );
+            Activation::Linear.forward(b, p.tangent_cache, &mut []);
         }
-        self.affine(
-            &linear,
-            p.params_dot,
-            p.x,
-            p.y_dot.as_mut_slice(),
-            &mut [],
-            p.scratch,
-        );
+        p.scratch.multiply(w_dot, p.x, p.y_dot.reborrow());
+        Activation::Linear.forward(b_dot, p.y_dot.as_mut_slice(), &mut []);
         if p.moving {
-            let weights = &p.params[..self.outputs * p.x.rows()];
-            p.scratch.add(p.y_dot.as_mut_slice(), |sum, scratch| {
-                self.affine(&linear, weights, p.x_dot, sum, &mut [], scratch)
-            });
+            p.scratch.add_product(w, p.x_dot, p.y_dot.reborrow());
         }
         smooth::activation(&self.activation, &mut p);
         Ok(())
@@ -281,112 +280,56 @@ impl<T: Real> Layer<T> for Dense {
     fn backward_tangent(&self, mut p: BackwardTangentArgs<'_, T>) -> Result<()> {
         self.activation.check_tangent()?;
         smooth::backward_activation(&self.activation, &mut p);
-        let BackwardTangentArgs {
-            params,
-            params_dot,
-            x,
-            x_dot,
-            moving,
-            mut delta,
-            mut delta_dot,
-            dx,
-            grads_dot,
-            scratch,
-            ..
-        } = p;
-        self.outer(delta_dot.as_view().as_slice(), x, grads_dot, scratch);
-        if moving {
-            // Without biases: their part is there already.
-            let (dw, _) = grads_dot.split_at_mut(self.outputs * x.rows());
-            scratch.add(dw, |sum, scratch| {
-                self.outer(delta.as_view().as_slice(), x_dot, sum, scratch)
-            });
+        let (w, _) = self.split(p.params, p.x.rows());
+        let (w_dot, _) = self.split(p.params_dot, p.x.rows());
+        let (delta, delta_dot) = (p.delta.as_view(), p.delta_dot.as_view());
+        let (dw_dot, db_dot) = p.grads_dot.split_at_mut(self.outputs * p.x.rows());
+        let mut dw_dot = ViewMut::from_parts(dw_dot, self.outputs, p.x.rows());
+        sum_samples(delta_dot, db_dot);
+        p.scratch
+            .multiply(delta_dot, p.x.transposed(), dw_dot.reborrow());
+        if p.moving {
+            p.scratch.add_product(delta, p.x_dot.transposed(), dw_dot);
         }
-        if let Some((mut dx, mut dx_dot)) = dx {
-            let back = |params| Back {
-                activation: &Activation::Linear,
-                params,
-                x,
-                a: &[],
-                slopes: &[],
-            };
-            let (delta, dx) = (delta.as_mut_slice(), dx.as_mut_slice());
-            self.back(
-                back(params),
-                delta_dot.as_mut_slice(),
-                dx_dot.as_mut_slice(),
-                scratch,
-            );
-            scratch.add(dx_dot.as_mut_slice(), |sum, scratch| {
-                self.back(back(params_dot), delta, sum, scratch)
-            });
-            self.back(back(params), delta, dx, scratch);
+        if let Some((dx, mut dx_dot)) = p.dx {
+            p.scratch
+                .multiply(w.transposed(), delta_dot, dx_dot.reborrow());
+            p.scratch.add_product(w_dot.transposed(), delta, dx_dot);
+            p.scratch.multiply(w.transposed(), delta, dx);
         }
         Ok(())
     }
 }
 
-/// What δ and ∂C/∂x are made from.
-struct Back<'a, T> {
-    activation: &'a Activation,
-    params: &'a [T],
-    x: View<'a, T>,
-    a: &'a [T],
-    slopes: &'a [T],
+/// sums ← Σ δ over the samples; nothing to do without biases, where `sums` is empty.
+fn sum_samples<T: Real>(delta: View<'_, T>, sums: &mut [T]) {
+    if !sums.is_empty() {
+        vectorize::<T, _>(
+            delta.as_slice().len(),
+            SumSamples {
+                delta: delta.as_slice(),
+                sums,
+            },
+        );
+    }
 }
 
-impl Dense {
-    /// δ = ∂C/∂a ⊙ φ′(z) in place, and ∂C/∂x = Wᵀ·δ where it is not empty.
-    fn back<T: Real>(
-        &self,
-        from: Back<'_, T>,
-        delta: &mut [T],
-        dx: &mut [T],
-        scratch: &mut Scratch<T>,
-    ) {
-        let Back {
-            activation,
-            params,
-            x,
-            a,
-            slopes,
-        } = from;
-        let (outputs, inputs, samples) = (self.outputs, x.rows(), x.cols());
-        let weights = &params[..outputs * inputs];
-        let pass = DenseBackward {
-            activation,
-            weights,
-            outputs,
-            inputs,
-            samples,
-            a,
-            slopes,
-            delta,
-            dx,
-        };
-        scratch.share(outputs * inputs, samples, pass, T::dense_backward);
-    }
+struct SumSamples<'a, T> {
+    delta: &'a [T],
+    sums: &'a mut [T],
+}
 
-    /// δ·xᵀ, and Σ δ where there is room for it.
-    fn outer<T: Real>(
-        &self,
-        delta: &[T],
-        x: View<'_, T>,
-        grads: &mut [T],
-        scratch: &mut Scratch<T>,
-    ) {
-        let (outputs, inputs, samples) = (self.outputs, x.rows(), x.cols());
-        let (dw, db) = grads.split_at_mut(outputs * inputs);
-        let pass = DenseGradient {
-            outputs,
-            inputs,
-            some: inputs,
-            samples,
-            delta,
-            x: x.as_slice(),
-            dw,
-            db,
-        };
-        scratch.share(outputs * samples, inputs, pass, T::dense_gradient);
+impl<T: Real> Pass for SumSamples<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(mut self) {
+        self.sums.fill(T::zero());
+        // Split off one after the other: `chunks_exact` divides first, which takes longer than a small layer.
+        while let Some((column, rest)) = self.delta.split_at_checked(self.sums.len()) {
+            for (sum, d) in self.sums.iter_mut().zip(column) {
+                *sum += *d;
+            }
+            self.delta = rest;
+        }
     }
 }

@@ -60,7 +60,7 @@ impl<T: Real> Pass for AddProduct<'_, T> {
 
 /// From z in the tangent cache, where φ bends, and ż in `y_dot` to φ″(z) ⊙ ż and ȧ = φ′(z) ⊙ ż.
 pub(super) fn activation<T: Real>(activation: &Activation, p: &mut TangentArgs<'_, T>) {
-    T::bend(activation, p.tangent_cache);
+    activation.bend(p.tangent_cache);
     for (bend, z_dot) in p.tangent_cache.iter_mut().zip(p.y_dot.as_view().as_slice()) {
         *bend *= *z_dot;
     }

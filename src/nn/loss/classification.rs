@@ -2,11 +2,11 @@
 
 use super::{CostsArgs, CurvaturesArgs, Loss, OutputFunction, SlopesArgs, check_targets, share};
 use crate::error::{Error, ErrorKind, Result};
-use crate::nn::activation::OutputRange;
+use crate::nn::activation::{OutputRange, sigmoid, softplus};
 use crate::nn::softmax::{log_sum_exp, softmax_columns};
 use crate::numeric::bounds::{NOT_NEGATIVE, UNIT, ensure};
 use crate::numeric::kernel::Pass;
-use crate::numeric::real::{Real, is_nan, sigmoid, softplus, sum};
+use crate::numeric::real::{Real, is_nan, sum};
 use crate::numeric::view::View;
 use alloc::{format, string::String, vec::Vec};
 use core::fmt;

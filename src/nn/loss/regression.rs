@@ -2,9 +2,10 @@
 
 use super::{CostsArgs, CurvaturesArgs, Loss, Reduction, SlopesArgs, share};
 use crate::error::Result;
+use crate::nn::activation::tanh;
 use crate::numeric::bounds::POSITIVE;
 use crate::numeric::kernel::Pass;
-use crate::numeric::real::{Real, magnitude, sum, tanh};
+use crate::numeric::real::{Real, magnitude, sum};
 use alloc::{format, string::String};
 
 /// A loss that is a sum over the outputs of one function of r = y − t.

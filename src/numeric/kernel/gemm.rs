@@ -18,6 +18,7 @@ use alloc::vec::Vec;
 use core::array::from_fn;
 use core::ops::Range;
 
+use super::Kernel;
 use fearless_simd::{Simd, f32x4, f32x16, f64x2, f64x8, prelude::*};
 
 /// A column-major operand: element (i, j) lies at `data[i + j * ld]`; `transposed` multiplies with its transpose.
@@ -33,7 +34,7 @@ pub(crate) struct Mat<'a, T> {
 
 impl<T> Mat<'_, T> {
     /// Distances between neighboring rows and between neighboring columns of op(self).
-    fn strides(&self) -> (usize, usize) {
+    pub(crate) fn strides(&self) -> (usize, usize) {
         if self.transposed {
             (self.ld, 1)
         } else {
@@ -50,7 +51,7 @@ impl<T> Mat<'_, T> {
     }
 }
 
-impl<'a, T: Copy> Mat<'a, T> {
+impl<'a, T> Mat<'a, T> {
     /// Columns of `rows` elements, one after the other.
     pub(crate) fn columns(data: &'a [T], rows: usize) -> Self {
         Self {
@@ -61,14 +62,35 @@ impl<'a, T: Copy> Mat<'a, T> {
     }
 
     /// Element (i, j) of op(self).
-    pub(crate) fn at(self, i: usize, j: usize) -> T {
+    pub(crate) fn at(&self, i: usize, j: usize) -> T
+    where
+        T: Copy,
+    {
         let (row, column) = self.strides();
         self.data[i * row + j * column]
     }
 }
 
 /// C = op(A)·op(B) for `f32` and `f64`. C is packed column-major, overwritten; an inner dimension of 0 gives zeros.
-/// `pack` is scratch memory that grows on first use only.
+#[derive(Debug)]
+pub struct Product<'a, T> {
+    pub(crate) size: Size,
+    pub(crate) a: Mat<'a, T>,
+    pub(crate) b: Mat<'a, T>,
+    pub(crate) c: &'a mut [T],
+    /// Scratch memory that grows on first use only.
+    pub(crate) pack: &'a mut Vec<T>,
+}
+
+impl<T: Element> Kernel for &mut Product<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd, const FMA: bool>(self, simd: S) {
+        product::<T, S, FMA>(simd, self.size, self.a, self.b, self.c, self.pack);
+    }
+}
+
+/// [`Product`] on one instruction set.
 #[inline(always)]
 pub(crate) fn product<T: Element, S: Simd, const FMA: bool>(
     simd: S,
@@ -1203,19 +1225,9 @@ fn transpose<S: Simd, V: SimdBase<S>, const N: usize>(mut vectors: [V; N]) -> [V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::numeric::kernel::{Kernel, dispatch, forced::levels};
+    use crate::numeric::kernel::{dispatch, forced::levels};
     use alloc::vec;
     use fearless_simd::Level;
-
-    struct Product<'a, T>(Size, Mat<'a, T>, Mat<'a, T>, &'a mut [T], &'a mut Vec<T>);
-
-    impl<T: Element> Kernel for Product<'_, T> {
-        type Output = ();
-        #[inline(always)]
-        fn run<S: Simd, const FMA: bool>(self, simd: S) {
-            super::product::<T, S, FMA>(simd, self.0, self.1, self.2, self.3, self.4);
-        }
-    }
 
     /// Numbers in [-1, 1).
     fn numbers<T: From<f32>>(count: usize, seed: u32) -> Vec<T> {
@@ -1300,9 +1312,16 @@ mod tests {
                 ) -> Vec<$t> {
                     let mut c = vec![<$t>::NAN; m * n];
                     // a dirty buffer: what pads the operands must not matter
+                    let pack = &mut vec![<$t>::NAN; 3000];
                     dispatch(
                         level,
-                        Product(Size { m, n, k }, a, b, &mut c, &mut vec![<$t>::NAN; 3000]),
+                        &mut Product {
+                            size: Size { m, n, k },
+                            a,
+                            b,
+                            c: &mut c,
+                            pack,
+                        },
                     );
                     c
                 }

@@ -6,6 +6,7 @@ pub(crate) mod gemm;
 pub(crate) mod math;
 pub(crate) mod workers;
 
+use core::any::Any;
 use fearless_simd::{Level, Simd};
 
 /// The best instruction set of this machine (of the build's target where there is no `std` to ask).
@@ -80,6 +81,14 @@ pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
     }
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fearless_simd::dispatch!(level, simd => kernel.run::<_, false>(simd))
+}
+
+/// Whichever of two functions is an `F`: code that is generic over the scalar finds with it a function for `f32` or `f64` that
+/// has no type parameters. Such a function is compiled in this crate, once, and not in every crate that uses it.
+#[inline(always)]
+pub(crate) fn compiled<F: Any + Copy>(single: impl Any, double: impl Any) -> Option<F> {
+    let [single, double]: [&dyn Any; 2] = [&single, &double];
+    single.downcast_ref().or(double.downcast_ref()).copied()
 }
 
 /// Another instruction set for the tests of one thread.

@@ -55,6 +55,24 @@ pub(crate) trait Divide: Sized + Send {
     fn divide(self, at: usize) -> (Self, Self);
 }
 
+impl<A: Divide, B: Divide> Divide for (A, B) {
+    #[inline]
+    fn divide(self, at: usize) -> (Self, Self) {
+        let (a, a_rest) = self.0.divide(at);
+        let (b, b_rest) = self.1.divide(at);
+        ((a, b), (a_rest, b_rest))
+    }
+}
+
+impl<A: Divide, B: Divide, C: Divide> Divide for (A, B, C) {
+    #[inline]
+    fn divide(self, at: usize) -> (Self, Self) {
+        let (a, a_rest) = self.0.divide(at);
+        let ((b, c), (b_rest, c_rest)) = (self.1, self.2).divide(at);
+        ((a, b, c), (a_rest, b_rest, c_rest))
+    }
+}
+
 /// Does `work` on a sequence of `len` with one of `tools` per part: within [`Workers::run`] side by side, else in turn.
 pub(crate) fn spread<W: Divide, S: Send>(
     work: W,

@@ -1,24 +1,18 @@
 //! The scalar type of a network, and the functions of it.
 
-mod dense;
-mod formula;
 mod half;
 #[cfg(feature = "serde")]
 pub(crate) mod serial;
 mod sum;
 
-pub(crate) use dense::{DenseBackward, DenseForward, DenseGradient};
-pub(crate) use formula::{Chain, resolve, sigmoid, softplus, tanh};
 pub(crate) use half::half;
 pub(crate) use sum::{SAMPLES, accumulate, by_blocks, over_samples, sum, sum_pairs};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::nn::activation::Activation;
+use crate::numeric::kernel::gemm::{Product, Size};
 use crate::numeric::kernel::{self, Pass, math};
 use alloc::{string::ToString, vec::Vec};
 use core::cmp::Ordering;
-use dense::{Fused, Plain, WithPack};
-use formula::{Activate, Bend};
 use nalgebra::RealField;
 
 /// A real number that a network can be made of: `f32`, `f64`, or any nalgebra [`RealField`] that is `Copy`.
@@ -103,34 +97,21 @@ pub trait Real: RealField + Copy {
         self
     }
 
-    /// z ← φ(z), and d ← φ′(z) where d is not empty, of an activation that is no surrogate.
+    /// C = op(A)·op(B).
     #[doc(hidden)]
-    fn activate(activation: &Activation, z: &mut [Self], d: &mut [Self]) {
-        Pass::run::<false>(Activate { activation, z, d });
-    }
-
-    /// z ← φ″(z), of an activation that is no surrogate.
-    #[doc(hidden)]
-    fn bend(activation: &Activation, z: &mut [Self]) {
-        Pass::run::<false>(Bend { activation, z });
-    }
-
-    /// The forward pass of a dense layer; `pack` is a buffer that may grow, here and below.
-    #[doc(hidden)]
-    fn dense_forward(pass: &mut DenseForward<'_, Self>, _pack: &mut Vec<Self>) {
-        pass.compute(Plain);
-    }
-
-    /// The backward pass of a dense layer.
-    #[doc(hidden)]
-    fn dense_backward(pass: &mut DenseBackward<'_, Self>, _pack: &mut Vec<Self>) {
-        pass.compute(Plain);
-    }
-
-    /// The gradient of a dense layer.
-    #[doc(hidden)]
-    fn dense_gradient(pass: &mut DenseGradient<'_, Self>, _pack: &mut Vec<Self>) {
-        pass.compute(Plain);
+    fn product(product: &mut Product<'_, Self>) {
+        let Product {
+            size: Size { m, n, k },
+            a,
+            b,
+            c,
+            ..
+        } = product;
+        for j in 0..*n {
+            for i in 0..*m {
+                c[i + j * *m] = (0..*k).fold(Self::zero(), |sum, p| sum + a.at(i, p) * b.at(p, j));
+            }
+        }
     }
 
     /// Runs a loop compiled for the best instruction set of the machine.
@@ -189,24 +170,8 @@ macro_rules! fast {
             }
 
             // Without type parameters: compiled here once, and not in every crate that uses this one.
-            fn activate(activation: &Activation, z: &mut [Self], d: &mut [Self]) {
-                kernel::dispatch(kernel::level(), Activate { activation, z, d });
-            }
-
-            fn bend(activation: &Activation, z: &mut [Self]) {
-                kernel::dispatch(kernel::level(), Bend { activation, z });
-            }
-
-            fn dense_forward(pass: &mut DenseForward<'_, Self>, pack: &mut Vec<Self>) {
-                kernel::dispatch(kernel::level(), WithPack(pass, pack));
-            }
-
-            fn dense_backward(pass: &mut DenseBackward<'_, Self>, pack: &mut Vec<Self>) {
-                kernel::dispatch(kernel::level(), WithPack(pass, pack));
-            }
-
-            fn dense_gradient(pass: &mut DenseGradient<'_, Self>, pack: &mut Vec<Self>) {
-                kernel::dispatch(kernel::level(), WithPack(pass, pack));
+            fn product(product: &mut Product<'_, Self>) {
+                kernel::dispatch(kernel::level(), product);
             }
 
             #[inline]
@@ -219,6 +184,18 @@ macro_rules! fast {
 
 fast!(f32);
 fast!(f64);
+
+/// Runs a loop over `len` numbers, compiled for the best instruction set where they are so many that asking for it pays. More
+/// than one step of a loop are, for wide loads that follow narrow stores wait.
+#[inline]
+pub(crate) fn vectorize<T: Real, P: Pass<Output = ()>>(len: usize, pass: P) {
+    const FEW: usize = 16;
+    if len <= FEW {
+        pass.run::<false>()
+    } else {
+        T::vectorize(pass)
+    }
+}
 
 /// Whether `x` is NaN, for any scalar.
 #[inline(always)]

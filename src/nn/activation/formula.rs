@@ -1,15 +1,14 @@
-//! The formulas: value and two derivatives of each activation, right over the whole line.
+//! The formulas of the activations: φ(z), φ′(z) and φ″(z), accurate for every z.
 //!
-//! Written once for every scalar type; for `f32` and `f64` the loops at the end compile to vector code.
-//! Each formula is the textbook one, arranged so that nothing cancels or overflows, ±∞ give the limits, and NaN passes.
+//! In each entry the first block gives φ and φ′, the second φ″, which is 0 where there is no second block. They are written
+//! once for every scalar; `loops.rs` runs them over slices. Each formula is the textbook one, arranged so that nothing cancels or overflows, ±∞ give the limits, and NaN passes.
 //! Where a formula has branches, 0 belongs to the upper one, as in `magnitude`: dual numbers see the derivative of a branch.
 
-use super::{Real, is_nan, magnitude};
-use crate::nn::activation::{Activation, Breakpoints};
-use crate::numeric::kernel::Pass;
+use super::Breakpoints;
+use crate::numeric::real::{Real, is_nan, magnitude};
 
 /// φ and its derivatives at z.
-trait Formula<T>: Copy {
+pub(super) trait Formula<T>: Copy {
     /// φ and φ′.
     fn both<const FMA: bool>(self, z: T) -> (T, T);
     /// φ″; at a kink of φ or φ′ that of the branch to which the kink belongs.
@@ -83,7 +82,7 @@ macro_rules! formulas {
     (@one $(#[$doc:meta])* $name:ident |$z:ident, $zero:ident, $one:ident| $body:block [$($second:block)?]) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
-        struct $name;
+        pub(super) struct $name;
         impl<T: Real> Formula<T> for $name {
             formulas!(@functions [] |$z, $zero, $one| $body [$($second)?]);
         }
@@ -91,7 +90,9 @@ macro_rules! formulas {
     (@one $(#[$doc:meta])* $name:ident $field:ident |$z:ident, $zero:ident, $one:ident| $body:block [$($second:block)?]) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
-        struct $name<T> { $field: T }
+        pub(super) struct $name<T> {
+            pub(super) $field: T,
+        }
         impl<T: Real> Formula<T> for $name<T> {
             formulas!(@functions [$field] |$z, $zero, $one| $body [$($second)?]);
         }
@@ -130,6 +131,7 @@ formulas! {
         (unless_nan(z, value), unless_nan(z, zero))
     }
     PiecewiseLinear |z, zero, one| { ramp(z, -0.5, 0.5, 0.0, 1.0, z + T::of(0.5), one) }
+    /// σ(z) = 1/(1 + e^(−z)), σ′(z) = σ(z)·(1 − σ(z)), σ″(z) = −σ′(z)·tanh ½z.
     Sigmoid |z, zero, one| { logistic::<T, FMA>(z) }, {
         let (slope, t) = logistic_slope::<T, FMA>(z);
         -(slope * t)
@@ -300,126 +302,6 @@ impl<T: Real> Formula<T> for &Breakpoints {
     }
 }
 
-/// Runs a pass over slices with the formula of an activation; a surrogate has none of its own.
-macro_rules! with_formula {
-    ($activation:expr, $pass:ident($($slice:expr),*)) => {
-        match $activation {
-            Activation::Linear => (Pass::run::<FMA>($pass(Linear, $($slice),*))),
-            Activation::Step => (Pass::run::<FMA>($pass(Step, $($slice),*))),
-            Activation::Sign => (Pass::run::<FMA>($pass(Sign, $($slice),*))),
-            Activation::PiecewiseLinear => (Pass::run::<FMA>($pass(PiecewiseLinear, $($slice),*))),
-            Activation::Sigmoid => (Pass::run::<FMA>($pass(Sigmoid, $($slice),*))),
-            Activation::Tanh => (Pass::run::<FMA>($pass(Tanh, $($slice),*))),
-            Activation::Relu => (Pass::run::<FMA>($pass(Relu, $($slice),*))),
-            Activation::LeakyRelu { slope } => (Pass::run::<FMA>($pass(LeakyRelu { slope: T::of(*slope) }, $($slice),*))),
-            Activation::Relu6 => (Pass::run::<FMA>($pass(Relu6, $($slice),*))),
-            Activation::Elu { alpha } => (Pass::run::<FMA>($pass(Elu { alpha: T::of(*alpha) }, $($slice),*))),
-            Activation::Celu { alpha } => (Pass::run::<FMA>($pass(Celu { alpha: T::of(*alpha) }, $($slice),*))),
-            Activation::ThresholdedRelu { theta } => {
-                (Pass::run::<FMA>($pass(ThresholdedRelu { theta: T::of(*theta) }, $($slice),*)))
-            }
-            Activation::Selu => (Pass::run::<FMA>($pass(Selu, $($slice),*))),
-            Activation::Gelu => (Pass::run::<FMA>($pass(Gelu, $($slice),*))),
-            Activation::GeluTanh => (Pass::run::<FMA>($pass(GeluTanh, $($slice),*))),
-            Activation::Silu => (Pass::run::<FMA>($pass(Silu, $($slice),*))),
-            Activation::Mish => (Pass::run::<FMA>($pass(Mish, $($slice),*))),
-            Activation::Softplus => (Pass::run::<FMA>($pass(Softplus, $($slice),*))),
-            Activation::Softsign => (Pass::run::<FMA>($pass(Softsign, $($slice),*))),
-            Activation::HardSigmoid => (Pass::run::<FMA>($pass(HardSigmoid, $($slice),*))),
-            Activation::HardTanh => (Pass::run::<FMA>($pass(HardTanh, $($slice),*))),
-            Activation::HardSwish => (Pass::run::<FMA>($pass(HardSwish, $($slice),*))),
-            Activation::Breakpoints(points) => (Pass::run::<FMA>($pass(points, $($slice),*))),
-            Activation::Surrogate { .. } => {}
-        }
-    };
-}
-
-/// z ← φ(z), and d ← φ′(z) where d is not empty, of an activation that is no surrogate.
-pub(crate) struct Activate<'a, T> {
-    pub(crate) activation: &'a Activation,
-    pub(crate) z: &'a mut [T],
-    pub(crate) d: &'a mut [T],
-}
-
-impl<T: Real> Pass for Activate<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let Self { activation, z, d } = self;
-        if d.is_empty() {
-            with_formula!(activation, Values(z));
-        } else {
-            with_formula!(activation, Both(z, d));
-        }
-    }
-}
-
-/// z ← φ″(z), of an activation that is no surrogate.
-pub(crate) struct Bend<'a, T> {
-    pub(crate) activation: &'a Activation,
-    pub(crate) z: &'a mut [T],
-}
-
-impl<T: Real> Pass for Bend<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let Self { activation, z } = self;
-        with_formula!(activation, Seconds(z));
-    }
-}
-
-/// [`Activate`] of any activation by `activate`, which takes no surrogates.
-#[inline(always)]
-pub(crate) fn resolve<T: Real>(
-    activation: &Activation,
-    z: &mut [T],
-    d: &mut [T],
-    activate: impl Fn(&Activation, &mut [T], &mut [T]),
-) {
-    let Activation::Surrogate { .. } = activation else {
-        return activate(activation, z, d);
-    };
-    let (value, derivative) = activation.parts();
-    // The values of the function that lends its derivative are nobody's: a few at a time.
-    let mut values = [T::zero(); 64];
-    for (z, d) in z.chunks(values.len()).zip(d.chunks_mut(values.len())) {
-        let values = &mut values[..z.len()];
-        values.copy_from_slice(z);
-        activate(derivative, values, d);
-    }
-    activate(value, z, &mut []);
-}
-
-/// δ ← δ ⊙ φ′(z) with a = φ(z) and, where φ keeps them, the slopes φ′(z).
-pub(crate) struct Chain<'a, T> {
-    pub(crate) activation: &'a Activation,
-    pub(crate) a: &'a [T],
-    pub(crate) slopes: &'a [T],
-    pub(crate) delta: &'a mut [T],
-}
-
-impl<T: Real> Pass for Chain<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        match self.activation {
-            Activation::Linear => {}
-            Activation::Relu => {
-                for (delta, a) in self.delta.iter_mut().zip(self.a) {
-                    let slope = if *a <= T::zero() { T::zero() } else { T::one() };
-                    *delta *= if is_nan(*a) { *a } else { slope };
-                }
-            }
-            _ => {
-                for (delta, slope) in self.delta.iter_mut().zip(self.slopes) {
-                    *delta *= *slope;
-                }
-            }
-        }
-    }
-}
-
 /// tanh z and tanh′ z, for loops of other files.
 #[inline(always)]
 pub(crate) fn tanh<T: Real, const FMA: bool>(z: T) -> (T, T) {
@@ -436,97 +318,4 @@ pub(crate) fn sigmoid<T: Real, const FMA: bool>(z: T) -> (T, T) {
 #[inline(always)]
 pub(crate) fn softplus<T: Real, const FMA: bool>(z: T) -> T {
     Softplus.both::<FMA>(z).0
-}
-
-/// Elements to a step of a loop: a multiple of every vector width, so that short slices are vector code, too.
-pub(super) const LANES: usize = 16;
-
-/// z ← φ(z).
-struct Values<'a, T, F>(F, &'a mut [T]);
-
-impl<T: Real, F: Formula<T>> Pass for Values<'_, T, F> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        each(self.1, |z| self.0.both::<FMA>(z).0);
-    }
-}
-
-/// z ← φ″(z).
-struct Seconds<'a, T, F>(F, &'a mut [T]);
-
-impl<T: Real, F: Formula<T>> Pass for Seconds<'_, T, F> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        each(self.1, |z| self.0.second::<FMA>(z));
-    }
-}
-
-/// z ← f(z).
-#[inline(always)]
-fn each<T: Real>(numbers: &mut [T], f: impl Fn(T) -> T) {
-    let (chunks, rest) = numbers.as_chunks_mut::<LANES>();
-    let mut last = padded(rest);
-    for chunk in chunks.iter_mut().chain(last.as_mut()) {
-        for z in chunk {
-            *z = f(*z);
-        }
-    }
-    unpad(&last, rest);
-}
-
-/// z ← φ(z), d ← φ′(z).
-struct Both<'a, T, F>(F, &'a mut [T], &'a mut [T]);
-
-impl<T: Real, F: Formula<T>> Pass for Both<'_, T, F> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let Self(f, z, d) = self;
-        let (z, z_rest) = z.as_chunks_mut::<LANES>();
-        let (d, d_rest) = d.as_chunks_mut::<LANES>();
-        let (mut z_last, mut d_last) = (padded(z_rest), padded(d_rest));
-        for (z, d) in z
-            .iter_mut()
-            .chain(z_last.as_mut())
-            .zip(d.iter_mut().chain(d_last.as_mut()))
-        {
-            for i in 0..LANES {
-                (z[i], d[i]) = f.both::<FMA>(z[i]);
-            }
-        }
-        unpad(&z_last, z_rest);
-        unpad(&d_last, d_rest);
-    }
-}
-
-/// The rest of a slice as one more step of the loop; nothing where there is none.
-#[inline(always)]
-fn padded<T: Real>(rest: &[T]) -> Option<[T; LANES]> {
-    (!rest.is_empty()).then(|| {
-        let mut chunk = [T::zero(); LANES];
-        copy_few(&mut chunk[..rest.len()], rest);
-        chunk
-    })
-}
-
-#[inline(always)]
-fn unpad<T: Real>(chunk: &Option<[T; LANES]>, rest: &mut [T]) {
-    if let Some(chunk) = chunk {
-        copy_few(rest, chunk);
-    }
-}
-
-/// Copies as many elements as `to` has, about [`LANES`] at most: a call to `memcpy` would cost more than the copy.
-#[inline(always)]
-pub(super) fn copy_few<T: Real>(to: &mut [T], from: &[T]) {
-    let from = &from[..to.len()];
-    let ((to, to_rest), (from, from_rest)) = (to.as_chunks_mut::<4>(), from.as_chunks::<4>());
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = *from;
-    }
-    for (to, from) in to_rest.iter_mut().zip(from_rest) {
-        *to = *from;
-    }
 }

@@ -1,0 +1,368 @@
+//! Activations over slices: each formula in a loop, compiled for each instruction set.
+
+use super::Activation;
+use super::formula::*;
+use crate::numeric::kernel::{self, Pass, compiled};
+use crate::numeric::real::{Real, is_nan, vectorize};
+
+/// Runs a pass over slices with the formula of an activation; a surrogate has none of its own.
+macro_rules! with_formula {
+    ($activation:expr, $pass:ident($($slice:expr),*)) => {
+        match $activation {
+            Activation::Linear => (Pass::run::<FMA>($pass(Linear, $($slice),*))),
+            Activation::Step => (Pass::run::<FMA>($pass(Step, $($slice),*))),
+            Activation::Sign => (Pass::run::<FMA>($pass(Sign, $($slice),*))),
+            Activation::PiecewiseLinear => (Pass::run::<FMA>($pass(PiecewiseLinear, $($slice),*))),
+            Activation::Sigmoid => (Pass::run::<FMA>($pass(Sigmoid, $($slice),*))),
+            Activation::Tanh => (Pass::run::<FMA>($pass(Tanh, $($slice),*))),
+            Activation::Relu => (Pass::run::<FMA>($pass(Relu, $($slice),*))),
+            Activation::LeakyRelu { slope } => (Pass::run::<FMA>($pass(LeakyRelu { slope: T::of(*slope) }, $($slice),*))),
+            Activation::Relu6 => (Pass::run::<FMA>($pass(Relu6, $($slice),*))),
+            Activation::Elu { alpha } => (Pass::run::<FMA>($pass(Elu { alpha: T::of(*alpha) }, $($slice),*))),
+            Activation::Celu { alpha } => (Pass::run::<FMA>($pass(Celu { alpha: T::of(*alpha) }, $($slice),*))),
+            Activation::ThresholdedRelu { theta } => {
+                (Pass::run::<FMA>($pass(ThresholdedRelu { theta: T::of(*theta) }, $($slice),*)))
+            }
+            Activation::Selu => (Pass::run::<FMA>($pass(Selu, $($slice),*))),
+            Activation::Gelu => (Pass::run::<FMA>($pass(Gelu, $($slice),*))),
+            Activation::GeluTanh => (Pass::run::<FMA>($pass(GeluTanh, $($slice),*))),
+            Activation::Silu => (Pass::run::<FMA>($pass(Silu, $($slice),*))),
+            Activation::Mish => (Pass::run::<FMA>($pass(Mish, $($slice),*))),
+            Activation::Softplus => (Pass::run::<FMA>($pass(Softplus, $($slice),*))),
+            Activation::Softsign => (Pass::run::<FMA>($pass(Softsign, $($slice),*))),
+            Activation::HardSigmoid => (Pass::run::<FMA>($pass(HardSigmoid, $($slice),*))),
+            Activation::HardTanh => (Pass::run::<FMA>($pass(HardTanh, $($slice),*))),
+            Activation::HardSwish => (Pass::run::<FMA>($pass(HardSwish, $($slice),*))),
+            Activation::Breakpoints(points) => (Pass::run::<FMA>($pass(points, $($slice),*))),
+            Activation::Surrogate { .. } => {}
+        }
+    };
+}
+
+/// So many numbers stay in the first-level cache from one loop to the next.
+const NEAR: usize = 4096;
+
+/// z ← φ(z + b) for each column of z, as long as b, and d ← φ′(z + b) where d is not empty. An empty b adds nothing. For
+/// activations that are no surrogates.
+struct Activate<'a, T> {
+    activation: &'a Activation,
+    bias: &'a [T],
+    z: &'a mut [T],
+    d: &'a mut [T],
+}
+
+impl<T: Real> Pass for &mut Activate<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Activate {
+            activation,
+            bias,
+            z,
+            d,
+        } = self;
+        if z.len() <= LANES {
+            // Filled up to one step of the loops below, whose length is then known.
+            let (mut few, mut slopes) = ([T::zero(); LANES], [T::zero(); LANES]);
+            if bias.is_empty() {
+                copy_few(&mut few[..z.len()], z);
+            } else {
+                add_bias(&mut few, z, bias);
+            }
+            if d.is_empty() {
+                with_formula!(activation, Values(&mut few));
+            } else {
+                with_formula!(activation, Both(&mut few, &mut slopes));
+            }
+            copy_few(z, &few);
+            return copy_few(d, &slopes);
+        }
+        // Bias and activation together, while a few columns are near.
+        let rows = bias.len().max(1);
+        let step = if z.len() <= NEAR {
+            NEAR
+        } else {
+            rows * (NEAR / rows).max(1)
+        };
+        let mut d = d.chunks_mut(step);
+        for z in z.chunks_mut(step) {
+            add_bias_in_place(z, bias);
+            match d.next() {
+                None => with_formula!(activation, Values(z)),
+                Some(d) => with_formula!(activation, Both(z, d)),
+            }
+        }
+    }
+}
+
+/// sums ← z + b for each column of z. Element by element, because a copy before would be read before it is in the cache.
+#[inline(always)]
+fn add_bias<T: Real>(mut sums: &mut [T], mut z: &[T], bias: &[T]) {
+    // Split off one after the other: `chunks_exact` divides first, which takes longer than a small layer.
+    while let Some((column, z_rest)) = z.split_at_checked(bias.len()) {
+        let (to, rest) = sums.split_at_mut(bias.len());
+        for (to, (z, b)) in to.iter_mut().zip(column.iter().zip(bias)) {
+            *to = *z + *b;
+        }
+        (sums, z) = (rest, z_rest);
+    }
+}
+
+/// z ← z + b for each column, where there is a bias.
+#[inline(always)]
+fn add_bias_in_place<T: Real>(mut z: &mut [T], bias: &[T]) {
+    if bias.is_empty() {
+        return;
+    }
+    while let Some((column, rest)) = z.split_at_mut_checked(bias.len()) {
+        for (z, b) in column.iter_mut().zip(bias) {
+            *z += *b;
+        }
+        z = rest;
+    }
+}
+
+/// z ← φ″(z), of an activation that is no surrogate.
+struct Bend<'a, T> {
+    activation: &'a Activation,
+    z: &'a mut [T],
+}
+
+impl<T: Real> Pass for Bend<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self { activation, z } = self;
+        with_formula!(activation, Seconds(z));
+    }
+}
+
+/// What runs [`Activate`] and [`Bend`].
+type ActivateFn<T> = fn(&Activation, &[T], &mut [T], &mut [T]);
+type BendFn<T> = fn(&Activation, &mut [T]);
+
+/// Without type parameters: compiled here once, and not in every crate that uses this one.
+macro_rules! entries {
+    ($module:ident, $t:ident) => {
+        mod $module {
+            use super::{Activate, Activation, Bend, kernel};
+
+            pub(super) fn activate(
+                activation: &Activation,
+                bias: &[$t],
+                z: &mut [$t],
+                d: &mut [$t],
+            ) {
+                kernel::dispatch(
+                    kernel::level(),
+                    &mut Activate {
+                        activation,
+                        bias,
+                        z,
+                        d,
+                    },
+                );
+            }
+
+            pub(super) fn bend(activation: &Activation, z: &mut [$t]) {
+                kernel::dispatch(kernel::level(), Bend { activation, z });
+            }
+        }
+    };
+}
+entries!(single, f32);
+entries!(double, f64);
+
+#[inline(always)]
+fn activate<T: Real>(activation: &Activation, bias: &[T], z: &mut [T], d: &mut [T]) {
+    match compiled::<ActivateFn<T>>(
+        single::activate as ActivateFn<f32>,
+        double::activate as ActivateFn<f64>,
+    ) {
+        Some(activate) => activate(activation, bias, z, d),
+        None => Pass::run::<false>(&mut Activate {
+            activation,
+            bias,
+            z,
+            d,
+        }),
+    }
+}
+
+fn bend<T: Real>(activation: &Activation, z: &mut [T]) {
+    match compiled::<BendFn<T>>(single::bend as BendFn<f32>, double::bend as BendFn<f64>) {
+        Some(bend) => bend(activation, z),
+        None => Pass::run::<false>(Bend { activation, z }),
+    }
+}
+
+impl Activation {
+    /// z ← φ(z).
+    pub(crate) fn apply<T: Real>(&self, z: &mut [T]) {
+        self.forward(&[], z, &mut []);
+    }
+
+    /// z ← φ(z + b) for each column of z, and into `slopes` φ′(z + b) where it is not empty. An empty `bias` adds nothing.
+    #[inline]
+    pub(crate) fn forward<T: Real>(&self, bias: &[T], z: &mut [T], slopes: &mut [T]) {
+        match self {
+            Self::Linear if bias.is_empty() && slopes.is_empty() => {}
+            Self::Surrogate { .. } => {
+                Self::Linear.forward(bias, z, &mut []);
+                let (value, derivative) = self.parts();
+                // The values of the function that lends its derivative are nobody's: a few at a time.
+                let mut values = [T::zero(); 64];
+                for (z, d) in z.chunks(values.len()).zip(slopes.chunks_mut(values.len())) {
+                    let values = &mut values[..z.len()];
+                    values.copy_from_slice(z);
+                    activate(derivative, &[], values, d);
+                }
+                value.apply(z);
+            }
+            _ => activate(self, bias, z, slopes),
+        }
+    }
+
+    /// δ ← δ ⊙ φ′(z), from a = φ(z) and the slopes that [`forward`](Self::forward) kept.
+    #[inline]
+    pub(crate) fn backward<T: Real>(&self, a: &[T], slopes: &[T], delta: &mut [T]) {
+        if !matches!(self, Self::Linear) {
+            vectorize::<T, _>(
+                delta.len(),
+                Chain {
+                    activation: self,
+                    a,
+                    slopes,
+                    delta,
+                },
+            );
+        }
+    }
+
+    /// z ← φ″(z).
+    pub(crate) fn bend<T: Real>(&self, z: &mut [T]) {
+        bend(self.parts().1, z);
+    }
+}
+
+/// δ ← δ ⊙ φ′(z) with a = φ(z) and, where φ keeps them, the slopes φ′(z).
+struct Chain<'a, T> {
+    activation: &'a Activation,
+    a: &'a [T],
+    slopes: &'a [T],
+    delta: &'a mut [T],
+}
+
+impl<T: Real> Pass for Chain<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        match self.activation {
+            Activation::Linear => {}
+            Activation::Relu => {
+                for (delta, a) in self.delta.iter_mut().zip(self.a) {
+                    let slope = if *a <= T::zero() { T::zero() } else { T::one() };
+                    *delta *= if is_nan(*a) { *a } else { slope };
+                }
+            }
+            _ => {
+                for (delta, slope) in self.delta.iter_mut().zip(self.slopes) {
+                    *delta *= *slope;
+                }
+            }
+        }
+    }
+}
+
+/// Elements to a step of a loop: a multiple of every vector width, so that short slices are vector code, too.
+const LANES: usize = 16;
+
+/// z ← φ(z).
+struct Values<'a, T, F>(F, &'a mut [T]);
+
+impl<T: Real, F: Formula<T>> Pass for Values<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        each(self.1, |z| self.0.both::<FMA>(z).0);
+    }
+}
+
+/// z ← φ″(z).
+struct Seconds<'a, T, F>(F, &'a mut [T]);
+
+impl<T: Real, F: Formula<T>> Pass for Seconds<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        each(self.1, |z| self.0.second::<FMA>(z));
+    }
+}
+
+/// z ← f(z).
+#[inline(always)]
+fn each<T: Real>(numbers: &mut [T], f: impl Fn(T) -> T) {
+    let (chunks, rest) = numbers.as_chunks_mut::<LANES>();
+    let mut last = padded(rest);
+    for chunk in chunks.iter_mut().chain(last.as_mut()) {
+        for z in chunk {
+            *z = f(*z);
+        }
+    }
+    unpad(&last, rest);
+}
+
+/// z ← φ(z), d ← φ′(z).
+struct Both<'a, T, F>(F, &'a mut [T], &'a mut [T]);
+
+impl<T: Real, F: Formula<T>> Pass for Both<'_, T, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self(f, z, d) = self;
+        let (z, z_rest) = z.as_chunks_mut::<LANES>();
+        let (d, d_rest) = d.as_chunks_mut::<LANES>();
+        let (mut z_last, mut d_last) = (padded(z_rest), padded(d_rest));
+        for (z, d) in z
+            .iter_mut()
+            .chain(z_last.as_mut())
+            .zip(d.iter_mut().chain(d_last.as_mut()))
+        {
+            for i in 0..LANES {
+                (z[i], d[i]) = f.both::<FMA>(z[i]);
+            }
+        }
+        unpad(&z_last, z_rest);
+        unpad(&d_last, d_rest);
+    }
+}
+
+/// The rest of a slice as one more step of the loop; nothing where there is none.
+#[inline(always)]
+fn padded<T: Real>(rest: &[T]) -> Option<[T; LANES]> {
+    (!rest.is_empty()).then(|| {
+        let mut chunk = [T::zero(); LANES];
+        copy_few(&mut chunk[..rest.len()], rest);
+        chunk
+    })
+}
+
+#[inline(always)]
+fn unpad<T: Real>(chunk: &Option<[T; LANES]>, rest: &mut [T]) {
+    if let Some(chunk) = chunk {
+        copy_few(rest, chunk);
+    }
+}
+
+/// Copies as many elements as `to` has, about [`LANES`] at most: a call to `memcpy` would cost more than the copy.
+#[inline(always)]
+fn copy_few<T: Real>(to: &mut [T], from: &[T]) {
+    let from = &from[..to.len()];
+    let ((to, to_rest), (from, from_rest)) = (to.as_chunks_mut::<4>(), from.as_chunks::<4>());
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    for (to, from) in to_rest.iter_mut().zip(from_rest) {
+        *to = *from;
+    }
+}
