@@ -5,7 +5,7 @@
 //! `--modern` trains what one would take today instead: 784-128-10, ReLU, softmax with cross-entropy, Adam.
 //!
 //! ```text
-//! cargo run --release --example mnist -- FOLDER [--modern] [--epochs N]
+//! cargo run --release --features deflate --example mnist -- FOLDER [--modern] [--epochs N]
 //! ```
 //!
 //! FOLDER holds the four files of the data set; without it the program says which, and where to get them. Any set in the
@@ -16,19 +16,17 @@ use chainrule::nn::loss::QuadraticCost;
 use chainrule::prelude::*;
 use chainrule::rand::SeedableRng;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
-use flate2::read::GzDecoder;
 use std::error;
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 const USAGE: &str = "\
-usage: cargo run --release --example mnist -- FOLDER [--modern] [--epochs N]
+usage: cargo run --release --features deflate --example mnist -- FOLDER [--modern] [--epochs N]
 
-FOLDER must hold these four files, as they are or compressed (.gz):
+FOLDER must hold these four files, as they are or compressed (.gz, with the feature deflate):
     train-images-idx3-ubyte    train-labels-idx1-ubyte
     t10k-images-idx3-ubyte     t10k-labels-idx1-ubyte
 They are the MNIST database of Y. LeCun, C. Cortes and C. Burges (http://yann.lecun.com/exdb/mnist/, license
@@ -195,23 +193,9 @@ fn read_set(folder: &Path, part: &str) -> Result<Dataset<f32>, Box<dyn error::Er
 
 /// Reads a file, or the compressed one of the same name.
 fn read_file(path: &Path) -> Result<Vec<u8>, Box<dyn error::Error>> {
-    let mut compressed = path.as_os_str().to_owned();
-    compressed.push(".gz");
-    let compressed = PathBuf::from(compressed);
-    let mut bytes = Vec::new();
-    let result = if path.exists() {
-        File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
-    } else if compressed.exists() {
-        File::open(&compressed)
-            .and_then(|file| GzDecoder::new(BufReader::new(file)).read_to_end(&mut bytes))
-    } else {
+    let compressed = path.with_extension("gz");
+    let Some(path) = [path, &compressed].into_iter().find(|path| path.exists()) else {
         return Err(format!("neither {0} nor {0}.gz is there\n\n{USAGE}", path.display()).into());
     };
-    result.map_err(|error| {
-        format!(
-            "{}: {error}",
-            if path.exists() { path } else { &compressed }.display()
-        )
-    })?;
-    Ok(bytes)
+    Ok(fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?)
 }

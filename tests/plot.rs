@@ -1,20 +1,19 @@
 //! Pictures: what is in them, and what they refuse.
 #![cfg(feature = "plot")]
 
+mod common;
+
 use chainrule::metrics::ConfusionMatrix;
 use chainrule::nalgebra::{DMatrix, DMatrixView};
 use chainrule::nn::loss::OutputFunction;
 use chainrule::plot::{Boundary, Confusion, Curves, Figure, Runs, Weights};
 use chainrule::prelude::*;
+use chainrule::rand::RngExt;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
-use chainrule::rand::{RngExt, SeedableRng};
 use chainrule::train::History;
 use chainrule::{ErrorKind, Real, Result, View};
+use common::rng;
 use std::path::Path;
-
-fn rng(seed: u64) -> Xoshiro256PlusPlus {
-    Xoshiro256PlusPlus::seed_from_u64(seed)
-}
 
 /// Rings around each other, or arms of a spiral.
 fn rings(classes: usize, each: usize) -> Dataset<f64> {

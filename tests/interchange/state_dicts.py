@@ -1,4 +1,4 @@
-"""The other side of tests/interchange.rs for files of safetensors.
+"""The other side of tests/io/interchange.rs for files of safetensors.
 
     python3 state_dicts.py write FOLDER   state dicts of multi-layer perceptrons with random shapes, and what they make of some inputs
     python3 state_dicts.py check FOLDER   model files of chainrule: their tensors and what the networks of them make of some inputs

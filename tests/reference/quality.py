@@ -1,4 +1,4 @@
-"""Accuracies of scikit-learn's classifiers for tests/quality.rs: means over ten stratified 70/30 splits.
+"""Accuracies of scikit-learn's classifiers for tests/train/quality.rs: means over ten stratified 70/30 splits.
 
     pip install scikit-learn
     python tests/reference/quality.py > tests/reference/quality.tsv

@@ -1,0 +1,4 @@
+//! Data sets and the readers of their files.
+
+mod readers;
+mod sets;

@@ -1,0 +1,304 @@
+//! ONNX with the real things: onnxruntime runs what is written, and what scikit-learn's models become by skl2onnx is read.
+//!
+//! `tests/interchange/run` installs them and runs these tests; the variable `CHAINRULE_PYTHON` is the interpreter that has them.
+#![cfg(feature = "onnx")]
+
+use crate::zoo::{self, EDGES, activations, inputs, layers};
+use chainrule::Real;
+use chainrule::data::{read_npy, write_npy};
+use chainrule::io::Onnx;
+use chainrule::nalgebra::DMatrix;
+use chainrule::nn::loss::OutputFunction;
+use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, RmsNorm, Softmax};
+use chainrule::prelude::*;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+/// Runs a script with the folder as its argument.
+fn python(script: &str, folder: &Path) {
+    let python = env::var_os("CHAINRULE_PYTHON").expect(
+        "CHAINRULE_PYTHON: an interpreter with the packages of tests/interchange/requirements.txt",
+    );
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/interchange")
+        .join(script);
+    let status = Command::new(python)
+        .arg(script)
+        .arg(folder)
+        .status()
+        .expect("the interpreter runs");
+    assert!(status.success(), "{status}");
+}
+
+/// An empty folder of this name.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::remove_dir_all(&folder).ok();
+    fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+/// The largest difference, each relative to |y|, or `scale` where y is smaller.
+#[track_caller]
+fn difference<T: Real>(y: &DMatrix<T>, other: &DMatrix<T>, scale: f64) -> f64 {
+    assert_eq!(y.shape(), other.shape());
+    let apart = |(y, other): (&T, &T)| {
+        let (y, other) = (y.as_f64(), other.as_f64());
+        if y == other {
+            0.0
+        } else {
+            (y - other).abs() / y.abs().max(scale)
+        }
+    };
+    y.iter().zip(other).map(apart).fold(
+        0.0,
+        |max: f64, d| if d > max || d.is_nan() { d } else { max },
+    )
+}
+
+/// A file, what goes in and what should come out.
+struct Case<T> {
+    name: String,
+    file: Vec<u8>,
+    x: DMatrix<T>,
+    y: DMatrix<T>,
+    /// What differences are relative to where numbers are smaller.
+    scale: f64,
+}
+
+fn case<T: Real>(
+    name: impl Into<String>,
+    onnx: &Onnx,
+    model: &Model<T>,
+    x: DMatrix<T>,
+) -> Result<Case<T>> {
+    Ok(Case {
+        name: name.into(),
+        file: onnx.write(model)?,
+        y: model.predict(&x)?,
+        x,
+        scale: 1.0,
+    })
+}
+
+/// Every layer and activation as a file of its own, deep networks, scalers, output functions.
+fn cases<T: Real>() -> Result<Vec<Case<T>>> {
+    let plain = Onnx::new();
+    let edges = DMatrix::from_fn(2, EDGES.len(), |i, j| {
+        T::of(if i == 0 { EDGES[j] } else { -EDGES[j] })
+    });
+    let mut cases = Vec::new();
+    for (i, activation) in activations()?.into_iter().enumerate() {
+        let (alone, fused, x) = (activation.clone(), activation.clone(), inputs(4, 20));
+        cases.push(case(
+            format!("edges{i} {activation}"),
+            &plain,
+            &layers!(2; alone)?.into(),
+            edges.clone(),
+        )?);
+        cases.push(case(
+            format!("fused{i} {activation}"),
+            &plain,
+            &layers!(4; Dense::new(5, fused))?.into(),
+            x,
+        )?);
+    }
+    let nets = [
+        (
+            "without_bias",
+            layers!(4; Dense::new(3, Activation::Tanh).without_bias(), Dense::new(2, Activation::Linear).without_bias())?,
+        ),
+        (
+            "nothing",
+            layers!(4; Dropout::new(0.5), Activation::Linear)?,
+        ),
+        (
+            "surrogate",
+            layers!(4; Dense::new(6, Activation::Step.surrogate(Activation::Sigmoid)))?,
+        ),
+        (
+            "softmax",
+            layers!(4; Dense::new(6, Activation::Relu), Softmax)?,
+        ),
+        ("layer_norm", layers!(4; LayerNorm::new())?),
+        ("layer_norm_eps", layers!(4; LayerNorm::new().eps(0.3))?),
+        (
+            "layer_norm_scale",
+            layers!(4; LayerNorm::new().without_bias())?,
+        ),
+        (
+            "layer_norm_bias",
+            layers!(4; LayerNorm::new().without_scale())?,
+        ),
+        (
+            "layer_norm_bare",
+            layers!(4; LayerNorm::new().without_scale().without_bias())?,
+        ),
+        ("rms_norm", layers!(4; RmsNorm::new())?),
+        (
+            "rms_norm_bare",
+            layers!(4; RmsNorm::new().without_scale().eps(1e-3))?,
+        ),
+        ("batch_norm", layers!(4; BatchNorm::new())?),
+        (
+            "batch_norm_eps",
+            layers!(4; BatchNorm::new().eps(0.3).momentum(0.25))?,
+        ),
+        (
+            "batch_norm_scale",
+            layers!(4; BatchNorm::new().without_bias())?,
+        ),
+        (
+            "batch_norm_bias",
+            layers!(4; BatchNorm::new().without_scale())?,
+        ),
+        (
+            "batch_norm_bare",
+            layers!(4; BatchNorm::new().without_scale().without_bias())?,
+        ),
+        (
+            "deep",
+            layers!(4; GaussianNoise::new(0.1), Dense::new(16, Activation::Gelu), LayerNorm::new(), AlphaDropout::new(0.1),
+                Dense::new(7, Activation::Linear).without_bias(), BatchNorm::new(), Activation::HardSwish, Dense::new(7, Activation::Mish),
+                RmsNorm::new(), Dense::new(3, Activation::Linear))?,
+        ),
+    ];
+    for (name, net) in nets {
+        // What norms divide by is a small difference for some samples; numbers are up to 2.
+        cases.push(Case {
+            scale: 2.0,
+            ..case(name, &plain, &net.into(), inputs(4, 20))?
+        });
+    }
+
+    let x = inputs(4, 20).map(|x: T| x * T::of(37.0) + T::of(5.0));
+    let t = inputs(3, 20).map(|t: T| t * T::of(1e3) - T::of(250.0));
+    let net = || layers!(4; Dense::new(8, Activation::Tanh), Dense::new(3, Activation::Linear));
+    let scaled = case(
+        "scaled",
+        &plain,
+        &Model::new(net()?, Scaler::standard(&x)?, Scaler::min_max(&t)?)?,
+        x.clone(),
+    )?;
+    // Outputs of up to 80 000.
+    cases.push(Case {
+        scale: 1e4,
+        ..scaled
+    });
+    cases.push(case(
+        "scaled_in",
+        &plain,
+        &Model::new(net()?, Scaler::max_abs(&x)?, None)?,
+        x.clone(),
+    )?);
+    cases.push(case(
+        "scaled_out",
+        &plain,
+        &Model::new(net()?, None, Scaler::center(&t)?)?,
+        x.clone(),
+    )?);
+    for function in [OutputFunction::Softmax, OutputFunction::Sigmoid] {
+        let model =
+            Model::new(net()?, Scaler::standard(&x)?, None)?.with_output_function(function)?;
+        cases.push(case(
+            format!("output {function}"),
+            &plain,
+            &model,
+            x.clone(),
+        )?);
+        cases.push(Case {
+            y: model.scores(&x)?,
+            ..case(
+                format!("scores before {function}"),
+                &Onnx::new().scores(),
+                &model,
+                x.clone(),
+            )?
+        });
+    }
+    Ok(cases)
+}
+
+/// Lets onnxruntime check and run all cases.
+fn run<T: Real>(folder: &Path, tolerance: f64) -> Result<()> {
+    let cases = cases::<T>()?;
+    let path = |i: usize, suffix: &str| folder.join(format!("{i:03}.{suffix}"));
+    for (i, case) in cases.iter().enumerate() {
+        fs::write(path(i, "onnx"), &case.file).expect("a file");
+        fs::write(path(i, "x.npy"), write_npy(&case.x)).expect("a file");
+    }
+    python("onnx_run.py", folder);
+    let mut worst = (0.0, "");
+    for (i, case) in cases.iter().enumerate() {
+        let y = read_npy(&fs::read(path(i, "y.npy")).expect("a file"))?;
+        let apart = difference(&case.y, &y, case.scale);
+        println!("{:<40} {apart:.1e}", case.name);
+        assert!(
+            apart <= tolerance,
+            "{}: {apart:e}\n{:.9}{:.9}",
+            case.name,
+            case.y.transpose(),
+            y.transpose()
+        );
+        if apart > worst.0 {
+            worst = (apart, &case.name);
+        }
+    }
+    println!(
+        "{} files, largest difference {:.1e} ({})",
+        cases.len(),
+        worst.0,
+        worst.1
+    );
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs Python with onnxruntime: tests/interchange/run"]
+fn onnxruntime_runs_every_layer_in_single_precision() -> Result<()> {
+    run::<f32>(&folder("onnx_f32"), 1e-6)
+}
+
+#[test]
+#[ignore = "needs Python with onnxruntime: tests/interchange/run"]
+fn onnxruntime_runs_every_layer_in_double_precision() -> Result<()> {
+    run::<f64>(&folder("onnx_f64"), 1e-12)
+}
+
+#[test]
+#[ignore = "needs Python with skl2onnx: tests/interchange/run"]
+fn models_of_scikit_learn_predict_the_same() -> Result<()> {
+    read("onnx_sklearn.py", &folder("onnx_sklearn"))
+}
+
+#[test]
+#[ignore = "needs Python with PyTorch, which is large: not in tests/interchange/run"]
+fn networks_of_pytorch_predict_the_same() -> Result<()> {
+    read("onnx_pytorch.py", &folder("onnx_pytorch"))
+}
+
+/// Lets a script write models, and reads them.
+fn read(script: &str, folder: &Path) -> Result<()> {
+    python(script, folder);
+    let files: Vec<_> = fs::read_dir(folder)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    let models = files.iter().filter(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "onnx")
+    });
+    let mut count = 0;
+    for path in models {
+        let name = path.file_stem().expect("a name").to_string_lossy();
+        zoo::reads(
+            &name,
+            &fs::read(path).expect("a file"),
+            &fs::read(path.with_extension("npz")).expect("a file"),
+        )?;
+        count += 1;
+    }
+    assert!(count > 10, "{count} models");
+    Ok(())
+}

@@ -1,0 +1,457 @@
+//! After a first step the hot paths allocate nothing: a counting allocator says so.
+
+use crate::counting::allocations;
+#[cfg(feature = "parallel")]
+use crate::counting::allocations_of_all;
+use chainrule::data::Batches;
+use chainrule::nalgebra::DMatrix;
+use chainrule::nn::loss::{
+    Hinge, Huber, LogCosh, Loss, MeanAbsoluteError, OutputFunction, QuadraticCost, SumSquaredError,
+};
+use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, Prelu, RmsNorm};
+use chainrule::optim::{
+    Adadelta, Adagrad, Adamax, Clip, Constraint, Lion, NAdam, Penalty, RAdam, ReduceOnPlateau,
+    RmsProp, Rprop, Schedule,
+};
+use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::{Real, View};
+
+/// Every kind of layer, one of them wide enough that the product packs its operands.
+fn net<T: Real>() -> Sequential<T> {
+    Sequential::builder(40)
+        .layer(GaussianNoise::new(0.1))
+        .layer(Dense::new(150, Activation::Relu))
+        .layer(Dropout::new(0.3))
+        .layer(Dense::new(130, Activation::Linear))
+        .layer(BatchNorm::new())
+        .layer(Activation::Gelu)
+        .layer(LayerNorm::new())
+        .layer(RmsNorm::new())
+        .layer(Prelu::new().per_feature())
+        .layer(AlphaDropout::new(0.1))
+        .layer(Dense::new(9, Activation::Step.surrogate(Activation::Tanh)))
+        .layer(Dense::new(5, Activation::Linear).without_bias())
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .expect("a sound network")
+}
+
+fn data<T: Real>(n: usize) -> Dataset<T> {
+    let x = DMatrix::from_fn(40, n, |i, j| T::of(((i + 2) as f64 * (j + 1) as f64).sin()));
+    let labels: Vec<usize> = (0..n).map(|j| j % 5).collect();
+    Dataset::new(x, one_hot(&labels, 5).expect("labels")).expect("sound data")
+}
+
+/// Without this, all that follows would pass where nothing is counted.
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| Box::new(7)), 1);
+    assert_eq!(allocations(|| vec![0_u8; 100]), 1);
+    assert_eq!(allocations(|| [7; 100]), 0);
+    let mut grown = Vec::with_capacity(1);
+    assert_eq!(allocations(|| grown.extend([1, 2, 3])), 1);
+}
+
+fn training_steps<T: Real>(mut optimizer: impl Optimizer<T>, loss: &dyn Loss<T>) {
+    let (mut net, data, mut tape) = (net::<T>(), data(33), Tape::new());
+    let groups = net.groups(|layer, _| (if layer == 2 { 0.0 } else { 1.0 }, 0.1));
+    let mut step = |samples: usize| {
+        net.gradient(
+            first(data.inputs(), samples),
+            first(data.targets(), samples),
+            loss,
+            &mut tape,
+        )
+        .expect("a sound pass");
+        optimizer
+            .step(0.01, net.params_mut(), tape.grads(), &groups)
+            .expect("a sound step");
+    };
+    assert!(allocations(|| step(33)) > 0, "the first step makes room");
+    // A batch of another size may take another way through the kernels, which makes room once.
+    step(7);
+    step(1);
+    for samples in [33, 33, 7, 33, 1] {
+        assert_eq!(allocations(|| step(samples)), 0, "{samples} samples");
+    }
+}
+
+/// The first `samples` samples.
+fn first<T: Real>(all: &DMatrix<T>, samples: usize) -> View<'_, T> {
+    View::from(all)
+        .columns(0, samples)
+        .expect("so many samples")
+}
+
+#[test]
+fn gradient_and_step() {
+    training_steps::<f64>(Sgd::new(), &SoftmaxCrossEntropy::new());
+    training_steps::<f64>(Sgd::new().momentum(0.9), &SoftmaxCrossEntropy::new());
+    training_steps::<f64>(
+        Sgd::new().momentum(0.9).nesterov(),
+        &SoftmaxCrossEntropy::new(),
+    );
+    training_steps::<f64>(Adam::new(), &SoftmaxCrossEntropy::new());
+    training_steps::<f32>(Sgd::new(), &SoftmaxCrossEntropy::new());
+    training_steps::<f32>(Sgd::new().momentum(0.9), &SoftmaxCrossEntropy::new());
+    training_steps::<f32>(Adam::new(), &SoftmaxCrossEntropy::new());
+}
+
+/// Other rules, at the rate of a schedule, with a penalty and clipping before them and a constraint after.
+#[test]
+fn steps_with_all_around_them() {
+    let rules: [Box<dyn Optimizer<f64>>; 10] = [
+        Box::new(Adagrad::new()),
+        Box::new(RmsProp::new()),
+        Box::new(RmsProp::new().centered().momentum(0.9)),
+        Box::new(Adadelta::new()),
+        Box::new(Adam::new().amsgrad()),
+        Box::new(Adamax::new()),
+        Box::new(NAdam::new()),
+        Box::new(RAdam::new()),
+        Box::new(Lion::new()),
+        Box::new(Rprop::new()),
+    ];
+    let schedule = Schedule::WarmRestarts {
+        rate: 0.01,
+        min: 1e-4,
+        steps: 2,
+        factor: 2,
+    }
+    .warm_up(2);
+    let (penalty, mut plateau) = (Penalty::new().l1(1e-4).l2(1e-4), ReduceOnPlateau::new());
+    for mut rule in rules {
+        let (mut net, data, loss, mut tape) = (
+            net::<f64>(),
+            data(33),
+            SoftmaxCrossEntropy::new(),
+            Tape::new(),
+        );
+        let groups = net.default_groups();
+        let mut step = |t| -> Result<()> {
+            let cost =
+                net.gradient(data.inputs(), data.targets(), &loss, &mut tape)? + penalty.cost(&net);
+            penalty.add_gradient(&net, tape.grads_mut())?;
+            for clip in [Clip::Value(0.5), Clip::Norm(0.1), Clip::GlobalNorm(0.1)] {
+                clip.apply(&net, tape.grads_mut())?;
+            }
+            rule.step(
+                schedule.rate(t) * plateau.observe(cost),
+                net.params_mut(),
+                tape.grads(),
+                &groups,
+            )?;
+            for constraint in [
+                Constraint::MaxNorm(0.5),
+                Constraint::Box {
+                    low: -0.1,
+                    high: 0.1,
+                },
+            ] {
+                constraint.apply(&mut net)?;
+            }
+            Ok(())
+        };
+        step(0).expect("a sound step");
+        for t in 1..8 {
+            assert_eq!(
+                allocations(|| step(t).expect("a sound step")),
+                0,
+                "step {t}"
+            );
+        }
+    }
+}
+
+#[test]
+fn gradient_by_each_loss() {
+    let losses: [&dyn Loss<f64>; 9] = [
+        &SumSquaredError,
+        &QuadraticCost,
+        &MeanSquaredError,
+        &MeanAbsoluteError,
+        &Huber::new(1.0),
+        &LogCosh,
+        &SoftmaxCrossEntropy::new()
+            .label_smoothing(0.1)
+            .class_weights(&[1.0, 2.0, 3.0, 4.0, 5.0]),
+        &SigmoidCrossEntropy::new()
+            .label_smoothing(0.1)
+            .positive_weights(&[1.0, 2.0, 3.0, 4.0, 5.0]),
+        &Hinge,
+    ];
+    for loss in losses {
+        let (net, data, mut tape) = (net(), data(20), Tape::new());
+        // Labels of margins are −1 and 1.
+        let targets = if loss.name() == "Hinge" {
+            data.targets().map(|t| 2.0 * t - 1.0)
+        } else {
+            data.targets().clone()
+        };
+        let mut pass = || {
+            net.gradient(data.inputs(), &targets, loss, &mut tape)
+                .expect("a sound pass")
+        };
+        pass();
+        assert_eq!(allocations(&mut pass), 0, "{}", loss.name());
+    }
+}
+
+fn inference<T: Real>() {
+    let (net, data, loss, mut tape) = (
+        net::<T>(),
+        data::<T>(300),
+        SoftmaxCrossEntropy::new(),
+        Tape::new(),
+    );
+    let mut y = DMatrix::zeros(5, 300);
+    let mut into = |tape: &mut Tape<T>| {
+        net.predict_into(data.inputs(), &mut y, tape)
+            .expect("a sound pass")
+    };
+    into(&mut tape);
+    assert_eq!(allocations(|| into(&mut tape)), 0, "predict_into");
+
+    let cost = |tape: &mut Tape<T>| {
+        net.cost(data.inputs(), data.targets(), &loss, tape)
+            .expect("a sound pass")
+    };
+    cost(&mut tape);
+    assert_eq!(allocations(|| cost(&mut tape)), 0, "cost");
+
+    let (mut tape, mut y) = (Tape::new(), [T::zero(); 5]);
+    let mut one = |sample: usize| {
+        net.predict_one(
+            &data.inputs().as_slice()[40 * sample..][..40],
+            &mut y,
+            &mut tape,
+        )
+        .expect("a sound pass")
+    };
+    one(0);
+    assert_eq!(
+        allocations(|| (1..300).for_each(&mut one)),
+        0,
+        "predict_one"
+    );
+}
+
+/// A model scales inputs and outputs and applies its output function on the way.
+fn inference_in_units<T: Real>() {
+    let (net, data, mut tape) = (net::<T>(), data::<T>(300), Tape::new());
+    let inputs = Scaler::standard(data.inputs()).expect("sound data");
+    let numbers = Model::new(
+        net.clone(),
+        inputs.clone(),
+        Scaler::standard(data.targets()).expect("sound data"),
+    );
+    let classes = Model::new(net, inputs, None)
+        .and_then(|model| model.with_output_function(OutputFunction::Softmax));
+    for model in [numbers, classes].map(|model| model.expect("a sound model")) {
+        let mut y = DMatrix::zeros(5, 300);
+        let mut into = |tape: &mut Tape<T>| {
+            model
+                .predict_into(data.inputs(), &mut y, tape)
+                .expect("a sound pass")
+        };
+        into(&mut tape);
+        assert_eq!(allocations(|| into(&mut tape)), 0, "predict_into");
+        let (x, mut y) = (data.inputs().as_slice(), [T::zero(); 5]);
+        let mut one = |sample: usize| {
+            model
+                .predict_one(&x[40 * sample..][..40], &mut y, &mut tape)
+                .expect("a sound pass")
+        };
+        one(0);
+        assert_eq!(
+            allocations(|| (1..300).for_each(&mut one)),
+            0,
+            "predict_one"
+        );
+    }
+}
+
+/// The networks of products with curvature have no surrogate.
+fn smooth<T: Real>() -> Sequential<T> {
+    Sequential::builder(40)
+        .layer(GaussianNoise::new(0.1))
+        .layer(Dense::new(150, Activation::Gelu))
+        .layer(Dropout::new(0.3))
+        .layer(BatchNorm::new())
+        .layer(Activation::Tanh)
+        .layer(LayerNorm::new())
+        .layer(RmsNorm::new())
+        .layer(Prelu::new())
+        .layer(AlphaDropout::new(0.1))
+        .layer(Dense::new(5, Activation::Relu).without_bias())
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .expect("a sound network")
+}
+
+fn derivatives<T: Real>() {
+    let (net, smooth, data, loss) = (
+        net::<T>(),
+        smooth::<T>(),
+        data::<T>(20),
+        SoftmaxCrossEntropy::new(),
+    );
+    let (mut tape, mut j, mut dx) = (Tape::new(), DMatrix::zeros(5, 40), DMatrix::zeros(40, 20));
+    let mut by_params = DMatrix::zeros(5, net.params().len());
+    let (v, mut out) = (
+        vec![T::one(); smooth.params().len()],
+        vec![T::zero(); smooth.params().len()],
+    );
+    let mut y_dot = DMatrix::zeros(5, 20);
+    let (x, t) = (data.inputs(), data.targets());
+    let mut all = || {
+        net.jacobian_into(first(x, 1), &mut j, &mut tape)
+            .expect("a sound pass");
+        net.params_jacobian_into(first(x, 1), &mut by_params, &mut tape)
+            .expect("a sound pass");
+        net.input_gradient(x, t, &loss, &mut dx, &mut tape)
+            .expect("a sound pass");
+        smooth
+            .hessian_product(x, t, &loss, &v, &mut out, &mut tape)
+            .expect("a sound pass");
+        smooth
+            .gauss_newton_product(x, t, &loss, &v, &mut out, &mut tape)
+            .expect("a sound pass");
+        smooth
+            .params_jacobian_product(x, &v, &mut y_dot, &mut tape)
+            .expect("a sound pass");
+        net.gradient(x, t, &loss, &mut tape).expect("a sound pass");
+    };
+    all();
+    assert_eq!(allocations(all), 0);
+}
+
+#[test]
+fn jacobians_and_curvature() {
+    derivatives::<f64>();
+    derivatives::<f32>();
+}
+
+#[test]
+fn predictions_and_costs() {
+    inference::<f64>();
+    inference::<f32>();
+    inference_in_units::<f64>();
+    inference_in_units::<f32>();
+}
+
+#[test]
+fn at_other_parameters() {
+    let (net, data, mut tape) = (net::<f64>(), data(20), Tape::new());
+    let other = vec![0.01; net.params().len()];
+    let mut pass = || {
+        net.at(&other)
+            .and_then(|at| at.gradient(data.inputs(), data.targets(), &QuadraticCost, &mut tape))
+            .expect("a sound pass")
+    };
+    pass();
+    assert_eq!(allocations(pass), 0);
+}
+
+#[test]
+fn batches() {
+    let data = data::<f64>(100);
+    for mut batches in [
+        Batches::in_order(7).expect("a size"),
+        Batches::shuffled(7, 1).expect("a size"),
+    ] {
+        let mut epoch = |number| {
+            let mut batches = batches.epoch(&data, number);
+            while batches.next_batch().is_some() {}
+        };
+        epoch(0);
+        assert_eq!(allocations(|| epoch(1)), 0);
+    }
+}
+
+/// How often a fit of one epoch of so many full batches of 8 allocates.
+fn fit<T: Real>(optimizer: impl Optimizer<T> + 'static, batches: usize, in_order: bool) -> u64 {
+    let data = data::<T>(8 * batches);
+    let small = Sequential::builder(40)
+        .layer(Dense::new(12, Activation::Tanh))
+        .layer(Dropout::new(0.3))
+        .layer(Dense::new(5, Activation::Linear));
+    let mut net = small
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .expect("a sound network");
+    let trainer = Trainer::new(SoftmaxCrossEntropy::new(), optimizer)
+        .epochs(1)
+        .batch_size(8)
+        .learning_rate(1e-3);
+    let mut trainer = if in_order {
+        trainer.shuffle(false)
+    } else {
+        trainer
+    };
+    let count = allocations(|| trainer.fit(&mut net, &data).expect("a sound fit"));
+    assert!(count > 0, "the first batch makes room");
+    count
+}
+
+/// What a fit allocates is for the run, not for the batch.
+#[test]
+fn a_fit_of_few_or_many_batches() {
+    for in_order in [true, false] {
+        assert_eq!(
+            fit::<f64>(Sgd::new(), 2, in_order),
+            fit::<f64>(Sgd::new(), 200, in_order)
+        );
+        assert_eq!(
+            fit::<f64>(Sgd::new().momentum(0.9), 2, in_order),
+            fit::<f64>(Sgd::new().momentum(0.9), 200, in_order)
+        );
+        assert_eq!(
+            fit::<f64>(Adam::new(), 2, in_order),
+            fit::<f64>(Adam::new(), 200, in_order)
+        );
+        assert_eq!(
+            fit::<f32>(Adam::new(), 2, in_order),
+            fit::<f32>(Adam::new(), 200, in_order)
+        );
+    }
+}
+
+/// On threads a pass allocates nothing either, but for the queue through which it reaches them: that takes a block of room
+/// every so many passes.
+#[cfg(feature = "parallel")]
+#[test]
+fn gradients_on_threads() {
+    const PASSES: u64 = 252;
+    /// The passes for which a block of the queue has room.
+    const BLOCK: u64 = 63;
+    let net = Sequential::<f32>::builder(40)
+        .layer(Dense::new(300, Activation::Gelu))
+        .layer(Dropout::new(0.3))
+        .layer(Dense::new(150, Activation::Relu))
+        .layer(Dense::new(5, Activation::Linear))
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .expect("a sound network");
+    let (data, loss, mut tape) = (
+        data(33),
+        SoftmaxCrossEntropy::new(),
+        Tape::new().threads(2).expect("two threads"),
+    );
+    let mut pass = || {
+        net.gradient(data.inputs(), data.targets(), &loss, &mut tape)
+            .expect("a sound pass")
+    };
+    for _ in 0..10 {
+        pass();
+    }
+    let mut quiet = 0;
+    let here = allocations(|| {
+        for _ in 0..PASSES {
+            let before = allocations_of_all();
+            pass();
+            quiet += u64::from(allocations_of_all() == before);
+        }
+    });
+    assert!(here <= PASSES / BLOCK + 1, "{here} in {PASSES} passes");
+    // Other tests may allocate meanwhile, but not in each of these moments.
+    assert!(quiet > 0, "the tape's threads allocate in every pass");
+}

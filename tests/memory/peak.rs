@@ -1,0 +1,159 @@
+//! The peak memory of a training run is what the documentation of `Trainer` says.
+
+use crate::counting::peak;
+use chainrule::Real;
+use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+
+/// What a run takes beside the network and the data: the formula of `Trainer`, without the packing buffers.
+struct Run {
+    params: usize,
+    /// Vectors of the optimizer.
+    slots: usize,
+    inputs: usize,
+    outputs: usize,
+    /// Outputs of all layers, and those whose activation keeps its derivative.
+    neurons: usize,
+    kept: usize,
+    batch: usize,
+    samples: usize,
+}
+
+impl Run {
+    fn bytes<T>(&self) -> usize {
+        let numbers = (2 + 2 * self.slots) * self.params
+            + (2 * self.neurons + self.kept + self.inputs + self.outputs + 1) * self.batch;
+        numbers * size_of::<T>() + 8 * self.samples
+    }
+}
+
+fn peak_of<T: Real>(
+    run: &Run,
+    widths: [usize; 2],
+    activation: Activation,
+    optimizer: impl Optimizer<T>,
+) -> Result<usize> {
+    let x = DMatrix::from_fn(run.inputs, run.samples, |i, j| {
+        T::of((i * j % 17) as f64 / 17.0)
+    });
+    let data = Dataset::new(
+        x,
+        DMatrix::from_fn(run.outputs, run.samples, |i, j| {
+            T::of(f64::from(u8::from(i == j % run.outputs)))
+        }),
+    )?;
+    let mut net = Sequential::<T>::builder(run.inputs)
+        .layer(Dense::new(widths[0], activation.clone()))
+        .layer(Dense::new(widths[1], activation))
+        .layer(Dense::new(run.outputs, Activation::Linear))
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    assert_eq!(net.params().len(), run.params);
+    let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), optimizer)
+        .batch_size(run.batch)
+        .epochs(3)
+        .learning_rate(1e-4);
+    let (fitted, peak) = peak(|| trainer.fit(&mut net, &data));
+    fitted.map(|_| peak)
+}
+
+/// At least what the formula says, and at most that and the packing buffer with some small change.
+fn check<T>(run: &Run, peak: usize) {
+    const PACK: usize = 3 << 19;
+    let formula = run.bytes::<T>();
+    assert!(
+        (formula..formula + PACK + 20_000).contains(&peak),
+        "{peak} bytes, by the formula {formula}"
+    );
+}
+
+#[test]
+fn a_training_run_takes_what_the_documentation_says() -> Result<()> {
+    // The network of 784-512-512-10, and a small one.
+    let mut run = Run {
+        params: 669_706,
+        slots: 2,
+        inputs: 784,
+        outputs: 10,
+        neurons: 1034,
+        kept: 0,
+        batch: 128,
+        samples: 1000,
+    };
+    check::<f32>(
+        &run,
+        peak_of::<f32>(&run, [512, 512], Activation::Relu, Adam::new())?,
+    );
+    run.slots = 0;
+    check::<f32>(
+        &run,
+        peak_of::<f32>(&run, [512, 512], Activation::Relu, Sgd::new())?,
+    );
+    (run.slots, run.kept) = (1, 1024);
+    check::<f64>(
+        &run,
+        peak_of::<f64>(&run, [512, 512], Activation::Tanh, Sgd::new().momentum(0.9))?,
+    );
+    let small = Run {
+        params: 13 * 64 + 64 + 64 * 64 + 64 + 64 * 3 + 3,
+        slots: 2,
+        inputs: 13,
+        outputs: 3,
+        neurons: 131,
+        kept: 128,
+        batch: 32,
+        samples: 500,
+    };
+    check::<f64>(
+        &small,
+        peak_of::<f64>(&small, [64, 64], Activation::Sigmoid, Adam::new())?,
+    );
+    Ok(())
+}
+
+/// One copy of the data in scaled units, and none where there is no scaler.
+#[test]
+fn a_model_copies_its_data_once() -> Result<()> {
+    let (inputs, samples, outputs) = (50, 20_000, 5);
+    let x = DMatrix::from_fn(inputs, samples, |i, j| (i * j % 17) as f64);
+    let data = Dataset::new(
+        x,
+        DMatrix::from_fn(outputs, samples, |i, j| (i * j % 19) as f64),
+    )?;
+    let net = Sequential::<f64>::builder(inputs)
+        .layer(Dense::new(outputs, Activation::Linear))
+        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    let taken = |scaled: bool, validated: bool| {
+        let scaler = |numbers: &DMatrix<f64>| scaled.then(|| Scaler::standard(numbers)).transpose();
+        let mut model = Model::new(net.clone(), scaler(data.inputs())?, scaler(data.targets())?)?;
+        let trainer = Trainer::new(MeanSquaredError, Sgd::new())
+            .epochs(1)
+            .batch_size(1000)
+            .metric("R²", |y, t| metrics::r2(y, t));
+        let mut trainer = if validated {
+            trainer.validation_data(&data)
+        } else {
+            trainer
+        };
+        let (fitted, peak) = peak(|| model.fit(&mut trainer, &data));
+        fitted.map(|_| peak)
+    };
+    let copy = 8 * (inputs + outputs) * samples;
+    let (plain, once, twice) = (
+        taken(false, false)?,
+        taken(true, false)?,
+        taken(true, true)?,
+    );
+    assert!(plain < copy, "{plain} bytes without a copy of {copy}");
+    assert!(
+        (copy..copy + copy / 50).contains(&(once - plain)),
+        "{} bytes for a copy of {copy}",
+        once - plain
+    );
+    assert!(
+        (2 * copy..2 * copy + copy / 50).contains(&(twice - plain)),
+        "{} bytes for two of {copy}",
+        twice - plain
+    );
+    Ok(())
+}

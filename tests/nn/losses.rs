@@ -1,0 +1,738 @@
+//! Every loss against 60-digit references and PyTorch, at the ends of the line, and its derivative by differences.
+
+use chainrule::nalgebra::DMatrix;
+use chainrule::nn::loss::{
+    CategoricalCrossEntropy, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError,
+    OutputFunction, QuadraticCost, Reduction, SumSquaredError,
+};
+use chainrule::prelude::*;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::rand::{RngExt, SeedableRng};
+use chainrule::{ErrorKind, View, gradcheck};
+
+/// Written by `reference/losses.py`: loss, outputs d, y, t, cost, gradient, PyTorch's cost.
+const TABLE: &str = include_str!("../reference/losses.tsv");
+
+const WEIGHTS: [f64; 5] = [0.5, 2.0, 1.25, 0.75, 3.0];
+const POSITIVE: [f64; 5] = [3.0, 0.25, 1.5, 2.0, 0.5];
+
+/// The loss that the table calls `name`, for d outputs.
+fn loss<T: chainrule::Real>(name: &str, d: usize) -> Box<dyn Loss<T>> {
+    let (softmax, sigmoid) = (SoftmaxCrossEntropy::new(), SigmoidCrossEntropy::new());
+    let (weights, positive) = (&WEIGHTS[..d.min(5)], &POSITIVE[..d.min(5)]);
+    match name {
+        "sum_squared" => Box::new(SumSquaredError),
+        "quadratic" => Box::new(QuadraticCost),
+        "mean_squared" => Box::new(MeanSquaredError),
+        "mean_absolute" => Box::new(MeanAbsoluteError),
+        "huber(1)" => Box::new(Huber::new(1.0)),
+        "huber(0.3)" => Box::new(Huber::new(0.3)),
+        "log_cosh" => Box::new(LogCosh),
+        "softmax" => Box::new(softmax),
+        "softmax smoothing" => Box::new(softmax.label_smoothing(0.1)),
+        "softmax weights" => Box::new(softmax.class_weights(weights)),
+        "softmax both" => Box::new(softmax.label_smoothing(0.25).class_weights(weights)),
+        "sigmoid" => Box::new(sigmoid),
+        "sigmoid smoothing" => Box::new(sigmoid.label_smoothing(0.1)),
+        "sigmoid weights" => Box::new(sigmoid.class_weights(weights)),
+        "sigmoid positive" => Box::new(sigmoid.positive_weights(positive)),
+        "sigmoid all" => Box::new(
+            sigmoid
+                .label_smoothing(0.25)
+                .class_weights(weights)
+                .positive_weights(positive),
+        ),
+        "cross_entropy" => Box::new(CategoricalCrossEntropy),
+        "kl_divergence" => Box::new(KlDivergence),
+        "hinge" => Box::new(Hinge),
+        _ => panic!("unknown loss {name}"),
+    }
+}
+
+const NAMES: [&str; 19] = [
+    "sum_squared",
+    "quadratic",
+    "mean_squared",
+    "mean_absolute",
+    "huber(1)",
+    "huber(0.3)",
+    "log_cosh",
+    "softmax",
+    "softmax smoothing",
+    "softmax weights",
+    "softmax both",
+    "sigmoid",
+    "sigmoid smoothing",
+    "sigmoid weights",
+    "sigmoid positive",
+    "sigmoid all",
+    "cross_entropy",
+    "kl_divergence",
+    "hinge",
+];
+
+struct Row {
+    name: &'static str,
+    d: usize,
+    y: Vec<f64>,
+    t: Vec<f64>,
+    cost: f64,
+    gradient: Vec<f64>,
+    pytorch: Option<f64>,
+}
+
+fn table() -> Vec<Row> {
+    let numbers = |text: &str| text.split(' ').map(|x| x.parse().unwrap()).collect();
+    let rows = TABLE.lines().skip(1).map(|line| {
+        let [name, d, y, t, cost, gradient, pytorch] = *line.split('\t').collect::<Vec<_>>() else {
+            panic!("{line}")
+        };
+        Row {
+            name,
+            d: d.parse().unwrap(),
+            y: numbers(y),
+            t: numbers(t),
+            cost: cost.parse().unwrap(),
+            gradient: numbers(gradient),
+            pytorch: (pytorch != "-").then(|| pytorch.parse().unwrap()),
+        }
+    });
+    rows.collect()
+}
+
+/// Whether the loss is one of classes, which are at least two, and whose targets are at most 1.
+fn of_classes(name: &str) -> bool {
+    name.starts_with("softmax") || ["cross_entropy", "kl_divergence"].contains(&name)
+}
+
+/// The rows of the table on which the losses are defined; the others, of one class or of targets above 1, must be refused.
+fn defined() -> Vec<Row> {
+    let (refused, defined): (Vec<Row>, Vec<Row>) = table()
+        .into_iter()
+        .partition(|row| of_classes(row.name) && (row.d == 1 || row.t.iter().any(|t| *t > 1.0)));
+    for row in &refused {
+        let value = View::new(&row.y, row.d)
+            .and_then(|y| loss::<f64>(row.name, row.d).value(y, View::new(&row.t, row.d)?.into()));
+        let kind = value.map_err(|error| error.kind());
+        let expected = if row.d == 1 {
+            ErrorKind::Incompatible
+        } else {
+            ErrorKind::Value
+        };
+        assert_eq!(
+            kind,
+            Err(expected),
+            "{} of y {:?}, t {:?}",
+            row.name,
+            row.y,
+            row.t
+        );
+    }
+    assert_eq!(refused.len(), 68);
+    defined
+}
+
+/// Whether a loss's slope is a difference of probabilities, of which floating point keeps an epsilon of 1 and no more.
+fn slope_cancels(row: &Row) -> bool {
+    // Yes-or-no targets leave one term of two for the sigmoid, to full relative accuracy: (1−t)σ(y) − tσ(−y).
+    let plain = ["sigmoid", "sigmoid weights", "sigmoid positive"].contains(&row.name)
+        && row.t.iter().all(|t| *t == 0.0 || *t == 1.0);
+    row.name.starts_with("softmax") || row.name.starts_with("sigmoid") && !plain
+}
+
+/// Within a few roundings of the definition; and of PyTorch's number, whose own roundings count too.
+#[test]
+fn values_and_gradients() -> Result<()> {
+    let rows = defined();
+    let mut pytorch = 0;
+    for row in &rows {
+        let (y, t, loss) = (
+            View::new(&row.y, row.d)?,
+            View::new(&row.t, row.d)?,
+            loss::<f64>(row.name, row.d),
+        );
+        let place = format!("{} of y {:?}, t {:?}, d {}", row.name, row.y, row.t, row.d);
+        let cost = loss.value(y, t.into())?;
+        // The terms of KL have both signs, so that they cancel in the sum.
+        let floor = if row.name == "kl_divergence" {
+            4e-16
+        } else {
+            0.0
+        };
+        assert!(
+            (cost - row.cost).abs() <= 2e-15 * row.cost + floor,
+            "{place}: {cost:e}, not {:e}",
+            row.cost
+        );
+        if let Some(theirs) = row.pytorch {
+            assert!(
+                (cost - theirs).abs() <= 1e-14 * theirs.abs() + 1e-15,
+                "{place}: {cost:e}, PyTorch {theirs:e}"
+            );
+            pytorch += 1;
+        }
+        let gradient = loss.gradient(y, t.into())?;
+        assert_eq!(gradient.shape(), (row.d, y.cols()));
+        let floor = if slope_cancels(row) { 4e-16 * 3.0 } else { 0.0 }; // 3 is the largest weight
+        for (got, want) in gradient.iter().zip(&row.gradient) {
+            assert!(
+                (got - want).abs() <= 2e-15 * want.abs() + floor,
+                "∂ {place}: {got:e}, not {want:e}"
+            );
+        }
+    }
+    assert!(
+        NAMES
+            .iter()
+            .all(|name| rows.iter().any(|row| row.name == *name)),
+        "every loss is in the table"
+    );
+    assert_eq!((rows.len(), pytorch), (311, 289));
+    Ok(())
+}
+
+/// In f32 the same as in f64 at the same (rounded) numbers, to a few roundings of f32.
+#[test]
+fn values_and_gradients_in_f32() -> Result<()> {
+    let eps = f64::from(f32::EPSILON);
+    for row in defined() {
+        let narrow = |x: &[f64]| x.iter().map(|x| *x as f32).collect::<Vec<_>>();
+        let wide = |x: &[f32]| x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
+        let (y, t) = (narrow(&row.y), narrow(&row.t));
+        let got = loss::<f32>(row.name, row.d);
+        let cost = f64::from(got.value(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?);
+        let gradient = got.gradient(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?;
+        let (y, t, want) = (wide(&y), wide(&t), loss::<f64>(row.name, row.d));
+        let want_cost = want.value(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?;
+        let close = |got: f64, want: f64, floor: f64| {
+            got == want || (got - want).abs() <= 8.0 * eps * want.abs() + floor
+        };
+        let floor = if row.name == "kl_divergence" {
+            2.0 * eps
+        } else {
+            0.0
+        };
+        assert!(
+            close(cost, want_cost, floor),
+            "{} of y {y:?}, t {t:?}: {cost:e}, not {want_cost:e}",
+            row.name
+        );
+        let floor = if slope_cancels(&row) { 6.0 * eps } else { 0.0 };
+        for (got, want) in gradient
+            .iter()
+            .zip(&want.gradient(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?)
+        {
+            assert!(
+                close(f64::from(*got), *want, floor),
+                "∂ {} of y {y:?}, t {t:?}: {got:e}, not {want:e}",
+                row.name
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A batch that repeats a sample has its cost, or as many times its cost for the one loss that is a sum; and each sample
+/// then has its slope over n, or its slope.
+#[test]
+fn reduction() -> Result<()> {
+    let (y, t) = ([0.25, 0.5, 0.125], [0.0, 1.0, 0.0]);
+    for name in NAMES {
+        let loss = loss::<f64>(name, 3);
+        // Margins are for −1 and 1.
+        let t = if name == "hinge" {
+            t.map(|t| 2.0 * t - 1.0)
+        } else {
+            t
+        };
+        let one = loss.value(View::new(&y, 3)?, View::new(&t, 3)?.into())?;
+        let slope = loss.gradient(View::new(&y, 3)?, View::new(&t, 3)?.into())?;
+        assert!(one > 0.0 && slope.iter().any(|d| *d != 0.0), "{name}");
+        for n in [2, 7] {
+            let value = loss.value(
+                View::new(&y.repeat(n), 3)?,
+                View::new(&t.repeat(n), 3)?.into(),
+            )?;
+            let gradient = loss.gradient(
+                View::new(&y.repeat(n), 3)?,
+                View::new(&t.repeat(n), 3)?.into(),
+            )?;
+            let (times, over) = if name == "sum_squared" {
+                (n as f64, 1.0)
+            } else {
+                (1.0, n as f64)
+            };
+            assert_eq!(loss.reduction() == Reduction::Sum, name == "sum_squared");
+            assert!(
+                (value - times * one).abs() <= 1e-15 * value,
+                "{name}: {value} of {n}, {one} of one"
+            );
+            for column in gradient.column_iter() {
+                assert!(
+                    (column * over - &slope).amax() <= 1e-15,
+                    "{name}, {n} samples"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A loss that averages over d outputs gives, for a sample whose outputs repeat, what one of them gives; one that sums
+/// gives d times that.
+#[test]
+fn over_outputs() -> Result<()> {
+    let sums = ["sum_squared", "quadratic", "cross_entropy", "kl_divergence"];
+    for name in NAMES.iter().filter(|name| !name.starts_with("softmax")) {
+        // Of one output and all of its weights 1, so that d copies are alike.
+        if name.contains("weights") || name.contains("positive") || name.contains("all") {
+            continue;
+        }
+        let few = if of_classes(name) { 2 } else { 1 };
+        let loss = loss::<f64>(name, few);
+        let (y, t) = (vec![0.3; 6], vec![1.0; 6]);
+        let one = loss.value(
+            View::new(&y[..few], few)?,
+            View::new(&t[..few], few)?.into(),
+        )?;
+        let six = loss.value(View::new(&y, 6)?, View::new(&t, 6)?.into())?;
+        let factor = if sums.contains(name) {
+            6.0 / few as f64
+        } else {
+            1.0
+        };
+        assert!(
+            one > 0.0 && (six - factor * one).abs() <= 1e-15 * six,
+            "{name}: {six} of six, {one} of {few}"
+        );
+    }
+    Ok(())
+}
+
+/// ln cosh r = r²/2 − r⁴/12 + r⁶/45 − … near 0 and |r| − ln 2 + e^−2|r| − … far out, to full relative accuracy: the
+/// plain formula loses all digits below 1e−8 and overflows beyond 710.
+#[test]
+fn log_cosh_near_and_far() -> Result<()> {
+    let cost = |r: f64| LogCosh.value(View::new(&[r], 1)?, View::new(&[0.0], 1)?.into());
+    let slope = |r: f64| -> Result<f64> {
+        Ok(LogCosh.gradient(View::new(&[r], 1)?, View::new(&[0.0], 1)?.into())?[0])
+    };
+    for sign in [1.0, -1.0] {
+        for r in [0.0, 1e-150, 1e-100, 1e-20, 1e-10, 1e-8, 1e-6, 1e-4, 1e-3] {
+            let r2: f64 = r * r;
+            let want = r2 / 2.0 * (1.0 - r2 / 6.0 * (1.0 - r2 * 4.0 / 15.0));
+            let got = cost(sign * r)?;
+            assert!(
+                (got - want).abs() <= 1e-15 * want,
+                "{r:e}: {got:e}, not {want:e}"
+            );
+            let want = sign * r * (1.0 - r2 / 3.0 * (1.0 - r2 * 0.4));
+            let got = slope(sign * r)?;
+            assert!(
+                (got - want).abs() <= 1e-15 * want.abs(),
+                "slope at {r:e}: {got:e}, not {want:e}"
+            );
+        }
+        for r in [20.0, 100.0, 709.0, 711.0, 1e4, 1e100, 1e308, f64::INFINITY] {
+            let want = r - core::f64::consts::LN_2;
+            let got = cost(sign * r)?;
+            assert!(
+                got == want || (got - want).abs() <= 1e-15 * want,
+                "{r:e}: {got:e}, not {want:e}"
+            );
+            assert_eq!(slope(sign * r)?, sign);
+        }
+    }
+    // No step where one formula hands over to the other.
+    let around: Vec<f64> = (-50..50)
+        .map(|i| 1.0 + f64::from(i) * f64::EPSILON)
+        .collect();
+    for pair in around.windows(2) {
+        let rise = cost(pair[1])? - cost(pair[0])?;
+        // tanh(1) of a step of ε, rounded to the spacing of numbers below ½.
+        assert!(
+            rise.abs() <= 3.0 * f64::EPSILON,
+            "from {:e}: {rise:e}",
+            pair[0]
+        );
+    }
+    Ok(())
+}
+
+/// Costs and slopes of one sample at the very ends, where the limits exist. (y, t, cost, slope)
+#[test]
+fn infinite_outputs() -> Result<()> {
+    const INF: f64 = f64::INFINITY;
+    let cases: Vec<(&str, f64, f64, f64, f64)> = vec![
+        ("sum_squared", INF, 1.0, INF, INF),
+        ("quadratic", -INF, 1.0, INF, -INF),
+        ("mean_squared", -INF, 1.0, INF, -INF),
+        ("mean_absolute", INF, 1.0, INF, 1.0),
+        ("mean_absolute", -INF, 1.0, INF, -1.0),
+        ("huber(0.3)", INF, 1.0, INF, 0.3),
+        ("huber(0.3)", -INF, 1.0, INF, -0.3),
+        ("log_cosh", INF, 1.0, INF, 1.0),
+        ("log_cosh", -INF, 1.0, INF, -1.0),
+        ("sigmoid", INF, 1.0, 0.0, 0.0),
+        ("sigmoid", INF, 0.0, INF, 1.0),
+        ("sigmoid", -INF, 1.0, INF, -1.0),
+        ("sigmoid", -INF, 0.0, 0.0, 0.0),
+        ("sigmoid", INF, 0.5, INF, 0.5),
+        ("sigmoid smoothing", INF, 1.0, INF, 0.05),
+        ("hinge", INF, 1.0, 0.0, 0.0),
+        ("hinge", -INF, 1.0, INF, -1.0),
+        ("hinge", INF, -1.0, INF, 1.0),
+        ("cross_entropy", 0.0, 1.0, INF, -INF),
+        ("cross_entropy", 0.0, 0.0, 0.0, 0.0),
+        ("kl_divergence", 0.0, 1.0, INF, -INF),
+        ("kl_divergence", 0.0, 0.0, 0.0, 0.0),
+    ];
+    for (name, y, t, cost, slope) in cases {
+        // Beside a class of probability 1 that is not the sample's, which costs nothing.
+        let d = if of_classes(name) { 2 } else { 1 };
+        let (loss, both, target) = (loss::<f64>(name, d), [y, 1.0], [t, 0.0]);
+        let (view, target) = (View::new(&both[..d], d)?, View::new(&target[..d], d)?);
+        assert_eq!(
+            loss.value(view, target.into())?,
+            cost,
+            "{name} of {y} and {t}"
+        );
+        let got = loss.gradient(view, target.into())?[0];
+        assert!(
+            got == slope || (got - slope).abs() < 1e-16,
+            "slope of {name} at {y} and {t}: {got}"
+        );
+    }
+    // A class with the logit −∞ is impossible: free where nothing is expected of it, ∞ where something is.
+    let y = [-INF, 0.0, 0.0];
+    let softmax = SoftmaxCrossEntropy::new();
+    assert_eq!(
+        softmax.value(View::new(&y, 3)?, View::new(&[0.0, 1.0, 0.0], 3)?.into())?,
+        core::f64::consts::LN_2
+    );
+    assert_eq!(
+        softmax
+            .gradient(View::new(&y, 3)?, View::new(&[0.0, 1.0, 0.0], 3)?.into())?
+            .as_slice(),
+        [0.0, -0.5, 0.5]
+    );
+    assert_eq!(
+        softmax.value(View::new(&y, 3)?, View::new(&[1.0, 0.0, 0.0], 3)?.into())?,
+        INF
+    );
+    // Two classes with the logit ∞, or all with −∞, have no limit.
+    for y in [[INF, INF, 0.0], [-INF; 3]] {
+        assert!(
+            softmax
+                .value(View::new(&y, 3)?, View::new(&[1.0, 0.0, 0.0], 3)?.into())?
+                .is_nan(),
+            "{y:?}"
+        );
+    }
+    Ok(())
+}
+
+/// A NaN among the outputs must never be averaged away, whichever class it is in and whatever is expected of it.
+#[test]
+fn nan_outputs_give_nan_costs() -> Result<()> {
+    for name in NAMES {
+        let loss = loss::<f64>(name, 3);
+        for sample in 0..2 {
+            for row in 0..3 {
+                for hot in 0..3 {
+                    let off = if name == "hinge" { -1.0 } else { 0.0 };
+                    let t: Vec<f64> = (0..6)
+                        .map(|i| if i % 3 == hot { 1.0 } else { off })
+                        .collect();
+                    let mut y = [0.2, 0.3, 0.5, 0.5, 0.3, 0.2];
+                    y[3 * sample + row] = f64::NAN;
+                    let cost = loss.value(View::new(&y, 3)?, View::new(&t, 3)?.into())?;
+                    assert!(cost.is_nan(), "{name}: {cost} of {y:?} for {t:?}");
+                    let gradient = loss.gradient(View::new(&y, 3)?, View::new(&t, 3)?.into())?;
+                    assert!(
+                        gradient[(row, sample)].is_nan(),
+                        "slope of {name}: {gradient} at {y:?} for {t:?}"
+                    );
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Probabilities down to the smallest number have a logarithm, so their cost is finite: 1/y alone would overflow.
+#[test]
+fn tiny_probabilities_cost_finitely() -> Result<()> {
+    for y in [f64::MIN_POSITIVE, 1e-310, 5e-324] {
+        let both = [y, 1.0];
+        let (view, one) = (View::new(&both, 2)?, View::new(&[1.0, 0.0], 2)?);
+        for loss in [&CategoricalCrossEntropy as &dyn Loss<f64>, &KlDivergence] {
+            let cost = loss.value(view, one.into())?;
+            assert!(
+                cost.is_finite() && (cost + y.ln()).abs() <= 1e-15 * cost,
+                "{loss:?} of {y:e}: {cost}"
+            );
+        }
+    }
+    for y in [f32::MIN_POSITIVE, 1e-40, 1e-45] {
+        let both = [y, 1.0];
+        let (view, one) = (View::new(&both, 2)?, View::new(&[1.0, 0.0], 2)?);
+        for loss in [&CategoricalCrossEntropy as &dyn Loss<f32>, &KlDivergence] {
+            let cost = loss.value(view, one.into())?;
+            assert!(
+                cost.is_finite() && (cost + y.ln()).abs() <= 1e-6 * cost,
+                "{loss:?} of {y:e}: {cost}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// KL(t‖y) = H(t, y) − H(t): cross-entropy less the entropy of the targets, 0 where y is t, and never below.
+#[test]
+fn kl_is_cross_entropy_less_entropy() -> Result<()> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(8);
+    for d in 2..6 {
+        for _ in 0..50 {
+            let mut simplex = || {
+                let x: Vec<f64> = (0..d)
+                    .map(|_| -f64::ln(1.0 - rng.random::<f64>()))
+                    .collect();
+                let sum: f64 = x.iter().sum();
+                x.iter().map(|x| x / sum).collect::<Vec<_>>()
+            };
+            let (y, t) = (simplex(), simplex());
+            let entropy = -t.iter().map(|t| t * t.ln()).sum::<f64>();
+            let (y, t) = (View::new(&y, d)?, View::new(&t, d)?);
+            let (kl, cross) = (
+                KlDivergence.value(y, t.into())?,
+                CategoricalCrossEntropy.value(y, t.into())?,
+            );
+            assert!((kl - (cross - entropy)).abs() < 1e-14 && kl > 0.0);
+            assert_eq!(KlDivergence.value(t, t.into())?, 0.0);
+            assert_eq!(
+                KlDivergence.gradient(y, t.into())?,
+                CategoricalCrossEntropy.gradient(y, t.into())?
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Probabilities and logits agree where both can: softmax then cross-entropy is cross-entropy on logits, σ likewise.
+#[test]
+fn output_functions_join_logits_and_probabilities() -> Result<()> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(9);
+    for d in 2..6 {
+        let y = DMatrix::from_fn(d, 4, |_, _| (rng.random::<f64>() - 0.5) * 8.0);
+        let t = DMatrix::from_fn(d, 4, |i, j| if i == j % d { 1.0 } else { 0.0 });
+        let softmax = SoftmaxCrossEntropy::new();
+        let mut p = y.clone();
+        Loss::<f64>::output_function(&softmax).apply(&mut p);
+        for (p, y) in p.column_iter().zip(y.column_iter()) {
+            let e = y.map(f64::exp);
+            assert!((p - &e / e.sum()).amax() < 1e-15);
+        }
+        let (a, b) = (
+            softmax.value((&y).into(), (&t).into())?,
+            CategoricalCrossEntropy.value((&p).into(), (&t).into())?,
+        );
+        assert!(
+            (a - b).abs() <= 1e-14 * b,
+            "{a} on logits, {b} on probabilities"
+        );
+
+        let sigmoid = SigmoidCrossEntropy::new();
+        let mut p = y.clone();
+        Loss::<f64>::output_function(&sigmoid).apply(&mut p);
+        assert!((&p - y.map(|y| 1.0 / (1.0 + f64::exp(-y)))).amax() < 1e-15);
+        let b = -p
+            .zip_map(&t, |p, t| t * p.ln() + (1.0 - t) * (1.0 - p).ln())
+            .mean();
+        let a = sigmoid.value((&y).into(), (&t).into())?;
+        assert!(
+            (a - b).abs() <= 1e-13 * b,
+            "{a} on logits, {b} on probabilities"
+        );
+        // Losses on plain outputs leave them as they are.
+        let mut same = y.clone();
+        Loss::<f64>::output_function(&MeanSquaredError).apply(&mut same);
+        assert_eq!(same, y);
+    }
+    Ok(())
+}
+
+/// The slope is the derivative of the cost, at random outputs.
+#[test]
+fn slopes_are_derivatives() -> Result<()> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(10);
+    for name in NAMES {
+        let (mut compared, mut undecided) = (0, 0);
+        for n in [1, 2, 7] {
+            for d in [if of_classes(name) { 3 } else { 1 }, 2, 5] {
+                for _ in 0..3 {
+                    let simplex = ["cross_entropy", "kl_divergence"].contains(&name);
+                    let y = DMatrix::from_fn(d, n, |_, _| {
+                        if simplex {
+                            0.05 + rng.random::<f64>()
+                        } else {
+                            (rng.random::<f64>() - 0.5) * 6.0
+                        }
+                    });
+                    let t = DMatrix::from_fn(d, n, |_, _| {
+                        let t: f64 = rng.random();
+                        if name == "hinge" {
+                            (t - 0.5).signum()
+                        } else {
+                            t
+                        }
+                    });
+                    let report = gradcheck::loss(&*loss::<f64>(name, d), &y, &t)?;
+                    assert!(report.error() < 1e-8, "{name}, {d} × {n}: {report}");
+                    compared += report.compared;
+                    undecided += report.undecided;
+                }
+            }
+        }
+        let outputs = if of_classes(name) {
+            3 + 2 + 5
+        } else {
+            1 + 2 + 5
+        };
+        assert_eq!(compared + undecided, 3 * (1 + 2 + 7) * outputs, "{name}");
+        // A kink (of the absolute value, of Huber, of the hinge) is near a few outputs; smooth losses have none.
+        let kinks = ["mean_absolute", "huber(1)", "huber(0.3)", "hinge"].contains(&name);
+        assert!(
+            undecided as f64 <= if kinks { 0.05 * compared as f64 } else { 0.0 },
+            "{name}: {undecided} of {compared} undecided"
+        );
+    }
+    Ok(())
+}
+
+/// The cost and gradient of a batch are those of the tape: `Sequential` adds nothing to the loss.
+#[test]
+fn sequential_uses_the_same_numbers() -> Result<()> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(11);
+    let mut tape = Tape::new();
+    for row in defined() {
+        if ["cross_entropy", "kl_divergence"].contains(&row.name) {
+            continue; // They need a softmax layer on top, which the rows do not have.
+        }
+        let (y, t, loss) = (
+            View::new(&row.y, row.d)?,
+            View::new(&row.t, row.d)?,
+            loss::<f64>(row.name, row.d),
+        );
+        let net = Sequential::<f64>::builder(row.d)
+            .layer(Activation::Linear)
+            .build(&mut rng)?;
+        let cost = net.gradient(y, t, &*loss, &mut tape)?;
+        assert_eq!(cost, loss.value(y, t.into())?, "{}", row.name);
+        assert_eq!(tape.delta(0)?, loss.gradient(y, t.into())?, "{}", row.name);
+        assert_eq!(net.cost(y, t, &*loss, &mut tape)?, cost, "{}", row.name);
+        let costs: f64 = tape.costs().iter().sum();
+        let mean = if row.name == "sum_squared" {
+            costs
+        } else {
+            costs / y.cols() as f64
+        };
+        assert!(
+            (mean - cost).abs() <= 1e-15 * cost,
+            "{}: the costs of the samples make the cost",
+            row.name
+        );
+    }
+    Ok(())
+}
+
+/// Costs of many samples in `f32`: as right as of few, where a sum from first to last has lost its second digit.
+#[test]
+fn costs_of_many_samples() -> Result<()> {
+    const N: usize = 10_000_000;
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+    let y: Vec<f32> = (0..N).map(|_| rng.random::<f32>() * 1.2 - 0.6).collect();
+    let t = vec![0.0_f32; N];
+    let exact = y.iter().map(|y| f64::from(*y).powi(2)).sum::<f64>() / N as f64;
+    let off = |cost: f32, exact: f64| (f64::from(cost) / exact - 1.0).abs();
+    let cost = MeanSquaredError.value(View::new(&y, 1)?, View::new(&t, 1)?.into())?;
+    assert!(off(cost, exact) < 3e-7, "{cost}, not {exact}");
+    let sum = SumSquaredError.value(View::new(&y, 1)?, View::new(&t, 1)?.into())?;
+    assert!(
+        off(sum, 0.5 * exact * N as f64) < 3e-7,
+        "{sum}, not {}",
+        0.5 * exact * N as f64
+    );
+    // Of one sample with as many outputs.
+    let cost = MeanSquaredError.value(View::new(&y, N)?, View::new(&t, N)?.into())?;
+    assert!(off(cost, exact) < 3e-7, "{cost}, not {exact}");
+    // All alike, where every rounding goes the same way.
+    for value in [0.1_f32, 0.3, 0.7] {
+        let y = vec![value; N];
+        let cost = MeanAbsoluteError.value(View::new(&y, 1)?, View::new(&t, 1)?.into())?;
+        assert!(off(cost, f64::from(value)) < 1e-6, "{cost}, not {value}");
+    }
+    // An average is a number where the sum is beyond the largest.
+    let y = [3e38_f32; 4];
+    assert_eq!(
+        MeanAbsoluteError.value(View::new(&y, 1)?, View::new(&[0.0; 4], 1)?.into())?,
+        3e38
+    );
+    assert!(
+        MeanAbsoluteError
+            .value(
+                View::new(&[f32::INFINITY; 4], 1)?,
+                View::new(&[0.0; 4], 1)?.into()
+            )?
+            .is_infinite()
+    );
+    assert!(
+        MeanAbsoluteError
+            .value(
+                View::new(&[f32::NAN, 3e38, 3e38], 1)?,
+                View::new(&[0.0; 3], 1)?.into()
+            )?
+            .is_nan()
+    );
+    Ok(())
+}
+
+/// Many classes in `f32`: probabilities sum to 1, and costs are those of `f64`.
+#[test]
+fn costs_of_many_classes() -> Result<()> {
+    const K: usize = 200_000;
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
+    let y: Vec<f32> = (0..K).map(|_| rng.random::<f32>() * 2.0).collect();
+    let mut t = vec![0.0_f32; K];
+    t[K - 1] = 1.0;
+    let exact = y.iter().map(|y| f64::from(*y).exp()).sum::<f64>();
+    for (loss, t, expected) in [
+        (
+            SoftmaxCrossEntropy::new(),
+            t.clone(),
+            exact.ln() - f64::from(y[K - 1]),
+        ),
+        // All classes count alike.
+        (
+            SoftmaxCrossEntropy::new().label_smoothing(1.0),
+            t,
+            exact.ln() - y.iter().map(|y| f64::from(*y)).sum::<f64>() / K as f64,
+        ),
+    ] {
+        let cost = loss.value(View::new(&y, K)?, View::new(&t, K)?.into())?;
+        assert!(
+            (f64::from(cost) / expected - 1.0).abs() < 1e-6,
+            "{cost}, not {expected}"
+        );
+    }
+    let mut p = DMatrix::from_vec(K, 1, y.clone());
+    OutputFunction::Softmax.apply(&mut p);
+    for (p, y) in p.iter().zip(&y) {
+        let expected = f64::from(*y).exp() / exact;
+        assert!(
+            (f64::from(*p) / expected - 1.0).abs() < 1e-6,
+            "{p}, not {expected}"
+        );
+    }
+    Ok(())
+}

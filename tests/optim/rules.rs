@@ -1,0 +1,839 @@
+//! Every rule of an optimizer: against PyTorch, on its way to known minima, saved and restored, at the edges.
+
+use crate::common::bits;
+use chainrule::nn::loss::QuadraticCost;
+use chainrule::optim::{
+    Adadelta, Adagrad, Adamax, Group, Lion, NAdam, OptimizerState, RAdam, RmsProp, Rprop, Schedule,
+};
+use chainrule::prelude::*;
+use chainrule::rand::SeedableRng;
+use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::{ErrorKind, Real};
+
+/// Written by `reference/optimizers.py`: rule, rate, decay, the parameters after the steps of `AFTER`.
+const TABLE: &str = include_str!("../reference/optimizers.tsv");
+
+const AFTER: [usize; 8] = [1, 2, 3, 4, 5, 10, 15, 20];
+
+/// The rule that the table calls `name`.
+fn rule<T: Real>(name: &str) -> Box<dyn Optimizer<T>> {
+    match name {
+        "sgd" => Box::new(Sgd::new()),
+        "sgd momentum" => Box::new(Sgd::new().momentum(0.9)),
+        "sgd dampening" => Box::new(Sgd::new().momentum(0.9).dampening(0.5)),
+        "sgd nesterov" => Box::new(Sgd::new().momentum(0.8).nesterov()),
+        "adagrad" => Box::new(Adagrad::new()),
+        "adagrad initial" => Box::new(Adagrad::new().initial(0.1).eps(1e-2)),
+        // Of the schedule, here.
+        "adagrad lr_decay" => Box::new(Adagrad::default()),
+        "rmsprop" => Box::new(RmsProp::new()),
+        "rmsprop rho" => Box::new(RmsProp::default().rho(0.9).eps(1e-2)),
+        "rmsprop momentum" => Box::new(RmsProp::new().momentum(0.9)),
+        "rmsprop centered" => Box::new(RmsProp::new().centered()),
+        "rmsprop both" => Box::new(RmsProp::new().rho(0.9).centered().momentum(0.8)),
+        "adadelta" => Box::new(Adadelta::new()),
+        "adadelta rho" => Box::new(Adadelta::default().rho(0.95).eps(1e-2)),
+        "adam" => Box::new(Adam::new()),
+        "adam betas" => Box::new(Adam::new().beta1(0.5).beta2(0.9).eps(1e-2)),
+        "adam amsgrad" => Box::new(Adam::new().beta2(0.5).amsgrad()),
+        "adamax" => Box::new(Adamax::new()),
+        "adamax betas" => Box::new(Adamax::default().beta1(0.5).beta2(0.75).eps(1e-2)),
+        "nadam" => Box::new(NAdam::new()),
+        "nadam betas" => Box::new(
+            NAdam::default()
+                .beta1(0.8)
+                .beta2(0.9)
+                .eps(1e-2)
+                .momentum_decay(0.5),
+        ),
+        "nadam constant" => Box::new(NAdam::new().momentum_decay(0.0)),
+        "radam" => Box::new(RAdam::new()),
+        "radam betas" => Box::new(RAdam::default().beta1(0.8).beta2(0.9).eps(1e-2)),
+        "radam plain" => Box::new(RAdam::new().beta2(0.6)),
+        "lion" => Box::new(Lion::new()),
+        "lion betas" => Box::new(Lion::default().beta1(0.5).beta2(0.75)),
+        "rprop" => Box::new(Rprop::new()),
+        "rprop etas" => Box::new(
+            Rprop::default()
+                .eta_minus(0.25)
+                .eta_plus(1.5)
+                .bounds(1e-2, 0.2),
+        ),
+        _ => panic!("unknown rule {name}"),
+    }
+}
+
+/// The names in the table, each once.
+fn names() -> Vec<&'static str> {
+    let mut names: Vec<_> = TABLE
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split('\t').next())
+        .collect();
+    names.dedup();
+    names
+}
+
+/// As in `optimizers.py`.
+fn gradient<T: Real>(w: &[T], t: usize) -> Vec<T> {
+    let (curvature, center) = ([1.0, 4.0, 0.25, 2.0, 10.0], [0.5, -1.0, 2.0, 1.0, 0.25]);
+    let of = |i: usize| {
+        T::of(curvature[i]) * (w[i] - T::of(center[i]))
+            + T::of(0.25) * w[i] * w[(i + 1) % 5] * w[(i + 1) % 5]
+    };
+    (0..5)
+        .map(|i| if i == t % 5 { T::zero() } else { of(i) })
+        .collect()
+}
+
+fn start<T: Real>() -> Vec<T> {
+    [1.5, -2.0, 0.75, 3.0, -0.25].map(T::of).to_vec()
+}
+
+fn trajectories<T: Real>(tolerance: f64) {
+    let mut lines = 0;
+    for line in TABLE.lines().skip(1) {
+        let fields: Vec<_> = line.split('\t').collect();
+        let number = |text: &str| text.parse::<f64>().expect("a number");
+        let (name, rate, decay) = (fields[0], number(fields[1]), number(fields[2]));
+        let mut after = fields[3].split(' ').map(number);
+        let (mut optimizer, mut w) = (rule::<T>(name), start::<T>());
+        let groups = [Group {
+            decay,
+            ..Group::new(0..5)
+        }];
+        // The rate falls by itself, and once by a schedule besides.
+        let kappa = if name == "adagrad lr_decay" {
+            0.25
+        } else {
+            0.0
+        };
+        let schedule = Schedule::InverseTime { rate, kappa };
+        for t in 0..20 {
+            let g = gradient(&w, t);
+            let falling = 1.0 - t as f64 / 40.0;
+            // PyTorch's decay knows nothing of its lr_decay.
+            let groups = [Group {
+                decay: groups[0].decay * (1.0 + kappa * t as f64),
+                ..groups[0].clone()
+            }];
+            optimizer
+                .step(schedule.rate(t as u64) * falling, &mut w, &g, &groups)
+                .expect("a sound step");
+            if AFTER.contains(&(t + 1)) {
+                for (i, w) in w.iter().enumerate() {
+                    let (w, expected) = (w.as_f64(), after.next().expect("five numbers a step"));
+                    let near = (w - expected).abs() <= tolerance * expected.abs().max(1e-2);
+                    assert!(
+                        near,
+                        "{name}, decay {decay}: parameter {i} after step {} is {w}, not {expected}",
+                        t + 1
+                    );
+                }
+            }
+        }
+        assert_eq!(after.next(), None);
+        lines += 1;
+    }
+    assert_eq!(lines, 58);
+}
+
+#[test]
+fn as_pytorch_and_the_papers() {
+    trajectories::<f64>(1e-10);
+}
+
+#[test]
+fn in_single_precision() {
+    trajectories::<f32>(1e-3);
+}
+
+/// What a rule remembers, saved after any step, is all there is: another one goes on with the same bits.
+#[test]
+fn saved_and_restored() -> Result<()> {
+    for name in names() {
+        for cut in [0, 1, 2, 7, 19, 40] {
+            let (mut whole, mut w) = (rule::<f64>(name), start());
+            let step = |optimizer: &mut dyn Optimizer<f64>, w: &mut Vec<f64>, t: usize| {
+                let g = gradient(w, t);
+                optimizer.step(
+                    0.01,
+                    w,
+                    &g,
+                    &[Group {
+                        decay: 0.1,
+                        ..Group::new(0..5)
+                    }],
+                )
+            };
+            for t in 0..cut {
+                step(&mut *whole, &mut w, t)?;
+            }
+            let (mut resumed, mut other) = (rule::<f64>(name), w.clone());
+            // What it did before does not count.
+            for t in 0..3 {
+                step(&mut *resumed, &mut start(), t)?;
+            }
+            resumed.restore(whole.state())?;
+            for t in cut..cut + 20 {
+                step(&mut *whole, &mut w, t)?;
+                step(&mut *resumed, &mut other, t)?;
+                assert_eq!(
+                    bits(&w),
+                    bits(&other),
+                    "{name}, saved after {cut}, step {t}"
+                );
+                assert_eq!(
+                    whole.state(),
+                    resumed.state(),
+                    "{name}, saved after {cut}, step {t}"
+                );
+            }
+            assert_eq!(whole.state().step, cut as u64 + 20);
+        }
+    }
+    Ok(())
+}
+
+/// The last step there is may be counted, and gives numbers.
+#[test]
+fn the_last_step() -> Result<()> {
+    for name in names() {
+        let (mut optimizer, mut w) = (rule::<f64>(name), start());
+        optimizer.step(0.01, &mut w, &gradient(&start(), 1), &Group::all(5))?;
+        for step in [1 << 31, 1 << 53, u64::MAX] {
+            optimizer.restore(&OptimizerState {
+                step,
+                ..optimizer.state().clone()
+            })?;
+            optimizer.step(0.01, &mut w, &gradient(&start(), 1), &Group::all(5))?;
+            assert!(
+                w.iter().all(|w| w.is_finite()),
+                "{name} in step {step}: {w:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// States of the same number of vectors that mean something else.
+#[test]
+fn states_of_other_options() -> Result<()> {
+    let pairs = [
+        ("adam", "adam amsgrad"),
+        ("rmsprop momentum", "rmsprop centered"),
+        ("rmsprop", "rmsprop momentum"),
+        ("rmsprop", "lion"),
+        ("adam", "nadam"),
+        ("nadam", "radam"),
+        ("adadelta", "rprop"),
+        ("adagrad", "sgd momentum"),
+    ];
+    for (one, other) in pairs {
+        for (one, other) in [(one, other), (other, one)] {
+            let (mut from, mut to) = (rule::<f64>(one), rule::<f64>(other));
+            from.step(0.1, &mut start(), &gradient(&start(), 1), &Group::all(5))?;
+            let before = format!("{to:?}");
+            let error = to
+                .restore(from.state())
+                .expect_err("a state of another rule");
+            assert_eq!(error.kind(), ErrorKind::Incompatible, "{one} to {other}");
+            assert_eq!(format!("{to:?}"), before);
+        }
+    }
+    Ok(())
+}
+
+/// Parameters in no group and in a frozen one, and what the rule knows of them, are the same to the bit; running statistics take their gradient,
+/// at any rate but 0.
+#[test]
+fn groups() -> Result<()> {
+    for name in names() {
+        let (mut optimizer, mut w) = (rule::<f64>(name), start::<f64>());
+        optimizer.step(0.01, &mut w, &gradient(&start(), 1), &Group::all(5))?;
+        let (mut before, known) = (w.clone(), optimizer.state().slots.clone());
+        let statistic = |range, rate| Group {
+            rate,
+            decay: 0.5,
+            statistic: true,
+            ..Group::new(range)
+        };
+        // 0 frozen, 1 in no group, 2 a statistic, 3 a frozen statistic, 4 learns.
+        let groups = [
+            Group {
+                rate: 0.0,
+                decay: 0.5,
+                ..Group::new(0..1)
+            },
+            statistic(2..3, 0.25),
+            statistic(3..4, 0.0),
+            Group {
+                rate: 2.0,
+                ..Group::new(4..5)
+            },
+        ];
+        for (lr, statistic) in [(0.01, 0.125), (0.02, -0.5), (0.0, 3.0)] {
+            let g = [1.0, 2.0, statistic, 4.0, 0.3];
+            optimizer.step(lr, &mut w, &g, &groups)?;
+            before[2] -= statistic;
+            assert_eq!(bits(&w[..4]), bits(&before[..4]), "{name}");
+        }
+        assert_ne!(w[4], before[4], "{name}");
+        assert_eq!(optimizer.state().step, 4);
+        for (now, before) in optimizer.state().slots.iter().zip(&known) {
+            assert_eq!(bits(&now[..4]), bits(&before[..4]), "{name}");
+        }
+    }
+    Ok(())
+}
+
+/// A rate of a group is one of the step, and its decay that times the rate, whatever the rule: two groups at their rates are two optimizers.
+#[test]
+fn rates_of_groups() -> Result<()> {
+    for name in names() {
+        let (mut both, mut apart) = (rule::<f64>(name), [rule::<f64>(name), rule::<f64>(name)]);
+        let groups = [
+            Group {
+                rate: 0.5,
+                decay: 0.25,
+                ..Group::new(0..2)
+            },
+            Group {
+                rate: 2.0,
+                ..Group::new(2..5)
+            },
+        ];
+        let (mut w, mut alone) = (start::<f64>(), start::<f64>());
+        for t in 0..10 {
+            let g = gradient(&start(), t);
+            both.step(0.01, &mut w, &g, &groups)?;
+            apart[0].step(
+                0.005,
+                &mut alone[..2],
+                &g[..2],
+                &[Group {
+                    decay: 0.25,
+                    ..Group::new(0..2)
+                }],
+            )?;
+            apart[1].step(0.02, &mut alone[2..], &g[2..], &Group::all(3))?;
+        }
+        assert_eq!(bits(&w), bits(&alone), "{name}");
+    }
+    Ok(())
+}
+
+/// Where gradients have ceased, what is remembered fades without passing through the subnormal numbers, on which machines are slow.
+#[test]
+fn memories_fade() -> Result<()> {
+    for name in names() {
+        let (mut optimizer, mut w) = (rule::<f32>(name), vec![1.0]);
+        optimizer.step(0.01, &mut w, &[1.0], &Group::all(1))?;
+        for _ in 0..3000 {
+            optimizer.step(0.01, &mut w, &[0.0], &Group::all(1))?;
+            let subnormal = optimizer
+                .state()
+                .slots
+                .iter()
+                .flatten()
+                .any(|v| v.is_subnormal());
+            assert!(!subnormal, "{name}: {:?}", optimizer.state());
+        }
+        assert!(w[0].is_finite(), "{name}: {w:?}");
+    }
+    Ok(())
+}
+
+/// A parameter whose gradient is NaN becomes NaN and stays it; its neighbors do not.
+#[test]
+fn nan_passes() -> Result<()> {
+    for name in names() {
+        let (mut optimizer, mut w) = (rule::<f64>(name), start::<f64>());
+        for t in 0..5 {
+            let mut g = gradient(&start::<f64>(), 4);
+            if t == 2 {
+                g[1] = f64::NAN;
+            }
+            optimizer.step(0.01, &mut w, &g, &Group::all(5))?;
+            assert_eq!(w[1].is_nan(), t >= 2, "{name}");
+            assert!(
+                w[0].is_finite() && w[2..].iter().all(|w| w.is_finite()),
+                "{name}: {w:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A gradient that does not change: its variance is 0, and rounding must not make a root of a negative number.
+#[test]
+fn centered_at_a_constant_gradient() -> Result<()> {
+    let (mut optimizer, mut w) = (RmsProp::<f64>::new().rho(0.5).centered(), vec![0.0]);
+    for _ in 0..200 {
+        optimizer.step(1e-9, &mut w, &[0.1], &Group::all(1))?;
+    }
+    assert!(w[0].is_finite() && w[0] < 0.0, "{w:?}");
+    Ok(())
+}
+
+/// Gradients that hardly vary beside their mean: in `f32` the deviation and with it the steps are those of `f64`, whatever the
+/// mean and the sign.
+#[test]
+fn centered_where_gradients_hardly_vary() -> Result<()> {
+    for (momentum, mean, change) in [
+        (0.0, 0.7, 7e-4),
+        (0.0, -3.0, 1e-2),
+        (0.9, 0.7, 7e-4),
+        (0.9, 2e3, 0.5),
+    ] {
+        let mut single = RmsProp::<f32>::new().momentum(momentum).centered();
+        let mut double = RmsProp::<f64>::new().momentum(momentum).centered();
+        for t in 0..3000 {
+            let g = (mean + f64::from(t % 2) * change) as f32;
+            // Each step from 0, so that what is compared is the step.
+            let (mut w, mut expected) = ([0.0_f32], [0.0_f64]);
+            single.step(1e-3, &mut w, &[g], &Group::all(1))?;
+            double.step(1e-3, &mut expected, &[f64::from(g)], &Group::all(1))?;
+            let off = (f64::from(w[0]) / expected[0] - 1.0).abs();
+            assert!(
+                off < 0.02,
+                "step {t} about {mean} ± {change}: {w:?}, not {expected:?}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The largest rate of each rule is that whose longest step is still finite in the scalar; beyond, a step is refused and changes
+/// nothing, by itself and in a training.
+#[test]
+fn the_largest_rate() -> Result<()> {
+    let data = Dataset::new(
+        DMatrix::from_element(1, 2, 1e-3),
+        DMatrix::from_element(1, 2, 0.0),
+    )?;
+    for name in names() {
+        // 1/(1−β₁) where the first step divides by 1−β₁.
+        let stretch = match name {
+            "adam betas" | "adamax betas" => 2.0,
+            "nadam betas" | "radam betas" => 5.0,
+            _ if ["adam", "nadam", "radam"]
+                .iter()
+                .any(|stem| name.starts_with(stem)) =>
+            {
+                10.0
+            }
+            _ => 1.0,
+        };
+        let largest = f64::from(f32::MAX) / stretch;
+        for (groups, lr) in [
+            (Group::all(2), largest),
+            (
+                vec![Group {
+                    rate: 4.0,
+                    ..Group::new(0..2)
+                }],
+                largest / 4.0,
+            ),
+        ] {
+            let (mut optimizer, mut w) = (rule::<f32>(name), [1.0, 2.0]);
+            optimizer.step(0.999 * lr, &mut w, &[1e-12, -1e-12], &groups)?;
+            assert!(w.iter().all(|w| w.is_finite()), "{name}: {w:?}");
+            let (before, mut w) = (format!("{optimizer:?}"), [1.0, 2.0]);
+            let error = optimizer
+                .step(1.001 * lr, &mut w, &[1e-12, -1e-12], &groups)
+                .expect_err(name);
+            assert!(
+                error.kind() == ErrorKind::Value && error.place().starts_with("group 0"),
+                "{name}: {error}"
+            );
+            assert_eq!(
+                (w, format!("{optimizer:?}")),
+                ([1.0, 2.0], before),
+                "{name}"
+            );
+        }
+        let mut net = Sequential::<f32>::builder(1)
+            .layer(Dense::new(1, Activation::Linear))
+            .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        let before = net.params().to_vec();
+        let error = Trainer::new(MeanSquaredError, rule::<f32>(name))
+            .epochs(1)
+            .learning_rate(1.001 * largest)
+            .fit(&mut net, &data);
+        assert_eq!(error.expect_err(name).kind(), ErrorKind::Value, "{name}");
+        assert_eq!(net.params(), before, "{name}");
+    }
+    Ok(())
+}
+
+/// Written by `reference/keras.py`: rule, rate, weights after steps by the gradients of `KERAS_GRADIENTS`.
+const KERAS: &str = include_str!("../reference/keras.tsv");
+
+/// What the docs say of Keras' rules: which are ours, and where theirs differ.
+#[test]
+fn what_the_docs_say_of_keras() -> Result<()> {
+    let gradients = [0.3, -0.02, 0.05, 0.01, -0.4, 0.002];
+    // Where ours is Keras' with other numbers; its Adam has another ε in each step.
+    let hat = |t: usize| 0.5 / (1.0 - 0.75_f64.powi(t as i32)).sqrt();
+    type Make = Box<dyn Fn(usize) -> Box<dyn Optimizer<f64>>>;
+    let ours: [(&str, Make); 6] = [
+        ("sgd", Box::new(|_| Box::new(Sgd::new().momentum(0.9)))),
+        (
+            "sgd nesterov",
+            Box::new(|_| Box::new(Sgd::new().momentum(0.9).nesterov())),
+        ),
+        (
+            "adadelta",
+            Box::new(|_| Box::new(Adadelta::new().rho(0.5).eps(0.5))),
+        ),
+        (
+            "adam",
+            Box::new(move |t| Box::new(Adam::new().beta1(0.5).beta2(0.75).eps(hat(t)))),
+        ),
+        (
+            "adam amsgrad",
+            Box::new(move |t| Box::new(Adam::new().beta1(0.5).beta2(0.75).eps(hat(t)).amsgrad())),
+        ),
+        (
+            "nadam",
+            Box::new(|_| {
+                Box::new(
+                    NAdam::new()
+                        .beta1(0.5)
+                        .beta2(0.75)
+                        .eps(0.5)
+                        .momentum_decay(1.0),
+                )
+            }),
+        ),
+    ];
+    // And where ε stands elsewhere, or there is another start: the change as the docs give it.
+    type Change = fn(f64, &mut f64) -> f64;
+    let others: [(&str, Change); 3] = [
+        ("adagrad", |g, s| {
+            *s += if *s == 0.0 { 0.1 + g * g } else { g * g };
+            g / (*s + 0.5).sqrt()
+        }),
+        ("rmsprop", |g, v| {
+            *v = 0.5 * *v + 0.5 * g * g;
+            g / (*v + 0.5).sqrt()
+        }),
+        ("adamax", |g, u| {
+            *u = f64::max(0.75 * *u, g.abs());
+            1.0 / (*u + 0.5)
+        }),
+    ];
+    let mut lines = 0;
+    for line in KERAS.lines().skip(1) {
+        let fields: Vec<_> = line.split('\t').collect();
+        let number = |text: &str| text.parse::<f64>().expect("a number");
+        let (name, lr) = (fields[0], number(fields[1]));
+        let after: Vec<f64> = fields[2].split(' ').map(number).collect();
+        assert_eq!(after.len(), gradients.len());
+        let mut w = [1.0];
+        let mut found = vec![];
+        if let Some((_, make)) = ours.iter().find(|(known, _)| *known == name) {
+            let mut state: Option<OptimizerState<f64>> = None;
+            for (t, g) in gradients.iter().enumerate() {
+                let mut optimizer = make(t + 1);
+                state
+                    .as_ref()
+                    .map_or(Ok(()), |state| optimizer.restore(state))?;
+                optimizer.step(lr, &mut w, &[*g], &Group::all(1))?;
+                state = Some(optimizer.state().clone());
+                found.push(w[0]);
+            }
+        } else {
+            let (_, change) = others
+                .iter()
+                .find(|(known, _)| *known == name)
+                .expect("a rule of Keras");
+            let (mut known, mut m) = (0.0, 0.0);
+            for (t, g) in gradients.iter().enumerate() {
+                m = 0.5 * m + 0.5 * g;
+                let mean = m / (1.0 - 0.5_f64.powi(t as i32 + 1));
+                w[0] -= lr * change(*g, &mut known) * if name == "adamax" { mean } else { 1.0 };
+                found.push(w[0]);
+            }
+        }
+        for (found, expected) in found.iter().zip(&after) {
+            // Keras computes powers of its momenta in f32.
+            assert!(
+                (found - expected).abs() <= 1e-7,
+                "{name}: {found}, not {expected}"
+            );
+        }
+        lines += 1;
+    }
+    assert_eq!(lines, 9);
+    // Once by hand, as in Keras' docs: ε̂ makes the first step of its Adam smaller.
+    let mut w = [1.0_f64];
+    Adam::new().eps(2.0).step(
+        1.0,
+        &mut w,
+        &[0.01],
+        &[Group {
+            decay: 0.5,
+            ..Group::new(0..1)
+        }],
+    )?;
+    assert!((w[0] - (0.5 - 0.01 / 2.01)).abs() < 1e-12, "{w:?}");
+    Ok(())
+}
+
+/// Tiny gradients have signs.
+#[test]
+fn signs_of_tiny_gradients() -> Result<()> {
+    let (mut rprop, mut w) = (Rprop::<f64>::new(), vec![0.0]);
+    for _ in 0..3 {
+        rprop.step(0.5, &mut w, &[1e-300], &Group::all(1))?;
+    }
+    assert!((w[0] + 0.5 * (1.0 + 1.2 + 1.44)).abs() < 1e-15, "{w:?}");
+    Ok(())
+}
+
+/// Each hyper-parameter out of its range is named, by `check` and by `step`, which changes nothing.
+#[test]
+fn hyper_parameters() {
+    type Any = Box<dyn Optimizer<f32>>;
+    let (nan, inf) = (f64::NAN, f64::INFINITY);
+    let fraction = [1.0, -0.1, nan, inf];
+    let positive = [0.0, -1.0, nan, inf, 1e-50, 1e39];
+    let not_negative = [-1.0, nan, inf];
+    let mut cases: Vec<(&str, Any)> = vec![];
+    macro_rules! bad {
+        ($name:literal, $values:expr, $make:expr) => {
+            cases.extend(
+                $values
+                    .into_iter()
+                    .map(|bad| ($name, Box::new($make(bad)) as Any)),
+            )
+        };
+    }
+    bad!("initial of Adagrad", not_negative, |x| Adagrad::new()
+        .initial(x));
+    bad!("initial of Adagrad", [1e39], |x| Adagrad::new().initial(x));
+    bad!("eps of Adagrad", positive, |x| Adagrad::new().eps(x));
+    bad!("rho of RmsProp", fraction, |x| RmsProp::new().rho(x));
+    bad!("eps of RmsProp", positive, |x| RmsProp::new().eps(x));
+    bad!("momentum of RmsProp", fraction, |x| RmsProp::new()
+        .momentum(x));
+    bad!("rho of Adadelta", fraction, |x| Adadelta::new().rho(x));
+    bad!("eps of Adadelta", positive, |x| Adadelta::new().eps(x));
+    bad!("eps of Adam", positive, |x| Adam::new().amsgrad().eps(x));
+    bad!("beta1 of Adamax", fraction, |x| Adamax::new().beta1(x));
+    bad!("beta2 of Adamax", fraction, |x| Adamax::new().beta2(x));
+    bad!("eps of Adamax", positive, |x| Adamax::new().eps(x));
+    bad!("beta1 of NAdam", fraction, |x| NAdam::new().beta1(x));
+    bad!("beta2 of NAdam", fraction, |x| NAdam::new().beta2(x));
+    bad!("eps of NAdam", positive, |x| NAdam::new().eps(x));
+    bad!("momentum_decay of NAdam", not_negative, |x| NAdam::new()
+        .momentum_decay(x));
+    bad!("beta1 of RAdam", fraction, |x| RAdam::new().beta1(x));
+    bad!("beta2 of RAdam", fraction, |x| RAdam::new().beta2(x));
+    bad!("eps of RAdam", positive, |x| RAdam::new().eps(x));
+    bad!("beta1 of Lion", fraction, |x| Lion::new().beta1(x));
+    bad!("beta2 of Lion", fraction, |x| Lion::new().beta2(x));
+    bad!("eta_minus of Rprop", [0.0, 1.0, -0.5, nan], |x| Rprop::new(
+    )
+    .eta_minus(x));
+    bad!("eta_plus of Rprop", [1.0, 0.5, nan, inf, 1e39], |x| {
+        Rprop::new().eta_plus(x)
+    });
+    bad!("smallest step of Rprop", positive, |x| Rprop::new()
+        .bounds(x, 50.0));
+    bad!("largest step of Rprop", [1e-7, nan, inf, 1e39], |x| {
+        Rprop::new().bounds(1e-6, x)
+    });
+    for (name, mut optimizer) in cases {
+        let (mut w, before) = ([1.0, 2.0], format!("{optimizer:?}"));
+        let error = optimizer.check().expect_err(&before);
+        assert_eq!(
+            (error.kind(), error.place()),
+            (ErrorKind::Value, name),
+            "{before}"
+        );
+        assert_eq!(
+            optimizer.step(0.1, &mut w, &[0.1, 0.2], &Group::all(2)),
+            Err(error)
+        );
+        assert_eq!((w, format!("{optimizer:?}")), ([1.0, 2.0], before));
+    }
+    // And their ends are in range.
+    let ends: [Any; 7] = [
+        Box::new(Adagrad::new().initial(0.0)),
+        Box::new(RmsProp::new().rho(0.0).momentum(0.0)),
+        Box::new(Adadelta::new().rho(0.0)),
+        Box::new(NAdam::new().beta1(0.0).beta2(0.0).momentum_decay(0.0)),
+        Box::new(RAdam::new().beta1(0.0).beta2(0.0)),
+        Box::new(Lion::new().beta1(0.0).beta2(0.0)),
+        Box::new(Rprop::new().bounds(0.5, 0.5)),
+    ];
+    for mut optimizer in ends {
+        let mut w = start();
+        for t in 0..20 {
+            optimizer
+                .step(0.01, &mut w, &gradient(&start(), t), &Group::all(5))
+                .expect("in range");
+        }
+        assert!(w.iter().all(|w: &f32| w.is_finite()), "{optimizer:?}");
+    }
+}
+
+/// Errors call a step by its rule, and a state that fits an option stays when it is chosen again.
+#[test]
+fn names_of_rules() -> Result<()> {
+    let rules: [(&str, Box<dyn Optimizer<f64>>); 9] = [
+        ("Adagrad", Box::new(Adagrad::new())),
+        ("RmsProp", Box::new(RmsProp::new().centered())),
+        ("Adadelta", Box::new(Adadelta::new())),
+        ("Adam", Box::new(Adam::new().amsgrad())),
+        ("Adamax", Box::new(Adamax::new())),
+        ("NAdam", Box::new(NAdam::new())),
+        ("RAdam", Box::new(RAdam::new())),
+        ("Lion", Box::new(Lion::new())),
+        ("Rprop", Box::new(Rprop::new())),
+    ];
+    for (name, mut optimizer) in rules {
+        let error = optimizer
+            .step(-1.0, &mut [1.0], &[1.0], &Group::all(1))
+            .expect_err("a negative rate");
+        assert_eq!(error.place(), format!("lr of {name}::step"));
+        assert!(optimizer.state().rule.starts_with(name));
+    }
+    let mut adam = Adam::<f64>::new().amsgrad();
+    adam.step(0.1, &mut [1.0], &[1.0], &Group::all(1))?;
+    assert_eq!(adam.clone().amsgrad(), adam);
+    Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Minima
+
+/// Where `optimizer` comes to from `start` in `steps` steps at a rate that falls linearly to 0.
+fn descend<const N: usize>(
+    mut optimizer: Box<dyn Optimizer<f64>>,
+    start: [f64; N],
+    rate: f64,
+    steps: u64,
+    gradient: impl Fn(&[f64; N]) -> [f64; N],
+) -> [f64; N] {
+    let schedule = Schedule::Polynomial {
+        rate,
+        end: 0.0,
+        power: 1.0,
+        steps,
+    };
+    let mut w = start;
+    for t in 0..steps {
+        let g = gradient(&w);
+        optimizer
+            .step(schedule.rate(t), &mut w, &g, &Group::all(N))
+            .expect("a sound step");
+    }
+    w
+}
+
+#[test]
+fn the_minimum_of_a_parabola() {
+    // ½(w₀−1)² + 10(w₁+2)² + 50(w₂−0.5)²
+    let minimum = [1.0, -2.0, 0.5];
+    let gradient = |w: &[f64; 3]| {
+        [
+            w[0] - minimum[0],
+            20.0 * (w[1] - minimum[1]),
+            100.0 * (w[2] - minimum[2]),
+        ]
+    };
+    let rates = [
+        ("adagrad", 2.0, 2000, 1e-6),
+        ("rmsprop", 0.05, 3000, 1e-4),
+        ("rmsprop momentum", 0.01, 3000, 1e-4),
+        ("rmsprop centered", 0.01, 4000, 1e-3),
+        ("adadelta rho", 1.0, 3000, 1e-6),
+        ("adam amsgrad", 0.1, 3000, 1e-5),
+        ("adamax", 0.1, 3000, 1e-6),
+        ("nadam", 0.1, 3000, 1e-6),
+        // Its first steps are plain descent, for which this must be slow.
+        ("radam", 0.01, 20_000, 1e-6),
+        ("lion", 0.02, 3000, 1e-4),
+        ("rprop", 0.1, 300, 1e-5),
+    ];
+    for (name, rate, steps, tolerance) in rates {
+        let w = descend(rule(name), [9.0; 3], rate, steps, gradient);
+        for (w, minimum) in w.iter().zip(minimum) {
+            assert!(
+                (w - minimum).abs() < tolerance,
+                "{name}: {w} instead of {minimum}"
+            );
+        }
+    }
+}
+
+/// (1−x)² + 100(y−x²)², the banana of Rosenbrock (1960), from his own start.
+#[test]
+fn the_minimum_of_rosenbrock() {
+    let gradient = |&[x, y]: &[f64; 2]| {
+        [
+            2.0 * (x - 1.0) - 400.0 * x * (y - x * x),
+            200.0 * (y - x * x),
+        ]
+    };
+    let rates = [
+        ("adagrad", 0.5, 60_000, 1e-3),
+        ("rmsprop", 0.01, 20_000, 1e-2),
+        ("rmsprop momentum", 1e-3, 20_000, 1e-2),
+        ("rmsprop centered", 1e-3, 40_000, 1e-2),
+        ("adadelta", 0.3, 20_000, 1e-4),
+        ("adam amsgrad", 0.3, 20_000, 1e-3),
+        ("adamax", 0.02, 20_000, 1e-3),
+        ("nadam", 0.02, 20_000, 1e-3),
+        ("radam", 0.003, 20_000, 1e-3),
+        ("lion", 1e-3, 40_000, 1e-2),
+        ("rprop", 0.01, 5000, 1e-2),
+    ];
+    for (name, rate, steps, tolerance) in rates {
+        let [x, y] = descend(rule(name), [-1.2, 1.0], rate, steps, gradient);
+        assert!(
+            (x - 1.0).abs() < tolerance && (y - 1.0).abs() < tolerance,
+            "{name}: ({x}, {y})"
+        );
+    }
+}
+
+/// As many parameters as are worth several threads: the same bits on any number of them.
+#[cfg(feature = "parallel")]
+#[test]
+fn on_threads() -> Result<()> {
+    let data = Dataset::new(
+        DMatrix::from_fn(200, 8, |i, j| ((i * 7 + j * 31) as f32).sin()),
+        DMatrix::from_fn(3, 8, |i, j| (i + j) as f32),
+    )?;
+    for name in names() {
+        let fit = |threads| {
+            let rng = &mut Xoshiro256PlusPlus::seed_from_u64(1);
+            let mut net = Sequential::builder(200)
+                .layer(Dense::new(1000, Activation::Tanh))
+                .layer(Dense::new(3, Activation::Linear))
+                .build(rng)?;
+            let mut trainer = Trainer::new(QuadraticCost, rule::<f32>(name))
+                .epochs(3)
+                .batch_size(4)
+                .learning_rate(1e-3)
+                .threads(threads);
+            trainer.fit(&mut net, &data)?;
+            let state = trainer.optimizer().state().slots.concat();
+            Ok::<_, Error>(
+                net.params()
+                    .iter()
+                    .chain(&state)
+                    .map(|x| x.to_bits())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let expected = fit(1)?;
+        assert!(fit(3)? == expected, "{name}");
+    }
+    Ok(())
+}

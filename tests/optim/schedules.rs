@@ -1,0 +1,708 @@
+//! Schedules: against PyTorch's, at their ends, and out of range.
+
+use chainrule::ErrorKind;
+use chainrule::optim::{ReduceOnPlateau, Schedule};
+
+/// Written by `reference/schedules.py`: schedule, its rates from step 0 on.
+const TABLE: &str = include_str!("../reference/schedules.tsv");
+
+/// The rates that the table has of `name`.
+fn rates(name: &str) -> Vec<f64> {
+    let line = TABLE
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix('\t'))
+        .expect("a name of the table");
+    line.split(' ')
+        .map(|rate| rate.parse().expect("a number"))
+        .collect()
+}
+
+/// One of each, as the table has them.
+fn schedules() -> Vec<(&'static str, Schedule)> {
+    let rate = 0.5;
+    vec![
+        ("constant", rate.into()),
+        (
+            "step",
+            Schedule::Step {
+                rate,
+                factor: 0.3,
+                every: 7,
+            },
+        ),
+        (
+            "multi",
+            Schedule::MultiStep {
+                rate,
+                factor: 0.3,
+                at: vec![11, 3, 10, 11],
+            },
+        ),
+        ("exponential", Schedule::Exponential { rate, factor: 0.9 }),
+        ("inverse", Schedule::InverseTime { rate, kappa: 0.3 }),
+        (
+            "line",
+            Schedule::Polynomial {
+                rate,
+                end: 0.0,
+                power: 1.0,
+                steps: 30,
+            },
+        ),
+        (
+            "polynomial",
+            Schedule::Polynomial {
+                rate,
+                end: 0.0,
+                power: 2.5,
+                steps: 30,
+            },
+        ),
+        (
+            "cosine",
+            Schedule::Cosine {
+                rate,
+                min: 0.01,
+                steps: 30,
+            },
+        ),
+        (
+            "restarts 1",
+            Schedule::WarmRestarts {
+                rate,
+                min: 0.01,
+                steps: 7,
+                factor: 1,
+            },
+        ),
+        (
+            "restarts 3",
+            Schedule::WarmRestarts {
+                rate,
+                min: 0.01,
+                steps: 3,
+                factor: 3,
+            },
+        ),
+        (
+            "one cycle",
+            Schedule::OneCycle {
+                rate,
+                warm: 0.3,
+                div: 25.0,
+                final_div: 1e4,
+                steps: 50,
+            },
+        ),
+        (
+            "one cycle warm",
+            Schedule::OneCycle {
+                rate,
+                warm: 0.45,
+                div: 10.0,
+                final_div: 100.0,
+                steps: 37,
+            },
+        ),
+        (
+            "warm exponential",
+            Schedule::Exponential { rate, factor: 0.9 }.warm_up(8),
+        ),
+    ]
+}
+
+#[test]
+fn as_pytorch() {
+    for (name, schedule) in schedules() {
+        let expected = rates(name);
+        assert!(expected.len() > 4);
+        for (t, expected) in expected.into_iter().enumerate() {
+            let rate = schedule.rate(t as u64);
+            assert!(
+                (rate - expected).abs() < 1e-14,
+                "{name} at step {t} is {rate}, not {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn plateaus_as_pytorch() {
+    let half = ReduceOnPlateau {
+        factor: 0.5,
+        patience: 2,
+        min_change: 0.05,
+        ..ReduceOnPlateau::new()
+    };
+    let cooling = ReduceOnPlateau {
+        patience: 1,
+        min_change: 0.0,
+        cooldown: 3,
+        min: 0.005,
+        ..ReduceOnPlateau::default()
+    };
+    for (name, mut plateau) in [("plateau", half), ("plateau cooldown", cooling)] {
+        plateau.check().expect("sound settings");
+        let (values, expected) = (rates("values"), rates(name));
+        for (i, (value, expected)) in values.into_iter().zip(expected).enumerate() {
+            // A copy is all that must be kept.
+            plateau = plateau.clone();
+            let multiplier = plateau.observe(value);
+            assert!(
+                (multiplier - expected).abs() < 1e-15,
+                "{name} after value {i}, {value}: {multiplier}, not {expected}"
+            );
+            plateau.check().expect("a sound state");
+        }
+    }
+}
+
+/// Every schedule is finite and not negative wherever it is asked, and has come to its end beyond the end.
+#[test]
+fn at_the_ends() {
+    let edges = [
+        0,
+        1,
+        2,
+        6,
+        29,
+        30,
+        31,
+        49,
+        50,
+        1 << 24,
+        1 << 32,
+        (1 << 53) + 1,
+        u64::MAX - 1,
+        u64::MAX,
+    ];
+    let steps = u64::MAX;
+    let long = [
+        Schedule::Step {
+            rate: 0.5,
+            factor: 1e-300,
+            every: steps,
+        },
+        Schedule::Polynomial {
+            rate: 0.0,
+            end: 0.5,
+            power: 1e-300,
+            steps,
+        },
+        Schedule::Polynomial {
+            rate: f64::MAX,
+            end: 0.5,
+            power: 1e300,
+            steps,
+        },
+        Schedule::Cosine {
+            rate: f64::MAX,
+            min: 0.0,
+            steps,
+        },
+        Schedule::WarmRestarts {
+            rate: 0.5,
+            min: 0.5,
+            steps,
+            factor: steps,
+        },
+        Schedule::WarmRestarts {
+            rate: 0.5,
+            min: 0.0,
+            steps: 1,
+            factor: steps,
+        },
+        Schedule::WarmRestarts {
+            rate: 0.5,
+            min: 0.0,
+            steps: 1,
+            factor: 1,
+        },
+        Schedule::OneCycle {
+            rate: 0.5,
+            warm: 1e-300,
+            div: 1.0,
+            final_div: 1.0,
+            steps,
+        },
+        Schedule::OneCycle {
+            rate: 0.5,
+            warm: 0.999,
+            div: f64::MAX,
+            final_div: f64::MAX,
+            steps: 1,
+        },
+        Schedule::OneCycle {
+            rate: 0.5,
+            warm: 0.5,
+            div: 25.0,
+            final_div: 1e4,
+            steps: 2,
+        },
+        Schedule::InverseTime {
+            rate: f64::MAX,
+            kappa: f64::MAX,
+        },
+        Schedule::from(0.5).warm_up(steps),
+        Schedule::from(0.5).warm_up(0),
+        Schedule::Exponential {
+            rate: 0.5,
+            factor: 0.5,
+        }
+        .warm_up(3)
+        .warm_up(5),
+    ];
+    for schedule in schedules()
+        .into_iter()
+        .map(|(_, schedule)| schedule)
+        .chain(long)
+    {
+        schedule.check().unwrap_or_else(|error| panic!("{error}"));
+        for t in edges {
+            let rate = schedule.rate(t);
+            assert!(
+                rate.is_finite() && rate >= 0.0,
+                "{schedule:?} at step {t}: {rate}"
+            );
+        }
+    }
+    let far = |name: &str| {
+        let schedule = schedules()
+            .into_iter()
+            .find(|(other, _)| *other == name)
+            .expect("a name")
+            .1;
+        [1000, u64::MAX].map(|t| schedule.rate(t))
+    };
+    assert_eq!(far("constant"), [0.5; 2]);
+    assert_eq!(far("multi"), [0.5 * 0.3_f64.powi(4); 2]);
+    assert_eq!(far("polynomial"), [0.0; 2]);
+    assert_eq!(far("cosine"), [0.01; 2]);
+    assert_eq!(far("one cycle"), [0.5 / 25.0 / 1e4; 2]);
+    assert_eq!(far("exponential")[1], 0.0);
+    // The schedules of a rate of 0 stay there.
+    assert_eq!(Schedule::from(0.0).warm_up(5).rate(3), 0.0);
+}
+
+/// The first steps, by hand.
+#[test]
+fn warm_ups() {
+    let schedule = Schedule::Step {
+        rate: 1.0,
+        factor: 0.5,
+        every: 2,
+    }
+    .warm_up(3);
+    let expected = [0.25, 0.5, 0.75, 1.0, 1.0, 0.5, 0.5, 0.25];
+    assert_eq!([0, 1, 2, 3, 4, 5, 6, 7].map(|t| schedule.rate(t)), expected);
+    assert_eq!(Schedule::from(0.5).warm_up(0).rate(0), 0.5);
+    let schedule = Schedule::custom(|t| t as f64 + 2.0).warm_up(1);
+    assert_eq!([0, 1, 2].map(|t| schedule.rate(t)), [1.0, 2.0, 3.0]);
+}
+
+/// Where a run of warm restarts ends is no matter of rounding: T₀·(2ⁱ−1), for all i.
+#[test]
+fn restarts_are_exact() {
+    let schedule = Schedule::WarmRestarts {
+        rate: 0.5,
+        min: 0.25,
+        steps: 3,
+        factor: 2,
+    };
+    for i in 0..62 {
+        let start = 3_u128 * ((1 << i) - 1);
+        let Ok(start) = u64::try_from(start) else {
+            break;
+        };
+        assert_eq!(schedule.rate(start), 0.5, "run {i}");
+        assert!(start == 0 || schedule.rate(start - 1) < 0.44, "run {i}");
+    }
+}
+
+/// Runs of 4, 8 and 16 steps: in the middle of each the rate is halfway, a quarter of a cosine before and after it likewise.
+#[test]
+fn restarts_of_factor_2_in_mid_run() {
+    let schedule = Schedule::WarmRestarts {
+        rate: 0.5,
+        min: 0.25,
+        steps: 4,
+        factor: 2,
+    };
+    for (start, length) in [(0, 4), (4, 8), (12, 16)] {
+        for (part, share) in [
+            (1, 0.5 + 0.5_f64.sqrt() / 2.0),
+            (2, 0.5),
+            (3, 0.5 - 0.5_f64.sqrt() / 2.0),
+        ] {
+            let t = start + length * part / 4;
+            let want = 0.25 + 0.25 * share;
+            assert!(
+                (schedule.rate(t) - want).abs() < 1e-15,
+                "step {t}: {}, not {want}",
+                schedule.rate(t)
+            );
+        }
+    }
+}
+
+/// Where an interval ends, and whether its end belongs to it.
+#[test]
+fn numbers_at_the_end_of_their_range() {
+    let sound = [
+        Schedule::Step {
+            rate: 0.5,
+            factor: 1.0,
+            every: 1,
+        },
+        Schedule::MultiStep {
+            rate: 0.5,
+            factor: 1.0,
+            at: vec![3],
+        },
+        Schedule::Exponential {
+            rate: 0.5,
+            factor: 1.0,
+        },
+        Schedule::OneCycle {
+            rate: 0.5,
+            warm: 0.3,
+            div: 1.0,
+            final_div: 1.0,
+            steps: 1,
+        },
+    ];
+    for schedule in sound {
+        schedule.check().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!([0, 5].map(|t| schedule.rate(t)), [0.5; 2], "{schedule:?}");
+    }
+    for warm in [0.0, 1.0] {
+        let error = Schedule::OneCycle {
+            rate: 0.5,
+            warm,
+            div: 25.0,
+            final_div: 1e4,
+            steps: 9,
+        }
+        .check()
+        .expect_err("no way down");
+        assert_eq!(
+            (error.kind(), error.place()),
+            (ErrorKind::Value, "warm of Schedule::OneCycle")
+        );
+    }
+}
+
+#[test]
+fn numbers_out_of_range() {
+    let (nan, inf) = (f64::NAN, f64::INFINITY);
+    let mut cases: Vec<(String, Schedule)> = vec![];
+    for bad in [-0.1, nan, inf] {
+        let mut case =
+            |name: &str, schedule| cases.push((format!("{name} of Schedule::"), schedule));
+        case("rate", bad.into());
+        case("rate", Schedule::from(bad).warm_up(3));
+        case(
+            "rate",
+            Schedule::Step {
+                rate: bad,
+                factor: 0.5,
+                every: 1,
+            },
+        );
+        case(
+            "rate",
+            Schedule::MultiStep {
+                rate: bad,
+                factor: 0.5,
+                at: vec![],
+            },
+        );
+        case(
+            "rate",
+            Schedule::Exponential {
+                rate: bad,
+                factor: 0.5,
+            },
+        );
+        case(
+            "rate",
+            Schedule::InverseTime {
+                rate: bad,
+                kappa: 0.5,
+            },
+        );
+        case(
+            "kappa",
+            Schedule::InverseTime {
+                rate: 0.5,
+                kappa: bad,
+            },
+        );
+        case(
+            "rate",
+            Schedule::Polynomial {
+                rate: bad,
+                end: 0.0,
+                power: 1.0,
+                steps: 1,
+            },
+        );
+        case(
+            "end",
+            Schedule::Polynomial {
+                rate: 0.5,
+                end: bad,
+                power: 1.0,
+                steps: 1,
+            },
+        );
+        case(
+            "power",
+            Schedule::Polynomial {
+                rate: 0.5,
+                end: 0.0,
+                power: bad,
+                steps: 1,
+            },
+        );
+        case(
+            "rate",
+            Schedule::Cosine {
+                rate: bad,
+                min: 0.0,
+                steps: 1,
+            },
+        );
+        case(
+            "min",
+            Schedule::Cosine {
+                rate: 0.5,
+                min: bad,
+                steps: 1,
+            },
+        );
+        case(
+            "rate",
+            Schedule::WarmRestarts {
+                rate: bad,
+                min: 0.0,
+                steps: 1,
+                factor: 1,
+            },
+        );
+        case(
+            "min",
+            Schedule::WarmRestarts {
+                rate: 0.5,
+                min: bad,
+                steps: 1,
+                factor: 1,
+            },
+        );
+        case(
+            "rate",
+            Schedule::OneCycle {
+                rate: bad,
+                warm: 0.3,
+                div: 25.0,
+                final_div: 1e4,
+                steps: 9,
+            },
+        );
+    }
+    for bad in [0.0, -0.5, 1.5, nan, inf] {
+        let mut case =
+            |name: &str, schedule| cases.push((format!("{name} of Schedule::"), schedule));
+        case(
+            "factor",
+            Schedule::Step {
+                rate: 0.5,
+                factor: bad,
+                every: 1,
+            },
+        );
+        case(
+            "factor",
+            Schedule::MultiStep {
+                rate: 0.5,
+                factor: bad,
+                at: vec![],
+            },
+        );
+        case(
+            "factor",
+            Schedule::Exponential {
+                rate: 0.5,
+                factor: bad,
+            },
+        );
+        case(
+            "warm",
+            Schedule::OneCycle {
+                rate: 0.5,
+                warm: bad,
+                div: 25.0,
+                final_div: 1e4,
+                steps: 9,
+            },
+        );
+    }
+    for bad in [0.5, -1.0, nan, inf] {
+        let mut case =
+            |name: &str, schedule| cases.push((format!("{name} of Schedule::OneCycle"), schedule));
+        case(
+            "div",
+            Schedule::OneCycle {
+                rate: 0.5,
+                warm: 0.5,
+                div: bad,
+                final_div: 1e4,
+                steps: 9,
+            },
+        );
+        case(
+            "final_div",
+            Schedule::OneCycle {
+                rate: 0.5,
+                warm: 0.5,
+                div: 25.0,
+                final_div: bad,
+                steps: 9,
+            },
+        );
+    }
+    let steps = 0;
+    cases.push((
+        "every of Schedule::Step".into(),
+        Schedule::Step {
+            rate: 0.5,
+            factor: 0.5,
+            every: 0,
+        },
+    ));
+    cases.push((
+        "power of Schedule::Polynomial".into(),
+        Schedule::Polynomial {
+            rate: 0.5,
+            end: 0.0,
+            power: 0.0,
+            steps: 1,
+        },
+    ));
+    cases.push((
+        "steps of Schedule::Polynomial".into(),
+        Schedule::Polynomial {
+            rate: 0.5,
+            end: 0.0,
+            power: 1.0,
+            steps,
+        },
+    ));
+    cases.push((
+        "steps of Schedule::Cosine".into(),
+        Schedule::Cosine {
+            rate: 0.5,
+            min: 0.0,
+            steps,
+        },
+    ));
+    cases.push((
+        "steps of Schedule::WarmRestarts".into(),
+        Schedule::WarmRestarts {
+            rate: 0.5,
+            min: 0.0,
+            steps,
+            factor: 1,
+        },
+    ));
+    cases.push((
+        "factor of Schedule::WarmRestarts".into(),
+        Schedule::WarmRestarts {
+            rate: 0.5,
+            min: 0.0,
+            steps: 1,
+            factor: 0,
+        },
+    ));
+    let cycle = Schedule::OneCycle {
+        rate: 0.5,
+        warm: 0.3,
+        div: 25.0,
+        final_div: 1e4,
+        steps,
+    };
+    cases.push(("steps of Schedule::OneCycle".into(), cycle));
+    for (place, schedule) in cases {
+        let error = schedule.check().expect_err("out of range");
+        assert_eq!(error.kind(), ErrorKind::Value);
+        assert!(
+            error.place().starts_with(&place),
+            "{error} for {schedule:?}"
+        );
+        // Asked all the same, it does not panic.
+        for t in [0, 1, 9, u64::MAX] {
+            schedule.rate(t);
+        }
+    }
+
+    let plateau = ReduceOnPlateau::new;
+    let cases = [
+        (
+            "factor",
+            [0.0, 1.0, nan].map(|factor| ReduceOnPlateau {
+                factor,
+                ..plateau()
+            }),
+        ),
+        (
+            "min_change",
+            [-1.0, nan, inf].map(|min_change| ReduceOnPlateau {
+                min_change,
+                ..plateau()
+            }),
+        ),
+        (
+            "min",
+            [-0.1, 1.1, nan].map(|min| ReduceOnPlateau { min, ..plateau() }),
+        ),
+        (
+            "multiplier",
+            [-0.1, 1.1, nan].map(|multiplier| ReduceOnPlateau {
+                multiplier,
+                ..plateau()
+            }),
+        ),
+    ];
+    for (name, plateaus) in cases {
+        for plateau in plateaus {
+            let error = plateau.check().expect_err("out of range");
+            assert_eq!(error.place(), format!("{name} of Plateau"));
+        }
+    }
+    assert_eq!(
+        ReduceOnPlateau {
+            best: nan,
+            ..plateau()
+        }
+        .check()
+        .expect_err("a best value")
+        .place(),
+        "best of Plateau"
+    );
+}
+
+/// A counter at its end stays there.
+#[test]
+fn plateaus_of_long_patience() {
+    let mut plateau = ReduceOnPlateau {
+        patience: u64::MAX,
+        bad: u64::MAX,
+        best: 0.0,
+        ..ReduceOnPlateau::new()
+    };
+    assert_eq!((plateau.observe(1.0), plateau.bad), (1.0, u64::MAX));
+    assert_eq!(
+        (plateau.observe(-1.0), plateau.bad, plateau.best),
+        (1.0, 0, -1.0)
+    );
+}
