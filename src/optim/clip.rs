@@ -66,7 +66,7 @@ impl Clip {
         self.check_in::<f64>()
     }
 
-    fn check_in<T: Real>(&self) -> Result<()> {
+    pub(crate) fn check_in<T: Real>(&self) -> Result<()> {
         match *self {
             Self::Value(c) => check_positive::<T>("limit of Clip::Value", c),
             Self::Norm(c) => check_positive::<T>("limit of Clip::Norm", c),

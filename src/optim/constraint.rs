@@ -60,7 +60,7 @@ impl Constraint {
         self.check_in::<f64>()
     }
 
-    fn check_in<T: Real>(&self) -> Result<()> {
+    pub(crate) fn check_in<T: Real>(&self) -> Result<()> {
         match *self {
             Self::MaxNorm(c) => check_positive::<T>("norm of Constraint::MaxNorm", c),
             Self::Box { low, high } => {
@@ -90,11 +90,21 @@ impl Constraint {
     /// # Errors
     /// As [`check`](Self::check) in `T`; nothing is changed then.
     pub fn apply<T: Real>(&self, net: &mut Sequential<T>) -> Result<()> {
+        self.apply_on(net, |_| true)
+    }
+
+    /// [`apply`](Self::apply) on the layers that `chosen` names.
+    pub(crate) fn apply_on<T: Real>(
+        &self,
+        net: &mut Sequential<T>,
+        chosen: impl Fn(usize) -> bool,
+    ) -> Result<()> {
         self.check_in::<T>()?;
         let layout = net.layout().clone();
-        for (_, block, range) in blocks(&layout)
-            .filter(|(_, block, range)| block.role == Role::Weight && !range.is_empty())
-        {
+        for (layer, block, range) in blocks(&layout) {
+            if block.role != Role::Weight || range.is_empty() || !chosen(layer) {
+                continue;
+            }
             let w = &mut net.params_mut()[range];
             match *self {
                 Self::MaxNorm(c) => T::vectorize(Rows {

@@ -318,7 +318,7 @@ impl Schedule {
             Self::WarmUp { then, .. } => return then.check(),
             Self::Custom(_) => return Ok(()),
         };
-        let place = |what: &str| format!("{what} of Schedule::{name}");
+        let place = |what: &'static str| move || format!("{what} of Schedule::{name}");
         let not_negative = |what, value: f64| {
             number(
                 place(what),
@@ -560,11 +560,16 @@ fn between(a: f64, b: f64, x: f64) -> f64 {
     b + (a - b) * (0.5 * (1.0 + cos(PI * x)))
 }
 
-fn number(place: String, value: impl fmt::Display, expected: &str, sound: bool) -> Result<()> {
+fn number(
+    place: impl FnOnce() -> String,
+    value: impl fmt::Display,
+    expected: &str,
+    sound: bool,
+) -> Result<()> {
     if sound {
         Ok(())
     } else {
-        Err(Error::new(ErrorKind::Value, place, expected, value))
+        Err(Error::new(ErrorKind::Value, place(), expected, value))
     }
 }
 
@@ -651,7 +656,7 @@ impl ReduceOnPlateau {
     /// [`ErrorKind::Value`], naming the number that is out of range.
     pub fn check(&self) -> Result<()> {
         let within = |what: &str, value: f64, expected, sound| {
-            number(format!("{what} of Plateau"), value, expected, sound)
+            number(|| format!("{what} of Plateau"), value, expected, sound)
         };
         within(
             "factor",

@@ -4,7 +4,7 @@
 //! behind that length is not yet, or no longer, part of it. Who appends holds a lock on the file for as long as his trainer
 //! lives; nobody else appends to it then, nor removes it.
 
-use super::history::Epoch;
+use super::epoch::Epoch;
 use super::record::{Reader, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ground::checksum::Checksum;
