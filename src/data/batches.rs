@@ -37,7 +37,8 @@ pub struct Batches<T> {
     weights: Vec<T>,
 }
 
-/// The samples of a step; made by [`EpochBatches::next_batch`].
+/// Samples and their targets, borrowed: those of a step, as [`EpochBatches::next_batch`] gives them, or a whole
+/// [`&Dataset`](Dataset).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Batch<'a, T> {
@@ -45,6 +46,22 @@ pub struct Batch<'a, T> {
     pub x: View<'a, T>,
     /// What the outputs should be, outputs × batch, with the weights of the samples where the data set has weights.
     pub target: Targets<'a, T>,
+}
+
+impl<'a, T: Real> From<&'a Dataset<T>> for Batch<'a, T> {
+    fn from(data: &'a Dataset<T>) -> Self {
+        Self {
+            x: data.inputs().into(),
+            target: data.into(),
+        }
+    }
+}
+
+impl<T> Batch<'_, T> {
+    /// The number of samples.
+    pub(crate) fn len(&self) -> usize {
+        self.x.cols()
+    }
 }
 
 impl<T: Real> Batches<T> {
@@ -85,7 +102,12 @@ impl<T: Real> Batches<T> {
     }
 
     /// The batches of an epoch over `data`, from the first.
-    pub fn epoch<'a>(&'a mut self, data: &'a Dataset<T>, epoch: u64) -> EpochBatches<'a, T> {
+    pub fn epoch<'a>(
+        &'a mut self,
+        data: impl Into<Batch<'a, T>>,
+        epoch: u64,
+    ) -> EpochBatches<'a, T> {
+        let data = data.into();
         self.order.clear();
         if let Some(seed) = self.seed {
             self.order.extend(0..data.len());
@@ -106,7 +128,7 @@ impl<T: Real> Batches<T> {
 #[derive(Debug)]
 pub struct EpochBatches<'a, T: Real> {
     batches: &'a mut Batches<T>,
-    data: &'a Dataset<T>,
+    data: Batch<'a, T>,
     next: usize,
 }
 
@@ -136,11 +158,8 @@ impl<T: Real> EpochBatches<'_, T> {
             return None;
         }
         self.next = end;
-        let (x, t, w) = (
-            View::from(self.data.inputs()),
-            View::from(self.data.targets()),
-            self.data.weights(),
-        );
+        let Batch { x, target } = self.data;
+        let (t, w) = (target.values(), target.weights());
         if seed.is_none() {
             let target = Targets::from_parts(t.range(first, end), w.map(|w| &w[first..end]));
             return Some(Batch {

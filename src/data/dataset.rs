@@ -1,13 +1,13 @@
 //! Inputs and their targets.
 
 use super::labels::labels;
-use super::{Scaler, check_finite};
+use super::{Batch, Scaler, check_finite};
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::bounds::BETWEEN;
 use crate::numeric::random::{Purpose, derive, shuffle, stream};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, check_weights};
-use alloc::{format, vec, vec::Vec};
+use alloc::{borrow::Cow, format, vec, vec::Vec};
 use nalgebra::DMatrix;
 
 /// Samples: inputs (features × samples) and targets (outputs × samples), column j of one belonging to column j of the
@@ -30,6 +30,27 @@ pub struct Dataset<T: Real> {
     weights: Option<Vec<T>>,
 }
 
+/// Samples in the units of a network: each side mapped by its scaler, or borrowed where there is none.
+pub(crate) struct Scaled<'d, T: Real> {
+    inputs: Cow<'d, DMatrix<T>>,
+    targets: Cow<'d, DMatrix<T>>,
+    weights: Option<&'d [T]>,
+}
+
+impl<T: Real> Scaled<'_, T> {
+    pub(crate) fn batch(&self) -> Batch<'_, T> {
+        let target = Targets::from_parts((&*self.targets).into(), self.weights);
+        Batch {
+            x: (&*self.inputs).into(),
+            target,
+        }
+    }
+}
+
+/// How errors call the two sides.
+const INPUTS: &str = "inputs of Dataset";
+const TARGETS: &str = "targets of Dataset";
+
 /// The targets of a data set, with its weights.
 impl<'a, T: Real> From<&'a Dataset<T>> for Targets<'a, T> {
     fn from(data: &'a Dataset<T>) -> Self {
@@ -44,13 +65,13 @@ impl<T: Real> Dataset<T> {
     /// [`ErrorKind::Empty`] without a sample, a feature or an output, [`ErrorKind::Shape`] when the numbers of columns
     /// differ, [`ErrorKind::NotFinite`] for a NaN or ±∞, naming its row and column.
     pub fn new(inputs: DMatrix<T>, targets: DMatrix<T>) -> Result<Self> {
-        check_finite("inputs of Dataset", (&inputs).into())?;
-        check_finite("targets of Dataset", (&targets).into())?;
+        check_finite(INPUTS, (&inputs).into())?;
+        check_finite(TARGETS, (&targets).into())?;
         if inputs.ncols() != targets.ncols() {
             let expected = format!("{} columns, one per sample of the inputs", inputs.ncols());
             return Err(Error::new(
                 ErrorKind::Shape,
-                "targets of Dataset",
+                TARGETS,
                 expected,
                 targets.ncols(),
             ));
@@ -80,8 +101,8 @@ impl<T: Real> Dataset<T> {
             Ok::<_, Error>(DMatrix::from_column_slice(width, view.cols(), data))
         };
         Self::new(
-            matrix(inputs, features, "inputs of Dataset")?,
-            matrix(targets, outputs, "targets of Dataset")?,
+            matrix(inputs, features, INPUTS)?,
+            matrix(targets, outputs, TARGETS)?,
         )
     }
 
@@ -398,7 +419,7 @@ impl<T: Real> Dataset<T> {
         }))
     }
 
-    /// The same samples, targets and weights with other inputs: how a scaler is applied.
+    /// A copy of the samples with other inputs, and the same targets and weights.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -418,24 +439,67 @@ impl<T: Real> Dataset<T> {
         })
     }
 
-    /// The same samples as `inputs` and `targets` map them; what a side has no scaler for is copied.
+    /// These samples with the inputs that `map` makes of theirs, by value: targets and weights are not copied.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and what `map` returns.
+    ///
+    /// ```
+    /// use chainrule::{Dataset, Scaler};
+    /// let data = Dataset::<f64>::from_rows(&[3.0, 5.0, 5.0, 1.0, 10.0, 2.0], 2, &[75.0, 82.0, 93.0], 1)?;
+    /// let scaler = Scaler::standard(data.inputs())?;
+    /// let scaled = data.map_inputs(|inputs| scaler.transform(&inputs))?;
+    /// assert!(scaled.inputs().row(0).sum().abs() < 1e-12);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn map_inputs(self, map: impl FnOnce(DMatrix<T>) -> Result<DMatrix<T>>) -> Result<Self> {
+        Ok(Self {
+            weights: self.weights,
+            ..Self::new(map(self.inputs)?, self.targets)?
+        })
+    }
+
+    /// These samples with the targets that `map` makes of theirs, by value: inputs and weights are not copied.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and what `map` returns.
+    ///
+    /// ```
+    /// use chainrule::Dataset;
+    /// let data = Dataset::<f64>::from_rows(&[3.0, 5.0, 10.0], 1, &[0.0, 1.0, 1.0], 1)?;
+    /// let signs = data.map_targets(|targets| Ok(targets.map(|t| 2.0 * t - 1.0)))?;
+    /// assert_eq!(signs.targets().as_slice(), [-1.0, 1.0, 1.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn map_targets(self, map: impl FnOnce(DMatrix<T>) -> Result<DMatrix<T>>) -> Result<Self> {
+        Ok(Self {
+            weights: self.weights,
+            ..Self::new(self.inputs, map(self.targets)?)?
+        })
+    }
+
+    /// The same samples as these scalers map them; a side without a scaler is borrowed.
     pub(crate) fn scaled(
         &self,
         inputs: Option<&Scaler<T>>,
         targets: Option<&Scaler<T>>,
-    ) -> Result<Self> {
-        let scale = |scaler: Option<&Scaler<T>>, numbers: &DMatrix<T>| match scaler {
-            Some(scaler) => scaler.transform(numbers),
-            None => Ok(numbers.clone()),
+    ) -> Result<Scaled<'_, T>> {
+        let scale = |numbers, scaler: Option<&Scaler<T>>, place: &str| {
+            let Some(scaler) = scaler else {
+                return Ok::<_, Error>(Cow::Borrowed(numbers));
+            };
+            let scaled = scaler.transform(numbers)?;
+            check_finite(place, (&scaled).into())?;
+            Ok(Cow::Owned(scaled))
         };
-        let scaled = Self::new(scale(inputs, &self.inputs)?, scale(targets, &self.targets)?)?;
-        Ok(Self {
-            weights: self.weights.clone(),
-            ..scaled
+        Ok(Scaled {
+            inputs: scale(&self.inputs, inputs, INPUTS)?,
+            targets: scale(&self.targets, targets, TARGETS)?,
+            weights: self.weights(),
         })
     }
 
-    /// The same samples, inputs and weights with other targets.
+    /// A copy of the samples with other targets, and the same inputs and weights.
     ///
     /// # Errors
     /// As [`new`](Self::new).

@@ -20,6 +20,7 @@ pub use batches::{Batch, Batches, EpochBatches};
 #[cfg(feature = "csv")]
 pub use csv::{Column, Csv, Table};
 pub use dataset::Dataset;
+pub(crate) use dataset::Scaled;
 #[cfg(feature = "safetensors")]
 pub(crate) use foreign::foreign;
 pub use idx::read_idx;

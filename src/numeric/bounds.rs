@@ -87,13 +87,13 @@ pub(crate) fn some(place: impl fmt::Display, expected: &str, count: u64) -> Resu
 
 /// Refuses a scalar whose numbers are in no file.
 #[cfg(feature = "std")]
-pub(crate) fn in_files<T: Real>(place: &str) -> Result<()> {
+pub(crate) fn in_files<T: Real>(place: impl fmt::Display) -> Result<()> {
     if T::BYTES > 0 {
         return Ok(());
     }
     Err(Error::new(
         ErrorKind::Incompatible,
-        place,
+        place.to_string(),
         "f32 or f64",
         core::any::type_name::<T>(),
     ))

@@ -67,7 +67,7 @@ impl Clip {
         self.check_in::<f64>()
     }
 
-    fn check_in<T: Real>(&self) -> Result<()> {
+    pub(crate) fn check_in<T: Real>(&self) -> Result<()> {
         match *self {
             Self::Value(c) => POSITIVE.check_in::<T>("limit of Clip::Value", c),
             Self::Norm(c) => POSITIVE.check_in::<T>("limit of Clip::Norm", c),

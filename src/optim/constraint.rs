@@ -3,12 +3,12 @@
 use super::arithmetic::larger;
 use super::norm::{Clamp, Norm};
 use crate::error::Result;
-use crate::nn::layer::{Block, Role};
+use crate::nn::layer::Role;
+use crate::nn::layout::PlacedBlock;
 use crate::nn::sequential::Sequential;
 use crate::numeric::bounds::{POSITIVE, ensure};
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, by_blocks, magnitude, sum};
-use core::ops::Range;
 
 /// Where weights must stay: after a step they are taken to the nearest point that is allowed. Biases and running statistics are
 /// left alone; NaN stays.
@@ -60,7 +60,7 @@ impl Constraint {
         self.check_in::<f64>()
     }
 
-    fn check_in<T: Real>(&self) -> Result<()> {
+    pub(crate) fn check_in<T: Real>(&self) -> Result<()> {
         match *self {
             Self::MaxNorm(c) => POSITIVE.check_in::<T>("norm of Constraint::MaxNorm", c),
             Self::Box { low, high } => {
@@ -83,13 +83,27 @@ impl Constraint {
     /// # Errors
     /// As [`check`](Self::check) in `T`; nothing is changed then.
     pub fn apply<T: Real>(&self, net: &mut Sequential<T>) -> Result<()> {
+        self.apply_on(net, |_| true)
+    }
+
+    /// [`apply`](Self::apply) on the layers that `chosen` names.
+    pub(crate) fn apply_on<T: Real>(
+        &self,
+        net: &mut Sequential<T>,
+        chosen: impl Fn(usize) -> bool,
+    ) -> Result<()> {
         self.check_in::<T>()?;
         let layout = net.layout().clone();
-        let weights = |(block, range): &(&Block, Range<usize>)| {
-            block.role == Role::Weight && !range.is_empty()
-        };
-        let blocks = layout.blocks().map(|placed| (placed.block, placed.range));
-        for (block, range) in blocks.filter(weights) {
+        for PlacedBlock {
+            layer,
+            block,
+            range,
+            ..
+        } in layout.blocks()
+        {
+            if block.role != Role::Weight || range.is_empty() || !chosen(layer) {
+                continue;
+            }
             let w = &mut net.params_mut()[range];
             match *self {
                 Self::MaxNorm(c) => T::vectorize(Rows {

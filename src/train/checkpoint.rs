@@ -2,8 +2,10 @@
 
 use super::fingerprint::{DataMark, checksum};
 use super::history::History;
+use super::levenberg_marquardt::LevenbergMarquardt;
 use super::log::{INLINE, Log, Logbook, Part, read_epoch, write_epoch};
 use super::record::{HEAD, Reader, Writer};
+use super::run::{Method, Run};
 use super::state::{Best, Position, State};
 use super::stop::{Monitor, Stop, Stopped, Watch};
 use super::trainer::Trainer;
@@ -24,97 +26,57 @@ const VERSION: u32 = 1;
 /// What a checkpoint holds beside the settings it was made with.
 struct Saved<T> {
     params: Vec<T>,
-    optimizer: OptimizerState<T>,
+    memory: OptimizerState<T>,
     state: State<T>,
     observers: Vec<Vec<f64>>,
 }
 
 impl<T: Real> Trainer<'_, T> {
-    /// Writes all that is needed to go on exactly here: the network's parameters, the state of the rule, the step, the epoch and
-    /// the place within it, what schedules, stops and observers remember, the best and the latest parameters, and the history.
+    /// Writes all that is needed to go on exactly here: the network's parameters, the state of the
+    /// rule, the step, the epoch and the place within it, what schedules, stops and observers
+    /// remember, the best and the latest parameters, and the history.
     ///
-    /// The file is written beside `path` under another name, brought to the disk, and then renamed: whenever the process or the
-    /// machine stops, the old or the new checkpoint is there, whole. It begins with the version of its format and ends with a
-    /// checksum; [`resume`](Self::resume) refuses a file that was cut off or changed by a single bit. Several processes may write
-    /// to the same path: the last one wins.
+    /// The file is written beside `path` under another name, brought to the disk, and then renamed:
+    /// whenever the process or the machine stops, the old or the new checkpoint is there, whole. It
+    /// begins with the version of its format and ends with a checksum; [`resume`](Self::resume)
+    /// refuses a file that was cut off or changed by a single bit. Several processes may write to
+    /// the same path: the last one wins.
     ///
-    /// The first save to a path writes the whole history into the file. When later saves to the same path find more than 256 epochs
-    /// there, these go to a second file beside it, `NAME.NUMBER.history`, to which later epochs are appended: a save costs the same
-    /// after ten epochs and after a million. The two belong together: copy and move both. To make a copy in one file, save to
-    /// another path. A save that ends the need for the second file removes it; one that is killed between writing the two files may
-    /// leave a `.history` that no checkpoint needs, and so does every resumed run on a file system without locks.
+    /// The first save to a path writes the whole history into the file. When later saves to the
+    /// same path find more than 256 epochs there, these go to a second file beside it,
+    /// `NAME.NUMBER.history`, to which later epochs are appended: a save costs the same after ten
+    /// epochs and after a million. The two belong together: copy and move both. To make a copy in
+    /// one file, save to another path. A save that ends the need for the second file removes it;
+    /// one that is killed between writing the two files may leave a `.history` that no checkpoint
+    /// needs, and so does every resumed run on a file system without locks.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] when the file cannot be written or `path` is something other than a regular file; the old one is then still
-    /// there. [`ErrorKind::Incompatible`] for scalars other than `f32` and `f64`.
+    /// [`ErrorKind::Io`] when the file cannot be written or `path` is something other than a
+    /// regular file; the old one is then still there. [`ErrorKind::Incompatible`] for scalars other
+    /// than `f32` and `f64`.
     pub fn save(&self, net: &Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
-        in_files::<T>("Trainer::save")?;
-        let target = Target::of(path.as_ref())?;
-        let checkpoint = target.path();
-        let before = named(checkpoint);
-        let epochs = &self.state.history.epochs;
-        let mut known = self.state.log.0.borrow_mut();
-        let again = known
-            .as_ref()
-            .is_some_and(|log| log.is_of(checkpoint) && log.epochs() <= epochs.len());
-        let log = known
-            .take()
-            .filter(|_| again)
-            .unwrap_or_else(|| Log::new(checkpoint));
-        let log = known.insert(log);
-        if !core::mem::replace(&mut log.swept, true) {
-            target.sweep();
-        }
-        log.hold(before.as_ref());
-        if again && epochs.len() - log.epochs() > INLINE {
-            log.append(epochs, target.mode_beside())?;
-        }
-        target.replace(&self.record(net, log))?;
-        if let Some(before) = before.filter(|part| !log.is_named(part)) {
-            before.remove(checkpoint, || named(checkpoint));
-        }
-        Ok(())
+        self.run.save(&self.method, net, path.as_ref())
     }
 
-    /// The bytes of a checkpoint, whose first epochs are in `log`.
-    fn record(&self, net: &Sequential<T>, log: &Log) -> Vec<u8> {
-        let mut record = Writer::new(MAGIC, VERSION);
-        record.option(log.part(), |record, part| part.write(record));
-        record.list(self.settings(net).into_iter(), |record, (name, value)| {
-            record.text(name);
-            record.text(&value);
-        });
-        record.numbers(net.params());
-        let OptimizerState { rule, step, slots } = self.optimizer.state();
-        record.text(rule);
-        record.u64(*step);
-        record.list(slots.iter(), |record, slot| record.numbers(slot));
-        self.write_state(&mut record);
-        record.list(self.observer_states().into_iter(), |record, state| {
-            record.numbers(&state)
-        });
-        record.list(
-            self.state.history.epochs[log.epochs()..].iter(),
-            write_epoch,
-        );
-        record.finish()
-    }
-
-    /// Goes on where a checkpoint was written, in this process or another: the trainer, which must have been put together with the same
-    /// settings, and the network, which must have been built alike, become what they were. The next call of [`fit`](Self::fit)
-    /// continues the call that was interrupted, up to the number of [`epochs`](Self::epochs) counted from that call's beginning, and
-    /// returns the history of all of it; the result has the same bits as without the interruption.
+    /// Goes on where a checkpoint was written, in this process or another: the trainer, which must
+    /// have been put together with the same settings, and the network, which must have been built
+    /// alike, become what they were. The next call of [`fit`](Self::fit) continues the call that
+    /// was interrupted, up to the number of [`epochs`](Self::epochs) counted from that call's
+    /// beginning, and returns the history of all of it; the result has the same bits as without the
+    /// interruption.
     ///
-    /// The next call of `fit` takes only this network and the data of the interrupted call; to go on otherwise,
-    /// see [`continue_with`](Self::continue_with) and [`reset`](Self::reset).
+    /// The next call of `fit` takes only this network and the data of the interrupted call; to go
+    /// on otherwise, see [`continue_with`](Self::continue_with) and [`reset`](Self::reset).
     ///
-    /// What the settings' functions are (the metrics, a schedule, the numbers of a rule) is the program's affair: they may be changed.
+    /// What the settings' functions are (the metrics, a schedule, the numbers of a rule) is the
+    /// program's affair: they may be changed.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] when the file cannot be read or is no regular one, or the long history that [`save`](Self::save) put beside it
-    /// is not there; [`ErrorKind::Parse`] when one of the two is damaged or of another version;
-    /// [`ErrorKind::Value`] for a running variance below 0, [`ErrorKind::Incompatible`] when it is of another network, loss, rule, batch size, seed or order, or of other metrics, stops or
-    /// observers with a state; nothing is changed then.
+    /// [`ErrorKind::Io`] when the file cannot be read or is no regular one, or the long history
+    /// that [`save`](Self::save) put beside it is not there; [`ErrorKind::Parse`] when one of the
+    /// two is damaged or of another version; [`ErrorKind::Value`] for a running variance below 0,
+    /// [`ErrorKind::Incompatible`] when it is of another network, loss, rule, batch size, seed or
+    /// order, or of other metrics, stops or observers with a state; nothing is changed then.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -145,15 +107,106 @@ impl<T: Real> Trainer<'_, T> {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn resume(&mut self, net: &mut Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let mut saved = self.load(net, path);
+        self.run.resume(&mut self.method, net, path.as_ref())
+    }
+}
+
+impl<T: Real> LevenbergMarquardt<'_, T> {
+    /// Writes a checkpoint, as [`Trainer::save`] does: of the rule, it holds the damping.
+    ///
+    /// # Errors
+    /// As [`Trainer::save`].
+    pub fn save(&self, net: &Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
+        self.run.save(&self.method, net, path.as_ref())
+    }
+
+    /// Goes on where a checkpoint was written, as [`Trainer::resume`] does. The first damping may
+    /// be another one: it has been used.
+    ///
+    /// # Errors
+    /// As [`Trainer::resume`]; [`ErrorKind::Incompatible`] for the checkpoint of a [`Trainer`].
+    pub fn resume(&mut self, net: &mut Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
+        self.run.resume(&mut self.method, net, path.as_ref())
+    }
+}
+
+impl<T: Real> Run<'_, T> {
+    pub(super) fn save<M: Method<T>>(
+        &self,
+        method: &M,
+        net: &Sequential<T>,
+        path: &Path,
+    ) -> Result<()> {
+        in_files::<T>(format_args!("{}::save", M::NAME))?;
+        let target = Target::of(path)?;
+        let checkpoint = target.path();
+        let before = named(checkpoint);
+        let epochs = &self.state.history.epochs;
+        let mut known = self.state.log.0.borrow_mut();
+        let again = known
+            .as_ref()
+            .is_some_and(|log| log.is_of(checkpoint) && log.epochs() <= epochs.len());
+        let log = known
+            .take()
+            .filter(|_| again)
+            .unwrap_or_else(|| Log::new(checkpoint));
+        let log = known.insert(log);
+        if !core::mem::replace(&mut log.swept, true) {
+            target.sweep();
+        }
+        log.hold(before.as_ref());
+        if again && epochs.len() - log.epochs() > INLINE {
+            log.append(epochs, target.mode_beside())?;
+        }
+        target.replace(&self.record(method, net, log))?;
+        if let Some(before) = before.filter(|part| !log.is_named(part)) {
+            before.remove(checkpoint, || named(checkpoint));
+        }
+        Ok(())
+    }
+
+    /// The bytes of a checkpoint, whose first epochs are in `log`.
+    fn record<M: Method<T>>(&self, method: &M, net: &Sequential<T>, log: &Log) -> Vec<u8> {
+        let mut record = Writer::new(MAGIC, VERSION);
+        record.option(log.part(), |record, part| part.write(record));
+        record.list(
+            self.settings(method, net).into_iter(),
+            |record, (name, value)| {
+                record.text(name);
+                record.text(&value);
+            },
+        );
+        record.numbers(net.params());
+        let OptimizerState { rule, step, slots } = method.memory();
+        record.text(rule);
+        record.u64(*step);
+        record.list(slots.iter(), |record, slot| record.numbers(slot));
+        self.write_state(&mut record);
+        record.list(self.observer_states().into_iter(), |record, state| {
+            record.numbers(&state)
+        });
+        record.list(
+            self.state.history.epochs[log.epochs()..].iter(),
+            write_epoch,
+        );
+        record.finish()
+    }
+
+    fn resume<M: Method<T>>(
+        &mut self,
+        method: &mut M,
+        net: &mut Sequential<T>,
+        path: &Path,
+    ) -> Result<()> {
+        let mut saved = self.load(method, net, path);
         for _ in 0..100 {
-            // Another process may have replaced the checkpoint since it was read, and removed what lay beside the old one.
+            // Another process may have replaced the checkpoint since it was read, and removed what
+            // lay beside the old one.
             match saved {
                 Err(Failed { ref beside, .. })
                     if beside.is_some() && named(path).as_ref() != beside.as_deref() =>
                 {
-                    saved = self.load(net, path)
+                    saved = self.load(method, net, path)
                 }
                 _ => break,
             }
@@ -161,23 +214,29 @@ impl<T: Real> Trainer<'_, T> {
         let saved = saved.map_err(|failed| failed.error)?;
         net.check_values(&saved.params)
             .map_err(|error| error.within(path.display()))?;
-        let (optimizer, observers) = (self.optimizer.state().clone(), self.observer_states());
-        if let Err(error) = self.restore(&saved.optimizer, &saved.observers) {
+        let (memory, observers) = (method.memory().clone(), self.observer_states());
+        if let Err(error) = self.restore(method, &saved.memory, &saved.observers) {
             // What they gave they take back.
-            self.restore(&optimizer, &observers)?;
+            self.restore(method, &memory, &observers)?;
             return Err(error);
         }
         net.params_mut().copy_from_slice(&saved.params);
         self.state = State {
-            left: checksum(net.params()),
+            left: Some(checksum(net.params())),
             ..saved.state
         };
         Ok(())
     }
 
-    fn restore(&mut self, optimizer: &OptimizerState<T>, observers: &[Vec<f64>]) -> Result<()> {
-        self.optimizer.restore(optimizer)?;
+    fn restore<M: Method<T>>(
+        &mut self,
+        method: &mut M,
+        memory: &OptimizerState<T>,
+        observers: &[Vec<f64>],
+    ) -> Result<()> {
+        method.remember(memory)?;
         let keeping = self
+            .watcher
             .observers
             .iter_mut()
             .filter(|observer| !observer.state().is_empty());
@@ -186,9 +245,11 @@ impl<T: Real> Trainer<'_, T> {
             .try_for_each(|(observer, state)| observer.restore(state))
     }
 
-    /// The states of the observers that have one: those that only show what happens may come and go.
+    /// The states of the observers that have one: those that only show what happens may come and
+    /// go.
     fn observer_states(&self) -> Vec<Vec<f64>> {
-        self.observers
+        self.watcher
+            .observers
             .iter()
             .map(|observer| observer.state())
             .filter(|state| !state.is_empty())
@@ -196,28 +257,38 @@ impl<T: Real> Trainer<'_, T> {
     }
 
     /// What must be the same when training goes on.
-    fn settings(&self, net: &Sequential<T>) -> Vec<(&'static str, String)> {
+    fn settings<M: Method<T>>(
+        &self,
+        method: &M,
+        net: &Sequential<T>,
+    ) -> Vec<(&'static str, String)> {
         let layers: Vec<String> = net.layers().iter().map(|layer| layer.describe()).collect();
-        let stops: Vec<String> = self.stops.iter().map(describe).collect();
-        let metrics: Vec<&str> = self.metrics.iter().map(|(name, _)| name.as_str()).collect();
-        alloc::vec![
+        let stops: Vec<String> = self.watcher.stops.iter().map(describe).collect();
+        let metrics: Vec<&str> = self
+            .watcher
+            .metrics
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let mut settings = alloc::vec![
             ("scalar", T::NAME.into()),
             (
                 "layers",
                 format!("{} inputs, {}", net.inputs(), layers.join(", "))
             ),
-            ("loss", self.loss.describe()),
-            ("batch", format!("{}", self.batch)),
-            ("seed", format!("{}", self.seed)),
-            ("shuffled", format!("{}", self.shuffle)),
+            ("loss", method.loss().describe()),
+        ];
+        settings.extend(method.settings());
+        settings.extend([
             ("metrics", metrics.join(", ")),
             ("stops", stops.join(", ")),
             ("plateau", format!("{}", self.state.plateau.is_some())),
             (
                 "observers",
-                format!("{} with a state", self.observer_states().len())
+                format!("{} with a state", self.observer_states().len()),
             ),
-        ]
+        ]);
+        settings
     }
 
     fn write_state(&self, record: &mut Writer) {
@@ -279,7 +350,7 @@ impl<T: Real> Trainer<'_, T> {
         });
         record.option(history.stopped.as_ref(), |record, stopped| {
             let stop = if let Stopped::By(stop) = stopped {
-                self.stops.iter().position(|known| known == stop)
+                self.watcher.stops.iter().position(|known| known == stop)
             } else {
                 None
             };
@@ -288,7 +359,12 @@ impl<T: Real> Trainer<'_, T> {
     }
 
     /// Reads a checkpoint and what lies beside it.
-    fn load(&self, net: &Sequential<T>, path: &Path) -> Result<Saved<T>, Failed> {
+    fn load<M: Method<T>>(
+        &self,
+        method: &M,
+        net: &Sequential<T>,
+        path: &Path,
+    ) -> Result<Saved<T>, Failed> {
         let place = path.display().to_string();
         let failed = |error| Failed {
             error,
@@ -299,7 +375,7 @@ impl<T: Real> Trainer<'_, T> {
         // Before memory is taken for the rest.
         Reader::check_head(&place, &bytes, len, MAGIC, VERSION).map_err(failed)?;
         bytes.append(&mut file::take(path, &mut file, len - HEAD as u64).map_err(failed)?);
-        let (mut saved, part) = self.read(net, &place, &bytes).map_err(failed)?;
+        let (mut saved, part) = self.read(method, net, &place, &bytes).map_err(failed)?;
         let checkpoint = file::behind_links(path)
             .map_err(|e| failed(file::error(path, "a file that can be read", e)))?;
         let log = match part {
@@ -327,8 +403,9 @@ impl<T: Real> Trainer<'_, T> {
     }
 
     /// Takes a checkpoint apart, which must be one of this trainer and this network.
-    fn read(
+    fn read<M: Method<T>>(
         &self,
+        method: &M,
         net: &Sequential<T>,
         place: &str,
         bytes: &[u8],
@@ -336,7 +413,16 @@ impl<T: Real> Trainer<'_, T> {
         let mut record = Reader::open(place, bytes, MAGIC, VERSION)?;
         let part = record.option(Part::read)?;
         let settings = record.list(|record| Ok((record.text()?, record.text()?)))?;
-        for ((name, mine), (_, saved)) in self.settings(net).iter().zip(&settings) {
+        let known = self.settings(method, net);
+        for ((name, mine), (saved_name, saved)) in known.iter().zip(&settings) {
+            if name != saved_name {
+                let (place, expected) = (
+                    format!("settings of {place}"),
+                    format!("those of a {}", M::NAME),
+                );
+                let given = format!("a {saved_name} in place of a {name}: another way of training");
+                return Err(Error::new(ErrorKind::Incompatible, place, expected, given));
+            }
             if mine != saved {
                 let expected = format!("{saved}, as when it was saved");
                 return Err(Error::new(
@@ -349,7 +435,7 @@ impl<T: Real> Trainer<'_, T> {
         }
         let count = net.params().len();
         let params = record.numbers()?;
-        let optimizer = OptimizerState {
+        let memory = OptimizerState {
             rule: record.text()?,
             step: record.u64()?,
             slots: record.list(Reader::numbers)?,
@@ -358,9 +444,9 @@ impl<T: Real> Trainer<'_, T> {
         let observers = record.list(Reader::numbers)?;
         state.history.epochs = record.list(read_epoch)?;
         let whole = |numbers: Option<&Vec<T>>| numbers.is_none_or(|numbers| numbers.len() == count);
-        let fits = settings.len() == self.settings(net).len()
+        let fits = settings.len() == known.len()
             && whole(Some(&params))
-            && whole(optimizer.slots.first().filter(|slot| !slot.is_empty()))
+            && method.fits(&memory, count)
             && whole(state.best.as_ref().map(|best| &best.params))
             && whole(state.latest.as_ref())
             && observers.len() == self.observer_states().len();
@@ -374,7 +460,7 @@ impl<T: Real> Trainer<'_, T> {
         Ok((
             Saved {
                 params,
-                optimizer,
+                memory,
                 state,
                 observers,
             },
@@ -401,7 +487,12 @@ impl<T: Real> Trainer<'_, T> {
                 waited: record.u64()?,
             })
         };
-        let watches = self.stops.iter().map(watch).collect::<Result<_>>()?;
+        let watches = self
+            .watcher
+            .stops
+            .iter()
+            .map(watch)
+            .collect::<Result<_>>()?;
         let plateau = match &self.state.plateau {
             None => None,
             Some(mine) => Some(ReduceOnPlateau {
@@ -433,10 +524,9 @@ impl<T: Real> Trainer<'_, T> {
             let Some(index) = record.option(Reader::count)? else {
                 return Ok(Stopped::ByObserver);
             };
-            let stop = self
-                .stops
-                .get(index)
-                .ok_or_else(|| record.error(format!("one of {} stops", self.stops.len()), index))?;
+            let stop = self.watcher.stops.get(index).ok_or_else(|| {
+                record.error(format!("one of {} stops", self.watcher.stops.len()), index)
+            })?;
             Ok(Stopped::By(stop.clone()))
         })?;
         let history = History {
@@ -452,7 +542,7 @@ impl<T: Real> Trainer<'_, T> {
             last_cost,
             best,
             latest,
-            left: 0,
+            left: None,
             data,
             history,
             spent: 0.0,
@@ -462,7 +552,8 @@ impl<T: Real> Trainer<'_, T> {
     }
 }
 
-/// A checkpoint that could not be read, and the history beside it that it named, if it was sound itself.
+/// A checkpoint that could not be read, and the history beside it that it named, if it was sound
+/// itself.
 struct Failed {
     error: Error,
     beside: Option<Box<Part>>,

@@ -1,5 +1,6 @@
 //! What is known of an epoch.
 
+use super::evaluate::value;
 use alloc::{string::String, vec::Vec};
 
 /// What is known at the end of an epoch.
@@ -15,20 +16,24 @@ use alloc::{string::String, vec::Vec};
 pub struct Epoch {
     /// The number of the epoch, counted from 0 over the trainer's life.
     pub epoch: usize,
-    /// The cost on the training data as training saw it: of each mini-batch before its step, averaged over the samples
-    /// (summed for a loss that sums), and the average of the penalty where there is one.
+    /// The cost on the training data as training saw it: of each mini-batch before its step,
+    /// averaged over the samples (summed for a loss that sums), and the average of the penalty
+    /// where there is one.
     #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
     pub cost: f64,
-    /// The cost on the validation data after the epoch, without the penalty; `None` without validation data.
+    /// The cost on the validation data after the epoch, without the penalty; `None` without
+    /// validation data.
     #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
     pub validation_cost: Option<f64>,
-    /// The metrics by name, after the epoch, on the validation data, or without it on the training data.
+    /// The metrics by name, after the epoch, on the validation data, or without it on the training
+    /// data.
     #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
     pub metrics: Vec<(String, f64)>,
     /// The learning rate of the last step.
     #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
     pub learning_rate: f64,
-    /// ‖∂C/∂w‖₂ of the last mini-batch by all parameters but running statistics, with the penalty's, before it was clipped.
+    /// ‖∂C/∂w‖₂ of the last mini-batch by all parameters but running statistics, with the
+    /// penalty's, before it was clipped.
     #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
     pub gradient_norm: f64,
     /// How long the epoch took, with its validation; `None` without a clock: without the
@@ -55,9 +60,6 @@ impl PartialEq for Epoch {
 impl Epoch {
     /// The metric of that name; `None` where it was not asked for.
     pub fn metric(&self, name: &str) -> Option<f64> {
-        self.metrics
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| *value)
+        value(&self.metrics, name)
     }
 }

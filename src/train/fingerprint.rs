@@ -1,6 +1,6 @@
 //! Whether a network or a data set is the one of before, without a copy of it.
 
-use crate::data::Dataset;
+use crate::data::Batch;
 use crate::numeric::random::mix;
 use crate::numeric::real::Real;
 use alloc::string::String;
@@ -21,8 +21,8 @@ fn extend<T: Real>(sum: u64, numbers: &[T]) -> u64 {
         })
 }
 
-/// What tells data sets apart without reading all of them: their sizes, and a checksum of their first and last sample with
-/// targets and weights.
+/// What tells data sets apart without reading all of them: their sizes, and a checksum of their
+/// first and last sample with targets and weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DataMark {
     pub(super) samples: usize,
@@ -32,21 +32,21 @@ pub(super) struct DataMark {
 }
 
 impl DataMark {
-    pub(super) fn new<T: Real>(data: &Dataset<T>) -> Self {
-        let samples = data.len();
+    pub(super) fn new<T: Real>(data: Batch<'_, T>) -> Self {
+        let (x, target, samples) = (data.x, data.target.values(), data.len());
+        let weights = data.target.weights();
         let ends = [0, samples - 1].into_iter().fold(0, |sum, sample| {
-            let sum = extend(sum, data.inputs().column(sample).as_slice());
-            let sum = extend(sum, data.targets().column(sample).as_slice());
+            let sum = extend(sum, x.range(sample, sample + 1).as_slice());
+            let sum = extend(sum, target.range(sample, sample + 1).as_slice());
             extend(
                 sum,
-                data.weights()
-                    .map_or(&[], |weights| &weights[sample..=sample]),
+                weights.map_or(&[], |weights| &weights[sample..=sample]),
             )
         });
         Self {
             samples,
-            features: data.features(),
-            outputs: data.outputs(),
+            features: x.rows(),
+            outputs: target.rows(),
             ends,
         }
     }

@@ -1,30 +1,44 @@
 //! Levenberg–Marquardt: least squares for small networks.
 
 use super::epoch::Epoch;
-use super::history::{History, Warning};
-use super::reach::check_reach;
-use super::state::State;
-use super::stop::{Monitor, Stop, Stopped, Watch};
-use crate::data::Dataset;
+use super::evaluate::Evaluation;
+use super::history::History;
+use super::observer::{Observer, Step};
+#[cfg(feature = "std")]
+use super::run::CheckpointEvery;
+use super::run::{Fit, Halt, Leg, Method, Run, Units};
+use super::state::Position;
+use super::stop::{Monitor, Stop, Stopped};
+use crate::data::{Batch, Dataset};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ground::clock::Clock;
-use crate::nn::loss::SumSquaredError;
+use crate::nn::loss::{Loss, OutputFunction, SumSquaredError};
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::bounds::POSITIVE;
 use crate::numeric::real::{Real, zeros};
 use crate::numeric::view::{Targets, View, ViewMut};
-use alloc::string::ToString;
-use alloc::{format, vec::Vec};
+use crate::optim::OptimizerState;
+use alloc::{
+    boxed::Box,
+    format,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+use core::fmt;
+use core::ops::ControlFlow;
 use nalgebra::{Cholesky, DMatrix, DVector};
 
-/// Residuals whose gradients are added to JᵀJ at once: enough for the product to be fast, few enough to stay in the cache.
+/// Residuals whose gradients are added to JᵀJ at once: enough for the product to be fast, few
+/// enough to stay in the cache.
 const CHUNK: usize = 128;
 
 /// Least squares by second-order steps: C(w) = ½ Σᵢ vᵢ‖yᵢ − tᵢ‖² over all samples, vᵢ their weights
-/// ([`SumSquaredError`]). For networks of up to a few hundred parameters nothing else comes as close to the minimum as fast: on one
-/// period of a sine (60 points, a 1-10-1 network of tanh; the example `levenberg_marquardt`) the cost is 10⁻¹³ or less after a tenth of
-/// a second, where Adam, with a rate that falls along a cosine, has 10⁻⁶ after ten seconds. MATLAB's `train` does this by default.
+/// ([`SumSquaredError`]). For networks of up to a few hundred parameters nothing else comes as
+/// close to the minimum as fast: on one period of a sine (60 points, a 1-10-1 network of tanh; the
+/// example `levenberg_marquardt`) the cost is 10⁻¹³ or less after a tenth of a second, where Adam,
+/// with a rate that falls along a cosine, has 10⁻⁶ after ten seconds. MATLAB's `train` does this by
+/// default.
 ///
 /// With the residuals r = √v·(y − t) and their Jacobian J = ∂r/∂w, a step h solves
 ///
@@ -32,27 +46,36 @@ const CHUNK: usize = 128;
 /// (JᵀJ + μI)·h = −Jᵀr,  w ← w + h
 /// ```
 ///
-/// which is a Gauss–Newton step for a small damping μ, and gradient descent at the rate 1/μ for a large one (Levenberg 1944;
-/// Marquardt 1963; for networks Hagan & Menhaj 1994). A step that does not lower the cost is taken back, and μ is multiplied by
-/// 2, 4, 8, … until one does. After a good one, μ is multiplied by max(⅓, 1 − (2ρ − 1)³), ρ the drop of the cost over what the
-/// linear model promised (H. B. Nielsen, *Damping parameter in Marquardt's method*, 1999).
+/// which is a Gauss–Newton step for a small damping μ, and gradient descent at the rate 1/μ for a
+/// large one (Levenberg 1944; Marquardt 1963; for networks Hagan & Menhaj 1994). A step that does
+/// not lower the cost is taken back, and μ is multiplied by 2, 4, 8, … until one does. After a good
+/// one, μ is multiplied by max(⅓, 1 − (2ρ − 1)³), ρ the drop of the cost over what the linear model
+/// promised (H. B. Nielsen, *Damping parameter in Marquardt's method*, 1999).
 ///
-/// The valleys of networks are narrow and bent, so that a step follows the bend: to h is added ½a, the geodesic acceleration
+/// The valleys of networks are narrow and bent, so that a step follows the bend: to h is added ½a,
+/// the geodesic acceleration
 ///
 /// ```text
 /// (JᵀJ + μI)·a = −Jᵀr̈,  r̈ = (r(w + h/10) − 2r(w) + r(w − h/10))·100
 /// ```
 ///
-/// and a step with 2‖a‖ > ¾‖h‖ counts as one that does not lower the cost (M. K. Transtrum & J. P. Sethna, *Improvements to the
-/// Levenberg–Marquardt algorithm for nonlinear least-squares minimization*, 2012). JᵀJ + μI is factorized by Cholesky's
-/// method. The steps are those of inference: no dropout, running statistics as they are.
+/// and a step with 2‖a‖ > ¾‖h‖ counts as one that does not lower the cost (M. K. Transtrum & J. P.
+/// Sethna, *Improvements to the Levenberg–Marquardt algorithm for nonlinear least-squares
+/// minimization*, 2012). JᵀJ + μI is factorized by Cholesky's method. The steps are those of
+/// inference: no dropout, running statistics as they are.
 ///
-/// An epoch is one step that lowers the cost. In its [`Epoch`], `cost` is the cost after it, `rate` 1/μ, and `gradient_norm`
-/// ‖Jᵀr‖₂ before it. Costs never rise, so that every run ends with the best training cost it has seen.
+/// An epoch is one step that lowers the cost. In its [`Epoch`], `cost` is the cost after it, `rate`
+/// 1/μ, and `gradient_norm` ‖Jᵀr‖₂ before it. Costs never rise, so that every run ends with the
+/// best training cost it has seen.
 ///
-/// P parameters and N residuals (samples × outputs) take 3P² + O(P·(128 + outputs)) numbers, and a step N·P² + P³/6
-/// multiplications; above a thousand parameters, a [`Trainer`](crate::Trainer) is the better choice. Use `f64`: the conditions
-/// of J are squared in JᵀJ.
+/// Stops, metrics, observers and checkpoints are those of a [`Trainer`](crate::Trainer). As there,
+/// [`fit`](Self::fit) can be called again to go on, with the damping that it came to;
+/// [`reset`](Self::reset) begins anew with another network or other data.
+/// [`Model::fit`](crate::Model::fit) takes it, too, and scales the data.
+///
+/// P parameters and N residuals (samples × outputs) take 3P² + O(P·(128 + outputs)) numbers, and a
+/// step N·P² + P³/6 multiplications; above a thousand parameters, a [`Trainer`](crate::Trainer) is
+/// the better choice. Use `f64`: the conditions of J are squared in JᵀJ.
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -71,23 +94,45 @@ const CHUNK: usize = 128;
 /// assert!(history.costs().last() < Some(1e-6));
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+///
+/// With what a trainer has:
+///
+/// ```
+/// use chainrule::prelude::*;
+/// use chainrule::rand::SeedableRng;
+/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
+/// use chainrule::train::LevenbergMarquardt;
+/// use core::ops::ControlFlow;
+///
+/// let x = DMatrix::from_fn(1, 90, |_, j| j as f64 / 30.0 - 1.5);
+/// let (data, judge) = Dataset::new(x.clone(), x.map(|x| x * x))?.split(0.7, 1)?;
+/// let mut net = Sequential::builder(1)
+///     .layer(Dense::new(6, Activation::Tanh))
+///     .layer(Dense::new(1, Activation::Linear))
+///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+/// let mut trainer = LevenbergMarquardt::new()
+///     .validation_data(&judge)
+///     .metric("R²", metrics::r2)
+///     .stop(Stop::early_stopping(Monitor::ValidationCost, 5))
+///     .restore_best(Monitor::ValidationCost)
+///     .on_epoch(|epoch, _| match epoch.metric("R²") {
+///         Some(r2) if r2 > 0.999_999 => ControlFlow::Break(()),
+///         _ => ControlFlow::Continue(()),
+///     });
+/// trainer.fit(&mut net, &data)?;
+/// assert!(trainer.evaluate(&net, &judge)?.metric("R²") > Some(0.9999));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 pub struct LevenbergMarquardt<'a, T: Real> {
-    epochs: usize,
-    damping: f64,
-    validation: Option<&'a Dataset<T>>,
-    stops: Vec<Stop>,
-    best: Option<Monitor>,
+    pub(super) method: LeastSquares<T>,
+    pub(super) run: Run<'a, T>,
 }
 
 impl<T: Real> Default for LevenbergMarquardt<'_, T> {
     fn default() -> Self {
         Self {
-            epochs: 1000,
-            damping: 1e-3,
-            validation: None,
-            stops: Vec::new(),
-            best: None,
+            method: LeastSquares::new(),
+            run: Run::new(1000),
         }
     }
 }
@@ -98,152 +143,353 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
         Self::default()
     }
 
-    /// The same with at most so many epochs.
+    /// How many epochs a call of [`fit`](Self::fit) runs at most.
     #[must_use]
-    pub fn epochs(self, epochs: usize) -> Self {
-        Self { epochs, ..self }
-    }
-
-    /// The same with a first damping of μ = `damping` · max diag(JᵀJ): small where the start is near a minimum, up to 1 where it
-    /// is not. Finite and above 0.
-    #[must_use]
-    pub fn damping(self, damping: f64) -> Self {
-        Self { damping, ..self }
-    }
-
-    /// The same, with the cost on other data after each epoch.
-    #[must_use]
-    pub fn validation_data(self, data: &'a Dataset<T>) -> Self {
-        Self {
-            validation: Some(data),
-            ..self
-        }
-    }
-
-    /// The same with one more reason to end, as in [`Trainer::stop`](crate::Trainer::stop); all are looked at after each epoch.
-    #[must_use]
-    pub fn stop(mut self, stop: Stop) -> Self {
-        self.stops.push(stop);
+    pub fn epochs(mut self, epochs: usize) -> Self {
+        self.run.epochs = epochs;
         self
     }
 
-    /// The same, where the network ends with the parameters of the epoch that was best in what is watched.
+    /// The same with a first damping of μ = `damping` · max diag(JᵀJ): small where the start is
+    /// near a minimum, up to 1 where it is not. Finite and above 0.
     #[must_use]
-    pub fn restore_best(self, monitor: Monitor) -> Self {
-        Self {
-            best: Some(monitor),
-            ..self
-        }
+    pub fn damping(mut self, damping: f64) -> Self {
+        self.method.damping = damping;
+        self
     }
 
-    /// Trains `net` on all samples of `data` together. [`History::stopped`] is [`Stopped::Converged`] where no step lowers the
-    /// cost any more.
+    /// Data on which the cost and the metrics are computed after each epoch, as in
+    /// [`Trainer::validation_data`](crate::Trainer::validation_data).
+    #[must_use]
+    pub fn validation_data(mut self, data: &'a Dataset<T>) -> Self {
+        self.run.watcher.validation = Some(data);
+        self
+    }
+
+    /// A metric to compute after each epoch, as in [`Trainer::metric`](crate::Trainer::metric).
+    #[must_use]
+    pub fn metric(
+        mut self,
+        name: impl Into<String>,
+        metric: impl FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + Send + 'a,
+    ) -> Self {
+        self.run
+            .watcher
+            .metrics
+            .push((name.into(), Box::new(metric)));
+        self
+    }
+
+    /// A reason to end before the last epoch, as in [`Trainer::stop`](crate::Trainer::stop); all
+    /// are looked at after each epoch.
+    #[must_use]
+    pub fn stop(mut self, stop: Stop) -> Self {
+        self.run.add_stop(stop);
+        self
+    }
+
+    /// The network ends with the parameters of the epoch that was best in what is watched, as in
+    /// [`Trainer::restore_best`](crate::Trainer::restore_best).
+    #[must_use]
+    pub fn restore_best(mut self, monitor: Monitor) -> Self {
+        self.run.watcher.best = Some(monitor);
+        self
+    }
+
+    /// Tells `observer` what happens, as in [`Trainer::observe`](crate::Trainer::observe). An epoch
+    /// has one batch: all samples.
+    #[must_use]
+    pub fn observe(mut self, observer: impl Observer<T> + Send + 'a) -> Self {
+        self.run.watcher.observers.push(Box::new(observer));
+        self
+    }
+
+    /// Calls back after each epoch; `Break` ends the run. As in
+    /// [`Trainer::on_epoch`](crate::Trainer::on_epoch).
+    #[must_use]
+    pub fn on_epoch(
+        mut self,
+        callback: impl FnMut(&Epoch, &Sequential<T>) -> ControlFlow<()> + Send + 'a,
+    ) -> Self {
+        self.run.watcher.callbacks.push(Box::new(callback));
+        self
+    }
+
+    /// Lets each call of [`fit`](Self::fit) bring other data, as in
+    /// [`Trainer::changing_data`](crate::Trainer::changing_data).
+    #[must_use]
+    pub fn changing_data(mut self) -> Self {
+        self.run.changing_data = true;
+        self
+    }
+
+    /// Writes a checkpoint to `path` every so often and at the end of a run, as in
+    /// [`Trainer::checkpoint`](crate::Trainer::checkpoint).
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn checkpoint(
+        mut self,
+        path: impl Into<std::path::PathBuf>,
+        every: CheckpointEvery,
+    ) -> Self {
+        self.run.checkpoint = Some((path.into(), every));
+        self
+    }
+
+    /// The number of epochs finished so far, over all calls of [`fit`](Self::fit).
+    pub fn epoch(&self) -> usize {
+        self.run.state.position.epoch
+    }
+
+    /// Begins anew with the same settings, as [`Trainer::reset`](crate::Trainer::reset) does: the
+    /// next [`fit`](Self::fit) takes any network and any data, and the first damping.
+    pub fn reset(&mut self) {
+        self.method = LeastSquares {
+            damping: self.method.damping,
+            ..LeastSquares::new()
+        };
+        self.run.reset();
+    }
+
+    /// Goes on with `net` as it now is, as
+    /// [`Trainer::continue_with`](crate::Trainer::continue_with) does.
+    pub fn continue_with(&mut self, net: &Sequential<T>) {
+        self.run.state.adopt(net);
+    }
+
+    /// Trains `net` on all samples of `data` together. [`History::stopped`] is
+    /// [`Stopped::Converged`] where no step lowers the cost any more. Called again, it goes on,
+    /// with the network and the data of the call before, as [`Trainer::fit`](crate::Trainer::fit)
+    /// does.
     ///
     /// # Errors
-    /// Those of [`Sequential::gradient`] with [`SumSquaredError`] on the data; [`ErrorKind::Empty`] for a network without parameters;
-    /// [`ErrorKind::NotFinite`] where the cost, its derivatives or the damping overflow, and where targets are so
-    /// much larger than the outputs that no step shows in the cost; [`ErrorKind::Value`] for a setting out of
-    /// range or where P² numbers do not fit into memory; [`ErrorKind::Incompatible`] for a stop that watches what
-    /// is not measured, and where the last layer reaches no target. The network is then as it was.
-    pub fn fit(&self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
-        let warning = self.check(net, data)?;
-        let start = net.params().to_vec();
-        let mut history = self.run(net, data);
-        if let Ok(history) = &mut history {
-            history.warnings.extend(warning);
-        }
-        if history.is_err() {
-            net.params_mut().copy_from_slice(&start);
-        }
-        history
+    /// Those of [`Sequential::gradient`] with [`SumSquaredError`] on the data; [`ErrorKind::Empty`]
+    /// for a network without parameters; [`ErrorKind::NotFinite`] where the cost, its derivatives
+    /// or the damping overflow, and where targets are so much larger than the outputs that no step
+    /// shows in the cost; [`ErrorKind::Value`] for a setting out of range or where P² numbers do
+    /// not fit into memory; [`ErrorKind::Incompatible`] for a stop that watches what is not
+    /// measured, where the last layer reaches no target, and for another network or other data than
+    /// in the call before. The network is then as it was.
+    ///
+    /// After [`ErrorKind::Io`], when a checkpoint cannot be written, and what a metric returns, it
+    /// is as it was after the last epoch, unless the metric's error is [`ErrorKind::NotFinite`],
+    /// too.
+    pub fn fit(&mut self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
+        self.fit_in(Units::NETWORK, net, data)
     }
 
-    fn run(&self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
-        let mut work = Work::new(net, data)?;
-        let (mut history, mut state) = (History::default(), State::default());
-        let mut watches: Vec<Watch> = self.stops.iter().map(Watch::new).collect();
-        let (mut damping, mut seconds) = (None, 0.0);
-        for epoch in 0..self.epochs {
-            let clock = Clock::start();
-            let before = work.cost;
-            work.linearize(net, data)?;
-            let norm = work.gradient_norm()?;
-            let mu = damping.get_or_insert_with(|| {
-                Damping::new(T::of(self.damping) * work.normal.diagonal().max())
-            });
-            mu.check()?;
-            if !work.step(net, data, mu)? {
-                work.check_converged(net, data, norm)?;
-                history.stopped = Some(Stopped::Converged);
-                break;
-            }
-            let validation = self
-                .validation
-                .map(|data| net.cost(data.inputs(), data, &SumSquaredError, &mut work.tape))
-                .transpose()?;
-            let seconds_now = clock.seconds();
-            seconds += seconds_now.unwrap_or(0.0);
-            let epoch = Epoch {
-                epoch,
-                cost: work.cost.as_f64(),
-                validation_cost: validation.map(T::as_f64),
-                metrics: Vec::new(),
-                learning_rate: 1.0 / mu.value.as_f64(),
-                gradient_norm: norm.as_f64(),
-                seconds: seconds_now,
-            };
-            let moved = || {
-                work.h
-                    .iter()
-                    .zip(&work.bend)
-                    .fold(0.0, |most, (h, bend)| (*h + *bend).as_f64().abs().max(most))
-            };
-            for (stop, watch) in self.stops.iter().zip(&mut watches) {
-                let timed = stop
-                    .time()
-                    .is_some_and(|time| seconds >= time.as_secs_f64());
-                if (watch.sees(stop, &epoch, Some(before.as_f64()), moved) || timed)
-                    && history.stopped.is_none()
-                {
-                    history.stopped = Some(Stopped::By(stop.clone()));
-                }
-            }
-            if let Some(monitor) = &self.best {
-                state.note_best(monitor, &epoch, net);
-            }
-            history.epochs.push(epoch);
-            if history.stopped.is_some() {
-                break;
-            }
-        }
-        state.put_best(net);
-        Ok(history)
+    /// The cost of what `net` predicts for `data`, and the metrics, as
+    /// [`Trainer::evaluate`](crate::Trainer::evaluate) gives them.
+    ///
+    /// # Errors
+    /// As [`Trainer::evaluate`](crate::Trainer::evaluate), with [`SumSquaredError`].
+    pub fn evaluate(&mut self, net: &Sequential<T>, data: &Dataset<T>) -> Result<Evaluation> {
+        self.run
+            .evaluate(&mut self.method, Units::NETWORK, net, data)
+    }
+}
+
+impl<T: Real> Fit<T> for LevenbergMarquardt<'_, T> {
+    fn output_function(&self) -> OutputFunction {
+        self.method.loss().output_function()
     }
 
-    fn check(&self, net: &Sequential<T>, data: &Dataset<T>) -> Result<Option<Warning>> {
+    fn fit_in(
+        &mut self,
+        units: Units<'_, T>,
+        net: &mut Sequential<T>,
+        data: &Dataset<T>,
+    ) -> Result<History> {
+        let before = (
+            net.params().to_vec(),
+            self.method.memory.clone(),
+            self.run.state.clone(),
+        );
+        let result = self.run.fit(&mut self.method, units, net, data);
+        self.method.work = None;
+        if matches!(&result, Err(error) if error.kind() == ErrorKind::NotFinite) {
+            // Of a run that has lost itself in numbers too large, nothing stays.
+            net.params_mut().copy_from_slice(&before.0);
+            (self.method.memory, self.run.state) = (before.1, before.2);
+        }
+        result
+    }
+
+    fn evaluate_in(
+        &mut self,
+        units: Units<'_, T>,
+        net: &Sequential<T>,
+        data: &Dataset<T>,
+    ) -> Result<Evaluation> {
+        self.run.evaluate(&mut self.method, units, net, data)
+    }
+
+    fn has_trained(&self, net: &Sequential<T>) -> bool {
+        self.run.has_trained(net)
+    }
+}
+
+impl<T: Real> fmt::Debug for LevenbergMarquardt<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LevenbergMarquardt")
+            .field("epochs", &self.run.epochs)
+            .field("damping", &self.method.damping)
+            .field("epoch", &self.epoch())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The method: one step on all samples an epoch.
+pub(super) struct LeastSquares<T: Real> {
+    damping: f64,
+    /// How many epochs there were, and once there was one the μ that the next begins with.
+    memory: OptimizerState<T>,
+    /// For evaluations.
+    tape: Tape<T>,
+    /// The linear model, during a call.
+    work: Option<Work<T>>,
+}
+
+impl<T: Real> LeastSquares<T> {
+    fn new() -> Self {
+        let memory = OptimizerState {
+            rule: Self::NAME.into(),
+            step: 0,
+            slots: vec![Vec::new()],
+        };
+        Self {
+            damping: 1e-3,
+            memory,
+            tape: Tape::new(),
+            work: None,
+        }
+    }
+}
+
+impl<T: Real> Method<T> for LeastSquares<T> {
+    const NAME: &'static str = "LevenbergMarquardt";
+
+    fn loss(&self) -> &dyn Loss<T> {
+        &SumSquaredError
+    }
+
+    fn parts(&mut self) -> (&dyn Loss<T>, &mut Tape<T>) {
+        (&SumSquaredError, &mut self.tape)
+    }
+
+    fn check(&self, net: &Sequential<T>, _: u64) -> Result<()> {
         POSITIVE.check_in::<T>("damping of LevenbergMarquardt", self.damping)?;
-        for data in [Some(data), self.validation].into_iter().flatten() {
-            net.check_pass(data.inputs().into(), data.into(), &SumSquaredError)?;
-        }
-        net.check_trainable()?;
         if net.params().is_empty() {
             return Err(Error::new(
                 ErrorKind::Empty,
-                "LevenbergMarquardt",
+                Self::NAME,
                 "a network with at least 1 parameter",
                 0,
             ));
         }
-        self.stops.iter().try_for_each(Stop::check)?;
-        let mut watched = self
-            .stops
-            .iter()
-            .filter_map(Stop::monitor)
-            .chain(&self.best);
-        watched.try_for_each(|monitor| {
-            monitor.check(self.validation.is_some(), core::iter::empty())
-        })?;
-        check_reach(net, data, &SumSquaredError)
+        Ok(())
+    }
+
+    fn prepare(&mut self, _: &Sequential<T>) -> Result<()> {
+        self.work = None;
+        Ok(())
+    }
+
+    fn steps(&self, _: usize) -> usize {
+        1
+    }
+
+    fn epoch(
+        &mut self,
+        net: &mut Sequential<T>,
+        data: Batch<'_, T>,
+        position: &mut Position,
+        _: f64,
+        mut after: impl FnMut(&Step, &Sequential<T>) -> Option<Halt> + Send,
+    ) -> Result<Leg> {
+        let work = match self.work.take() {
+            Some(work) => work,
+            None => Work::new(net, data)?,
+        };
+        let work = self.work.insert(work);
+        let before = work.cost;
+        work.linearize(net, data)?;
+        let norm = work.gradient_norm()?;
+        let known = self.memory.slots.iter().flatten().next().copied();
+        let first = || T::of(self.damping) * work.normal.diagonal().max();
+        let mut mu = Damping::new(known.unwrap_or_else(first));
+        mu.check()?;
+        if !work.step(net, data, &mut mu)? {
+            work.check_converged(net, data, norm)?;
+            let halt = Some(Halt::Stopped(Stopped::Converged));
+            return Ok(Leg {
+                over: false,
+                halt,
+                before: None,
+            });
+        }
+        let Position {
+            epoch, batch, step, ..
+        } = *position;
+        let rate = 1.0 / mu.value.as_f64();
+        self.memory.slots = vec![vec![mu.value]];
+        self.memory.step += 1;
+        position.samples = data.len();
+        position.cost = work.cost.as_f64();
+        position.rate = rate;
+        position.gradient_norm = norm.as_f64();
+        position.step += 1;
+        let step = Step {
+            epoch,
+            batch,
+            step,
+            cost: before.as_f64(),
+            learning_rate: rate,
+        };
+        Ok(Leg {
+            over: true,
+            halt: after(&step, net),
+            before: Some(before.as_f64()),
+        })
+    }
+
+    fn memory(&self) -> &OptimizerState<T> {
+        &self.memory
+    }
+
+    fn remember(&mut self, memory: &OptimizerState<T>) -> Result<()> {
+        if !self.fits(memory, 0) {
+            let expected = "nothing before the first epoch, and then one finite number > 0";
+            let given = format!(
+                "{:?} after {} epochs of {}",
+                memory.slots, memory.step, memory.rule
+            );
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "damping of LevenbergMarquardt",
+                expected,
+                given,
+            ));
+        }
+        self.memory.clone_from(memory);
+        Ok(())
+    }
+
+    fn fits(&self, memory: &OptimizerState<T>, _: usize) -> bool {
+        let sound = match memory.slots[..] {
+            [ref slot] => match slot[..] {
+                [] => memory.step == 0,
+                [mu] => memory.step > 0 && mu.is_finite() && mu > T::zero(),
+                _ => false,
+            },
+            _ => false,
+        };
+        sound && memory.rule == Self::NAME
+    }
+
+    #[cfg(feature = "std")]
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![("method", Self::NAME.into())]
     }
 }
 
@@ -312,10 +558,10 @@ struct Work<T: Real> {
 }
 
 impl<T: Real> Work<T> {
-    fn new(net: &Sequential<T>, data: &Dataset<T>) -> Result<Self> {
+    fn new(net: &Sequential<T>, data: Batch<'_, T>) -> Result<Self> {
         let (count, outputs) = (net.params().len(), net.outputs());
         let mut tape = Tape::new();
-        let cost = net.cost(data.inputs(), data, &SumSquaredError, &mut tape)?;
+        let cost = net.cost(data.x, data.target, &SumSquaredError, &mut tape)?;
         if !cost.is_finite() {
             return Err(overflow("a finite cost at the start", cost));
         }
@@ -346,10 +592,9 @@ impl<T: Real> Work<T> {
     }
 
     /// JᵀJ and Jᵀr at the network's parameters.
-    fn linearize(&mut self, net: &Sequential<T>, data: &Dataset<T>) -> Result<()> {
+    fn linearize(&mut self, net: &Sequential<T>, data: Batch<'_, T>) -> Result<()> {
         let (count, outputs) = (net.params().len(), net.outputs());
-        let target: Targets<'_, T> = data.into();
-        let x = View::from(data.inputs());
+        let Batch { x, target } = data;
         self.normal.fill(T::zero());
         self.gradient.fill(T::zero());
         for first in (0..x.cols()).step_by(samples(outputs)) {
@@ -404,17 +649,17 @@ impl<T: Real> Work<T> {
         }
     }
 
-    /// Refuses an end without a small gradient: where targets are so much larger than outputs, and so bent is the way to
-    /// them, that what a step gains is lost in the rounding of the cost.
+    /// Refuses an end without a small gradient: where targets are so much larger than outputs, and
+    /// so bent is the way to them, that what a step gains is lost in the rounding of the cost.
     fn check_converged(
         &mut self,
         net: &Sequential<T>,
-        data: &Dataset<T>,
+        data: Batch<'_, T>,
         gradient: T,
     ) -> Result<()> {
-        let target: Targets<'_, T> = data.into();
+        let Batch { x, target } = data;
         let mut y = DMatrix::zeros(net.outputs(), data.len());
-        net.predict_into(data.inputs(), &mut y, &mut self.tape)?;
+        net.predict_into(x, &mut y, &mut self.tape)?;
         if let Some(weights) = target.weights() {
             y.column_iter_mut()
                 .zip(weights)
@@ -439,7 +684,7 @@ impl<T: Real> Work<T> {
     fn step(
         &mut self,
         net: &mut Sequential<T>,
-        data: &Dataset<T>,
+        data: Batch<'_, T>,
         mu: &mut Damping<T>,
     ) -> Result<bool> {
         let size = norm(net.params());
@@ -459,8 +704,8 @@ impl<T: Real> Work<T> {
                         *trial = *w + *h + *bend;
                     }
                     let cost = net.at(&self.trial)?.cost(
-                        data.inputs(),
-                        data,
+                        data.x,
+                        data.target,
                         &SumSquaredError,
                         &mut self.tape,
                     )?;
@@ -482,7 +727,7 @@ impl<T: Real> Work<T> {
     }
 
     /// h and ½a; false where JᵀJ + μI is not positive definite to rounding, or they are no numbers.
-    fn solve(&mut self, net: &Sequential<T>, data: &Dataset<T>, mu: T) -> Result<bool> {
+    fn solve(&mut self, net: &Sequential<T>, data: Batch<'_, T>, mu: T) -> Result<bool> {
         let mut damped = core::mem::replace(&mut self.damped, DMatrix::zeros(0, 0));
         if damped.is_empty() {
             // The factorization before failed, and kept it.
@@ -507,10 +752,10 @@ impl<T: Real> Work<T> {
     }
 
     /// −½·Jᵀr̈ into `bend`.
-    fn turn(&mut self, net: &Sequential<T>, data: &Dataset<T>) -> Result<()> {
+    fn turn(&mut self, net: &Sequential<T>, data: Batch<'_, T>) -> Result<()> {
         let (count, outputs) = (net.params().len(), net.outputs());
-        let target: Targets<'_, T> = data.into();
-        let (x, part) = (View::from(data.inputs()), T::of(0.1));
+        let Batch { x, target } = data;
+        let part = T::of(0.1);
         for ((ahead, behind), (w, h)) in self
             .trial
             .iter_mut()

@@ -1,7 +1,8 @@
 //! Networks in the units of their data, as they are kept.
 
+use super::evaluate::Evaluation;
 use super::history::History;
-use super::trainer::{Feed, Trainer};
+use super::run::{Fit, Units};
 use crate::data::{Dataset, Scaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics;
@@ -12,7 +13,6 @@ use crate::nn::tape::Tape;
 use crate::numeric::real::{Real, zeros};
 use crate::numeric::view::{View, ViewMut};
 use alloc::{
-    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     format,
     string::String,
@@ -21,9 +21,10 @@ use alloc::{
 use core::mem;
 use nalgebra::DMatrix;
 
-/// A network with all that predictions need: scalers for its inputs and outputs, the output function of its loss, and the names
-/// of its classes. It learns and predicts in the units of the data: p = s₂⁻¹(g(f(s₁(x)))), with the network f, the scalers s₁
-/// and s₂, and the [`OutputFunction`] g. With notes of its own it is what goes into a file.
+/// A network with all that predictions need: scalers for its inputs and outputs, the output
+/// function of its loss, and the names of its classes. It learns and predicts in the units of the
+/// data: p = s₂⁻¹(g(f(s₁(x)))), with the network f, the scalers s₁ and s₂, and the
+/// [`OutputFunction`] g. With notes of its own it is what goes into a file.
 ///
 /// | method | regression | classification |
 /// |---|---|---|
@@ -31,8 +32,8 @@ use nalgebra::DMatrix;
 /// | [`scores`](Self::scores) | the same | raw outputs: logits, margins |
 /// | [`predict_classes`](Self::predict_classes) | | names |
 ///
-/// [`fit`](Self::fit) sets the output function. A network that was trained in another way gets it from
-/// [`with_output_function`](Self::with_output_function).
+/// [`fit`](Self::fit) sets the output function. A network that was trained in another way gets it
+/// from [`with_output_function`](Self::with_output_function).
 ///
 /// Numbers of very different size:
 ///
@@ -92,7 +93,8 @@ impl<T: Real> Model<T> {
     /// `net` between two scalers; `None` leaves a side as it is, as outputs of classes must be.
     ///
     /// # Errors
-    /// [`ErrorKind::Shape`] when a scaler has another number of features than the network inputs or outputs.
+    /// [`ErrorKind::Shape`] when a scaler has another number of features than the network inputs or
+    /// outputs.
     pub fn new(
         net: Sequential<T>,
         inputs: impl Into<Option<Scaler<T>>>,
@@ -106,12 +108,14 @@ impl<T: Real> Model<T> {
         .checked()
     }
 
-    /// The same model, whose [`predict`](Self::predict) applies this function to the raw outputs: for a network that was not
-    /// trained by [`fit`](Self::fit), which sets the function of its loss.
+    /// The same model, whose [`predict`](Self::predict) applies this function to the raw outputs:
+    /// for a network that was not trained by [`fit`](Self::fit), which sets the function of its
+    /// loss.
     ///
     /// # Errors
-    /// [`ErrorKind::Incompatible`] for another function than the identity when the outputs have a scaler or are probabilities
-    /// already, and for the softmax of a single output, which is always 1.
+    /// [`ErrorKind::Incompatible`] for another function than the identity when the outputs have a
+    /// scaler or are probabilities already, and for the softmax of a single output, which is always
+    /// 1.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -136,12 +140,12 @@ impl<T: Real> Model<T> {
         .checked()
     }
 
-    /// The same model with names of its classes, one per output; for a single output two, of which the second is the class
-    /// whose probability it gives.
+    /// The same model with names of its classes, one per output; for a single output two, of which
+    /// the second is the class whose probability it gives.
     ///
     /// # Errors
-    /// [`ErrorKind::Shape`] for another number of names, [`ErrorKind::Value`] for a name that is empty or there twice,
-    /// [`ErrorKind::Incompatible`] when the outputs have a scaler.
+    /// [`ErrorKind::Shape`] for another number of names, [`ErrorKind::Value`] for a name that is
+    /// empty or there twice, [`ErrorKind::Incompatible`] when the outputs have a scaler.
     pub fn with_classes<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Result<Self> {
         Self {
             classes: Some(names.into_iter().map(Into::into).collect()),
@@ -251,7 +255,8 @@ impl<T: Real> Model<T> {
         &self.net
     }
 
-    /// The network, to be changed. Training it apart from [`fit`](Self::fit) leaves the output function as it is.
+    /// The network, to be changed. Training it apart from [`fit`](Self::fit) leaves the output
+    /// function as it is.
     pub fn net_mut(&mut self) -> &mut Sequential<T> {
         &mut self.net
     }
@@ -301,33 +306,44 @@ impl<T: Real> Model<T> {
         &mut self.metadata
     }
 
-    /// A copy of `data` in scaled units, for work on [`net`](Self::net) itself; [`fit`](Self::fit) scales by itself.
+    /// `data` in scaled units, for work on [`net`](Self::net) itself; [`fit`](Self::fit) scales by
+    /// itself. The numbers are mapped in place.
     ///
     /// # Errors
-    /// [`ErrorKind::Shape`] when the data have another number of features or outputs.
-    pub fn scale(&self, data: &Dataset<T>) -> Result<Dataset<T>> {
-        data.scaled(self.inputs.as_ref(), self.outputs.as_ref())
-    }
-
-    /// [`scale`](Self::scale) without a copy where there is no scaler.
-    fn scaled<'d>(&self, data: &'d Dataset<T>) -> Result<Cow<'d, Dataset<T>>> {
-        if self.inputs.is_none() && self.outputs.is_none() {
-            return Ok(Cow::Borrowed(data));
+    /// [`ErrorKind::Shape`] when the data have another number of features or outputs,
+    /// [`ErrorKind::NotFinite`] when a number overflows.
+    pub fn scale(&self, data: Dataset<T>) -> Result<Dataset<T>> {
+        let scale = |scaler: &Scaler<T>, mut numbers: DMatrix<T>| {
+            scaler.transform_mut((&mut numbers).into())?;
+            Ok(numbers)
+        };
+        let data = match &self.inputs {
+            None => data,
+            Some(scaler) => data.map_inputs(|inputs| scale(scaler, inputs))?,
+        };
+        match &self.outputs {
+            None => Ok(data),
+            Some(scaler) => data.map_targets(|targets| scale(scaler, targets)),
         }
-        self.scale(data).map(Cow::Owned)
     }
 
-    /// [`Trainer::fit`] on data in their own units, the trainer's [validation data](Trainer::validation_data) included: both are
-    /// scaled here, for which each is copied once if there is a scaler.
+    /// Trains on data in their own units, by a [`Trainer`] or a [`LevenbergMarquardt`], whose
+    /// [validation data](crate::Trainer::validation_data) are in the same units. Both are scaled here:
+    /// inputs or targets that have a scaler are copied once, others not at all.
     ///
-    /// [Metrics](Trainer::metric) see predictions and targets in the units of the data. Costs are in scaled units, in which
-    /// training makes them small and in which no output outweighs the others.
+    /// [Metrics](crate::Trainer::metric) see predictions and targets in the units of the data.
+    /// Costs are in scaled units, in which training makes them small and in which no output
+    /// outweighs the others.
     ///
     /// The model then has the [`OutputFunction`] of the trainer's loss.
     ///
     /// # Errors
     /// Those of [`scale`](Self::scale) and [`Trainer::fit`]; [`ErrorKind::Incompatible`] as
     /// [`with_output_function`](Self::with_output_function), for the loss's function.
+    ///
+    /// [`Trainer`]: crate::Trainer
+    /// [`Trainer::fit`]: crate::Trainer::fit
+    /// [`LevenbergMarquardt`]: crate::train::LevenbergMarquardt
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -350,33 +366,67 @@ impl<T: Real> Model<T> {
     /// assert!(degrees.is_some_and(|degrees| degrees < 0.5));
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    pub fn fit(&mut self, trainer: &mut Trainer<'_, T>, data: &Dataset<T>) -> Result<History> {
-        let function = trainer.loss.output_function();
+    pub fn fit(&mut self, trainer: &mut impl Fit<T>, data: &Dataset<T>) -> Result<History> {
+        let function = trainer.output_function();
         self.check()?;
         self.check_output_function("Model::fit", function)?;
-        let scaled = self
-            .scaled(data)
-            .map_err(|error| error.within("training data"))?;
-        let validation = trainer.validation.map(|data| self.scaled(data)).transpose();
-        let validation = validation.map_err(|error| error.within("validation data"))?;
-        let judged = trainer.validation.unwrap_or(data);
-        let units = self.outputs.as_ref().map(|scaler| (scaler, judged.into()));
-        let result = trainer.fit_on(
-            &mut self.net,
-            &Feed {
-                data: &scaled,
-                validation: validation.as_deref(),
-                units,
-            },
-        );
+        let Self {
+            net,
+            inputs,
+            outputs,
+            ..
+        } = self;
+        let units = Units {
+            inputs: inputs.as_ref(),
+            outputs: outputs.as_ref(),
+        };
+        let result = trainer.fit_in(units, net, data);
         // After an error, too, the network may be one that this loss has trained.
-        if result.is_ok() || (trainer.state.position.step > 0 && trainer.state.knows(&self.net)) {
+        if result.is_ok() || trainer.has_trained(&self.net) {
             self.output_function = function;
         }
         result
     }
 
-    /// Predictions for a batch, outputs × samples: of classes probabilities, of numbers those in the units of the data.
+    /// The cost and the metrics of what the model predicts for `data`, by the trainer's loss and
+    /// its metrics: what [`fit`](Self::fit) computes on validation data after each epoch. Metrics
+    /// are in the units of the data, the cost is in scaled units.
+    ///
+    /// # Errors
+    /// Those of [`scale`](Self::scale) and of [`Trainer::evaluate`]; [`ErrorKind::Incompatible`] as
+    /// [`with_output_function`](Self::with_output_function), for the loss's function.
+    ///
+    /// [`Trainer::evaluate`]: crate::Trainer::evaluate
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// use chainrule::rand::SeedableRng;
+    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
+    /// use chainrule::train::LevenbergMarquardt;
+    /// let celsius = DMatrix::from_fn(1, 50, |_, j| 2.0 * j as f64 - 20.0);
+    /// let (train, test) = Dataset::new(celsius.clone(), celsius.map(|c| 1.8 * c + 32.0))?.split(0.7, 1)?;
+    /// let net = Sequential::builder(1)
+    ///     .layer(Dense::new(1, Activation::Linear))
+    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let mut model = Model::new(net, Scaler::standard(train.inputs())?, Scaler::standard(train.targets())?)?;
+    /// let mut trainer = LevenbergMarquardt::new().metric("largest error", metrics::max_error);
+    /// model.fit(&mut trainer, &train)?;
+    /// let degrees = model.evaluate(&mut trainer, &test)?.metric("largest error");
+    /// assert!(degrees.is_some_and(|degrees| degrees < 1e-6));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn evaluate(&self, trainer: &mut impl Fit<T>, data: &Dataset<T>) -> Result<Evaluation> {
+        self.check()?;
+        self.check_output_function("Model::evaluate", trainer.output_function())?;
+        let units = Units {
+            inputs: self.inputs.as_ref(),
+            outputs: self.outputs.as_ref(),
+        };
+        trainer.evaluate_in(units, &self.net, data)
+    }
+
+    /// Predictions for a batch, outputs × samples: of classes probabilities, of numbers those in
+    /// the units of the data.
     ///
     /// # Errors
     /// As [`Sequential::predict`].
@@ -418,7 +468,8 @@ impl<T: Real> Model<T> {
         Ok(())
     }
 
-    /// The prediction for one sample into `y`, without allocation once the tape is warm. The same bits as in any batch.
+    /// The prediction for one sample into `y`, without allocation once the tape is warm. The same
+    /// bits as in any batch.
     ///
     /// # Errors
     /// As [`Sequential::predict_one`].
@@ -446,8 +497,8 @@ impl<T: Real> Model<T> {
         )
     }
 
-    /// Raw outputs for a batch, outputs × samples: logits where the loss has an [`OutputFunction`], else the same as
-    /// [`predict`](Self::predict).
+    /// Raw outputs for a batch, outputs × samples: logits where the loss has an [`OutputFunction`],
+    /// else the same as [`predict`](Self::predict).
     ///
     /// # Errors
     /// As [`Sequential::predict`].
@@ -485,14 +536,15 @@ impl<T: Real> Model<T> {
             .map_or(Ok(()), |scaler| scaler.inverse_mut(y))
     }
 
-    /// The name of the most probable class of each sample; for a single output the second name from ½ on. The first of equals
-    /// wins. Numbers of classes instead of names: [`metrics::classes`]`(&model.predict(x)?)`. Independent classes, of which a
-    /// sample may have several, are those whose probability in [`predict`](Self::predict) is at least ½.
+    /// The name of the most probable class of each sample; for a single output the second name from
+    /// ½ on. The first of equals wins. Numbers of classes instead of names:
+    /// [`metrics::classes`]`(&model.predict(x)?)`. Independent classes, of which a sample may have
+    /// several, are those whose probability in [`predict`](Self::predict) is at least ½.
     ///
     /// # Errors
     /// As [`predict`](Self::predict); [`ErrorKind::Empty`] without [names](Self::with_classes);
-    /// [`ErrorKind::Incompatible`] for a single output that is not a probability; [`ErrorKind::NotFinite`] for predictions
-    /// that are NaN.
+    /// [`ErrorKind::Incompatible`] for a single output that is not a probability;
+    /// [`ErrorKind::NotFinite`] for predictions that are NaN.
     pub fn predict_classes<'x>(&self, x: impl Into<View<'x, T>>) -> Result<Vec<&str>> {
         let place = "Model::predict_classes";
         let Some(names) = &self.classes else {
@@ -522,8 +574,8 @@ impl<T: Real> Model<T> {
     /// The same model for another scalar: [`Sequential::cast`], with the scalers rounded likewise.
     ///
     /// # Errors
-    /// As [`Sequential::cast`]; [`ErrorKind::NotFinite`] or [`ErrorKind::Value`] when a number of a scaler becomes ±∞, or a
-    /// scale 0.
+    /// As [`Sequential::cast`]; [`ErrorKind::NotFinite`] or [`ErrorKind::Value`] when a number of a
+    /// scaler becomes ±∞, or a scale 0.
     ///
     /// ```
     /// use chainrule::prelude::*;

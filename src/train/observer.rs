@@ -33,7 +33,8 @@ pub struct Step {
     pub learning_rate: f64,
 }
 
-/// Watches a run of a network of scalars `T`, and can end it. What an observer borrows must be declared before the trainer.
+/// Watches a run of a network of scalars `T`, and can end it. What an observer borrows must be
+/// declared before the trainer.
 ///
 /// Each call is given the network as it then is, to be looked at, copied, drawn or saved.
 ///
@@ -72,7 +73,9 @@ pub trait Observer<T: Real> {
         let _ = (plan, net);
     }
 
-    /// After each step; `Break` ends the run there, and the next call of [`fit`](crate::Trainer::fit) finishes the epoch.
+    /// After each step; `Break` ends the run there, and the next call of
+    /// [`fit`](crate::Trainer::fit) finishes the epoch. A step of
+    /// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt) is an epoch, which counts in any case.
     fn on_batch(&mut self, step: &Step, net: &Sequential<T>) -> ControlFlow<()> {
         let _ = (step, net);
         ControlFlow::Continue(())
@@ -84,7 +87,8 @@ pub trait Observer<T: Real> {
         ControlFlow::Continue(())
     }
 
-    /// What the observer must know to go on after an interruption, for a checkpoint; always something, or always nothing.
+    /// What the observer must know to go on after an interruption, for a checkpoint; always
+    /// something, or always nothing.
     fn state(&self) -> alloc::vec::Vec<f64> {
         alloc::vec::Vec::new()
     }

@@ -5,12 +5,11 @@ use super::fingerprint::{DataMark, checksum};
 use super::history::History;
 #[cfg(feature = "std")]
 use super::log::Logbook;
-use super::stop::{Monitor, Stop, Stopped, Watch};
-use crate::error::Result;
+use super::stop::{Monitor, Stopped, Watch};
 use crate::nn::sequential::Sequential;
 use crate::numeric::real::Real;
+use crate::optim::OptimizerState;
 use crate::optim::plateau::ReduceOnPlateau;
-use crate::optim::{Optimizer, OptimizerState};
 use alloc::vec::Vec;
 
 /// How far training has come.
@@ -39,7 +38,8 @@ pub(super) struct Best<T> {
     pub(super) params: Vec<T>,
 }
 
-/// All that a trainer must know, beside its settings, the network and the optimizer, to go on exactly where it is.
+/// All that a trainer must know, beside its settings, the network and the optimizer, to go on
+/// exactly where it is.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct State<T> {
     pub(super) position: Position,
@@ -53,8 +53,9 @@ pub(super) struct State<T> {
     pub(super) best: Option<Best<T>>,
     /// The parameters of the last epoch, while the network has the best.
     pub(super) latest: Option<Vec<T>>,
-    /// The checksum of the network that the last call left, and what its data were.
-    pub(super) left: u64,
+    /// The checksum of the network that the last call left; `None` where any is taken as it is.
+    pub(super) left: Option<u64>,
+    /// What the data of the last call were.
     pub(super) data: Option<DataMark>,
     /// Of the present call, and the seconds of its epochs.
     pub(super) history: History,
@@ -76,7 +77,7 @@ impl<T> Default for State<T> {
             last_cost: None,
             best: None,
             latest: None,
-            left: 0,
+            left: None,
             data: None,
             history: History::default(),
             spent: 0.0,
@@ -88,19 +89,11 @@ impl<T> Default for State<T> {
 }
 
 impl<T: Real> State<T> {
-    /// Where a trainer with these settings begins.
-    pub(super) fn new(stops: &[Stop], plateau: Option<ReduceOnPlateau>) -> Self {
-        Self {
-            watches: stops.iter().map(Watch::new).collect(),
-            plateau,
-            ..Self::default()
-        }
-    }
-
-    /// Whether `net` is the network that was trained so far: as it was left, or with its best parameters.
+    /// Whether `net` is the network that was trained so far: as it was left, or with its best
+    /// parameters.
     pub(super) fn knows(&self, net: &Sequential<T>) -> bool {
         let sum = checksum(net.params());
-        sum == self.left
+        self.left == Some(sum)
             || self
                 .best
                 .as_ref()
@@ -109,7 +102,7 @@ impl<T: Real> State<T> {
 
     /// Takes `net` as it is for the network that is trained.
     pub(super) fn adopt(&mut self, net: &Sequential<T>) {
-        self.left = checksum(net.params());
+        self.left = Some(checksum(net.params()));
         self.latest = None;
     }
 
@@ -178,20 +171,16 @@ impl<T: Real> State<T> {
 
 /// What to go back to when an epoch fails.
 pub(super) struct Finished<T> {
-    params: Vec<T>,
-    optimizer: OptimizerState<T>,
-    position: Position,
+    pub(super) params: Vec<T>,
+    pub(super) memory: OptimizerState<T>,
+    pub(super) position: Position,
 }
 
 impl<T: Real> Finished<T> {
-    pub(super) fn new(
-        net: &Sequential<T>,
-        optimizer: &OptimizerState<T>,
-        position: Position,
-    ) -> Self {
+    pub(super) fn new(net: &Sequential<T>, memory: &OptimizerState<T>, position: Position) -> Self {
         Self {
             params: net.params().to_vec(),
-            optimizer: optimizer.clone(),
+            memory: memory.clone(),
             position,
         }
     }
@@ -199,11 +188,11 @@ impl<T: Real> Finished<T> {
     pub(super) fn update(
         &mut self,
         net: &Sequential<T>,
-        optimizer: &OptimizerState<T>,
+        memory: &OptimizerState<T>,
         position: Position,
     ) {
         self.params.copy_from_slice(net.params());
-        self.optimizer.clone_from(optimizer);
+        self.memory.clone_from(memory);
         self.position = position;
     }
 
@@ -215,16 +204,5 @@ impl<T: Real> Finished<T> {
             .fold(0.0, |most, (new, old)| {
                 (*new - *old).as_f64().abs().max(most)
             })
-    }
-
-    pub(super) fn restore(
-        &self,
-        net: &mut Sequential<T>,
-        optimizer: &mut dyn Optimizer<T>,
-    ) -> Result<Position> {
-        // Not by `set_params`, which may refuse what the network began with.
-        net.params_mut().copy_from_slice(&self.params);
-        optimizer.restore(&self.optimizer)?;
-        Ok(self.position)
     }
 }

@@ -137,12 +137,14 @@ impl fmt::Display for Monitor {
 )]
 #[non_exhaustive]
 pub enum Stop {
-    /// The training cost has converged: between two epochs it changed by at most `change`, finite and ≥ 0.
+    /// The training cost has converged: between two epochs it changed by at most `change`, finite
+    /// and ≥ 0.
     CostConverged {
         /// The largest change of the cost.
         change: f64,
     },
-    /// The weights have converged: in an epoch no parameter changed by more than `change`, finite and ≥ 0.
+    /// The weights have converged: in an epoch no parameter changed by more than `change`, finite
+    /// and ≥ 0.
     WeightsConverged {
         /// The largest change of a parameter.
         change: f64,
@@ -155,8 +157,8 @@ pub enum Stop {
         #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
         value: f64,
     },
-    /// Early stopping (Prechelt 1998): what is watched has not become better than its best by more than `min_change` for
-    /// `patience` epochs in a row.
+    /// Early stopping (Prechelt 1998): what is watched has not become better than its best by more
+    /// than `min_change` for `patience` epochs in a row.
     EarlyStopping {
         /// What is watched.
         monitor: Monitor,
@@ -165,9 +167,9 @@ pub enum Stop {
         /// What is better only by this much is not better; finite and ≥ 0.
         min_change: f64,
     },
-    /// Training took this long, over all epochs of the call; looked at after each batch. The epoch that it falls into is
-    /// finished by the next call of [`fit`](crate::Trainer::fit).
-    /// An error on a machine without a clock (`wasm32-unknown-unknown`).
+    /// Training took this long, over all epochs of the call; looked at after each batch. The epoch
+    /// that it falls into is finished by the next call of [`fit`](crate::Trainer::fit). An error on
+    /// a machine without a clock (`wasm32-unknown-unknown`).
     #[cfg(feature = "std")]
     Time(core::time::Duration),
 }
@@ -244,7 +246,8 @@ pub enum Stopped {
     ByObserver,
     /// This was reached.
     By(Stop),
-    /// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt) found no step that lowers the cost any more.
+    /// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt) found no step that lowers the cost any
+    /// more.
     Converged,
 }
 
@@ -265,7 +268,8 @@ impl Watch {
         }
     }
 
-    /// Whether `stop` ends the run after `epoch`, in which the largest change of a parameter was what `moved` says.
+    /// Whether `stop` ends the run after `epoch`, in which the largest change of a parameter was
+    /// what `moved` says.
     pub(super) fn sees(
         &mut self,
         stop: &Stop,

@@ -164,6 +164,42 @@ fn steps_with_all_around_them() {
     }
 }
 
+/// The step of a trainer, with all that can be around it.
+#[test]
+fn steps_of_a_trainer() {
+    fn check<T: Real>(rule: impl Optimizer<T>) {
+        let (mut net, data) = (net::<T>(), data::<T>(33));
+        let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), rule)
+            .learning_rate(
+                Schedule::WarmRestarts {
+                    rate: 0.01,
+                    min: 1e-4,
+                    steps: 2,
+                    factor: 2,
+                }
+                .warm_up(2),
+            )
+            .penalty(Penalty::new().l1(1e-4).l2(1e-4))
+            .clip(Clip::Norm(0.1))
+            .clip(Clip::GlobalNorm(0.1))
+            .constrain(Constraint::MaxNorm(0.5))
+            .freeze([1, 4]);
+        let mut step = |samples: usize| {
+            let (x, t) = (
+                first(data.inputs(), samples),
+                first(data.targets(), samples),
+            );
+            trainer.step(&mut net, x, t).expect("a sound step");
+        };
+        [33, 7, 1].into_iter().for_each(&mut step);
+        for samples in [33, 33, 7, 33, 1] {
+            assert_eq!(allocations(|| step(samples)), 0, "{samples} samples");
+        }
+    }
+    check::<f64>(Adam::new());
+    check::<f32>(Sgd::new().momentum(0.9));
+}
+
 #[test]
 fn gradient_by_each_loss() {
     let losses: [&dyn Loss<f64>; 9] = [

@@ -123,9 +123,15 @@ fn a_model_copies_its_data_once() -> Result<()> {
     let net = Sequential::<f64>::builder(inputs)
         .layer(Dense::new(outputs, Activation::Linear))
         .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
-    let taken = |scaled: bool, validated: bool| {
-        let scaler = |numbers: &DMatrix<f64>| scaled.then(|| Scaler::standard(numbers)).transpose();
-        let mut model = Model::new(net.clone(), scaler(data.inputs())?, scaler(data.targets())?)?;
+    let taken = |scaled: [bool; 2], validated: bool| {
+        let scaler = |side: usize, numbers: &DMatrix<f64>| {
+            scaled[side].then(|| Scaler::standard(numbers)).transpose()
+        };
+        let mut model = Model::new(
+            net.clone(),
+            scaler(0, data.inputs())?,
+            scaler(1, data.targets())?,
+        )?;
         let trainer = Trainer::new(MeanSquaredError, Sgd::new())
             .epochs(1)
             .batch_size(1000)
@@ -139,10 +145,11 @@ fn a_model_copies_its_data_once() -> Result<()> {
         fitted.map(|_| peak)
     };
     let copy = 8 * (inputs + outputs) * samples;
+    let (neither, both) = ([false; 2], [true; 2]);
     let (plain, once, twice) = (
-        taken(false, false)?,
-        taken(true, false)?,
-        taken(true, true)?,
+        taken(neither, false)?,
+        taken(both, false)?,
+        taken(both, true)?,
     );
     assert!(plain < copy, "{plain} bytes without a copy of {copy}");
     assert!(
@@ -155,5 +162,26 @@ fn a_model_copies_its_data_once() -> Result<()> {
         "{} bytes for two of {copy}",
         twice - plain
     );
+    // Of the side that has a scaler alone.
+    for (scaled, width) in [([true, false], inputs), ([false, true], outputs)] {
+        let (more, side) = (taken(scaled, false)? - plain, 8 * width * samples);
+        assert!(
+            (side..side + copy / 50).contains(&more),
+            "{more} bytes for a copy of {side}"
+        );
+    }
+    // By value, in place.
+    let model = Model::new(
+        net.clone(),
+        Scaler::standard(data.inputs())?,
+        Scaler::standard(data.targets())?,
+    )?;
+    let moved = data.clone();
+    let before = LIVE.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    let moved = model.scale(moved)?;
+    let taken = PEAK.load(Relaxed) - before;
+    assert!(taken < copy / 50, "{taken} bytes to scale {copy} in place");
+    assert_eq!(moved.len(), samples);
     Ok(())
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 
 /// The floors, lowest first: a file imports only from its own floor and those before it.
 const FLOORS: [&str; 11] = [
-    "error", "ground", "numeric", "nn", "optim", "data", "metrics", "train", "io", "plot", "progress",
+    "error", "ground", "numeric", "nn", "optim", "data", "metrics", "train", "io", "plot",
+    "progress",
 ];
 
 /// A source file: its module path and its lines of code.
@@ -36,20 +37,29 @@ fn paths(tree: &str) -> Vec<Vec<String>> {
                 last.push(sign);
             }
         }
-        return parts.iter().filter(|part| !part.trim().is_empty()).flat_map(|part| paths(part)).collect();
+        return parts
+            .iter()
+            .filter(|part| !part.trim().is_empty())
+            .flat_map(|part| paths(part))
+            .collect();
     }
     match tree.split_once("::") {
         Some((head, rest)) => paths(rest)
             .into_iter()
             .map(|path| [vec![head.trim().to_string()], path].concat())
             .collect(),
-        None => vec![vec![tree.split(" as ").next().unwrap_or(tree).trim().to_string()]],
+        None => vec![vec![
+            tree.split(" as ").next().unwrap_or(tree).trim().to_string(),
+        ]],
     }
 }
 
 fn read(file: &Path, root: &Path, sources: &mut Vec<Source>) {
     if file.is_dir() {
-        let mut entries: Vec<_> = fs::read_dir(file).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut entries: Vec<_> = fs::read_dir(file)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         entries.sort();
         entries.iter().for_each(|entry| read(entry, root, sources));
         return;
@@ -58,8 +68,10 @@ fn read(file: &Path, root: &Path, sources: &mut Vec<Source>) {
         return;
     }
     let relative = file.strip_prefix(root).unwrap().with_extension("");
-    let mut module: Vec<String> =
-        relative.iter().map(|part| part.to_str().unwrap().to_string()).collect();
+    let mut module: Vec<String> = relative
+        .iter()
+        .map(|part| part.to_str().unwrap().to_string())
+        .collect();
     if module.last().is_some_and(|name| name == "mod") {
         module.pop();
     }
@@ -77,18 +89,26 @@ fn read(file: &Path, root: &Path, sources: &mut Vec<Source>) {
         let lines: Vec<&str> = statement.lines().collect();
         let Some(first) = lines.iter().position(|line| {
             let line = line.trim_start();
-            line.starts_with("use ") || line.starts_with("pub use ") || line.starts_with("pub(")  && line.contains(") use ")
+            line.starts_with("use ")
+                || line.starts_with("pub use ")
+                || line.starts_with("pub(") && line.contains(") use ")
         }) else {
             continue;
         };
         let (public, tree) = {
             let text = lines[first..].join(" ");
             let at = text.find("use ").unwrap();
-            (text.trim_start().starts_with("pub"), text[at + 4..].to_string())
+            (
+                text.trim_start().starts_with("pub"),
+                text[at + 4..].to_string(),
+            )
         };
         for path in paths(&tree) {
             if public && !["crate", "super", "self"].contains(&path[0].as_str()) {
-                exports.insert(path[path.len() - 1].clone(), [&module[..], &path[..path.len() - 1]].concat());
+                exports.insert(
+                    path[path.len() - 1].clone(),
+                    [&module[..], &path[..path.len() - 1]].concat(),
+                );
             } else {
                 imports.push(path);
             }
@@ -104,11 +124,19 @@ fn read(file: &Path, root: &Path, sources: &mut Vec<Source>) {
             imports.push(rest.split("::").map(str::to_string).collect());
         }
     }
-    sources.push(Source { module, imports, exports });
+    sources.push(Source {
+        module,
+        imports,
+        exports,
+    });
 }
 
 /// The module that an imported path leads to: through re-exports, to the file that has the item.
-fn target(path: &[String], from: &[String], modules: &BTreeMap<Vec<String>, &Source>) -> Option<Vec<String>> {
+fn target(
+    path: &[String],
+    from: &[String],
+    modules: &BTreeMap<Vec<String>, &Source>,
+) -> Option<Vec<String>> {
     let mut absolute: Vec<String> = match path[0].as_str() {
         "crate" => Vec::new(),
         "super" => from[..from.len().saturating_sub(1)].to_vec(),
@@ -130,7 +158,10 @@ fn target(path: &[String], from: &[String], modules: &BTreeMap<Vec<String>, &Sou
         let child = [&absolute[..], &[name.clone()]].concat();
         if modules.contains_key(&child) {
             absolute = child;
-        } else if let Some(to) = modules.get(&absolute).and_then(|source| source.exports.get(name)) {
+        } else if let Some(to) = modules
+            .get(&absolute)
+            .and_then(|source| source.exports.get(name))
+        {
             let mut to = to.clone();
             while let Some(further) = modules.get(&to).and_then(|source| source.exports.get(name)) {
                 if *further == to {
@@ -151,7 +182,10 @@ fn edges() -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
     let mut sources = Vec::new();
     read(&root, &root, &mut sources);
     sources.retain(|source| !["lib", "levels", "guide"].contains(&source.module[0].as_str()));
-    let modules: BTreeMap<_, _> = sources.iter().map(|source| (source.module.clone(), source)).collect();
+    let modules: BTreeMap<_, _> = sources
+        .iter()
+        .map(|source| (source.module.clone(), source))
+        .collect();
     let mut edges = BTreeMap::new();
     for source in &sources {
         let to: BTreeSet<_> = source
@@ -170,7 +204,10 @@ fn edges() -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
 #[test]
 fn no_import_climbs() {
     let floor = |module: &[String]| {
-        FLOORS.iter().position(|floor| *floor == module[0]).unwrap_or_else(|| panic!("no floor: {module:?}"))
+        FLOORS
+            .iter()
+            .position(|floor| *floor == module[0])
+            .unwrap_or_else(|| panic!("no floor: {module:?}"))
     };
     let mut climbing = Vec::new();
     for (from, to) in edges() {
@@ -180,7 +217,11 @@ fn no_import_climbs() {
             }
         }
     }
-    assert!(climbing.is_empty(), "imports that climb:\n{}", climbing.join("\n"));
+    assert!(
+        climbing.is_empty(),
+        "imports that climb:\n{}",
+        climbing.join("\n")
+    );
 }
 
 /// No file imports from one that imports from it, directly or through others.
@@ -194,7 +235,10 @@ fn no_circles() {
         circles: &mut Vec<String>,
     ) {
         if let Some(start) = path.iter().position(|seen| *seen == at) {
-            let circle: Vec<_> = path[start..].iter().map(|module| module.join("::")).collect();
+            let circle: Vec<_> = path[start..]
+                .iter()
+                .map(|module| module.join("::"))
+                .collect();
             circles.push(circle.join(" → "));
             return;
         }

@@ -143,6 +143,59 @@ fn resumes<T: Real, O: Optimizer<T>>(name: &str, rate: f64, optimizer: impl Fn()
     }
 }
 
+/// Frozen layers stay so over an interruption, and single steps are counted by a checkpoint.
+#[test]
+fn frozen_layers_and_single_steps_resume() -> Result<()> {
+    let (scratch, data) = (Scratch::new("frozen"), data::<f64>());
+    let start = net::<f64>();
+    let trainer = || {
+        let groups = start.groups(|_, _| (1.0, 0.1));
+        let schedule = Schedule::Cosine {
+            rate: 0.05,
+            min: 0.0,
+            steps: 40,
+        };
+        Trainer::new(MeanSquaredError, Adam::new())
+            .batch_size(4)
+            .epochs(2)
+            .learning_rate(schedule)
+            .groups(groups)
+            .freeze([0])
+    };
+    let mut whole = start.clone();
+    let mut uninterrupted = trainer();
+    for _ in 0..6 {
+        uninterrupted.step(&mut whole, data.inputs(), &data)?;
+    }
+    uninterrupted.fit(&mut whole, &data)?;
+
+    let mut net = start.clone();
+    let mut first = trainer();
+    for _ in 0..3 {
+        first.step(&mut net, data.inputs(), &data)?;
+    }
+    first.save(&net, scratch.file())?;
+    let (mut net, mut second) = (self::net::<f64>(), trainer());
+    second.resume(&mut net, scratch.file())?;
+    for step in 3..6 {
+        assert_eq!(second.step(&mut net, data.inputs(), &data)?.step, step);
+    }
+    second.fit(&mut net, &data)?;
+    assert_eq!(bits(&net), bits(&whole));
+    assert_eq!(
+        second.optimizer().state(),
+        uninterrupted.optimizer().state()
+    );
+    let count = net
+        .blocks(0)
+        .iter()
+        .map(|block| block.rows * block.cols)
+        .sum();
+    assert_eq!(net.params()[..count], start.params()[..count]);
+    assert_ne!(net.params()[count..], start.params()[count..]);
+    Ok(())
+}
+
 #[test]
 fn every_rule_resumes_from_any_step() {
     resumes::<f64, _>("sgd", 0.1, Sgd::new);

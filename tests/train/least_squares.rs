@@ -6,7 +6,8 @@ use chainrule::nn::layer::{BackwardArgs, InferArgs, Layer};
 use chainrule::nn::loss::SumSquaredError;
 use chainrule::nn::{BatchNorm, Builder};
 use chainrule::prelude::*;
-use chainrule::train::{LevenbergMarquardt, Stopped, Warning};
+use chainrule::train::{CheckpointEvery, LevenbergMarquardt, Observer, Step, Stopped, Warning};
+use core::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -372,7 +373,7 @@ fn refused() -> Result<()> {
     let data = sine()?;
     let net = small(3, 1)?;
     let kind =
-        |trainer: LevenbergMarquardt<'_, f64>, net: &Sequential<f64>, data: &Dataset<f64>| {
+        |mut trainer: LevenbergMarquardt<'_, f64>, net: &Sequential<f64>, data: &Dataset<f64>| {
             let mut changed = net.clone();
             let error = trainer.fit(&mut changed, data).expect_err("refused");
             assert_eq!(changed.params().len(), net.params().len());
@@ -437,6 +438,307 @@ fn refused() -> Result<()> {
     broken.params_mut()[0] = 1e300;
     broken.params_mut()[6] = 1e200;
     assert_eq!(kind(new(), &broken, &data), ErrorKind::NotFinite);
+    Ok(())
+}
+
+/// Called again it goes on: the same bits as in one call, until it begins anew.
+#[test]
+fn a_call_goes_on_where_the_last_one_ended() -> Result<()> {
+    let (data, mut whole, mut parts) = (sine()?, small(6, 1)?, small(6, 1)?);
+    let history = LevenbergMarquardt::new()
+        .epochs(12)
+        .fit(&mut whole, &data)?;
+    let mut trainer = LevenbergMarquardt::new().epochs(4);
+    let mut epochs = Vec::new();
+    for call in 1..=3 {
+        epochs.extend(trainer.fit(&mut parts, &data)?.epochs);
+        assert_eq!(trainer.epoch(), 4 * call);
+    }
+    assert_eq!((&parts, &epochs), (&whole, &history.epochs));
+    // Another network, other data.
+    let other = data.select(&[3, 2, 1])?;
+    let refused = |result: Result<chainrule::train::History>| {
+        let error = result.expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::Incompatible, "{error}");
+        assert!(
+            error
+                .expected()
+                .contains("LevenbergMarquardt::reset begins anew"),
+            "{error}"
+        );
+    };
+    refused(trainer.fit(&mut small(6, 2)?, &data));
+    refused(trainer.fit(&mut parts, &other));
+    let mut changed = parts.clone();
+    changed.params_mut()[0] += 0.1;
+    refused(trainer.fit(&mut changed, &data));
+    trainer.continue_with(&changed);
+    trainer.fit(&mut changed, &data)?;
+    let mut trainer = trainer.changing_data();
+    trainer.fit(&mut changed, &other)?;
+    trainer.reset();
+    let mut again = small(6, 1)?;
+    assert_eq!(trainer.fit(&mut again, &data)?.epochs, history.epochs[..4]);
+    Ok(())
+}
+
+/// What is told of a run: one step an epoch, the metrics, the ends.
+#[test]
+fn metrics_and_observers() -> Result<()> {
+    #[derive(Clone, Default)]
+    struct Log(Arc<std::sync::Mutex<Vec<String>>>);
+    impl Observer<f64> for Log {
+        fn on_start(&mut self, plan: &chainrule::train::Plan, _: &Sequential<f64>) {
+            self.0.lock().expect("no panic").push(format!(
+                "{} to {} of {}",
+                plan.first, plan.end, plan.batches
+            ));
+        }
+        fn on_batch(&mut self, step: &Step, net: &Sequential<f64>) -> ControlFlow<()> {
+            let text = format!(
+                "{} {} {} {:e} {:e} {:e}",
+                step.epoch,
+                step.batch,
+                step.step,
+                step.cost,
+                step.learning_rate,
+                net.params()[0]
+            );
+            self.0.lock().expect("no panic").push(text);
+            ControlFlow::Continue(())
+        }
+        fn on_epoch(
+            &mut self,
+            epoch: &chainrule::train::Epoch,
+            net: &Sequential<f64>,
+        ) -> ControlFlow<()> {
+            self.0.lock().expect("no panic").push(format!(
+                "{} {:e} {:e}",
+                epoch.epoch,
+                epoch.cost,
+                net.params()[0]
+            ));
+            if epoch.epoch == 2 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        }
+    }
+    let (data, mut net, log) = (sine()?, small(6, 1)?, Log::default());
+    let start = net.cost(data.inputs(), &data, &SumSquaredError, &mut Tape::new())?;
+    let (mut called, mut kept) = (0, Vec::new());
+    let mut trainer = LevenbergMarquardt::new()
+        .epochs(50)
+        .metric("error", metrics::max_error)
+        .observe(log.clone())
+        .on_epoch(|_, net| {
+            called += 1;
+            kept.push(net.params()[0]);
+            ControlFlow::Continue(())
+        });
+    let history = trainer.fit(&mut net, &data)?;
+    let test = trainer.evaluate(&net, &data)?;
+    drop(trainer);
+    assert_eq!(
+        (history.stopped.clone(), history.epochs.len(), called),
+        (Some(Stopped::ByObserver), 3, 3)
+    );
+    let last = &history.epochs[2];
+    assert_eq!(
+        (last.validation_cost, last.metric("error")),
+        (None, test.metric("error"))
+    );
+    assert_eq!(test.cost, last.cost);
+    let error = metrics::max_error((&net.predict(data.inputs())?).into(), (&data).into())?;
+    assert_eq!(last.metric("error"), Some(error));
+    let mut before = start;
+    let mut expected = vec!["0 to 50 of 1".to_string()];
+    for (epoch, w) in history.epochs.iter().zip(&kept) {
+        let n = epoch.epoch;
+        expected.push(format!(
+            "{n} 0 {n} {before:e} {:e} {w:e}",
+            epoch.learning_rate
+        ));
+        expected.push(format!("{n} {:e} {w:e}", epoch.cost));
+        before = epoch.cost;
+    }
+    assert_eq!(*log.0.lock().expect("no panic"), expected);
+
+    // The best by a metric.
+    let mut net = small(6, 1)?;
+    let mut scores = [0.1, 0.7, 0.3, 0.5].into_iter().cycle();
+    let mut seen = Vec::new();
+    LevenbergMarquardt::new()
+        .epochs(4)
+        .metric("score", move |_, _| Ok(scores.next().unwrap_or(0.0)))
+        .restore_best(Monitor::highest("score"))
+        .on_epoch(|_, net| {
+            seen.push(net.clone());
+            ControlFlow::Continue(())
+        })
+        .fit(&mut net, &data)?;
+    assert_eq!(net, seen[1]);
+    Ok(())
+}
+
+/// Interrupted after every epoch in turn and resumed by a new process: the same bits as without.
+#[test]
+fn checkpoints_of_least_squares() -> Result<()> {
+    let folder =
+        std::env::temp_dir().join(format!("chainrule-least-squares-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join("run.checkpoint");
+    let (data, judge) = sine()?.split(0.6, 1)?;
+    let trainer = || {
+        LevenbergMarquardt::new()
+            .epochs(9)
+            .validation_data(&judge)
+            .metric("R²", metrics::r2)
+            .stop(Stop::early_stopping(Monitor::ValidationCost, 30))
+            .restore_best(Monitor::ValidationCost)
+    };
+    let mut whole = small(6, 1)?;
+    let history = trainer().fit(&mut whole, &data)?;
+    assert_eq!(history.epochs.len(), 9);
+    for every in [CheckpointEvery::Epochs(1), CheckpointEvery::Steps(1)] {
+        for stop in 0..9 {
+            let mut net = small(6, 1)?;
+            let end = |epoch: &chainrule::train::Epoch, _: &Sequential<f64>| {
+                if epoch.epoch == stop {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            };
+            trainer()
+                .checkpoint(&path, every)
+                .on_epoch(end)
+                .fit(&mut net, &data)?;
+            let (mut net, mut resumed) = (small(6, 2)?, trainer());
+            resumed.resume(&mut net, &path)?;
+            assert_eq!(resumed.epoch(), stop + 1);
+            assert_eq!(resumed.fit(&mut net, &data)?, history, "after {stop}");
+            assert_eq!(net, whole, "after {stop}");
+        }
+    }
+    // A checkpoint of nothing yet, and one of a run that has converged.
+    let (mut net, mut resumed) = (small(6, 1)?, trainer());
+    trainer().save(&net, &path)?;
+    resumed.resume(&mut net, &path)?;
+    assert_eq!(resumed.fit(&mut net, &data)?, history);
+    let line = Dataset::new(row(&[-1.0, 0.0, 2.0]), row(&[1.0, 2.0, 4.0]))?;
+    let build = || {
+        Sequential::builder(1)
+            .layer(Dense::new(1, Activation::Linear))
+            .build(&mut rng(1))
+    };
+    let (mut net, mut resumed) = (build()?, build()?);
+    let converged = LevenbergMarquardt::new()
+        .checkpoint(&path, CheckpointEvery::Epochs(5))
+        .fit(&mut net, &line)?;
+    let mut trainer_of_line = LevenbergMarquardt::new();
+    trainer_of_line.resume(&mut resumed, &path)?;
+    assert_eq!(
+        (&trainer_of_line.fit(&mut resumed, &line)?, &resumed),
+        (&converged, &net)
+    );
+    assert_eq!(converged.stopped, Some(Stopped::Converged));
+
+    // What does not fit is refused, and nothing is changed.
+    let refused =
+        |trainer: &mut LevenbergMarquardt<'_, f64>, start: &Sequential<f64>, place: &str| {
+            let mut net = start.clone();
+            let error = trainer.resume(&mut net, &path).expect_err(place);
+            assert_eq!(error.kind(), ErrorKind::Incompatible, "{error}");
+            assert!(error.place().starts_with(place), "{error}");
+            assert_eq!((&net, trainer.epoch()), (start, 0));
+        };
+    trainer().save(&small(6, 1)?, &path)?;
+    refused(&mut trainer(), &small(5, 1)?, "layers of");
+    refused(
+        &mut trainer().metric("more", metrics::r2),
+        &small(6, 1)?,
+        "metrics of",
+    );
+    refused(
+        &mut trainer().stop(Stop::CostConverged { change: 0.0 }),
+        &small(6, 1)?,
+        "stops of",
+    );
+    let mut descent = Trainer::new(SumSquaredError, Sgd::new());
+    let error = descent
+        .resume(&mut small(6, 1)?, &path)
+        .expect_err("a checkpoint of least squares");
+    assert!(
+        error.place().starts_with("settings of") && error.expected() == "those of a Trainer",
+        "{error}"
+    );
+    descent.save(&small(6, 1)?, &path)?;
+    refused(&mut trainer(), &small(6, 1)?, "settings of");
+    std::fs::remove_dir_all(&folder)?;
+    Ok(())
+}
+
+/// In the units of the data, as by hand on scaled data.
+#[test]
+fn a_model_learns_by_least_squares() -> Result<()> {
+    let data = sine()?;
+    let units = Dataset::new(data.inputs() * 1e3, data.targets().map(|t| 1e-6 * t + 5.0))?;
+    let scalers = (
+        Scaler::standard(units.inputs())?,
+        Scaler::standard(units.targets())?,
+    );
+    let mut model = Model::new(small(6, 1)?, scalers.0, scalers.1)?;
+    let scaled = model.scale(units.clone())?;
+    let mut by_hand = small(6, 1)?;
+    let expected = LevenbergMarquardt::new()
+        .epochs(20)
+        .fit(&mut by_hand, &scaled)?;
+    let mut trainer = LevenbergMarquardt::new()
+        .epochs(20)
+        .metric("R²", metrics::r2);
+    let history = model.fit(&mut trainer, &units)?;
+    assert_eq!(model.net(), &by_hand);
+    assert!(history.costs().eq(expected.costs()));
+    let r2 = metrics::r2((&model.predict(units.inputs())?).into(), (&units).into())?;
+    assert_eq!(
+        history.last().and_then(|epoch| epoch.metric("R²")),
+        Some(r2)
+    );
+    assert!(r2 > 0.99, "{r2}");
+    Ok(())
+}
+
+/// An error of a metric, after steps that were taken: what the last epoch left stays.
+#[test]
+fn a_failing_metric_keeps_the_epochs_before() -> Result<()> {
+    let (data, mut expected, mut net) = (sine()?, small(6, 1)?, small(6, 1)?);
+    LevenbergMarquardt::new()
+        .epochs(3)
+        .fit(&mut expected, &data)?;
+    let mut calls = 0;
+    let mut trainer = LevenbergMarquardt::new()
+        .epochs(9)
+        .metric("mine", move |_, _| {
+            calls += 1;
+            if calls == 4 {
+                Err(Error::new(ErrorKind::Value, "mine", "patience", 0))
+            } else {
+                Ok(0.0)
+            }
+        });
+    assert_eq!(
+        trainer.fit(&mut net, &data).map_err(|e| e.kind()),
+        Err(ErrorKind::Value)
+    );
+    assert_eq!((&net, trainer.epoch()), (&expected, 3));
+    trainer.fit(&mut net, &data)?;
+    let mut whole = small(6, 1)?;
+    LevenbergMarquardt::new()
+        .epochs(12)
+        .fit(&mut whole, &data)?;
+    assert_eq!(net, whole);
     Ok(())
 }
 

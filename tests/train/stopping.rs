@@ -864,7 +864,28 @@ fn networks_in_the_units_of_their_data() -> Result<()> {
         .with_targets(scalers.1.transform(units.targets())?)?;
     trainer().epochs(50).fit(&mut by_hand, &scaled)?;
     assert_eq!(model.net(), &by_hand);
-    assert_eq!(model.scale(&units)?, scaled);
+    assert_eq!(model.scale(units.clone())?, scaled);
+    let weights: Vec<f64> = (0..units.len()).map(|j| 1.0 + j as f64).collect();
+    let mapped = units
+        .clone()
+        .weighted(weights.clone())?
+        .map_inputs(|x| scalers.0.transform(&x))?;
+    let mapped = mapped.map_targets(|t| scalers.1.transform(&t))?;
+    assert_eq!(mapped, scaled.clone().weighted(weights)?);
+    let refused = units
+        .clone()
+        .map_inputs(|x| Ok(x.columns(0, 2).into_owned()))
+        .map_err(|e| e.kind());
+    assert_eq!(refused, Err(ErrorKind::Shape));
+    let refused = units
+        .clone()
+        .map_targets(|t| Ok(t.map(|_| f64::NAN)))
+        .map_err(|e| e.kind());
+    assert_eq!(refused, Err(ErrorKind::NotFinite));
+    let refused = units
+        .clone()
+        .map_inputs(|x| scalers.1.transform(&x).map(|_| x));
+    assert!(refused.is_err(), "what the function returns");
     assert_eq!(
         model.predict(units.inputs())?,
         scalers

@@ -1,6 +1,7 @@
 //! The trainer: that it learns, and that what it does and reports is what its documentation says.
 
 use crate::common::{bits, rng};
+use chainrule::data::Batches;
 use chainrule::nalgebra::{DMatrix, DVector};
 use chainrule::nn::layer::{BackwardArgs, InferArgs, Layer, Role};
 use chainrule::nn::loss::{
@@ -10,11 +11,14 @@ use chainrule::nn::loss::{
 use chainrule::nn::{BatchNorm, Breakpoints, RmsNorm};
 use chainrule::numeric::Targets;
 use chainrule::optim::{
-    Adadelta, Adagrad, Clip, Group, NAdam, RAdam, ReduceOnPlateau, RmsProp, Schedule,
+    Adadelta, Adagrad, Clip, Constraint, Group, Lion, NAdam, Penalty, RAdam, ReduceOnPlateau,
+    RmsProp, Rprop, Schedule,
 };
 use chainrule::prelude::*;
 use chainrule::rand::RngExt;
-use chainrule::train::{Epoch, History, Observer, Plan, Step, Stopped, Warning};
+use chainrule::train::{
+    Epoch, Fit, History, LevenbergMarquardt, Observer, Plan, Step, Stopped, Warning,
+};
 use chainrule::{ErrorKind, Real, View};
 use std::ops::ControlFlow;
 use std::sync::Mutex;
@@ -664,8 +668,8 @@ fn a_model_scales_its_validation_data() -> Result<()> {
 
     // Costs are those of scaled data, and so the whole run is that of a trainer which is given them.
     let scaled = [
-        plane_model(&train)?.scale(&train)?,
-        plane_model(&train)?.scale(&judge)?,
+        plane_model(&train)?.scale(train.clone())?,
+        plane_model(&train)?.scale(judge.clone())?,
     ];
     let mut net = plane_model(&train)?.into_net();
     let by_hand = Trainer::new(MeanSquaredError, Adam::new())
@@ -703,7 +707,7 @@ fn a_model_stops_as_its_validation_data_say() -> Result<()> {
     };
     let mut model = plane_model(&train)?;
     let history = model.fit(&mut trainer().validation_data(&judge), &train)?;
-    let scaled = [model.scale(&train)?, model.scale(&judge)?];
+    let scaled = [model.scale(train.clone())?, model.scale(judge.clone())?];
     let mut net = plane_model(&train)?.into_net();
     let by_hand = trainer()
         .validation_data(&scaled[1])
@@ -1572,6 +1576,486 @@ fn a_trainer_describes_itself() {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+// Single steps
+
+/// With dropout, running statistics, and weights that everything around a rule would move.
+fn deep() -> Sequential<f64> {
+    Sequential::builder(4)
+        .layer(Dense::new(6, Activation::Tanh))
+        .layer(BatchNorm::new())
+        .layer(Dropout::new(0.25))
+        .layer(Dense::new(5, Activation::Gelu))
+        .layer(Dense::new(3, Activation::Linear))
+        .build(&mut rng(1))
+        .expect("a sound network")
+}
+
+/// A trainer with all that stands around a rule.
+fn surrounded<'a>(rule: impl Optimizer<f64> + 'a) -> Trainer<'a, f64> {
+    let net = deep();
+    Trainer::new(QuadraticCost, rule)
+        .batch_size(6)
+        .seed(7)
+        .epochs(3)
+        .learning_rate(
+            Schedule::Cosine {
+                rate: 0.05,
+                min: 1e-3,
+                steps: 10,
+            }
+            .warm_up(3),
+        )
+        .groups(net.groups(|_, block| (1.0, if block.role == Role::Weight { 0.1 } else { 0.0 })))
+        .penalty(Penalty::new().l1(1e-3).l2(1e-2))
+        .clip(Clip::Norm(0.5))
+        .clip(Clip::GlobalNorm(0.4))
+        .constrain(Constraint::MaxNorm(0.8))
+        .constrain(Constraint::Box {
+            low: -0.5,
+            high: 0.5,
+        })
+}
+
+/// The steps of a loop of one's own are those of `fit`, to the last bit.
+#[test]
+fn steps_are_those_of_fit() -> Result<()> {
+    let (mut fitted, mut stepped, data) = (deep(), deep(), data(20));
+    let (mut fitting, mut stepping) = (surrounded(Adam::new()), surrounded(Adam::new()));
+    let history = fitting.fit(&mut fitted, &data)?;
+    let mut batches = Batches::shuffled(6, 7)?;
+    let mut count = 0;
+    for epoch in 0..3 {
+        let mut rate = 0.0;
+        let mut batches = batches.epoch(&data, epoch);
+        while let Some(batch) = batches.next_batch() {
+            let step = stepping.step(&mut stepped, batch.x, batch.target)?;
+            assert_eq!((step.epoch, step.batch, step.step), (0, 0, count));
+            assert!(step.cost.is_finite());
+            (count, rate) = (count + 1, step.learning_rate);
+        }
+        assert_eq!(history.epochs[epoch as usize].learning_rate, rate);
+    }
+    assert_eq!(bits(stepped.params()), bits(fitted.params()));
+    assert_eq!(stepping.optimizer().state(), fitting.optimizer().state());
+    assert_eq!((stepping.epoch(), fitting.epoch()), (0, 3));
+
+    // The cost is that of the batch before the step, with the penalty.
+    let (mut plain, x, t) = (
+        line()?,
+        DMatrix::from_element(1, 2, 1.0),
+        DMatrix::from_element(1, 2, 5.0),
+    );
+    let penalty = Penalty::new().l2(0.3);
+    let before = plain.cost(&x, &t, &MeanSquaredError, &mut Tape::new())? + penalty.cost(&plain);
+    let step = Trainer::new(MeanSquaredError, Sgd::new())
+        .penalty(penalty)
+        .step(&mut plain, &x, &t)?;
+    assert_eq!((step.cost, step.learning_rate), (before, 1e-3));
+    Ok(())
+}
+
+#[test]
+fn a_refused_step_changes_nothing() -> Result<()> {
+    let data = data(6);
+    let broken =
+        |rate: fn(u64) -> f64| surrounded(Adam::new()).learning_rate(Schedule::custom(rate));
+    let mut trainers = [
+        surrounded(Adam::new()),
+        broken(|t| if t < 2 { 0.01 } else { f64::NAN }),
+    ];
+    for (index, trainer) in trainers.iter_mut().enumerate() {
+        let (mut net, mut never) = (deep(), deep());
+        let mut undisturbed = if index == 0 {
+            surrounded(Adam::new())
+        } else {
+            broken(|_| 0.01)
+        };
+        for _ in 0..2 {
+            trainer.step(&mut net, data.inputs(), &data)?;
+            undisturbed.step(&mut never, data.inputs(), &data)?;
+        }
+        let (before, state) = (net.clone(), trainer.optimizer().state().clone());
+        let mut refused = |x: &DMatrix<f64>, t: &DMatrix<f64>, kind: ErrorKind| {
+            let error = trainer.step(&mut net, x, t).expect_err("refused");
+            assert_eq!(error.kind(), kind, "{error}");
+            assert_eq!(bits(net.params()), bits(before.params()), "{error}");
+            assert_eq!(trainer.optimizer().state(), &state, "{error}");
+        };
+        let (x, t) = (data.inputs(), data.targets());
+        refused(&x.transpose(), t, ErrorKind::Shape);
+        refused(x, &t.rows(0, 2).into_owned(), ErrorKind::Shape);
+        refused(
+            &DMatrix::zeros(4, 0),
+            &DMatrix::zeros(3, 0),
+            ErrorKind::Empty,
+        );
+        if index == 0 {
+            // The pass has been taken then, and its randomness drawn.
+            refused(x, &(t * 1e200), ErrorKind::Diverged { epoch: 0, batch: 0 });
+            let step = trainer.step(&mut net, x, t)?;
+            assert_eq!(step, undisturbed.step(&mut never, x, t)?);
+            assert_eq!(bits(net.params()), bits(never.params()));
+        } else {
+            refused(x, t, ErrorKind::Value);
+        }
+    }
+
+    // Settings that only the scalar of the network refuses.
+    let tiny = || Trainer::<f32>::new(MeanSquaredError, Sgd::new());
+    let single = Sequential::<f32>::builder(1)
+        .layer(Dense::new(1, Activation::Linear))
+        .build(&mut rng(1))?;
+    let trainers = [
+        (
+            tiny().constrain(Constraint::MaxNorm(1e-60)),
+            "norm of Constraint::MaxNorm",
+        ),
+        (
+            tiny().clip(Clip::GlobalNorm(1e-60)),
+            "limit of Clip::GlobalNorm",
+        ),
+        (tiny().learning_rate(1e60), "group 0"),
+        (tiny().freeze([0]), "freeze of Trainer"),
+        (tiny().freeze([1]), "freeze of Trainer"),
+        (
+            tiny().stop(Stop::CostConverged { change: -1.0 }),
+            "change of Stop",
+        ),
+        (tiny().groups(Group::all(5)), "group 0"),
+    ];
+    for (mut trainer, place) in trainers {
+        let mut net = single.clone();
+        let error = trainer
+            .step(&mut net, &[1.0], View::from(&[2.0]))
+            .expect_err(place);
+        assert_eq!(error.place(), place);
+        assert_eq!(net, single);
+    }
+    let step = Sequential::builder(4)
+        .layer(Dense::new(3, Activation::Step))
+        .build(&mut rng(1))?;
+    let error = surrounded(Sgd::new())
+        .step(&mut step.clone(), data.inputs(), &data)
+        .map_err(|e| e.kind());
+    assert_eq!(error, Err(ErrorKind::Untrainable));
+    Ok(())
+}
+
+/// Steps take the network as it is, and so does the `fit` after them; moments are of one size.
+#[test]
+fn steps_between_fits() -> Result<()> {
+    let (mut net, data) = (net(), data(20));
+    let mut trainer = Trainer::new(QuadraticCost, Adam::new())
+        .epochs(2)
+        .batch_size(10)
+        .learning_rate(0.01);
+    trainer.fit(&mut net, &data)?;
+    net.params_mut()[0] += 0.5;
+    assert!(trainer.fit(&mut net, &data).is_err());
+    let step = trainer.step(&mut net, data.inputs(), &data)?;
+    assert_eq!((step.epoch, step.batch, step.step), (2, 0, 4));
+    assert_eq!(trainer.optimizer().state().step, 5);
+    net.params_mut()[0] += 0.5;
+    trainer.fit(&mut net, &data)?;
+    net.params_mut()[0] += 0.5;
+    assert!(trainer.fit(&mut net, &data).is_err());
+    let error = trainer
+        .step(&mut line()?, &[1.0], View::from(&[1.0]))
+        .expect_err("other moments");
+    assert_eq!(
+        (error.kind(), error.place()),
+        (ErrorKind::Shape, "network of Trainer")
+    );
+    Ok(())
+}
+
+/// After `restore_best`, a step goes on from the parameters that the network has.
+#[test]
+fn a_step_after_the_best_weights() -> Result<()> {
+    let (mut net, data) = (net(), data(20));
+    let mut trainer = Trainer::new(QuadraticCost, Sgd::new())
+        .learning_rate(3.0)
+        .epochs(6)
+        .restore_best(Monitor::lowest("size"))
+        .metric("size", |y, _| {
+            Ok(y.as_slice().iter().map(|y: &f64| y.abs()).sum())
+        });
+    trainer.fit(&mut net, &data)?;
+    let (best, mut by_hand, mut tape) = (net.clone(), net.clone(), Tape::with_seed(0));
+    tape.seek(0, 6);
+    best.gradient(data.inputs(), &data, &QuadraticCost, &mut tape)?;
+    Sgd::new().step(
+        3.0,
+        by_hand.params_mut(),
+        tape.grads(),
+        &net.default_groups(),
+    )?;
+    trainer.step(&mut net, data.inputs(), &data)?;
+    assert_eq!(bits(net.params()), bits(by_hand.params()));
+    Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Frozen layers
+
+/// Not a bit of a frozen layer moves, whatever asks for it, and the others learn as if it were fixed.
+#[test]
+fn frozen_layers_keep_their_bits() -> Result<()> {
+    fn check(rule: impl Optimizer<f64> + Clone) -> Result<()> {
+        let data = data(20);
+        for frozen in [vec![0], vec![1], vec![4], vec![0, 1, 3], vec![1, 2, 4]] {
+            let mut net = deep();
+            // Weights beyond every constraint.
+            net.params_mut().iter_mut().for_each(|w| *w *= 2.0);
+            let start = net.clone();
+            let mut trainer = surrounded(rule.clone()).freeze(frozen.iter().rev().copied());
+            trainer.fit(&mut net, &data)?;
+            trainer.step(&mut net, data.inputs(), &data)?;
+            let mut first = 0;
+            for layer in 0..5 {
+                let count: usize = net
+                    .blocks(layer)
+                    .iter()
+                    .map(|block| block.rows * block.cols)
+                    .sum();
+                let range = first..first + count;
+                first += count;
+                let (now, before) = (&net.params()[range.clone()], &start.params()[range]);
+                if frozen.contains(&layer) {
+                    assert_eq!(bits(now), bits(before), "layer {layer} of {frozen:?}");
+                } else {
+                    assert!(
+                        count == 0 || bits(now) != bits(before),
+                        "layer {layer} of {frozen:?}"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+    check(Sgd::new())?;
+    check(Sgd::new().momentum(0.9).nesterov())?;
+    check(Adam::new())?;
+    check(Lion::new())?;
+    check(Rprop::new())
+}
+
+/// The norm of a gradient, and what is clipped by it, are those of what learns.
+#[test]
+fn frozen_layers_have_no_gradient() -> Result<()> {
+    let (mut net, data) = (net(), data(20));
+    let start = net.clone();
+    let trainer = || {
+        Trainer::new(QuadraticCost, Sgd::new())
+            .batch_size(100)
+            .shuffle(false)
+            .epochs(1)
+            .learning_rate(0.5)
+            .penalty(Penalty::new().l2(0.3))
+    };
+    let history = trainer()
+        .freeze([0])
+        .clip(Clip::GlobalNorm(0.01))
+        .fit(&mut net, &data)?;
+    let mut tape = Tape::new();
+    start.gradient(data.inputs(), &data, &QuadraticCost, &mut tape)?;
+    Penalty::new()
+        .l2(0.3)
+        .add_gradient(&start, tape.grads_mut())?;
+    let learned = DVector::from_column_slice(&tape.grads()[30..]);
+    assert!((history.epochs[0].gradient_norm - learned.norm()).abs() < 1e-14);
+    let moved = DVector::from_iterator(
+        21,
+        net.params()[30..]
+            .iter()
+            .zip(&start.params()[30..])
+            .map(|(a, b)| a - b),
+    );
+    assert!(
+        (moved + learned.normalize() * 0.005).norm() < 1e-12,
+        "a step of rate 0.5 along a gradient of norm 0.01"
+    );
+    // The penalty of frozen weights is part of the cost.
+    let mut other = start.clone();
+    assert_eq!(
+        trainer().fit(&mut other, &data)?.epochs[0].cost,
+        history.epochs[0].cost
+    );
+    assert_ne!(other.params()[..30], start.params()[..30]);
+    Ok(())
+}
+
+/// Freezing all but one layer is training this layer on what is below it, and `freeze([])` frees all.
+#[test]
+fn what_is_left_of_frozen_layers_learns_alike() -> Result<()> {
+    let data = data(20);
+    let mut whole = Sequential::builder(4)
+        .layer(Dense::new(6, Activation::Tanh))
+        .layer(Dense::new(3, Activation::Linear))
+        .build(&mut rng(1))?;
+    let start = whole.clone();
+    let bottom = {
+        let mut bottom = Sequential::builder(4)
+            .layer(Dense::new(6, Activation::Tanh))
+            .build(&mut rng(1))?;
+        bottom.set_params(&whole.params()[..30])?;
+        bottom
+    };
+    let mut top = Sequential::builder(6)
+        .layer(Dense::new(3, Activation::Linear))
+        .build(&mut rng(1))?;
+    top.set_params(&whole.params()[30..])?;
+    let features = Dataset::new(bottom.predict(data.inputs())?, data.targets().clone())?;
+    let trainer = || {
+        Trainer::new(QuadraticCost, Adam::new())
+            .epochs(5)
+            .batch_size(7)
+            .learning_rate(0.05)
+    };
+    let mut frozen = trainer().freeze([0]);
+    frozen.fit(&mut whole, &data)?;
+    trainer().fit(&mut top, &features)?;
+    assert_eq!(bits(&whole.params()[30..]), bits(top.params()));
+    let mut free = frozen.freeze([]);
+    free.fit(&mut whole, &data)?;
+    assert!(
+        whole.params()[..30]
+            .iter()
+            .zip(&start.params()[..30])
+            .all(|(now, before)| now != before)
+    );
+    Ok(())
+}
+
+#[test]
+fn layers_that_cannot_be_frozen() {
+    let data = data(20);
+    let refused = |layers: &[usize], kind: ErrorKind, text: &str| {
+        let mut net = net();
+        let error = surroundless()
+            .freeze(layers.iter().copied())
+            .fit(&mut net, &data)
+            .expect_err("refused");
+        assert_eq!((error.kind(), error.to_string().as_str()), (kind, text));
+        assert_eq!(net, self::net());
+    };
+    fn surroundless<'a>() -> Trainer<'a, f64> {
+        Trainer::new(QuadraticCost, Adam::new())
+    }
+    refused(
+        &[3],
+        ErrorKind::Value,
+        "freeze of Trainer: got 3, expected layers below 3",
+    );
+    let text = "freeze of Trainer: got all frozen, expected a layer with parameters that learns";
+    refused(&[0, 2], ErrorKind::Empty, text);
+    refused(&[2, 1, 0, 2], ErrorKind::Empty, text);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Evaluation
+
+/// What `fit` says of validation data after an epoch, `evaluate` says of the network after it.
+#[test]
+fn an_evaluation_is_that_of_the_last_epoch() -> Result<()> {
+    let (train, judge) = (classes(30), classes(25).balanced()?);
+    for metrics in [0, 2] {
+        let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
+            .validation_data(&judge)
+            .epochs(3);
+        if metrics > 0 {
+            trainer = trainer
+                .metric("accuracy", metrics::accuracy)
+                .metric("first", |y, _| Ok(y.as_slice()[0]));
+        }
+        let mut net = net();
+        let history = trainer.fit(&mut net, &train)?;
+        let (last, state) = (
+            history.last().expect("three epochs"),
+            trainer.optimizer().state().clone(),
+        );
+        let test = trainer.evaluate(&net, &judge)?;
+        assert_eq!(
+            (Some(test.cost), &test.metrics),
+            (last.validation_cost, &last.metrics)
+        );
+        assert_eq!(test.metrics.len(), metrics);
+        assert_eq!(test.metric("none"), None);
+        assert_eq!((trainer.optimizer().state(), trainer.epoch()), (&state, 3));
+        if metrics > 0 {
+            // Probabilities, not logits.
+            let mut y = net.predict(judge.inputs())?;
+            OutputFunction::Softmax.apply(&mut y);
+            assert_eq!(test.metric("first"), Some(y[0]));
+        }
+        // It disturbs nothing.
+        let (mut once, mut again) = (self::net(), self::net());
+        let mut other = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(1);
+        other.evaluate(&again, &judge)?;
+        other.fit(&mut again, &train)?;
+        other.evaluate(&again, &judge)?;
+        other.fit(&mut again, &train)?;
+        Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
+            .epochs(2)
+            .fit(&mut once, &train)?;
+        assert_eq!(bits(once.params()), bits(again.params()));
+    }
+    let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new());
+    assert_eq!(
+        trainer.evaluate(&line()?, &judge).map_err(|e| e.kind()),
+        Err(ErrorKind::Shape)
+    );
+    assert_eq!(
+        trainer.evaluate(&net(), &data(5)).map_err(|e| e.kind()),
+        Err(ErrorKind::Value)
+    );
+    let mut failing = Trainer::new(QuadraticCost, Adam::new()).metric("mine", |_, _| {
+        Err(Error::new(ErrorKind::Value, "mine", "", 0))
+    });
+    assert_eq!(
+        failing.evaluate(&net(), &data(5)).map_err(|e| e.kind()),
+        Err(ErrorKind::Value)
+    );
+    Ok(())
+}
+
+/// Of a model, metrics are in the units of the data and the cost in scaled ones, with either trainer.
+#[test]
+fn an_evaluation_of_a_model() -> Result<()> {
+    fn check(mut trainer: impl Fit<f64>, train: &Dataset<f64>, judge: &Dataset<f64>) -> Result<()> {
+        let mut model = plane_model(train)?;
+        let history = model.fit(&mut trainer, train)?;
+        let last = history.last().expect("an epoch");
+        let test = model.evaluate(&mut trainer, judge)?;
+        assert_eq!(
+            (Some(test.cost), &test.metrics),
+            (last.validation_cost, &last.metrics)
+        );
+        let error = metrics::max_error((&model.predict(judge.inputs())?).into(), judge.into())?;
+        assert_eq!(test.metric("error"), Some(error));
+        let narrow = Dataset::new(DMatrix::zeros(1, 3), DMatrix::zeros(1, 3))?;
+        assert_eq!(
+            model.evaluate(&mut trainer, &narrow).map_err(|e| e.kind()),
+            Err(ErrorKind::Shape)
+        );
+        Ok(())
+    }
+    let ((train, _), (judge, _)) = (plane(60, 1)?, plane(40, 2)?);
+    let descent = Trainer::new(MeanSquaredError, Adam::new())
+        .learning_rate(0.01)
+        .validation_data(&judge);
+    check(descent.metric("error", metrics::max_error), &train, &judge)?;
+    let squares = LevenbergMarquardt::new().epochs(8).validation_data(&judge);
+    check(squares.metric("error", metrics::max_error), &train, &judge)?;
+    let logits = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new());
+    let refused = plane_model(&train)?
+        .evaluate(&mut { logits }, &train)
+        .map_err(|e| e.kind());
+    assert_eq!(refused, Err(ErrorKind::Incompatible));
+    Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
 // What is noticed
 
 /// A line in single precision, whose gradient is ±`size`: the absolute error of inputs of that size.
@@ -2069,6 +2553,19 @@ fn bounds_of_activations() -> Result<()> {
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Threads and observers
+
+/// What a program hands to a thread, whatever it borrows.
+#[test]
+fn trainers_and_models_are_send() {
+    fn check<S: Send>(_: &S) {}
+    check(&Trainer::<f64>::new(
+        QuadraticCost,
+        Box::new(Adam::new()) as Box<dyn Optimizer<f64>>,
+    ));
+    check(&LevenbergMarquardt::<f32>::new());
+    check(&Model::from(net()));
+    check(&Tape::<f64>::new());
+}
 
 /// With all that can be given to it.
 #[test]

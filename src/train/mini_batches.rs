@@ -1,0 +1,274 @@
+//! Epochs of mini-batches.
+
+use super::observer::Step;
+use super::run::{Halt, Leg, Method, check_count};
+use super::state::Position;
+use super::step::{Descent, Place, Taken};
+use crate::data::{Batch, Batches};
+use crate::error::{Error, ErrorKind, Result};
+use crate::nn::loss::{Loss, Reduction};
+use crate::nn::sequential::Sequential;
+use crate::nn::tape::Tape;
+use crate::numeric::real::Real;
+use crate::optim::{Optimizer, OptimizerState};
+use alloc::{format, vec::Vec};
+
+/// Descent by mini-batches.
+pub(super) struct MiniBatches<'a, T: Real> {
+    pub(super) descent: Descent<'a, T>,
+    pub(super) batch: usize,
+    pub(super) seed: u64,
+    pub(super) shuffle: bool,
+    #[cfg(feature = "parallel")]
+    pub(super) threads: usize,
+    tape: Tape<T>,
+    /// Room for the mini-batches of a call.
+    batches: Option<Batches<T>>,
+    /// The state of the optimizer when the trainer was made.
+    fresh: OptimizerState<T>,
+}
+
+impl<'a, T: Real> MiniBatches<'a, T> {
+    pub(super) fn new(loss: impl Loss<T> + 'a, optimizer: impl Optimizer<T> + 'a) -> Self {
+        Self {
+            fresh: optimizer.state().clone(),
+            descent: Descent::new(loss, optimizer),
+            batch: 32,
+            seed: 0,
+            shuffle: true,
+            #[cfg(feature = "parallel")]
+            threads: 1,
+            tape: Tape::new(),
+            batches: None,
+        }
+    }
+
+    /// Gives the optimizer the state that it came with.
+    pub(super) fn reset(&mut self) -> Result<()> {
+        self.descent.optimizer.restore(&self.fresh)
+    }
+
+    /// One step on samples of the caller's, at `position`.
+    pub(super) fn step(
+        &mut self,
+        net: &mut Sequential<T>,
+        batch: Batch<'_, T>,
+        position: &mut Position,
+        multiplier: f64,
+    ) -> Result<Step> {
+        net.check_pass(batch.x, batch.target, self.loss())?;
+        net.check_trainable()?;
+        self.check(net, position.step)?;
+        self.make_ready(net)?;
+        let (
+            Self {
+                descent,
+                tape,
+                seed,
+                ..
+            },
+            place,
+        ) = (
+            self,
+            Place {
+                epoch: position.epoch,
+                batch: position.batch,
+            },
+        );
+        tape.seek(*seed, position.step);
+        let taken = tape.on_threads(&net.layout().clone(), batch.len(), |tape| {
+            descent.step(net, batch, tape, multiplier, place, false)
+        })?;
+        let step = told(position, &taken);
+        position.step = tape.step();
+        Ok(step)
+    }
+
+    fn make_ready(&mut self, net: &Sequential<T>) -> Result<()> {
+        #[cfg(feature = "parallel")]
+        self.tape
+            .set_threads(self.threads)
+            .map_err(|error| error.within("Trainer"))?;
+        self.descent.prepare(net)
+    }
+
+    fn new_batches(&self) -> Result<Batches<T>> {
+        if self.shuffle {
+            Batches::shuffled(self.batch, self.seed)
+        } else {
+            Batches::in_order(self.batch)
+        }
+    }
+}
+
+/// What observers are told of a step.
+fn told(position: &Position, taken: &Taken) -> Step {
+    let Position {
+        epoch, batch, step, ..
+    } = *position;
+    Step {
+        epoch,
+        batch,
+        step,
+        cost: taken.total(),
+        learning_rate: taken.rate,
+    }
+}
+
+impl<T: Real> Method<T> for MiniBatches<'_, T> {
+    const NAME: &'static str = "Trainer";
+
+    fn loss(&self) -> &dyn Loss<T> {
+        &*self.descent.loss
+    }
+
+    fn parts(&mut self) -> (&dyn Loss<T>, &mut Tape<T>) {
+        (&*self.descent.loss, &mut self.tape)
+    }
+
+    fn check(&self, net: &Sequential<T>, step: u64) -> Result<()> {
+        self.descent.check(net, step)?;
+        match self.memory().slots.first().map_or(0, Vec::len) {
+            0 => Ok(()),
+            known => check_count(Self::NAME, known, net),
+        }
+    }
+
+    fn prepare(&mut self, net: &Sequential<T>) -> Result<()> {
+        let batches = self.new_batches()?;
+        self.make_ready(net)?;
+        self.batches = Some(batches);
+        Ok(())
+    }
+
+    fn steps(&self, samples: usize) -> usize {
+        samples.div_ceil(self.batch)
+    }
+
+    fn epoch(
+        &mut self,
+        net: &mut Sequential<T>,
+        data: Batch<'_, T>,
+        position: &mut Position,
+        multiplier: f64,
+        mut after: impl FnMut(&Step, &Sequential<T>) -> Option<Halt> + Send,
+    ) -> Result<Leg> {
+        let batches = match self.batches.take() {
+            Some(batches) => batches,
+            None => self.new_batches()?,
+        };
+        let batches = self.batches.insert(batches);
+        let (descent, tape) = (&mut self.descent, &mut self.tape);
+        let reduction = descent.loss.reduction();
+        tape.seek(self.seed, position.step);
+        tape.on_threads(&net.layout().clone(), self.batch.min(data.len()), |tape| {
+            let mut batches = batches.epoch(data, position.epoch as u64);
+            batches.skip(position.batch);
+            while let Some(batch) = batches.next_batch() {
+                let last = position.samples + batch.len() == data.len();
+                let place = Place {
+                    epoch: position.epoch,
+                    batch: position.batch,
+                };
+                let taken = descent.step(net, batch, tape, multiplier, place, last)?;
+                let step = told(position, &taken);
+                let samples = batch.len() as f64;
+                position.cost += match reduction {
+                    Reduction::Mean => taken.cost * samples,
+                    Reduction::Sum => taken.cost,
+                };
+                position.penalty += taken.penalty.map_or(0.0, |penalty| penalty * samples);
+                position.samples += batch.len();
+                position.gradient_norm = taken.gradient_norm.unwrap_or(position.gradient_norm);
+                position.batch += 1;
+                position.step = tape.step();
+                position.rate = taken.rate;
+                if let Some(halt) = after(&step, net) {
+                    return Ok(Leg {
+                        over: false,
+                        halt: Some(halt),
+                        before: None,
+                    });
+                }
+            }
+            check_finite(net, descent.optimizer.state(), position)?;
+            Ok(Leg {
+                over: true,
+                halt: None,
+                before: None,
+            })
+        })
+    }
+
+    fn memory(&self) -> &OptimizerState<T> {
+        self.descent.optimizer.state()
+    }
+
+    fn remember(&mut self, memory: &OptimizerState<T>) -> Result<()> {
+        self.descent.optimizer.restore(memory)
+    }
+
+    fn fits(&self, memory: &OptimizerState<T>, params: usize) -> bool {
+        memory
+            .slots
+            .first()
+            .is_none_or(|slot| slot.is_empty() || slot.len() == params)
+    }
+
+    #[cfg(feature = "std")]
+    fn settings(&self) -> Vec<(&'static str, alloc::string::String)> {
+        let Self {
+            batch,
+            seed,
+            shuffle,
+            ..
+        } = self;
+        alloc::vec![
+            ("batch", format!("{batch}")),
+            ("seed", format!("{seed}")),
+            ("shuffled", format!("{shuffle}"))
+        ]
+    }
+}
+
+/// Parameters and the optimizer's state must be finite: once a square has overflowed, every later
+/// step is 0.
+fn check_finite<T: Real>(
+    net: &Sequential<T>,
+    state: &OptimizerState<T>,
+    position: &Position,
+) -> Result<()> {
+    let Position {
+        epoch,
+        batch,
+        gradient_norm,
+        ..
+    } = *position;
+    let kind = ErrorKind::Diverged {
+        epoch,
+        batch: batch.saturating_sub(1),
+    };
+    let after = format!("epoch {epoch}, after the last batch");
+    if let Some(index) = net.params().iter().position(|p| !p.is_finite()) {
+        let expected = "a finite number (a smaller rate may help)";
+        return Err(Error::new(
+            kind,
+            format!("{after}, parameter {index}"),
+            expected,
+            net.params()[index],
+        ));
+    }
+    let broken = |slot: &Vec<T>| slot.iter().find(|number| !number.is_finite()).copied();
+    let Some(number) = state.slots.iter().find_map(broken) else {
+        return Ok(());
+    };
+    let expected =
+        "finite numbers (clip the gradient by Clip::GlobalNorm, scale the data, or use f64)";
+    let given = format!("{number}; the last gradient has the norm {gradient_norm:.3e}");
+    Err(Error::new(
+        kind,
+        format!("{after}, state of {}", state.rule),
+        expected,
+        given,
+    ))
+}

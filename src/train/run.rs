@@ -1,0 +1,539 @@
+//! A run: epoch after epoch, whatever the method, until something ends it.
+
+use super::epoch::Epoch;
+use super::evaluate::{Evaluation, Judged};
+use super::fingerprint::{DataMark, checksum};
+use super::history::{History, Warning};
+use super::observer::{Plan, Step};
+use super::reach::check_reach;
+use super::state::{Finished, Position, State};
+use super::stop::{Stop, Stopped, Watch};
+use super::watch::Watcher;
+use crate::data::{Batch, Dataset, Scaled, Scaler};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ground::clock::Clock;
+use crate::nn::loss::{Loss, OutputFunction, Reduction};
+use crate::nn::sequential::Sequential;
+use crate::nn::tape::Tape;
+use crate::numeric::real::Real;
+use crate::optim::OptimizerState;
+use crate::optim::plateau::ReduceOnPlateau;
+use alloc::{format, vec::Vec};
+
+/// What can train a [`Model`](crate::Model): a [`Trainer`](crate::Trainer) or a
+/// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt). It cannot be implemented outside this crate.
+pub trait Fit<T: Real> {
+    /// What makes predictions of raw outputs.
+    #[doc(hidden)]
+    fn output_function(&self) -> OutputFunction;
+
+    /// Trains on data in their own units, the validation data included.
+    #[doc(hidden)]
+    fn fit_in(
+        &mut self,
+        units: Units<'_, T>,
+        net: &mut Sequential<T>,
+        data: &Dataset<T>,
+    ) -> Result<History>;
+
+    /// The cost in the network's units, and the metrics in those of the data.
+    #[doc(hidden)]
+    fn evaluate_in(
+        &mut self,
+        units: Units<'_, T>,
+        net: &Sequential<T>,
+        data: &Dataset<T>,
+    ) -> Result<Evaluation>;
+
+    /// Whether the last call trained `net`.
+    #[doc(hidden)]
+    fn has_trained(&self, net: &Sequential<T>) -> bool;
+}
+
+/// The scalers from the units of the data to those of the network.
+#[derive(Clone, Copy, Debug)]
+pub struct Units<'s, T> {
+    pub(super) inputs: Option<&'s Scaler<T>>,
+    pub(super) outputs: Option<&'s Scaler<T>>,
+}
+
+impl<T> Units<'_, T> {
+    /// Data in the units of the network.
+    pub(super) const NETWORK: Self = Self {
+        inputs: None,
+        outputs: None,
+    };
+}
+
+impl<T: Real> Units<'_, T> {
+    /// `data`, called `name` in errors, in the units of the network.
+    fn scale<'d>(&self, data: &'d Dataset<T>, name: &str) -> Result<Scaled<'d, T>> {
+        data.scaled(self.inputs, self.outputs)
+            .map_err(|error| error.within(name))
+    }
+}
+
+/// A way of training: what the steps of an epoch are.
+pub(super) trait Method<T: Real> {
+    /// How errors call it.
+    const NAME: &'static str;
+
+    fn loss(&self) -> &dyn Loss<T>;
+
+    /// The loss, and room for passes.
+    fn parts(&mut self) -> (&dyn Loss<T>, &mut Tape<T>);
+
+    /// Checks the method's own settings before the first step of a call, which is step `step`.
+    fn check(&self, net: &Sequential<T>, step: u64) -> Result<()>;
+
+    /// Gets ready for a call that trains `net`, after [`check`](Self::check).
+    fn prepare(&mut self, net: &Sequential<T>) -> Result<()>;
+
+    /// How many steps an epoch of so many samples takes.
+    fn steps(&self, samples: usize) -> usize;
+
+    /// Takes the steps that the epoch at `position` still has, at `multiplier` times the rate.
+    /// Calls `after` after each; the epoch is left where that says so.
+    fn epoch(
+        &mut self,
+        net: &mut Sequential<T>,
+        data: Batch<'_, T>,
+        position: &mut Position,
+        multiplier: f64,
+        after: impl FnMut(&Step, &Sequential<T>) -> Option<Halt> + Send,
+    ) -> Result<Leg>;
+
+    /// What the method remembers beside the parameters.
+    fn memory(&self) -> &OptimizerState<T>;
+
+    /// Goes on from what [`memory`](Self::memory) gave.
+    fn remember(&mut self, memory: &OptimizerState<T>) -> Result<()>;
+
+    /// Whether `memory` can be that of a network of so many parameters.
+    fn fits(&self, memory: &OptimizerState<T>, params: usize) -> bool;
+
+    /// The settings that must be the same when training goes on from a checkpoint.
+    #[cfg(feature = "std")]
+    fn settings(&self) -> Vec<(&'static str, alloc::string::String)>;
+}
+
+/// How far the steps of an epoch came.
+pub(super) struct Leg {
+    /// Whether the epoch is over, and to be closed.
+    pub(super) over: bool,
+    /// Why the steps halted, if not only because the epoch was over.
+    pub(super) halt: Option<Halt>,
+    /// The cost before the epoch, where the method knows it.
+    pub(super) before: Option<f64>,
+}
+
+/// Why steps halt.
+pub(super) enum Halt {
+    /// A checkpoint is due.
+    Save,
+    Stopped(Stopped),
+}
+
+/// How often a checkpoint is written, beside the end of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointEvery {
+    /// After so many epochs, at least 1.
+    Epochs(usize),
+    /// After so many steps, at least 1.
+    Steps(u64),
+}
+
+/// What all methods share: how long they run, who watches, and where they are.
+pub(super) struct Run<'a, T: Real> {
+    pub(super) epochs: usize,
+    pub(super) changing_data: bool,
+    #[cfg(feature = "std")]
+    pub(super) checkpoint: Option<(std::path::PathBuf, CheckpointEvery)>,
+    pub(super) watcher: Watcher<'a, T>,
+    pub(super) state: State<T>,
+}
+
+/// The data of a call, in the units of the network.
+struct Feed<'d, T: Real> {
+    data: Batch<'d, T>,
+    validation: Option<Batch<'d, T>>,
+    judged: Judged<'d, T>,
+}
+
+impl<T: Real> Run<'_, T> {
+    pub(super) fn new(epochs: usize) -> Self {
+        Self {
+            epochs,
+            changing_data: false,
+            #[cfg(feature = "std")]
+            checkpoint: None,
+            watcher: Watcher::new(),
+            state: State::default(),
+        }
+    }
+
+    pub(super) fn add_stop(&mut self, stop: Stop) {
+        self.state.watches.push(Watch::new(&stop));
+        self.watcher.stops.push(stop);
+    }
+
+    /// Begins anew with the same settings.
+    pub(super) fn reset(&mut self) {
+        self.state = self.watcher.fresh();
+    }
+
+    /// By what the plateau multiplies the rate.
+    pub(super) fn multiplier(&self) -> f64 {
+        self.state
+            .plateau
+            .as_ref()
+            .map_or(1.0, |plateau| plateau.multiplier)
+    }
+
+    /// Whether the last call trained `net`.
+    pub(super) fn has_trained(&self, net: &Sequential<T>) -> bool {
+        self.state.position.step > 0 && self.state.knows(net)
+    }
+
+    /// Trains `net` and returns what happened; goes on where an earlier call ended.
+    pub(super) fn fit<M: Method<T>>(
+        &mut self,
+        method: &mut M,
+        units: Units<'_, T>,
+        net: &mut Sequential<T>,
+        data: &Dataset<T>,
+    ) -> Result<History> {
+        let scaled = units.scale(data, "training data")?;
+        let validation = self
+            .watcher
+            .validation
+            .map(|data| units.scale(data, "validation data"))
+            .transpose()?;
+        let (data, judge) = (scaled.batch(), self.watcher.validation.unwrap_or(data));
+        let validation = validation.as_ref().map(Scaled::batch);
+        let in_units = units.outputs.map(|scaler| (scaler, judge.into()));
+        let feed = Feed {
+            data,
+            validation,
+            judged: Judged {
+                samples: validation.unwrap_or(data),
+                units: in_units,
+            },
+        };
+
+        let warning = self.check(method, net, &feed)?;
+        method.prepare(net)?;
+        let mark = DataMark::new(data);
+        if self.state.data.is_some_and(|known| known != mark) {
+            // A call that had ended before it was saved: other data begin another.
+            self.state.resumed = false;
+        }
+        let goes_on = self.state.begin();
+        self.state.history.warnings = warning.into_iter().collect();
+        if !goes_on {
+            return Ok(self.state.history.clone());
+        }
+        self.state.data = Some(mark);
+        self.state.take_latest(net);
+        let plan = Plan {
+            first: self.state.position.epoch,
+            end: self.state.start.saturating_add(self.epochs),
+            batches: method.steps(data.len()),
+        };
+        self.watcher.started(&plan, net);
+        let result = self.epochs(method, net, &feed, plan.end);
+        if self.watcher.best.is_some() {
+            self.state.put_best(net);
+        }
+        self.state.left = Some(checksum(net.params()));
+        result?;
+        self.write_checkpoint(method, net)?;
+        Ok(self.state.history.clone())
+    }
+
+    /// The cost and the metrics of what `net` predicts.
+    pub(super) fn evaluate<M: Method<T>>(
+        &mut self,
+        method: &mut M,
+        units: Units<'_, T>,
+        net: &Sequential<T>,
+        data: &Dataset<T>,
+    ) -> Result<Evaluation> {
+        let scaled = units.scale(data, "data")?;
+        let samples = scaled.batch();
+        let (loss, tape) = method.parts();
+        net.check_pass(samples.x, samples.target, loss)?;
+        let in_units = units.outputs.map(|scaler| (scaler, data.into()));
+        Judged {
+            samples,
+            units: in_units,
+        }
+        .evaluate(net, loss, &mut self.watcher.metrics, tape)
+    }
+
+    /// All that can be wrong before the first step; returns what should be known.
+    fn check<M: Method<T>>(
+        &self,
+        method: &M,
+        net: &Sequential<T>,
+        feed: &Feed<'_, T>,
+    ) -> Result<Option<Warning>> {
+        let (Batch { x, target }, loss) = (feed.data, method.loss());
+        net.check_pass(x, target, loss)
+            .map_err(|error| error.within("training data"))?;
+        if let Some(Batch { x, target }) = feed.validation {
+            net.check_pass(x, target, loss)
+                .map_err(|error| error.within("validation data"))?;
+        }
+        self.check_same(M::NAME, net, feed.data)?;
+        let units = if feed.judged.units.is_some() {
+            "training data, scaled"
+        } else {
+            "training data"
+        };
+        let warning =
+            check_reach(net, target.values(), loss).map_err(|error| error.within(units))?;
+        net.check_trainable()?;
+        method.check(net, self.state.position.step)?;
+        self.check_settings(M::NAME)?;
+        if let Some(best) = &self.state.best {
+            check_count(M::NAME, best.params.len(), net)?;
+        }
+        Ok(warning)
+    }
+
+    /// Checks the settings that all methods have.
+    pub(super) fn check_settings(&self, name: &str) -> Result<()> {
+        self.state
+            .plateau
+            .as_ref()
+            .map_or(Ok(()), ReduceOnPlateau::check)?;
+        self.watcher.check()?;
+        match self.every() {
+            Some(CheckpointEvery::Epochs(0) | CheckpointEvery::Steps(0)) => Err(Error::new(
+                ErrorKind::Value,
+                format!("checkpoint of {name}"),
+                "at least every epoch or step",
+                0,
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Once a step has been taken, network and data must be those of before.
+    fn check_same(&self, name: &str, net: &Sequential<T>, data: Batch<'_, T>) -> Result<()> {
+        let state = &self.state;
+        if state.position.step == 0 {
+            return Ok(());
+        }
+        if state.left.is_some() && !state.knows(net) {
+            let expected = format!(
+                "the parameters that the call before left ({name}::reset begins anew, \
+                 {name}::continue_with goes on with a network that was changed on purpose)"
+            );
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                format!("network of {name}"),
+                expected,
+                "others",
+            ));
+        }
+        let now = DataMark::new(data);
+        let interrupted = state.is_interrupted(self.epochs);
+        let begun = state.position.batch > 0 || interrupted;
+        match state.data {
+            Some(known) if known != now && (begun || !self.changing_data) => {
+                let ways = if !begun {
+                    format!(
+                        "{name}::reset begins anew, {name}::changing_data takes other data in each call"
+                    )
+                } else if interrupted {
+                    format!(
+                        "this call continues one that was interrupted; {name}::reset begins anew"
+                    )
+                } else {
+                    format!(
+                        "this call finishes an epoch that was interrupted; {name}::reset begins anew"
+                    )
+                };
+                let expected = format!("the {known} of the call before ({ways})");
+                Err(Error::new(
+                    ErrorKind::Incompatible,
+                    "training data",
+                    expected,
+                    now.differs_from(&known),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn every(&self) -> Option<CheckpointEvery> {
+        #[cfg(feature = "std")]
+        return self.checkpoint.as_ref().map(|(_, every)| *every);
+        #[cfg(not(feature = "std"))]
+        None
+    }
+
+    /// Writes a checkpoint where one is asked for.
+    fn write_checkpoint<M: Method<T>>(&self, method: &M, net: &Sequential<T>) -> Result<()> {
+        #[cfg(feature = "std")]
+        if let Some((path, _)) = &self.checkpoint {
+            self.save(method, net, path)?;
+        }
+        let _ = (method, net);
+        Ok(())
+    }
+
+    /// The epochs up to `end`.
+    fn epochs<M: Method<T>>(
+        &mut self,
+        method: &mut M,
+        net: &mut Sequential<T>,
+        feed: &Feed<'_, T>,
+        end: usize,
+    ) -> Result<()> {
+        let mut finished = Finished::new(net, method.memory(), self.state.position);
+        while self.state.position.epoch < end {
+            let clock = Clock::start();
+            let leg = self.leg(method, net, feed.data, &clock);
+            let measured = leg.and_then(|leg| {
+                let epoch = leg
+                    .over
+                    .then(|| self.measure(method, net, feed, &clock))
+                    .transpose()?;
+                Ok((leg, epoch))
+            });
+            let (leg, epoch) = match measured {
+                Ok(measured) => measured,
+                Err(error) => {
+                    // Not by `set_params`, which may refuse what the network began with.
+                    net.params_mut().copy_from_slice(&finished.params);
+                    method.remember(&finished.memory)?;
+                    self.state.position = finished.position;
+                    return Err(error);
+                }
+            };
+            let (mut stopped, mut due) = match leg.halt {
+                None => (None, false),
+                Some(Halt::Save) => (None, true),
+                Some(Halt::Stopped(why)) => (Some(why), false),
+            };
+            match epoch {
+                Some(epoch) => {
+                    let Self { watcher, state, .. } = self;
+                    let before = state.last_cost.or(leg.before);
+                    stopped = watcher
+                        .close(state, &mut finished, epoch, before, net, method.memory())
+                        .or(stopped);
+                    due |= matches!(self.every(), Some(CheckpointEvery::Epochs(n)) if self.state.position.epoch.is_multiple_of(n));
+                }
+                None => self.state.position.seconds += clock.seconds().unwrap_or(0.0),
+            }
+            self.state.history.stopped = stopped;
+            if self.state.history.stopped.is_some() {
+                return Ok(());
+            }
+            if due {
+                self.write_checkpoint(method, net)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The steps of an epoch, from where it stands.
+    fn leg<M: Method<T>>(
+        &mut self,
+        method: &mut M,
+        net: &mut Sequential<T>,
+        data: Batch<'_, T>,
+        clock: &Clock,
+    ) -> Result<Leg> {
+        let save = if let Some(CheckpointEvery::Steps(n)) = self.every() {
+            Some(n)
+        } else {
+            None
+        };
+        let (multiplier, spent) = (self.multiplier(), self.state.seconds());
+        let Self { watcher, state, .. } = self;
+        let budget = watcher
+            .budget()
+            .map(|(seconds, stop)| (seconds - spent, stop.clone()));
+        let after = |step: &Step, net: &Sequential<T>| {
+            if watcher.stepped(step, net) {
+                return Some(Halt::Stopped(Stopped::ByObserver));
+            }
+            if let Some((budget, stop)) = &budget
+                && clock.seconds().is_some_and(|seconds| seconds >= *budget)
+            {
+                return Some(Halt::Stopped(Stopped::By(stop.clone())));
+            }
+            save.is_some_and(|steps| step.step.wrapping_add(1).is_multiple_of(steps))
+                .then_some(Halt::Save)
+        };
+        method.epoch(net, data, &mut state.position, multiplier, after)
+    }
+
+    /// What is known at the end of an epoch: the validation cost and the metrics, too.
+    fn measure<M: Method<T>>(
+        &mut self,
+        method: &mut M,
+        net: &Sequential<T>,
+        feed: &Feed<'_, T>,
+        clock: &Clock,
+    ) -> Result<Epoch> {
+        let Position {
+            epoch,
+            samples,
+            cost,
+            penalty,
+            rate,
+            gradient_norm,
+            seconds,
+            ..
+        } = self.state.position;
+        let samples = samples as f64;
+        let (loss, tape) = method.parts();
+        let cost = match loss.reduction() {
+            Reduction::Mean => cost / samples,
+            Reduction::Sum => cost,
+        } + penalty / samples;
+        let metrics = &mut self.watcher.metrics;
+        let judged = if feed.validation.is_some() || !metrics.is_empty() {
+            Some(feed.judged.evaluate(net, loss, metrics, tape)?)
+        } else {
+            None
+        };
+        let validation = judged
+            .as_ref()
+            .filter(|_| feed.validation.is_some())
+            .map(|judged| judged.cost);
+        let metrics = judged.map_or_else(Vec::new, |judged| judged.metrics);
+        let seconds = clock.seconds().map(|more| seconds + more);
+        Ok(Epoch {
+            epoch,
+            cost,
+            validation_cost: validation,
+            metrics,
+            learning_rate: rate,
+            gradient_norm,
+            seconds,
+        })
+    }
+}
+
+/// A network must have as many parameters as the one of the steps before.
+pub(super) fn check_count<T: Real>(name: &str, known: usize, net: &Sequential<T>) -> Result<()> {
+    if known == net.params().len() {
+        return Ok(());
+    }
+    let expected = format!(
+        "a network of {known} parameters, as in the steps before ({name}::reset begins anew)"
+    );
+    Err(Error::new(
+        ErrorKind::Shape,
+        format!("network of {name}"),
+        expected,
+        net.params().len(),
+    ))
+}

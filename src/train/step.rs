@@ -1,0 +1,234 @@
+//! A step: what a mini-batch changes in a network.
+
+use crate::data::Batch;
+use crate::error::{Error, ErrorKind, Result};
+use crate::nn::layout::Layout;
+use crate::nn::loss::Loss;
+use crate::nn::sequential::Sequential;
+use crate::nn::tape::Tape;
+use crate::numeric::bounds::NOT_NEGATIVE;
+use crate::numeric::real::Real;
+use crate::optim::schedule::Schedule;
+use crate::optim::{Clip, Constraint, Group, Optimizer, Penalty, gradient_norm};
+use alloc::{boxed::Box, format, sync::Arc, vec::Vec};
+use core::ops::Range;
+
+/// All that a step is made of.
+pub(super) struct Descent<'a, T: Real> {
+    pub(super) loss: Box<dyn Loss<T> + 'a>,
+    pub(super) optimizer: Box<dyn Optimizer<T> + 'a>,
+    pub(super) rate: Schedule,
+    pub(super) groups: Option<Vec<Group>>,
+    /// The layers that stay as they are, in order.
+    pub(super) frozen: Vec<usize>,
+    pub(super) penalty: Option<Penalty>,
+    pub(super) clips: Vec<Clip>,
+    pub(super) constraints: Vec<Constraint>,
+    /// Which parameters of the last network learn.
+    pub(super) learning: Option<Learning>,
+}
+
+/// Which parameters of a network learn, and how.
+pub(super) struct Learning {
+    layout: Arc<Layout>,
+    groups: Vec<Group>,
+    frozen: Vec<Range<usize>>,
+}
+
+/// Where a step is.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) epoch: usize,
+    pub(super) batch: usize,
+}
+
+/// What is known of a step that was taken.
+pub(super) struct Taken {
+    /// The cost of the mini-batch before the step, without the penalty, and the penalty.
+    pub(super) cost: f64,
+    pub(super) penalty: Option<f64>,
+    pub(super) rate: f64,
+    /// The norm of the gradient before it was clipped, where it was asked for.
+    pub(super) gradient_norm: Option<f64>,
+}
+
+impl Taken {
+    /// The cost with the penalty.
+    pub(super) fn total(&self) -> f64 {
+        self.penalty
+            .map_or(self.cost, |penalty| self.cost + penalty)
+    }
+}
+
+impl<'a, T: Real> Descent<'a, T> {
+    pub(super) fn new(loss: impl Loss<T> + 'a, optimizer: impl Optimizer<T> + 'a) -> Self {
+        Self {
+            loss: Box::new(loss),
+            optimizer: Box::new(optimizer),
+            rate: Schedule::Constant(1e-3),
+            groups: None,
+            frozen: Vec::new(),
+            penalty: None,
+            clips: Vec::new(),
+            constraints: Vec::new(),
+            learning: None,
+        }
+    }
+
+    /// Checks the settings before step `step`.
+    pub(super) fn check(&self, net: &Sequential<T>, step: u64) -> Result<()> {
+        self.optimizer.check()?;
+        let rate = self.rate.rate(step);
+        NOT_NEGATIVE
+            .named("a finite rate ≥ 0")
+            .check("rate of Trainer", rate)?;
+        self.rate.check()?;
+        self.penalty.as_ref().map_or(Ok(()), Penalty::check)?;
+        self.clips.iter().try_for_each(Clip::check_in::<T>)?;
+        self.constraints
+            .iter()
+            .try_for_each(Constraint::check_in::<T>)?;
+        if let Some(layer) = self
+            .frozen
+            .last()
+            .filter(|layer| **layer >= net.layers().len())
+        {
+            let expected = format!("layers below {}", net.layers().len());
+            return Err(Error::new(
+                ErrorKind::Value,
+                "freeze of Trainer",
+                expected,
+                layer,
+            ));
+        }
+        match &self.groups {
+            None => Group::check_rates::<T>(&[Group::new(0..net.params().len())], rate),
+            Some(groups) => {
+                Group::check(groups, net.params().len())?;
+                Group::check_rates::<T>(groups, rate)
+            }
+        }
+    }
+
+    /// Finds out which parameters of `net` learn, after [`check`](Self::check).
+    pub(super) fn prepare(&mut self, net: &Sequential<T>) -> Result<()> {
+        let known = |learning: &Learning| Arc::ptr_eq(&learning.layout, net.layout());
+        if self.learning.as_ref().is_some_and(known) {
+            return Ok(());
+        }
+        let layout = net.layout().clone();
+        let frozen: Vec<_> = self
+            .frozen
+            .iter()
+            .filter_map(|layer| layout.spans(1).nth(*layer))
+            .map(|span| span.params)
+            .collect();
+        let groups = match &self.groups {
+            Some(groups) => without(groups, &frozen),
+            None => without(&net.default_groups(), &frozen),
+        };
+        if groups.is_empty() {
+            let expected = "a layer with parameters that learns";
+            return Err(Error::new(
+                ErrorKind::Empty,
+                "freeze of Trainer",
+                expected,
+                "all frozen",
+            ));
+        }
+        self.learning = Some(Learning {
+            layout,
+            groups,
+            frozen,
+        });
+        Ok(())
+    }
+
+    /// One step, which has been [checked](Self::check) and [prepared](Self::prepare) for: the
+    /// gradient and the penalty's, the clips, the rule at `multiplier` times the schedule's rate,
+    /// the constraints.
+    pub(super) fn step(
+        &mut self,
+        net: &mut Sequential<T>,
+        batch: Batch<'_, T>,
+        tape: &mut Tape<T>,
+        multiplier: f64,
+        place: Place,
+        measured: bool,
+    ) -> Result<Taken> {
+        let (groups, frozen) = match &self.learning {
+            Some(learning) => (&learning.groups[..], &learning.frozen[..]),
+            None => (&[][..], &[][..]),
+        };
+        let rate = self.rate.rate(tape.step()) * multiplier;
+        let cost = net
+            .gradient_unchecked(batch.x, batch.target, &*self.loss, tape)
+            .as_f64();
+        let mut taken = Taken {
+            cost,
+            penalty: None,
+            rate,
+            gradient_norm: None,
+        };
+        if let Some(penalty) = &self.penalty {
+            taken.penalty = Some(penalty.cost(net).as_f64());
+            penalty.add_gradient(net, tape.grads_mut())?;
+        }
+        if !taken.total().is_finite() {
+            let Place { epoch, batch } = place;
+            let (kind, place) = (
+                ErrorKind::Diverged { epoch, batch },
+                format!("epoch {epoch}, batch {batch}"),
+            );
+            return Err(Error::new(
+                kind,
+                place,
+                "a finite cost (a smaller rate may help)",
+                taken.total(),
+            ));
+        }
+        for range in frozen {
+            // Neither a norm nor a rule sees what must not move.
+            tape.grads_mut()[range.clone()].fill(T::zero());
+        }
+        if measured {
+            taken.gradient_norm = Some(gradient_norm(net, tape.grads()).as_f64());
+        }
+        for clip in &self.clips {
+            clip.apply(net, tape.grads_mut())?;
+        }
+        self.optimizer
+            .step_on(tape.workers(), rate, net.params_mut(), tape.grads(), groups)?;
+        for constraint in &self.constraints {
+            constraint.apply_on(net, |layer| self.frozen.binary_search(&layer).is_err())?;
+        }
+        Ok(taken)
+    }
+}
+
+/// The groups without the parameters in `frozen`, ranges in order.
+fn without(groups: &[Group], frozen: &[Range<usize>]) -> Vec<Group> {
+    let mut left = Vec::new();
+    for group in groups {
+        let Range { mut start, end } = group.range;
+        let part = |start, end| Group {
+            range: start..end,
+            ..group.clone()
+        };
+        for hole in frozen {
+            let first = hole.start.clamp(start, end);
+            let last = hole.end.clamp(start, end);
+            if first == last {
+                continue;
+            }
+            if start < first {
+                left.push(part(start, first));
+            }
+            start = last;
+        }
+        if start < end || group.range.is_empty() {
+            left.push(part(start, end));
+        }
+    }
+    left
+}
