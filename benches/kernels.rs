@@ -17,8 +17,6 @@ use chainrule::nn::layer::Layer;
 use chainrule::numeric::ViewMut;
 use chainrule::optim::Group;
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use common::{criterion, numbers};
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, measurement::WallTime};
 use kernel::gemm::{Mat, Product, Size};
@@ -152,7 +150,8 @@ fn elementwise(
 ) -> Result<()> {
     let net = Sequential::builder(x.nrows())
         .layer(layer)
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     let (mut y, mut tape) = (x.clone(), Tape::new());
     group.bench_function(BenchmarkId::new("inference", name), |bencher| {
         bencher.iter(|| {

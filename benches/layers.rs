@@ -6,8 +6,6 @@ use chainrule::nn::Softmax;
 use chainrule::nn::layer::Layer;
 use chainrule::numeric::ViewMut;
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::{Real, View};
 use common::{criterion, numbers};
 use criterion::{BenchmarkId, Criterion, Throughput};
@@ -27,7 +25,7 @@ fn layer<T: Real>(
     let builder = Sequential::builder(inputs)
         .layer(Activation::Linear)
         .layer(layer);
-    let net = builder.build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    let net = builder.seed(1).build()?;
     let (x, mut y, mut tape) = (
         numbers::<T>(inputs, BATCH),
         DMatrix::zeros(net.outputs(), BATCH),

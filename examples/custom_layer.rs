@@ -86,7 +86,7 @@ fn main() -> Result<()> {
         .layer(Gain)
         .layer(Dense::new(16, Activation::Tanh))
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng)?;
+        .build_with(&mut rng)?;
     println!("{net}\n");
 
     let decay = net.groups(|_, block| {

@@ -13,8 +13,6 @@
 
 use chainrule::metrics::{self, ConfusionMatrix};
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::{env, error};
 
 const SIDE: usize = 8;
@@ -38,12 +36,12 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         test.len()
     );
 
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let net = Sequential::<f32>::builder(SIDE * SIDE)
         .layer(Dense::new(128, Activation::Relu))
         .layer(Dropout::new(0.3))
         .layer(Dense::new(CLASSES, Activation::Linear)) // scores: the softmax belongs to the loss
-        .build(&mut rng)?;
+        .seed(seed)
+        .build()?;
     println!("{net}\n");
 
     // The scaler is learnt from the training data alone: what the test data look like must not leak into training.

@@ -14,8 +14,6 @@
 use chainrule::data::Csv;
 use chainrule::plot::Runs;
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::path::Path;
 use std::{error, fs};
 
@@ -62,7 +60,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
                 .layer(Dense::new(128, Activation::Relu))
                 .layer(Dense::new(64, Activation::Relu))
                 .layer(Dense::new(2, Activation::Linear))
-                .build(&mut Xoshiro256PlusPlus::seed_from_u64(seed))?;
+                .seed(seed)
+                .build()?;
             let history = trainer.fit(&mut net, &train)?;
 
             // Of the network as the trainer left it.

@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     let mut net = Sequential::builder(2)
         .layer(Dense::new(16, Activation::Tanh))
         .layer(Dense::new(2, Activation::Linear))
-        .build(&mut rng)?;
+        .build_with(&mut rng)?;
     let history = LevenbergMarquardt::new()
         .epochs(400)
         .fit(&mut net, &examples)?;

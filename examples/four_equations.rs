@@ -36,7 +36,7 @@ fn main() -> Result<()> {
                 .init(normal)
                 .bias_init(normal),
         )
-        .build(&mut rng)?;
+        .build_with(&mut rng)?;
 
     // The whole pass, forward and backward. The network stays as it is; what comes out is on the tape.
     let mut tape = Tape::new();
@@ -49,7 +49,7 @@ fn main() -> Result<()> {
         .layer(Activation::Sigmoid)
         .layer(Dense::new(1, Activation::Linear))
         .layer(Activation::Sigmoid)
-        .build(&mut rng)?;
+        .build_with(&mut rng)?;
     split.set_params(net.params())?;
     let mut split_tape = Tape::new();
     split.gradient(&x, &t, &SumSquaredError, &mut split_tape)?;

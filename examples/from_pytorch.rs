@@ -9,8 +9,6 @@
 //! ```
 
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::error;
 use std::path::Path;
 
@@ -43,7 +41,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         .layer(Dense::new(32, Activation::Relu))
         .layer(Dropout::new(0.2))
         .layer(Dense::new(10, Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     net.load_params(folder.join("from_pytorch.safetensors"))?;
 
     // Pixels from 0 to 16: PyTorch's half divided them in its own code, a model does it itself.

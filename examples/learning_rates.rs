@@ -14,8 +14,6 @@ use chainrule::data::Csv;
 use chainrule::optim::{ReduceOnPlateau, Schedule};
 use chainrule::plot::{Curves, Figure};
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::train::{Observer, Step};
 use core::ops::ControlFlow;
 use std::path::Path;
@@ -116,7 +114,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
             let mut net = Sequential::builder(64)
                 .layer(Dense::new(32, Activation::Relu))
                 .layer(Dense::new(10, Activation::Linear))
-                .build(&mut Xoshiro256PlusPlus::seed_from_u64(seed))?;
+                .seed(seed)
+                .build()?;
             used.clear();
             let loss = SoftmaxCrossEntropy::new();
             let mut trainer = Trainer::new(loss.clone(), Sgd::new().momentum(0.9))

@@ -12,8 +12,6 @@
 use chainrule::nn::loss::SumSquaredError;
 use chainrule::plot::Curves;
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::train::LevenbergMarquardt;
 use std::time::{Duration, Instant};
 use std::{error, f64::consts::PI, fs, path::Path};
@@ -34,7 +32,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         let start = Sequential::builder(1)
             .layer(Dense::new(10, Activation::Tanh))
             .layer(Dense::new(1, Activation::Linear))
-            .build(&mut Xoshiro256PlusPlus::seed_from_u64(seed))?;
+            .seed(seed)
+            .build()?;
         let runs = [
             ("Levenberg–Marquardt", least_squares(start.clone(), &data)?),
             ("Adam", descend(Adam::new(), 0.02, start.clone(), &data)?),

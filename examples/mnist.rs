@@ -101,7 +101,7 @@ fn run(options: &Options) -> Result<(), Box<dyn error::Error>> {
         let net = Sequential::<f32>::builder(PIXELS)
             .layer(Dense::new(128, Activation::Relu))
             .layer(Dense::new(CLASSES, Activation::Linear))
-            .build(&mut rng)?;
+            .build_with(&mut rng)?;
         (
             net,
             Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
@@ -125,7 +125,7 @@ fn run(options: &Options) -> Result<(), Box<dyn error::Error>> {
                     .init(normal)
                     .bias_init(normal),
             )
-            .build(&mut rng)?;
+            .build_with(&mut rng)?;
         (
             net,
             Trainer::new(QuadraticCost, Sgd::new())

@@ -31,7 +31,7 @@ fn main() -> Result<()> {
         .layer(Dense::new(64, Activation::Relu))
         .layer(Dense::new(64, Activation::Relu))
         .layer(Dense::new(2, Activation::Linear))
-        .build(&mut rng)?;
+        .build_with(&mut rng)?;
     let mut target = net.clone();
     let (mut adam, groups) = (Adam::new(), net.default_groups());
     let mut memory = Memory::default();

@@ -61,7 +61,8 @@ fn start<'a>(
         .layer(Dropout::new(0.05))
         .layer(Dense::new(96, Activation::Tanh))
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     let steps = (EPOCHS * train.len().div_ceil(BATCH)) as u64;
     let trainer = Trainer::new(MeanSquaredError, Adam::new())
         .epochs(EPOCHS)

@@ -120,7 +120,8 @@ fn clouds(rng: &mut impl Rng) -> Result<Dataset<f64>> {
 fn neuron(activation: Activation) -> Result<Sequential<f64>> {
     Sequential::builder(2)
         .layer(Dense::new(1, activation))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .seed(1)
+        .build()
 }
 
 fn fit(

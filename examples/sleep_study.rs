@@ -14,8 +14,6 @@
 use chainrule::nn::loss::SumSquaredError;
 use chainrule::optim::Group;
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 
 fn main() -> Result<()> {
     // A sample is a column: hours of sleep above hours of study.
@@ -26,7 +24,6 @@ fn main() -> Result<()> {
     let scaler = Scaler::max_abs(&hours)?;
     let students = Dataset::new(scaler.transform(&hours)?, points / 100.0)?;
 
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
     let normal = Init::Normal {
         mean: 0.0,
         std: 1.0,
@@ -42,7 +39,8 @@ fn main() -> Result<()> {
                 .without_bias()
                 .init(normal),
         )
-        .build(&mut rng)?;
+        .seed(3)
+        .build()?;
     println!("{net}\n");
 
     // One step, by hand.

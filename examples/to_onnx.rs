@@ -15,8 +15,6 @@ use chainrule::View;
 use chainrule::data::Csv;
 use chainrule::io::Onnx;
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::path::Path;
 use std::{error, fs};
 
@@ -38,7 +36,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         .layer(Dense::new(16, Activation::Gelu))
         .layer(Dropout::new(0.2))
         .layer(Dense::new(3, Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     let mut model =
         Model::new(net, Scaler::standard(train.inputs())?, None)?.with_classes(&table.outputs)?;
     model.fit(

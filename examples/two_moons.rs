@@ -24,7 +24,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         .layer(Dense::new(16, Activation::Tanh))
         .layer(Dense::new(16, Activation::Tanh))
         .layer(Dense::new(1, Activation::Linear)) // the sigmoid belongs to the loss
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     println!("{net}\n");
     let mut model = Model::from(net);
 

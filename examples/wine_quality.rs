@@ -16,8 +16,6 @@ use chainrule::data::Csv;
 use chainrule::numeric::Targets;
 use chainrule::optim::Penalty;
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::error;
 
 const FOLDS: usize = 5;
@@ -110,7 +108,8 @@ fn train_and_predict(
     }
     let net = builder
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(seed))?;
+        .seed(seed)
+        .build()?;
     let mut model = Model::new(net, inputs, marks)?;
     let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
         .epochs(300)

@@ -6,8 +6,6 @@
 
 use chainrule::nn::loss::QuadraticCost;
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 
 fn main() -> Result<()> {
     // Each case: two inputs and the target.
@@ -21,7 +19,8 @@ fn main() -> Result<()> {
     let mut net = Sequential::<f64>::builder(2)
         .layer(Dense::new(4, Activation::Tanh))
         .layer(Dense::new(1, Activation::Sigmoid))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     Trainer::new(QuadraticCost, Adam::new())
         .epochs(1000)
         .learning_rate(0.05)

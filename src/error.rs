@@ -49,13 +49,11 @@ pub enum ErrorKind {
 ///
 /// ```
 /// use chainrule::{Activation, Dense, ErrorKind, Sequential};
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 ///
-/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
 /// let error = Sequential::<f64>::builder(2)
 ///     .layer(Dense::new(0, Activation::Tanh))
-///     .build(&mut rng)
+///     .seed(1)
+///     .build()
 ///     .unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::Value);
 /// assert_eq!(error.to_string(), "layer 0 (Dense tanh): got 0, expected at least 1 output");

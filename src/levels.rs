@@ -7,7 +7,6 @@ use crate::numeric::kernel::forced::{at, levels};
 use crate::prelude::*;
 use alloc::{format, vec, vec::Vec};
 use fearless_simd::Level;
-use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 
 /// Whether multiply-add is one instruction: all such levels agree bit for bit.
 fn is_fused(level: Level) -> bool {
@@ -75,7 +74,6 @@ fn edges() -> Vec<f64> {
 
 /// A training that goes through most kernels; returns the bits of the parameters, of the predictions and of the costs.
 fn train<T: Real>(activation: &Activation, bits: impl Fn(T) -> u64) -> Vec<u64> {
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
     let rows: Vec<T> = (0..37 * 19)
         .map(|i| T::of(f64::from(i * i % 23) / 11.0 - 1.0))
         .collect();
@@ -93,7 +91,8 @@ fn train<T: Real>(activation: &Activation, bits: impl Fn(T) -> u64) -> Vec<u64> 
         .layer(Dense::new(70, activation.clone()).without_bias())
         .layer(BatchNorm::new())
         .layer(Dense::new(5, Activation::Linear))
-        .build(&mut rng)
+        .seed(7)
+        .build()
         .expect("a sound network");
     let mut found = Vec::new();
     let history = Trainer::new(SoftmaxCrossEntropy::new().label_smoothing(0.1), Adam::new())

@@ -27,12 +27,11 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// ```
 /// use chainrule::prelude::*;
 /// use chainrule::Progress;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let data = Dataset::new(DMatrix::from_element(1, 100, 1.0), DMatrix::from_element(1, 100, 2.0))?;
 /// let mut net = Sequential::<f64>::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// Trainer::new(MeanSquaredError, Sgd::new()).observe(Progress::new()).fit(&mut net, &data)?;
 /// # Ok::<(), chainrule::Error>(())
 /// ```

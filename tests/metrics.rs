@@ -574,7 +574,8 @@ fn weights_of_data_sets() -> Result<()> {
     // And to a trainer's metrics, of the data that they judge.
     let mut net = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     let (heavy, mut sums) = (data.clone().weighted(vec![1.0, 2.0, 5.0])?, vec![]);
     for validated in [false, true] {
         let mut trainer = Trainer::new(MeanSquaredError, Sgd::new())

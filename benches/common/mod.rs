@@ -4,8 +4,6 @@
 use chainrule::Real;
 use chainrule::nn::loss::{Loss, SumSquaredError};
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use criterion::Criterion;
 use std::time::Duration;
 
@@ -91,7 +89,7 @@ impl Item {
             };
             builder = builder.layer(Dense::new(*width, activation));
         }
-        builder.build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        builder.seed(1).build()
     }
 
     /// Inputs and targets that a network can learn.

@@ -15,8 +15,6 @@ use argmin::solver::quasinewton::LBFGS;
 use chainrule::nn::loss::Loss;
 use chainrule::optim::Schedule;
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::cell::{Cell, RefCell};
 use std::error;
 
@@ -66,7 +64,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         let start = Sequential::builder(2)
             .layer(Dense::new(20, Activation::Tanh))
             .layer(Dense::new(1, Activation::Linear))
-            .build(&mut Xoshiro256PlusPlus::seed_from_u64(seed))?;
+            .seed(seed)
+            .build()?;
         let report = |method: &str, passes: u64, net: &Sequential<f64>| -> Result<()> {
             let cost = net.cost(data.inputs(), &data, &MeanSquaredError, &mut Tape::new())?;
             println!("{seed:<8}{method:<12}{passes:>14}   {cost:.1e}");

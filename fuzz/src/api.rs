@@ -123,7 +123,7 @@ fn network<T: Real>(u: &mut Unstructured<'_>) -> Draw<Result<Sequential<T>>> {
             _ => builder.layer(Dense::new(width(u)?, activation(u)?)),
         };
     }
-    Ok(builder.build(&mut Xoshiro256PlusPlus::seed_from_u64(u64::arbitrary(u)?)))
+    Ok(builder.seed(u64::arbitrary(u)?).build())
 }
 
 fn class_weights(u: &mut Unstructured<'_>) -> Draw<Vec<f64>> {

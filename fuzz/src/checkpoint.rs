@@ -2,8 +2,6 @@
 //! after an even one they change a sound file: two bytes say where, one says what stands there.
 
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -11,7 +9,8 @@ fn net() -> Sequential<f64> {
     Sequential::builder(1)
         .layer(Dense::new(2, Activation::Tanh))
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .seed(1)
+        .build()
         .expect("a sound network")
 }
 

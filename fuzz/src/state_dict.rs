@@ -2,15 +2,14 @@
 
 use chainrule::prelude::*;
 use chainrule::nn::BatchNorm;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 
 fn net() -> Sequential<f32> {
     Sequential::builder(2)
         .layer(Dense::new(3, Activation::Tanh))
         .layer(BatchNorm::new())
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .seed(1)
+        .build()
         .expect("a sound network")
 }
 

@@ -27,6 +27,7 @@ use alloc::vec::Vec;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias("DataLoader", "minibatch"))]
 pub struct Batches<T> {
     size: usize,
     /// The seed of the orders; `None` keeps the order of the data set.

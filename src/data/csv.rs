@@ -93,6 +93,7 @@ enum Wanted {
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
+#[doc(alias("read_csv", "readtable"))]
 pub struct Csv {
     header: bool,
     delimiter: Option<char>,

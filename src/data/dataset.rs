@@ -24,6 +24,7 @@ use nalgebra::DMatrix;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[doc(alias("TensorDataset"))]
 pub struct Dataset<T: Real> {
     inputs: DMatrix<T>,
     targets: DMatrix<T>,
@@ -188,6 +189,7 @@ impl<T: Real> Dataset<T> {
     }
 
     /// One weight per sample; `None` where all count the same.
+    #[doc(alias("sample_weight"))]
     pub fn weights(&self) -> Option<&[T]> {
         self.weights.as_deref()
     }
@@ -264,6 +266,7 @@ impl<T: Real> Dataset<T> {
     /// assert_eq!((train.len(), test.len()), (7, 3));
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[doc(alias("train_test_split", "random_split"))]
     pub fn split(&self, fraction: f64, seed: u64) -> Result<(Self, Self)> {
         let first = self.first_part("Dataset::split", fraction)?;
         let order = self.shuffled(seed);
@@ -290,6 +293,7 @@ impl<T: Real> Dataset<T> {
     /// assert_eq!((train.len(), labels), (8, vec![0, 0, 1, 2]));
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[doc(alias("train_test_split"))]
     pub fn stratified_split(&self, fraction: f64, seed: u64) -> Result<(Self, Self)> {
         let place = "Dataset::stratified_split";
         let first = self.first_part(place, fraction)?;

@@ -35,6 +35,7 @@ use nalgebra::DMatrix;
 /// assert_eq!(one_hot::<f32>(&labels, 2)?.as_slice(), [0.0, 1.0, 1.0, 0.0]);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("MNIST"))]
 pub fn read_idx<T: Real>(bytes: &[u8]) -> Result<DMatrix<T>> {
     let place = "read_idx";
     let bytes = packed::plain(place, bytes)?;

@@ -18,6 +18,7 @@ use nalgebra::DMatrix;
 /// assert_eq!(targets.as_slice(), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("OneHotEncoder", "to_categorical", "ind2vec", "get_dummies"))]
 pub fn one_hot<T: Real>(labels: &[usize], classes: usize) -> Result<DMatrix<T>> {
     if labels.is_empty() || classes == 0 {
         let given = format!("{} and {classes}", labels.len());

@@ -36,6 +36,7 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// assert_eq!(read_npy::<f64>(&write_npy(&x))?, x);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("np.load"))]
 pub fn read_npy<T: Real>(bytes: &[u8]) -> Result<DMatrix<T>> {
     let place = "read_npy";
     read_for(place, &packed::plain(place, bytes)?)
@@ -217,6 +218,7 @@ impl<'a> Literal<'a> {
 /// assert_eq!(bytes.len(), 128 + 6 * 4);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("np.save"))]
 pub fn write_npy<'x, T: Real>(x: impl Into<View<'x, T>>) -> Vec<u8> {
     let x = x.into();
     let single = TypeId::of::<T>() == TypeId::of::<f32>();

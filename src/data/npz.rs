@@ -26,6 +26,7 @@ use nalgebra::DMatrix;
 /// let x = read_npz::<f32>(&file, "x")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias("np.load"))]
 pub fn read_npz<T: Real>(bytes: &[u8], name: &str) -> Result<DMatrix<T>> {
     let bytes = &*packed::plain(PLACE, bytes)?;
     let mut wanted = None;

@@ -35,6 +35,13 @@ use nalgebra::DMatrix;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
+#[doc(alias(
+    "StandardScaler",
+    "MinMaxScaler",
+    "MaxAbsScaler",
+    "Normalization",
+    "mapminmax"
+))]
 pub struct Scaler<T> {
     #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
     shift: Vec<T>,
@@ -103,6 +110,7 @@ impl<T: Real> Scaler<T> {
     /// assert!(Scaler::standard(&heights).is_err()); // three features of one sample
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[doc(alias("StandardScaler", "zscore"))]
     pub fn standard<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
         Self::by_feature("Scaler::standard", x.into(), |row| {
             let mean = Mean::of(row);
@@ -124,6 +132,7 @@ impl<T: Real> Scaler<T> {
     ///
     /// # Errors
     /// As [`standard`](Self::standard).
+    #[doc(alias("MinMaxScaler", "mapminmax"))]
     pub fn min_max<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
         Self::by_feature("Scaler::min_max", x.into(), |row| {
             let (min, max) = row
@@ -145,6 +154,7 @@ impl<T: Real> Scaler<T> {
     /// assert_eq!(Scaler::max_abs(&hours)?.transform(&hours)?[(0, 1)], 0.5);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[doc(alias("MaxAbsScaler"))]
     pub fn max_abs<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
         Self::by_feature("Scaler::max_abs", x.into(), |row| {
             (0.0, largest(row.iter().copied()))

@@ -16,11 +16,10 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 /// use chainrule::View;
 /// use chainrule::ndarray::{array, Array2};
 /// use chainrule::numeric::ViewMut;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let net = Sequential::builder(3)
 ///     .layer(Dense::new(2, Activation::Tanh))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// let x = array![[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]; // two samples of three features
 /// let mut y = Array2::<f64>::zeros((2, 2));
 /// net.predict_into(View::try_from(x.view())?, ViewMut::try_from(y.view_mut())?, &mut Tape::new())?;

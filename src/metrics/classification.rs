@@ -28,6 +28,7 @@ const OF_CLASSES: &str =
 /// assert_eq!(metrics::classes(&y)?, [1, 0]);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("argmax", "vec2ind"))]
 pub fn classes<'y, T: Real>(y: impl Into<View<'y, T>>) -> Result<Vec<usize>> {
     classes_of("metrics::classes", y.into(), Row::Probability)
 }
@@ -76,6 +77,7 @@ fn classes_of<T: Real>(place: &str, y: View<'_, T>, row: Row) -> Result<Vec<usiz
 /// assert_eq!(metrics::accuracy(&y, &t)?, 0.5);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("accuracy_score"))]
 pub fn accuracy<'y, 't, T: Real>(
     y: impl Into<View<'y, T>>,
     target: impl Into<Targets<'t, T>>,
@@ -133,6 +135,7 @@ fn accuracy_from<T: Real>(
 /// assert_eq!(metrics::top_k_accuracy(&y, &t, 2)?, 0.5);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("top_k_accuracy_score", "TopKCategoricalAccuracy"))]
 pub fn top_k_accuracy<'y, 't, T: Real>(
     y: impl Into<View<'y, T>>,
     target: impl Into<Targets<'t, T>>,
@@ -190,6 +193,7 @@ pub fn top_k_accuracy<'y, 't, T: Real>(
 /// assert_eq!(metrics::precision(View::new(&y, 1)?, View::new(&t, 1)?, Average::Class(1))?, 2.0 / 3.0);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("precision_score"))]
 pub fn precision<'y, 't, T: Real>(
     y: impl Into<View<'y, T>>,
     target: impl Into<Targets<'t, T>>,
@@ -211,6 +215,7 @@ pub fn precision<'y, 't, T: Real>(
 /// assert_eq!(metrics::recall(View::new(&y, 1)?, View::new(&t, 1)?, Average::Class(1))?, 1.0);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("recall_score", "sensitivity"))]
 pub fn recall<'y, 't, T: Real>(
     y: impl Into<View<'y, T>>,
     target: impl Into<Targets<'t, T>>,
@@ -233,6 +238,7 @@ pub fn recall<'y, 't, T: Real>(
 /// assert_eq!(metrics::f1(View::new(&y, 1)?, View::new(&t, 1)?, Average::Class(1))?, 0.8);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("f1_score"))]
 pub fn f1<'y, 't, T: Real>(
     y: impl Into<View<'y, T>>,
     target: impl Into<Targets<'t, T>>,
@@ -258,6 +264,7 @@ pub fn f1<'y, 't, T: Real>(
 /// assert!((loss - 0.216_16).abs() < 1e-5);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("cross_entropy"))]
 pub fn log_loss<'y, 't, T: Real>(
     y: impl Into<View<'y, T>>,
     target: impl Into<Targets<'t, T>>,
@@ -311,6 +318,7 @@ pub fn log_loss<'y, 't, T: Real>(
 /// assert_eq!(metrics::roc_auc(View::new(&y, 1)?, View::new(&t, 1)?)?, 0.75);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("roc_auc_score", "AUC"))]
 pub fn roc_auc<'y, 't, T: Real>(
     y: impl Into<View<'y, T>>,
     target: impl Into<Targets<'t, T>>,

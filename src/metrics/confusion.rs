@@ -44,6 +44,7 @@ pub enum Average {
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[doc(alias("confusion_matrix", "plotconfusion"))]
 pub struct ConfusionMatrix {
     names: Vec<String>,
     /// Row after row.
@@ -307,6 +308,7 @@ impl ConfusionMatrix {
     /// assert_eq!(format!("\n{}", matrix.report()), text);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[doc(alias("classification_report"))]
     pub fn report(&self) -> impl fmt::Display {
         Report(self)
     }

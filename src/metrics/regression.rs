@@ -140,6 +140,7 @@ pub fn mean_squared_error<'y, 't, T: Real>(
 /// assert_eq!(metrics::root_mean_squared_error(View::new(&y, 2)?, View::new(&t, 2)?)?, 3.5);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("rmse"))]
 pub fn root_mean_squared_error<'y, 't, T: Real>(
     y: impl Into<View<'y, T>>,
     target: impl Into<Targets<'t, T>>,
@@ -165,6 +166,7 @@ pub fn root_mean_squared_error<'y, 't, T: Real>(
 /// assert_eq!(metrics::r2(View::new(&y, 1)?, View::new(&t, 1)?)?, 0.5);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("r2_score"))]
 pub fn r2<'y, 't, T: Real>(
     y: impl Into<View<'y, T>>,
     target: impl Into<Targets<'t, T>>,

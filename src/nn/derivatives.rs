@@ -30,12 +30,11 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::builder(2)
     ///     .layer(Dense::new(3, Activation::Tanh))
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let x = DVector::from_vec(vec![0.3, 0.5]);
     /// let j = net.jacobian(&x)?;
     /// let a = (net.weights(0)? * &x + net.bias(0)?).map(f64::tanh);
@@ -43,6 +42,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// assert!((j - by_hand).norm() < 1e-15);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[doc(alias("jacrev"))]
     pub fn jacobian<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
         let x = x.into();
         self.check_inputs(x)?;
@@ -65,13 +65,12 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// ```
     /// use chainrule::prelude::*;
     /// use chainrule::nalgebra::{Matrix2, SMatrix, SVector};
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// // The next state of a body from its position, its velocity and the force: x⁺ = f(x, u).
     /// let net = Sequential::<f64>::builder(3)
     ///     .layer(Dense::new(8, Activation::Tanh))
     ///     .layer(Dense::new(2, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let (mut tape, mut j) = (Tape::new(), SMatrix::<f64, 2, 3>::zeros());
     /// net.jacobian_into(&SVector::<f64, 3>::new(0.1, -0.2, 0.5), &mut j, &mut tape)?;
     /// let (a, b) = (j.fixed_columns::<2>(0), j.fixed_columns::<1>(2)); // f(x, u) ≈ f + a·Δx + b·Δu
@@ -134,12 +133,11 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// // A step of Gauss and Newton, which on a linear network arrives: θ ← θ − (JᵀJ)⁻¹·Jᵀ·r.
     /// let mut net = Sequential::<f64>::builder(1)
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let (x, t) = (DMatrix::from_row_slice(1, 3, &[0.0, 1.0, 2.0]), DMatrix::from_row_slice(1, 3, &[1.0, 3.0, 5.0]));
     /// let (j, r) = (net.params_jacobian(&x)?, (net.predict(&x)? - t).transpose());
     /// let step = (j.transpose() * &j).cholesky().map(|square| square.solve(&(j.transpose() * r)));
@@ -220,17 +218,17 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// ```
     /// use chainrule::prelude::*;
     /// use chainrule::nn::loss::QuadraticCost;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f64>::builder(2)
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let (x, t) = (DVector::from_vec(vec![0.3, 0.5]), DVector::from_vec(vec![1.0]));
     /// let mut dx = DVector::zeros(2);
     /// net.input_gradient(&x, &t, &QuadraticCost, &mut dx, &mut Tape::new())?;
     /// assert_eq!(dx, net.weights(0)?.transpose() * (net.predict(&x)? - t)); // Wᵀ(y − t)
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[doc(alias("saliency"))]
     pub fn input_gradient<'x, 't, 'd>(
         &self,
         x: impl Into<View<'x, T>>,
@@ -261,12 +259,11 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let critic = Sequential::<f64>::builder(2)
     ///     .layer(Dense::new(8, Activation::Tanh))
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// // Which way a state and an action become worth more: the gradient of the output itself.
     /// let (state_and_action, mut uphill) = (DVector::from_vec(vec![0.3, 0.5]), DVector::zeros(2));
     /// critic.input_gradient_with(&state_and_action, &mut uphill, &mut Tape::new(), |_y, mut dy| {
@@ -309,17 +306,17 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// ```
     /// use chainrule::prelude::*;
     /// use chainrule::nn::loss::QuadraticCost;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// // C = (w·x − t)²/2 has the second derivative x² by w.
     /// let net = Sequential::<f64>::builder(1)
     ///     .layer(Dense::new(1, Activation::Linear).without_bias())
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let (x, t, mut product) = (DVector::from_vec(vec![3.0]), DVector::zeros(1), [0.0]);
     /// net.hessian_product(&x, &t, &QuadraticCost, &[0.5], &mut product, &mut Tape::new())?;
     /// assert_eq!(product, [9.0 * 0.5]);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[doc(alias("hvp"))]
     pub fn hessian_product<'x, 't>(
         &self,
         x: impl Into<View<'x, T>>,
@@ -355,12 +352,11 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// ```
     /// use chainrule::prelude::*;
     /// use chainrule::nn::loss::SumSquaredError;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f64>::builder(1)
     ///     .layer(Dense::new(4, Activation::Tanh))
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let (x, t) = (DMatrix::from_row_slice(1, 3, &[0.0, 1.0, 2.0]), DMatrix::from_row_slice(1, 3, &[1.0, 3.0, 5.0]));
     /// let v = DVector::from_element(net.params().len(), 0.1);
     /// let mut product = DVector::zeros(v.len());
@@ -369,6 +365,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// assert!((product - j.transpose() * (j * v)).norm() < 1e-14);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[doc(alias("ggnvp"))]
     pub fn gauss_newton_product<'x, 't>(
         &self,
         x: impl Into<View<'x, T>>,
@@ -404,16 +401,16 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f64>::builder(2)
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let (x, mut y_dot) = (DVector::from_vec(vec![3.0, 4.0]), DVector::zeros(1));
     /// net.params_jacobian_product(&x, &[1.0, 0.0, 0.5], &mut y_dot, &mut Tape::new())?; // the first weight, and half the bias
     /// assert_eq!(y_dot[0], 3.5);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[doc(alias("jvp"))]
     pub fn params_jacobian_product<'x, 'y>(
         &self,
         x: impl Into<View<'x, T>>,

@@ -96,18 +96,18 @@ impl fmt::Display for Report {
 /// use chainrule::{gradcheck, Activation, Dense, Sequential};
 /// use chainrule::nalgebra::DMatrix;
 /// use chainrule::nn::loss::QuadraticCost;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let net = Sequential::builder(2)
 ///     .layer(Dense::new(3, Activation::Tanh))
 ///     .layer(Dense::new(1, Activation::Sigmoid))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// let x = DMatrix::from_fn(2, 4, |i, j| (i + j) as f64 / 4.0);
 /// let t = DMatrix::from_element(1, 4, 0.3);
 /// let report = gradcheck::network(&net, &x, &t, &QuadraticCost)?;
 /// assert!(report.error() < 1e-8, "{report}");
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("check_grad", "gradcheck"))]
 pub fn network<'x, 't>(
     net: &Sequential<f64>,
     x: impl Into<View<'x, f64>>,

@@ -69,13 +69,11 @@ pub enum Distribution {
 ///
 /// ```
 /// use chainrule::{Activation, Dense, Init, Sequential};
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 ///
-/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
 /// let net = Sequential::<f64>::builder(3)
 ///     .layer(Dense::new(2, Activation::Sigmoid).init(Init::Uniform { low: -1.0, high: 1.0 }))
-///     .build(&mut rng)?;
+///     .seed(7)
+///     .build()?;
 /// assert!(net.weights(0)?.iter().all(|w| w.abs() <= 1.0));
 /// # Ok::<(), chainrule::Error>(())
 /// ```
@@ -86,6 +84,7 @@ pub enum Distribution {
     serde(deny_unknown_fields)
 )]
 #[non_exhaustive]
+#[doc(alias("Initializer"))]
 pub enum Init {
     /// All 0.
     Zeros,
@@ -106,18 +105,23 @@ pub enum Init {
         std: f64,
     },
     /// Normal with mean 0 and standard deviation √(2/n).
+    #[doc(alias("kaiming_normal_", "Kaiming"))]
     HeNormal,
     /// Uniform on ±√(6/n).
+    #[doc(alias("kaiming_uniform_"))]
     HeUniform,
     /// Normal with mean 0 and standard deviation √(2/(n+m)).
+    #[doc(alias("xavier_normal_", "Xavier"))]
     GlorotNormal,
     /// Uniform on ±√(6/(n+m)).
+    #[doc(alias("xavier_uniform_"))]
     GlorotUniform,
     /// Normal with mean 0 and standard deviation √(1/n).
     LeCunNormal,
     /// Uniform on ±√(3/n).
     LeCunUniform,
     /// A random matrix with orthonormal rows (columns where there are more rows than columns), times `gain`.
+    #[doc(alias("orthogonal_"))]
     Orthogonal {
         /// The factor; finite.
         gain: f64,

@@ -257,10 +257,8 @@ pub struct BackwardTangentArgs<'a, T> {
 ///
 /// ```
 /// use chainrule::prelude::*;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// use std::any::Any;
-/// let net = Sequential::<f64>::builder(2).layer(Dropout::new(0.3)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+/// let net = Sequential::<f64>::builder(2).layer(Dropout::new(0.3)).seed(1).build()?;
 /// let layer: &dyn Any = &*net.layers()[0];
 /// assert_eq!(layer.downcast_ref::<Dropout>(), Some(&Dropout::new(0.3)));
 /// # Ok::<(), chainrule::Error>(())

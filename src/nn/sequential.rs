@@ -39,20 +39,25 @@ const INFERENCE_BATCH: usize = 512;
 /// ```
 /// use chainrule::{Activation, Dense, Sequential};
 /// use chainrule::nalgebra::DMatrix;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 ///
-/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
 /// let net = Sequential::<f64>::builder(2)
 ///     .layer(Dense::new(3, Activation::Sigmoid))
 ///     .layer(Dense::new(1, Activation::Sigmoid))
-///     .build(&mut rng)?;
+///     .seed(1)
+///     .build()?;
 /// let x = DMatrix::from_column_slice(2, 3, &[3.0, 5.0, 5.0, 1.0, 10.0, 2.0]); // three samples
 /// assert_eq!(net.predict(&x)?.shape(), (1, 3));
 /// println!("{net}");
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias(
+    "mlp",
+    "MultiLayerPerceptron",
+    "MLPClassifier",
+    "MLPRegressor",
+    "feedforward"
+))]
 pub struct Sequential<T: Real, P = Vec<T>> {
     layers: Arc<[Arc<dyn Layer<T>>]>,
     layout: Arc<Layout>,
@@ -102,6 +107,7 @@ impl<T: Real> Sequential<T> {
     /// assert_eq!(net, builder.seed(7).build()?);
     /// # Ok::<(), Error>(())
     /// ```
+    #[doc(alias("reset_parameters"))]
     pub fn reset(&mut self, seed: u64) {
         self.reset_with(&mut stream(seed));
     }
@@ -131,6 +137,7 @@ impl<T: Real> Sequential<T> {
     /// [`ErrorKind::Shape`] when there are more or fewer than the network has, and the errors of the
     /// layers for numbers that their parameters can never be ([`Layer::check_params`]); nothing is
     /// changed then.
+    #[doc(alias("set_weights", "load_state_dict"))]
     pub fn set_params(&mut self, params: &[T]) -> Result<()> {
         self.check_params("Sequential::set_params", params)?;
         self.check_values(params)?;
@@ -196,11 +203,10 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f64>::builder(2)
     ///     .layer(Dense::new(1, Activation::Tanh))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// assert_eq!(net.bounds(), (-1.0, 1.0));
     /// # Ok::<(), Error>(())
     /// ```
@@ -213,6 +219,13 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
 
     /// All parameters in one vector: layer after layer, block after block, each block column after
     /// column.
+    #[doc(alias(
+        "parameters",
+        "state_dict",
+        "get_weights",
+        "trainable_variables",
+        "coefs_"
+    ))]
     pub fn params(&self) -> &[T] {
         self.params.as_ref()
     }
@@ -228,12 +241,11 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f64>::builder(2)
     ///     .layer(Dense::new(3, Activation::Relu))
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// for parameter in net.named_parameters() {
     ///     println!("{} {:?} {}", parameter.name, parameter.range, parameter.values);
     /// }
@@ -242,6 +254,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// assert_eq!(places.last(), Some(("2.bias", 12..13))); // the ReLU is module 1
     /// # Ok::<(), Error>(())
     /// ```
+    #[doc(alias("state_dict"))]
     pub fn named_parameters(&self) -> impl Iterator<Item = NamedParameter<'_, T>> + Clone {
         let params = self.params();
         self.layout.blocks().map(
@@ -277,16 +290,16 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///
     /// ```
     /// use chainrule::{Activation, Dense, Sequential};
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let mut net = Sequential::builder(2)
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// net.weights_mut(0)?.copy_from_slice(&[2.0, -1.0]);
     /// net.bias_mut(0)?[0] = 0.5;
     /// assert_eq!(net.weights(0)?[(0, 1)], -1.0);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[doc(alias("coefs_", "kernel"))]
     pub fn weights(&self, layer: usize) -> Result<DMatrixView<'_, T>> {
         let (block, range) = self
             .layout
@@ -302,6 +315,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///
     /// # Errors
     /// [`ErrorKind::Value`] for a layer without biases, or if there is no such layer.
+    #[doc(alias("intercepts_"))]
     pub fn bias(&self, layer: usize) -> Result<DVectorView<'_, T>> {
         let (block, range) = self.layout.block("Sequential::bias", layer, Role::Bias)?;
         Ok(DVectorView::from_slice(&self.params()[range], block.len()))
@@ -317,11 +331,10 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// use chainrule::{Activation, Dense, Sequential, Tape};
     /// use chainrule::nalgebra::DMatrix;
     /// use chainrule::nn::loss::SumSquaredError;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::builder(1)
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let (x, t) = (DMatrix::from_element(1, 1, 3.0), DMatrix::from_element(1, 1, 7.0));
     /// let cost = net.at(&[2.0, 1.0])?.cost(&x, &t, &SumSquaredError, &mut Tape::new())?;
     /// assert_eq!(cost, 0.0); // 2·3 + 1 = 7
@@ -345,16 +358,16 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///
     /// ```
     /// use chainrule::{Activation, Dense, Sequential};
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f64>::builder(2)
     ///     .layer(Dense::new(1, Activation::Tanh))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let small: Sequential<f32> = net.cast()?;
     /// assert_eq!(small.params()[0], net.params()[0] as f32);
     /// assert_eq!(small.cast::<f64>()?.cast::<f32>()?, small);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[doc(alias("astype", "double", "half"))]
     pub fn cast<U: Real>(&self) -> Result<Sequential<U>> {
         let mut builder = Sequential::builder(self.inputs());
         for (index, layer) in self.layers.iter().enumerate() {
@@ -432,6 +445,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///
     /// # Errors
     /// As [`predict_into`](Self::predict_into).
+    #[doc(alias("forward", "__call__", "sim"))]
     pub fn predict<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
         let x = x.into();
         self.check_inputs(x)?;
@@ -486,11 +500,10 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///
     /// ```
     /// use chainrule::{Activation, Dense, Sequential, Tape};
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f32>::builder(3)
     ///     .layer(Dense::new(2, Activation::Tanh))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let (mut tape, mut action) = (Tape::new(), [0.0; 2]);
     /// net.predict_one(&[0.1, 0.2, 0.3], &mut action, &mut tape)?;
     /// # Ok::<(), chainrule::Error>(())
@@ -550,6 +563,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// Those of [`cost`](Self::cost), and [`ErrorKind::Untrainable`] when the derivative of a layer
     /// at or above parameters is 0 everywhere (step and sign without a surrogate). A cost that is
     /// NaN or infinite is returned, not refused.
+    #[doc(alias("backward", "loss.backward", "grad"))]
     pub fn gradient<'x, 't>(
         &self,
         x: impl Into<View<'x, T>>,
@@ -593,11 +607,10 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// ```
     /// use chainrule::{Activation, Dense, Sequential, Tape};
     /// use chainrule::nalgebra::DMatrix;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f64>::builder(2)
     ///     .layer(Dense::new(2, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let x = DMatrix::from_element(2, 1, 1.0);
     /// let mut tape = Tape::new();
     /// // The gradient of the first output alone.
@@ -608,6 +621,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// assert_eq!(tape.dw(0)?, DMatrix::from_row_slice(2, 2, &[1.0, 1.0, 0.0, 0.0]));
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[doc(alias("vjp"))]
     pub fn gradient_with<'x, R>(
         &self,
         x: impl Into<View<'x, T>>,

@@ -29,14 +29,12 @@ pub(crate) enum Stage {
 /// use chainrule::{Activation, Dense, Sequential, Tape};
 /// use chainrule::nalgebra::DMatrix;
 /// use chainrule::nn::loss::SumSquaredError;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 ///
-/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
 /// let net = Sequential::builder(2)
 ///     .layer(Dense::new(3, Activation::Sigmoid))
 ///     .layer(Dense::new(1, Activation::Sigmoid))
-///     .build(&mut rng)?;
+///     .seed(1)
+///     .build()?;
 /// let x = DMatrix::from_column_slice(2, 1, &[0.3, 0.5]);
 /// let t = DMatrix::from_element(1, 1, 0.75);
 ///
@@ -48,6 +46,7 @@ pub(crate) enum Stage {
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias("GradientTape", "autograd", "workspace"))]
 pub struct Tape<T> {
     layout: Option<Arc<Layout>>,
     batch: usize,
@@ -219,11 +218,10 @@ impl<T> Tape<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f32>::builder(100)
     ///     .layer(Dense::new(200, Activation::Relu))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let x = DMatrix::from_fn(100, 500, |i, j| (i * j % 7) as f32);
     /// let (mut y, mut tape) = (DMatrix::zeros(200, 500), Tape::new().threads(2)?);
     /// net.predict_into(&x, &mut y, &mut tape)?;
@@ -302,6 +300,7 @@ impl<T: Real> Tape<T> {
     /// # Errors
     /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] if there is no such
     /// layer.
+    #[doc(alias("error_signal"))]
     pub fn delta(&self, layer: usize) -> Result<DMatrixView<'_, T>> {
         self.matrix("Tape::delta", Stage::Backward, layer, &self.record.deltas)
     }

@@ -28,6 +28,7 @@ use nalgebra::{
 /// assert_eq!(View::from(&[1.0, 2.0, 3.0]).cols(), 1); // one sample of three features
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[doc(alias("slice", "ndarray"))]
 pub struct View<'a, T> {
     data: &'a [T],
     rows: usize,
@@ -382,6 +383,7 @@ impl<'a, T: RealField + Copy> Targets<'a, T> {
     /// assert!(Targets::weighted(View::new(&t, 1)?, &[0.0; 3]).is_err());
     /// # Ok::<(), chainrule::Error>(())
     /// ```
+    #[doc(alias("sample_weight"))]
     pub fn weighted(values: impl Into<View<'a, T>>, weights: &'a [T]) -> Result<Self> {
         let values = values.into();
         check_weights("Targets", weights, values.cols())?;

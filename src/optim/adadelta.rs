@@ -33,6 +33,7 @@ use crate::numeric::real::Real;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
+#[doc(alias("AdaDelta"))]
 pub struct Adadelta<T> {
     rho: f64,
     eps: f64,

@@ -32,6 +32,7 @@ use crate::numeric::real::Real;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
+#[doc(alias("AdaGrad"))]
 pub struct Adagrad<T> {
     initial: f64,
     eps: f64,

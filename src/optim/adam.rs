@@ -34,6 +34,7 @@ use crate::numeric::real::Real;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
+#[doc(alias("AdamW", "traingda"))]
 pub struct Adam<T> {
     beta1: f64,
     beta2: f64,

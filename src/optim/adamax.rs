@@ -32,6 +32,7 @@ use crate::numeric::real::{Real, magnitude};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
+#[doc(alias("AdaMax"))]
 pub struct Adamax<T> {
     beta1: f64,
     beta2: f64,

@@ -30,11 +30,10 @@ use core::ops::Range;
 /// use chainrule::nalgebra::DMatrix;
 /// use chainrule::nn::loss::SumSquaredError;
 /// use chainrule::optim::Clip;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let mut net = Sequential::<f64>::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// net.set_params(&[0.0, 0.0])?;
 /// let (x, t) = (DMatrix::from_element(1, 1, 0.75), DMatrix::from_element(1, 1, 8.0));
 /// let (mut adam, groups, mut tape) = (Adam::new(), net.default_groups(), Tape::new());
@@ -49,12 +48,15 @@ use core::ops::Range;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
+#[doc(alias("gradient_clipping"))]
 pub enum Clip {
     /// Limits every number.
+    #[doc(alias("clip_grad_value_", "clipvalue"))]
     Value(f64),
     /// Limits the norm of each block.
     Norm(f64),
     /// Limits the norm of the whole gradient.
+    #[doc(alias("clip_grad_norm_", "clipnorm"))]
     GlobalNorm(f64),
 }
 

@@ -16,11 +16,10 @@ use crate::numeric::real::{Real, by_blocks, magnitude, sum};
 /// ```
 /// use chainrule::{Activation, Dense, Sequential};
 /// use chainrule::optim::Constraint;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let mut net = Sequential::<f64>::builder(2)
 ///     .layer(Dense::new(2, Activation::Relu))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// net.set_params(&[3.0, 1.0, -4.0, 1.0, 7.0, 8.0])?; // neurons with weights (3, −4) and (1, 1), and the biases
 /// Constraint::MaxNorm(2.5).apply(&mut net)?; // in training after optimizer.step
 /// assert_eq!(net.params(), [1.5, 1.0, -2.0, 1.0, 7.0, 8.0]);
@@ -35,6 +34,7 @@ use crate::numeric::real::{Real, by_blocks, magnitude, sum};
     serde(deny_unknown_fields)
 )]
 #[non_exhaustive]
+#[doc(alias("kernel_constraint", "projection"))]
 pub enum Constraint {
     /// The weights into each neuron, a row of W, have a norm ‖w‖₂ ≤ c, finite and above 0: longer rows become w·c/‖w‖₂ (Srebro,
     /// Rennie & Jaakkola 2004; with dropout Hinton et al. 2012; Keras' `MaxNorm(c, axis=0)`, without its ε = 10⁻⁷ beside the

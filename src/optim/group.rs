@@ -27,6 +27,7 @@ use core::ops::Range;
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
+#[doc(alias("param_groups", "weight_decay"))]
 pub struct Group {
     /// Which parameters.
     pub range: Range<usize>,
@@ -120,12 +121,11 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// ```
     /// use chainrule::{Activation, Dense, Sequential};
     /// use chainrule::nn::layer::Role;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f32>::builder(4)
     ///     .layer(Dense::new(8, Activation::Relu))
     ///     .layer(Dense::new(2, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// // Two learning rates, η for weights and 2η for biases, and no decay on biases.
     /// let groups = net.groups(|_, block| match block.role {
     ///     Role::Weight => (1.0, 1e-2),
@@ -173,11 +173,10 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// ```
     /// use chainrule::{Activation, Dense, Sequential};
     /// use chainrule::optim::Group;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f32>::builder(4)
     ///     .layer(Dense::new(2, Activation::Relu))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// assert_eq!(net.default_groups(), Group::all(10));
     /// # Ok::<(), chainrule::Error>(())
     /// ```

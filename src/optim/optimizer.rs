@@ -26,12 +26,11 @@ use core::fmt::Debug;
 /// ```
 /// use chainrule::prelude::*;
 /// use chainrule::optim::{Clip, Constraint, NAdam, Penalty, Schedule};
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let mut net = Sequential::<f64>::builder(2)
 ///     .layer(Dense::new(4, Activation::Tanh))
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// let x = DMatrix::from_column_slice(2, 4, &[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
 /// let target = DMatrix::from_row_slice(1, 4, &[0.0, 1.0, 1.0, 0.0]);
 ///

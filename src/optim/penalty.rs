@@ -32,11 +32,10 @@ type Choose = dyn Fn(usize, &Block) -> bool + Send + Sync;
 /// ```
 /// use chainrule::{Activation, Dense, Sequential};
 /// use chainrule::optim::Penalty;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let mut net = Sequential::<f64>::builder(2)
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// net.set_params(&[3.0, -4.0, 5.0])?; // the last is a bias
 /// let penalty = Penalty::new().l1(0.5).l2(2.0);
 /// assert_eq!(penalty.cost(&net), 0.5 * 7.0 + 0.5 * 2.0 * 25.0);
@@ -49,6 +48,7 @@ type Choose = dyn Fn(usize, &Block) -> bool + Send + Sync;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone)]
+#[doc(alias("regularizer", "kernel_regularizer", "alpha", "weight_decay"))]
 pub struct Penalty {
     l1: f64,
     l2: f64,
@@ -68,12 +68,14 @@ impl Penalty {
 
     /// The same with another λ₁, finite and not negative.
     #[must_use]
+    #[doc(alias("lasso"))]
     pub fn l1(self, l1: f64) -> Self {
         Self { l1, ..self }
     }
 
     /// The same with another λ₂, finite and not negative.
     #[must_use]
+    #[doc(alias("ridge"))]
     pub fn l2(self, l2: f64) -> Self {
         Self { l2, ..self }
     }

@@ -28,6 +28,7 @@ use crate::numeric::bounds::{BETWEEN, Bound, NOT_NEGATIVE, NUMBER, UNIT};
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
+#[doc(alias("ReduceLROnPlateau"))]
 pub struct ReduceOnPlateau {
     /// By what the multiplier falls, in (0, 1).
     pub factor: f64,

@@ -32,6 +32,7 @@ use crate::numeric::real::Real;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
+#[doc(alias("RMSprop", "RMSProp"))]
 pub struct RmsProp<T> {
     rho: f64,
     eps: f64,
@@ -66,6 +67,7 @@ impl<T: Real> RmsProp<T> {
 
     /// The same with momentum μ in [0, 1): b ← μ·b + g / (√v + ε), and w ← w − lr·b.
     #[must_use]
+    #[doc(alias("mu"))]
     pub fn momentum(self, momentum: f64) -> Self {
         Self { momentum, ..self }.remembering()
     }

@@ -34,6 +34,7 @@ use crate::numeric::real::Real;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
+#[doc(alias("trainrp", "iRprop"))]
 pub struct Rprop<T> {
     eta_minus: f64,
     eta_plus: f64,

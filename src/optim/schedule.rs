@@ -27,6 +27,7 @@ use libm::{cos, pow};
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[doc(alias("lr_scheduler", "LearningRateSchedule", "LRScheduler"))]
 pub enum Schedule {
     /// η = η₀; a plain number is one.
     ///
@@ -42,6 +43,7 @@ pub enum Schedule {
     /// let schedule = Schedule::Step { rate: 0.8, factor: 0.5, every: 10 };
     /// assert_eq!([0, 9, 10, 20].map(|t| schedule.rate(t)), [0.8, 0.8, 0.4, 0.2]);
     /// ```
+    #[doc(alias("StepLR"))]
     Step {
         /// η₀, finite and not negative, here and below.
         rate: f64,
@@ -57,6 +59,7 @@ pub enum Schedule {
     /// let schedule = Schedule::MultiStep { rate: 0.8, factor: 0.5, at: vec![30, 80] };
     /// assert_eq!([0, 29, 30, 79, 80].map(|t| schedule.rate(t)), [0.8, 0.8, 0.4, 0.4, 0.2]);
     /// ```
+    #[doc(alias("MultiStepLR", "PiecewiseConstantDecay"))]
     MultiStep {
         /// η₀.
         rate: f64,
@@ -72,6 +75,7 @@ pub enum Schedule {
     /// let schedule = Schedule::Exponential { rate: 0.8, factor: 0.5 };
     /// assert_eq!([0, 1, 2].map(|t| schedule.rate(t)), [0.8, 0.4, 0.2]);
     /// ```
+    #[doc(alias("ExponentialLR", "ExponentialDecay"))]
     Exponential {
         /// η₀.
         rate: f64,
@@ -85,6 +89,7 @@ pub enum Schedule {
     /// let schedule = Schedule::InverseTime { rate: 0.8, kappa: 0.5 };
     /// assert_eq!([0, 2, 6].map(|t| schedule.rate(t)), [0.8, 0.4, 0.2]);
     /// ```
+    #[doc(alias("InverseTimeDecay"))]
     InverseTime {
         /// η₀.
         rate: f64,
@@ -99,6 +104,7 @@ pub enum Schedule {
     /// let schedule = Schedule::Polynomial { rate: 0.5, end: 0.25, power: 2.0, steps: 4 };
     /// assert_eq!([0, 2, 4, 9].map(|t| schedule.rate(t)), [0.5, 0.3125, 0.25, 0.25]);
     /// ```
+    #[doc(alias("PolynomialLR", "PolynomialDecay"))]
     Polynomial {
         /// η₀.
         rate: f64,
@@ -117,6 +123,7 @@ pub enum Schedule {
     /// let schedule = Schedule::Cosine { rate: 0.5, min: 0.25, steps: 10 };
     /// assert_eq!([0, 5, 10, 99].map(|t| schedule.rate(t)), [0.5, 0.375, 0.25, 0.25]);
     /// ```
+    #[doc(alias("CosineAnnealingLR", "CosineDecay"))]
     Cosine {
         /// η₀.
         rate: f64,
@@ -134,6 +141,7 @@ pub enum Schedule {
     /// let schedule = Schedule::WarmRestarts { rate: 0.5, min: 0.25, steps: 10, factor: 2 };
     /// assert_eq!([0, 5, 10, 20, 30].map(|t| schedule.rate(t)), [0.5, 0.375, 0.5, 0.375, 0.5]);
     /// ```
+    #[doc(alias("CosineAnnealingWarmRestarts", "CosineDecayRestarts"))]
     WarmRestarts {
         /// η₀, at the start of each run.
         rate: f64,
@@ -153,6 +161,7 @@ pub enum Schedule {
     /// let schedule = Schedule::OneCycle { rate: 1.0, warm: 0.25, div: 4.0, final_div: 8.0, steps: 40 };
     /// assert_eq!([0, 9, 39, 99].map(|t| schedule.rate(t)), [0.25, 1.0, 0.03125, 0.03125]);
     /// ```
+    #[doc(alias("OneCycleLR"))]
     OneCycle {
         /// η₀, the largest rate.
         rate: f64,
@@ -173,6 +182,7 @@ pub enum Schedule {
         then: Box<Schedule>,
     },
     /// Any function; made by [`custom`](Self::custom).
+    #[doc(alias("LambdaLR"))]
     Custom(Function),
 }
 
@@ -212,6 +222,7 @@ impl Schedule {
     /// assert!((0..6).zip(rates).all(|(t, rate)| (schedule.rate(t) - rate).abs() < 1e-15));
     /// ```
     #[must_use]
+    #[doc(alias("warmup", "LinearLR"))]
     pub fn warm_up(self, steps: u64) -> Self {
         Self::WarmUp {
             steps,

@@ -32,6 +32,7 @@ use crate::numeric::real::Real;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
+#[doc(alias("SGD", "GradientDescent", "sgdm", "traingdm"))]
 pub struct Sgd<T> {
     momentum: f64,
     dampening: f64,

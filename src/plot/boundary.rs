@@ -23,19 +23,19 @@ use std::fmt;
 /// ```
 /// use chainrule::prelude::*;
 /// use chainrule::plot::Boundary;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let xor = Dataset::from_rows(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], 2, &[0.0, 1.0, 1.0, 0.0], 1)?;
 /// let net = Sequential::<f64>::builder(2)
 ///     .layer(Dense::new(4, Activation::Tanh))
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// let mut model = Model::from(net);
 /// model.fit(&mut Trainer::new(SigmoidCrossEntropy::new(), Adam::new()), &xor)?;
 /// let figure = Boundary::new("Exclusive or", &xor, |x| model.predict(x)).size(300, 200).draw()?;
 /// assert!(figure.to_svg().contains(">class 1</text>"));
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("DecisionBoundaryDisplay", "contourf"))]
 pub struct Boundary<'a, T: Real> {
     title: String,
     data: &'a Dataset<T>,

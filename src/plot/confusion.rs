@@ -23,6 +23,7 @@ use crate::metrics::ConfusionMatrix;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias("ConfusionMatrixDisplay", "plotconfusion"))]
 pub struct Confusion<'a> {
     title: String,
     matrix: &'a ConfusionMatrix,

@@ -24,6 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias("learning_curve", "plotperform"))]
 pub struct Curves<'a> {
     title: String,
     x_label: String,

@@ -14,13 +14,11 @@
 //! ```no_run
 //! use chainrule::prelude::*;
 //! use chainrule::plot;
-//! use chainrule::rand::SeedableRng;
-//! use chainrule::rand::rngs::Xoshiro256PlusPlus;
 //! # let data = Dataset::new(DMatrix::<f64>::zeros(784, 2), one_hot(&[0, 1], 2)?)?;
 //! # let validation = data.clone();
 //! # let mut net = Sequential::builder(784)
 //! #     .layer(Dense::new(2, Activation::Linear))
-//! #     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+//! #     .seed(1).build()?;
 //! let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).validation_data(&validation);
 //! let history = trainer.fit(&mut net, &data)?;
 //! plot::Runs::new("My network", &[("", &history)]).log().draw()?.save("run.svg")?;

@@ -18,12 +18,11 @@ use crate::train::{Epoch, History};
 /// ```
 /// use chainrule::prelude::*;
 /// use chainrule::plot::Runs;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let data = Dataset::from_rows(&[0.0, 1.0, 2.0, 3.0], 1, &[1.0, 3.0, 5.0, 7.0], 1)?;
 /// let mut net = Sequential::<f64>::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// let history = Trainer::new(MeanSquaredError, Adam::new()).learning_rate(0.1).epochs(50).fit(&mut net, &data)?;
 /// let figure = Runs::new("A line", &[("", &history)]).log().draw()?;
 /// assert!(figure.to_svg().contains(">training</text>"));

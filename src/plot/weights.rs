@@ -19,11 +19,10 @@ use nalgebra::{DMatrix, DMatrixView};
 /// ```
 /// use chainrule::prelude::*;
 /// use chainrule::plot::Weights;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let net = Sequential::<f32>::builder(64)
 ///     .layer(Dense::new(10, Activation::Tanh))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// let figure = Weights::new("Before training", net.weights(0)?, 8, 8).draw()?;
 /// assert_eq!(figure.to_svg().matches("<image").count(), 10 + 1); // and the scale
 /// # Ok::<(), chainrule::Error>(())

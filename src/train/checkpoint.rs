@@ -80,8 +80,6 @@ impl<T: Real> Trainer<'_, T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// use chainrule::train::CheckpointEvery;
     /// # let path = std::env::temp_dir().join(format!("chainrule-doc-{}.checkpoint", std::process::id()));
     /// let data = Dataset::new(DMatrix::from_fn(1, 50, |_, j| j as f64 / 50.0), DMatrix::from_element(1, 50, 0.5))?;
@@ -89,7 +87,8 @@ impl<T: Real> Trainer<'_, T> {
     ///     let net = Sequential::builder(1)
     ///         .layer(Dense::new(8, Activation::Tanh))
     ///         .layer(Dense::new(1, Activation::Linear))
-    ///         .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///         .seed(1)
+    ///         .build()?;
     ///     Ok::<_, Error>((net, Trainer::new(MeanSquaredError, Adam::new()).epochs(10)))
     /// };
     /// // Without an interruption:
@@ -106,6 +105,7 @@ impl<T: Real> Trainer<'_, T> {
     /// # std::fs::remove_file(&path).ok();
     /// # Ok::<(), Error>(())
     /// ```
+    #[doc(alias("load_checkpoint"))]
     pub fn resume(&mut self, net: &mut Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
         self.run.resume(&mut self.method, net, path.as_ref())
     }

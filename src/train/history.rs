@@ -13,12 +13,11 @@ use core::fmt;
 /// ```
 /// use chainrule::prelude::*;
 /// use chainrule::nn::loss::QuadraticCost;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let data = Dataset::new(DMatrix::from_element(1, 4, 1.0), DMatrix::from_element(1, 4, 0.0))?;
 /// let mut net = Sequential::<f64>::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// net.set_params(&[1.0, 0.0])?;
 /// let history = Trainer::new(QuadraticCost, Sgd::new()).epochs(2).learning_rate(0.25).batch_size(4).fit(&mut net, &data)?;
 /// assert_eq!(history.costs().collect::<Vec<_>>(), [0.5, 0.125]);
@@ -34,6 +33,7 @@ use core::fmt;
     serde(deny_unknown_fields)
 )]
 #[non_exhaustive]
+#[doc(alias("loss_curve_"))]
 pub struct History {
     /// The epochs, first to last.
     pub epochs: Vec<Epoch>,

@@ -79,8 +79,6 @@ const CHUNK: usize = 128;
 ///
 /// ```
 /// use chainrule::prelude::*;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// use chainrule::train::LevenbergMarquardt;
 /// use core::f64::consts::PI;
 ///
@@ -89,7 +87,8 @@ const CHUNK: usize = 128;
 /// let mut net = Sequential::builder(1)
 ///     .layer(Dense::new(10, Activation::Tanh))
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// let history = LevenbergMarquardt::new().epochs(100).fit(&mut net, &data)?;
 /// assert!(history.costs().last() < Some(1e-6));
 /// # Ok::<(), chainrule::Error>(())
@@ -99,8 +98,6 @@ const CHUNK: usize = 128;
 ///
 /// ```
 /// use chainrule::prelude::*;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// use chainrule::train::LevenbergMarquardt;
 /// use core::ops::ControlFlow;
 ///
@@ -109,10 +106,11 @@ const CHUNK: usize = 128;
 /// let mut net = Sequential::builder(1)
 ///     .layer(Dense::new(6, Activation::Tanh))
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// let mut trainer = LevenbergMarquardt::new()
 ///     .validation_data(&judge)
-///     .metric("R²", metrics::r2)
+///     .metric("R²", |y, t| metrics::r2(y, t))
 ///     .stop(Stop::early_stopping(Monitor::ValidationCost, 5))
 ///     .restore_best(Monitor::ValidationCost)
 ///     .on_epoch(|epoch, _| match epoch.metric("R²") {
@@ -123,6 +121,7 @@ const CHUNK: usize = 128;
 /// assert!(trainer.evaluate(&net, &judge)?.metric("R²") > Some(0.9999));
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("trainlm", "least_squares", "curve_fit"))]
 pub struct LevenbergMarquardt<'a, T: Real> {
     pub(super) method: LeastSquares<T>,
     pub(super) run: Run<'a, T>,
@@ -145,6 +144,7 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
 
     /// How many epochs a call of [`fit`](Self::fit) runs at most.
     #[must_use]
+    #[doc(alias("max_iter", "n_iter", "MaxEpochs"))]
     pub fn epochs(mut self, epochs: usize) -> Self {
         self.run.epochs = epochs;
         self
@@ -161,6 +161,7 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
     /// Data on which the cost and the metrics are computed after each epoch, as in
     /// [`Trainer::validation_data`](crate::Trainer::validation_data).
     #[must_use]
+    #[doc(alias("validation_split", "validation_fraction"))]
     pub fn validation_data(mut self, data: &'a Dataset<T>) -> Self {
         self.run.watcher.validation = Some(data);
         self
@@ -191,6 +192,7 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
     /// The network ends with the parameters of the epoch that was best in what is watched, as in
     /// [`Trainer::restore_best`](crate::Trainer::restore_best).
     #[must_use]
+    #[doc(alias("restore_best_weights", "ModelCheckpoint"))]
     pub fn restore_best(mut self, monitor: Monitor) -> Self {
         self.run.watcher.best = Some(monitor);
         self
@@ -207,6 +209,7 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
     /// Calls back after each epoch; `Break` ends the run. As in
     /// [`Trainer::on_epoch`](crate::Trainer::on_epoch).
     #[must_use]
+    #[doc(alias("LambdaCallback", "on_epoch_end"))]
     pub fn on_epoch(
         mut self,
         callback: impl FnMut(&Epoch, &Sequential<T>) -> ControlFlow<()> + Send + 'a,
@@ -227,6 +230,7 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
     /// [`Trainer::checkpoint`](crate::Trainer::checkpoint).
     #[cfg(feature = "std")]
     #[must_use]
+    #[doc(alias("ModelCheckpoint", "save_checkpoint"))]
     pub fn checkpoint(
         mut self,
         path: impl Into<std::path::PathBuf>,

@@ -39,8 +39,6 @@ use nalgebra::DMatrix;
 ///
 /// ```
 /// use chainrule::prelude::*;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// // Metres and kilograms to newtons.
 /// let x = DMatrix::from_fn(2, 60, |i, j| if i == 0 { (j % 8) as f64 * 1e-3 } else { 1e4 + (j % 5) as f64 * 1e2 });
 /// let force = DMatrix::from_fn(1, 60, |_, j| x[(0, j)] * x[(1, j)]);
@@ -49,7 +47,8 @@ use nalgebra::DMatrix;
 /// let net = Sequential::builder(2)
 ///     .layer(Dense::new(10, Activation::Tanh))
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(2))?;
+///     .seed(2)
+///     .build()?;
 /// let mut model = Model::new(net, Scaler::standard(data.inputs())?, Scaler::standard(data.targets())?)?;
 /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(200).learning_rate(0.01);
 /// model.fit(&mut trainer, &data)?;
@@ -63,12 +62,11 @@ use nalgebra::DMatrix;
 /// ```
 /// use chainrule::prelude::*;
 /// use chainrule::View;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// let weights = Dataset::from_rows(&[3.0, 4.0, 5.0, 60.0, 70.0, 90.0], 1, &[0.0, 0.0, 0.0, 1.0, 1.0, 1.0], 1)?; // kilograms
 /// let net = Sequential::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear)) // a logit: the sigmoid belongs to the loss
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// let mut model = Model::new(net, Scaler::standard(weights.inputs())?, None)?.with_classes(["cat", "human"])?;
 /// model.fit(&mut Trainer::new(SigmoidCrossEntropy::new(), Adam::new()).epochs(200).learning_rate(0.1), &weights)?;
 ///
@@ -80,6 +78,7 @@ use nalgebra::DMatrix;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
+#[doc(alias("Pipeline", "estimator"))]
 pub struct Model<T: Real> {
     net: Sequential<T>,
     inputs: Option<Scaler<T>>,
@@ -121,11 +120,10 @@ impl<T: Real> Model<T> {
     /// use chainrule::prelude::*;
     /// use chainrule::View;
     /// use chainrule::nn::loss::OutputFunction;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::builder(1)
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let mut model = Model::from(net).with_output_function(OutputFunction::Sigmoid)?;
     /// model.net_mut().set_params(&[2.0, 0.0])?;
     /// let x = View::new(&[0.0], 1)?;
@@ -295,9 +293,7 @@ impl<T: Real> Model<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
-    /// let net = Sequential::<f64>::builder(4).layer(Dense::new(3, Activation::Linear)).build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// let net = Sequential::<f64>::builder(4).layer(Dense::new(3, Activation::Linear)).seed(1).build()?;
     /// let mut model = Model::from(net);
     /// model.metadata_mut().insert("source".into(), "R. A. Fisher, 1936".into());
     /// # Ok::<(), chainrule::Error>(())
@@ -347,14 +343,13 @@ impl<T: Real> Model<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// // Degrees Fahrenheit of degrees Celsius.
     /// let celsius = DMatrix::from_fn(1, 50, |_, j| 2.0 * j as f64 - 20.0);
     /// let (train, judge) = Dataset::new(celsius.clone(), celsius.map(|c| 1.8 * c + 32.0))?.split(0.7, 1)?;
     /// let net = Sequential::builder(1)
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let mut model = Model::new(net, Scaler::standard(train.inputs())?, Scaler::standard(train.targets())?)?;
     /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
     ///     .epochs(200)
@@ -400,16 +395,15 @@ impl<T: Real> Model<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// use chainrule::train::LevenbergMarquardt;
     /// let celsius = DMatrix::from_fn(1, 50, |_, j| 2.0 * j as f64 - 20.0);
     /// let (train, test) = Dataset::new(celsius.clone(), celsius.map(|c| 1.8 * c + 32.0))?.split(0.7, 1)?;
     /// let net = Sequential::builder(1)
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let mut model = Model::new(net, Scaler::standard(train.inputs())?, Scaler::standard(train.targets())?)?;
-    /// let mut trainer = LevenbergMarquardt::new().metric("largest error", metrics::max_error);
+    /// let mut trainer = LevenbergMarquardt::new().metric("largest error", |y, t| metrics::max_error(y, t));
     /// model.fit(&mut trainer, &train)?;
     /// let degrees = model.evaluate(&mut trainer, &test)?.metric("largest error");
     /// assert!(degrees.is_some_and(|degrees| degrees < 1e-6));
@@ -444,11 +438,10 @@ impl<T: Real> Model<T> {
     /// ```
     /// use chainrule::prelude::*;
     /// use chainrule::nn::loss::OutputFunction;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::builder(2)
     ///     .layer(Dense::new(3, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let model = Model::from(net).with_output_function(OutputFunction::Softmax)?;
     /// let x = DMatrix::from_element(2, 5, 0.5);
     /// let (mut tape, mut y) = (Tape::new(), DMatrix::zeros(3, 5));
@@ -477,11 +470,10 @@ impl<T: Real> Model<T> {
     /// ```
     /// use chainrule::prelude::*;
     /// use chainrule::nn::loss::OutputFunction;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f32>::builder(3)
     ///     .layer(Dense::new(2, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let model = Model::from(net).with_output_function(OutputFunction::Softmax)?;
     /// let (mut tape, mut y) = (Tape::new(), [0.0; 2]);
     /// model.predict_one(&[0.1, 0.2, 0.3], &mut y, &mut tape)?;
@@ -502,6 +494,7 @@ impl<T: Real> Model<T> {
     ///
     /// # Errors
     /// As [`Sequential::predict`].
+    #[doc(alias("decision_function", "logits"))]
     pub fn scores<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
         let x = x.into();
         self.net.check_inputs(x)?;
@@ -545,6 +538,7 @@ impl<T: Real> Model<T> {
     /// As [`predict`](Self::predict); [`ErrorKind::Empty`] without [names](Self::with_classes);
     /// [`ErrorKind::Incompatible`] for a single output that is not a probability;
     /// [`ErrorKind::NotFinite`] for predictions that are NaN.
+    #[doc(alias("predict_class", "argmax"))]
     pub fn predict_classes<'x>(&self, x: impl Into<View<'x, T>>) -> Result<Vec<&str>> {
         let place = "Model::predict_classes";
         let Some(names) = &self.classes else {
@@ -579,12 +573,11 @@ impl<T: Real> Model<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let x = DMatrix::from_row_slice(1, 3, &[1.0, 2.0, 4.0]);
     /// let net = Sequential::<f64>::builder(1)
     ///     .layer(Dense::new(1, Activation::Tanh))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let model = Model::new(net, Scaler::standard(&x)?, None)?;
     /// let small: Model<f32> = model.cast()?; // trained in f64, deployed in f32
     /// let (y, expected) = (small.predict(&x.map(|v| v as f32))?, model.predict(&x)?);

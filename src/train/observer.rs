@@ -41,8 +41,6 @@ pub struct Step {
 /// ```
 /// use chainrule::prelude::*;
 /// use chainrule::Real;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// use chainrule::train::{Observer, Step, Stopped};
 /// use core::ops::ControlFlow;
 ///
@@ -59,7 +57,8 @@ pub struct Step {
 /// let data = Dataset::new(DMatrix::from_element(1, 100, 1.0), DMatrix::from_element(1, 100, 2.0))?;
 /// let mut net = Sequential::<f64>::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// net.set_params(&[0.0, 0.0])?;
 /// let mut trainer = Trainer::new(MeanSquaredError, Sgd::new()).batch_size(10).learning_rate(0.1).observe(Limit(0.9));
 /// let history = trainer.fit(&mut net, &data)?;
@@ -67,6 +66,7 @@ pub struct Step {
 /// assert!(net.params()[0] > 0.9 && net.params()[0] < 1.0);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("Callback"))]
 pub trait Observer<T: Real> {
     /// Before the first step of a call of [`fit`](crate::Trainer::fit).
     fn on_start(&mut self, plan: &Plan, net: &Sequential<T>) {

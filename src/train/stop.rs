@@ -112,14 +112,13 @@ impl fmt::Display for Monitor {
 ///
 /// ```
 /// use chainrule::prelude::*;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// use chainrule::train::Stopped;
 /// let x = DMatrix::from_fn(1, 20, |_, j| j as f64 / 10.0 - 1.0);
 /// let data = Dataset::new(x.clone(), x.map(|x| 3.0 * x))?;
 /// let mut net = Sequential::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// let history = Trainer::new(MeanSquaredError, Sgd::new())
 ///     .learning_rate(0.1)
 ///     .epochs(1000)
@@ -139,6 +138,7 @@ impl fmt::Display for Monitor {
 pub enum Stop {
     /// The training cost has converged: between two epochs it changed by at most `change`, finite
     /// and ≥ 0.
+    #[doc(alias("tol", "n_iter_no_change"))]
     CostConverged {
         /// The largest change of the cost.
         change: f64,
@@ -159,6 +159,7 @@ pub enum Stop {
     },
     /// Early stopping (Prechelt 1998): what is watched has not become better than its best by more
     /// than `min_change` for `patience` epochs in a row.
+    #[doc(alias("patience", "early_stopping", "max_fail"))]
     EarlyStopping {
         /// What is watched.
         monitor: Monitor,

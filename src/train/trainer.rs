@@ -48,15 +48,13 @@ use core::ops::ControlFlow;
 ///
 /// ```
 /// use chainrule::prelude::*;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 ///
-/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
 /// let xor = Dataset::from_rows(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], 2, &[0.0, 1.0, 1.0, 0.0], 1)?;
 /// let mut net = Sequential::<f64>::builder(2)
 ///     .layer(Dense::new(8, Activation::Tanh))
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut rng)?;
+///     .seed(1)
+///     .build()?;
 /// let history = Trainer::new(SigmoidCrossEntropy::new(), Adam::new())
 ///     .epochs(500)
 ///     .batch_size(4)
@@ -67,6 +65,7 @@ use core::ops::ControlFlow;
 /// assert_eq!(history.last().and_then(|epoch| epoch.metric("accuracy")), Some(1.0));
 /// # Ok::<(), chainrule::Error>(())
 /// ```
+#[doc(alias("compile", "fit", "train", "trainNetwork"))]
 pub struct Trainer<'a, T: Real> {
     pub(super) method: MiniBatches<'a, T>,
     pub(super) run: Run<'a, T>,
@@ -91,6 +90,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// Samples in a mini-batch, at least 1; the last of an epoch may have fewer. 1 is stochastic
     /// gradient descent in the narrow sense; a number beyond the data set is full-batch descent.
     #[must_use]
+    #[doc(alias("minibatch", "MiniBatchSize"))]
     pub fn batch_size(mut self, batch: usize) -> Self {
         self.method.batch = batch;
         self
@@ -106,6 +106,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// let trainer = Trainer::<f64>::new(MeanSquaredError, Adam::new()).learning_rate(cosine.warm_up(100));
     /// ```
     #[must_use]
+    #[doc(alias("lr", "rate", "learning_rate_init", "eta"))]
     pub fn learning_rate(mut self, rate: impl Into<Schedule>) -> Self {
         self.method.descent.rate = rate.into();
         self
@@ -120,6 +121,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// let trainer = Trainer::<f64>::new(MeanSquaredError, Adam::new()).reduce_on_plateau(Monitor::TrainingCost, plateau);
     /// ```
     #[must_use]
+    #[doc(alias("ReduceLROnPlateau"))]
     pub fn reduce_on_plateau(mut self, monitor: Monitor, plateau: ReduceOnPlateau) -> Self {
         self.run.state.plateau = Some(plateau.clone());
         self.run.watcher.plateau = Some((monitor, plateau));
@@ -128,6 +130,7 @@ impl<'a, T: Real> Trainer<'a, T> {
 
     /// The seed of the order of samples and of dropout.
     #[must_use]
+    #[doc(alias("random_state", "manual_seed"))]
     pub fn seed(mut self, seed: u64) -> Self {
         self.method.seed = seed;
         self
@@ -143,10 +146,11 @@ impl<'a, T: Real> Trainer<'a, T> {
         self
     }
 
-    /// Takes the samples in the order of the data set, without copying them.
+    /// Whether each epoch takes the samples in a random order; true by default. Without, they come
+    /// in the order of the data set and are not copied.
     #[must_use]
-    pub fn in_order(mut self) -> Self {
-        self.method.shuffle = false;
+    pub fn shuffle(mut self, shuffle: bool) -> Self {
+        self.method.shuffle = shuffle;
         self
     }
 
@@ -173,13 +177,12 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let data = Dataset::from_rows(&[0.0, 1.0, 2.0], 1, &[1.0, 3.0, 5.0], 1)?;
     /// let mut net = Sequential::<f64>::builder(1)
     ///     .layer(Dense::new(4, Activation::Tanh)) // of another task
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let before = net.clone();
     /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).freeze([0]);
     /// trainer.fit(&mut net, &data)?;
@@ -263,14 +266,13 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let x = DMatrix::from_fn(1, 40, |_, j| j as f64 / 20.0 - 1.0);
     /// let (data, judge) = Dataset::new(x.clone(), x.map(|x| (5.0 * x).sin()))?.split(0.3, 1)?;
     /// let mut net = Sequential::builder(1)
     ///     .layer(Dense::new(20, Activation::Tanh))
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
     ///     .validation_data(&judge)
     ///     .learning_rate(0.03)
@@ -300,13 +302,11 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// use core::ops::ControlFlow;
     /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
     /// # let mut net = Sequential::<f64>::builder(1)
     /// #     .layer(Dense::new(1, Activation::Linear))
-    /// #     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// #     .seed(1).build()?;
     /// let mut slopes = Vec::new();
     /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).on_epoch(|epoch, net| {
     ///     slopes.push(net.params()[0]);
@@ -329,11 +329,10 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let mut net = Sequential::<f64>::builder(1)
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(1).changing_data();
     /// for day in 0..5 {
     ///     let x = DMatrix::from_fn(1, 8, |_, hour| f64::from(8 * day + hour as i32));
@@ -352,13 +351,11 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///
     /// ```no_run
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// use chainrule::train::CheckpointEvery;
     /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
     /// # let mut net = Sequential::<f64>::builder(1)
     /// #     .layer(Dense::new(1, Activation::Linear))
-    /// #     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// #     .seed(1).build()?;
     /// // A program that can be killed at any time and started again: it goes on where it was.
     /// let path = std::path::Path::new("run.checkpoint");
     /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(1000).checkpoint(path, CheckpointEvery::Epochs(10));
@@ -391,15 +388,14 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let x = DMatrix::from_fn(1, 30, |_, j| j as f64 / 30.0);
     /// let data = Dataset::new(x.clone(), x.map(|x| 2.0 * x))?;
     /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).learning_rate(0.05).epochs(100);
     /// for (train, test) in data.k_fold(5, 1)? {
     ///     let mut net = Sequential::builder(1)
     ///         .layer(Dense::new(1, Activation::Linear))
-    ///         .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///         .seed(1)
+    ///         .build()?;
     ///     trainer.reset()?;
     ///     trainer.fit(&mut net, &train)?;
     ///     assert!(metrics::r2(&net.predict(test.inputs())?, &test)? > 0.9);
@@ -422,12 +418,10 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
     /// # let mut net = Sequential::<f64>::builder(1)
     /// #     .layer(Dense::new(1, Activation::Linear))
-    /// #     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    /// #     .seed(1).build()?;
     /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new());
     /// trainer.fit(&mut net, &data)?;
     /// net.params_mut().iter_mut().for_each(|w| *w *= 0.99);
@@ -514,12 +508,11 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// use chainrule::prelude::*;
     /// use chainrule::View;
     /// use chainrule::nn::loss::QuadraticCost;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// // Temporal-difference learning of values: 1 for reaching the goal, 0.9 times that one step before.
     /// let mut values = Sequential::<f64>::builder(2)
     ///     .layer(Dense::new(1, Activation::Linear).without_bias())
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let (far, near) = ([1.0, 0.0], [0.0, 1.0]);
     /// let mut trainer = Trainer::new(QuadraticCost, Sgd::new()).learning_rate(0.5);
     /// for _ in 0..60 {
@@ -562,15 +555,14 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let xor = Dataset::from_rows(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], 2, &[0.0, 1.0, 1.0, 0.0], 1)?;
     /// let mut net = Sequential::<f64>::builder(2)
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// net.set_params(&[0.0, 0.0, -1.0])?; // always 0: right in two of four cases
     /// let loss = SigmoidCrossEntropy::new();
-    /// let mut trainer = Trainer::new(loss.clone(), Adam::new()).metric("accuracy", metrics::accuracy);
+    /// let mut trainer = Trainer::new(loss.clone(), Adam::new()).metric("accuracy", |y, t| metrics::accuracy(y, t));
     /// let test = trainer.evaluate(&net, &xor)?;
     /// assert_eq!(test.metric("accuracy"), Some(0.5));
     /// assert_eq!(test.cost, net.cost(xor.inputs(), &xor, &loss, &mut Tape::new())?);

@@ -2,8 +2,6 @@
 
 use chainrule::indicatif::{InMemoryTerm, ProgressDrawTarget};
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::train::{Epoch, Observer, Step};
 use chainrule::{Progress, Real};
 use core::ops::ControlFlow;
@@ -57,7 +55,8 @@ impl<T: Real> Observer<T> for Look {
 fn task() -> Result<(Sequential<f64>, Dataset<f64>)> {
     let mut net = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     net.set_params(&[0.0, 0.0])?;
     Ok((
         net,

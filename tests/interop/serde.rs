@@ -1,9 +1,6 @@
 //! Everything that is data goes through serde and comes back the same, in a format for people and in a binary one; what is no sound
 //! value is refused.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 use chainrule::Real;
 use chainrule::nn::layer::{BackwardArgs, Block, InferArgs, Layer, Role};
 use chainrule::nn::loss::{
@@ -20,7 +17,6 @@ use chainrule::optim::{
 };
 use chainrule::prelude::*;
 use chainrule::train::{Epoch, History, Stopped};
-use common::rng;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 use std::time::Duration;
@@ -472,7 +468,8 @@ fn training_comes_back() -> Result<()> {
     )?;
     let mut net = Sequential::builder(2)
         .layer(Dense::new(1, Activation::Sigmoid))
-        .build(&mut rng(1))?;
+        .seed(1)
+        .build()?;
     let mut history = Trainer::new(MeanSquaredError, Adam::new())
         .epochs(5)
         .validation_data(&data)
@@ -530,7 +527,8 @@ fn net<T: Real>() -> Result<Sequential<T>> {
     builder
         .layer(Dense::new(2, Activation::Linear))
         .layer(Softmax)
-        .build(&mut rng(1))
+        .seed(1)
+        .build()
 }
 
 fn networks<T: Real>() -> Result<()> {
@@ -561,7 +559,8 @@ fn networks<T: Real>() -> Result<()> {
     let logits = || {
         Sequential::<T>::builder(3)
             .layer(Dense::new(2, Activation::Linear))
-            .build(&mut rng(1))
+            .seed(1)
+            .build()
     };
     for function in [
         OutputFunction::Identity,
@@ -628,7 +627,8 @@ fn what_is_no_network_is_refused() -> Result<()> {
     let net = Sequential::<f64>::builder(1)
         .layer(Softmax)
         .layer(Foreign)
-        .build(&mut rng(1))?;
+        .seed(1)
+        .build()?;
     let error = serde_json::to_string(&net).unwrap_err().to_string();
     assert!(
         error.contains("layer 1 (Foreign)") && error.contains("Safetensors::layer"),
@@ -745,7 +745,8 @@ fn damaged_bytes_build_nothing_unsound() -> Result<()> {
         .layer(Dense::new(2, Activation::Elu { alpha: 0.5 }))
         .layer(Dropout::new(0.5))
         .layer(Softmax)
-        .build(&mut rng(1))?;
+        .seed(1)
+        .build()?;
     let bytes = postcard::to_allocvec(&Model::new(
         net,
         Scaler::new(vec![0.0, 1.0], vec![1.0, 2.0])?,
@@ -776,7 +777,8 @@ fn damaged_bytes_build_nothing_unsound() -> Result<()> {
 fn numbers_that_no_file_holds_are_refused() -> Result<()> {
     let net = Sequential::<num_dual::Dual64>::builder(1)
         .layer(Dense::new(1, Activation::Tanh))
-        .build(&mut rng(1))?;
+        .seed(1)
+        .build()?;
     assert!(
         serde_json::to_string(&net)
             .unwrap_err()

@@ -5,6 +5,7 @@
 use crate::common::{Folder, rng};
 use crate::counting::peak;
 use chainrule::io::Safetensors;
+use chainrule::nn::NamedParameter;
 use chainrule::nn::layer::{BackwardArgs, Block, InferArgs, Layer, Role};
 use chainrule::nn::loss::OutputFunction;
 use chainrule::nn::{
@@ -13,7 +14,7 @@ use chainrule::nn::{
 use chainrule::prelude::*;
 use chainrule::rand::SeedableRng;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
-use chainrule::{ErrorKind, NamedParameter, Real, View};
+use chainrule::{ErrorKind, Real, View};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -59,7 +60,7 @@ fn all_layers<T: Real>() -> Result<Sequential<T>> {
         .layer(LayerNorm::new())
         .layer(Dense::new(4, Activation::Linear))
         .layer(Softmax)
-        .build(&mut rng(1))
+        .build_with(&mut rng(1))
 }
 
 /// The names in files are those of `named_parameters`, whose ranges cover all parameters in order.
@@ -71,7 +72,7 @@ fn files_have_the_names_of_the_parameters() -> Result<()> {
     for parameter in net.named_parameters() {
         assert_eq!(parameter.range.start, next);
         next = parameter.range.end;
-        assert_eq!(parameter.values.as_slice(), &net.params()[parameter.range]);
+        assert!(parameter.values.iter().eq(&net.params()[parameter.range]));
         assert_eq!(
             parameter.values.shape(),
             (parameter.block.rows, parameter.block.cols)
@@ -212,7 +213,7 @@ fn classifier<T: Real>(outputs: usize) -> Result<Model<T>> {
     let net = Sequential::builder(3)
         .layer(Dense::new(4, Activation::Tanh))
         .layer(Dense::new(outputs, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     Model::new(
         net,
         Scaler::new(vec![T::one(); 3], vec![T::of(0.5); 3])?,
@@ -283,7 +284,7 @@ fn names_are_those_of_pytorch() -> Result<()> {
         .layer(Activation::Celu { alpha: 1.0 / 3.0 })
         .layer(Activation::ThresholdedRelu { theta: 0.1 })
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let bytes = Model::from(net.clone()).to_safetensors()?;
     assert_eq!(Model::<f32>::from_safetensors(&bytes)?.net(), &net);
     let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("a file");
@@ -373,7 +374,7 @@ fn files_of_version_1_are_read() -> Result<()> {
     check_golden("all_layers_f64", model::<f64>()?, 1e-13)?;
     let plain = Sequential::builder(3)
         .layer(Dense::new(2, Activation::Tanh))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     check_golden::<f32>("plain_f32", plain.into(), 1e-6)?;
     let classifier = classifier(3)?
         .with_output_function(OutputFunction::Softmax)?
@@ -421,7 +422,7 @@ fn mlp<T: Real>() -> Result<Sequential<T>> {
         .layer(Dropout::new(0.5))
         .layer(Dense::new(4, Activation::Tanh))
         .layer(Dense::new(2, Activation::Linear))
-        .build(&mut rng(1))
+        .build_with(&mut rng(1))
 }
 
 fn norms<T: Real>() -> Result<Sequential<T>> {
@@ -434,7 +435,7 @@ fn norms<T: Real>() -> Result<Sequential<T>> {
         .layer(RmsNorm::new().eps(1e-6))
         .layer(Dense::new(3, Activation::Linear))
         .layer(Softmax)
-        .build(&mut rng(1))
+        .build_with(&mut rng(1))
 }
 
 #[test]
@@ -463,7 +464,7 @@ fn state_dicts_of_pytorch_are_read() -> Result<()> {
         "activations_f64",
         builder
             .layer(Dense::new(3, Activation::Linear))
-            .build(&mut rng(1))?,
+            .build_with(&mut rng(1))?,
         1e-14,
     )?;
 
@@ -499,7 +500,7 @@ fn state_dicts_of_pytorch_are_read() -> Result<()> {
         .layer(Dropout::new(0.5))
         .layer(Dense::new(4, Activation::Tanh))
         .layer(Dense::new(2, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let error = wider
         .load_params(golden("pytorch/mlp_f32.safetensors"))
         .unwrap_err();
@@ -523,7 +524,7 @@ fn state_dicts_of_named_modules() -> Result<()> {
             .layer(Dense::new(4, Activation::Relu))
             .layer(BatchNorm::new())
             .layer(Dense::new(2, Activation::Linear))
-            .build(&mut rng)
+            .build_with(&mut rng)
     };
     let (trained, mut net) = (build()?, build()?);
     let start = net.params().to_vec();
@@ -609,7 +610,8 @@ fn files_of_another_kind() -> Result<()> {
     gzip.resize(600_000, 1);
     let mut net = Sequential::<f32>::builder(1)
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     let state_dict =
         "in Python: safetensors.torch.save_file(net.state_dict(), \"net.safetensors\")";
     for (bytes, given, next) in [
@@ -655,7 +657,7 @@ fn file(header: &str, data: usize) -> Vec<u8> {
 fn neuron() -> Result<Sequential<f32>> {
     Sequential::builder(2)
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng(1))
+        .build_with(&mut rng(1))
 }
 
 const WEIGHT: &str = r#""0.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}"#;
@@ -1049,7 +1051,7 @@ fn damaged_files_are_refused() -> Result<()> {
         .layer(Dense::new(2, Activation::Elu { alpha: 0.5 }))
         .layer(BatchNorm::new())
         .layer(Softmax)
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let mut net_of_same = net.clone();
     let mut model = Model::new(net, Scaler::new(vec![0.5, 1.0], vec![1.0, 2.0])?, None)?;
     model.metadata_mut().insert("note".into(), "text".into());
@@ -1128,7 +1130,7 @@ fn reading_takes_the_memory_of_the_parameters() -> Result<()> {
     let net = Sequential::<f32>::builder(300)
         .layer(Dense::new(1000, Activation::Relu))
         .layer(Dense::new(3, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let (folder, params) = (Folder::new("memory"), net.params().len() * 4);
     let path = folder.0.join("model.safetensors");
     Model::from(net.clone()).save(&path)?;
@@ -1253,7 +1255,7 @@ fn foreign<T: Real>(layer: impl Layer<T>) -> Result<Model<T>> {
         .layer(dense())
         .layer(layer)
         .layer(dense())
-        .build(&mut rng(1))?
+        .build_with(&mut rng(1))?
         .into())
 }
 
@@ -1403,10 +1405,10 @@ fn half_precision_is_read_exactly() -> Result<()> {
         bytes.extend((0..=u16::MAX).flat_map(u16::to_le_bytes));
         let mut wide = Sequential::<f64>::builder(65536)
             .layer(Dense::new(1, Activation::Linear).without_bias())
-            .build(&mut rng(1))?;
+            .build_with(&mut rng(1))?;
         let mut narrow = Sequential::<f32>::builder(65536)
             .layer(Dense::new(1, Activation::Linear).without_bias())
-            .build(&mut rng(1))?;
+            .build_with(&mut rng(1))?;
         wide.read_params(&bytes)?;
         narrow.read_params(&bytes)?;
         for (bits, (wide, narrow)) in
@@ -1432,7 +1434,7 @@ fn half_precision_is_read_exactly() -> Result<()> {
 fn scalars_that_no_file_holds_are_refused() -> Result<()> {
     let mut net = Sequential::<num_dual::Dual64>::builder(2)
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let error = net
         .read_params(&file(&format!("{{{WEIGHT},{BIAS}}}"), 12))
         .unwrap_err();
@@ -1454,7 +1456,7 @@ fn parameters_that_a_layer_cannot_have_are_refused() -> Result<()> {
         .layer(Dense::new(3, Activation::Relu))
         .layer(BatchNorm::new())
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let variance = |value: f64| {
         let mut net = net.clone();
         // Weights and biases of the first layer, scale, bias and mean of the second come before.
@@ -1547,7 +1549,8 @@ mod saving {
         Sequential::builder(100)
             .layer(Dense::new(300, Activation::Relu))
             .layer(Dense::new(1, Activation::Linear))
-            .build(&mut Xoshiro256PlusPlus::seed_from_u64(version))
+            .seed(version)
+            .build()
     }
 
     fn trainer<'a>() -> Trainer<'a, f32> {

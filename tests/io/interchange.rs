@@ -54,7 +54,7 @@ fn perceptron<T: Real>(widths: &[usize]) -> Result<Sequential<T>> {
         });
     builder
         .layer(Dense::new(*last, Activation::Linear))
-        .build(&mut rng(1))
+        .build_with(&mut rng(1))
 }
 
 fn read_perceptron<T: Real>(path: &Path, widths: &[usize], tolerance: f64) -> Result<()> {
@@ -190,7 +190,7 @@ fn everything<T: Real>(seed: u64) -> Result<Sequential<T>> {
     builder
         .layer(Dense::new(3, Activation::Linear))
         .layer(Softmax)
-        .build(&mut rng)
+        .build_with(&mut rng)
 }
 
 #[test]

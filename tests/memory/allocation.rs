@@ -14,8 +14,6 @@ use chainrule::optim::{
     RmsProp, Rprop, Schedule,
 };
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::{Real, View};
 
 /// Every kind of layer, one of them wide enough that the product packs its operands.
@@ -33,7 +31,8 @@ fn net<T: Real>() -> Sequential<T> {
         .layer(AlphaDropout::new(0.1))
         .layer(Dense::new(9, Activation::Step.surrogate(Activation::Tanh)))
         .layer(Dense::new(5, Activation::Linear).without_bias())
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .seed(1)
+        .build()
         .expect("a sound network")
 }
 
@@ -321,7 +320,8 @@ fn smooth<T: Real>() -> Sequential<T> {
         .layer(Prelu::new())
         .layer(AlphaDropout::new(0.1))
         .layer(Dense::new(5, Activation::Relu).without_bias())
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .seed(1)
+        .build()
         .expect("a sound network")
 }
 
@@ -412,9 +412,7 @@ fn fit<T: Real>(optimizer: impl Optimizer<T> + 'static, batches: usize, in_order
         .layer(Dense::new(12, Activation::Tanh))
         .layer(Dropout::new(0.3))
         .layer(Dense::new(5, Activation::Linear));
-    let mut net = small
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
-        .expect("a sound network");
+    let mut net = small.seed(1).build().expect("a sound network");
     let trainer = Trainer::new(SoftmaxCrossEntropy::new(), optimizer)
         .epochs(1)
         .batch_size(8)
@@ -465,7 +463,8 @@ fn gradients_on_threads() {
         .layer(Dropout::new(0.3))
         .layer(Dense::new(150, Activation::Relu))
         .layer(Dense::new(5, Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .seed(1)
+        .build()
         .expect("a sound network");
     let (data, loss, mut tape) = (
         data(33),

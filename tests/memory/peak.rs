@@ -3,8 +3,6 @@
 use crate::counting::peak;
 use chainrule::Real;
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 
 /// What a run takes beside the network and the data: the formula of `Trainer`, without the packing buffers.
 struct Run {
@@ -47,7 +45,8 @@ fn peak_of<T: Real>(
         .layer(Dense::new(widths[0], activation.clone()))
         .layer(Dense::new(widths[1], activation))
         .layer(Dense::new(run.outputs, Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     assert_eq!(net.params().len(), run.params);
     let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), optimizer)
         .batch_size(run.batch)
@@ -122,7 +121,8 @@ fn a_model_copies_its_data_once() -> Result<()> {
     )?;
     let net = Sequential::<f64>::builder(inputs)
         .layer(Dense::new(outputs, Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     let taken = |scaled: [bool; 2], validated: bool| {
         let scaler = |side: usize, numbers: &DMatrix<f64>| {
             scaled[side].then(|| Scaler::standard(numbers)).transpose()
@@ -177,10 +177,8 @@ fn a_model_copies_its_data_once() -> Result<()> {
         Scaler::standard(data.targets())?,
     )?;
     let moved = data.clone();
-    let before = LIVE.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    let moved = model.scale(moved)?;
-    let taken = PEAK.load(Relaxed) - before;
+    let (moved, taken) = peak(|| model.scale(moved));
+    let moved = moved?;
     assert!(taken < copy / 50, "{taken} bytes to scale {copy} in place");
     assert_eq!(moved.len(), samples);
     Ok(())

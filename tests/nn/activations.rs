@@ -340,7 +340,7 @@ macro_rules! vectorized {
                     start += 7;
                     let net = Sequential::<$t>::builder(length)
                         .layer(activation.clone())
-                        .build(&mut rng)?;
+                        .build_with(&mut rng)?;
                     let y = net.predict(View::new(&x, length)?)?;
                     for (x, y) in x.iter().zip(&y) {
                         assert_eq!(
@@ -392,7 +392,7 @@ fn batches_as_samples() -> Result<()> {
     for activation in all() {
         let net = Sequential::<f64>::builder(5)
             .layer(activation.clone())
-            .build(&mut rng)?;
+            .build_with(&mut rng)?;
         let together = net.predict(&x)?;
         assert_eq!(together, x.map(|z| activation.value(z)), "{activation}");
     }

@@ -90,7 +90,7 @@ fn net<T: Real>(activation: &Activation, kind: usize) -> Result<Sequential<T>> {
             .layer(activation.clone())
             .layer(dense(2)),
     };
-    net.build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+    net.seed(1).build()
 }
 
 /// A network at random parameters, those of statistics among them, and where these are.
@@ -247,7 +247,8 @@ fn a_batch_is_its_samples() -> Result<()> {
             .layer(Dense::new(hidden, Activation::Tanh))
             .layer(LayerNorm::new())
             .layer(Dense::new(outputs, Activation::Sigmoid))
-            .build(&mut Xoshiro256PlusPlus::seed_from_u64(2))?;
+            .seed(2)
+            .build()?;
         let x = batch(inputs, samples, 9);
         let j = net.jacobian(&x)?;
         let mut dx = DMatrix::zeros(inputs, samples);
@@ -521,7 +522,8 @@ fn the_hessian_is_symmetric() -> Result<()> {
 fn of_a_linear_network() -> Result<()> {
     let net = Sequential::<f64>::builder(3)
         .layer(Dense::new(2, Activation::Linear).without_bias())
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     let (x, t, v) = (batch(3, 7, 19), batch(2, 7, 20), direction(6, 21));
     let (mut h, mut gn, mut tape) = ([0.0; 6], [0.0; 6], Tape::new());
     net.hessian_product(&x, &t, &SumSquaredError, &v, &mut h, &mut tape)?;
@@ -648,7 +650,7 @@ fn layers_of_other_crates() -> Result<()> {
             .layer(Dense::new(3, Activation::Tanh))
             .layer(Gain)
             .layer(Dense::new(2, Activation::Linear));
-        let mut net = net.build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        let mut net = net.seed(1).build()?;
         net.weights_mut(1)?
             .copy_from_slice(&[0.5, -1.5, 2.0].map(T::of));
         Ok(net)
@@ -783,7 +785,7 @@ fn refusals() -> Result<()> {
             .layer(Dense::new(2, Activation::Linear))
             .layer(surrogate),
     ] {
-        let net = net.build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        let net = net.seed(1).build()?;
         let error = net
             .hessian_product(&x, &t, &QuadraticCost, &[1.0; 8], &mut out[..8], &mut tape)
             .unwrap_err();
@@ -814,7 +816,8 @@ fn refusals() -> Result<()> {
 fn networks_without_parameters() -> Result<()> {
     let net = Sequential::<f64>::builder(2)
         .layer(Softmax)
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     let (x, t) = (batch(2, 3, 27), DMatrix::from_element(2, 3, 0.5));
     assert_eq!(net.params_jacobian(&x)?.shape(), (6, 0));
     net.hessian_product(
@@ -877,7 +880,8 @@ fn on_threads() -> Result<()> {
         .layer(Dense::new(300, Activation::Tanh))
         .layer(LayerNorm::new())
         .layer(Dense::new(3, Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     let (x, t, v) = (
         batch(200, 101, 31),
         batch(3, 101, 32),

@@ -51,7 +51,7 @@ fn net<T: Real>(activation: &Activation, softmax: bool) -> Result<Sequential<T>>
         .layer(Dense::new(4, activation.clone()).without_bias())
         .layer(Dense::new(2, Activation::Linear));
     let net = if softmax { net.layer(Softmax) } else { net };
-    net.build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+    net.seed(1).build()
 }
 
 /// A loss in any numbers, and whether it wants probabilities.
@@ -412,7 +412,8 @@ fn norms_and_noise() -> Result<()> {
         };
         net.layer(AlphaDropout::new(0.2))
             .layer(Dense::new(2, Activation::Linear))
-            .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+            .seed(1)
+            .build()
     }
     for kind in 0..3 {
         let plain = net::<f64>(kind)?;

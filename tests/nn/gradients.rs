@@ -190,7 +190,7 @@ fn activations_by_losses() -> Result<()> {
                         dense(net, 3, Activation::Linear, bias, fused).layer(Softmax)
                     }
                 };
-                let net = net.build(&mut rng)?;
+                let net = net.build_with(&mut rng)?;
                 let (x, t) = (
                     normal(2, batch, &mut rng),
                     targets(&*loss, 3, batch, &mut rng),
@@ -284,7 +284,7 @@ fn random_networks() -> Result<()> {
         if *wants == Wants::Probabilities {
             net = net.layer(Softmax);
         }
-        let net = net.build(&mut rng)?;
+        let net = net.build_with(&mut rng)?;
         let batch = BATCHES[pick(4, &mut rng)];
         let (x, t) = (
             normal(inputs, batch, &mut rng),
@@ -455,7 +455,7 @@ fn four_equations() -> Result<()> {
                 for (width, activation) in [(5, activation), (4, other), (2, activation)] {
                     net = dense(net, width, activation.clone(), bias, true);
                 }
-                let net = net.build(&mut rng)?;
+                let net = net.build_with(&mut rng)?;
                 let plain = Plain {
                     w: (0..3)
                         .map(|l| Ok(net.weights(l)?.clone_owned()))
@@ -554,7 +554,7 @@ fn four_equations_in_wide_layers() -> Result<()> {
                     high: 1.0,
                 }),
             )
-            .build(&mut rng)?;
+            .build_with(&mut rng)?;
         let owned =
             |l| -> Result<_> { Ok((net.weights(l)?.clone_owned(), net.bias(l)?.clone_owned())) };
         let ((w1, b1), (w2, b2)) = (owned(0)?, owned(1)?);
@@ -611,7 +611,7 @@ fn fused_as_apart() -> Result<()> {
         for batch in BATCHES {
             let build = |fused, rng: &mut Xoshiro256PlusPlus| {
                 let net = dense(Sequential::builder(3), 4, activation.clone(), true, fused);
-                dense(net, 2, activation.clone(), true, fused).build(rng)
+                dense(net, 2, activation.clone(), true, fused).build_with(rng)
             };
             let (one, mut two) = (build(true, &mut rng)?, build(false, &mut rng)?);
             two.set_params(one.params())?;
@@ -649,12 +649,12 @@ fn f32_follows_f64() -> Result<()> {
                 .layer(Dense::new(20, activation.clone()))
                 .layer(Dense::new(9, Activation::Tanh))
                 .layer(Dense::new(4, Activation::Linear))
-                .build(&mut rng)?;
+                .build_with(&mut rng)?;
             let mut wide = Sequential::<f64>::builder(6)
                 .layer(Dense::new(20, activation.clone()))
                 .layer(Dense::new(9, Activation::Tanh))
                 .layer(Dense::new(4, Activation::Linear))
-                .build(&mut rng)?;
+                .build_with(&mut rng)?;
             wide.set_params(
                 &narrow
                     .params()
@@ -740,7 +740,7 @@ fn notes(rng: &mut Xoshiro256PlusPlus) -> Result<Sequential<f64>> {
     Sequential::builder(2)
         .layer(dense(3))
         .layer(dense(1))
-        .build(rng)
+        .build_with(rng)
 }
 
 /// The notes' worked example: sleep and study against the test score, one step of 0.01 along −∂J/∂W lowers J. From 100
@@ -783,7 +783,7 @@ fn batches_are_averages() -> Result<()> {
         if wants == Wants::Probabilities {
             net = net.layer(Softmax);
         }
-        let net = net.build(&mut rng)?;
+        let net = net.build_with(&mut rng)?;
         let n = 9;
         let (x, t) = (normal(3, n, &mut rng), targets(&*loss, 3, n, &mut rng));
         let mut tape = Tape::new();
@@ -818,7 +818,7 @@ fn perceptron_rule() -> Result<()> {
     for _ in 0..50 {
         let net = Sequential::builder(4)
             .layer(Dense::new(1, Activation::Step.straight_through()))
-            .build(&mut rng)?;
+            .build_with(&mut rng)?;
         let (x, t) = (
             normal(4, 1, &mut rng),
             DMatrix::from_element(1, 1, f64::from(u8::from(rng.random::<f64>() < 0.5))),
@@ -852,7 +852,7 @@ fn steps_are_untrainable() -> Result<()> {
                 true,
                 fused,
             )
-            .build(&mut rng(6))?;
+            .build_with(&mut rng(6))?;
             let (x, t) = (
                 DMatrix::from_element(2, 1, 0.5),
                 DMatrix::from_element(1, 1, 0.5),
@@ -997,7 +997,7 @@ fn a_wrong_layer_is_found_and_named() -> Result<()> {
             .layer(Dense::new(3, Activation::Tanh))
             .layer(Square(fault))
             .layer(Dense::new(2, Activation::Sigmoid))
-            .build(&mut rng)?;
+            .build_with(&mut rng)?;
         let (x, t) = (normal(2, 4, &mut rng), normal(2, 4, &mut rng));
         let report = gradcheck::network(&net, &x, &t, &QuadraticCost)?;
         assert_eq!((report.compared, report.undecided), (9 + 6 + 8, 0));
@@ -1055,7 +1055,7 @@ fn a_wrong_loss_is_found_and_named() -> Result<()> {
     let net = Sequential::builder(2)
         .layer(Dense::new(3, Activation::Tanh))
         .layer(Dense::new(2, Activation::Linear))
-        .build(&mut rng)?;
+        .build_with(&mut rng)?;
     let (x, t) = (normal(2, 3, &mut rng), normal(2, 3, &mut rng));
     let y = net.predict(&x)?;
     let (right, wrong) = (Quartic { wrong: false }, Quartic { wrong: true });
@@ -1114,7 +1114,7 @@ fn a_gradient_is_one_pass() -> Result<()> {
         .layer(Dense::new(4, Activation::Tanh))
         .layer(Counted)
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng(10))?;
+        .build_with(&mut rng(10))?;
     net.gradient(
         &DMatrix::from_element(3, 7, 0.5),
         &DMatrix::from_element(1, 7, 1.0),
@@ -1175,9 +1175,7 @@ impl Layer<f64> for Adds {
 #[test]
 fn the_checker_sees_what_is_not_overwritten() -> Result<()> {
     assert_eq!(gradcheck::layer(&Adds, 2, 3, 1)?.error(), f64::INFINITY);
-    let net = Sequential::builder(2)
-        .layer(Adds)
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    let net = Sequential::builder(2).layer(Adds).seed(1).build()?;
     let x = DMatrix::from_element(2, 3, 0.5);
     assert_eq!(
         gradcheck::network(&net, &x, &x, &QuadraticCost)?.error(),
@@ -1191,7 +1189,8 @@ fn the_checker_sees_what_is_not_overwritten() -> Result<()> {
 fn slopes_start_at_zero() -> Result<()> {
     let net = Sequential::<f64>::builder(2)
         .layer(Dense::new(2, Activation::Tanh))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     let x = DMatrix::from_element(2, 3, 0.5);
     let mut tape = Tape::new();
     net.gradient(&x, &x, &QuadraticCost, &mut tape)?;
@@ -1208,12 +1207,12 @@ fn a_step_below_all_parameters_is_trained_past() -> Result<()> {
     let above = Sequential::<f64>::builder(2)
         .layer(Activation::Sign)
         .layer(Dense::new(2, Activation::Tanh))
-        .build(&mut rng)?;
+        .build_with(&mut rng)?;
     above.gradient(&x, &x, &QuadraticCost, &mut Tape::new())?;
     let below = Sequential::<f64>::builder(2)
         .layer(Dense::new(2, Activation::Tanh))
         .layer(Activation::Sign)
-        .build(&mut rng)?;
+        .build_with(&mut rng)?;
     let error = below
         .gradient(&x, &x, &QuadraticCost, &mut Tape::new())
         .expect_err("nothing passes");

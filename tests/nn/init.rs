@@ -15,7 +15,7 @@ fn weights(init: Init, inputs: usize, outputs: usize, seed: u64) -> Result<DMatr
     let dense = Dense::new(outputs, Activation::Tanh).init(init);
     let net = Sequential::<f64>::builder(inputs)
         .layer(dense)
-        .build(&mut rng(seed))?;
+        .build_with(&mut rng(seed))?;
     Ok(net.weights(0)?.clone_owned())
 }
 
@@ -477,7 +477,7 @@ fn variance_survives_depth() -> Result<()> {
         for _ in 0..10 {
             net = net.layer(Dense::new(400, activation.clone()).init(init));
         }
-        let net = net.build(&mut rng(50))?;
+        let net = net.build_with(&mut rng(50))?;
         let mut x = vec![0.0_f64; 400 * 5];
         Init::Normal {
             mean: 0.0,
@@ -534,7 +534,7 @@ fn defaults() -> Result<()> {
         let build = |dense: Dense| {
             Sequential::<f64>::builder(6)
                 .layer(dense)
-                .build(&mut rng(60))
+                .build_with(&mut rng(60))
         };
         let default = build(Dense::new(5, activation.clone()))?;
         let explicit = build(
@@ -553,7 +553,7 @@ fn default_biases() -> Result<()> {
     for inputs in [2, 50] {
         let net = Sequential::<f64>::builder(inputs)
             .layer(Dense::new(4000, Activation::Relu))
-            .build(&mut rng(65))?;
+            .build_with(&mut rng(65))?;
         let (bias, limit) = (net.bias(0)?, (3.0 / inputs as f64).sqrt());
         assert!(
             bias.amax() <= limit && bias.amax() > limit * (1.0 - 20.0 / 4000.0),
@@ -575,7 +575,7 @@ fn biases() -> Result<()> {
     let build = |dense: Dense| {
         Sequential::<f64>::builder(50)
             .layer(dense)
-            .build(&mut rng(70))
+            .build_with(&mut rng(70))
     };
     let net = build(Dense::new(4000, Activation::Relu).bias_init(Init::Constant(0.1)))?;
     assert!(net.bias(0)?.iter().all(|b| *b == 0.1));
@@ -595,7 +595,7 @@ fn draws_are_finite_in_the_scalar() {
     let narrow = |init| {
         Sequential::<f32>::builder(3)
             .layer(Dense::new(2, Activation::Tanh).init(init))
-            .build(&mut rng(95))
+            .build_with(&mut rng(95))
     };
     let scaled = |scale| Init::VarianceScaling {
         scale,
@@ -678,17 +678,17 @@ fn reproducible() -> Result<()> {
         let mut wide = Sequential::<f64>::builder(7)
             .layer(dense(9))
             .layer(dense(4))
-            .build(&mut rng(80))?;
+            .build_with(&mut rng(80))?;
         let narrow = Sequential::<f32>::builder(7)
             .layer(dense(9))
             .layer(dense(4))
-            .build(&mut rng(80))?;
+            .build_with(&mut rng(80))?;
         let rounded: Vec<f32> = wide.params().iter().map(|p| *p as f32).collect();
         assert_eq!(narrow.params(), rounded, "{init:?}");
 
         let start = wide.clone();
         let mut other = rng(81);
-        wide.reset(&mut other);
+        wide.reset_with(&mut other);
         assert!(
             wide.params()
                 .iter()
@@ -696,9 +696,9 @@ fn reproducible() -> Result<()> {
                 .all(|(a, b)| a != b),
             "{init:?}: another seed, other numbers"
         );
-        wide.reset(&mut other);
+        wide.reset_with(&mut other);
         let second = wide.clone();
-        wide.reset(&mut rng(80));
+        wide.reset_with(&mut rng(80));
         assert_eq!(wide, start, "{init:?}");
         assert_ne!(wide, second, "{init:?}");
     }
@@ -763,7 +763,7 @@ fn refused() {
             let net = Sequential::<f64>::builder(3)
                 .layer(Activation::Tanh)
                 .layer(dense)
-                .build(&mut rng(90));
+                .build_with(&mut rng(90));
             let error = net.expect_err(&format!("{init:?}"));
             assert!(
                 matches!(error.kind(), ErrorKind::Value | ErrorKind::NotFinite),

@@ -19,7 +19,7 @@ fn alone<T: chainrule::Real>(
     Sequential::builder(width)
         .layer(Activation::Linear)
         .layer(layer)
-        .build(&mut rng(0))
+        .build_with(&mut rng(0))
 }
 
 fn dropout(width: usize, p: f64) -> Result<Sequential<f64>> {
@@ -99,7 +99,7 @@ fn dropout_is_independent() -> Result<()> {
         .layer(Activation::Linear)
         .layer(Dropout::new(p))
         .layer(Dropout::new(p))
-        .build(&mut rng(0))?;
+        .build_with(&mut rng(0))?;
     let x = DMatrix::from_element(2000, 2, 1.0);
     let pass = |seed, step| -> Result<[Vec<bool>; 3]> {
         let mut tape = Tape::with_seed(seed);
@@ -185,7 +185,7 @@ fn dropout_is_reproducible() -> Result<()> {
     let net = Sequential::<f32>::builder(40)
         .layer(Activation::Linear)
         .layer(Dropout::new(0.5))
-        .build(&mut rng(0))?;
+        .build_with(&mut rng(0))?;
     let mut tape = Tape::with_seed(7);
     net.gradient_with(&DMatrix::from_element(40, 6, 1.0_f32), &mut tape, |_, _| {
         Ok(())
@@ -403,7 +403,7 @@ fn gaussian_noise_is_normal() -> Result<()> {
         .layer(Activation::Linear)
         .layer(GaussianNoise::new(0.0))
         .layer(GaussianNoise::new(0.3));
-    let above = above.build(&mut rng(0))?;
+    let above = above.build_with(&mut rng(0))?;
     let mut tape = Tape::with_seed(1);
     above.gradient_with(&x, &mut tape, |_, _| Ok(()))?;
     assert_eq!(tape.a(1)?, x, "without deviation there is no noise");
@@ -475,7 +475,7 @@ fn noise_has_no_range() -> Result<()> {
         softmax.clone().layer(AlphaDropout::new(0.1)),
         softmax.layer(GaussianNoise::new(0.1)),
     ] {
-        assert_eq!(net.build(&mut rng(0))?.range(), OutputRange::Real);
+        assert_eq!(net.build_with(&mut rng(0))?.range(), OutputRange::Real);
     }
     Ok(())
 }
@@ -501,7 +501,7 @@ fn noise_derivatives() -> Result<()> {
 fn softmax(x: &DMatrix<f64>) -> Result<DMatrix<f64>> {
     Sequential::<f64>::builder(x.nrows())
         .layer(Softmax)
-        .build(&mut rng(0))?
+        .build_with(&mut rng(0))?
         .predict(x)
 }
 
@@ -567,7 +567,7 @@ fn softmax_at_the_ends() -> Result<()> {
         if single.iter().all(|x| *x < f32::INFINITY) {
             let net = Sequential::<f32>::builder(x.len())
                 .layer(Softmax)
-                .build(&mut rng(0))?;
+                .build_with(&mut rng(0))?;
             assert_eq!(
                 net.predict(View::new(&single, x.len())?)?.map(f64::from),
                 column(&y),
@@ -602,7 +602,7 @@ fn softmax_backward() -> Result<()> {
     let net = Sequential::<f64>::builder(5)
         .layer(Activation::Linear)
         .layer(Softmax)
-        .build(&mut rng)?;
+        .build_with(&mut rng)?;
     let x = DMatrix::from_fn(5, 4, |_, _| (rng.random::<f64>() - 0.5) * 6.0);
     let slope = DMatrix::from_fn(5, 4, |_, _| rng.random::<f64>() - 0.5);
     let mut tape = Tape::new();
@@ -630,7 +630,7 @@ fn dense_without_bias() -> Result<()> {
     let build = |dense: Dense| {
         Sequential::<f64>::builder(3)
             .layer(dense)
-            .build(&mut rng(5))
+            .build_with(&mut rng(5))
     };
     let (with, without) = (
         build(Dense::new(2, Activation::Tanh))?,
@@ -692,7 +692,7 @@ fn dense_without_bias() -> Result<()> {
 fn dense_by_hand() -> Result<()> {
     let mut net = Sequential::<f64>::builder(2)
         .layer(Dense::new(3, Activation::Relu))
-        .build(&mut rng(6))?;
+        .build_with(&mut rng(6))?;
     net.weights_mut(0)?
         .copy_from(&SMatrix::<f64, 3, 2>::new(1.0, 2.0, -1.0, 0.5, 0.0, -4.0));
     net.bias_mut(0)?.copy_from_slice(&[0.25, 0.0, 1.0]);
@@ -715,7 +715,7 @@ fn summary() -> Result<()> {
         .layer(Dense::new(10, Activation::Linear).without_bias())
         .layer(Activation::Step.surrogate(Activation::Sigmoid))
         .layer(Softmax)
-        .build(&mut rng(7))?;
+        .build_with(&mut rng(7))?;
     let lines = [
         "#  layer                         outputs  parameters",
         "0  Dense leaky_relu(slope=0.01)       30       23550",
@@ -731,7 +731,7 @@ fn summary() -> Result<()> {
     for _ in 0..11 {
         tall = tall.layer(Dense::new(1, Activation::Tanh));
     }
-    let text = tall.build(&mut rng(8))?.to_string();
+    let text = tall.build_with(&mut rng(8))?.to_string();
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(
         (lines[1], lines[11]),
@@ -755,7 +755,7 @@ fn output_ranges() -> Result<()> {
         for layer in layers {
             net = net.layer(layer);
         }
-        Ok(net.build(&mut rng(9))?.range())
+        Ok(net.build_with(&mut rng(9))?.range())
     };
     assert_eq!(build(vec![], false)?, OutputRange::Real);
     assert_eq!(build(vec![Activation::Sigmoid], false)?, OutputRange::Unit);
@@ -781,7 +781,7 @@ fn output_ranges() -> Result<()> {
 fn views() -> Result<()> {
     let net = Sequential::<f64>::builder(3)
         .layer(Dense::new(2, Activation::Sigmoid))
-        .build(&mut rng(10))?;
+        .build_with(&mut rng(10))?;
     // Three samples of (1, 2, 3), (4, 5, 6), (7, 8, 9): sample after sample, as rows of a row-major array.
     let data = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
     let row_major = View::new(&data, 3)?;
@@ -870,7 +870,7 @@ fn a_sample_has_the_same_bits_in_any_batch() -> Result<()> {
             .layer(Dropout::new(0.5))
             .layer(Dense::new(outputs, Activation::Linear))
             .layer(Softmax)
-            .build(&mut rng)?;
+            .build_with(&mut rng)?;
         let x = DMatrix::from_fn(inputs, 300, |_, _| rng.random::<f64>() - 0.5);
         let y = net.predict(&x)?;
         let (mut tape, mut one) = (Tape::new(), vec![0.0; outputs]);

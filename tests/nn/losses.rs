@@ -626,7 +626,7 @@ fn sequential_uses_the_same_numbers() -> Result<()> {
         );
         let net = Sequential::<f64>::builder(row.d)
             .layer(Activation::Linear)
-            .build(&mut rng)?;
+            .build_with(&mut rng)?;
         let cost = net.gradient(y, t, &*loss, &mut tape)?;
         assert_eq!(cost, loss.value(y, t.into())?, "{}", row.name);
         assert_eq!(tape.delta(0)?, loss.gradient(y, t.into())?, "{}", row.name);

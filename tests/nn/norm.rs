@@ -23,7 +23,7 @@ fn alone<T: Real>(width: usize, layer: impl Layer<T> + 'static) -> Result<Sequen
     Sequential::builder(width)
         .layer(Activation::Linear)
         .layer(layer)
-        .build(&mut rng(0))
+        .build_with(&mut rng(0))
 }
 
 /// Every normalizing layer, with and without what it may lack.
@@ -284,7 +284,7 @@ fn derivatives_of_networks() -> Result<()> {
                 .layer(Dense::new(4, Activation::Tanh));
             let mut net = norm(net)
                 .layer(Dense::new(2, Activation::Linear))
-                .build(&mut rng)?;
+                .build_with(&mut rng)?;
             for role in [Role::Scale, Role::Bias] {
                 for range in ranges(&net, role) {
                     net.params_mut()[range]
@@ -365,7 +365,7 @@ fn checks_leave_statistics_out() -> Result<()> {
             .layer(Counted(1.0))
             .layer(Dense::new(3, Activation::Tanh))
             .layer(Counted(factor))
-            .build(&mut rng(2))?;
+            .build_with(&mut rng(2))?;
         let (x, t) = (
             DMatrix::from_fn(2, 4, |i, j| (i as f64 - j as f64).sin()),
             DMatrix::from_element(3, 4, 0.5),
@@ -804,7 +804,7 @@ fn blocks_and_starts() -> Result<()> {
         softmax.clone().layer(RmsNorm::new()),
         softmax.layer(BatchNorm::new()),
     ] {
-        assert_eq!(net.build(&mut rng(0))?.range(), OutputRange::Real);
+        assert_eq!(net.build_with(&mut rng(0))?.range(), OutputRange::Real);
     }
     Ok(())
 }
@@ -851,7 +851,7 @@ fn refusals() {
     ];
     for net in huge {
         assert!(
-            net.build(&mut rng(0))
+            net.build_with(&mut rng(0))
                 .is_err_and(|error| error.expected() == "parameters that fit into memory")
         );
     }
@@ -877,7 +877,7 @@ fn statistics_of_many_numbers() -> Result<()> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
     let net = Sequential::<f32>::builder(N)
         .layer(LayerNorm::new().without_scale().without_bias())
-        .build(&mut rng)?;
+        .build_with(&mut rng)?;
     let y = net.predict(View::new(&x, N)?)?;
     for (y, x) in y.iter().zip(&x).take(20) {
         let expected = (f64::from(*x) - mean) / (variance + 1e-5).sqrt();
@@ -888,7 +888,7 @@ fn statistics_of_many_numbers() -> Result<()> {
     }
     let net = Sequential::<f32>::builder(1)
         .layer(BatchNorm::new().momentum(1.0))
-        .build(&mut rng)?;
+        .build_with(&mut rng)?;
     let mut tape = Tape::new();
     // Σ ∂C/∂y and Σ ∂C/∂y·x̂.
     let dy: Vec<f32> = x.iter().map(|x| x * 0.1).collect();

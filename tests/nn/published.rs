@@ -12,7 +12,7 @@ fn mazur() -> Result<()> {
     let mut net = Sequential::<f64>::builder(2)
         .layer(Dense::new(2, Activation::Sigmoid))
         .layer(Dense::new(2, Activation::Sigmoid))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     net.weights_mut(0)?
         .copy_from(&Matrix2::new(0.15, 0.20, 0.25, 0.30));
     net.weights_mut(1)?

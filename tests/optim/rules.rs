@@ -455,7 +455,8 @@ fn the_largest_rate() -> Result<()> {
         }
         let mut net = Sequential::<f32>::builder(1)
             .layer(Dense::new(1, Activation::Linear))
-            .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+            .seed(1)
+            .build()?;
         let before = net.params().to_vec();
         let error = Trainer::new(MeanSquaredError, rule::<f32>(name))
             .epochs(1)
@@ -816,7 +817,7 @@ fn on_threads() -> Result<()> {
             let mut net = Sequential::builder(200)
                 .layer(Dense::new(1000, Activation::Tanh))
                 .layer(Dense::new(3, Activation::Linear))
-                .build(rng)?;
+                .build_with(rng)?;
             let mut trainer = Trainer::new(QuadraticCost, rule::<f32>(name))
                 .epochs(3)
                 .batch_size(4)

@@ -5,8 +5,6 @@ use chainrule::nn::layer::{BackwardArgs, Block, GradientArgs, InferArgs, Layer, 
 use chainrule::nn::loss::QuadraticCost;
 use chainrule::optim::{Clip, Constraint, Group, Penalty, Rprop};
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::{ErrorKind, Real};
 
 /// A layer whose outputs are its inputs less a running mean, with a weight that does nothing.
@@ -60,7 +58,8 @@ fn net<T: Real>() -> Sequential<T> {
         .layer(Center);
     builder
         .layer(Dense::new(2, Activation::Linear).without_bias())
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .seed(1)
+        .build()
         .expect("a sound net")
 }
 
@@ -110,7 +109,8 @@ fn groups_of_statistics() {
 
     let plain = Sequential::<f64>::builder(3)
         .layer(Activation::Tanh)
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .seed(1)
+        .build()
         .expect("a net");
     assert_eq!(plain.default_groups(), Group::all(0));
     assert!(
@@ -295,7 +295,8 @@ fn norms_and_penalties_of_many_numbers() -> Result<()> {
                 .without_bias()
                 .init(Init::Zeros),
         )
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     let off = |found: f32, exact: f64| (f64::from(found) / exact - 1.0).abs();
     // Alike, where all roundings go the same way; and not.
     let alike = vec![0.3_f32; N];
@@ -406,7 +407,7 @@ fn largest_norms_of_neurons() -> Result<()> {
         .layer(Dense::new(37, Activation::Tanh))
         .layer(Center)
         .layer(Dense::new(3, Activation::Linear));
-    let mut net = builder.build(&mut Xoshiro256PlusPlus::seed_from_u64(2))?;
+    let mut net = builder.seed(2).build()?;
     net.params_mut()
         .iter_mut()
         .enumerate()
@@ -443,7 +444,8 @@ fn largest_norms_of_neurons() -> Result<()> {
 fn norms_of_neurons_at_the_edges() -> Result<()> {
     let mut net = Sequential::<f32>::builder(2)
         .layer(Dense::new(7, Activation::Relu))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(2))?;
+        .seed(2)
+        .build()?;
     let rows = [
         [3e38, -3e38],
         [1e-30, 0.0],

@@ -21,7 +21,7 @@ fn weights<T: Real>(init: Init) -> Vec<T> {
     let layer = Dense::new(2, Activation::Linear).without_bias().init(init);
     Sequential::builder(3)
         .layer(layer)
-        .build(&mut rng(7))
+        .build_with(&mut rng(7))
         .expect("a sound network")
         .params()
         .to_vec()
@@ -177,13 +177,13 @@ fn dropout_net<T: Real>() -> Builder<T> {
 fn networks_and_resets() {
     let net = |seed| {
         dropout_net::<f64>()
-            .build(&mut rng(seed))
+            .build_with(&mut rng(seed))
             .expect("a sound network")
     };
     assert_eq!(bits(net(1).params()), bits(net(1).params()));
     assert_ne!(net(1), net(2));
     let mut other = net(2);
-    other.reset(&mut rng(1));
+    other.reset_with(&mut rng(1));
     assert_eq!(bits(other.params()), bits(net(1).params()));
 }
 
@@ -255,7 +255,7 @@ fn mask(p: f64, layer: usize, samples: usize, tape: &mut Tape<f64>) -> Result<DM
     let builder = (0..layer).fold(Sequential::builder(5), |builder, _| {
         builder.layer(Activation::Linear)
     });
-    let net = builder.layer(Dropout::new(p)).build(&mut rng(1))?;
+    let net = builder.layer(Dropout::new(p)).build_with(&mut rng(1))?;
     net.gradient_with(
         &DMatrix::from_element(5, samples, 1.0),
         tape,
@@ -322,7 +322,7 @@ fn a_mask_is_a_function_of_seed_step_layer_and_sample() -> Result<()> {
 
 #[test]
 fn inference_draws_nothing() -> Result<()> {
-    let net = dropout_net::<f64>().build(&mut rng(1))?;
+    let net = dropout_net::<f64>().build_with(&mut rng(1))?;
     let (x, t) = (
         DMatrix::from_fn(3, 9, |i, j| (i * 9 + j) as f64 / 10.0 - 1.0),
         DMatrix::zeros(2, 9),
@@ -368,7 +368,7 @@ fn run<T: Real>(
     epochs: usize,
 ) -> (Sequential<T>, OptimizerState<T>, Vec<f64>) {
     let mut net = dropout_net::<T>()
-        .build(&mut rng(5))
+        .build_with(&mut rng(5))
         .expect("a sound network");
     let (data, mut trainer, mut costs) = (data::<T>(), trainer(optimizer).epochs(epochs), vec![]);
     for _ in 0..calls {
@@ -415,7 +415,7 @@ fn a_run_twice() {
 #[test]
 fn another_seed_is_another_run() -> Result<()> {
     let fit = |seed| {
-        let mut net = dropout_net::<f64>().build(&mut rng(5))?;
+        let mut net = dropout_net::<f64>().build_with(&mut rng(5))?;
         trainer(Adam::new())
             .seed(seed)
             .epochs(2)
@@ -481,7 +481,7 @@ fn a_run_resumed_from_what_was_saved() -> Result<()> {
     ];
     for make in makes {
         let (mut whole, mut optimizer, mut tape) = (
-            dropout_net().build(&mut rng(5))?,
+            dropout_net().build_with(&mut rng(5))?,
             make(),
             Tape::with_seed(11),
         );
@@ -495,7 +495,7 @@ fn a_run_resumed_from_what_was_saved() -> Result<()> {
 
         // Everything made anew, from another seed.
         let (mut resumed, mut other, mut tape) =
-            (dropout_net().build(&mut rng(6))?, make(), Tape::new());
+            (dropout_net().build_with(&mut rng(6))?, make(), Tape::new());
         resumed.set_params(&params)?;
         other.restore(&state)?;
         tape.seek(11, step);
@@ -503,7 +503,7 @@ fn a_run_resumed_from_what_was_saved() -> Result<()> {
         assert_eq!(bits(resumed.params()), bits(whole.params()));
         assert_eq!(other.state(), optimizer.state());
         // And it is the run of a trainer of these settings.
-        let mut net = dropout_net().build(&mut rng(5))?;
+        let mut net = dropout_net().build_with(&mut rng(5))?;
         let mut trainer = Trainer::new(MeanSquaredError, Unboxed(make()))
             .batch_size(5)
             .learning_rate(0.05)
@@ -537,11 +537,11 @@ impl Optimizer<f64> for Unboxed {
 /// A tape that has served other networks and batches gives the bits of a new one.
 #[test]
 fn a_used_tape() -> Result<()> {
-    let net = dropout_net::<f64>().build(&mut rng(5))?;
+    let net = dropout_net::<f64>().build_with(&mut rng(5))?;
     let other = Sequential::<f64>::builder(3)
         .layer(Dense::new(31, Activation::Gelu))
         .layer(Dense::new(2, Activation::Softsign))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let (data, mut used) = (data::<f64>(), Tape::with_seed(3));
     other.gradient(data.inputs(), data.targets(), &QuadraticCost, &mut used)?;
     net.cost(data.inputs(), data.targets(), &QuadraticCost, &mut used)?;
@@ -573,7 +573,7 @@ fn a_used_tape() -> Result<()> {
 
 /// A sample by itself and among 1, 2, 16 or 199 others, wherever it stands among them.
 fn one_as_in_any_batch<T: Real>(builder: Builder<T>) -> Result<()> {
-    let net = builder.build(&mut rng(3))?;
+    let net = builder.build_with(&mut rng(3))?;
     let exact = |numbers: &[T]| {
         numbers
             .iter()
@@ -644,7 +644,7 @@ fn costs_of_one_or_many() -> Result<()> {
     let net = Sequential::<f64>::builder(13)
         .layer(Dense::new(37, Activation::Mish))
         .layer(Dense::new(4, Activation::Linear))
-        .build(&mut rng(3))?;
+        .build_with(&mut rng(3))?;
     let x = DMatrix::from_fn(13, 200, |i, j| ((i * 31 + j * 17) as f64).sin());
     let t = one_hot(&(0..200).map(|j| j % 4).collect::<Vec<_>>(), 4)?;
     let (mut tape, loss) = (Tape::new(), SoftmaxCrossEntropy::new());

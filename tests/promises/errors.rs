@@ -36,7 +36,7 @@ fn net() -> Sequential<f64> {
 
 #[track_caller]
 fn build(builder: Builder<f64>) -> Sequential<f64> {
-    builder.build(&mut rng(1)).expect("a sound network")
+    builder.build_with(&mut rng(1)).expect("a sound network")
 }
 
 fn dense(outputs: usize, activation: Activation) -> Builder<f64> {
@@ -125,7 +125,7 @@ fn builder_refuses_bad_shapes() {
         ),
     ];
     for (builder, kind, text) in cases {
-        refused(builder.build(&mut rng(1)), kind, &text);
+        refused(builder.build_with(&mut rng(1)), kind, &text);
     }
 }
 
@@ -140,7 +140,7 @@ fn builder_refuses_bad_dropout() {
     ] {
         let builder = dense(3, Activation::Tanh).layer(Dropout::new(p));
         refused(
-            builder.build(&mut rng(1)),
+            builder.build_with(&mut rng(1)),
             Value,
             &format!("layer 1 (Dropout): got {given}, expected a probability p with 0 ≤ p < 1"),
         );
@@ -232,7 +232,7 @@ fn builder_refuses_bad_initializers() {
             refused(
                 Sequential::<f64>::builder(2)
                     .layer(layer)
-                    .build(&mut rng(1)),
+                    .build_with(&mut rng(1)),
                 Value,
                 &text,
             );
@@ -271,7 +271,7 @@ fn builder_refuses_bad_activations() {
     for (activation, place, given) in cases {
         let fused = dense(3, activation.clone());
         refused(
-            fused.build(&mut rng(1)),
+            fused.build_with(&mut rng(1)),
             Value,
             &format!(
                 "layer 0 (Dense {activation}): {place}: got {given}, expected a finite number"
@@ -279,7 +279,7 @@ fn builder_refuses_bad_activations() {
         );
         let apart = dense(3, Activation::Linear).layer(activation.clone());
         refused(
-            apart.build(&mut rng(1)),
+            apart.build_with(&mut rng(1)),
             Value,
             &format!("layer 1 ({activation}): {place}: got {given}, expected a finite number"),
         );
@@ -317,19 +317,19 @@ impl Layer<f64> for Wrong {
 fn builder_refuses_what_custom_layers_get_wrong() {
     let three = || dense(3, Activation::Linear);
     refused(
-        three().layer(Wrong::Refuses).build(&mut rng(1)),
+        three().layer(Wrong::Refuses).build_with(&mut rng(1)),
         Shape,
         "layer 1 (Wrong): got 3, expected an even number of inputs",
     );
     refused(
-        three().layer(Wrong::NoOutput).build(&mut rng(1)),
+        three().layer(Wrong::NoOutput).build_with(&mut rng(1)),
         Value,
         "layer 1 (Wrong): got 0, expected at least 1 output",
     );
     let blocks = vec![Block::new("w", Role::Weight, usize::MAX, 2)];
     let text = format!("layer 1 (Wrong): got {blocks:?}, expected parameters that fit into memory");
     refused(
-        three().layer(Wrong::TooMany).build(&mut rng(1)),
+        three().layer(Wrong::TooMany).build_with(&mut rng(1)),
         Value,
         &text,
     );
@@ -341,13 +341,13 @@ fn a_failed_build_draws_nothing() {
     assert!(
         dense(3, Activation::Tanh)
             .layer(Dropout::new(1.0))
-            .build(&mut used)
+            .build_with(&mut used)
             .is_err()
     );
     assert!(
         Sequential::<f64>::builder(1)
             .layer(Dense::new(isize::MAX as usize / 16, Activation::Tanh))
-            .build(&mut used)
+            .build_with(&mut used)
             .is_err()
     );
     assert_eq!(used.next_u64(), fresh.next_u64());
@@ -1670,7 +1670,7 @@ fn numbers_beyond_f32() {
     let build = |layer: Dense| {
         Sequential::<f32>::builder(1)
             .layer(layer)
-            .build(&mut rng(1))
+            .build_with(&mut rng(1))
             .map(drop)
     };
     let step = |optimizer: &mut dyn Optimizer<f32>, lr, rate, decay| {
@@ -1754,7 +1754,7 @@ fn breakpoints_beyond_f32() {
         let points = Breakpoints::new(&points).expect("sound in f64");
         let error = Sequential::<f32>::builder(1)
             .layer(Activation::from(points))
-            .build(&mut rng(1))
+            .build_with(&mut rng(1))
             .expect_err("too fine for f32");
         assert_eq!(error.kind(), Value);
         assert!(

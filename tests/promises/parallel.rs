@@ -8,8 +8,6 @@ use chainrule::nn::{Breakpoints, Builder};
 use chainrule::numeric::ViewMut;
 use chainrule::optim::{Group, OptimizerState};
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::train::History;
 use chainrule::{ErrorKind, Real, View};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -41,9 +39,7 @@ impl Bits {
 }
 
 fn build<T: Real>(builder: Builder<T>) -> Sequential<T> {
-    builder
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
-        .expect("a sound network")
+    builder.seed(1).build().expect("a sound network")
 }
 
 /// Of many magnitudes, so that any other order of a sum shows.

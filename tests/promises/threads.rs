@@ -14,8 +14,6 @@ use chainrule::nn::{
 use chainrule::numeric::{Targets, ViewMut};
 use chainrule::optim::{Group, OptimizerState};
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::train::{Epoch, History};
 use chainrule::{ErrorKind, Real, View, gradcheck};
 use std::sync::{Arc, Barrier, mpsc};
@@ -54,7 +52,8 @@ fn net<T: Real>() -> Sequential<T> {
         .layer(Dropout::new(0.4))
         .layer(Dense::new(11, Activation::Gelu))
         .layer(Dense::new(3, Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .seed(1)
+        .build()
         .expect("a sound network")
 }
 

@@ -29,7 +29,8 @@ fn net<T: Real>() -> Sequential<T> {
         .layer(BatchNorm::new())
         .layer(Dropout::new(0.25))
         .layer(Dense::new(2, Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        .seed(1)
+        .build()
         .expect("a sound network")
 }
 
@@ -146,7 +147,7 @@ fn resumes<T: Real, O: Optimizer<T>>(name: &str, rate: f64, optimizer: impl Fn()
 /// Frozen layers stay so over an interruption, and single steps are counted by a checkpoint.
 #[test]
 fn frozen_layers_and_single_steps_resume() -> Result<()> {
-    let (scratch, data) = (Scratch::new("frozen"), data::<f64>());
+    let (scratch, data) = (Folder::new("frozen"), data::<f64>());
     let start = net::<f64>();
     let trainer = || {
         let groups = start.groups(|_, _| (1.0, 0.1));
@@ -221,7 +222,8 @@ fn every_rule_resumes_from_any_step() {
 fn small<'a>() -> (Sequential<f32>, Trainer<'a, f32>) {
     let net = Sequential::builder(3)
         .layer(Dense::new(2, Activation::Sigmoid))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1));
+        .seed(1)
+        .build();
     (
         net.expect("a sound network"),
         Trainer::new(MeanSquaredError, Adam::new())
@@ -615,7 +617,8 @@ fn descriptions_are_deliberate() -> Result<()> {
         .layer(GaussianNoise::new(0.1))
         .layer(Activation::Elu { alpha: 0.7 })
         .layer(Softmax)
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     let layers = "3 inputs, Dense(outputs=5, activation=leaky_relu(slope=0.1), bias=true), \
                   Dense(outputs=5, activation=tanh, bias=false), BatchNorm(eps=0.00001, scale=true, bias=false, momentum=0.2), \
                   LayerNorm(eps=0.00001, scale=false, bias=true), RmsNorm(eps=epsilon of the scalar, scale=true, bias=false), \
@@ -728,7 +731,8 @@ fn what_does_not_fit_is_refused() -> Result<()> {
     );
     let wide = Sequential::builder(3)
         .layer(Dense::new(3, Activation::Sigmoid))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     refused(small().1, &wide, "layers of");
     // As many parameters in all, in other places.
     let slopes = |first: Prelu, second: Prelu| {
@@ -736,8 +740,7 @@ fn what_does_not_fit_is_refused() -> Result<()> {
             .layer(Dense::new(2, Activation::Linear))
             .layer(first)
             .layer(second);
-        net.layer(Dense::new(1, Activation::Linear))
-            .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+        net.layer(Dense::new(1, Activation::Linear)).seed(1).build()
     };
     let (one, each) = (Prelu::new(), Prelu::new().per_feature());
     small().1.save(&slopes(one, each)?, scratch.file())?;

@@ -24,7 +24,7 @@ fn small(hidden: usize, seed: u64) -> Result<Sequential<f64>> {
     Sequential::builder(1)
         .layer(Dense::new(hidden, Activation::Tanh))
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng(seed))
+        .build_with(&mut rng(seed))
 }
 
 /// A problem of NIST's Statistical Reference Datasets for nonlinear regression that is a network: its data, starts, certified
@@ -96,7 +96,7 @@ fn certified_by_nist() -> Result<()> {
     for problem in CERTIFIED {
         let data = Dataset::new(row(problem.x), row(problem.y))?;
         for start in problem.starts {
-            let mut net = (problem.layers)(Sequential::builder(1)).build(&mut rng(1))?;
+            let mut net = (problem.layers)(Sequential::builder(1)).build_with(&mut rng(1))?;
             net.set_params(&(problem.params)(start))?;
             let history = LevenbergMarquardt::new()
                 .epochs(5000)
@@ -137,7 +137,7 @@ fn a_linear_net_takes_one_step() -> Result<()> {
     let data = Dataset::new(row(&x), row(&t))?.weighted(v.to_vec())?;
     let mut net = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let history = LevenbergMarquardt::new()
         .damping(1e-14)
         .epochs(1)
@@ -173,7 +173,7 @@ fn the_step_solves_the_equations() -> Result<()> {
             .layer(BatchNorm::new())
             .layer(Dropout::new(0.5))
             .layer(Dense::new(outputs, Activation::Linear))
-            .build(&mut rng(2))?;
+            .build_with(&mut rng(2))?;
         let start = net.params().to_vec();
         let statistics = 3 * hidden + 2 * hidden..3 * hidden + 4 * hidden;
         // J by central differences of the predictions.
@@ -276,7 +276,7 @@ fn single_precision() -> Result<()> {
     let mut net = Sequential::<f32>::builder(1)
         .layer(Dense::new(8, Activation::Tanh))
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng(3))?;
+        .build_with(&mut rng(3))?;
     let history = LevenbergMarquardt::new().epochs(100).fit(&mut net, &data)?;
     let cost = history.last().map_or(f64::NAN, |epoch| epoch.cost);
     assert!(cost < 1e-3, "{cost:e}");
@@ -345,7 +345,7 @@ fn the_end_is_convergence() -> Result<()> {
     let data = Dataset::new(x.clone(), x.map(|x| 2.0 * x + 1.0))?;
     let mut net = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let history = LevenbergMarquardt::new().fit(&mut net, &data)?;
     assert_eq!(history.stopped, Some(Stopped::Converged));
     assert!(
@@ -357,7 +357,7 @@ fn the_end_is_convergence() -> Result<()> {
     let mut dead = Sequential::builder(1)
         .layer(Dense::new(3, Activation::Relu).bias_init(Init::Constant(-100.0)))
         .layer(Dense::new(1, Activation::Linear).without_bias())
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let before = dead.clone();
     let history = LevenbergMarquardt::new().fit(&mut dead, &data)?;
     assert_eq!(
@@ -426,11 +426,11 @@ fn refused() -> Result<()> {
     );
     let step = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Step))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     assert_eq!(kind(new(), &step, &data), ErrorKind::Untrainable);
     let bare = Sequential::builder(1)
         .layer(Activation::Tanh)
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     assert_eq!(kind(new(), &bare, &data), ErrorKind::Empty);
     let mut broken = net.clone();
     broken.params_mut()[0] = f64::NAN;
@@ -530,7 +530,7 @@ fn metrics_and_observers() -> Result<()> {
     let (mut called, mut kept) = (0, Vec::new());
     let mut trainer = LevenbergMarquardt::new()
         .epochs(50)
-        .metric("error", metrics::max_error)
+        .metric("error", |y, t| metrics::max_error(y, t))
         .observe(log.clone())
         .on_epoch(|_, net| {
             called += 1;
@@ -550,7 +550,7 @@ fn metrics_and_observers() -> Result<()> {
         (None, test.metric("error"))
     );
     assert_eq!(test.cost, last.cost);
-    let error = metrics::max_error((&net.predict(data.inputs())?).into(), (&data).into())?;
+    let error = metrics::max_error(&net.predict(data.inputs())?, &data)?;
     assert_eq!(last.metric("error"), Some(error));
     let mut before = start;
     let mut expected = vec!["0 to 50 of 1".to_string()];
@@ -594,7 +594,7 @@ fn checkpoints_of_least_squares() -> Result<()> {
         LevenbergMarquardt::new()
             .epochs(9)
             .validation_data(&judge)
-            .metric("R²", metrics::r2)
+            .metric("R²", |y, t| metrics::r2(y, t))
             .stop(Stop::early_stopping(Monitor::ValidationCost, 30))
             .restore_best(Monitor::ValidationCost)
     };
@@ -631,7 +631,7 @@ fn checkpoints_of_least_squares() -> Result<()> {
     let build = || {
         Sequential::builder(1)
             .layer(Dense::new(1, Activation::Linear))
-            .build(&mut rng(1))
+            .build_with(&mut rng(1))
     };
     let (mut net, mut resumed) = (build()?, build()?);
     let converged = LevenbergMarquardt::new()
@@ -657,7 +657,7 @@ fn checkpoints_of_least_squares() -> Result<()> {
     trainer().save(&small(6, 1)?, &path)?;
     refused(&mut trainer(), &small(5, 1)?, "layers of");
     refused(
-        &mut trainer().metric("more", metrics::r2),
+        &mut trainer().metric("more", |y, t| metrics::r2(y, t)),
         &small(6, 1)?,
         "metrics of",
     );
@@ -697,11 +697,11 @@ fn a_model_learns_by_least_squares() -> Result<()> {
         .fit(&mut by_hand, &scaled)?;
     let mut trainer = LevenbergMarquardt::new()
         .epochs(20)
-        .metric("R²", metrics::r2);
+        .metric("R²", |y, t| metrics::r2(y, t));
     let history = model.fit(&mut trainer, &units)?;
     assert_eq!(model.net(), &by_hand);
     assert!(history.costs().eq(expected.costs()));
-    let r2 = metrics::r2((&model.predict(units.inputs())?).into(), (&units).into())?;
+    let r2 = metrics::r2(&model.predict(units.inputs())?, &units)?;
     assert_eq!(
         history.last().and_then(|epoch| epoch.metric("R²")),
         Some(r2)
@@ -861,7 +861,7 @@ fn an_error_after_steps_restores_the_start() -> Result<()> {
                 limit,
             })
             .layer(Dense::new(1, Activation::Linear))
-            .build(&mut rng(1))?;
+            .build_with(&mut rng(1))?;
         Ok((net, passes))
     };
     let (mut sound, passes) = build(usize::MAX)?;
@@ -924,7 +924,7 @@ fn targets_too_large_are_no_convergence() -> Result<()> {
     let line = Dataset::new(x.clone(), x.map(|x| 2e150 * x + 1e150))?;
     let mut net = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let history = LevenbergMarquardt::new().fit(&mut net, &line)?;
     assert_eq!(history.stopped, Some(Stopped::Converged));
     assert!(
@@ -942,7 +942,7 @@ fn targets_too_large_are_no_convergence() -> Result<()> {
         let mut net = Sequential::<f32>::builder(1)
             .layer(Dense::new(6, Activation::Tanh))
             .layer(Dense::new(1, Activation::Linear))
-            .build(&mut rng(seed))?;
+            .build_with(&mut rng(seed))?;
         match LevenbergMarquardt::new().epochs(60).fit(&mut net, &single) {
             Err(error) => assert_eq!(error.kind(), ErrorKind::NotFinite, "start {seed}: {error}"),
             Ok(history) => {
@@ -960,7 +960,7 @@ fn targets_too_large_are_no_convergence() -> Result<()> {
     let far = Dataset::new(data.inputs() * 1e150, data.targets().clone())?;
     let mut line = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let error = LevenbergMarquardt::new()
         .damping(1e10)
         .fit(&mut line, &far)
@@ -976,7 +976,7 @@ fn targets_out_of_reach_of_least_squares() -> Result<()> {
     let mut net = Sequential::builder(1)
         .layer(Dense::new(3, Activation::Tanh))
         .layer(Dense::new(1, Activation::Sigmoid))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let far = data.with_targets(data.targets().map(|t| t + 5.0))?;
     assert_eq!(
         LevenbergMarquardt::new()

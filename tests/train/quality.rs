@@ -16,8 +16,6 @@
 use chainrule::nn::loss::Loss;
 use chainrule::optim::{Penalty, Schedule};
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 
 /// Two layers of 64 and 32 ReLU neurons, trained on `train` in standardized units.
 fn train(
@@ -32,7 +30,8 @@ fn train(
         .layer(Dense::new(32, Activation::Relu))
         .layer(Dropout::new(0.2))
         .layer(Dense::new(train.outputs(), Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(seed))?;
+        .seed(seed)
+        .build()?;
     let (epochs, batch) = (100, 16);
     let steps = (epochs * train.len().div_ceil(batch)) as u64;
     Trainer::new(loss, Adam::new())
@@ -138,7 +137,8 @@ fn a_default_start_for_few_inputs() {
                 .layer(Dense::new(64, Activation::Relu))
                 .layer(Dense::new(32, Activation::Relu))
                 .layer(Dense::new(3, Activation::Linear))
-                .build(&mut Xoshiro256PlusPlus::seed_from_u64(seed))?;
+                .seed(seed)
+                .build()?;
             Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
                 .epochs(60)
                 .learning_rate(0.001)

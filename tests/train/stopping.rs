@@ -17,7 +17,7 @@ fn net() -> Sequential<f64> {
     Sequential::builder(3)
         .layer(Dense::new(6, Activation::Tanh))
         .layer(Dense::new(2, Activation::Linear))
-        .build(&mut rng(1))
+        .build_with(&mut rng(1))
         .expect("a sound network")
 }
 
@@ -122,7 +122,7 @@ fn patience_with_a_least_change_and_on_a_tie() -> Result<()> {
     let line = |min_change: f64| {
         let mut net = Sequential::builder(1)
             .layer(Dense::new(1, Activation::Linear))
-            .build(&mut rng(1))?;
+            .build_with(&mut rng(1))?;
         net.set_params(&[0.0, 0.0])?;
         let stop = Stop::EarlyStopping {
             monitor: Monitor::TrainingCost,
@@ -598,7 +598,7 @@ fn the_history_as_text() -> Result<()> {
     )?;
     let mut net = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     net.set_params(&[1.0, 0.0])?;
     let mut history = Trainer::new(QuadraticCost, Sgd::new())
         .epochs(2)
@@ -710,7 +710,7 @@ fn batch_norm_learns_the_moments() -> Result<()> {
             .layer(BatchNorm::new())
             .layer(Dense::new(8, Activation::Tanh))
             .layer(Dense::new(1, Activation::Linear))
-            .build(&mut rng(1))?;
+            .build_with(&mut rng(1))?;
         let history = optimizer()
             .batch_size(64)
             .epochs(300)

@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 fn line() -> Result<Sequential<f64>> {
     Sequential::builder(1)
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng(1))
+        .build_with(&mut rng(1))
 }
 
 /// 4 inputs, 6 tanh, dropout, 3 linear.
@@ -36,7 +36,7 @@ fn net() -> Sequential<f64> {
         .layer(Dense::new(6, Activation::Tanh))
         .layer(Dropout::new(0.25))
         .layer(Dense::new(3, Activation::Linear))
-        .build(&mut rng(1))
+        .build_with(&mut rng(1))
         .expect("a sound network")
 }
 
@@ -89,7 +89,7 @@ fn least_squares() -> Result<()> {
     let t = DMatrix::from_fn(2, 40, |i, j| ((i * 7 + j * 3) as f64).cos()); // no linear function of x
     let mut net = Sequential::builder(3)
         .layer(Dense::new(2, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let data = Dataset::new(x.clone(), t.clone())?;
     Trainer::new(QuadraticCost, Sgd::new().momentum(0.9))
         .epochs(1000)
@@ -125,7 +125,7 @@ fn exclusive_or() -> Result<()> {
         let mut net = Sequential::builder(2)
             .layer(Dense::new(8, Activation::Tanh))
             .layer(Dense::new(1, Activation::Linear))
-            .build(&mut rng(seed))?;
+            .build_with(&mut rng(seed))?;
         let mut trainer = Trainer::new(SigmoidCrossEntropy::new(), Adam::new())
             .epochs(500)
             .batch_size(4)
@@ -144,7 +144,7 @@ fn exclusive_or() -> Result<()> {
     let mut net = Sequential::builder(2)
         .layer(Dense::new(4, Activation::Tanh))
         .layer(Dense::new(1, Activation::Sigmoid))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     Trainer::new(QuadraticCost, Sgd::new().momentum(0.9))
         .epochs(2000)
         .batch_size(4)
@@ -166,7 +166,7 @@ fn classes_in_single_precision() -> Result<()> {
     let mut net = Sequential::builder(2)
         .layer(Dense::new(8, Activation::Relu))
         .layer(Dense::new(3, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
         .epochs(30)
         .batch_size(16)
@@ -193,7 +193,7 @@ fn a_perceptron() -> Result<()> {
     let step = Activation::from(Breakpoints::new(&[(-1e-9, 0.0), (0.0, 1.0)])?).straight_through();
     let mut net = Sequential::builder(2)
         .layer(Dense::new(1, step).init(Init::Zeros))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let mut trainer = Trainer::new(SumSquaredError, Sgd::new())
         .epochs(20)
         .batch_size(1)
@@ -425,7 +425,7 @@ fn costs_are_averaged_over_samples() -> Result<()> {
         let data = data(23);
         let mut net = Sequential::builder(4)
             .layer(Dense::new(3, Activation::Tanh))
-            .build(&mut rng(1))?;
+            .build_with(&mut rng(1))?;
         let whole = net.cost(data.inputs(), data.targets(), &loss, &mut Tape::new())?;
         for size in [1, 5, 22, 23, 24] {
             let history = Trainer::new(loss.clone(), Sgd::new())
@@ -454,7 +454,7 @@ fn the_first_cost_is_that_of_the_start() -> Result<()> {
     let data = data(20);
     let mut net = Sequential::builder(4)
         .layer(Dense::new(3, Activation::Tanh))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let start = net.cost(
         data.inputs(),
         data.targets(),
@@ -615,7 +615,7 @@ fn plane_model(train: &Dataset<f64>) -> Result<Model<f64>> {
     let net = Sequential::builder(2)
         .layer(Dense::new(6, Activation::Tanh))
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng(3))?;
+        .build_with(&mut rng(3))?;
     Model::new(
         net,
         Scaler::standard(train.inputs())?,
@@ -740,7 +740,7 @@ fn a_model_of_huge_numbers_predicts_in_their_units() -> Result<()> {
     let scaled = inputs.transform(&x)?;
     let mut net = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     net.set_params(&[1.0, 0.0])?;
     let mut model = Model::new(net, inputs, outputs.clone())?;
     let predicted = model.predict(&x)?;
@@ -944,7 +944,7 @@ fn models_that_cannot_be() -> Result<()> {
     let unit = || {
         Sequential::builder(1)
             .layer(Dense::new(1, Activation::Sigmoid))
-            .build(&mut rng(1))
+            .build_with(&mut rng(1))
     };
     assert_eq!(
         text(Model::from(unit()?).with_output_function(OutputFunction::Sigmoid)),
@@ -1028,7 +1028,7 @@ fn names_of_classes() -> Result<()> {
     );
     let net = Sequential::builder(3)
         .layer(Activation::Linear)
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let x = DMatrix::from_column_slice(3, 3, &[0.0, 0.0, -1.0, -5.0, 1.0, 7.0, 1.0, 3.0, 2.0]);
     for function in [
         OutputFunction::Identity,
@@ -1055,7 +1055,7 @@ fn ways_to_a_prediction() -> Result<()> {
         Sequential::builder(2)
             .layer(Dense::new(9, Activation::Gelu))
             .layer(Dense::new(outputs, Activation::Linear))
-            .build(&mut rng(1))
+            .build_with(&mut rng(1))
     };
     let models = [
         Model::from(wide(1)?),
@@ -1141,7 +1141,7 @@ fn models_for_another_scalar() -> Result<()> {
         .layer(BatchNorm::new())
         .layer(RmsNorm::new().eps(1e-3))
         .layer(Dense::new(3, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let scaler = Scaler::new(vec![1.0 / 3.0, 1e30], vec![0.1, -7.0])?;
     let mut model = Model::new(net, scaler, None)?
         .with_output_function(OutputFunction::Softmax)?
@@ -1228,7 +1228,7 @@ fn models_for_another_scalar() -> Result<()> {
     let foreign = Sequential::<f64>::builder(1)
         .layer(Activation::Tanh)
         .layer(Halve)
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let error = foreign.cast::<f32>().expect_err("a foreign layer");
     assert_eq!(
         error.to_string(),
@@ -1508,7 +1508,7 @@ fn the_full_batch_in_any_order() -> Result<()> {
     let fit = |in_order: bool| {
         let mut net = Sequential::builder(4)
             .layer(Dense::new(3, Activation::Tanh))
-            .build(&mut rng(1))?;
+            .build_with(&mut rng(1))?;
         let trainer = Trainer::new(QuadraticCost, Sgd::new())
             .epochs(10)
             .batch_size(100)
@@ -1586,7 +1586,7 @@ fn deep() -> Sequential<f64> {
         .layer(Dropout::new(0.25))
         .layer(Dense::new(5, Activation::Gelu))
         .layer(Dense::new(3, Activation::Linear))
-        .build(&mut rng(1))
+        .build_with(&mut rng(1))
         .expect("a sound network")
 }
 
@@ -1704,7 +1704,7 @@ fn a_refused_step_changes_nothing() -> Result<()> {
     let tiny = || Trainer::<f32>::new(MeanSquaredError, Sgd::new());
     let single = Sequential::<f32>::builder(1)
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let trainers = [
         (
             tiny().constrain(Constraint::MaxNorm(1e-60)),
@@ -1733,7 +1733,7 @@ fn a_refused_step_changes_nothing() -> Result<()> {
     }
     let step = Sequential::builder(4)
         .layer(Dense::new(3, Activation::Step))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let error = surrounded(Sgd::new())
         .step(&mut step.clone(), data.inputs(), &data)
         .map_err(|e| e.kind());
@@ -1892,18 +1892,18 @@ fn what_is_left_of_frozen_layers_learns_alike() -> Result<()> {
     let mut whole = Sequential::builder(4)
         .layer(Dense::new(6, Activation::Tanh))
         .layer(Dense::new(3, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let start = whole.clone();
     let bottom = {
         let mut bottom = Sequential::builder(4)
             .layer(Dense::new(6, Activation::Tanh))
-            .build(&mut rng(1))?;
+            .build_with(&mut rng(1))?;
         bottom.set_params(&whole.params()[..30])?;
         bottom
     };
     let mut top = Sequential::builder(6)
         .layer(Dense::new(3, Activation::Linear))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     top.set_params(&whole.params()[30..])?;
     let features = Dataset::new(bottom.predict(data.inputs())?, data.targets().clone())?;
     let trainer = || {
@@ -1965,7 +1965,7 @@ fn an_evaluation_is_that_of_the_last_epoch() -> Result<()> {
             .epochs(3);
         if metrics > 0 {
             trainer = trainer
-                .metric("accuracy", metrics::accuracy)
+                .metric("accuracy", |y, t| metrics::accuracy(y, t))
                 .metric("first", |y, _| Ok(y.as_slice()[0]));
         }
         let mut net = net();
@@ -2031,7 +2031,7 @@ fn an_evaluation_of_a_model() -> Result<()> {
             (Some(test.cost), &test.metrics),
             (last.validation_cost, &last.metrics)
         );
-        let error = metrics::max_error((&model.predict(judge.inputs())?).into(), judge.into())?;
+        let error = metrics::max_error(&model.predict(judge.inputs())?, judge)?;
         assert_eq!(test.metric("error"), Some(error));
         let narrow = Dataset::new(DMatrix::zeros(1, 3), DMatrix::zeros(1, 3))?;
         assert_eq!(
@@ -2044,9 +2044,17 @@ fn an_evaluation_of_a_model() -> Result<()> {
     let descent = Trainer::new(MeanSquaredError, Adam::new())
         .learning_rate(0.01)
         .validation_data(&judge);
-    check(descent.metric("error", metrics::max_error), &train, &judge)?;
+    check(
+        descent.metric("error", |y, t| metrics::max_error(y, t)),
+        &train,
+        &judge,
+    )?;
     let squares = LevenbergMarquardt::new().epochs(8).validation_data(&judge);
-    check(squares.metric("error", metrics::max_error), &train, &judge)?;
+    check(
+        squares.metric("error", |y, t| metrics::max_error(y, t)),
+        &train,
+        &judge,
+    )?;
     let logits = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new());
     let refused = plane_model(&train)?
         .evaluate(&mut { logits }, &train)
@@ -2062,7 +2070,7 @@ fn an_evaluation_of_a_model() -> Result<()> {
 fn steep(size: f32) -> Result<(Sequential<f32>, Dataset<f32>)> {
     let mut net = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Linear).without_bias())
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     net.set_params(&[0.5])?;
     Ok((
         net,
@@ -2184,7 +2192,7 @@ fn one_trainer_for_several_networks() -> Result<()> {
             Sequential::builder(4)
                 .layer(Dense::new(6, Activation::Tanh))
                 .layer(Dense::new(3, Activation::Linear))
-                .build(&mut rng(seed))
+                .build_with(&mut rng(seed))
         };
         let (mut net, mut fresh) = (start()?, start()?);
         if seed > 1 {
@@ -2400,7 +2408,7 @@ fn targets_that_the_last_layer_cannot_reach() -> Result<()> {
         } else {
             builder.layer(Dense::new(1, activation.clone()))
         };
-        let mut net = builder.build(&mut rng(1))?;
+        let mut net = builder.build_with(&mut rng(1))?;
         let before = net.clone();
         let result = Trainer::new(MeanSquaredError, Sgd::new())
             .epochs(1)
@@ -2465,7 +2473,7 @@ fn targets_that_the_last_layer_cannot_reach() -> Result<()> {
     let data = Dataset::new(x.clone(), x.map(|x| f64::from(x > 0.5)))?;
     let mut net = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Tanh))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     assert!(
         Trainer::new(SigmoidCrossEntropy::new(), Sgd::new())
             .fit(&mut net, &data)?
@@ -2474,7 +2482,7 @@ fn targets_that_the_last_layer_cannot_reach() -> Result<()> {
     );
     let mut net = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Relu))
-        .build(&mut rng(1))?;
+        .build_with(&mut rng(1))?;
     let below = data.with_targets(DMatrix::from_element(1, 20, -1.0))?;
     assert!(
         Trainer::new(Hinge, Sgd::new())

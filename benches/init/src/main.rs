@@ -10,8 +10,6 @@ use chainrule::nn::{Distribution, Fan};
 use chainrule::nn::loss::Loss;
 use chainrule::numeric::Targets;
 use chainrule::optim::Group;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use data::{Set, sets};
 use std::io::Write;
 use std::path::Path;
@@ -129,7 +127,7 @@ fn run(
         builder = builder.layer(layer(candidate, WIDTH, activation));
     }
     let last = layer(candidate, train.outputs(), &Activation::Linear);
-    let mut net = builder.layer(last).build(&mut Xoshiro256PlusPlus::seed_from_u64(seed))?;
+    let mut net = builder.layer(last).seed(seed).build()?;
 
     let loss = loss(set.classes);
     let (mut tape, mut adam, groups) = (Tape::new(), Adam::new(), Group::all(net.params().len()));

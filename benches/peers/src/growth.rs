@@ -10,8 +10,6 @@
 
 use chainrule::prelude::*;
 use chainrule::optim::Group;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use fearless_simd::{Level, Simd, dispatch, prelude::*};
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
@@ -146,7 +144,7 @@ impl Point {
         for l in 0..depth {
             builder = builder.layer(Dense::new(width, if l + 1 < depth { Activation::Relu } else { Activation::Linear }));
         }
-        let net = builder.build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        let net = builder.seed(1).build()?;
         let groups = Group::all(net.params().len());
         // Numbers between -1 and 1 without a pattern that a network could learn to zero.
         let numbers = |seed: usize| DMatrix::from_fn(width, batch, |i, j| (((i + seed) * 31 + j * 17) as f32).sin());

@@ -7,8 +7,6 @@ use chainrule::prelude::*;
 use chainrule::View;
 use chainrule::nn::loss::SumSquaredError;
 use chainrule::numeric::ViewMut;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use core::ops::ControlFlow;
 use common::{Args, Spec, args, emit, emit_a1, infer, measure, mnist, spec, splitmix};
 use std::time::Instant;
@@ -42,7 +40,7 @@ fn network(spec: &Spec) -> Result<Sequential<f32>> {
         };
         builder = builder.layer(Dense::new(*width, activation));
     }
-    builder.build(&mut Xoshiro256PlusPlus::seed_from_u64(1))
+    builder.seed(1).build()
 }
 
 fn trainer<'a>(spec: &Spec, threads: usize) -> Trainer<'a, f32> {

@@ -36,14 +36,13 @@ use std::path::Path;
 /// use chainrule::prelude::*;
 /// use chainrule::io::Onnx;
 /// use chainrule::nn::loss::OutputFunction;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 ///
 /// let x = DMatrix::from_row_slice(2, 3, &[20.0, 30.0, 40.0, 1.0, 2.0, 6.0]);
 /// let net = Sequential::<f32>::builder(2)
 ///     .layer(Dense::new(8, Activation::Gelu))
 ///     .layer(Dense::new(3, Activation::Linear))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// let model = Model::new(net, Scaler::standard(&x)?, None)?
 ///     .with_output_function(OutputFunction::Softmax)? // Model::fit sets it
 ///     .with_classes(["setosa", "versicolor", "virginica"])?;
@@ -101,6 +100,7 @@ use std::path::Path;
 /// A file of floats can be read as `f64`; one of doubles as `f32` cannot. PyTorch's softplus goes over to z beyond 20; ours does not,
 /// which makes a difference of 2·10⁻⁹ there. Memory stays within a multiple of the file's length, whatever it says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[doc(alias("torch.onnx", "onnxruntime"))]
 pub struct Onnx {
     output_function: Option<OutputFunction>,
     output: Option<String>,
@@ -137,11 +137,10 @@ impl Onnx {
     /// use chainrule::View;
     /// use chainrule::io::Onnx;
     /// use chainrule::nn::loss::OutputFunction;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let net = Sequential::<f32>::builder(2)
     ///     .layer(Dense::new(3, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let model = Model::from(net).with_output_function(OutputFunction::Softmax)?;
     /// let read: Model<f32> = Onnx::new().read(&Onnx::new().scores().write(&model)?)?;
     /// let x = View::new(&[1.0, 2.0], 2)?;

@@ -54,8 +54,6 @@ use std::path::Path;
 /// use chainrule::Real;
 /// use chainrule::io::Safetensors;
 /// use chainrule::nn::layer::{BackwardArgs, InferArgs, Layer};
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 /// use serde::{Deserialize, Serialize};
 ///
 /// /// y = c·x.
@@ -78,7 +76,8 @@ use std::path::Path;
 /// let net = Sequential::<f32>::builder(2)
 ///     .layer(Times(0.5))
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+///     .seed(1)
+///     .build()?;
 /// let model = Model::from(net);
 /// assert!(model.to_safetensors().is_err()); // layer 0 (Times): got Times, expected a layer of this crate, or …
 ///
@@ -89,6 +88,7 @@ use std::path::Path;
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias("state_dict", "pytorch", "torch.save"))]
 pub struct Safetensors<T: Real> {
     kinds: Vec<Kind<T>>,
     prefix: String,
@@ -164,10 +164,10 @@ impl<T: Real> Safetensors<T> {
     /// use chainrule::rand::SeedableRng;
     /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-    /// let policy = Sequential::<f32>::builder(2).layer(Dense::new(1, Activation::Tanh)).build(&mut rng)?;
+    /// let policy = Sequential::<f32>::builder(2).layer(Dense::new(1, Activation::Tanh)).build_with(&mut rng)?;
     /// let bytes = Safetensors::new().prefix("policy.").write(&policy.clone().into())?; // policy.0.weight, policy.0.bias
     ///
-    /// let mut other = Sequential::<f32>::builder(2).layer(Dense::new(1, Activation::Tanh)).build(&mut rng)?;
+    /// let mut other = Sequential::<f32>::builder(2).layer(Dense::new(1, Activation::Tanh)).build_with(&mut rng)?;
     /// assert!(other.read_params(&bytes).is_err()); // there is no 0.weight
     /// Safetensors::new().prefix("policy.").read_params(&mut other, &bytes)?;
     /// assert_eq!(other, policy);
@@ -199,7 +199,7 @@ impl<T: Real> Safetensors<T> {
     ///     Sequential::<f32>::builder(2)
     ///         .layer(Dense::new(3, Activation::Relu))
     ///         .layer(Dense::new(1, Activation::Linear))
-    ///         .build(&mut rng)
+    ///         .build_with(&mut rng)
     /// };
     /// // class Net(nn.Module):
     /// //     def __init__(self):
@@ -235,14 +235,13 @@ impl<T: Real> Model<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// # let path = std::env::temp_dir().join(format!("chainrule-doc-{}.safetensors", std::process::id()));
     /// let x = DMatrix::from_row_slice(2, 3, &[1.0, 2.0, 3.0, 50.0, 60.0, 80.0]);
     /// let net = Sequential::<f64>::builder(2)
     ///     .layer(Dense::new(4, Activation::Tanh))
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// let mut model = Model::new(net, Scaler::standard(&x)?, None)?;
     /// model.metadata_mut().insert("inputs".into(), "meters, kilograms".into());
     /// model.save(&path)?;
@@ -300,12 +299,11 @@ impl<T: Real> Sequential<T> {
     /// ```
     /// ```no_run
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let mut net = Sequential::<f32>::builder(2)
     ///     .layer(Dense::new(3, Activation::Tanh))
     ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+    ///     .seed(1)
+    ///     .build()?;
     /// net.load_params("net.safetensors")?;
     /// # Ok::<(), Error>(())
     /// ```
@@ -323,7 +321,7 @@ impl<T: Real> Sequential<T> {
     /// use chainrule::rand::SeedableRng;
     /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
     /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-    /// let mut build = || Sequential::<f64>::builder(2).layer(Dense::new(1, Activation::Tanh)).build(&mut rng);
+    /// let mut build = || Sequential::<f64>::builder(2).layer(Dense::new(1, Activation::Tanh)).build_with(&mut rng);
     /// let (mut net, other) = (build()?, build()?);
     /// net.read_params(&Model::from(other.clone()).to_safetensors()?)?;
     /// assert_eq!(net.params(), other.params());

@@ -25,6 +25,7 @@ impl Activation {
     /// use chainrule::Activation;
     /// assert_eq!(Activation::Relu.derivative(2.0), 1.0);
     /// ```
+    #[doc(alias("sigma_prime", "gradient"))]
     pub fn derivative<T: Real>(&self, z: T) -> T {
         let (mut z, mut slope) = ([z], [T::zero()]);
         self.forward(&[], &mut z, &mut slope);

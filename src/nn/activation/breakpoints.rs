@@ -19,6 +19,7 @@ use core::{fmt, str::FromStr};
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[doc(alias("piecewise_linear_spline", "lookup_table", "interp"))]
 pub struct Breakpoints {
     points: Arc<[(f64, f64)]>,
     left: f64,

@@ -132,11 +132,13 @@ formulas! {
     }
     PiecewiseLinear |z, zero, one| { ramp(z, -0.5, 0.5, 0.0, 1.0, z + T::of(0.5), one) }
     /// σ(z) = 1/(1 + e^(−z)), σ′(z) = σ(z)·(1 − σ(z)), σ″(z) = −σ′(z)·tanh ½z.
+    #[doc(alias("logistic", "logsig", "expit"))]
     Sigmoid |z, zero, one| { logistic::<T, FMA>(z) }, {
         let (slope, t) = logistic_slope::<T, FMA>(z);
         -(slope * t)
     }
     /// With m = e^(−2|z|) − 1 and e = m + 1: tanh |z| = −m/(2+m), tanh′ z = 4e/(1+e)², tanh″ = −2·tanh·tanh′.
+    #[doc(alias("tansig"))]
     Tanh |z, zero, one| {
         let two = T::of(2.0);
         let (e, m) = (-(two * magnitude(z))).exp_and_m1_kernel::<FMA>();
@@ -165,6 +167,7 @@ formulas! {
         if z > zero { zero } else { e }
     }
     /// z or α(e^(z/α) − 1); the derivative is 1 or e^(z/α), the second 0 or e^(z/α)/α.
+    #[doc(alias("CELU"))]
     Celu { alpha } |z, zero, one| {
         let (e, m) = ((if z > zero { zero } else { z }) / alpha).exp_and_m1_kernel::<FMA>();
         (if z > zero { z } else { alpha * m }, if z > zero { one } else { e })
@@ -173,6 +176,7 @@ formulas! {
         if z > zero { zero } else { e / alpha }
     }
     /// λ·(z or α(eᶻ−1)) with the constants of Klambauer et al. (2017).
+    #[doc(alias("SELU"))]
     Selu |z, zero, one| {
         let scale = T::of(1.050_700_987_355_480_5);
         let (value, derivative) = Elu { alpha: T::of(1.673_263_242_354_377_2) }.both::<FMA>(z);
@@ -181,6 +185,7 @@ formulas! {
         T::of(1.050_700_987_355_480_5) * Elu { alpha: T::of(1.673_263_242_354_377_2) }.second::<FMA>(z)
     }
     /// z·Φ(z) with Φ(z) = erfc(−z/√2)/2; the derivative is Φ(z) + z·e^(−z²/2)/√(2π), the second (2 − z²)·e^(−z²/2)/√(2π).
+    #[doc(alias("GELU"))]
     Gelu |z, zero, one| {
         let near = bounded(z);
         let (cumulative, density) = near.normal_kernel::<FMA>();
@@ -190,6 +195,7 @@ formulas! {
         (T::of(2.0) - near * near) * near.normal_kernel::<FMA>().1
     }
     /// ½z(1 + tanh u) = z·σ(v), v = 2u = √(8/π)(z + 0.044715 z³); the second derivative is σ′(v)·(2v′ + z·v″ − z·tanh(½v)·v′²).
+    #[doc(alias("gelu_new"))]
     GeluTanh |z, zero, one| {
         let (scale, cubic) = (T::of(1.595_769_121_605_730_8), T::of(0.044_715));
         let near = bounded(z);
@@ -205,6 +211,7 @@ formulas! {
         slope * (inner + inner + T::of(6.0) * scale * cubic * square - near * t * inner * inner)
     }
     /// z·σ(z); the derivative is σ(z) + z·σ′(z), the second σ′(z)·(2 − z·tanh ½z).
+    #[doc(alias("SiLU", "swish"))]
     Silu |z, zero, one| {
         let near = bounded(z);
         let (s, ds) = logistic::<T, FMA>(near);

@@ -77,32 +77,41 @@ pub enum OutputRange {
 #[non_exhaustive]
 pub enum Activation {
     /// φ(z) = z.
+    #[doc(alias("Identity", "purelin"))]
     Linear,
     /// The unit step of Heaviside, ½ at 0.
+    #[doc(alias("Heaviside", "hardlim"))]
     Step,
     /// −1, 0 or 1.
+    #[doc(alias("hardlims"))]
     Sign,
     /// 0 up to −½, 1 from ½, and the line z + ½ between.
+    #[doc(alias("ramp", "satlin"))]
     PiecewiseLinear,
     /// The logistic function 1/(1+e^−z).
     Sigmoid,
     /// The hyperbolic tangent.
     Tanh,
     /// The rectifier max(0, z).
+    #[doc(alias("ReLU", "poslin"))]
     Relu,
     /// The rectifier with a slope below 0 (PyTorch's default: 0.01).
+    #[doc(alias("LeakyReLU"))]
     LeakyRelu {
         /// The slope for z ≤ 0; finite.
         slope: f64,
     },
     /// The rectifier that is 0 up to a threshold, where it jumps unless that is 0 (usual θ: 1).
+    #[doc(alias("Threshold"))]
     ThresholdedRelu {
         /// The threshold; finite.
         theta: f64,
     },
     /// The rectifier up to 6.
+    #[doc(alias("ReLU6"))]
     Relu6,
     /// The exponential linear unit (usual α: 1).
+    #[doc(alias("ELU"))]
     Elu {
         /// −α is the limit at −∞; finite.
         alpha: f64,
@@ -127,14 +136,18 @@ pub enum Activation {
     /// z/(1+|z|).
     Softsign,
     /// The sigmoid as three lines.
+    #[doc(alias("Hardsigmoid"))]
     HardSigmoid,
     /// tanh as three lines.
+    #[doc(alias("Hardtanh", "satlins"))]
     HardTanh,
     /// Swish with the hard sigmoid.
+    #[doc(alias("Hardswish"))]
     HardSwish,
     /// A piecewise-linear function through given points.
     Breakpoints(Breakpoints),
     /// The value of one activation, trained with the derivative of another; made by [`Activation::surrogate`].
+    #[doc(alias("surrogate_gradient"))]
     Surrogate {
         /// Gives φ(z).
         value: Arc<Activation>,
@@ -185,6 +198,7 @@ impl Activation {
     /// assert_eq!(Activation::Sign.straight_through().derivative(-7.0), 1.0);
     /// ```
     #[must_use]
+    #[doc(alias("STE"))]
     pub fn straight_through(self) -> Self {
         self.surrogate(Self::Linear)
     }

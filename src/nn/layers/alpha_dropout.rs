@@ -23,18 +23,17 @@ use alloc::{format, string::String};
 /// ```
 /// use chainrule::{Activation, Dense, Sequential};
 /// use chainrule::nn::AlphaDropout;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
-/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
 /// let net = Sequential::<f64>::builder(4)
 ///     .layer(Dense::new(32, Activation::Selu))
 ///     .layer(AlphaDropout::new(0.1))
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut rng)?;
+///     .seed(1)
+///     .build()?;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[doc(alias("SeluDropout"))]
 pub struct AlphaDropout(Dropout);
 
 impl AlphaDropout {

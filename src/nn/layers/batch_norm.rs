@@ -53,15 +53,13 @@ use core::ops::Range;
 /// ```
 /// use chainrule::{Activation, Dense, Sequential};
 /// use chainrule::nn::BatchNorm;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
-/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
 /// let net = Sequential::<f32>::builder(4)
 ///     .layer(Dense::new(8, Activation::Linear).without_bias())
 ///     .layer(BatchNorm::new())
 ///     .layer(Activation::Relu)
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut rng)?;
+///     .seed(1)
+///     .build()?;
 /// let names: Vec<_> = net.blocks(1).iter().map(|block| &*block.name).collect();
 /// assert_eq!(names, ["scale", "bias", "running_mean", "running_variance"]);
 /// # Ok::<(), chainrule::Error>(())
@@ -72,6 +70,7 @@ use core::ops::Range;
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
+#[doc(alias("BatchNorm1d", "BatchNormalization"))]
 pub struct BatchNorm {
     norm: Norm,
     momentum: f64,
@@ -110,6 +109,7 @@ impl BatchNorm {
 
     /// The same layer without γ.
     #[must_use]
+    #[doc(alias("affine", "scale"))]
     pub fn without_scale(self) -> Self {
         Self {
             norm: Norm {

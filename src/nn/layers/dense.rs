@@ -31,14 +31,12 @@ use alloc::{format, string::String, vec, vec::Vec};
 ///
 /// ```
 /// use chainrule::{Activation, Dense, Init, Sequential};
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
 ///
-/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
 /// let net = Sequential::<f32>::builder(4)
 ///     .layer(Dense::new(8, Activation::Relu))
 ///     .layer(Dense::new(2, Activation::Linear).without_bias().init(Init::GlorotNormal))
-///     .build(&mut rng)?;
+///     .seed(1)
+///     .build()?;
 /// assert_eq!(net.params().len(), 4 * 8 + 8 + 8 * 2);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
@@ -48,6 +46,13 @@ use alloc::{format, string::String, vec, vec::Vec};
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
+#[doc(alias(
+    "Linear",
+    "fully_connected",
+    "nn.Linear",
+    "perceptron",
+    "feedforwardnet"
+))]
 pub struct Dense {
     outputs: usize,
     activation: Activation,
@@ -74,18 +79,21 @@ impl Dense {
 
     /// The same layer without biases: z = W·x.
     #[must_use]
+    #[doc(alias("use_bias", "bias=False"))]
     pub fn without_bias(self) -> Self {
         Self { bias: None, ..self }
     }
 
     /// The same layer with weights that start by `init`.
     #[must_use]
+    #[doc(alias("kernel_initializer", "weight_init"))]
     pub fn init(self, init: Init) -> Self {
         Self { init, ..self }
     }
 
     /// The same layer with biases that start by `init`.
     #[must_use]
+    #[doc(alias("bias_initializer"))]
     pub fn bias_init(self, init: Init) -> Self {
         Self {
             bias: Some(init),

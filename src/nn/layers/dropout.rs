@@ -20,14 +20,12 @@ use rand::Rng;
 ///
 /// ```
 /// use chainrule::{Activation, Dense, Dropout, Sequential};
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
-/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
 /// let net = Sequential::<f64>::builder(4)
 ///     .layer(Dense::new(32, Activation::Relu))
 ///     .layer(Dropout::new(0.5))
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut rng)?;
+///     .seed(1)
+///     .build()?;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,6 +34,7 @@ use rand::Rng;
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
+#[doc(alias("dropoutLayer"))]
 pub struct Dropout {
     p: f64,
 }

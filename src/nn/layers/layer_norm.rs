@@ -35,16 +35,14 @@ use core::ops::Range;
 /// use chainrule::Sequential;
 /// use chainrule::nalgebra::DVector;
 /// use chainrule::nn::LayerNorm;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
-/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-/// let net = Sequential::<f64>::builder(3).layer(LayerNorm::new()).build(&mut rng)?;
+/// let net = Sequential::<f64>::builder(3).layer(LayerNorm::new()).seed(1).build()?;
 /// let y = net.predict(&DVector::from_vec(vec![1.0, 2.0, 6.0]))?;
 /// assert!(y.sum().abs() < 1e-15 && (y.norm_squared() / 3.0 - 1.0).abs() < 1e-5);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[doc(alias("LayerNormalization"))]
 pub struct LayerNorm(Norm);
 
 /// Normalization by the root of the mean square (Zhang & Sennrich 2019): layer norm without the mean and the bias:
@@ -69,16 +67,14 @@ pub struct LayerNorm(Norm);
 /// use chainrule::Sequential;
 /// use chainrule::nalgebra::DVector;
 /// use chainrule::nn::RmsNorm;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
-/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-/// let net = Sequential::<f64>::builder(2).layer(RmsNorm::new()).build(&mut rng)?;
+/// let net = Sequential::<f64>::builder(2).layer(RmsNorm::new()).seed(1).build()?;
 /// let y = net.predict(&DVector::from_vec(vec![3.0, 4.0]))?; // their root mean square is √12.5
 /// assert!((y[0] - 3.0 / 12.5_f64.sqrt()).abs() < 1e-15);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[doc(alias("RMSNorm", "RMSNormalization"))]
 pub struct RmsNorm(Norm);
 
 impl LayerNorm {

@@ -21,13 +21,11 @@ use rand_distr::{Distribution, StandardNormal};
 /// ```
 /// use chainrule::{Activation, Dense, Sequential};
 /// use chainrule::nn::GaussianNoise;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
-/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
 /// let net = Sequential::<f64>::builder(4)
 ///     .layer(GaussianNoise::new(0.1))
 ///     .layer(Dense::new(1, Activation::Linear))
-///     .build(&mut rng)?;
+///     .seed(1)
+///     .build()?;
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,6 +34,7 @@ use rand_distr::{Distribution, StandardNormal};
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
+#[doc(alias("noise", "jitter"))]
 pub struct GaussianNoise {
     std: f64,
 }

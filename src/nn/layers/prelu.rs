@@ -25,10 +25,7 @@ use alloc::{format, string::String, vec, vec::Vec};
 /// use chainrule::Sequential;
 /// use chainrule::nalgebra::DVector;
 /// use chainrule::nn::Prelu;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
-/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-/// let net = Sequential::<f64>::builder(2).layer(Prelu::new().per_feature()).build(&mut rng)?;
+/// let net = Sequential::<f64>::builder(2).layer(Prelu::new().per_feature()).seed(1).build()?;
 /// assert_eq!(net.params(), [0.25, 0.25]);
 /// let y = net.predict(&DVector::from_vec(vec![-2.0, 3.0]))?;
 /// assert_eq!(y.as_slice(), [-0.5, 3.0]);
@@ -40,6 +37,7 @@ use alloc::{format, string::String, vec, vec::Vec};
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
+#[doc(alias("PReLU"))]
 pub struct Prelu {
     /// Where the slopes start.
     slope: f64,

@@ -21,16 +21,14 @@ use alloc::string::String;
 /// use chainrule::Sequential;
 /// use chainrule::nalgebra::DVector;
 /// use chainrule::nn::Softmax;
-/// use chainrule::rand::SeedableRng;
-/// use chainrule::rand::rngs::Xoshiro256PlusPlus;
-/// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-/// let net = Sequential::<f64>::builder(2).layer(Softmax).build(&mut rng)?;
+/// let net = Sequential::<f64>::builder(2).layer(Softmax).seed(1).build()?;
 /// let y = net.predict(&DVector::from_vec(vec![1e4, 1e4]))?;
 /// assert_eq!(y.as_slice(), [0.5, 0.5]);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[doc(alias("softmaxLayer"))]
 pub struct Softmax;
 
 impl<T: Real> Layer<T> for Softmax {

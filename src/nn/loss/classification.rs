@@ -124,6 +124,7 @@ fn check_smoothing(place: &str, smoothing: f64) -> Result<()> {
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
+#[doc(alias("CrossEntropyLoss", "SparseCategoricalCrossentropy", "from_logits"))]
 pub struct SoftmaxCrossEntropy {
     smoothing: f64,
     weights: Weights,
@@ -137,6 +138,7 @@ impl SoftmaxCrossEntropy {
 
     /// The same loss with label smoothing `epsilon` in [0, 1].
     #[must_use]
+    #[doc(alias("smoothing"))]
     pub fn label_smoothing(self, epsilon: f64) -> Self {
         Self {
             smoothing: epsilon,
@@ -146,6 +148,7 @@ impl SoftmaxCrossEntropy {
 
     /// The same loss with a finite weight ≥ 0 for each class.
     #[must_use]
+    #[doc(alias("class_weight", "weight"))]
     pub fn class_weights(self, weights: &[f64]) -> Self {
         Self {
             weights: Weights(Some(weights.into())),
@@ -273,6 +276,12 @@ impl<T: Real> Pass for SoftmaxCosts<'_, T> {
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
+#[doc(alias(
+    "BCEWithLogitsLoss",
+    "BinaryCrossentropy",
+    "binary_cross_entropy_with_logits",
+    "logistic_loss"
+))]
 pub struct SigmoidCrossEntropy {
     smoothing: f64,
     weights: Weights,
@@ -305,6 +314,7 @@ impl SigmoidCrossEntropy {
 
     /// The same loss with a finite weight ≥ 0 for the positive case of each output.
     #[must_use]
+    #[doc(alias("pos_weight"))]
     pub fn positive_weights(self, weights: &[f64]) -> Self {
         Self {
             positive: Weights(Some(weights.into())),
@@ -454,6 +464,7 @@ impl<T: Real> Pass for SigmoidCurvatures<'_, T> {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[doc(alias("CategoricalCrossentropy", "NLLLoss", "crossentropy"))]
 pub struct CategoricalCrossEntropy;
 
 /// The Kullback–Leibler divergence of the outputs from the targets: for a sample
@@ -472,6 +483,7 @@ pub struct CategoricalCrossEntropy;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[doc(alias("KLDivLoss", "KLDivergence", "kullback_leibler_divergence"))]
 pub struct KlDivergence;
 
 macro_rules! on_probabilities {
@@ -545,6 +557,7 @@ on_probabilities!(KlDivergence, |y, t| times(t, t.ln()) + times(t, -y.ln()));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[doc(alias("HingeEmbeddingLoss", "svm"))]
 pub struct Hinge;
 
 /// max(0, z); NaN passes.

@@ -23,6 +23,7 @@ use nalgebra::DMatrix;
 /// How the costs of the samples make the cost of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[doc(alias("size_average"))]
 pub enum Reduction {
     /// Their average: C = 1/n Σᵢ Cᵢ.
     Mean,

@@ -28,6 +28,7 @@ use core::{fmt, str::FromStr};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias("inverse_link", "out_activation_"))]
 pub enum OutputFunction {
     /// p = y.
     #[default]

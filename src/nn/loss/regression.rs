@@ -138,6 +138,7 @@ macro_rules! residual_loss {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[doc(alias("sse"))]
 pub struct SumSquaredError;
 residual_loss!(SumSquaredError, Reduction::Sum, Over::Sum, self, r, cost: T::of(0.5) * r * r, slope: r, curvature: T::one());
 
@@ -172,6 +173,7 @@ residual_loss!(QuadraticCost, Reduction::Mean, Over::Sum, self, r, cost: T::of(0
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[doc(alias("MSELoss", "mse"))]
 pub struct MeanSquaredError;
 residual_loss!(MeanSquaredError, Reduction::Mean, Over::Mean, self, r, cost: r * r, slope: r + r, curvature: T::of(2.0));
 
@@ -188,6 +190,7 @@ residual_loss!(MeanSquaredError, Reduction::Mean, Over::Mean, self, r, cost: r *
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[doc(alias("L1Loss", "mae"))]
 pub struct MeanAbsoluteError;
 residual_loss!(MeanAbsoluteError, Reduction::Mean, Over::Mean, self, r, cost: magnitude(r), slope: {
     let sign = if r > T::zero() { T::one() } else { r };
@@ -212,6 +215,7 @@ residual_loss!(MeanAbsoluteError, Reduction::Mean, Over::Mean, self, r, cost: ma
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
+#[doc(alias("HuberLoss", "SmoothL1Loss"))]
 pub struct Huber {
     delta: f64,
 }
@@ -252,6 +256,7 @@ check: {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[doc(alias("log_cosh"))]
 pub struct LogCosh;
 residual_loss!(LogCosh, Reduction::Mean, Over::Mean, self, r,
     cost: {

@@ -56,7 +56,7 @@ pub(crate) const EDGES: [f64; 34] = [
 
 /// A network with parameters of all kinds: everywhere random numbers, running variances positive.
 pub(crate) fn net<T: Real>(builder: Builder<T>) -> Result<Sequential<T>> {
-    let mut net = builder.build(&mut rng(1))?;
+    let mut net = builder.build_with(&mut rng(1))?;
     let mut random = rng(2);
     let statistics: Vec<bool> = (0..net.layers().len())
         .flat_map(|layer| net.blocks(layer).to_vec())

@@ -3,8 +3,6 @@
 use chainrule::prelude::*;
 use chainrule::{ErrorKind, Real};
 use chainrule::nn::LayerNorm;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 
 /// Exclusive or, learned by a small network of several kinds of layers, in both scalars.
 fn train<T: Real>(bits: impl Fn(T) -> u64) -> Result<Vec<u64>> {
@@ -16,7 +14,8 @@ fn train<T: Real>(bits: impl Fn(T) -> u64) -> Result<Vec<u64>> {
         .layer(LayerNorm::new())
         .layer(Dense::new(8, Activation::Gelu))
         .layer(Dense::new(1, Activation::Linear))
-        .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        .seed(1)
+        .build()?;
     let mut trainer = Trainer::new(SigmoidCrossEntropy::new(), Adam::new())
         .epochs(200)
         .batch_size(4)
@@ -62,7 +61,8 @@ pub extern "C" fn refuses_to_stop_by_time() -> u32 {
         let data = Dataset::from_rows(&[1.0], 1, &[1.0], 1)?;
         let mut net = Sequential::<f64>::builder(1)
             .layer(Dense::new(1, Activation::Linear))
-            .build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+            .seed(1)
+            .build()?;
         let before = net.clone();
         let time = Stop::Time(core::time::Duration::from_secs(1));
         let error = Trainer::new(MeanSquaredError, Sgd::new()).stop(time).fit(&mut net, &data).err();

@@ -1,6 +1,7 @@
 //! Pictures: what is in them, and what they refuse.
 #![cfg(feature = "plot")]
 
+#[path = "../common/mod.rs"]
 mod common;
 
 use chainrule::metrics::ConfusionMatrix;
@@ -42,7 +43,8 @@ fn net(inputs: usize, hidden: usize, outputs: usize) -> Sequential<f64> {
     Sequential::builder(inputs)
         .layer(Dense::new(hidden, Activation::Tanh))
         .layer(Dense::new(outputs, Activation::Linear))
-        .build(&mut rng(1))
+        .seed(1)
+        .build()
         .unwrap()
 }
 
