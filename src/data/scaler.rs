@@ -43,9 +43,9 @@ use nalgebra::DMatrix;
     "mapminmax"
 ))]
 pub struct Scaler<T> {
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
     shift: Vec<T>,
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
     scale: Vec<T>,
 }
 
@@ -368,12 +368,12 @@ impl<'de, T: Real> serde::Deserialize<'de> for Scaler<T> {
         #[derive(serde::Deserialize)]
         #[serde(bound = "T: Real", deny_unknown_fields)]
         struct Scaler<T> {
-            #[serde(with = "crate::numeric::real::serial")]
+            #[serde(with = "crate::numeric::real::serde")]
             shift: Vec<T>,
-            #[serde(with = "crate::numeric::real::serial")]
+            #[serde(with = "crate::numeric::real::serde")]
             scale: Vec<T>,
         }
-        crate::numeric::serial::checked(deserializer, |Scaler { shift, scale }| {
+        crate::ground::serde::checked(deserializer, |Scaler { shift, scale }| {
             Self::new(shift, scale)
         })
     }

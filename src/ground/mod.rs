@@ -1,7 +1,9 @@
-//! What has nothing to do with numbers or networks: files, clocks, checksums.
+//! What has nothing to do with numbers or networks: files, clocks, checksums, tables of text.
 
 pub(crate) mod checksum;
 pub(crate) mod clock;
 #[cfg(feature = "std")]
 pub(crate) mod file;
+#[cfg(feature = "serde")]
+pub(crate) mod serde;
 pub(crate) mod table;

@@ -19,9 +19,9 @@ pub(crate) mod layout;
 pub mod loss;
 pub(crate) mod names;
 pub(crate) mod passes;
-#[cfg(feature = "serde")]
-pub(crate) mod saved;
 pub(crate) mod sequential;
+#[cfg(feature = "serde")]
+pub(crate) mod serde;
 pub(crate) mod softmax;
 mod summary;
 pub(crate) mod tape;

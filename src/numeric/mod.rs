@@ -5,8 +5,6 @@ pub(crate) mod kernel;
 pub(crate) mod random;
 pub(crate) mod real;
 pub(crate) mod scratch;
-#[cfg(feature = "serde")]
-pub(crate) mod serial;
 pub(crate) mod view;
 
 pub use real::Real;

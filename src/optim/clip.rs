@@ -1,8 +1,8 @@
 //! Clipping of gradients.
 
 use super::arithmetic::larger;
-use super::norm::{Clamp, Largest, Norm};
 use super::state::check_len;
+use super::vector_norm::{Clamp, Largest, Norm};
 use crate::error::Result;
 use crate::nn::layer::Role;
 use crate::nn::layout::PlacedBlock;

@@ -1,7 +1,7 @@
 //! Constraints on weights.
 
 use super::arithmetic::larger;
-use super::norm::{Clamp, Norm};
+use super::vector_norm::{Clamp, Norm};
 use crate::error::Result;
 use crate::nn::layer::Role;
 use crate::nn::layout::PlacedBlock;
@@ -43,10 +43,10 @@ pub enum Constraint {
     /// Every weight lies in [low, high]; either may be infinite. With a low of 0 weights are not negative (Keras' `NonNeg`).
     Box {
         /// The least.
-        #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+        #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
         low: f64,
         /// The largest, not less than `low`.
-        #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+        #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
         high: f64,
     },
 }

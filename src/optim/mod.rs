@@ -10,7 +10,6 @@ mod constraint;
 mod group;
 mod lion;
 mod nadam;
-mod norm;
 mod optimizer;
 mod penalty;
 pub(crate) mod plateau;
@@ -21,6 +20,7 @@ mod rule;
 pub(crate) mod schedule;
 mod sgd;
 mod state;
+mod vector_norm;
 
 pub use adadelta::Adadelta;
 pub use adagrad::Adagrad;

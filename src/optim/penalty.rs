@@ -1,8 +1,8 @@
 //! Penalties on the size of weights.
 
 use super::arithmetic::sign;
-use super::norm::total;
 use super::state::check_len;
+use super::vector_norm::total;
 use crate::error::Result;
 use crate::nn::layer::{Block, Role};
 use crate::nn::sequential::Sequential;
@@ -184,7 +184,7 @@ mod serial {
 
     impl<'de> Deserialize<'de> for Penalty {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            crate::numeric::serial::checked(deserializer, |Strengths { l1, l2 }| {
+            crate::ground::serde::checked(deserializer, |Strengths { l1, l2 }| {
                 let penalty = Self { l1, l2, on: None };
                 penalty.check()?;
                 Ok(penalty)

@@ -41,7 +41,7 @@ pub struct ReduceOnPlateau {
     /// The least multiplier, in [0, 1].
     pub min: f64,
     /// State: the best value so far, ∞ at first.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
     pub best: f64,
     /// State: how many values in a row were no better.
     pub bad: u64,

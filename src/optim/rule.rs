@@ -94,10 +94,10 @@ macro_rules! optimizer {
                 #[serde(bound = "T: Real", deny_unknown_fields)]
                 struct $rule<T> {
                     $($number: $kind,)*
-                    #[serde(default, deserialize_with = "crate::numeric::serial::given")]
+                    #[serde(default, deserialize_with = "crate::ground::serde::given")]
                     state: Option<$crate::optim::OptimizerState<T>>,
                 }
-                $crate::numeric::serial::checked(deserializer, |read: $rule<T>| {
+                $crate::ground::serde::checked(deserializer, |read: $rule<T>| {
                     let mut rule = Self { $($number: read.$number,)* ..Self::new() }.remembering();
                     rule.check_numbers()?;
                     read.state.map_or(Ok(()), |state| rule.state.replace(&state))?;

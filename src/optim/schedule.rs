@@ -518,7 +518,7 @@ mod serial {
 
     impl<'de> Deserialize<'de> for Schedule {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            crate::numeric::serial::checked(deserializer, |Flat { warm_up, form }| {
+            crate::ground::serde::checked(deserializer, |Flat { warm_up, form }| {
                 check(&warm_up)?;
                 Ok(warm_up
                     .iter()

@@ -33,7 +33,7 @@ pub struct OptimizerState<T> {
     /// The number of steps taken, one for the whole vector.
     pub step: u64,
     /// The rule's vectors, each as long as the parameters, or all empty before the first step.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
     pub slots: Vec<Vec<T>>,
 }
 

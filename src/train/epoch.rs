@@ -19,26 +19,26 @@ pub struct Epoch {
     /// The cost on the training data as training saw it: of each mini-batch before its step,
     /// averaged over the samples (summed for a loss that sums), and the average of the penalty
     /// where there is one.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
     pub cost: f64,
     /// The cost on the validation data after the epoch, without the penalty; `None` without
     /// validation data.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
     pub validation_cost: Option<f64>,
     /// The metrics by name, after the epoch, on the validation data, or without it on the training
     /// data.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
     pub metrics: Vec<(String, f64)>,
     /// The learning rate of the last step.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
     pub learning_rate: f64,
     /// ‖∂C/∂w‖₂ of the last mini-batch by all parameters but running statistics, with the
     /// penalty's, before it was clipped.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
     pub gradient_norm: f64,
     /// How long the epoch took, with its validation; `None` without a clock: without the
     /// feature `std`, and on `wasm32-unknown-unknown`.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
     pub seconds: Option<f64>,
 }
 

@@ -26,10 +26,10 @@ pub(super) type Metrics<'a, T> = Vec<(String, Metric<'a, T>)>;
 #[non_exhaustive]
 pub struct Evaluation {
     /// The cost by the trainer's loss, without the penalty.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
     pub cost: f64,
     /// The trainer's metrics by name, in the order in which they were given to it.
-    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
     pub metrics: Vec<(String, f64)>,
 }
 

@@ -61,10 +61,10 @@ pub enum Warning {
         /// The number of all targets, samples × outputs.
         targets: usize,
         /// The least number that the last layer can give.
-        #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+        #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
         low: f64,
         /// The largest number that the last layer can give.
-        #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+        #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
         high: f64,
     },
 }

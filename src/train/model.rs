@@ -633,7 +633,7 @@ impl<'de, T: Real> serde::Deserialize<'de> for Model<T> {
             classes: Option<Vec<String>>,
             metadata: BTreeMap<String, String>,
         }
-        crate::numeric::serial::checked(deserializer, |model| {
+        crate::ground::serde::checked(deserializer, |model| {
             let Model {
                 net,
                 inputs,

@@ -154,7 +154,7 @@ pub enum Stop {
         /// What is watched.
         monitor: Monitor,
         /// At most this, or at least, of a metric that shall be high.
-        #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serial"))]
+        #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
         value: f64,
     },
     /// Early stopping (Prechelt 1998): what is watched has not become better than its best by more

@@ -12,7 +12,7 @@ use crate::io::notes::check_notes;
 use crate::nn::layer::Layer;
 use crate::nn::layers::BuiltIn;
 use crate::nn::layout::{PlacedBlock, place};
-use crate::nn::saved::unknown;
+use crate::nn::serde::unknown;
 use crate::numeric::bounds::in_files;
 use crate::numeric::real::Real;
 use crate::train::Model;

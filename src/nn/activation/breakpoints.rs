@@ -197,4 +197,4 @@ impl FromStr for Breakpoints {
 }
 
 #[cfg(feature = "serde")]
-crate::numeric::serial::as_text!(Breakpoints);
+crate::ground::serde::as_text!(Breakpoints);

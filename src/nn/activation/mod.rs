@@ -431,7 +431,7 @@ impl FromStr for Activation {
 }
 
 #[cfg(feature = "serde")]
-crate::numeric::serial::as_text!(Activation);
+crate::ground::serde::as_text!(Activation);
 
 impl From<Breakpoints> for Activation {
     fn from(points: Breakpoints) -> Self {

@@ -102,4 +102,4 @@ impl FromStr for OutputFunction {
 }
 
 #[cfg(feature = "serde")]
-crate::numeric::serial::as_text!(OutputFunction);
+crate::ground::serde::as_text!(OutputFunction);

@@ -2,7 +2,7 @@
 
 mod half;
 #[cfg(feature = "serde")]
-pub(crate) mod serial;
+pub(crate) mod serde;
 mod sum;
 
 pub(crate) use half::half;

@@ -5,7 +5,8 @@ use crate::nn::layer::Layer;
 use crate::nn::layers::BuiltIn;
 use crate::nn::layout::place;
 use crate::nn::sequential::Sequential;
-use crate::numeric::real::{Real, serial::Scalar};
+use crate::numeric::real::Real;
+use crate::numeric::real::serde::Scalar;
 use alloc::{sync::Arc, vec::Vec};
 use core::marker::PhantomData;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
@@ -17,7 +18,7 @@ struct Data<T> {
     scalar: Scalar<T>,
     inputs: usize,
     layers: Vec<BuiltIn>,
-    #[serde(with = "crate::numeric::real::serial")]
+    #[serde(with = "crate::numeric::real::serde")]
     params: Vec<T>,
 }
 
@@ -45,7 +46,7 @@ impl<T: Real> Serialize for Sequential<T> {
 /// Put together by the builder, which checks the layers, and only when there are as many parameters as it asks for.
 impl<'de, T: Real> Deserialize<'de> for Sequential<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::numeric::serial::checked(
+        crate::ground::serde::checked(
             deserializer,
             |Data {
                  scalar: _,

@@ -33,7 +33,7 @@ macro_rules! as_text {
             fn deserialize<D: serde::Deserializer<'de>>(
                 deserializer: D,
             ) -> core::result::Result<Self, D::Error> {
-                $crate::numeric::serial::checked(deserializer, |text: alloc::string::String| {
+                $crate::ground::serde::checked(deserializer, |text: alloc::string::String| {
                     text.parse()
                 })
             }
