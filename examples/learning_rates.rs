@@ -142,7 +142,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
                 *mean += number / SEEDS as f64;
             }
             validations = history
-                .validations()
+                .validation_costs()
                 .enumerate()
                 .map(|(epoch, cost)| ((epoch + 1) as f64, cost))
                 .collect();

@@ -22,7 +22,7 @@ use core::fmt;
 /// let history = Trainer::new(QuadraticCost, Sgd::new()).epochs(2).learning_rate(0.25).batch_size(4).fit(&mut net, &data)?;
 /// assert_eq!(history.costs().collect::<Vec<_>>(), [0.5, 0.125]);
 /// assert_eq!(history.best(&Monitor::TrainingCost).map(|best| best.epoch), Some(1));
-/// assert!(history.to_csv().starts_with("epoch,cost,rate,gradient norm,seconds\n0,0.5,0.25,1.4142"));
+/// assert!(history.to_csv().starts_with("epoch,cost,learning rate,gradient norm,seconds\n0,0.5,0.25,1.4142"));
 /// println!("{history}");
 /// # Ok::<(), chainrule::Error>(())
 /// ```
@@ -113,7 +113,7 @@ impl History {
     }
 
     /// The validation costs, epoch by epoch; nothing without validation data.
-    pub fn validations(&self) -> impl Iterator<Item = f64> + '_ {
+    pub fn validation_costs(&self) -> impl Iterator<Item = f64> + '_ {
         self.epochs.iter().filter_map(|epoch| epoch.validation_cost)
     }
 
@@ -124,14 +124,14 @@ impl History {
             self.epochs.iter().any(|e| e.seconds.is_some()),
         );
         let mut names = vec!["epoch", "cost"];
-        names.extend(validation.then_some("validation"));
+        names.extend(validation.then_some("validation cost"));
         names.extend(
             self.epochs
                 .first()
                 .iter()
                 .flat_map(|epoch| epoch.metrics.iter().map(|(name, _)| name.as_str())),
         );
-        names.extend(["rate", "gradient norm"]);
+        names.extend(["learning rate", "gradient norm"]);
         names.extend(seconds.then_some("seconds"));
         let rows = self.epochs.iter().map(move |epoch| {
             let mut row = vec![Cell::Count(epoch.epoch), Cell::Number(Some(epoch.cost))];

@@ -81,7 +81,7 @@ impl<'a, T: Real> Descent<'a, T> {
         let rate = self.rate.rate(step);
         NOT_NEGATIVE
             .named("a finite rate ≥ 0")
-            .check("rate of Trainer", rate)?;
+            .check("learning rate of Trainer", rate)?;
         self.rate.check()?;
         self.penalty.as_ref().map_or(Ok(()), Penalty::check)?;
         self.clips.iter().try_for_each(Clip::check_in::<T>)?;

@@ -337,7 +337,7 @@ fn a_run_has_its_curves() -> Result<()> {
 
     // The star is at the lowest validation cost.
     let (best, cost) = history
-        .validations()
+        .validation_costs()
         .enumerate()
         .min_by(|a, b| a.1.total_cmp(&b.1))
         .unwrap();

@@ -676,7 +676,7 @@ fn numbers_out_of_range() {
     for (name, plateaus) in cases {
         for plateau in plateaus {
             let error = plateau.check().expect_err("out of range");
-            assert_eq!(error.place(), format!("{name} of Plateau"));
+            assert_eq!(error.place(), format!("{name} of ReduceOnPlateau"));
         }
     }
     assert_eq!(
@@ -687,7 +687,7 @@ fn numbers_out_of_range() {
         .check()
         .expect_err("a best value")
         .place(),
-        "best of Plateau"
+        "best of ReduceOnPlateau"
     );
 }
 

@@ -2401,7 +2401,7 @@ fn trainers_with_bad_settings() {
             trainer().learning_rate(rate),
             &data,
             Value,
-            &format!("rate of Trainer: got {given}, expected a finite rate ≥ 0"),
+            &format!("learning rate of Trainer: got {given}, expected a finite rate ≥ 0"),
         );
     }
     let momentum = Trainer::new(QuadraticCost, Sgd::new().momentum(1.0));
@@ -2423,7 +2423,7 @@ fn trainers_with_bad_settings() {
         trainer().learning_rate(NAN).epochs(0),
         &data,
         Value,
-        "rate of Trainer: got NaN, expected a finite rate ≥ 0",
+        "learning rate of Trainer: got NaN, expected a finite rate ≥ 0",
     );
 }
 

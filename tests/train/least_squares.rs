@@ -324,8 +324,8 @@ fn stops_and_the_best_weights() -> Result<()> {
             6
         )))
     );
-    let best = history.validations().fold(f64::INFINITY, f64::min);
-    assert!(history.validations().last() > Some(best));
+    let best = history.validation_costs().fold(f64::INFINITY, f64::min);
+    assert!(history.validation_costs().last() > Some(best));
     assert_eq!(
         net.cost(
             validation.inputs(),

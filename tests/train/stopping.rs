@@ -319,7 +319,7 @@ fn settings_out_of_range_are_refused_before_anything_changes() {
                     ..ReduceOnPlateau::new()
                 },
             ),
-            "factor of Plateau",
+            "factor of ReduceOnPlateau",
         ),
         (trainer().learning_rate(-1.0), "rate of"),
         (
@@ -613,15 +613,15 @@ fn the_history_as_text() -> Result<()> {
         .for_each(|epoch| epoch.seconds = Some(0.5));
     assert_eq!(
         history.to_csv(),
-        "epoch,cost,validation,\"a \"\"b\"\", c\",rate,gradient norm,seconds\n\
+        "epoch,cost,validation cost,\"a \"\"b\"\", c\",learning rate,gradient norm,seconds\n\
          0,0.5,0.125,NaN,0.25,1.4142135623730951,0.5\n\
          1,0.125,0.03125,1e-9,0.25,0.7071067811865476,0.5\n"
     );
     assert_eq!(
         history.to_string(),
-        "epoch    cost  validation  a \"b\", c    rate  gradient norm  seconds\n    \
-         0  0.5000      0.1250       NaN  0.2500          1.414   0.5000\n    \
-         1  0.1250     0.03125  1.000e-9  0.2500         0.7071   0.5000"
+        "epoch    cost  validation cost  a \"b\", c  learning rate  gradient norm  seconds\n    \
+         0  0.5000           0.1250       NaN         0.2500          1.414   0.5000\n    \
+         1  0.1250          0.03125  1.000e-9         0.2500         0.7071   0.5000"
     );
     Ok(())
 }

@@ -369,14 +369,14 @@ fn history() -> Result<()> {
                 .collect::<Vec<_>>()
         );
         assert_eq!(
-            history.validations().map(Some).collect::<Vec<_>>(),
+            history.validation_costs().map(Some).collect::<Vec<_>>(),
             history
                 .epochs
                 .iter()
                 .map(|epoch| epoch.validation_cost)
                 .collect::<Vec<_>>()
         );
-        assert_eq!(history.validations().count(), 3);
+        assert_eq!(history.validation_costs().count(), 3);
         assert_eq!(history.last(), history.epochs.get(2));
     }
     // The callback has seen just these.
@@ -405,7 +405,7 @@ fn without_validation_data_there_is_no_validation_cost() -> Result<()> {
     let history = Trainer::new(QuadraticCost, Sgd::new())
         .epochs(2)
         .fit(&mut net(), &data(20))?;
-    assert_eq!(history.validations().count(), 0);
+    assert_eq!(history.validation_costs().count(), 0);
     assert!(
         history
             .epochs
@@ -491,7 +491,7 @@ fn validation_costs() -> Result<()> {
             &mut Tape::new(),
         )?;
         assert_eq!(
-            history.validations().map(f64::to_bits).collect::<Vec<_>>(),
+            history.validation_costs().map(f64::to_bits).collect::<Vec<_>>(),
             [cost.to_bits()]
         );
     }
@@ -1311,7 +1311,7 @@ fn early_stopping() -> Result<()> {
         .on_epoch(stop)
         .fit(&mut net(), &data)?;
     assert_eq!(history.stopped, Some(Stopped::ByObserver));
-    let costs: Vec<f64> = history.validations().collect();
+    let costs: Vec<f64> = history.validation_costs().collect();
     let (before, last) = costs.split_at(costs.len() - 5);
     let least = before.iter().copied().fold(f64::INFINITY, f64::min);
     assert!(
