@@ -3,7 +3,7 @@
 use chainrule::nalgebra::{DMatrix, DVector, DVectorView, RowDVector, SMatrix, SVector};
 use chainrule::nn::layer::{Layer, Role};
 use chainrule::nn::loss::QuadraticCost;
-use chainrule::nn::{AlphaDropout, GaussianNoise, LayerNorm, OutputRange, Prelu, RmsNorm, Softmax};
+use chainrule::nn::*;
 use chainrule::numeric::ViewMut;
 use chainrule::prelude::*;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
@@ -1007,6 +1007,49 @@ fn gradients_of_many_samples() -> Result<()> {
             "{n}"
         );
         assert_eq!(gradient(Prelu::new(), &x, &dy)?, [terms.sum()], "{n}");
+    }
+    Ok(())
+}
+
+/// Every layer in both modes against finite differences, in a cast network, and through a file.
+#[test]
+fn every_layer() -> Result<()> {
+    macro_rules! all {
+        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
+            vec![$($((stringify!($made), Box::new($made) as Box<dyn Layer<f64>>),)+)+]
+        };
+    }
+    macro_rules! nets {
+        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
+            [$($(Sequential::builder(4).layer($made),)+)+]
+        };
+    }
+    for (name, layer) in chainrule::every_layer!(all) {
+        let report = gradcheck::layer(&*layer, 4, 5, 1)?;
+        assert!(report.error() < 1e-7, "{name}: {report}");
+    }
+    let x = DMatrix::from_fn(4, 3, |i, j| ((i + 4 * j) as f64).sin());
+    for builder in chainrule::every_layer!(nets) {
+        let net = builder.build(&mut Xoshiro256PlusPlus::seed_from_u64(1))?;
+        let y = net.predict(&x)?;
+        let single: Sequential<f32> = net.cast()?;
+        let near = single.predict(&x.map(|x| x as f32))?.map(f64::from);
+        assert!((near - &y).amax() < 1e-6, "{net}");
+        #[cfg(feature = "safetensors")]
+        {
+            let bytes = Model::from(net.clone()).to_safetensors()?;
+            assert_eq!(
+                Model::<f64>::from_safetensors(&bytes)?.predict(&x)?,
+                y,
+                "{net}"
+            );
+        }
+        #[cfg(feature = "onnx")]
+        {
+            let onnx = chainrule::io::Onnx::new();
+            let read = onnx.read::<f64>(&onnx.write(&Model::from(net.clone()))?)?;
+            assert!((read.predict(&x)? - &y).amax() < 1e-12, "{net}");
+        }
     }
     Ok(())
 }

@@ -8,9 +8,7 @@ use chainrule::nn::loss::{
 };
 use chainrule::nn::{BatchNorm, Breakpoints, RmsNorm};
 use chainrule::numeric::Targets;
-use chainrule::optim::{
-    Adadelta, Adagrad, Clip, Group, NAdam, RAdam, ReduceOnPlateau, RmsProp, Schedule,
-};
+use chainrule::optim::*;
 use chainrule::prelude::*;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::rand::{RngExt, SeedableRng};
@@ -1612,8 +1610,18 @@ fn overflow_that_freezes_is_an_error() -> Result<()> {
                 .epochs(3)
         };
         let mut frozen = trainer();
-        let error = frozen.fit(&mut net, &data).expect_err("an overflow");
         let name = &rule.state().rule;
+        let error = match frozen.fit(&mut net, &data) {
+            Err(error) => error,
+            // A rule without squares does not freeze.
+            Ok(_) => {
+                assert!(
+                    net.params()[0].is_finite() && net.params()[0] < 0.5,
+                    "{name}"
+                );
+                return Ok(());
+            }
+        };
         assert_eq!(
             error.kind(),
             ErrorKind::Diverged { epoch: 0, batch: 0 },
@@ -1643,14 +1651,12 @@ fn overflow_that_freezes_is_an_error() -> Result<()> {
         Ok(())
     }
     let mut frozen_rules = 0;
-    check(Adam::new(), &mut frozen_rules)?;
-    check(Adam::new().amsgrad(), &mut frozen_rules)?;
-    check(Adagrad::new(), &mut frozen_rules)?;
-    check(Adadelta::new(), &mut frozen_rules)?;
-    check(RmsProp::new(), &mut frozen_rules)?;
-    check(RmsProp::new().centered(), &mut frozen_rules)?;
-    check(NAdam::new(), &mut frozen_rules)?;
-    check(RAdam::new(), &mut frozen_rules)?;
+    macro_rules! rules {
+        ($($file:ident::$rule:ident { $($made:expr),+ })+) => {
+            $($(check($made, &mut frozen_rules)?;)+)+
+        };
+    }
+    chainrule::every_rule!(rules);
     assert!(frozen_rules >= 7, "{frozen_rules}");
     // A momentum that overflows.
     let (mut net, data) = steep(3e38)?;

@@ -9,6 +9,8 @@ use crate::numeric::view::{Targets, View, check_each, shape};
 use alloc::{format, vec::Vec};
 use core::cmp::Ordering;
 
+metrics!(accuracy, margin_accuracy, log_loss, roc_auc);
+
 /// What is expected of probabilities, and where they come from.
 const OF_CLASSES: &str =
     "a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)";

@@ -1,7 +1,7 @@
 //! Learning rates that change from step to step.
 
 use crate::error::{Error, ErrorKind, Result};
-use alloc::{boxed::Box, format, string::String, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, format, string::String, sync::Arc, vec, vec::Vec};
 use core::f64::consts::PI;
 use core::fmt;
 use libm::{cos, pow};
@@ -216,6 +216,61 @@ impl Schedule {
             steps,
             then: Box::new(self),
         }
+    }
+
+    /// At least one of every kind but [`Custom`](Self::Custom): what tests and their tables go through.
+    #[doc(hidden)]
+    pub fn samples() -> Vec<Self> {
+        let rate = 0.5;
+        let exponential = Self::Exponential { rate, factor: 0.9 };
+        let warm_up = exponential.clone().warm_up(8);
+        let step = |factor, every| Self::Step {
+            rate,
+            factor,
+            every,
+        };
+        let polynomial = |power| Self::Polynomial {
+            rate,
+            end: 0.0,
+            power,
+            steps: 30,
+        };
+        let restarts = |steps, factor| Self::WarmRestarts {
+            rate,
+            min: 0.01,
+            steps,
+            factor,
+        };
+        let one_cycle = |warm, div, final_div, steps| Self::OneCycle {
+            rate,
+            warm,
+            div,
+            final_div,
+            steps,
+        };
+        vec![
+            Self::Constant(rate),
+            step(0.3, 7),
+            Self::MultiStep {
+                rate,
+                factor: 0.3,
+                at: vec![11, 3, 10, 11],
+            },
+            exponential,
+            Self::InverseTime { rate, kappa: 0.3 },
+            polynomial(1.0),
+            polynomial(2.5),
+            Self::Cosine {
+                rate,
+                min: 0.01,
+                steps: 30,
+            },
+            restarts(7, 1),
+            restarts(3, 3),
+            one_cycle(0.3, 25.0, 1e4, 50),
+            one_cycle(0.45, 10.0, 100.0, 37),
+            warm_up,
+        ]
     }
 
     /// η at step t.

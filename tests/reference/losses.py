@@ -2,7 +2,8 @@
 
     pip install mpmath==1.3.0 torch==2.15.0 && python3 losses.py
 
-A line is: loss, outputs d, y, t, cost, gradient, PyTorch's cost. Numbers within a field are separated by spaces, sample after
+A line is: loss as `every_loss!` of src/nn/loss/mod.rs makes it (or with weights), outputs d, y, t, cost, gradient,
+PyTorch's cost. Numbers within a field are separated by spaces, sample after
 sample. The costs and gradients are the definitions of the documentation, differentiated by hand, in 60 digits, rounded once.
 PyTorch's cost is `-` where it has no such loss; where it has, its gradient was compared while this was written.
 """
@@ -126,29 +127,29 @@ def cut(loss, **options):
 
 # name: (definition, PyTorch's cost, kind of outputs and targets)
 LOSSES = {
-    "sum_squared": (residual(lambda r: r * r / 2, lambda r: r, False, False), lambda y, t: F.mse_loss(y, t, reduction="sum") / 2, "real"),
-    "quadratic": (residual(lambda r: r * r / 2, lambda r: r, False), lambda y, t: F.mse_loss(y, t, reduction="sum") / 2 / len(y), "real"),
-    "mean_squared": (residual(lambda r: r * r, lambda r: 2 * r), F.mse_loss, "real"),
-    "mean_absolute": (residual(abs, mp.sign), F.l1_loss, "real"),
-    "huber(1)": (huber(1), F.huber_loss, "real"),
-    "huber(0.3)": (huber(0.3), lambda y, t: F.huber_loss(y, t, delta=0.3), "real"),
-    "log_cosh": (residual(lambda r: mp.log(mp.cosh(r)), mp.tanh), None, "real"),
-    "softmax": (cut(softmax_cross_entropy), torch_ce(), "classes"),
-    "softmax smoothing": (cut(softmax_cross_entropy, smoothing=0.1), torch_ce(0.1), "classes"),
-    "softmax weights": (cut(softmax_cross_entropy, weights=WEIGHTS), torch_ce(0.0, WEIGHTS), "classes"),
-    "softmax both": (cut(softmax_cross_entropy, smoothing=0.25, weights=WEIGHTS), torch_ce(0.25, WEIGHTS), "classes"),
-    "sigmoid": (cut(sigmoid_cross_entropy), torch_bce(), "labels"),
-    "sigmoid smoothing": (cut(sigmoid_cross_entropy, smoothing=0.1), torch_bce(0.1), "labels"),
-    "sigmoid weights": (cut(sigmoid_cross_entropy, weights=WEIGHTS), torch_bce(0.0, WEIGHTS), "labels"),
-    "sigmoid positive": (cut(sigmoid_cross_entropy, positive=POSITIVE), torch_bce(0.0, None, POSITIVE), "labels"),
-    "sigmoid all": (
+    "SumSquaredError": (residual(lambda r: r * r / 2, lambda r: r, False, False), lambda y, t: F.mse_loss(y, t, reduction="sum") / 2, "real"),
+    "QuadraticCost": (residual(lambda r: r * r / 2, lambda r: r, False), lambda y, t: F.mse_loss(y, t, reduction="sum") / 2 / len(y), "real"),
+    "MeanSquaredError": (residual(lambda r: r * r, lambda r: 2 * r), F.mse_loss, "real"),
+    "MeanAbsoluteError": (residual(abs, mp.sign), F.l1_loss, "real"),
+    "Huber::new(1.0)": (huber(1), F.huber_loss, "real"),
+    "Huber::new(0.3)": (huber(0.3), lambda y, t: F.huber_loss(y, t, delta=0.3), "real"),
+    "LogCosh": (residual(lambda r: mp.log(mp.cosh(r)), mp.tanh), None, "real"),
+    "SoftmaxCrossEntropy::new()": (cut(softmax_cross_entropy), torch_ce(), "classes"),
+    "SoftmaxCrossEntropy::new().label_smoothing(0.1)": (cut(softmax_cross_entropy, smoothing=0.1), torch_ce(0.1), "classes"),
+    "SoftmaxCrossEntropy weights": (cut(softmax_cross_entropy, weights=WEIGHTS), torch_ce(0.0, WEIGHTS), "classes"),
+    "SoftmaxCrossEntropy both": (cut(softmax_cross_entropy, smoothing=0.25, weights=WEIGHTS), torch_ce(0.25, WEIGHTS), "classes"),
+    "SigmoidCrossEntropy::new()": (cut(sigmoid_cross_entropy), torch_bce(), "labels"),
+    "SigmoidCrossEntropy::new().label_smoothing(0.1)": (cut(sigmoid_cross_entropy, smoothing=0.1), torch_bce(0.1), "labels"),
+    "SigmoidCrossEntropy weights": (cut(sigmoid_cross_entropy, weights=WEIGHTS), torch_bce(0.0, WEIGHTS), "labels"),
+    "SigmoidCrossEntropy positive": (cut(sigmoid_cross_entropy, positive=POSITIVE), torch_bce(0.0, None, POSITIVE), "labels"),
+    "SigmoidCrossEntropy all": (
         cut(sigmoid_cross_entropy, smoothing=0.25, weights=WEIGHTS, positive=POSITIVE),
         torch_bce(0.25, WEIGHTS, POSITIVE),
         "labels",
     ),
-    "cross_entropy": (cross_entropy, lambda y, t: F.nll_loss(y.log(), t.argmax(1)) if is_one_hot(t) else -(t * y.log()).sum(1).mean(), "simplex"),
-    "kl_divergence": (kl_divergence, lambda y, t: F.kl_div(y.log(), t, reduction="batchmean"), "simplex"),
-    "hinge": (hinge, None, "signs"),
+    "CategoricalCrossEntropy": (cross_entropy, lambda y, t: F.nll_loss(y.log(), t.argmax(1)) if is_one_hot(t) else -(t * y.log()).sum(1).mean(), "simplex"),
+    "KlDivergence": (kl_divergence, lambda y, t: F.kl_div(y.log(), t, reduction="batchmean"), "simplex"),
+    "Hinge": (hinge, None, "signs"),
 }  # fmt: skip
 
 
