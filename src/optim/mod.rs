@@ -4,6 +4,7 @@ mod adadelta;
 mod adagrad;
 mod adam;
 mod adamax;
+mod adan;
 mod clip;
 mod constraint;
 mod group;
@@ -41,6 +42,10 @@ macro_rules! every_rule {
                 Adam::new().beta2(0.5).amsgrad()
             }
             adamax::Adamax { Adamax::new(), Adamax::new().beta1(0.5).beta2(0.75).eps(1e-2) }
+            adan::Adan {
+                Adan::new(),
+                Adan::new().beta1(0.5).beta2(0.75).beta3(0.9).eps(1e-2)
+            }
             lion::Lion { Lion::new(), Lion::new().beta1(0.5).beta2(0.75) }
             nadam::NAdam {
                 NAdam::new(),
@@ -280,6 +285,7 @@ impl<T: Real> OptimizerState<T> {
 /// | [`RmsProp`] | 1, centered 2, with momentum one more |
 /// | [`Adam`] | 2, AMSGrad 3 |
 /// | [`Adadelta`], [`Adamax`], [`NAdam`], [`RAdam`], [`Rprop`] | 2 |
+/// | [`Adan`] | 4 |
 ///
 /// A loop of one's own, with everything that may stand around the rule, in its order:
 ///

@@ -3,7 +3,7 @@
     pip install torch==2.15.0 numpy==2.4.6 && python3 optimizers.py
 
 A line is: rule as `every_rule!` of src/optim/mod.rs makes it, rate, decoupled decay, the parameters after the steps of STEPS. Lion, which PyTorch has not, is
-algorithm 2 of its paper in NumPy. Where PyTorch has no decoupled decay, parameters are multiplied by 1 - lr * decay before the
+algorithm 2 of its paper in NumPy; Adan is its authors' code (github.com/sail-sg/Adan, adan.py, `no_prox=True`) in NumPy. Where PyTorch has no decoupled decay, parameters are multiplied by 1 - lr * decay before the
 step; AdamW, NAdam and RAdam do that themselves. The rate falls from step to step.
 """
 
@@ -62,6 +62,25 @@ def lion(beta1, beta2):
     return run
 
 
+def adan(beta1, beta2, beta3, eps=1e-8):
+    def run(lr, decay):
+        w, m, v, n, before, after = np.array(START), np.zeros(5), np.zeros(5), np.zeros(5), None, []
+        for t in range(20):
+            g, now = np.array(gradient(w.tolist(), t)), rate(lr, t)
+            difference = g - (g if before is None else before)
+            m = beta1 * m + (1 - beta1) * g
+            v = beta2 * v + (1 - beta2) * difference
+            n = beta3 * n + (1 - beta3) * (g + beta2 * difference) ** 2
+            bias1, bias2, bias3 = (1 - beta ** (t + 1) for beta in (beta1, beta2, beta3))
+            denominator = np.sqrt(n) / np.sqrt(bias3) + eps
+            w = w * (1 - now * decay) - now / bias1 * m / denominator - now * beta2 / bias2 * v / denominator
+            before = g
+            after.append(w.tolist())
+        return after
+
+    return run
+
+
 def option(optimizer, own_decay=False, **options):
     return with_torch(lambda params, **others: optimizer(params, **options, **others), own_decay)
 
@@ -93,6 +112,8 @@ RULES = [
     ("RAdam::new()", 0.1, option(o.RAdam, own_decay=True, decoupled_weight_decay=True)),
     ("RAdam::new().beta1(0.8).beta2(0.9).eps(1e-2)", 0.1, option(o.RAdam, own_decay=True, decoupled_weight_decay=True, betas=(0.8, 0.9), eps=1e-2)),
     ("RAdam::new().beta2(0.6)", 0.05, option(o.RAdam, own_decay=True, decoupled_weight_decay=True, betas=(0.9, 0.6))),
+    ("Adan::new()", 0.1, adan(0.98, 0.92, 0.99)),
+    ("Adan::new().beta1(0.5).beta2(0.75).beta3(0.9).eps(1e-2)", 0.1, adan(0.5, 0.75, 0.9, 1e-2)),
     ("Lion::new()", 0.05, lion(0.9, 0.99)),
     ("Lion::new().beta1(0.5).beta2(0.75)", 0.05, lion(0.5, 0.75)),
     ("Rprop::new()", 0.1, option(o.Rprop)),
