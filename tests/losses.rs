@@ -2,6 +2,7 @@
 
 use chainrule::nalgebra::DMatrix;
 use chainrule::nn::loss::*;
+use chainrule::numeric::ViewMut;
 use chainrule::prelude::*;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::rand::{RngExt, SeedableRng};
@@ -443,6 +444,24 @@ fn infinite_outputs() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Rates of counts: e^y within a rounding or two, with its limits, and of NaN NaN.
+#[test]
+fn exponentials() {
+    for y in [0.0_f64, -0.0, 1.0, -1.0, 0.1, 20.0, -30.0, 88.0, 700.0, -700.0] {
+        let (mut double, mut single) = ([y], [y as f32]);
+        OutputFunction::Exp.apply(ViewMut::new(&mut double, 1).expect("a view"));
+        OutputFunction::Exp.apply(ViewMut::new(&mut single, 1).expect("a view"));
+        assert!((double[0] - y.exp()).abs() <= 4e-16 * y.exp(), "{y}");
+        let want = f64::from(y as f32).exp() as f32;
+        let near = (single[0] - want).abs() <= 3e-7 * want + 1e-44;
+        assert!(near || single[0] == want, "{y}: {}, not {want}", single[0]);
+    }
+    let mut ends = [f64::INFINITY, f64::NEG_INFINITY, 710.0, -800.0, f64::NAN];
+    OutputFunction::Exp.apply(ViewMut::new(&mut ends, 5).expect("a view"));
+    assert_eq!(ends[..4], [f64::INFINITY, 0.0, f64::INFINITY, 0.0]);
+    assert!(ends[4].is_nan());
 }
 
 /// A NaN among the outputs must never be averaged away, whichever class it is in and whatever is expected of it.

@@ -511,11 +511,7 @@ fn networks<T: Real>() -> Result<()> {
             .layer(Dense::new(2, Activation::Linear))
             .build(&mut rng())
     };
-    for function in [
-        OutputFunction::Identity,
-        OutputFunction::Sigmoid,
-        OutputFunction::Softmax,
-    ] {
+    for function in OutputFunction::EVERY {
         round(function);
         let classifier = Model::from(logits()?).with_output_function(function)?;
         round(classifier.clone());
@@ -669,7 +665,7 @@ fn what_is_no_network_is_refused() -> Result<()> {
         .expect("a model");
     refused::<Model<f64>>(
         &model(r#""Sigmoid""#, "null"),
-        "OutputFunction: got \"Sigmoid\", expected one of identity, sigmoid, softmax",
+        "OutputFunction: got \"Sigmoid\", expected one of identity, sigmoid, softmax, exp",
     );
     refused::<Model<f64>>(
         &model(r#""softmax""#, "null"),

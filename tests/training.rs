@@ -1035,11 +1035,7 @@ fn names_of_classes() -> Result<()> {
         .layer(Activation::Linear)
         .build(&mut rng(1))?;
     let x = DMatrix::from_column_slice(3, 3, &[0.0, 0.0, -1.0, -5.0, 1.0, 7.0, 1.0, 3.0, 2.0]);
-    for function in [
-        OutputFunction::Identity,
-        OutputFunction::Sigmoid,
-        OutputFunction::Softmax,
-    ] {
+    for function in OutputFunction::EVERY {
         let model = Model::from(net.clone())
             .with_classes(["a", "b", "c"])?
             .with_output_function(function)?;
