@@ -96,6 +96,16 @@ def hinge(ys, ts):
     return cost, [[-t * scale if 1 - t * y > 0 else mpf(0) for y, t in row] for row in pairs]
 
 
+def poisson(full):
+    def both(ys, ts):
+        scale = mpf(1) / (len(ys) * len(ys[0]))
+        stirling = lambda t: t * mp.log(t) - t + mp.log(2 * mp.pi * t) / 2 if full and t > 1 else mpf(0)
+        cost = scale * mp.fsum(mp.exp(v) - t * v + stirling(t) for y, t in zip(ys, ts) for v, t in zip(y, t))
+        return cost, [[scale * (mp.exp(v) - t) for v, t in zip(y, t)] for y, t in zip(ys, ts)]
+
+    return both
+
+
 def torch_bce(smoothing=0.0, weights=None, positive=None):
     """PyTorch has no smoothing here; it is the targets' business."""
 
@@ -150,6 +160,8 @@ LOSSES = {
     "CategoricalCrossEntropy": (cross_entropy, lambda y, t: F.nll_loss(y.log(), t.argmax(1)) if is_one_hot(t) else -(t * y.log()).sum(1).mean(), "simplex"),
     "KlDivergence": (kl_divergence, lambda y, t: F.kl_div(y.log(), t, reduction="batchmean"), "simplex"),
     "Hinge": (hinge, None, "signs"),
+    "Poisson::new()": (poisson(False), F.poisson_nll_loss, "counts"),
+    "Poisson::new().full()": (poisson(True), lambda y, t: F.poisson_nll_loss(y, t, full=True), "counts"),
 }  # fmt: skip
 
 
@@ -175,6 +187,9 @@ def cases(kind, rng):
                 yield normal, [[round(rng.gauss(0, 2), 4) for _ in range(d)] for _ in range(n)]
             elif kind == "signs":
                 yield normal, [[rng.choice((-1.0, 1.0)) for _ in range(d)] for _ in range(n)]
+            elif kind == "counts":
+                yield normal, [[float(rng.randrange(9)) for _ in range(d)] for _ in range(n)]
+                yield normal, [[round(rng.random() * 3, 4) for _ in range(d)] for _ in range(n)]  # counts per time
             elif kind == "labels":
                 yield normal, [[rng.choice((0.0, 1.0)) for _ in range(d)] for _ in range(n)]
                 yield normal, [[round(rng.random(), 4) for _ in range(d)] for _ in range(n)]
@@ -194,6 +209,9 @@ def cases(kind, rng):
         yield [[1e-3, -0.5, 0.9999999, 1.0000001, 20.0]], [[0.0] * 5]
     elif kind == "signs":
         yield [far, far], [[1.0] * 5, [-1.0] * 5]
+    elif kind == "counts":
+        yield [[-1e4, 0.0, 1e-8, -700.0, 80.0]] * 2, [[0.0] * 5, [1.0, 2.0, 1000.0, 0.25, 3.0]]
+        yield [[-1e4], [-30.0], [0.0]], [[0.0], [0.0], [1.0]]
     elif kind == "labels":
         yield [far, far, far], [[1.0] * 5, [0.0] * 5, [0.5] * 5]
         yield [[v] for v in far], [[1.0], [1.0], [0.0], [0.25], [0.0]]

@@ -2,6 +2,7 @@
 
 mod classification;
 mod output;
+mod poisson;
 mod regression;
 
 pub use output::OutputFunction;
@@ -32,6 +33,7 @@ macro_rules! every_loss {
             classification::CategoricalCrossEntropy { CategoricalCrossEntropy }
             classification::KlDivergence { KlDivergence }
             classification::Hinge { Hinge }
+            poisson::Poisson { Poisson::new(), Poisson::new().full() }
         }
     };
 }
@@ -116,6 +118,7 @@ pub struct CurvaturesArgs<'a, T> {
 /// | [`CategoricalCrossEntropy`] | −Σⱼ tⱼ ln yⱼ | mean | probabilities |
 /// | [`KlDivergence`] | Σⱼ tⱼ ln(tⱼ/yⱼ) | mean | probabilities |
 /// | [`Hinge`] | 1/d Σⱼ max(0, 1−tⱼyⱼ) | mean | any |
+/// | [`Poisson`] | 1/d Σⱼ e^yⱼ − tⱼyⱼ | mean | logarithms of rates |
 ///
 /// with d outputs per sample.
 pub trait Loss<T: Real>: Debug + Send + Sync {
