@@ -35,6 +35,12 @@ def warm(then, steps):
     return make
 
 
+def one_after_another(o):
+    line = s.LinearLR(o, start_factor=0.25, end_factor=1.0, total_iters=4)
+    cosine = s.CosineAnnealingLR(o, 10, 0.01)
+    return s.SequentialLR(o, [line, cosine, s.StepLR(o, 3, 0.5)], milestones=[4, 14])
+
+
 def plateau(values, **options):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))], lr=1.0)
     scheduler, out = s.ReduceLROnPlateau(optimizer, threshold_mode="abs", eps=0, **options), []
@@ -60,6 +66,11 @@ SCHEDULES = [
     ("OneCycle { rate: 0.5, warm: 0.3, div: 25.0, final_div: 10000.0, steps: 50 }", lambda: rates(lambda o: s.OneCycleLR(o, 0.5, total_steps=50), 49)),
     ("OneCycle { rate: 0.5, warm: 0.45, div: 10.0, final_div: 100.0, steps: 37 }", lambda: rates(lambda o: s.OneCycleLR(o, 0.5, total_steps=37, pct_start=0.45, div_factor=10, final_div_factor=100), 36)),
     ("WarmUp { steps: 8, then: Exponential { rate: 0.5, factor: 0.9 } }", lambda: rates(warm(lambda o: s.ExponentialLR(o, 0.9), 8), 30)),
+    (
+        "Sequential { schedules: [Polynomial { rate: 0.125, end: 0.5, power: 1.0, steps: 4 }, Cosine { rate: 0.5, min: 0.01, steps: 10 }, "
+        "Step { rate: 0.5, factor: 0.5, every: 3 }], milestones: [4, 14] }",
+        lambda: rates(one_after_another, 30),
+    ),
     ("plateau", lambda: plateau(VALUES, factor=0.5, patience=2, threshold=0.05)),
     ("plateau cooldown", lambda: plateau(VALUES, factor=0.1, patience=1, threshold=0, cooldown=3, min_lr=0.005)),
 ]
