@@ -5,7 +5,7 @@ use crate::nn::loss::Huber;
 use crate::nn::{BatchNorm, LayerNorm};
 use crate::numeric::kernel::forced::{at, levels};
 use crate::prelude::*;
-use alloc::{format, vec, vec::Vec};
+use alloc::{format, vec::Vec};
 use fearless_simd::Level;
 
 /// Whether multiply-add is one instruction: all such levels agree bit for bit.
@@ -19,31 +19,19 @@ fn is_fused(level: Level) -> bool {
 fn activations() -> Vec<Activation> {
     use Activation::*;
     let hat = crate::nn::Breakpoints::new(&[(-1.0, 0.0), (0.0, 1.0), (2.0, 0.5)]);
-    let plain = vec![
-        Linear,
-        PiecewiseLinear,
-        Sigmoid,
-        Tanh,
-        Relu,
+    let more = [
         LeakyRelu { slope: 0.1 },
-        Relu6,
         Elu { alpha: 0.7 },
         Celu { alpha: 0.7 },
         ThresholdedRelu { theta: 0.3 },
-        Selu,
-        Gelu,
-        GeluTanh,
-        Silu,
-        Mish,
-        Softplus,
-        Softsign,
-        HardSigmoid,
-        HardTanh,
-        HardSwish,
         Step.surrogate(Sigmoid),
         Sign.straight_through(),
     ];
-    plain.into_iter().chain(hat.map(Breakpoints)).collect()
+    Activation::every()
+        .filter(Activation::is_trainable)
+        .chain(more)
+        .chain(hat.map(Breakpoints))
+        .collect()
 }
 
 /// Numbers at which formulas break, as they are in both scalars.

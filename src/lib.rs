@@ -24,6 +24,8 @@ pub mod train;
 pub mod guide;
 #[cfg(test)]
 mod levels;
+#[cfg(test)]
+mod lists;
 
 pub use data::{Dataset, Scaler, one_hot};
 pub use error::{Error, ErrorKind, Result};

@@ -57,25 +57,22 @@ fn metric<T: chainrule::Real>(name: &str, y: View<'_, T>, t: Targets<'_, T>) -> 
         class => Average::Class(class.parse().unwrap_or(usize::MAX)),
     };
     let value = match kind {
-        "accuracy" => metrics::accuracy(y, t),
         "precision" => metrics::precision(y, t, average),
         "recall" => metrics::recall(y, t, average),
         "f1" => metrics::f1(y, t, average),
-        "log_loss" | "log_loss32" => metrics::log_loss(y, t),
-        "roc_auc" => metrics::roc_auc(y, t),
+        "log_loss32" => metrics::log_loss(y, t),
         "top_k" => metrics::top_k_accuracy(y, t, setting.parse().expect("k")),
-        "mean_absolute_error" => metrics::mean_absolute_error(y, t),
-        "mean_squared_error" => metrics::mean_squared_error(y, t),
-        "root_mean_squared_error" => metrics::root_mean_squared_error(y, t),
-        "r2" => metrics::r2(y, t),
-        "max_error" => metrics::max_error(y, t),
         "confusion" => {
             let matrix = ConfusionMatrix::of(y, t)?;
             let pairs =
                 (0..matrix.classes()).flat_map(|a| (0..matrix.classes()).map(move |p| (a, p)));
             return Ok(pairs.map(|(a, p)| matrix.count(a, p)).collect());
         }
-        _ => panic!("unknown metric {name}"),
+        _ => {
+            let every = metrics::every_metric();
+            let found = every.into_iter().find(|(known, _)| *known == name);
+            found.unwrap_or_else(|| panic!("unknown metric {name}")).1(y, t)
+        }
     };
     Ok(vec![value?])
 }
@@ -121,7 +118,26 @@ fn as_scikit_learn() -> Result<()> {
                 .or_insert(0) += 1;
         }
     }
-    assert_eq!(seen.len(), 14, "{seen:?}");
+    // scikit-learn has no margins.
+    let others = [
+        "precision",
+        "recall",
+        "f1",
+        "top_k",
+        "confusion",
+        "log_loss32",
+    ];
+    let every = metrics::every_metric::<f64>().into_iter();
+    for name in every
+        .map(|(name, _)| name)
+        .filter(|name| *name != "margin_accuracy")
+        .chain(others)
+    {
+        assert!(
+            seen.contains_key(name),
+            "{name} is not in reference/metrics.tsv"
+        );
+    }
     assert!(worst > 0.0, "nothing was computed");
     Ok(())
 }
@@ -192,7 +208,7 @@ fn a_single_row_of_logits_is_refused() -> Result<()> {
         "confusion",
     ];
     let (y, t) = ([0.25, 0.5, 0.75, 1.0], [0.0, 1.0, 1.0, 1.0]);
-    for (name, metric) in ALL
+    for (name, metric) in all()
         .into_iter()
         .filter(|(name, _)| judges_classes.contains(name))
     {
@@ -467,31 +483,23 @@ fn from_predictions() -> Result<()> {
 type Measure = fn(View<'_, f64>, Targets<'_, f64>) -> Result<f64>;
 
 /// All metrics by name; of one or several rows, of probabilities of classes.
-const ALL: [(&str, Measure); 14] = [
-    ("accuracy", |y, t| metrics::accuracy(y, t)),
-    ("margin_accuracy", |y, t| metrics::margin_accuracy(y, t)),
-    ("top_k_accuracy", |y, t| metrics::top_k_accuracy(y, t, 2)),
-    ("precision", |y, t| metrics::precision(y, t, Average::Macro)),
-    ("recall", |y, t| metrics::recall(y, t, Average::Weighted)),
-    ("f1", |y, t| metrics::f1(y, t, Average::Class(0))),
-    ("log_loss", |y, t| metrics::log_loss(y, t)),
-    ("roc_auc", |y, t| metrics::roc_auc(y, t)),
-    ("mean_absolute_error", |y, t| {
-        metrics::mean_absolute_error(y, t)
-    }),
-    ("mean_squared_error", |y, t| {
-        metrics::mean_squared_error(y, t)
-    }),
-    ("root_mean_squared_error", |y, t| {
-        metrics::root_mean_squared_error(y, t)
-    }),
-    ("r2", |y, t| metrics::r2(y, t)),
-    ("max_error", |y, t| metrics::max_error(y, t)),
-    (
-        "confusion",
-        |y, t| Ok(ConfusionMatrix::of(y, t)?.accuracy()),
-    ),
-];
+fn all() -> Vec<(&'static str, Measure)> {
+    let mut all = metrics::every_metric();
+    all.extend([
+        (
+            "top_k_accuracy",
+            (|y, t| metrics::top_k_accuracy(y, t, 2)) as Measure,
+        ),
+        ("precision", |y, t| metrics::precision(y, t, Average::Macro)),
+        ("recall", |y, t| metrics::recall(y, t, Average::Weighted)),
+        ("f1", |y, t| metrics::f1(y, t, Average::Class(0))),
+        (
+            "confusion",
+            |y, t| Ok(ConfusionMatrix::of(y, t)?.accuracy()),
+        ),
+    ]);
+    all
+}
 
 /// Probabilities and classes, each class there.
 fn guesses(
@@ -522,7 +530,7 @@ fn guesses(
 #[test]
 fn weights_are_copies() -> Result<()> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
-    for (name, metric) in ALL {
+    for (name, metric) in all() {
         for round in 0..20 {
             let (classes, samples) = (2 + round % 4, 6 + 2 * round);
             let (y, t) = guesses(&mut rng, classes, samples)?;
@@ -632,7 +640,7 @@ fn weights_that_are_none() -> Result<()> {
     let mut batches = chainrule::data::Batches::in_order(1)?;
     let mut batches = batches.epoch(&data, 0);
     let batch = batches.next_batch().expect("a batch");
-    for (name, metric) in ALL {
+    for (name, metric) in all() {
         let error = metric(batch.x, batch.target)
             .expect_err("no weight")
             .to_string();
@@ -649,7 +657,7 @@ fn weights_that_are_none() -> Result<()> {
 
 #[test]
 fn what_metrics_refuse() -> Result<()> {
-    for (name, metric) in ALL {
+    for (name, metric) in all() {
         let (y, t) = (
             DMatrix::from_column_slice(2, 2, &[0.25, 0.75, 0.5, 0.5]),
             one_hot(&[0, 1], 2)?,

@@ -4,14 +4,8 @@ use chainrule::prelude::*;
 use chainrule::{gradcheck, Optimizer, Real};
 use chainrule::metrics::{Average, ConfusionMatrix};
 use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, RmsNorm, Softmax};
-use chainrule::nn::loss::{
-    CategoricalCrossEntropy, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError,
-    QuadraticCost, SumSquaredError,
-};
-use chainrule::optim::{
-    Adadelta, Adagrad, Adamax, Clip, Constraint, Group, Lion, NAdam, Penalty, RAdam,
-    ReduceOnPlateau, RmsProp, Rprop, Schedule,
-};
+use chainrule::nn::loss::*;
+use chainrule::optim::*;
 use chainrule::rand::SeedableRng;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::train::{LevenbergMarquardt, Step};
@@ -56,26 +50,7 @@ fn nearly(u: &mut Unstructured<'_>, right: usize) -> Draw<usize> {
 
 fn activation(u: &mut Unstructured<'_>) -> Draw<Activation> {
     use Activation::*;
-    let plain = [
-        Linear,
-        Step,
-        Sign,
-        PiecewiseLinear,
-        Sigmoid,
-        Tanh,
-        Relu,
-        Relu6,
-        Selu,
-        Gelu,
-        GeluTanh,
-        Silu,
-        Mish,
-        Softplus,
-        Softsign,
-        HardSigmoid,
-        HardTanh,
-        HardSwish,
-    ];
+    let plain: Vec<Activation> = Activation::every().collect();
     Ok(match u.int_in_range(0..=9)? {
         0 => LeakyRelu { slope: number(u)? },
         1 => Elu { alpha: number(u)? },
@@ -160,6 +135,15 @@ macro_rules! with_loss {
 }
 
 fn loss<T: Real>(u: &mut Unstructured<'_>) -> Draw<Box<dyn Loss<T>>> {
+    macro_rules! every {
+        ($($file:ident::$loss:ident { $($made:expr),+ })+) => {
+            vec![$($(Box::new($made) as Box<dyn Loss<T>>,)+)+]
+        };
+    }
+    if u.ratio(1, 3)? {
+        let mut all = chainrule::every_loss!(every);
+        return Ok(all.swap_remove(u.choose_index(all.len())?));
+    }
     Ok(with_loss!(u, cost => Box::new(cost) as Box<dyn Loss<T>>))
 }
 
@@ -172,6 +156,11 @@ fn optimizer<T: Real>(u: &mut Unstructured<'_>) -> Draw<Box<dyn Optimizer<T>>> {
     let mut n = |default: f64| if usual { Ok(default) } else { number(u) };
     let numbers = [n(0.9)?, n(0.99)?, n(1e-8)?];
     let [a, b, eps] = numbers;
+    macro_rules! every {
+        ($($file:ident::$rule:ident { $($made:expr),+ })+) => {
+            vec![$($(Box::new($made) as Box<dyn Optimizer<T>>,)+)+]
+        };
+    }
     Ok(match u.int_in_range(0..=12)? {
         0 => Box::new(Sgd::new().momentum(a).dampening(b)),
         1 => Box::new(Sgd::new().momentum(a).nesterov()),
@@ -184,8 +173,10 @@ fn optimizer<T: Real>(u: &mut Unstructured<'_>) -> Draw<Box<dyn Optimizer<T>>> {
         8 => Box::new(Lion::new().beta1(a).beta2(b)),
         9 => Box::new(Rprop::new().eta_minus(a).eta_plus(b).bounds(eps, a)),
         10 => Box::new(Adam::new().beta1(a).beta2(b).eps(eps).amsgrad()),
-        11 => Box::new(Sgd::new()),
-        _ => Box::new(Adam::new()),
+        _ => {
+            let mut all = chainrule::every_rule!(every);
+            all.swap_remove(u.choose_index(all.len())?)
+        }
     })
 }
 
@@ -204,6 +195,7 @@ fn schedule(u: &mut Unstructured<'_>) -> Draw<Schedule> {
         5 => Schedule::Cosine { rate, min: number(u)?, steps: count(u)? },
         6 => Schedule::WarmRestarts { rate, min: number(u)?, steps: count(u)?, factor: count(u)? },
         7 => Schedule::OneCycle { rate, warm: number(u)?, div: number(u)?, final_div: number(u)?, steps: count(u)? },
+        8 => u.choose(&Schedule::samples())?.clone(),
         _ => Schedule::Constant(rate),
     };
     Ok(if u.ratio(1, 4)? { plain.warm_up(count(u)?) } else { plain })
@@ -314,18 +306,7 @@ fn judge<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
         let _ = metrics::recall(&y, &t, average);
         let _ = metrics::f1(&y, &t, average);
     }
-    let measures = [
-        metrics::accuracy,
-        metrics::margin_accuracy,
-        metrics::log_loss,
-        metrics::roc_auc,
-        metrics::mean_absolute_error,
-        metrics::mean_squared_error,
-        metrics::root_mean_squared_error,
-        metrics::r2,
-        metrics::max_error,
-    ];
-    for measure in measures {
+    for (_, measure) in metrics::every_metric() {
         let _ = measure((&y).into(), (&t).into());
     }
     let _ = metrics::top_k_accuracy(&y, &t, k);

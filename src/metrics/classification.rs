@@ -10,6 +10,14 @@ use crate::numeric::view::{Targets, View, check_each, shape};
 use alloc::{format, vec::Vec};
 use core::cmp::Ordering;
 
+metrics!(
+    accuracy,
+    margin_accuracy,
+    matthews_correlation,
+    log_loss,
+    roc_auc
+);
+
 /// What is expected of probabilities, and where they come from.
 const OF_CLASSES: &str =
     "a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)";
@@ -246,6 +254,67 @@ pub fn f1<'y, 't, T: Real>(
 ) -> Result<f64> {
     let (y, target) = (y.into(), target.into());
     ConfusionMatrix::of(y, target)?.f1(average)
+}
+
+/// Matthews' correlation coefficient φ of predicted and actual classes (Matthews 1975; of several
+/// classes Gorodkin 2004, as scikit-learn's `matthews_corrcoef`): 1 where all are right, 0 where
+/// predictions say nothing about the classes, negative where they are worse than that. Unlike
+/// [`accuracy`] it is not large for who always takes the largest class: it is then 0.
+///
+/// ```text
+/// φ = Σₖ (TPₖ·TNₖ − FPₖ·FNₖ) / √(Σₖ pₖ(1 − pₖ) · Σₖ aₖ(1 − aₖ))
+/// ```
+///
+/// with the fractions pₖ predicted and aₖ actually of class k, and those of the samples that are
+/// rightly (T) or wrongly (F) taken for class k (P) or for another (N); 0 where the root is 0.
+///
+/// # Errors
+/// As [`accuracy`].
+///
+/// ```
+/// use chainrule::{metrics, View};
+/// let (y, t) = ([0.9, 0.2, 0.7, 0.6], [1.0, 1.0, 1.0, 0.0]);
+/// let phi = metrics::matthews_correlation(View::new(&y, 1)?, View::new(&t, 1)?)?;
+/// assert!((phi + 1.0 / 3.0).abs() < 1e-15);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[doc(alias = "matthews_corrcoef")]
+#[doc(alias = "mcc")]
+pub fn matthews_correlation<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
+    let matrix = ConfusionMatrix::of(y, target)?;
+    let classes = 0..matrix.classes();
+    let sums = |count: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
+        let sum = |one| classes.clone().map(|other| count(one, other)).sum();
+        classes.clone().map(sum).collect()
+    };
+    let counted = sums(&|actual, predicted| matrix.count(actual, predicted));
+    let taken = sums(&|predicted, actual| matrix.count(actual, predicted));
+    let total: f64 = counted.iter().sum();
+    let (mut covariance, mut predicted, mut actual) = (0.0, 0.0, 0.0);
+    for class in classes.clone() {
+        // Sums over the other classes are no differences, so that a rare class is not lost.
+        let others = |count: &dyn Fn(usize) -> f64| -> f64 {
+            let others = classes.clone().filter(|other| *other != class);
+            others.map(|other| count(other) / total).sum()
+        };
+        let right = matrix.count(class, class) / total;
+        let wrong = others(&|other| matrix.count(other, class));
+        let missed = others(&|other| matrix.count(class, other));
+        let rest = others(&|other| counted[other]);
+        covariance += right * (rest - wrong) - wrong * missed;
+        predicted += taken[class] / total * others(&|other| taken[other]);
+        actual += counted[class] / total * rest;
+    }
+    let deviations = libm::sqrt(predicted) * libm::sqrt(actual);
+    Ok(if deviations > 0.0 {
+        (covariance / deviations).clamp(-1.0, 1.0)
+    } else {
+        0.0
+    })
 }
 
 /// The average of −Σⱼ tⱼ ln yⱼ, of one row −t ln y − (1−t) ln(1−y): predictions are probabilities, as a network gives them after

@@ -14,26 +14,40 @@
 //!     .metric("F1", |y, t| metrics::f1(y, t, Average::Macro));
 //! ```
 
+/// The list of a file: its metrics of predictions and targets alone.
+macro_rules! metrics {
+    ($($name:ident),+ $(,)?) => {
+        pub(super) fn every<T: Real>() -> alloc::vec::Vec<(&'static str, super::Metric<T>)> {
+            alloc::vec![$((stringify!($name), (|y, t| $name(y, t)) as super::Metric<T>),)+]
+        }
+    };
+}
+
 mod classification;
 mod confusion;
 mod labels;
 mod regression;
 
-pub use classification::{
-    accuracy, classes, f1, log_loss, margin_accuracy, margin_classes, precision, recall, roc_auc,
-    top_k_accuracy,
-};
+pub use classification::*;
 pub use confusion::{Average, ConfusionMatrix};
 #[cfg(feature = "plot")]
 pub(crate) use labels::{PROBABILITY, is_probability};
-pub use regression::{
-    max_error, mean_absolute_error, mean_squared_error, r2, root_mean_squared_error,
-};
+pub use regression::*;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::loss::check_pair;
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View};
+use alloc::vec::Vec;
+
+/// A metric of predictions and targets alone.
+type Metric<T> = fn(View<'_, T>, Targets<'_, T>) -> Result<f64>;
+
+/// Every metric without a setting, by name: what tests go through.
+#[doc(hidden)]
+pub fn every_metric<T: Real>() -> Vec<(&'static str, Metric<T>)> {
+    [classification::every(), regression::every()].concat()
+}
 
 /// The weight of each sample, 1 without weights.
 fn weights<T: Real>(target: Targets<'_, T>) -> impl Iterator<Item = f64> + Clone {

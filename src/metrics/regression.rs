@@ -6,6 +6,14 @@ use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, check_each};
 use alloc::format;
 
+metrics!(
+    mean_absolute_error,
+    mean_squared_error,
+    root_mean_squared_error,
+    r2,
+    max_error
+);
+
 /// All numbers must be finite.
 fn check_finite<T: Real>(place: &str, y: View<'_, T>, target: Targets<'_, T>) -> Result<()> {
     check(place, y, target)?;

@@ -7,6 +7,19 @@
 //! | choose or write a loss | [`loss`] |
 //! | write a layer | [`layer`] |
 //! | check a derivative | [`gradcheck`] |
+//!
+//! | layer | output, of the features x of each sample | parameters |
+//! |---|---|---|
+//! | [`Dense`] | φ(W·x + b) | W, b |
+//! | [`Activation`] | φ(x) | |
+//! | [`Softmax`] | e^xⱼ / Σₖ e^xₖ | |
+//! | [`Dropout`] | x, in training with random zeros | |
+//! | [`AlphaDropout`] | the same, keeping mean and variance after `Selu` | |
+//! | [`GaussianNoise`] | x, in training with noise | |
+//! | [`LayerNorm`] | (x − mean)/deviation over the features, times γ, plus β | γ, β |
+//! | [`RmsNorm`] | x/root mean square over the features, times γ | γ |
+//! | [`BatchNorm`] | (x − mean)/deviation over the batch, times γ, plus β | γ, β, running statistics |
+//! | [`Prelu`] | x for x > 0, a·x else | a |
 
 pub(crate) mod activation;
 pub(crate) mod builder;
@@ -26,11 +39,9 @@ pub(crate) mod softmax;
 mod summary;
 pub(crate) mod tape;
 
-pub use activation::{Activation, Breakpoints, OutputRange};
+pub use activation::{Breakpoints, OutputRange};
 pub use builder::Builder;
 pub use init::{Distribution, Fan, Init};
-pub use layers::{
-    AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax,
-};
+pub use layers::*;
 pub use sequential::{At, NamedParameter, Sequential};
 pub use tape::Tape;

@@ -4,6 +4,7 @@ mod adadelta;
 mod adagrad;
 mod adam;
 mod adamax;
+mod adan;
 mod arithmetic;
 mod clip;
 mod constraint;
@@ -22,25 +23,73 @@ mod sgd;
 mod state;
 mod vector_norm;
 
-pub use adadelta::Adadelta;
-pub use adagrad::Adagrad;
-pub use adam::Adam;
-pub use adamax::Adamax;
 pub use clip::Clip;
 pub(crate) use clip::gradient_norm;
 pub use constraint::Constraint;
 pub use group::Group;
-pub use lion::Lion;
-pub use nadam::NAdam;
 pub use optimizer::Optimizer;
 pub use penalty::Penalty;
 pub use plateau::ReduceOnPlateau;
-pub use radam::RAdam;
-pub use rmsprop::RmsProp;
-pub use rprop::Rprop;
 pub use schedule::Schedule;
-pub use sgd::Sgd;
 pub use state::OptimizerState;
+
+/// Every rule of this crate, in the one list that there is: calls the macro `then` with it.
+///
+/// A line is `file::Rule { the rule as it is made, and with options }`. The rules are exported
+/// by it, and every test of rules goes through it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! every_rule {
+    ($then:ident) => {
+        $then! {
+            adadelta::Adadelta { Adadelta::new(), Adadelta::new().rho(0.95).eps(1e-2) }
+            adagrad::Adagrad { Adagrad::new(), Adagrad::new().initial(0.1).eps(1e-2) }
+            adam::Adam {
+                Adam::new(),
+                Adam::new().beta1(0.5).beta2(0.9).eps(1e-2),
+                Adam::new().beta2(0.5).amsgrad()
+            }
+            adamax::Adamax { Adamax::new(), Adamax::new().beta1(0.5).beta2(0.75).eps(1e-2) }
+            adan::Adan {
+                Adan::new(),
+                Adan::new().beta1(0.5).beta2(0.75).beta3(0.9).eps(1e-2)
+            }
+            lion::Lion { Lion::new(), Lion::new().beta1(0.5).beta2(0.75) }
+            nadam::NAdam {
+                NAdam::new(),
+                NAdam::new().beta1(0.8).beta2(0.9).eps(1e-2).momentum_decay(0.5),
+                NAdam::new().momentum_decay(0.0)
+            }
+            radam::RAdam {
+                RAdam::new(),
+                RAdam::new().beta1(0.8).beta2(0.9).eps(1e-2),
+                RAdam::new().beta2(0.6)
+            }
+            rmsprop::RmsProp {
+                RmsProp::new(),
+                RmsProp::new().rho(0.9).eps(1e-2),
+                RmsProp::new().momentum(0.9),
+                RmsProp::new().centered(),
+                RmsProp::new().rho(0.9).centered().momentum(0.8)
+            }
+            rprop::Rprop {
+                Rprop::new(),
+                Rprop::new().eta_minus(0.25).eta_plus(1.5).bounds(1e-2, 0.2)
+            }
+            sgd::Sgd {
+                Sgd::new(),
+                Sgd::new().momentum(0.9),
+                Sgd::new().momentum(0.9).dampening(0.5),
+                Sgd::new().momentum(0.8).nesterov()
+            }
+        }
+    };
+}
+
+macro_rules! export {
+    ($($file:ident::$rule:ident { $($made:expr),+ })+) => { $(pub use $file::$rule;)+ };
+}
+every_rule!(export);
 
 #[cfg(test)]
 mod tests {

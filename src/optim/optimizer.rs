@@ -20,6 +20,7 @@ use core::fmt::Debug;
 /// | [`RmsProp`] | 1, centered 2, with momentum one more |
 /// | [`Adam`] | 2, AMSGrad 3 |
 /// | [`Adadelta`], [`Adamax`], [`NAdam`], [`RAdam`], [`Rprop`] | 2 |
+/// | [`Adan`] | 4 |
 ///
 /// A loop of one's own, with everything that may stand around the rule, in its order:
 ///

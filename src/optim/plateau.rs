@@ -89,8 +89,9 @@ impl ReduceOnPlateau {
     /// # Errors
     /// [`ErrorKind::Value`](crate::ErrorKind::Value), naming the number that is out of range.
     pub fn check(&self) -> Result<()> {
-        let check =
-            |bound: Bound, what, value| bound.check(format_args!("{what} of ReduceOnPlateau"), value);
+        let check = |bound: Bound, what, value| {
+            bound.check(format_args!("{what} of ReduceOnPlateau"), value)
+        };
         check(BETWEEN, "factor", self.factor)?;
         check(NOT_NEGATIVE, "min_change", self.min_change)?;
         check(UNIT, "min", self.min)?;

@@ -1,8 +1,10 @@
 //! Learning rates that change from step to step.
 
-use crate::error::Result;
-use crate::numeric::bounds::{AT_LEAST_ONE, BETWEEN, Bound, FACTOR, NOT_NEGATIVE, POSITIVE, some};
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use crate::error::{Error, ErrorKind, Result};
+use crate::numeric::bounds::{
+    AT_LEAST_ONE, BETWEEN, Bound, FACTOR, NOT_NEGATIVE, POSITIVE, ensure, some,
+};
+use alloc::{boxed::Box, format, sync::Arc, vec, vec::Vec};
 use core::f64::consts::PI;
 use core::fmt;
 use libm::{cos, pow};
@@ -174,6 +176,26 @@ pub enum Schedule {
         /// n, at least 1.
         steps: u64,
     },
+    /// One schedule after another, each counted from its own start (PyTorch's `SequentialLR`): the
+    /// first until step `milestones[0]`, where the second begins, and so on.
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let rate = 0.5;
+    /// let exponential = Schedule::Exponential { rate, factor: 0.5 };
+    /// let schedule = Schedule::Sequential {
+    ///     schedules: vec![Schedule::from(0.1), exponential],
+    ///     milestones: vec![3],
+    /// };
+    /// assert_eq!([0, 2, 3, 4].map(|t| schedule.rate(t)), [0.1, 0.1, 0.5, 0.25]);
+    /// ```
+    #[doc(alias = "SequentialLR")]
+    Sequential {
+        /// The schedules, one more than milestones; none of them is a sequence itself.
+        schedules: Vec<Schedule>,
+        /// The steps at which the next one begins, from 1 on and each above the one before.
+        milestones: Vec<u64>,
+    },
     /// A line up before another schedule; made by [`warm_up`](Self::warm_up).
     WarmUp {
         /// How many steps it takes.
@@ -228,6 +250,78 @@ impl Schedule {
             steps,
             then: Box::new(self),
         }
+    }
+
+    /// At least one of every kind but [`Custom`](Self::Custom): what tests and their tables go through.
+    #[doc(hidden)]
+    pub fn samples() -> Vec<Self> {
+        let rate = 0.5;
+        let exponential = Self::Exponential { rate, factor: 0.9 };
+        let warm_up = exponential.clone().warm_up(8);
+        let step = |factor, every| Self::Step {
+            rate,
+            factor,
+            every,
+        };
+        let polynomial = |power| Self::Polynomial {
+            rate,
+            end: 0.0,
+            power,
+            steps: 30,
+        };
+        let restarts = |steps, factor| Self::WarmRestarts {
+            rate,
+            min: 0.01,
+            steps,
+            factor,
+        };
+        let one_cycle = |warm, div, final_div, steps| Self::OneCycle {
+            rate,
+            warm,
+            div,
+            final_div,
+            steps,
+        };
+        vec![
+            Self::Constant(rate),
+            step(0.3, 7),
+            Self::MultiStep {
+                rate,
+                factor: 0.3,
+                at: vec![11, 3, 10, 11],
+            },
+            exponential,
+            Self::InverseTime { rate, kappa: 0.3 },
+            polynomial(1.0),
+            polynomial(2.5),
+            Self::Cosine {
+                rate,
+                min: 0.01,
+                steps: 30,
+            },
+            restarts(7, 1),
+            restarts(3, 3),
+            one_cycle(0.3, 25.0, 1e4, 50),
+            one_cycle(0.45, 10.0, 100.0, 37),
+            warm_up,
+            Self::Sequential {
+                schedules: vec![
+                    Self::Polynomial {
+                        rate: 0.125,
+                        end: rate,
+                        power: 1.0,
+                        steps: 4,
+                    },
+                    Self::Cosine {
+                        rate,
+                        min: 0.01,
+                        steps: 10,
+                    },
+                    step(0.5, 3),
+                ],
+                milestones: vec![4, 14],
+            },
+        ]
     }
 
     /// η at step t.
@@ -304,6 +398,17 @@ impl Schedule {
                     )
                 }
             }
+            Self::Sequential {
+                schedules,
+                milestones,
+            } => {
+                let past = milestones.iter().take_while(|start| **start <= t).count();
+                let start = past.checked_sub(1).map_or(0, |last| milestones[last]);
+                // Without a schedule there is no rate, which an optimizer's step refuses.
+                schedules
+                    .get(past)
+                    .map_or(f64::NAN, |schedule| schedule.rate(t - start))
+            }
             Self::WarmUp { steps, then } => match t.checked_sub(*steps) {
                 Some(t) => then.rate(t),
                 None => then.rate(0) * ((now + 1.0) / (*steps as f64 + 1.0)),
@@ -327,6 +432,10 @@ impl Schedule {
             Self::Cosine { .. } => "Cosine",
             Self::WarmRestarts { .. } => "WarmRestarts",
             Self::OneCycle { .. } => "OneCycle",
+            Self::Sequential {
+                schedules,
+                milestones,
+            } => return check_sequence(schedules, milestones),
             Self::WarmUp { then, .. } => return then.check(),
             Self::Custom(_) => return Ok(()),
         };
@@ -407,9 +516,55 @@ impl Schedule {
                 check(AT_LEAST_ONE, "final_div", *final_div)?;
                 count("steps", *steps)
             }
-            Self::WarmUp { .. } | Self::Custom(_) => Ok(()),
+            Self::Sequential { .. } | Self::WarmUp { .. } | Self::Custom(_) => Ok(()),
         }
     }
+}
+
+/// Checks the schedules of a sequence, and when they begin.
+fn check_sequence(schedules: &[Schedule], milestones: &[u64]) -> Result<()> {
+    let place = "Schedule::Sequential";
+    if schedules.len() != milestones.len() + 1 {
+        let expected = format!(
+            "{} schedules, one more than milestones",
+            milestones.len() + 1
+        );
+        return Err(Error::new(
+            ErrorKind::Value,
+            place,
+            expected,
+            schedules.len(),
+        ));
+    }
+    let mut before = 0;
+    for (index, milestone) in milestones.iter().enumerate() {
+        ensure(
+            *milestone > before,
+            format_args!("milestone {index} of {place}"),
+            format_args!("a step above {before}"),
+            *milestone,
+        )?;
+        before = *milestone;
+    }
+    for (index, schedule) in schedules.iter().enumerate() {
+        let place = || format!("schedule {index} of {place}");
+        let mut inner = schedule;
+        while let Schedule::WarmUp { then, .. } = inner {
+            inner = then;
+        }
+        // A file could put so many in one another that the stack overflows.
+        if matches!(inner, Schedule::Sequential { .. }) {
+            let expected = "another kind of schedule";
+            return Err(Error::new(
+                ErrorKind::Value,
+                place(),
+                expected,
+                "a sequence",
+            ));
+        }
+        schedule.check().map_err(|error| error.within(place()))?;
+    }
+    Ok(())
 }
 
 impl From<f64> for Schedule {
@@ -423,108 +578,167 @@ mod serial {
     use super::{Function, Schedule};
     use crate::error::{Error, ErrorKind};
     use alloc::{boxed::Box, vec::Vec};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     /// How many warm-ups may stand one before the other: a text could ask for more than the stack holds.
     const WARM_UPS: usize = 8;
 
-    /// A schedule and its warm-ups, the outermost first.
-    #[derive(Serialize, Deserialize)]
-    #[serde(rename = "Schedule", deny_unknown_fields)]
-    struct Flat {
-        warm_up: Vec<u64>,
-        #[serde(with = "Form")]
-        form: Schedule,
+    /// The kinds of schedules that are numbers, and those that may stand in a sequence.
+    macro_rules! forms {
+        ($name:ident, #[$with:meta]) => {
+            #[derive(Serialize, Deserialize)]
+            #[serde(remote = "Schedule", deny_unknown_fields)]
+            enum $name {
+                Constant(f64),
+                Step {
+                    rate: f64,
+                    factor: f64,
+                    every: u64,
+                },
+                MultiStep {
+                    rate: f64,
+                    factor: f64,
+                    at: Vec<u64>,
+                },
+                Exponential {
+                    rate: f64,
+                    factor: f64,
+                },
+                InverseTime {
+                    rate: f64,
+                    kappa: f64,
+                },
+                Polynomial {
+                    rate: f64,
+                    end: f64,
+                    power: f64,
+                    steps: u64,
+                },
+                Cosine {
+                    rate: f64,
+                    min: f64,
+                    steps: u64,
+                },
+                WarmRestarts {
+                    rate: f64,
+                    min: f64,
+                    steps: u64,
+                    factor: u64,
+                },
+                OneCycle {
+                    rate: f64,
+                    warm: f64,
+                    div: f64,
+                    final_div: f64,
+                    steps: u64,
+                },
+                #[$with]
+                Sequential {
+                    schedules: Vec<Schedule>,
+                    milestones: Vec<u64>,
+                },
+                #[serde(skip)]
+                WarmUp {
+                    steps: u64,
+                    then: Box<Schedule>,
+                },
+                #[serde(skip)]
+                Custom(Function),
+            }
+        };
     }
+    forms!(Form, #[serde(with = "sequence")]);
+    forms!(Part, #[serde(skip)]);
 
-    /// The schedules that are numbers.
-    #[derive(Serialize, Deserialize)]
-    #[serde(remote = "Schedule", deny_unknown_fields)]
-    enum Form {
-        Constant(f64),
-        Step {
-            rate: f64,
-            factor: f64,
-            every: u64,
-        },
-        MultiStep {
-            rate: f64,
-            factor: f64,
-            at: Vec<u64>,
-        },
-        Exponential {
-            rate: f64,
-            factor: f64,
-        },
-        InverseTime {
-            rate: f64,
-            kappa: f64,
-        },
-        Polynomial {
-            rate: f64,
-            end: f64,
-            power: f64,
-            steps: u64,
-        },
-        Cosine {
-            rate: f64,
-            min: f64,
-            steps: u64,
-        },
-        WarmRestarts {
-            rate: f64,
-            min: f64,
-            steps: u64,
-            factor: u64,
-        },
-        OneCycle {
-            rate: f64,
-            warm: f64,
-            div: f64,
-            final_div: f64,
-            steps: u64,
-        },
-        #[serde(skip)]
-        WarmUp {
-            steps: u64,
-            then: Box<Schedule>,
-        },
-        #[serde(skip)]
-        Custom(Function),
+    /// A schedule and its warm-ups, the outermost first, with its form told by `with`.
+    macro_rules! flat {
+        ($name:ident, $form:literal) => {
+            #[derive(Serialize, Deserialize)]
+            #[serde(rename = "Schedule", deny_unknown_fields)]
+            struct $name {
+                warm_up: Vec<u64>,
+                #[serde(with = $form)]
+                form: Schedule,
+            }
+
+            impl $name {
+                fn of<E: serde::ser::Error>(schedule: &Schedule) -> Result<Self, E> {
+                    let (mut warm_up, mut form) = (Vec::new(), schedule);
+                    while let Schedule::WarmUp { steps, then } = form {
+                        warm_up.push(*steps);
+                        form = then;
+                    }
+                    if let Schedule::Custom(_) = form {
+                        return Err(E::custom(
+                            "Schedule: got a function, expected one of numbers",
+                        ));
+                    }
+                    check(&warm_up).map_err(E::custom)?;
+                    Ok(Self {
+                        warm_up,
+                        form: form.clone(),
+                    })
+                }
+
+                fn schedule(self) -> crate::error::Result<Schedule> {
+                    check(&self.warm_up)?;
+                    let warm_ups = self.warm_up.iter().rev();
+                    Ok(warm_ups.fold(self.form, |then, steps| then.warm_up(*steps)))
+                }
+            }
+        };
+    }
+    flat!(Flat, "Form");
+    flat!(FlatPart, "Part");
+
+    /// The fields of a sequence, whose schedules are no sequences.
+    mod sequence {
+        use super::{FlatPart, Schedule};
+        use alloc::vec::Vec;
+        use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+        #[derive(Serialize, Deserialize)]
+        #[serde(rename = "Sequential", deny_unknown_fields)]
+        struct Fields {
+            schedules: Vec<FlatPart>,
+            milestones: Vec<u64>,
+        }
+
+        pub(super) fn serialize<S: Serializer>(
+            schedules: &[Schedule],
+            milestones: &[u64],
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            let parts = schedules.iter().map(FlatPart::of::<S::Error>);
+            Fields {
+                schedules: parts.collect::<Result<_, _>>()?,
+                milestones: milestones.into(),
+            }
+            .serialize(serializer)
+        }
+
+        pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<(Vec<Schedule>, Vec<u64>), D::Error> {
+            crate::ground::serde::checked(deserializer, |fields: Fields| {
+                let parts = fields.schedules.into_iter().map(FlatPart::schedule);
+                Ok((
+                    parts.collect::<crate::error::Result<_>>()?,
+                    fields.milestones,
+                ))
+            })
+        }
     }
 
     impl Serialize for Schedule {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let (mut warm_up, mut form) = (Vec::new(), self);
-            while let Self::WarmUp { steps, then } = form {
-                warm_up.push(*steps);
-                form = then;
-            }
-            match form {
-                Self::Custom(_) => Err(S::Error::custom(
-                    "Schedule: got a function, expected one of numbers",
-                )),
-                _ => {
-                    check(&warm_up).map_err(S::Error::custom)?;
-                    Flat {
-                        warm_up,
-                        form: form.clone(),
-                    }
-                    .serialize(serializer)
-                }
-            }
+            Flat::of::<S::Error>(self)?.serialize(serializer)
         }
     }
 
     impl<'de> Deserialize<'de> for Schedule {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            crate::ground::serde::checked(deserializer, |Flat { warm_up, form }| {
-                check(&warm_up)?;
-                Ok(warm_up
-                    .iter()
-                    .rev()
-                    .fold(form, |then, steps| then.warm_up(*steps)))
-            })
+            crate::ground::serde::checked(deserializer, Flat::schedule)
         }
     }
 
@@ -544,4 +758,51 @@ mod serial {
 /// From `a` to `b` along half a cosine, x in [0, 1] of the way.
 fn between(a: f64, b: f64, x: f64) -> f64 {
     b + (a - b) * (0.5 * (1.0 + cos(PI * x)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sequence(schedules: Vec<Schedule>, milestones: &[u64]) -> Schedule {
+        Schedule::Sequential {
+            schedules,
+            milestones: milestones.into(),
+        }
+    }
+
+    #[test]
+    fn sequences_that_cannot_be() {
+        let one = || Schedule::from(0.5);
+        let nested = sequence(vec![one()], &[]).warm_up(2);
+        let cases = [
+            (sequence(vec![], &[]), "Schedule::Sequential"),
+            (sequence(vec![one()], &[3]), "Schedule::Sequential"),
+            (
+                sequence(vec![one(), one()], &[0]),
+                "milestone 0 of Schedule::Sequential",
+            ),
+            (
+                sequence(vec![one(), one(), one()], &[5, 5]),
+                "milestone 1 of Schedule::Sequential",
+            ),
+            (
+                sequence(vec![one(), nested], &[5]),
+                "schedule 1 of Schedule::Sequential",
+            ),
+            (
+                sequence(vec![Schedule::from(-1.0)], &[]),
+                "schedule 0 of Schedule::Sequential",
+            ),
+        ];
+        for (schedule, place) in cases {
+            let error = schedule.check().expect_err(place);
+            assert_eq!(error.kind(), ErrorKind::Value);
+            assert!(error.place().starts_with(place), "{error}");
+            // Asked all the same, it does not panic.
+            for t in [0, 3, 5, u64::MAX] {
+                schedule.rate(t);
+            }
+        }
+    }
 }

@@ -546,8 +546,11 @@ impl<T: Real> Model<T> {
             return Err(Error::new(ErrorKind::Empty, place, expected, "none"));
         };
         self.check_class_count(names)?;
-        let scores = self.output_function == OutputFunction::Identity
-            && self.net.range() == OutputRange::Real;
+        let scores = match self.output_function {
+            OutputFunction::Identity => self.net.range() == OutputRange::Real,
+            OutputFunction::Sigmoid | OutputFunction::Softmax => false,
+            OutputFunction::Exp => true,
+        };
         if self.net.outputs() == 1 && scores {
             let expected = "a probability as the only output (Model::fit with SigmoidCrossEntropy, or Model::with_output_function; \
                             of margins, metrics::margin_classes)";

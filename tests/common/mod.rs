@@ -37,6 +37,8 @@ pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
     pub(crate) fn new(name: &str) -> Self {
+        // No character that a file system may not like.
+        let name = name.replace(|c: char| !c.is_alphanumeric(), "-");
         let folder = env::temp_dir().join(format!("chainrule-{name}-{}", process::id()));
         fs::create_dir_all(&folder).expect("a folder for temporary files");
         Self(folder)

@@ -3,18 +3,12 @@
 
 use chainrule::Real;
 use chainrule::nn::layer::{BackwardArgs, Block, InferArgs, Layer, Role};
-use chainrule::nn::loss::{
-    CategoricalCrossEntropy, Hinge, Huber, KlDivergence, LogCosh, MeanAbsoluteError,
-    OutputFunction, QuadraticCost, Reduction, SumSquaredError,
-};
+use chainrule::nn::loss::*;
 use chainrule::nn::{
     AlphaDropout, BatchNorm, Breakpoints, Distribution, Fan, GaussianNoise, LayerNorm, Prelu,
     RmsNorm, Softmax,
 };
-use chainrule::optim::{
-    Adadelta, Adagrad, Adamax, Clip, Constraint, Group, Lion, NAdam, OptimizerState, Penalty,
-    RAdam, ReduceOnPlateau, RmsProp, Rprop, Schedule,
-};
+use chainrule::optim::*;
 use chainrule::prelude::*;
 use chainrule::train::{Epoch, History, Stopped};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -54,12 +48,7 @@ fn refused<V: DeserializeOwned>(text: &str, part: &str) {
 }
 
 fn activations() -> Vec<Activation> {
-    let names = "linear step sign piecewise_linear sigmoid tanh relu relu6 selu gelu gelu_tanh silu mish softplus softsign hard_sigmoid \
-                 hard_tanh hard_swish";
-    let mut all: Vec<Activation> = names
-        .split_whitespace()
-        .map(|name| name.parse().expect("a name"))
-        .collect();
+    let mut all: Vec<Activation> = Activation::every().collect();
     let points = Breakpoints::new(&[
         (-1.0 / 3.0, 1e-300),
         (0.1, 0.30000000000000004),
@@ -154,22 +143,15 @@ fn activations_and_initializers_come_back() {
 
 #[test]
 fn layers_and_losses_come_back() {
+    macro_rules! layers {
+        ($($file:ident::$layer:ident { $($made:expr),+ })+) => { $($(round($made);)+)+ };
+    }
+    chainrule::every_layer!(layers);
     round(
         Dense::new(3, Activation::Tanh)
             .bias_init(Init::Constant(0.5))
             .init(Init::Orthogonal { gain: 2.0 }),
     );
-    round(Dense::new(3, Activation::Elu { alpha: 0.7 }).without_bias());
-    round(Dropout::new(0.3));
-    round(AlphaDropout::new(0.1));
-    round(GaussianNoise::new(1e-3));
-    round(LayerNorm::new().eps(1e-7).without_bias());
-    round(Prelu::new());
-    round(Prelu::new().per_feature().slope(0.1 + 0.2));
-    round(RmsNorm::new());
-    round(RmsNorm::new().eps(1e-6));
-    round(BatchNorm::new().momentum(0.3).without_scale());
-    round(Softmax);
     for role in [Role::Weight, Role::Bias, Role::Scale, Role::Statistic] {
         round(Block::new(format!("{role:?}"), role, 3, 2));
     }
@@ -184,15 +166,10 @@ fn layers_and_losses_come_back() {
     );
     refused::<RmsNorm>(r#"{"scale": true, "bias": false}"#, "missing field `eps`");
 
-    round(SumSquaredError);
-    round(QuadraticCost);
-    round(MeanSquaredError);
-    round(MeanAbsoluteError);
-    round(Huber::new(0.1));
-    round(LogCosh);
-    round(CategoricalCrossEntropy);
-    round(KlDivergence);
-    round(Hinge);
+    macro_rules! losses {
+        ($($file:ident::$loss:ident { $($made:expr),+ })+) => { $($(round($made);)+)+ };
+    }
+    chainrule::every_loss!(losses);
     round(
         SoftmaxCrossEntropy::new()
             .label_smoothing(0.1)
@@ -246,21 +223,30 @@ fn rule<T: Real, O: Optimizer<T> + Serialize + DeserializeOwned + PartialEq + Cl
     }
 }
 
-fn rules<T: Real>() {
-    rule::<T, _>(Sgd::new());
-    rule::<T, _>(Sgd::new().momentum(0.9).nesterov());
-    rule::<T, _>(Sgd::new().momentum(0.8).dampening(0.1));
-    rule::<T, _>(Adam::new().beta1(0.8).beta2(0.99).eps(1e-7));
-    rule::<T, _>(Adam::new().amsgrad());
-    rule::<T, _>(Adamax::new());
-    rule::<T, _>(NAdam::new());
-    rule::<T, _>(RAdam::new());
-    rule::<T, _>(Adagrad::new());
-    rule::<T, _>(Adadelta::new());
-    rule::<T, _>(RmsProp::new());
-    rule::<T, _>(RmsProp::new().momentum(0.9).centered());
-    rule::<T, _>(Lion::new());
-    rule::<T, _>(Rprop::new());
+macro_rules! rules {
+    ($($file:ident::$rule:ident { $($made:expr),+ })+) => {
+        fn rules<T: Real>() {
+            $($(rule::<T, _>($made);)+)+
+        }
+
+        /// Every number of a rule has a range, in which −1 is not; the error names it.
+        #[test]
+        fn numbers_of_rules_are_checked() {
+            $(refuses_numbers::<$rule<f64>>(&$rule::<f64>::new(), stringify!($rule));)+
+        }
+    };
+}
+chainrule::every_rule!(rules);
+
+fn refuses_numbers<O: Serialize + DeserializeOwned>(rule: &O, name: &str) {
+    let config = serde_json::to_value(rule).expect("JSON");
+    for (key, value) in config.as_object().expect("an object") {
+        if value.is_number() {
+            let mut config = config.clone();
+            config[key] = (-1.0).into();
+            refused::<O>(&config.to_string(), &format!(" of {name}: got -1"));
+        }
+    }
 }
 
 #[test]
@@ -348,51 +334,13 @@ fn what_stands_around_a_rule_comes_back() {
             .contains("a function that chooses")
     );
 
-    let schedules = [
-        Schedule::Constant(0.1),
-        Schedule::Step {
-            rate: 0.8,
-            factor: 0.5,
-            every: 10,
-        },
-        Schedule::MultiStep {
-            rate: 0.8,
-            factor: 0.5,
-            at: vec![3, 8, u64::MAX],
-        },
-        Schedule::Exponential {
-            rate: 0.8,
-            factor: 0.99,
-        },
-        Schedule::InverseTime {
-            rate: 0.8,
-            kappa: 0.5,
-        },
-        Schedule::Polynomial {
-            rate: 0.5,
-            end: 0.25,
-            power: 2.0,
-            steps: 40,
-        },
-        Schedule::Cosine {
-            rate: 0.5,
-            min: 0.25,
-            steps: 10,
-        },
-        Schedule::WarmRestarts {
-            rate: 0.5,
-            min: 0.25,
-            steps: 10,
-            factor: 2,
-        },
-        Schedule::OneCycle {
-            rate: 1.0,
-            warm: 0.25,
-            div: 4.0,
-            final_div: 8.0,
-            steps: 40,
-        },
-    ];
+    let mut schedules = Schedule::samples();
+    // A step that only 64 bits hold.
+    schedules.push(Schedule::MultiStep {
+        rate: 0.8,
+        factor: 0.5,
+        at: vec![3, 8, u64::MAX],
+    });
     for schedule in schedules {
         for schedule in [
             schedule.clone(),
@@ -507,15 +455,12 @@ fn training_comes_back() -> Result<()> {
 
 /// Every layer, every activation fused and alone.
 fn net<T: Real>() -> Result<Sequential<T>> {
-    let mut builder = Sequential::builder(3)
-        .layer(GaussianNoise::new(0.01))
-        .layer(Dense::new(5, Activation::Linear).without_bias())
-        .layer(BatchNorm::new().momentum(0.2).eps(1e-4))
-        .layer(LayerNorm::new().without_bias())
-        .layer(RmsNorm::new())
-        .layer(Prelu::new().per_feature())
-        .layer(Dropout::new(0.25))
-        .layer(AlphaDropout::new(0.1));
+    macro_rules! layers {
+        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
+            Sequential::builder(3)$($(.layer($made))+)+
+        };
+    }
+    let mut builder = chainrule::every_layer!(layers);
     for activation in activations() {
         builder = builder
             .layer(activation.clone())
@@ -562,11 +507,7 @@ fn networks<T: Real>() -> Result<()> {
             .seed(1)
             .build()
     };
-    for function in [
-        OutputFunction::Identity,
-        OutputFunction::Sigmoid,
-        OutputFunction::Softmax,
-    ] {
+    for function in OutputFunction::EVERY {
         round(function);
         let classifier = Model::from(logits()?).with_output_function(function)?;
         round(classifier.clone());
@@ -721,7 +662,7 @@ fn what_is_no_network_is_refused() -> Result<()> {
         .expect("a model");
     refused::<Model<f64>>(
         &model(r#""Sigmoid""#, "null"),
-        "OutputFunction: got \"Sigmoid\", expected one of identity, sigmoid, softmax",
+        "OutputFunction: got \"Sigmoid\", expected one of identity, sigmoid, softmax, exp",
     );
     refused::<Model<f64>>(
         &model(r#""softmax""#, "null"),
@@ -809,4 +750,26 @@ fn a_configuration_of_ones_own_holds_ours() {
         rule: Adam::new(),
         stops: vec![Stop::early_stopping(Monitor::ValidationCost, 5)],
     });
+}
+
+/// Only so deep in one another that the stack holds, in binary formats, too.
+#[test]
+fn sequences_in_sequences_are_not_read() {
+    let sequence = |schedules| Schedule::Sequential {
+        schedules,
+        milestones: Vec::new(),
+    };
+    let mut schedule = sequence(vec![Schedule::from(0.5).warm_up(2)]).warm_up(3);
+    let text = json(&schedule);
+    let read: Schedule = serde_json::from_str(&text).expect("a schedule");
+    assert_eq!(format!("{read:?}"), format!("{schedule:?}"));
+    schedule = sequence(vec![schedule]);
+    assert!(serde_json::to_string(&schedule).is_err());
+    let nested = format!(
+        r#"{{"warm_up":[],"form":{{"Sequential":{{"schedules":[{text}],"milestones":[]}}}}}}"#
+    );
+    assert!(serde_json::from_str::<Schedule>(&nested).is_err());
+    // A byte for the warm-ups, one for the form, one for the number of schedules, and so on.
+    let deep = [0, 9, 1].repeat(1_000_000);
+    assert!(postcard::from_bytes::<Schedule>(&deep).is_err());
 }

@@ -198,7 +198,7 @@ fn cases<T: Real>() -> Result<Vec<Case<T>>> {
         &Model::new(net()?, None, Scaler::center(&t)?)?,
         x.clone(),
     )?);
-    for function in [OutputFunction::Softmax, OutputFunction::Sigmoid] {
+    for function in OutputFunction::EVERY.into_iter().skip(1) {
         let model =
             Model::new(net()?, Scaler::standard(&x)?, None)?.with_output_function(function)?;
         cases.push(case(

@@ -211,6 +211,18 @@ fn output_functions_come_back() -> Result<()> {
             "{function}"
         );
     }
+    // e^y at the end is no layer, known or not.
+    let rates = model.clone().with_output_function(OutputFunction::Exp)?;
+    comes_back(rates.clone())?;
+    comes_back(rates.cast::<f32>()?)?;
+    let bytes = Onnx::new().write(&rates)?;
+    let name = format!("chainrule.{}", "output_function");
+    let other = name.replace("chainrule", "otherrule");
+    let hidden = replaced(&bytes, name.as_bytes(), other.as_bytes());
+    let stranger = Onnx::new().read::<f64>(&hidden)?;
+    assert_eq!(stranger.output_function(), OutputFunction::Exp);
+    assert_eq!(stranger.predict(&x)?, rates.predict(&x)?);
+    assert!(rates.predict(&x)? == net.predict(&x)?.map(f64::exp) || rates.predict(&x)?.min() > 0.0);
     let single = Model::<f32>::from(layers!(4; Dense::new(1, Activation::Linear))?);
     comes_back(
         single
@@ -271,8 +283,9 @@ fn metadata_that_lies_is_refused() -> Result<()> {
     let parse = ErrorKind::Parse;
     let text = "ONNX metadata \"chainrule.output_function\": got another end, expected a graph that ends on softmax";
     refused(read(&[(function, "softmax")]), parse, text);
-    let text =
-        "ONNX metadata: OutputFunction: got \"exp\", expected one of identity, sigmoid, softmax";
+    let text = "ONNX metadata: OutputFunction: got \"ln\", expected one of identity, sigmoid, softmax, exp";
+    refused(read(&[(function, "ln")]), parse, text);
+    let text = "ONNX metadata \"chainrule.output_function\": got another end, expected a graph that ends on exp";
     refused(read(&[(function, "exp")]), parse, text);
     let text = "ONNX metadata: got \"chainrule.class.2\", expected a note that this version writes (classes from 0 on, without a gap)";
     refused(

@@ -5,14 +5,9 @@ use crate::counting::allocations;
 use crate::counting::allocations_of_all;
 use chainrule::data::Batches;
 use chainrule::nalgebra::DMatrix;
-use chainrule::nn::loss::{
-    Hinge, Huber, LogCosh, Loss, MeanAbsoluteError, OutputFunction, QuadraticCost, SumSquaredError,
-};
+use chainrule::nn::loss::*;
 use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, Prelu, RmsNorm};
-use chainrule::optim::{
-    Adadelta, Adagrad, Adamax, Clip, Constraint, Lion, NAdam, Penalty, RAdam, ReduceOnPlateau,
-    RmsProp, Rprop, Schedule,
-};
+use chainrule::optim::*;
 use chainrule::prelude::*;
 use chainrule::{Real, View};
 
@@ -97,21 +92,15 @@ fn gradient_and_step() {
     training_steps::<f32>(Adam::new(), &SoftmaxCrossEntropy::new());
 }
 
-/// Other rules, at the rate of a schedule, with a penalty and clipping before them and a constraint after.
+macro_rules! rules {
+    ($($file:ident::$rule:ident { $($made:expr),+ })+) => {
+        [$($(Box::new($made) as Box<dyn Optimizer<f64>>,)+)+]
+    };
+}
+
+/// Every rule, at the rate of a schedule, with a penalty and clipping before them and a constraint after.
 #[test]
 fn steps_with_all_around_them() {
-    let rules: [Box<dyn Optimizer<f64>>; 10] = [
-        Box::new(Adagrad::new()),
-        Box::new(RmsProp::new()),
-        Box::new(RmsProp::new().centered().momentum(0.9)),
-        Box::new(Adadelta::new()),
-        Box::new(Adam::new().amsgrad()),
-        Box::new(Adamax::new()),
-        Box::new(NAdam::new()),
-        Box::new(RAdam::new()),
-        Box::new(Lion::new()),
-        Box::new(Rprop::new()),
-    ];
     let schedule = Schedule::WarmRestarts {
         rate: 0.01,
         min: 1e-4,
@@ -120,7 +109,7 @@ fn steps_with_all_around_them() {
     }
     .warm_up(2);
     let (penalty, mut plateau) = (Penalty::new().l1(1e-4).l2(1e-4), ReduceOnPlateau::new());
-    for mut rule in rules {
+    for mut rule in chainrule::every_rule!(rules) {
         let (mut net, data, loss, mut tape) = (
             net::<f64>(),
             data(33),
@@ -201,31 +190,29 @@ fn steps_of_a_trainer() {
 
 #[test]
 fn gradient_by_each_loss() {
-    let losses: [&dyn Loss<f64>; 9] = [
-        &SumSquaredError,
-        &QuadraticCost,
-        &MeanSquaredError,
-        &MeanAbsoluteError,
-        &Huber::new(1.0),
-        &LogCosh,
-        &SoftmaxCrossEntropy::new()
-            .label_smoothing(0.1)
-            .class_weights(&[1.0, 2.0, 3.0, 4.0, 5.0]),
-        &SigmoidCrossEntropy::new()
-            .label_smoothing(0.1)
-            .positive_weights(&[1.0, 2.0, 3.0, 4.0, 5.0]),
-        &Hinge,
-    ];
+    macro_rules! all {
+        ($($file:ident::$loss:ident { $($made:expr),+ })+) => {
+            vec![$($(Box::new($made) as Box<dyn Loss<f64>>,)+)+]
+        };
+    }
+    let weights = [1.0, 2.0, 3.0, 4.0, 5.0];
+    let mut losses = chainrule::every_loss!(all);
+    losses.push(Box::new(SoftmaxCrossEntropy::new().class_weights(&weights)));
+    losses.push(Box::new(
+        SigmoidCrossEntropy::new().positive_weights(&weights),
+    ));
+    // The network below ends on scores.
+    losses.retain(|loss| loss.accepts(chainrule::nn::OutputRange::Real));
     for loss in losses {
         let (net, data, mut tape) = (net(), data(20), Tape::new());
         // Labels of margins are −1 and 1.
-        let targets = if loss.name() == "Hinge" {
-            data.targets().map(|t| 2.0 * t - 1.0)
-        } else {
+        let targets = if loss.check_targets(data.targets().into()).is_ok() {
             data.targets().clone()
+        } else {
+            data.targets().map(|t| 2.0 * t - 1.0)
         };
         let mut pass = || {
-            net.gradient(data.inputs(), &targets, loss, &mut tape)
+            net.gradient(data.inputs(), &targets, &*loss, &mut tape)
                 .expect("a sound pass")
         };
         pass();

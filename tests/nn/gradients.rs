@@ -3,11 +3,8 @@
 use crate::common::rng;
 use chainrule::nalgebra::{DMatrix, DVector};
 use chainrule::nn::layer::{BackwardArgs, Block, GradientArgs, InferArgs, Layer, Role};
-use chainrule::nn::loss::{
-    CategoricalCrossEntropy, CostsArgs, Hinge, Huber, KlDivergence, LogCosh, Loss,
-    MeanAbsoluteError, QuadraticCost, SlopesArgs, SumSquaredError,
-};
-use chainrule::nn::{Breakpoints, Softmax};
+use chainrule::nn::loss::*;
+use chainrule::nn::{Breakpoints, OutputRange, Softmax};
 use chainrule::prelude::*;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::rand::{RngExt, SeedableRng};
@@ -23,29 +20,17 @@ fn activations() -> Vec<Activation> {
     let zigzag = Breakpoints::new(&[(-1.0, 0.5), (0.25, -0.5), (0.75, 1.0)])
         .and_then(|b| b.slopes(-0.3, 0.7))
         .unwrap();
-    vec![
-        Activation::Linear,
-        Activation::PiecewiseLinear,
-        Activation::Sigmoid,
-        Activation::Tanh,
-        Activation::Relu,
+    let more = [
         Activation::LeakyRelu { slope: 0.1 },
-        Activation::Relu6,
         Activation::Elu { alpha: 0.7 },
         Activation::Celu { alpha: 0.7 },
         Activation::ThresholdedRelu { theta: 0.3 },
-        Activation::Selu,
-        Activation::Gelu,
-        Activation::GeluTanh,
-        Activation::Silu,
-        Activation::Mish,
-        Activation::Softplus,
-        Activation::Softsign,
-        Activation::HardSigmoid,
-        Activation::HardTanh,
-        Activation::HardSwish,
         zigzag.into(),
-    ]
+    ];
+    Activation::every()
+        .filter(Activation::is_trainable)
+        .chain(more)
+        .collect()
 }
 
 /// What a loss wants below it and beside it.
@@ -56,38 +41,33 @@ enum Wants {
     Probabilities,
 }
 
+macro_rules! all {
+    ($($file:ident::$loss:ident { $($made:expr),+ })+) => {
+        vec![$($(Box::new($made) as Box<dyn Loss<f64>>,)+)+]
+    };
+}
+
 fn losses() -> Vec<(Box<dyn Loss<f64>>, Wants)> {
     let weights = [0.5, 2.0, 1.25];
-    vec![
-        (Box::new(SumSquaredError), Wants::Anything),
-        (Box::new(QuadraticCost), Wants::Anything),
-        (Box::new(MeanSquaredError), Wants::Anything),
-        (Box::new(MeanAbsoluteError), Wants::Anything),
-        (Box::new(Huber::new(0.6)), Wants::Anything),
-        (Box::new(LogCosh), Wants::Anything),
-        (Box::new(Hinge), Wants::Anything),
-        (Box::new(SoftmaxCrossEntropy::new()), Wants::Logits),
-        (
-            Box::new(
-                SoftmaxCrossEntropy::new()
-                    .label_smoothing(0.2)
-                    .class_weights(&weights),
-            ),
-            Wants::Logits,
-        ),
-        (Box::new(SigmoidCrossEntropy::new()), Wants::Logits),
-        (
-            Box::new(
-                SigmoidCrossEntropy::new()
-                    .label_smoothing(0.2)
-                    .class_weights(&weights)
-                    .positive_weights(&[3.0, 0.2, 1.0]),
-            ),
-            Wants::Logits,
-        ),
-        (Box::new(CategoricalCrossEntropy), Wants::Probabilities),
-        (Box::new(KlDivergence), Wants::Probabilities),
-    ]
+    let softmax = SoftmaxCrossEntropy::new().label_smoothing(0.2);
+    let sigmoid = SigmoidCrossEntropy::new().label_smoothing(0.2);
+    let mut losses = chainrule::every_loss!(all);
+    losses.push(Box::new(Huber::new(0.6)));
+    losses.push(Box::new(softmax.class_weights(&weights)));
+    let sigmoid = sigmoid.class_weights(&weights);
+    losses.push(Box::new(sigmoid.positive_weights(&[3.0, 0.2, 1.0])));
+    let wants = |loss: &dyn Loss<f64>| match OutputRange::Real {
+        real if !loss.accepts(real) => Wants::Probabilities,
+        _ if loss.accepts(OutputRange::Unit) => Wants::Anything,
+        _ => Wants::Logits,
+    };
+    losses
+        .into_iter()
+        .map(|loss| {
+            let wants = wants(&*loss);
+            (loss, wants)
+        })
+        .collect()
 }
 
 fn normal(rows: usize, cols: usize, rng: &mut Xoshiro256PlusPlus) -> DMatrix<f64> {
@@ -104,10 +84,11 @@ fn targets(
     rng: &mut Xoshiro256PlusPlus,
 ) -> DMatrix<f64> {
     let t = DMatrix::from_fn(rows, cols, |_, _| rng.random::<f64>());
-    if loss.name() == "Hinge" {
-        t.map(|t| (t - 0.5).signum())
-    } else {
+    // Those of margins are −1 and 1.
+    if loss.check_targets((&t).into()).is_ok() {
         t
+    } else {
+        t.map(|t| (t - 0.5).signum())
     }
 }
 

@@ -4,7 +4,7 @@ use crate::common::rng;
 use chainrule::nalgebra::{DMatrix, DVector, DVectorView, RowDVector, SMatrix, SVector};
 use chainrule::nn::layer::{Factor, Layer, Role, Scratch};
 use chainrule::nn::loss::QuadraticCost;
-use chainrule::nn::{AlphaDropout, GaussianNoise, LayerNorm, OutputRange, Prelu, RmsNorm, Softmax};
+use chainrule::nn::*;
 use chainrule::numeric::ViewMut;
 use chainrule::prelude::*;
 use chainrule::rand::RngExt;
@@ -1076,4 +1076,47 @@ fn products_of_matrices_that_do_not_fit_are_refused_and_change_nothing() {
         "{error}"
     );
     assert!(c.iter().all(|c| *c == 7.0));
+}
+
+/// Every layer in both modes against finite differences, in a cast network, and through a file.
+#[test]
+fn every_layer() -> Result<()> {
+    macro_rules! all {
+        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
+            vec![$($((stringify!($made), Box::new($made) as Box<dyn Layer<f64>>),)+)+]
+        };
+    }
+    macro_rules! nets {
+        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
+            [$($(Sequential::builder(4).layer($made),)+)+]
+        };
+    }
+    for (name, layer) in chainrule::every_layer!(all) {
+        let report = gradcheck::layer(&*layer, 4, 5, 1)?;
+        assert!(report.error() < 1e-7, "{name}: {report}");
+    }
+    let x = DMatrix::from_fn(4, 3, |i, j| ((i + 4 * j) as f64).sin());
+    for builder in chainrule::every_layer!(nets) {
+        let net = builder.seed(1).build()?;
+        let y = net.predict(&x)?;
+        let single: Sequential<f32> = net.cast()?;
+        let near = single.predict(&x.map(|x| x as f32))?.map(f64::from);
+        assert!((near - &y).amax() < 1e-6, "{net}");
+        #[cfg(feature = "safetensors")]
+        {
+            let bytes = Model::from(net.clone()).to_safetensors()?;
+            assert_eq!(
+                Model::<f64>::from_safetensors(&bytes)?.predict(&x)?,
+                y,
+                "{net}"
+            );
+        }
+        #[cfg(feature = "onnx")]
+        {
+            let onnx = chainrule::io::Onnx::new();
+            let read = onnx.read::<f64>(&onnx.write(&Model::from(net.clone()))?)?;
+            assert!((read.predict(&x)? - &y).amax() < 1e-12, "{net}");
+        }
+    }
+    Ok(())
 }

@@ -2,9 +2,7 @@
 
 use crate::common::bits;
 use chainrule::nn::loss::QuadraticCost;
-use chainrule::optim::{
-    Adadelta, Adagrad, Adamax, Group, Lion, NAdam, OptimizerState, RAdam, RmsProp, Rprop, Schedule,
-};
+use chainrule::optim::*;
 use chainrule::prelude::*;
 use chainrule::rand::SeedableRng;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
@@ -15,63 +13,37 @@ const TABLE: &str = include_str!("../reference/optimizers.tsv");
 
 const AFTER: [usize; 8] = [1, 2, 3, 4, 5, 10, 15, 20];
 
-/// The rule that the table calls `name`.
-fn rule<T: Real>(name: &str) -> Box<dyn Optimizer<T>> {
-    match name {
-        "sgd" => Box::new(Sgd::new()),
-        "sgd momentum" => Box::new(Sgd::new().momentum(0.9)),
-        "sgd dampening" => Box::new(Sgd::new().momentum(0.9).dampening(0.5)),
-        "sgd nesterov" => Box::new(Sgd::new().momentum(0.8).nesterov()),
-        "adagrad" => Box::new(Adagrad::new()),
-        "adagrad initial" => Box::new(Adagrad::new().initial(0.1).eps(1e-2)),
-        // Of the schedule, here.
-        "adagrad lr_decay" => Box::new(Adagrad::default()),
-        "rmsprop" => Box::new(RmsProp::new()),
-        "rmsprop rho" => Box::new(RmsProp::default().rho(0.9).eps(1e-2)),
-        "rmsprop momentum" => Box::new(RmsProp::new().momentum(0.9)),
-        "rmsprop centered" => Box::new(RmsProp::new().centered()),
-        "rmsprop both" => Box::new(RmsProp::new().rho(0.9).centered().momentum(0.8)),
-        "adadelta" => Box::new(Adadelta::new()),
-        "adadelta rho" => Box::new(Adadelta::default().rho(0.95).eps(1e-2)),
-        "adam" => Box::new(Adam::new()),
-        "adam betas" => Box::new(Adam::new().beta1(0.5).beta2(0.9).eps(1e-2)),
-        "adam amsgrad" => Box::new(Adam::new().beta2(0.5).amsgrad()),
-        "adamax" => Box::new(Adamax::new()),
-        "adamax betas" => Box::new(Adamax::default().beta1(0.5).beta2(0.75).eps(1e-2)),
-        "nadam" => Box::new(NAdam::new()),
-        "nadam betas" => Box::new(
-            NAdam::default()
-                .beta1(0.8)
-                .beta2(0.9)
-                .eps(1e-2)
-                .momentum_decay(0.5),
-        ),
-        "nadam constant" => Box::new(NAdam::new().momentum_decay(0.0)),
-        "radam" => Box::new(RAdam::new()),
-        "radam betas" => Box::new(RAdam::default().beta1(0.8).beta2(0.9).eps(1e-2)),
-        "radam plain" => Box::new(RAdam::new().beta2(0.6)),
-        "lion" => Box::new(Lion::new()),
-        "lion betas" => Box::new(Lion::default().beta1(0.5).beta2(0.75)),
-        "rprop" => Box::new(Rprop::new()),
-        "rprop etas" => Box::new(
-            Rprop::default()
-                .eta_minus(0.25)
-                .eta_plus(1.5)
-                .bounds(1e-2, 0.2),
-        ),
-        _ => panic!("unknown rule {name}"),
-    }
+/// Whether two names are the same but for spaces, of which `stringify!` may put some.
+fn same(one: &str, other: &str) -> bool {
+    let tight = |text: &str| text.replace(' ', "");
+    tight(one) == tight(other)
 }
 
-/// The names in the table, each once.
-fn names() -> Vec<&'static str> {
-    let mut names: Vec<_> = TABLE
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split('\t').next())
-        .collect();
-    names.dedup();
-    names
+macro_rules! rules {
+    ($($file:ident::$rule:ident { $($made:expr),+ })+) => {
+        /// The rule that the table calls `name`.
+        fn rule<T: Real>(name: &str) -> Box<dyn Optimizer<T>> {
+            // That option is one of the schedule, here.
+            let name = name.strip_suffix(" lr_decay").unwrap_or(name);
+            $($(if same(name, stringify!($made)) {
+                return Box::new($made);
+            })+)+
+            panic!("unknown rule {name}")
+        }
+
+        /// Every rule with its options, and what errors and states call it.
+        const RULES: &[(&str, &str)] = &[$($((stringify!($made), stringify!($rule)),)+)+];
+
+        #[test]
+        fn defaults() {
+            $(assert_eq!($rule::<f64>::default(), $rule::new());)+
+        }
+    };
+}
+chainrule::every_rule!(rules);
+
+fn names() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|(made, _)| *made)
 }
 
 /// As in `optimizers.py`.
@@ -103,7 +75,7 @@ fn trajectories<T: Real>(tolerance: f64) {
             ..Group::new(0..5)
         }];
         // The rate falls by itself, and once by a schedule besides.
-        let kappa = if name == "adagrad lr_decay" {
+        let kappa = if name == "Adagrad::new() lr_decay" {
             0.25
         } else {
             0.0
@@ -135,7 +107,17 @@ fn trajectories<T: Real>(tolerance: f64) {
         assert_eq!(after.next(), None);
         lines += 1;
     }
-    assert_eq!(lines, 58);
+    let in_table = |name: &str| {
+        let mut lines = TABLE.lines().filter_map(|line| line.split('\t').next());
+        lines.any(|known| same(known, name))
+    };
+    for name in names() {
+        assert!(
+            in_table(name),
+            "{name} has no line in reference/optimizers.tsv"
+        );
+    }
+    assert_eq!(lines, TABLE.lines().count() - 1);
 }
 
 #[test]
@@ -220,14 +202,14 @@ fn the_last_step() -> Result<()> {
 #[test]
 fn states_of_other_options() -> Result<()> {
     let pairs = [
-        ("adam", "adam amsgrad"),
-        ("rmsprop momentum", "rmsprop centered"),
-        ("rmsprop", "rmsprop momentum"),
-        ("rmsprop", "lion"),
-        ("adam", "nadam"),
-        ("nadam", "radam"),
-        ("adadelta", "rprop"),
-        ("adagrad", "sgd momentum"),
+        ("Adam::new()", "Adam::new().beta2(0.5).amsgrad()"),
+        ("RmsProp::new().momentum(0.9)", "RmsProp::new().centered()"),
+        ("RmsProp::new()", "RmsProp::new().momentum(0.9)"),
+        ("RmsProp::new()", "Lion::new()"),
+        ("Adam::new()", "NAdam::new()"),
+        ("NAdam::new()", "RAdam::new()"),
+        ("Adadelta::new()", "Rprop::new()"),
+        ("Adagrad::new()", "Sgd::new().momentum(0.9)"),
     ];
     for (one, other) in pairs {
         for (one, other) in [(one, other), (other, one)] {
@@ -414,16 +396,15 @@ fn the_largest_rate() -> Result<()> {
     )?;
     for name in names() {
         // 1/(1−β₁) where the first step divides by 1−β₁.
-        let stretch = match name {
-            "adam betas" | "adamax betas" => 2.0,
-            "nadam betas" | "radam betas" => 5.0,
-            _ if ["adam", "nadam", "radam"]
-                .iter()
-                .any(|stem| name.starts_with(stem)) =>
-            {
-                10.0
-            }
-            _ => 1.0,
+        let divides = ["Adam", "Adamax", "NAdam", "RAdam"];
+        let rule_name = name.split(':').next().map_or("", str::trim);
+        let stretch = if divides.contains(&rule_name) {
+            let beta1 = name
+                .split_once(".beta1(")
+                .and_then(|(_, rest)| rest.split_once(')'));
+            1.0 / (1.0 - beta1.map_or(0.9, |(beta1, _)| beta1.parse::<f64>().expect("a number")))
+        } else {
+            1.0
         };
         let largest = f64::from(f32::MAX) / stretch;
         for (groups, lr) in [
@@ -685,18 +666,8 @@ fn hyper_parameters() {
 /// Errors call a step by its rule, and a state that fits an option stays when it is chosen again.
 #[test]
 fn names_of_rules() -> Result<()> {
-    let rules: [(&str, Box<dyn Optimizer<f64>>); 9] = [
-        ("Adagrad", Box::new(Adagrad::new())),
-        ("RmsProp", Box::new(RmsProp::new().centered())),
-        ("Adadelta", Box::new(Adadelta::new())),
-        ("Adam", Box::new(Adam::new().amsgrad())),
-        ("Adamax", Box::new(Adamax::new())),
-        ("NAdam", Box::new(NAdam::new())),
-        ("RAdam", Box::new(RAdam::new())),
-        ("Lion", Box::new(Lion::new())),
-        ("Rprop", Box::new(Rprop::new())),
-    ];
-    for (name, mut optimizer) in rules {
+    for (made, name) in RULES {
+        let mut optimizer = rule::<f64>(made);
         let error = optimizer
             .step(-1.0, &mut [1.0], &[1.0], &Group::all(1))
             .expect_err("a negative rate");
@@ -748,18 +719,18 @@ fn the_minimum_of_a_parabola() {
         ]
     };
     let rates = [
-        ("adagrad", 2.0, 2000, 1e-6),
-        ("rmsprop", 0.05, 3000, 1e-4),
-        ("rmsprop momentum", 0.01, 3000, 1e-4),
-        ("rmsprop centered", 0.01, 4000, 1e-3),
-        ("adadelta rho", 1.0, 3000, 1e-6),
-        ("adam amsgrad", 0.1, 3000, 1e-5),
-        ("adamax", 0.1, 3000, 1e-6),
-        ("nadam", 0.1, 3000, 1e-6),
+        ("Adagrad::new()", 2.0, 2000, 1e-6),
+        ("RmsProp::new()", 0.05, 3000, 1e-4),
+        ("RmsProp::new().momentum(0.9)", 0.01, 3000, 1e-4),
+        ("RmsProp::new().centered()", 0.01, 4000, 1e-3),
+        ("Adadelta::new().rho(0.95).eps(1e-2)", 1.0, 3000, 1e-6),
+        ("Adam::new().beta2(0.5).amsgrad()", 0.1, 3000, 1e-5),
+        ("Adamax::new()", 0.1, 3000, 1e-6),
+        ("NAdam::new()", 0.1, 3000, 1e-6),
         // Its first steps are plain descent, for which this must be slow.
-        ("radam", 0.01, 20_000, 1e-6),
-        ("lion", 0.02, 3000, 1e-4),
-        ("rprop", 0.1, 300, 1e-5),
+        ("RAdam::new()", 0.01, 20_000, 1e-6),
+        ("Lion::new()", 0.02, 3000, 1e-4),
+        ("Rprop::new()", 0.1, 300, 1e-5),
     ];
     for (name, rate, steps, tolerance) in rates {
         let w = descend(rule(name), [9.0; 3], rate, steps, gradient);
@@ -782,17 +753,17 @@ fn the_minimum_of_rosenbrock() {
         ]
     };
     let rates = [
-        ("adagrad", 0.5, 60_000, 1e-3),
-        ("rmsprop", 0.01, 20_000, 1e-2),
-        ("rmsprop momentum", 1e-3, 20_000, 1e-2),
-        ("rmsprop centered", 1e-3, 40_000, 1e-2),
-        ("adadelta", 0.3, 20_000, 1e-4),
-        ("adam amsgrad", 0.3, 20_000, 1e-3),
-        ("adamax", 0.02, 20_000, 1e-3),
-        ("nadam", 0.02, 20_000, 1e-3),
-        ("radam", 0.003, 20_000, 1e-3),
-        ("lion", 1e-3, 40_000, 1e-2),
-        ("rprop", 0.01, 5000, 1e-2),
+        ("Adagrad::new()", 0.5, 60_000, 1e-3),
+        ("RmsProp::new()", 0.01, 20_000, 1e-2),
+        ("RmsProp::new().momentum(0.9)", 1e-3, 20_000, 1e-2),
+        ("RmsProp::new().centered()", 1e-3, 40_000, 1e-2),
+        ("Adadelta::new()", 0.3, 20_000, 1e-4),
+        ("Adam::new().beta2(0.5).amsgrad()", 0.3, 20_000, 1e-3),
+        ("Adamax::new()", 0.02, 20_000, 1e-3),
+        ("NAdam::new()", 0.02, 20_000, 1e-3),
+        ("RAdam::new()", 0.003, 20_000, 1e-3),
+        ("Lion::new()", 1e-3, 40_000, 1e-2),
+        ("Rprop::new()", 0.01, 5000, 1e-2),
     ];
     for (name, rate, steps, tolerance) in rates {
         let [x, y] = descend(rule(name), [-1.2, 1.0], rate, steps, gradient);

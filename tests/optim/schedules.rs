@@ -11,116 +11,22 @@ fn rates(name: &str) -> Vec<f64> {
     let line = TABLE
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix('\t'))
-        .expect("a name of the table");
+        .unwrap_or_else(|| panic!("{name} has no line in reference/schedules.tsv"));
     line.split(' ')
         .map(|rate| rate.parse().expect("a number"))
         .collect()
 }
 
-/// One of each, as the table has them.
-fn schedules() -> Vec<(&'static str, Schedule)> {
-    let rate = 0.5;
-    vec![
-        ("constant", rate.into()),
-        (
-            "step",
-            Schedule::Step {
-                rate,
-                factor: 0.3,
-                every: 7,
-            },
-        ),
-        (
-            "multi",
-            Schedule::MultiStep {
-                rate,
-                factor: 0.3,
-                at: vec![11, 3, 10, 11],
-            },
-        ),
-        ("exponential", Schedule::Exponential { rate, factor: 0.9 }),
-        ("inverse", Schedule::InverseTime { rate, kappa: 0.3 }),
-        (
-            "line",
-            Schedule::Polynomial {
-                rate,
-                end: 0.0,
-                power: 1.0,
-                steps: 30,
-            },
-        ),
-        (
-            "polynomial",
-            Schedule::Polynomial {
-                rate,
-                end: 0.0,
-                power: 2.5,
-                steps: 30,
-            },
-        ),
-        (
-            "cosine",
-            Schedule::Cosine {
-                rate,
-                min: 0.01,
-                steps: 30,
-            },
-        ),
-        (
-            "restarts 1",
-            Schedule::WarmRestarts {
-                rate,
-                min: 0.01,
-                steps: 7,
-                factor: 1,
-            },
-        ),
-        (
-            "restarts 3",
-            Schedule::WarmRestarts {
-                rate,
-                min: 0.01,
-                steps: 3,
-                factor: 3,
-            },
-        ),
-        (
-            "one cycle",
-            Schedule::OneCycle {
-                rate,
-                warm: 0.3,
-                div: 25.0,
-                final_div: 1e4,
-                steps: 50,
-            },
-        ),
-        (
-            "one cycle warm",
-            Schedule::OneCycle {
-                rate,
-                warm: 0.45,
-                div: 10.0,
-                final_div: 100.0,
-                steps: 37,
-            },
-        ),
-        (
-            "warm exponential",
-            Schedule::Exponential { rate, factor: 0.9 }.warm_up(8),
-        ),
-    ]
-}
-
 #[test]
 fn as_pytorch() {
-    for (name, schedule) in schedules() {
-        let expected = rates(name);
+    for schedule in Schedule::samples() {
+        let expected = rates(&format!("{schedule:?}"));
         assert!(expected.len() > 4);
         for (t, expected) in expected.into_iter().enumerate() {
             let rate = schedule.rate(t as u64);
             assert!(
                 (rate - expected).abs() < 1e-14,
-                "{name} at step {t} is {rate}, not {expected}"
+                "{schedule:?} at step {t} is {rate}, not {expected}"
             );
         }
     }
@@ -252,11 +158,7 @@ fn at_the_ends() {
         .warm_up(3)
         .warm_up(5),
     ];
-    for schedule in schedules()
-        .into_iter()
-        .map(|(_, schedule)| schedule)
-        .chain(long)
-    {
+    for schedule in Schedule::samples().into_iter().chain(long) {
         schedule.check().unwrap_or_else(|error| panic!("{error}"));
         for t in edges {
             let rate = schedule.rate(t);
@@ -267,19 +169,25 @@ fn at_the_ends() {
         }
     }
     let far = |name: &str| {
-        let schedule = schedules()
-            .into_iter()
-            .find(|(other, _)| *other == name)
-            .expect("a name")
-            .1;
+        let named = |schedule: &Schedule| format!("{schedule:?}") == name;
+        let schedule = Schedule::samples().into_iter().find(named).expect("a name");
         [1000, u64::MAX].map(|t| schedule.rate(t))
     };
-    assert_eq!(far("constant"), [0.5; 2]);
-    assert_eq!(far("multi"), [0.5 * 0.3_f64.powi(4); 2]);
-    assert_eq!(far("polynomial"), [0.0; 2]);
-    assert_eq!(far("cosine"), [0.01; 2]);
-    assert_eq!(far("one cycle"), [0.5 / 25.0 / 1e4; 2]);
-    assert_eq!(far("exponential")[1], 0.0);
+    assert_eq!(far("Constant(0.5)"), [0.5; 2]);
+    assert_eq!(
+        far("MultiStep { rate: 0.5, factor: 0.3, at: [11, 3, 10, 11] }"),
+        [0.5 * 0.3_f64.powi(4); 2]
+    );
+    assert_eq!(
+        far("Polynomial { rate: 0.5, end: 0.0, power: 2.5, steps: 30 }"),
+        [0.0; 2]
+    );
+    assert_eq!(far("Cosine { rate: 0.5, min: 0.01, steps: 30 }"), [0.01; 2]);
+    assert_eq!(
+        far("OneCycle { rate: 0.5, warm: 0.3, div: 25.0, final_div: 10000.0, steps: 50 }"),
+        [0.5 / 25.0 / 1e4; 2]
+    );
+    assert_eq!(far("Exponential { rate: 0.5, factor: 0.9 }")[1], 0.0);
     // The schedules of a rate of 0 stay there.
     assert_eq!(Schedule::from(0.0).warm_up(5).rate(3), 0.0);
 }

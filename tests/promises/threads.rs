@@ -3,16 +3,13 @@
 use chainrule::data::Batches;
 use chainrule::nalgebra::DMatrix;
 use chainrule::nn::layer::{Block, Layer, Role, Scratch};
-use chainrule::nn::loss::{
-    CategoricalCrossEntropy, Hinge, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError,
-    QuadraticCost, Reduction, SumSquaredError,
-};
+use chainrule::nn::loss::*;
 use chainrule::nn::{
     AlphaDropout, At, BatchNorm, Breakpoints, Builder, GaussianNoise, LayerNorm, OutputRange,
     Prelu, RmsNorm, Softmax,
 };
 use chainrule::numeric::{Targets, ViewMut};
-use chainrule::optim::{Group, OptimizerState};
+use chainrule::optim::*;
 use chainrule::prelude::*;
 use chainrule::train::{Epoch, History};
 use chainrule::{ErrorKind, Real, View, gradcheck};
@@ -30,11 +27,22 @@ fn public_types_are_send_and_sync() {
     fn owned<T: Send + Sync + 'static>() {}
     all!(owned: Error, ErrorKind, Result<f64>);
     all!(owned: Sequential<f32>, Sequential<f64>, Builder<f64>, Tape<f32>, Tape<f64>, Scratch<f64>, Arc<dyn Layer<f64>>, Box<dyn Loss<f64>>);
-    all!(owned: Activation, Breakpoints, OutputRange, Init, Block, Role, Dense, Dropout, Softmax);
-    all!(owned: LayerNorm, Prelu, RmsNorm, BatchNorm, AlphaDropout, GaussianNoise);
-    all!(owned: SumSquaredError, QuadraticCost, MeanSquaredError, MeanAbsoluteError, Huber, LogCosh, Hinge, Reduction);
-    all!(owned: SoftmaxCrossEntropy, SigmoidCrossEntropy, CategoricalCrossEntropy, KlDivergence);
-    all!(owned: Sgd<f64>, Adam<f64>, Group, OptimizerState<f64>);
+    macro_rules! layers {
+        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
+            all!(owned: $($layer,)+ Breakpoints, OutputRange, Init, Block, Role);
+        };
+    }
+    chainrule::every_layer!(layers);
+    macro_rules! losses {
+        ($($file:ident::$loss:ident { $($made:expr),+ })+) => { all!(owned: $($loss,)+ Reduction) };
+    }
+    chainrule::every_loss!(losses);
+    macro_rules! rules {
+        ($($file:ident::$rule:ident { $($made:expr),+ })+) => {
+            all!(owned: $($rule<f64>,)+ Group, OptimizerState<f64>);
+        };
+    }
+    chainrule::every_rule!(rules);
     all!(owned: Dataset<f64>, Batches<f64>, metrics::Average, Scaler<f64>, History, Epoch, metrics::ConfusionMatrix, gradcheck::Report, gradcheck::Derivative);
     all!(shared: View<'_, f64>, ViewMut<'_, f64>, Targets<'_, f64>, chainrule::data::Batch<'_, f64>, At<'_, f64>);
     fn sent<T: Send + ?Sized>() {}

@@ -2,7 +2,8 @@
 
     pip install mpmath==1.3.0 torch==2.15.0 && python3 losses.py
 
-A line is: loss, outputs d, y, t, cost, gradient, PyTorch's cost. Numbers within a field are separated by spaces, sample after
+A line is: loss as `every_loss!` of src/nn/loss/mod.rs makes it (or with weights), outputs d, y, t, cost, gradient,
+PyTorch's cost. Numbers within a field are separated by spaces, sample after
 sample. The costs and gradients are the definitions of the documentation, differentiated by hand, in 60 digits, rounded once.
 PyTorch's cost is `-` where it has no such loss; where it has, its gradient was compared while this was written.
 """
@@ -95,6 +96,16 @@ def hinge(ys, ts):
     return cost, [[-t * scale if 1 - t * y > 0 else mpf(0) for y, t in row] for row in pairs]
 
 
+def poisson(full):
+    def both(ys, ts):
+        scale = mpf(1) / (len(ys) * len(ys[0]))
+        stirling = lambda t: t * mp.log(t) - t + mp.log(2 * mp.pi * t) / 2 if full and t > 1 else mpf(0)
+        cost = scale * mp.fsum(mp.exp(v) - t * v + stirling(t) for y, t in zip(ys, ts) for v, t in zip(y, t))
+        return cost, [[scale * (mp.exp(v) - t) for v, t in zip(y, t)] for y, t in zip(ys, ts)]
+
+    return both
+
+
 def torch_bce(smoothing=0.0, weights=None, positive=None):
     """PyTorch has no smoothing here; it is the targets' business."""
 
@@ -126,29 +137,31 @@ def cut(loss, **options):
 
 # name: (definition, PyTorch's cost, kind of outputs and targets)
 LOSSES = {
-    "sum_squared": (residual(lambda r: r * r / 2, lambda r: r, False, False), lambda y, t: F.mse_loss(y, t, reduction="sum") / 2, "real"),
-    "quadratic": (residual(lambda r: r * r / 2, lambda r: r, False), lambda y, t: F.mse_loss(y, t, reduction="sum") / 2 / len(y), "real"),
-    "mean_squared": (residual(lambda r: r * r, lambda r: 2 * r), F.mse_loss, "real"),
-    "mean_absolute": (residual(abs, mp.sign), F.l1_loss, "real"),
-    "huber(1)": (huber(1), F.huber_loss, "real"),
-    "huber(0.3)": (huber(0.3), lambda y, t: F.huber_loss(y, t, delta=0.3), "real"),
-    "log_cosh": (residual(lambda r: mp.log(mp.cosh(r)), mp.tanh), None, "real"),
-    "softmax": (cut(softmax_cross_entropy), torch_ce(), "classes"),
-    "softmax smoothing": (cut(softmax_cross_entropy, smoothing=0.1), torch_ce(0.1), "classes"),
-    "softmax weights": (cut(softmax_cross_entropy, weights=WEIGHTS), torch_ce(0.0, WEIGHTS), "classes"),
-    "softmax both": (cut(softmax_cross_entropy, smoothing=0.25, weights=WEIGHTS), torch_ce(0.25, WEIGHTS), "classes"),
-    "sigmoid": (cut(sigmoid_cross_entropy), torch_bce(), "labels"),
-    "sigmoid smoothing": (cut(sigmoid_cross_entropy, smoothing=0.1), torch_bce(0.1), "labels"),
-    "sigmoid weights": (cut(sigmoid_cross_entropy, weights=WEIGHTS), torch_bce(0.0, WEIGHTS), "labels"),
-    "sigmoid positive": (cut(sigmoid_cross_entropy, positive=POSITIVE), torch_bce(0.0, None, POSITIVE), "labels"),
-    "sigmoid all": (
+    "SumSquaredError": (residual(lambda r: r * r / 2, lambda r: r, False, False), lambda y, t: F.mse_loss(y, t, reduction="sum") / 2, "real"),
+    "QuadraticCost": (residual(lambda r: r * r / 2, lambda r: r, False), lambda y, t: F.mse_loss(y, t, reduction="sum") / 2 / len(y), "real"),
+    "MeanSquaredError": (residual(lambda r: r * r, lambda r: 2 * r), F.mse_loss, "real"),
+    "MeanAbsoluteError": (residual(abs, mp.sign), F.l1_loss, "real"),
+    "Huber::new(1.0)": (huber(1), F.huber_loss, "real"),
+    "Huber::new(0.3)": (huber(0.3), lambda y, t: F.huber_loss(y, t, delta=0.3), "real"),
+    "LogCosh": (residual(lambda r: mp.log(mp.cosh(r)), mp.tanh), None, "real"),
+    "SoftmaxCrossEntropy::new()": (cut(softmax_cross_entropy), torch_ce(), "classes"),
+    "SoftmaxCrossEntropy::new().label_smoothing(0.1)": (cut(softmax_cross_entropy, smoothing=0.1), torch_ce(0.1), "classes"),
+    "SoftmaxCrossEntropy weights": (cut(softmax_cross_entropy, weights=WEIGHTS), torch_ce(0.0, WEIGHTS), "classes"),
+    "SoftmaxCrossEntropy both": (cut(softmax_cross_entropy, smoothing=0.25, weights=WEIGHTS), torch_ce(0.25, WEIGHTS), "classes"),
+    "SigmoidCrossEntropy::new()": (cut(sigmoid_cross_entropy), torch_bce(), "labels"),
+    "SigmoidCrossEntropy::new().label_smoothing(0.1)": (cut(sigmoid_cross_entropy, smoothing=0.1), torch_bce(0.1), "labels"),
+    "SigmoidCrossEntropy weights": (cut(sigmoid_cross_entropy, weights=WEIGHTS), torch_bce(0.0, WEIGHTS), "labels"),
+    "SigmoidCrossEntropy positive": (cut(sigmoid_cross_entropy, positive=POSITIVE), torch_bce(0.0, None, POSITIVE), "labels"),
+    "SigmoidCrossEntropy all": (
         cut(sigmoid_cross_entropy, smoothing=0.25, weights=WEIGHTS, positive=POSITIVE),
         torch_bce(0.25, WEIGHTS, POSITIVE),
         "labels",
     ),
-    "cross_entropy": (cross_entropy, lambda y, t: F.nll_loss(y.log(), t.argmax(1)) if is_one_hot(t) else -(t * y.log()).sum(1).mean(), "simplex"),
-    "kl_divergence": (kl_divergence, lambda y, t: F.kl_div(y.log(), t, reduction="batchmean"), "simplex"),
-    "hinge": (hinge, None, "signs"),
+    "CategoricalCrossEntropy": (cross_entropy, lambda y, t: F.nll_loss(y.log(), t.argmax(1)) if is_one_hot(t) else -(t * y.log()).sum(1).mean(), "simplex"),
+    "KlDivergence": (kl_divergence, lambda y, t: F.kl_div(y.log(), t, reduction="batchmean"), "simplex"),
+    "Hinge": (hinge, None, "signs"),
+    "Poisson::new()": (poisson(False), F.poisson_nll_loss, "counts"),
+    "Poisson::new().full()": (poisson(True), lambda y, t: F.poisson_nll_loss(y, t, full=True), "counts"),
 }  # fmt: skip
 
 
@@ -174,6 +187,9 @@ def cases(kind, rng):
                 yield normal, [[round(rng.gauss(0, 2), 4) for _ in range(d)] for _ in range(n)]
             elif kind == "signs":
                 yield normal, [[rng.choice((-1.0, 1.0)) for _ in range(d)] for _ in range(n)]
+            elif kind == "counts":
+                yield normal, [[float(rng.randrange(9)) for _ in range(d)] for _ in range(n)]
+                yield normal, [[round(rng.random() * 3, 4) for _ in range(d)] for _ in range(n)]  # counts per time
             elif kind == "labels":
                 yield normal, [[rng.choice((0.0, 1.0)) for _ in range(d)] for _ in range(n)]
                 yield normal, [[round(rng.random(), 4) for _ in range(d)] for _ in range(n)]
@@ -193,6 +209,9 @@ def cases(kind, rng):
         yield [[1e-3, -0.5, 0.9999999, 1.0000001, 20.0]], [[0.0] * 5]
     elif kind == "signs":
         yield [far, far], [[1.0] * 5, [-1.0] * 5]
+    elif kind == "counts":
+        yield [[-1e4, 0.0, 1e-8, -700.0, 80.0]] * 2, [[0.0] * 5, [1.0, 2.0, 1000.0, 0.25, 3.0]]
+        yield [[-1e4], [-30.0], [0.0]], [[0.0], [0.0], [1.0]]
     elif kind == "labels":
         yield [far, far, far], [[1.0] * 5, [0.0] * 5, [0.5] * 5]
         yield [[v] for v in far], [[1.0], [1.0], [0.0], [0.25], [0.0]]

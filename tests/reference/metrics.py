@@ -57,6 +57,7 @@ def classification(k, n, present, quality):
         values = {}
         put = values.__setitem__
         put("accuracy", sk.accuracy_score(a, p, sample_weight=v))
+        put("matthews_correlation", sk.matthews_corrcoef(a, p, sample_weight=v))
         put("confusion", sk.confusion_matrix(a, p, labels=range(k), sample_weight=v))
         for name, score in [("precision", sk.precision_score), ("recall", sk.recall_score), ("f1", sk.f1_score)]:
             for c, value in enumerate(score(a, p, labels=range(k), average=None, **some)):

@@ -2,8 +2,8 @@
 
     pip install torch==2.15.0 numpy==2.4.6 && python3 optimizers.py
 
-A line is: rule with its options, rate, decoupled decay, the parameters after the steps of STEPS. Lion, which PyTorch has not, is
-algorithm 2 of its paper in NumPy. Where PyTorch has no decoupled decay, parameters are multiplied by 1 - lr * decay before the
+A line is: rule as `every_rule!` of src/optim/mod.rs makes it, rate, decoupled decay, the parameters after the steps of STEPS. Lion, which PyTorch has not, is
+algorithm 2 of its paper in NumPy; Adan is its authors' code (github.com/sail-sg/Adan, adan.py, `no_prox=True`) in NumPy. Where PyTorch has no decoupled decay, parameters are multiplied by 1 - lr * decay before the
 step; AdamW, NAdam and RAdam do that themselves. The rate falls from step to step.
 """
 
@@ -62,41 +62,62 @@ def lion(beta1, beta2):
     return run
 
 
+def adan(beta1, beta2, beta3, eps=1e-8):
+    def run(lr, decay):
+        w, m, v, n, before, after = np.array(START), np.zeros(5), np.zeros(5), np.zeros(5), None, []
+        for t in range(20):
+            g, now = np.array(gradient(w.tolist(), t)), rate(lr, t)
+            difference = g - (g if before is None else before)
+            m = beta1 * m + (1 - beta1) * g
+            v = beta2 * v + (1 - beta2) * difference
+            n = beta3 * n + (1 - beta3) * (g + beta2 * difference) ** 2
+            bias1, bias2, bias3 = (1 - beta ** (t + 1) for beta in (beta1, beta2, beta3))
+            denominator = np.sqrt(n) / np.sqrt(bias3) + eps
+            w = w * (1 - now * decay) - now / bias1 * m / denominator - now * beta2 / bias2 * v / denominator
+            before = g
+            after.append(w.tolist())
+        return after
+
+    return run
+
+
 def option(optimizer, own_decay=False, **options):
     return with_torch(lambda params, **others: optimizer(params, **options, **others), own_decay)
 
 
 o = torch.optim
 RULES = [
-    ("sgd", 0.02, option(o.SGD)),
-    ("sgd momentum", 0.02, option(o.SGD, momentum=0.9)),
-    ("sgd dampening", 0.02, option(o.SGD, momentum=0.9, dampening=0.5)),
-    ("sgd nesterov", 0.02, option(o.SGD, momentum=0.8, nesterov=True)),
-    ("adagrad", 0.3, option(o.Adagrad)),
-    ("adagrad initial", 0.3, option(o.Adagrad, initial_accumulator_value=0.1, eps=1e-2)),
-    ("adagrad lr_decay", 0.3, option(o.Adagrad, lr_decay=0.25)),
-    ("rmsprop", 0.05, option(o.RMSprop)),
-    ("rmsprop rho", 0.05, option(o.RMSprop, alpha=0.9, eps=1e-2)),
-    ("rmsprop momentum", 0.02, option(o.RMSprop, momentum=0.9)),
-    ("rmsprop centred", 0.05, option(o.RMSprop, centered=True)),
-    ("rmsprop both", 0.02, option(o.RMSprop, alpha=0.9, centered=True, momentum=0.8)),
-    ("adadelta", 1.0, option(o.Adadelta)),
-    ("adadelta rho", 0.5, option(o.Adadelta, rho=0.95, eps=1e-2)),
-    ("adam", 0.1, option(o.AdamW, own_decay=True)),
-    ("adam betas", 0.1, option(o.AdamW, own_decay=True, betas=(0.5, 0.9), eps=1e-2)),
-    ("adam amsgrad", 0.1, option(o.AdamW, own_decay=True, betas=(0.9, 0.5), amsgrad=True)),
-    ("adamax", 0.1, option(o.Adamax)),
-    ("adamax betas", 0.1, option(o.Adamax, betas=(0.5, 0.75), eps=1e-2)),
-    ("nadam", 0.1, option(o.NAdam, own_decay=True, decoupled_weight_decay=True)),
-    ("nadam betas", 0.1, option(o.NAdam, own_decay=True, decoupled_weight_decay=True, betas=(0.8, 0.9), eps=1e-2, momentum_decay=0.5)),
-    ("nadam constant", 0.1, option(o.NAdam, own_decay=True, decoupled_weight_decay=True, momentum_decay=0)),
-    ("radam", 0.1, option(o.RAdam, own_decay=True, decoupled_weight_decay=True)),
-    ("radam betas", 0.1, option(o.RAdam, own_decay=True, decoupled_weight_decay=True, betas=(0.8, 0.9), eps=1e-2)),
-    ("radam plain", 0.05, option(o.RAdam, own_decay=True, decoupled_weight_decay=True, betas=(0.9, 0.6))),
-    ("lion", 0.05, lion(0.9, 0.99)),
-    ("lion betas", 0.05, lion(0.5, 0.75)),
-    ("rprop", 0.1, option(o.Rprop)),
-    ("rprop etas", 0.1, option(o.Rprop, etas=(0.25, 1.5), step_sizes=(1e-2, 0.2))),
+    ("Sgd::new()", 0.02, option(o.SGD)),
+    ("Sgd::new().momentum(0.9)", 0.02, option(o.SGD, momentum=0.9)),
+    ("Sgd::new().momentum(0.9).dampening(0.5)", 0.02, option(o.SGD, momentum=0.9, dampening=0.5)),
+    ("Sgd::new().momentum(0.8).nesterov()", 0.02, option(o.SGD, momentum=0.8, nesterov=True)),
+    ("Adagrad::new()", 0.3, option(o.Adagrad)),
+    ("Adagrad::new().initial(0.1).eps(1e-2)", 0.3, option(o.Adagrad, initial_accumulator_value=0.1, eps=1e-2)),
+    ("Adagrad::new() lr_decay", 0.3, option(o.Adagrad, lr_decay=0.25)),
+    ("RmsProp::new()", 0.05, option(o.RMSprop)),
+    ("RmsProp::new().rho(0.9).eps(1e-2)", 0.05, option(o.RMSprop, alpha=0.9, eps=1e-2)),
+    ("RmsProp::new().momentum(0.9)", 0.02, option(o.RMSprop, momentum=0.9)),
+    ("RmsProp::new().centered()", 0.05, option(o.RMSprop, centered=True)),
+    ("RmsProp::new().rho(0.9).centered().momentum(0.8)", 0.02, option(o.RMSprop, alpha=0.9, centered=True, momentum=0.8)),
+    ("Adadelta::new()", 1.0, option(o.Adadelta)),
+    ("Adadelta::new().rho(0.95).eps(1e-2)", 0.5, option(o.Adadelta, rho=0.95, eps=1e-2)),
+    ("Adam::new()", 0.1, option(o.AdamW, own_decay=True)),
+    ("Adam::new().beta1(0.5).beta2(0.9).eps(1e-2)", 0.1, option(o.AdamW, own_decay=True, betas=(0.5, 0.9), eps=1e-2)),
+    ("Adam::new().beta2(0.5).amsgrad()", 0.1, option(o.AdamW, own_decay=True, betas=(0.9, 0.5), amsgrad=True)),
+    ("Adamax::new()", 0.1, option(o.Adamax)),
+    ("Adamax::new().beta1(0.5).beta2(0.75).eps(1e-2)", 0.1, option(o.Adamax, betas=(0.5, 0.75), eps=1e-2)),
+    ("NAdam::new()", 0.1, option(o.NAdam, own_decay=True, decoupled_weight_decay=True)),
+    ("NAdam::new().beta1(0.8).beta2(0.9).eps(1e-2).momentum_decay(0.5)", 0.1, option(o.NAdam, own_decay=True, decoupled_weight_decay=True, betas=(0.8, 0.9), eps=1e-2, momentum_decay=0.5)),
+    ("NAdam::new().momentum_decay(0.0)", 0.1, option(o.NAdam, own_decay=True, decoupled_weight_decay=True, momentum_decay=0)),
+    ("RAdam::new()", 0.1, option(o.RAdam, own_decay=True, decoupled_weight_decay=True)),
+    ("RAdam::new().beta1(0.8).beta2(0.9).eps(1e-2)", 0.1, option(o.RAdam, own_decay=True, decoupled_weight_decay=True, betas=(0.8, 0.9), eps=1e-2)),
+    ("RAdam::new().beta2(0.6)", 0.05, option(o.RAdam, own_decay=True, decoupled_weight_decay=True, betas=(0.9, 0.6))),
+    ("Adan::new()", 0.1, adan(0.98, 0.92, 0.99)),
+    ("Adan::new().beta1(0.5).beta2(0.75).beta3(0.9).eps(1e-2)", 0.1, adan(0.5, 0.75, 0.9, 1e-2)),
+    ("Lion::new()", 0.05, lion(0.9, 0.99)),
+    ("Lion::new().beta1(0.5).beta2(0.75)", 0.05, lion(0.5, 0.75)),
+    ("Rprop::new()", 0.1, option(o.Rprop)),
+    ("Rprop::new().eta_minus(0.25).eta_plus(1.5).bounds(1e-2, 0.2)", 0.1, option(o.Rprop, etas=(0.25, 1.5), step_sizes=(1e-2, 0.2))),
 ]
 
 

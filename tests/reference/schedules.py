@@ -2,7 +2,7 @@
 
     pip install torch==2.15.0 && python3 schedules.py
 
-A line is: schedule, rates at the steps 0, 1, 2, …. A scheduler of PyTorch is stepped once per step; only steps are written at which
+A line is: schedule as `Debug` writes it, rates at the steps 0, 1, 2, …. A scheduler of PyTorch is stepped once per step; only steps are written at which
 its definition and ours are the same (a cosine that has come to its end rises again there).
 """
 
@@ -35,6 +35,12 @@ def warm(then, steps):
     return make
 
 
+def one_after_another(o):
+    line = s.LinearLR(o, start_factor=0.25, end_factor=1.0, total_iters=4)
+    cosine = s.CosineAnnealingLR(o, 10, 0.01)
+    return s.SequentialLR(o, [line, cosine, s.StepLR(o, 3, 0.5)], milestones=[4, 14])
+
+
 def plateau(values, **options):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))], lr=1.0)
     scheduler, out = s.ReduceLROnPlateau(optimizer, threshold_mode="abs", eps=0, **options), []
@@ -47,19 +53,24 @@ def plateau(values, **options):
 VALUES = [9.0, 8.0, 8.5, 7.99, 8.0, 7.5, 7.6, 7.6, float("nan"), 7.7, 7.6, 7.49, 7.4, 7.4, 7.4, 7.4, 7.4, 7.4, 7.4, 7.4, 1.0, 2.0, 2.0, 2.0, 2.0]
 
 SCHEDULES = [
-    ("constant", lambda: rates(lambda o: s.ConstantLR(o, factor=1.0), 5)),
-    ("step", lambda: rates(lambda o: s.StepLR(o, 7, 0.3), 40)),
-    ("multi", lambda: rates(lambda o: s.MultiStepLR(o, [3, 10, 11, 11], 0.3), 20)),
-    ("exponential", lambda: rates(lambda o: s.ExponentialLR(o, 0.9), 60)),
-    ("inverse", lambda: rates(lambda o: s.LambdaLR(o, lambda t: 1 / (1 + 0.3 * t)), 40)),
-    ("line", lambda: rates(lambda o: s.PolynomialLR(o, 30, 1.0), 40)),
-    ("polynomial", lambda: rates(lambda o: s.PolynomialLR(o, 30, 2.5), 40)),
-    ("cosine", lambda: rates(lambda o: s.CosineAnnealingLR(o, 30, 0.01), 31)),
-    ("restarts 1", lambda: rates(lambda o: s.CosineAnnealingWarmRestarts(o, 7, 1, 0.01), 40)),
-    ("restarts 3", lambda: rates(lambda o: s.CosineAnnealingWarmRestarts(o, 3, 3, 0.01), 140)),
-    ("one cycle", lambda: rates(lambda o: s.OneCycleLR(o, 0.5, total_steps=50), 49)),
-    ("one cycle warm", lambda: rates(lambda o: s.OneCycleLR(o, 0.5, total_steps=37, pct_start=0.45, div_factor=10, final_div_factor=100), 36)),
-    ("warm exponential", lambda: rates(warm(lambda o: s.ExponentialLR(o, 0.9), 8), 30)),
+    ("Constant(0.5)", lambda: rates(lambda o: s.ConstantLR(o, factor=1.0), 5)),
+    ("Step { rate: 0.5, factor: 0.3, every: 7 }", lambda: rates(lambda o: s.StepLR(o, 7, 0.3), 40)),
+    ("MultiStep { rate: 0.5, factor: 0.3, at: [11, 3, 10, 11] }", lambda: rates(lambda o: s.MultiStepLR(o, [3, 10, 11, 11], 0.3), 20)),
+    ("Exponential { rate: 0.5, factor: 0.9 }", lambda: rates(lambda o: s.ExponentialLR(o, 0.9), 60)),
+    ("InverseTime { rate: 0.5, kappa: 0.3 }", lambda: rates(lambda o: s.LambdaLR(o, lambda t: 1 / (1 + 0.3 * t)), 40)),
+    ("Polynomial { rate: 0.5, end: 0.0, power: 1.0, steps: 30 }", lambda: rates(lambda o: s.PolynomialLR(o, 30, 1.0), 40)),
+    ("Polynomial { rate: 0.5, end: 0.0, power: 2.5, steps: 30 }", lambda: rates(lambda o: s.PolynomialLR(o, 30, 2.5), 40)),
+    ("Cosine { rate: 0.5, min: 0.01, steps: 30 }", lambda: rates(lambda o: s.CosineAnnealingLR(o, 30, 0.01), 31)),
+    ("WarmRestarts { rate: 0.5, min: 0.01, steps: 7, factor: 1 }", lambda: rates(lambda o: s.CosineAnnealingWarmRestarts(o, 7, 1, 0.01), 40)),
+    ("WarmRestarts { rate: 0.5, min: 0.01, steps: 3, factor: 3 }", lambda: rates(lambda o: s.CosineAnnealingWarmRestarts(o, 3, 3, 0.01), 140)),
+    ("OneCycle { rate: 0.5, warm: 0.3, div: 25.0, final_div: 10000.0, steps: 50 }", lambda: rates(lambda o: s.OneCycleLR(o, 0.5, total_steps=50), 49)),
+    ("OneCycle { rate: 0.5, warm: 0.45, div: 10.0, final_div: 100.0, steps: 37 }", lambda: rates(lambda o: s.OneCycleLR(o, 0.5, total_steps=37, pct_start=0.45, div_factor=10, final_div_factor=100), 36)),
+    ("WarmUp { steps: 8, then: Exponential { rate: 0.5, factor: 0.9 } }", lambda: rates(warm(lambda o: s.ExponentialLR(o, 0.9), 8), 30)),
+    (
+        "Sequential { schedules: [Polynomial { rate: 0.125, end: 0.5, power: 1.0, steps: 4 }, Cosine { rate: 0.5, min: 0.01, steps: 10 }, "
+        "Step { rate: 0.5, factor: 0.5, every: 3 }], milestones: [4, 14] }",
+        lambda: rates(one_after_another, 30),
+    ),
     ("plateau", lambda: plateau(VALUES, factor=0.5, patience=2, threshold=0.05)),
     ("plateau cooldown", lambda: plateau(VALUES, factor=0.1, patience=1, threshold=0, cooldown=3, min_lr=0.005)),
 ]

@@ -3,10 +3,7 @@
 use crate::common::Folder;
 use chainrule::nn::loss::Huber;
 use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax};
-use chainrule::optim::{
-    Adadelta, Adagrad, Adamax, Clip, Constraint, Lion, NAdam, Penalty, RAdam, ReduceOnPlateau,
-    RmsProp, Rprop, Schedule,
-};
+use chainrule::optim::*;
 use chainrule::prelude::*;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::rand::{RngExt, SeedableRng};
@@ -197,25 +194,17 @@ fn frozen_layers_and_single_steps_resume() -> Result<()> {
     Ok(())
 }
 
+macro_rules! resume {
+    ($($file:ident::$rule:ident { $($made:expr),+ })+) => {
+        $($(resumes::<f64, _>(stringify!($made), 0.02, || $made);)+)+
+    };
+}
+
 #[test]
 fn every_rule_resumes_from_any_step() {
-    resumes::<f64, _>("sgd", 0.1, Sgd::new);
-    resumes::<f64, _>("momentum", 0.05, || Sgd::new().momentum(0.9).dampening(0.1));
-    resumes::<f64, _>("nesterov", 0.05, || Sgd::new().momentum(0.9).nesterov());
-    resumes::<f64, _>("adagrad", 0.1, Adagrad::new);
-    resumes::<f64, _>("rmsprop", 0.01, RmsProp::new);
-    resumes::<f64, _>("rmsprop-centered", 0.01, || {
-        RmsProp::new().centered().momentum(0.5)
-    });
+    chainrule::every_rule!(resume);
     resumes::<f64, _>("adadelta", 1.0, Adadelta::new);
-    resumes::<f64, _>("adam", 0.02, Adam::new);
     resumes::<f32, _>("adam-f32", 0.02, Adam::new);
-    resumes::<f64, _>("amsgrad", 0.02, || Adam::new().amsgrad());
-    resumes::<f64, _>("adamax", 0.02, Adamax::new);
-    resumes::<f64, _>("nadam", 0.02, NAdam::new);
-    resumes::<f64, _>("radam", 0.02, RAdam::new);
-    resumes::<f64, _>("lion", 0.01, Lion::new);
-    resumes::<f64, _>("rprop", 0.01, Rprop::new);
 }
 
 /// A small trainer for what damages its checkpoint.

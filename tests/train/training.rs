@@ -10,10 +10,7 @@ use chainrule::nn::loss::{
 };
 use chainrule::nn::{BatchNorm, Breakpoints, RmsNorm};
 use chainrule::numeric::Targets;
-use chainrule::optim::{
-    Adadelta, Adagrad, Clip, Constraint, Group, Lion, NAdam, Penalty, RAdam, ReduceOnPlateau,
-    RmsProp, Rprop, Schedule,
-};
+use chainrule::optim::*;
 use chainrule::prelude::*;
 use chainrule::rand::RngExt;
 use chainrule::train::{
@@ -491,7 +488,10 @@ fn validation_costs() -> Result<()> {
             &mut Tape::new(),
         )?;
         assert_eq!(
-            history.validation_costs().map(f64::to_bits).collect::<Vec<_>>(),
+            history
+                .validation_costs()
+                .map(f64::to_bits)
+                .collect::<Vec<_>>(),
             [cost.to_bits()]
         );
     }
@@ -1030,11 +1030,7 @@ fn names_of_classes() -> Result<()> {
         .layer(Activation::Linear)
         .build_with(&mut rng(1))?;
     let x = DMatrix::from_column_slice(3, 3, &[0.0, 0.0, -1.0, -5.0, 1.0, 7.0, 1.0, 3.0, 2.0]);
-    for function in [
-        OutputFunction::Identity,
-        OutputFunction::Sigmoid,
-        OutputFunction::Softmax,
-    ] {
+    for function in OutputFunction::EVERY {
         let model = Model::from(net.clone())
             .with_classes(["a", "b", "c"])?
             .with_output_function(function)?;
@@ -2093,8 +2089,18 @@ fn overflow_that_freezes_is_an_error() -> Result<()> {
                 .epochs(3)
         };
         let mut frozen = trainer();
-        let error = frozen.fit(&mut net, &data).expect_err("an overflow");
         let name = &rule.state().rule;
+        let error = match frozen.fit(&mut net, &data) {
+            Err(error) => error,
+            // A rule without squares does not freeze.
+            Ok(_) => {
+                assert!(
+                    net.params()[0].is_finite() && net.params()[0] < 0.5,
+                    "{name}"
+                );
+                return Ok(());
+            }
+        };
         assert_eq!(
             error.kind(),
             ErrorKind::Diverged { epoch: 0, batch: 0 },
@@ -2124,14 +2130,12 @@ fn overflow_that_freezes_is_an_error() -> Result<()> {
         Ok(())
     }
     let mut frozen_rules = 0;
-    check(Adam::new(), &mut frozen_rules)?;
-    check(Adam::new().amsgrad(), &mut frozen_rules)?;
-    check(Adagrad::new(), &mut frozen_rules)?;
-    check(Adadelta::new(), &mut frozen_rules)?;
-    check(RmsProp::new(), &mut frozen_rules)?;
-    check(RmsProp::new().centered(), &mut frozen_rules)?;
-    check(NAdam::new(), &mut frozen_rules)?;
-    check(RAdam::new(), &mut frozen_rules)?;
+    macro_rules! rules {
+        ($($file:ident::$rule:ident { $($made:expr),+ })+) => {
+            $($(check($made, &mut frozen_rules)?;)+)+
+        };
+    }
+    chainrule::every_rule!(rules);
     assert!(frozen_rules >= 7, "{frozen_rules}");
     // A momentum that overflows.
     let (mut net, data) = steep(3e38)?;

@@ -82,6 +82,7 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
         OutputFunction::Identity => {}
         OutputFunction::Sigmoid => writer.activation("Sigmoid"),
         OutputFunction::Softmax => writer.activation("Softmax"),
+        OutputFunction::Exp => writer.activation("Exp"),
     }
     let info = |name: &str, features: usize| proto::ValueInfo {
         name: name.into(),

@@ -234,7 +234,13 @@ impl Onnx {
                 ));
             }
         };
-        let (input, mut steps) = import::steps(&graph, output)?;
+        // No layer ends on e^y: at the end of a graph it is the output function.
+        let exponent = graph.maker(output).filter(|node| {
+            (&*node.op_type, &*node.domain) == ("Exp", "")
+                && matches!(graph.constant(output), Ok(None))
+        });
+        let exponent = exponent.and_then(|node| node.input.first());
+        let (input, mut steps) = import::steps(&graph, exponent.map_or(output, |input| input))?;
         let Metadata {
             notes,
             mut output_function,
@@ -250,8 +256,10 @@ impl Onnx {
         {
             // The scores are read, whose softmax are the probabilities that the file takes the logarithm of.
             output_function = OutputFunction::Softmax;
+        } else if exponent.is_some() && output_function == OutputFunction::Identity {
+            output_function = OutputFunction::Exp;
         } else {
-            take_output_function(&mut steps, output_function)?;
+            take_output_function(&mut steps, output_function, exponent.is_some())?;
         }
         let mut model = assemble::assemble(&graph, input, &steps, bytes.len().saturating_mul(16))?
             .with_output_function(output_function)?;
@@ -273,12 +281,18 @@ impl Onnx {
     }
 }
 
-/// Takes this function, which must be the last step, off the outputs.
-fn take_output_function(steps: &mut Vec<Step<'_>>, function: OutputFunction) -> Result<()> {
+/// Takes this function, which must be the last step, off the outputs; `exponent` where one is off already.
+fn take_output_function(
+    steps: &mut Vec<Step<'_>>,
+    function: OutputFunction,
+    exponent: bool,
+) -> Result<()> {
     if function == OutputFunction::Identity {
         return Ok(());
     }
     let found = match (function, steps.last_mut().map(|step| &mut step.part)) {
+        (OutputFunction::Exp, _) => exponent,
+        _ if exponent => false,
         (OutputFunction::Sigmoid, Some(Part::Activation(Activation::Sigmoid))) => {
             steps.pop().is_some()
         }

@@ -178,6 +178,13 @@ impl Activation {
         Self::Surrogate { value, derivative }
     }
 
+    /// Every activation but breakpoints and surrogates, those with a number at its default: what tests
+    /// go through.
+    #[doc(hidden)]
+    pub fn every() -> impl Iterator<Item = Self> {
+        NAMES.into_iter().map(|(_, activation)| activation)
+    }
+
     /// The activations that give the value and the derivative, neither a surrogate.
     pub(crate) fn parts(&self) -> (&Self, &Self) {
         let (mut value, mut slope) = (self, self);

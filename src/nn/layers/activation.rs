@@ -2,7 +2,8 @@
 
 use super::smooth;
 use crate::error::Result;
-use crate::nn::activation::{Activation, OutputRange};
+pub use crate::nn::activation::Activation;
+use crate::nn::activation::OutputRange;
 use crate::nn::layer::{
     BackwardArgs, BackwardTangentArgs, ForwardArgs, InferArgs, Layer, TangentArgs,
 };

@@ -1,55 +1,41 @@
 //! Which layers this crate has, as data: what goes into files, comes out of them, and is cast to another scalar.
 
-use super::{
-    AlphaDropout, BatchNorm, Dense, Dropout, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax,
-};
-use crate::nn::activation::Activation;
+use super::*;
 use crate::nn::layer::Layer;
 use crate::numeric::real::Real;
 use alloc::sync::Arc;
 use core::any::Any;
 
 macro_rules! built_in {
-    ($($name:ident),*) => {
+    ($($file:ident::$name:ident { $($made:expr),+ })+) => {
         /// A layer of this crate.
         #[derive(Clone, Debug, PartialEq)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         pub(crate) enum BuiltIn {
-            $($name($name),)*
+            $($name($name),)+
         }
 
         impl BuiltIn {
             /// What files call them.
             #[cfg(feature = "safetensors")]
-            pub(crate) const NAMES: &[&str] = &[$(stringify!($name)),*];
+            pub(crate) const NAMES: &[&str] = &[$(stringify!($name)),+];
 
             /// What a layer is; `None` if it is another crate's.
             pub(crate) fn of<T: Real>(layer: &dyn Layer<T>) -> Option<Self> {
                 let layer: &dyn Any = layer;
                 $(if let Some(layer) = layer.downcast_ref::<$name>() {
                     return Some(Self::$name(layer.clone()));
-                })*
+                })+
                 None
             }
 
             /// The layer.
             pub(crate) fn layer<T: Real>(self) -> Arc<dyn Layer<T>> {
                 match self {
-                    $(Self::$name(layer) => Arc::new(layer),)*
+                    $(Self::$name(layer) => Arc::new(layer),)+
                 }
             }
         }
     };
 }
-built_in!(
-    Dense,
-    Activation,
-    Softmax,
-    Dropout,
-    AlphaDropout,
-    GaussianNoise,
-    LayerNorm,
-    RmsNorm,
-    BatchNorm,
-    Prelu
-);
+every_layer!(built_in);

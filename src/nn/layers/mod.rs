@@ -3,7 +3,6 @@
 mod activation;
 mod alpha_dropout;
 mod batch_norm;
-mod built_in;
 mod dense;
 mod dropout;
 mod layer_norm;
@@ -13,13 +12,40 @@ mod prelu;
 mod smooth;
 mod softmax;
 
-pub(crate) use built_in::BuiltIn;
+/// Every layer of this crate, in the one list that there is: calls the macro `then` with it.
+///
+/// A line is `file::Layer { the layer as it is made, and with options }`. The layers are exported,
+/// named in files and cast by it, and every test of layers goes through it. A new one goes last:
+/// binary formats keep its place.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! every_layer {
+    ($then:ident) => {
+        $then! {
+            dense::Dense {
+                Dense::new(3, Activation::Tanh),
+                Dense::new(3, Activation::Elu { alpha: 0.7 }).without_bias()
+            }
+            activation::Activation { Activation::Gelu, Activation::LeakyRelu { slope: 0.1 } }
+            softmax::Softmax { Softmax }
+            dropout::Dropout { Dropout::new(0.3) }
+            alpha_dropout::AlphaDropout { AlphaDropout::new(0.1) }
+            noise::GaussianNoise { GaussianNoise::new(1e-3) }
+            layer_norm::LayerNorm { LayerNorm::new(), LayerNorm::new().eps(1e-7).without_bias() }
+            layer_norm::RmsNorm { RmsNorm::new(), RmsNorm::new().eps(1e-6) }
+            batch_norm::BatchNorm {
+                BatchNorm::new(),
+                BatchNorm::new().momentum(0.3).without_scale()
+            }
+            prelu::Prelu { Prelu::new(), Prelu::new().per_feature().slope(0.1 + 0.2) }
+        }
+    };
+}
 
-pub use alpha_dropout::AlphaDropout;
-pub use batch_norm::BatchNorm;
-pub use dense::Dense;
-pub use dropout::Dropout;
-pub use layer_norm::{LayerNorm, RmsNorm};
-pub use noise::GaussianNoise;
-pub use prelu::Prelu;
-pub use softmax::Softmax;
+macro_rules! export {
+    ($($file:ident::$layer:ident { $($made:expr),+ })+) => { $(pub use $file::$layer;)+ };
+}
+every_layer!(export);
+
+mod built_in;
+pub(crate) use built_in::BuiltIn;

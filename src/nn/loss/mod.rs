@@ -2,15 +2,46 @@
 
 mod classification;
 mod output;
+mod poisson;
 mod regression;
 
-pub use classification::{
-    CategoricalCrossEntropy, Hinge, KlDivergence, SigmoidCrossEntropy, SoftmaxCrossEntropy,
-};
 pub use output::OutputFunction;
-pub use regression::{
-    Huber, LogCosh, MeanAbsoluteError, MeanSquaredError, QuadraticCost, SumSquaredError,
-};
+
+/// Every loss of this crate, in the one list that there is: calls the macro `then` with it.
+///
+/// A line is `file::Loss { the loss as it is made, and with options }`, with options that do for
+/// any number of outputs. The losses are exported by it, and every test of losses goes through it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! every_loss {
+    ($then:ident) => {
+        $then! {
+            regression::SumSquaredError { SumSquaredError }
+            regression::QuadraticCost { QuadraticCost }
+            regression::MeanSquaredError { MeanSquaredError }
+            regression::MeanAbsoluteError { MeanAbsoluteError }
+            regression::Huber { Huber::new(1.0), Huber::new(0.3) }
+            regression::LogCosh { LogCosh }
+            classification::SoftmaxCrossEntropy {
+                SoftmaxCrossEntropy::new(),
+                SoftmaxCrossEntropy::new().label_smoothing(0.1)
+            }
+            classification::SigmoidCrossEntropy {
+                SigmoidCrossEntropy::new(),
+                SigmoidCrossEntropy::new().label_smoothing(0.1)
+            }
+            classification::CategoricalCrossEntropy { CategoricalCrossEntropy }
+            classification::KlDivergence { KlDivergence }
+            classification::Hinge { Hinge }
+            poisson::Poisson { Poisson::new(), Poisson::new().full() }
+        }
+    };
+}
+
+macro_rules! export {
+    ($($file:ident::$loss:ident { $($made:expr),+ })+) => { $(pub use $file::$loss;)+ };
+}
+every_loss!(export);
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::OutputRange;
@@ -88,6 +119,7 @@ pub struct CurvaturesArgs<'a, T> {
 /// | [`CategoricalCrossEntropy`] | −Σⱼ tⱼ ln yⱼ | mean | probabilities |
 /// | [`KlDivergence`] | Σⱼ tⱼ ln(tⱼ/yⱼ) | mean | probabilities |
 /// | [`Hinge`] | 1/d Σⱼ max(0, 1−tⱼyⱼ) | mean | any |
+/// | [`Poisson`] | 1/d Σⱼ e^yⱼ − tⱼyⱼ | mean | logarithms of rates |
 ///
 /// with d outputs per sample.
 pub trait Loss<T: Real>: Debug + Send + Sync {

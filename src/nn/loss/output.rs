@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorKind};
 use crate::nn::activation::Activation;
 use crate::nn::softmax::softmax_columns;
+use crate::numeric::kernel::Pass;
 use crate::numeric::real::Real;
 use crate::numeric::view::ViewMut;
 use alloc::format;
@@ -15,6 +16,7 @@ use core::{fmt, str::FromStr};
 /// | `Identity` | p = y | of numbers, probabilities, margins |
 /// | `Sigmoid` | pⱼ = 1/(1 + e^−yⱼ) | [`SigmoidCrossEntropy`](crate::SigmoidCrossEntropy) |
 /// | `Softmax` | pⱼ = e^yⱼ / Σₖ e^yₖ | [`SoftmaxCrossEntropy`](crate::SoftmaxCrossEntropy) |
+/// | `Exp` | pⱼ = e^yⱼ | of counts, on logarithms of rates |
 ///
 /// [`Sequential::predict`](crate::Sequential::predict) returns y, [`Model::predict`](crate::Model::predict) p.
 /// A generalized linear model calls the inverse of this function its link.
@@ -37,15 +39,24 @@ pub enum OutputFunction {
     Sigmoid,
     /// The softmax of each sample: probabilities that sum to 1.
     Softmax,
+    /// The exponential of each output: rates of counts.
+    Exp,
 }
 
-const NAMES: [(&str, OutputFunction); 3] = [
-    ("identity", OutputFunction::Identity),
-    ("sigmoid", OutputFunction::Sigmoid),
-    ("softmax", OutputFunction::Softmax),
-];
-
 impl OutputFunction {
+    /// All of them, what tests go through.
+    #[doc(hidden)]
+    pub const EVERY: [Self; 4] = [Self::Identity, Self::Sigmoid, Self::Softmax, Self::Exp];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Sigmoid => "sigmoid",
+            Self::Softmax => "softmax",
+            Self::Exp => "exp",
+        }
+    }
+
     /// Replaces raw outputs, outputs × samples, by predictions. NaN propagates, in `Softmax` to all outputs of its sample.
     ///
     /// ```
@@ -63,19 +74,27 @@ impl OutputFunction {
             Self::Sigmoid => Activation::Sigmoid.apply(y.as_mut_slice()),
             Self::Softmax if y.rows() == 0 => {}
             Self::Softmax => softmax_columns(y),
+            Self::Exp => T::vectorize(Exp(y.as_mut_slice())),
         }
     }
 }
 
-/// The name, as [`FromStr`] reads it and files keep it: `identity`, `sigmoid`, `softmax`.
+struct Exp<'a, T>(&'a mut [T]);
+
+impl<T: Real> Pass for Exp<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for y in self.0 {
+            *y = y.exp_kernel::<FMA>();
+        }
+    }
+}
+
+/// The name, as [`FromStr`] reads it and files keep it: `identity`, `sigmoid`, `softmax`, `exp`.
 impl fmt::Display for OutputFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(
-            NAMES
-                .iter()
-                .find(|(_, function)| function == self)
-                .map_or("", |(name, _)| name),
-        )
+        f.pad(self.name())
     }
 }
 
@@ -85,7 +104,7 @@ impl FromStr for OutputFunction {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let unknown = || {
-            let names = NAMES.map(|(name, _)| name).join(", ");
+            let names = Self::EVERY.map(Self::name).join(", ");
             Error::new(
                 ErrorKind::Parse,
                 "OutputFunction",
@@ -93,11 +112,8 @@ impl FromStr for OutputFunction {
                 format!("{text:?}"),
             )
         };
-        NAMES
-            .iter()
-            .find(|(name, _)| *name == text)
-            .map(|(_, function)| *function)
-            .ok_or_else(unknown)
+        let mut every = Self::EVERY.into_iter();
+        every.find(|known| known.name() == text).ok_or_else(unknown)
     }
 }
 

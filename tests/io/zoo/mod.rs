@@ -13,38 +13,20 @@ use chainrule::rand::RngExt;
 
 /// Every activation, those with numbers more than once.
 pub(crate) fn activations() -> Result<Vec<Activation>> {
-    Ok(vec![
-        Activation::Linear,
-        Activation::Step,
-        Activation::Sign,
-        Activation::PiecewiseLinear,
-        Activation::Sigmoid,
-        Activation::Tanh,
-        Activation::Relu,
-        Activation::LeakyRelu { slope: 0.01 },
+    let mut all: Vec<_> = Activation::every().collect();
+    all.extend([
         Activation::LeakyRelu { slope: 0.3 },
-        Activation::Relu6,
-        Activation::Elu { alpha: 1.0 },
         Activation::Elu { alpha: 0.7 },
         Activation::Celu { alpha: 0.7 },
         Activation::ThresholdedRelu { theta: 0.3 },
-        Activation::Selu,
-        Activation::Gelu,
-        Activation::GeluTanh,
-        Activation::Silu,
-        Activation::Mish,
-        Activation::Softplus,
-        Activation::Softsign,
-        Activation::HardSigmoid,
-        Activation::HardTanh,
-        Activation::HardSwish,
         Breakpoints::new(&[(0.5, -0.25)])?.slopes(0.1, 3.0)?.into(),
         Breakpoints::new(&[(-2.0, 1.0), (-0.7, 1.0), (0.1, -0.3), (4.0, 2.2)])?
             .slopes(0.3, -1.5)?
             .into(),
         Breakpoints::new(&[(-3.3, 0.1), (1.7, 0.9)])?.into(),
         Breakpoints::new(&[(1.0, 2.0)])?.into(),
-    ])
+    ]);
+    Ok(all)
 }
 
 /// Numbers at which activations have their kinks, tails and ends.
