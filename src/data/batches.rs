@@ -1,6 +1,6 @@
 //! Mini-batches.
 
-use super::Dataset;
+use super::batch::Batch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::random::{Purpose, derive, shuffle, stream};
 use crate::numeric::real::Real;
@@ -36,33 +36,6 @@ pub struct Batches<T> {
     inputs: Vec<T>,
     targets: Vec<T>,
     weights: Vec<T>,
-}
-
-/// Samples and their targets, borrowed: those of a step, as [`EpochBatches::next_batch`] gives them, or a whole
-/// [`&Dataset`](Dataset).
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Batch<'a, T> {
-    /// The inputs, features × batch.
-    pub x: View<'a, T>,
-    /// What the outputs should be, outputs × batch, with the weights of the samples where the data set has weights.
-    pub target: Targets<'a, T>,
-}
-
-impl<'a, T: Real> From<&'a Dataset<T>> for Batch<'a, T> {
-    fn from(data: &'a Dataset<T>) -> Self {
-        Self {
-            x: data.inputs().into(),
-            target: data.into(),
-        }
-    }
-}
-
-impl<T> Batch<'_, T> {
-    /// The number of samples.
-    pub(crate) fn len(&self) -> usize {
-        self.x.cols()
-    }
 }
 
 impl<T: Real> Batches<T> {

@@ -571,3 +571,12 @@ fn quotas(counts: &[usize], total: usize) -> Vec<usize> {
         }
     }
 }
+
+impl<'a, T: Real> From<&'a Dataset<T>> for Batch<'a, T> {
+    fn from(data: &'a Dataset<T>) -> Self {
+        Self {
+            x: data.inputs().into(),
+            target: data.into(),
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Data sets, where they come from, mini-batches, and what is done to data before training.
 
 mod array;
+mod batch;
 mod batches;
 mod bytes;
 #[cfg(feature = "csv")]
@@ -16,7 +17,8 @@ mod npz;
 mod packed;
 mod scaler;
 
-pub use batches::{Batch, Batches, EpochBatches};
+pub use batch::Batch;
+pub use batches::{Batches, EpochBatches};
 #[cfg(feature = "csv")]
 pub use csv::{Column, Csv, Table};
 pub use dataset::Dataset;
