@@ -55,7 +55,7 @@ impl Constraint {
     /// Checks the bounds.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] for a norm that is not finite and above 0, and for a box in which no finite number lies.
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value) for a norm that is not finite and above 0, and for a box in which no finite number lies.
     pub fn check(&self) -> Result<()> {
         self.check_in::<f64>()
     }

@@ -15,12 +15,12 @@ use core::fmt::Debug;
 ///
 /// | rule | vectors that it remembers |
 /// |---|---|
-/// | [`Sgd`] | 0, with momentum 1 |
-/// | [`Adagrad`], [`Lion`] | 1 |
-/// | [`RmsProp`] | 1, centered 2, with momentum one more |
-/// | [`Adam`] | 2, AMSGrad 3 |
-/// | [`Adadelta`], [`Adamax`], [`NAdam`], [`RAdam`], [`Rprop`] | 2 |
-/// | [`Adan`] | 4 |
+/// | [`Sgd`](super::Sgd) | 0, with momentum 1 |
+/// | [`Adagrad`](super::Adagrad), [`Lion`](super::Lion) | 1 |
+/// | [`RmsProp`](super::RmsProp) | 1, centered 2, with momentum one more |
+/// | [`Adam`](super::Adam) | 2, AMSGrad 3 |
+/// | [`Adadelta`](super::Adadelta), [`Adamax`](super::Adamax), [`NAdam`](super::NAdam), [`RAdam`](super::RAdam), [`Rprop`](super::Rprop) | 2 |
+/// | [`Adan`](super::Adan) | 4 |
 ///
 /// A loop of one's own, with everything that may stand around the rule, in its order:
 ///
@@ -55,8 +55,8 @@ pub trait Optimizer<T: Real>: Debug + Send {
     /// so does what the rule knows of them.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] for a rate or a hyper-parameter out of range, [`ErrorKind::Empty`] without a group,
-    /// [`ErrorKind::Shape`] when the lengths differ from each other, or from earlier steps of a rule that remembers
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value) for a rate or a hyper-parameter out of range, [`ErrorKind::Empty`](crate::ErrorKind::Empty) without a group,
+    /// [`ErrorKind::Shape`](crate::ErrorKind::Shape) when the lengths differ from each other, or from earlier steps of a rule that remembers
     /// them, or a group reaches beyond them; nothing is changed then.
     fn step(&mut self, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()>;
 
@@ -81,7 +81,7 @@ pub trait Optimizer<T: Real>: Debug + Send {
     /// Checks the hyper-parameters; [`step`](Optimizer::step) does, too.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`], naming the one that is out of range.
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value), naming the one that is out of range.
     fn check(&self) -> Result<()>;
 
     /// The state, to be saved.
@@ -90,7 +90,7 @@ pub trait Optimizer<T: Real>: Debug + Send {
     /// Goes on from a saved state: the steps that follow give the same bits as if there had been no interruption.
     ///
     /// # Errors
-    /// [`ErrorKind::Incompatible`] when the state is not of this rule; nothing is changed then.
+    /// [`ErrorKind::Incompatible`](crate::ErrorKind::Incompatible) when the state is not of this rule; nothing is changed then.
     fn restore(&mut self, state: &OptimizerState<T>) -> Result<()>;
 }
 
