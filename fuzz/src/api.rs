@@ -8,7 +8,7 @@ use chainrule::nn::loss::*;
 use chainrule::optim::*;
 use chainrule::rand::SeedableRng;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
-use chainrule::train::{LevenbergMarquardt, Step};
+use chainrule::train::LevenbergMarquardt;
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 
 type Draw<R> = arbitrary::Result<R>;

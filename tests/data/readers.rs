@@ -176,7 +176,7 @@ mod compressed {
         let deflated = miniz_oxide::deflate::compress_to_vec(bytes, 9);
         let checksum = !bytes.iter().fold(!0_u32, |crc, byte| {
             (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-                crc >> 1 ^ (crc & 1) * 0xedb8_8320
+                (crc >> 1) ^ ((crc & 1) * 0xedb8_8320)
             })
         });
         let length = bytes.len() as u32;

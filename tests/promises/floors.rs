@@ -155,7 +155,7 @@ fn target(
             absolute.pop();
             continue;
         }
-        let child = [&absolute[..], &[name.clone()]].concat();
+        let child = [&absolute[..], core::slice::from_ref(name)].concat();
         if modules.contains_key(&child) {
             absolute = child;
         } else if let Some(to) = modules

@@ -1224,8 +1224,8 @@ fn transpose<S: Simd, V: SimdBase<S>, const N: usize>(mut vectors: [V; N]) -> [V
 
 #[cfg(test)]
 mod tests {
+    use super::super::{dispatch, forced::levels};
     use super::*;
-    use crate::numeric::kernel::{dispatch, forced::levels};
     use alloc::vec;
     use fearless_simd::Level;
 
