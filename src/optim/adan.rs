@@ -29,7 +29,7 @@ use crate::numeric::real::Real;
 /// use chainrule::optim::{Adan, Group};
 /// let mut w = [2.0_f64];
 /// let mut adan = Adan::new();
-/// for _ in 0..500 {
+/// for _ in 0..1000 {
 ///     let gradient = [2.0 * w[0]]; // of w²
 ///     adan.step(0.05, &mut w, &gradient, &Group::all(1))?;
 /// }

@@ -224,7 +224,7 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
             ..
         } = self;
         alloc::vec![
-            ("batch", format!("{batch}")),
+            ("batch size", format!("{batch}")),
             ("seed", format!("{seed}")),
             ("shuffled", format!("{shuffle}"))
         ]

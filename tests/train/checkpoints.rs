@@ -680,7 +680,7 @@ fn what_does_not_fit_is_refused() -> Result<()> {
         assert!(error.place().starts_with(place), "{error}");
         assert_eq!((&changed, trainer.epoch()), (net, 0));
     };
-    refused(small().1.batch_size(9), &net, "batch of");
+    refused(small().1.batch_size(9), &net, "batch size of");
     refused(small().1.seed(9), &net, "seed of");
     refused(small().1.shuffle(false), &net, "shuffled of");
     refused(

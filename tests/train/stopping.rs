@@ -321,10 +321,10 @@ fn settings_out_of_range_are_refused_before_anything_changes() {
             ),
             "factor of ReduceOnPlateau",
         ),
-        (trainer().learning_rate(-1.0), "rate of"),
+        (trainer().learning_rate(-1.0), "learning rate of"),
         (
             trainer().learning_rate(Schedule::custom(|_| f64::NAN)),
-            "rate of",
+            "learning rate of",
         ),
         (trainer().penalty(Penalty::new().l1(-1.0)), "l1 of Penalty"),
         (trainer().clip(Clip::Norm(0.0)), "limit of Clip"),
