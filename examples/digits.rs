@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         .build()?;
     println!("{net}\n");
 
-    // The scaler is learnt from the training data alone: what the test data look like must not leak into training.
+    // The scaler is learned from the training data alone: what the test data look like must not leak into training.
     let mut model = Model::new(net, Scaler::standard(train.inputs())?, None)?;
 
     // A thousand images are few: without smoothing and dropout the network learns them by heart.

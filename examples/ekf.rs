@@ -1,4 +1,4 @@
-//! Where is the pendulum? An extended Kalman filter on a model that was learnt, linearized at every step by its Jacobian.
+//! Where is the pendulum? An extended Kalman filter on a model that was learned, linearized at every step by its Jacobian.
 //!
 //! A network learns from examples how the state of a damped pendulum, angle and speed, changes in a twentieth of a second. Then only
 //! the angle is measured, and badly; the filter (R. E. Kalman 1960; S. F. Schmidt 1966) puts together what the model expects and what is measured,
@@ -41,7 +41,7 @@ fn main() -> Result<()> {
         .fit(&mut net, &examples)?;
     let cost = history.last().map_or(f64::NAN, |epoch| epoch.cost);
     println!(
-        "learnt from {} examples: changes off by {:.1e} on average\n",
+        "learned from {} examples: changes off by {:.1e} on average\n",
         examples.len(),
         (cost / examples.len() as f64).sqrt()
     );
@@ -57,7 +57,7 @@ fn main() -> Result<()> {
         .collect();
 
     let mut tape = Tape::new();
-    let mut learnt = |x: &Vector2<f64>| -> Result<(Vector2<f64>, Matrix2<f64>)> {
+    let mut learned = |x: &Vector2<f64>| -> Result<(Vector2<f64>, Matrix2<f64>)> {
         let (mut change, mut jacobian) = (Vector2::zeros(), Matrix2::zeros());
         net.predict_into(x, &mut change, &mut tape)?;
         net.jacobian_into(x, &mut jacobian, &mut tape)?;
@@ -72,7 +72,7 @@ fn main() -> Result<()> {
         Ok((swing(*x), Matrix2::from_columns(&[column(0), column(1)])))
     };
     let start = Instant::now();
-    let by_network = filter(&measured, &mut learnt)?;
+    let by_network = filter(&measured, &mut learned)?;
     let time = start.elapsed() / STEPS as u32;
     let by_equation = filter(&measured, known)?;
 
@@ -93,7 +93,7 @@ fn main() -> Result<()> {
         off(&raw, 0)
     );
     println!(
-        "filter with the learnt model      {:>6.3}  {:>6.3}",
+        "filter with the learned model      {:>6.3}  {:>6.3}",
         off(&by_network, 0),
         off(&by_network, 1)
     );
@@ -102,7 +102,7 @@ fn main() -> Result<()> {
         off(&by_equation, 0),
         off(&by_equation, 1)
     );
-    println!("\n{time:?} a step with the learnt model");
+    println!("\n{time:?} a step with the learned model");
     Ok(())
 }
 

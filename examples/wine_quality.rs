@@ -94,7 +94,7 @@ fn train_and_predict(
     test: &DMatrix<f64>,
     seed: u64,
 ) -> Result<DMatrix<f64>> {
-    // What belongs to the preparation is learnt from the training data as the weights are. Marks, too, are learnt more easily
+    // What belongs to the preparation is learned from the training data as the weights are. Marks, too, are learned more easily
     // around 0 and of size 1.
     let (inputs, marks) = (
         Scaler::standard(train.inputs())?,

@@ -2,7 +2,7 @@
 import argparse, json, os, sys, time
 import numpy as np
 
-# item: sizes, hidden activation, loss, optimiser, lr, batch, rows, unit
+# item: sizes, hidden activation, loss, optimizer, lr, batch, rows, unit
 SPEC = {
     "T1": dict(sizes=[2, 3, 1], act="sigmoid", loss="sse", opt="sgd", lr=0.5, batch=3, rows=3),
     "T2": dict(sizes=[13, 64, 64, 1], act="relu", loss="mse", opt="adam", lr=1e-3, batch=32, rows=4096),

@@ -2,7 +2,7 @@
 //!
 //! A network's cost over a data set is a function of one vector, [`Sequential::at`] evaluates it anywhere without changing the
 //! network, and the tape holds its gradient in a vector of the same layout: that is all that argmin asks for. The surface of
-//! R. Franke (*A critical comparison of some methods for interpolation of scattered data*, 1979) is learnt from 300 of its points
+//! R. Franke (*A critical comparison of some methods for interpolation of scattered data*, 1979) is learned from 300 of its points
 //! by L-BFGS and by Adam, which both see all points in every pass.
 //!
 //! ```text

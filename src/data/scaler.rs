@@ -7,7 +7,7 @@ use crate::numeric::view::{View, ViewMut, shape};
 use alloc::{format, vec::Vec};
 use nalgebra::DMatrix;
 
-/// An affine map of each feature, x ↦ (x − shift) / scale, learnt from data and applied to more of it.
+/// An affine map of each feature, x ↦ (x − shift) / scale, learned from data and applied to more of it.
 ///
 /// | made by | shift | scale | result |
 /// |---|---|---|---|

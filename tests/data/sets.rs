@@ -690,7 +690,7 @@ fn what_scalers_promise() -> Result<()> {
 #[test]
 fn inverses() -> Result<()> {
     let x = features();
-    // Other data than the scaler learnt from, beyond its ends, too.
+    // Other data than the scaler learned from, beyond its ends, too.
     let other = x.map(|v| -1.5 * v + 1.0);
     for (name, make) in ALL {
         let scaler = make(&x)?;

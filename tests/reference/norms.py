@@ -1,4 +1,4 @@
-"""Writes norms.tsv: normalising layers and their gradients as PyTorch computes them in float64.
+"""Writes norms.tsv: normalizing layers and their gradients as PyTorch computes them in float64.
 
     pip install torch==2.15.0 && python3 norms.py
 

@@ -64,7 +64,7 @@ fn mean(
     Ok(scores.iter().sum::<f64>() / scores.len() as f64)
 }
 
-/// The mean accuracy of classifiers, learnt with a penalty λ₂.
+/// The mean accuracy of classifiers, learned with a penalty λ₂.
 fn accuracy(lines: &str, l2: f64) -> Result<f64> {
     let (inputs, labels) = read(lines);
     let mut names = labels.clone();
