@@ -1,4 +1,5 @@
-//! Where everything of a network lies: the one file that adds up addresses.
+//! Where everything of a network lies: the one file that adds up addresses. Parameters lie layer
+//! after layer, in a layer block after block (`Dense`: W, column after column, and then b).
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layer::{Block, Role};

@@ -2,7 +2,8 @@
 //! along it.
 //!
 //! Each takes its numbers as slices in which every layer has its [`Span`], so that a layer that is
-//! made of layers can walk over them in the cache and the parameters that are its own.
+//! made of layers can walk over them in the cache and the parameters that are its own. What a layer
+//! does on the way, and the four equations, stand in `layers/`, in `dense.rs` first of all.
 
 use crate::error::Result;
 use crate::nn::layer::{

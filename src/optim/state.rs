@@ -1,4 +1,5 @@
-//! What rules remember from step to step, and the arguments that fit it.
+//! What rules remember from step to step, and the arguments that fit it. Checkpoints
+//! (`train/checkpoint.rs`) and serde save it.
 
 use super::group::Group;
 use crate::error::{Error, ErrorKind, Result};

@@ -1,4 +1,4 @@
-//! Epochs of mini-batches.
+//! Epochs of mini-batches, which `data/batches.rs` draws.
 
 use super::observer::Step;
 use super::run::{Halt, Leg, Method, check_count};

@@ -1,6 +1,6 @@
 //! From a model to a graph: initializers, and nodes layer by layer.
 
-use super::formula::{self, Expr};
+use super::activations::{self, Expr};
 use super::metadata;
 use super::proto::{self, ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_INTS, Size};
 use crate::data::Scaler;
@@ -291,10 +291,10 @@ impl Writer {
             BuiltIn::Dense(dense) => {
                 let others: Vec<_> = blocks.get("weights").into_iter().chain(bias).collect();
                 self.next("Gemm", vec![int("transB", 1)], &others);
-                self.expression(&formula::activation(dense.activation(), self.double));
+                self.expression(&activations::activation(dense.activation(), self.double));
             }
             BuiltIn::Activation(activation) => {
-                self.expression(&formula::activation(activation, self.double))
+                self.expression(&activations::activation(activation, self.double))
             }
             BuiltIn::Prelu(_) => self.next("PRelu", vec![], &[&blocks["slope"]]),
             BuiltIn::Softmax(_) => self.activation("Softmax"),
@@ -316,7 +316,7 @@ impl Writer {
                         );
                     }
                     _ => {
-                        let core = formula::batch_norm(
+                        let core = activations::batch_norm(
                             Expr::Tensor(mean),
                             Expr::Tensor(variance),
                             Expr::Number(eps),
@@ -335,13 +335,13 @@ impl Writer {
                     );
                 }
                 _ => self.norm(
-                    &formula::layer_norm(Expr::Number(norm.epsilon())),
+                    &activations::layer_norm(Expr::Number(norm.epsilon())),
                     scale,
                     bias,
                 ),
             },
             BuiltIn::RmsNorm(norm) => self.norm(
-                &formula::rms_norm(Expr::Number(norm.epsilon::<T>())),
+                &activations::rms_norm(Expr::Number(norm.epsilon::<T>())),
                 scale,
                 None,
             ),

@@ -1,8 +1,8 @@
 //! The graph of a file: which node makes which value, what the constants are, and which expressions are written in it.
 
+use super::activations::{Expr, commutes};
 use super::constant::{Constant, Size};
 use super::fold::{Budget, fold, shape, sparse};
-use super::formula::{Expr, commutes};
 use super::node::{attribute, float, input, int, is};
 use super::proto;
 use crate::error::{Error, ErrorKind, Result};

@@ -1,7 +1,7 @@
 //! From a graph to the layers: backward from its output, node by node.
 
+use super::activations::{Expr, Meaning, line, table};
 use super::constant::{Constant, meant};
-use super::formula::{Expr, Meaning, line, table};
 use super::graph::{Found, Graph, ML, Match};
 use super::node::{attribute, domain_of, float, input, int, is, listed, place, text};
 use super::proto::{

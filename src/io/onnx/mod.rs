@@ -1,11 +1,11 @@
 //! Networks to and from ONNX.
 
+mod activations;
 mod assemble;
 mod axes;
 mod constant;
 mod export;
 mod fold;
-mod formula;
 mod graph;
 mod import;
 mod metadata;
