@@ -820,7 +820,7 @@ fn refusals() {
     };
     // 10⁻⁶⁰ is 0 in f32, 10⁶⁰ is ∞.
     let cases = [
-        (0.0, "0.0"),
+        (0.0, "0"),
         (-1e-5, "-1e-5"),
         (f64::NAN, "NaN"),
         (f64::INFINITY, "inf"),
