@@ -5,23 +5,40 @@
 
 extern crate alloc;
 
-// The floors: each imports only from those above it.
-pub mod data;
+// The floors: each imports only from those above it (`tests/promises/floors.rs`).
+
+// Errors; files, clocks, checksums.
 mod error;
 mod ground;
+
+// Scalars, borrowed matrices, kernels.
+pub mod numeric;
+
+// Networks: activations, layers, losses, passes.
+pub mod nn;
+
+// Rules, and what a step does beside them.
+pub mod optim;
+
+// Data sets and readers of files.
+pub mod data;
+
+// How good predictions are.
+pub mod metrics;
+
+// Trainers, their history and their checkpoints.
+pub mod train;
+
+// Model files, interchange formats, pictures, a progress bar.
 #[cfg(any(feature = "ndarray", feature = "onnx", feature = "safetensors"))]
 pub mod io;
-pub mod metrics;
-pub mod nn;
-pub mod numeric;
-pub mod optim;
 #[cfg(feature = "plot")]
 pub mod plot;
 #[cfg(feature = "progress")]
 mod progress;
-pub mod train;
 
 pub mod guide;
+
 #[cfg(test)]
 mod levels;
 #[cfg(test)]

@@ -57,7 +57,7 @@ fn word(value: &impl core::fmt::Debug) -> String {
 
 #[test]
 fn rules() {
-    let source = include_str!("optim/optimizer.rs");
+    let source = include_str!("optim/mod.rs");
     assert_eq!(table(source, "| rule |"), every_rule!(kinds));
 }
 

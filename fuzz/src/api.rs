@@ -3,7 +3,7 @@
 use chainrule::prelude::*;
 use chainrule::{gradcheck, Optimizer, Real};
 use chainrule::metrics::{Average, ConfusionMatrix};
-use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, RmsNorm, Softmax};
+use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax};
 use chainrule::nn::loss::*;
 use chainrule::optim::*;
 use chainrule::rand::SeedableRng;
@@ -84,7 +84,7 @@ fn init(u: &mut Unstructured<'_>) -> Draw<Init> {
 fn network<T: Real>(u: &mut Unstructured<'_>) -> Draw<Result<Sequential<T>>> {
     let mut builder = Sequential::<T>::builder(width(u)?);
     for _ in 0..u.int_in_range(0..=4)? {
-        builder = match u.int_in_range(0..=11)? {
+        builder = match u.int_in_range(0..=12)? {
             0 => builder.layer(Dropout::new(number(u)?)),
             1 => builder.layer(AlphaDropout::new(number(u)?)),
             2 => builder.layer(GaussianNoise::new(number(u)?)),
@@ -93,6 +93,7 @@ fn network<T: Real>(u: &mut Unstructured<'_>) -> Draw<Result<Sequential<T>>> {
             5 => builder.layer(RmsNorm::new()),
             6 => builder.layer(Softmax),
             7 => builder.layer(activation(u)?),
+            11 => builder.layer(Prelu::new().slope(number(u)?)),
             8 => builder.layer(Dense::new(width(u)?, activation(u)?).init(init(u)?).bias_init(init(u)?)),
             9 => builder.layer(Dense::new(width(u)?, activation(u)?).without_bias()),
             _ => builder.layer(Dense::new(width(u)?, activation(u)?)),

@@ -249,7 +249,7 @@ impl<T: Real> Scaler<T> {
         self.map_mut("Scaler::transform", x, to_scale)
     }
 
-    /// [`inverse`](Self::inverse_transform) in place.
+    /// [`inverse_transform`](Self::inverse_transform) in place.
     pub(crate) fn inverse_mut(&self, y: ViewMut<'_, T>) -> Result<()> {
         self.map_mut("Scaler::inverse_transform", y, from_scale)
     }

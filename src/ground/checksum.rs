@@ -90,7 +90,7 @@ mod tests {
 
     /// The check values of the RevEng catalog, however the bytes are cut.
     #[test]
-    fn checksums_are_those_of_their_catalogue() {
+    fn checksums_are_those_of_their_catalog() {
         let text = b"123456789";
         for cut in 0..=text.len() {
             for (mut sum, expected) in [

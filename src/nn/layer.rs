@@ -274,7 +274,7 @@ pub struct BackwardTangentArgs<'a, T> {
 /// | [`tangent`](Layer::tangent) | ẏ = ∂f/∂x·ẋ + ∂f/∂θ·θ̇ | |
 /// | [`backward_tangent`](Layer::backward_tangent) | what the passes back give, derived along the same direction | |
 ///
-/// The last two are for products with the Hessian and its kin, which a layer without them refuses; all else works without.
+/// The last two are for products with the Hessian and the like, which a layer without them refuses; all else works without.
 pub trait Layer<T: Real>: Any + Debug + Send + Sync {
     /// The name by which errors and the summary call the layer.
     fn name(&self) -> String;

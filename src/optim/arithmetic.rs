@@ -2,7 +2,7 @@
 
 use crate::numeric::real::{Real, is_nan};
 
-/// The running means of a gradient and of its square, of Adam and its kin.
+/// The running means of a gradient and of its square, of Adam and the like.
 #[derive(Clone, Copy)]
 pub(super) struct Moments<T> {
     beta1: T,

@@ -1,4 +1,13 @@
 //! Optimizers: how parameters follow a gradient.
+//!
+//! | rule | vectors that it remembers |
+//! |---|---|
+//! | [`Sgd`] | 0, with momentum 1 |
+//! | [`Adagrad`], [`Lion`] | 1 |
+//! | [`RmsProp`] | 1, centered 2, with momentum one more |
+//! | [`Adam`] | 2, AMSGrad 3 |
+//! | [`Adadelta`], [`Adamax`], [`NAdam`], [`RAdam`], [`Rprop`] | 2 |
+//! | [`Adan`] | 4 |
 
 mod adadelta;
 mod adagrad;

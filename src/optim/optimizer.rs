@@ -13,14 +13,7 @@ use core::fmt::Debug;
 /// The clock [`OptimizerState::step`] advances once a step for the whole vector, whatever the number of groups.
 /// Hyper-parameters are `f64` for every scalar type and rounded once.
 ///
-/// | rule | vectors that it remembers |
-/// |---|---|
-/// | [`Sgd`](super::Sgd) | 0, with momentum 1 |
-/// | [`Adagrad`](super::Adagrad), [`Lion`](super::Lion) | 1 |
-/// | [`RmsProp`](super::RmsProp) | 1, centered 2, with momentum one more |
-/// | [`Adam`](super::Adam) | 2, AMSGrad 3 |
-/// | [`Adadelta`](super::Adadelta), [`Adamax`](super::Adamax), [`NAdam`](super::NAdam), [`RAdam`](super::RAdam), [`Rprop`](super::Rprop) | 2 |
-/// | [`Adan`](super::Adan) | 4 |
+/// What each rule remembers is in the table of [`optim`](crate::optim).
 ///
 /// A loop of one's own, with everything that may stand around the rule, in its order:
 ///

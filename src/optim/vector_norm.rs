@@ -35,7 +35,7 @@ impl<T: Real> Pass for Largest<'_, T> {
     }
 }
 
-/// A Euclidean norm, as a product whose factors are numbers even where it is none.
+/// A Euclidean norm as scale · root, both finite even when the norm overflows.
 #[derive(Clone, Copy)]
 pub(super) struct Norm<T> {
     scale: T,

@@ -176,7 +176,7 @@ mod tests {
 
     /// A map of colors that is read in gray gets darker or lighter all the way.
     #[test]
-    fn maps_are_monotone_in_grey() {
+    fn maps_are_monotone_in_gray() {
         for (map, sign) in [(amount as fn(f64) -> Rgb, -1.0), (signed, 1.0), (two, -1.0)] {
             let grays: Vec<_> = (0..=32)
                 .map(|k| sign * gray(map(f64::from(k) / 32.0)))
@@ -187,7 +187,7 @@ mod tests {
 
     /// The middle of the signed map is gray.
     #[test]
-    fn zero_is_grey() {
+    fn zero_is_gray() {
         let [r, g, b] = signed(0.5);
         assert!(r.abs_diff(g) < 4 && g.abs_diff(b) < 4);
     }

@@ -64,9 +64,9 @@ const CHUNK: usize = 128;
 /// minimization*, 2012). JᵀJ + μI is factorized by Cholesky's method. The steps are those of
 /// inference: no dropout, running statistics as they are.
 ///
-/// An epoch is one step that lowers the cost. In its [`Epoch`], `cost` is the cost after it, `rate`
-/// 1/μ, and `gradient_norm` ‖Jᵀr‖₂ before it. Costs never rise, so that every run ends with the
-/// best training cost it has seen.
+/// An epoch is one step that lowers the cost. In its [`Epoch`], `cost` is the cost after it,
+/// `learning_rate` 1/μ, and `gradient_norm` ‖Jᵀr‖₂ before it. Costs never rise, so that every run
+/// ends with the best training cost it has seen.
 ///
 /// Stops, metrics, observers and checkpoints are those of a [`Trainer`](crate::Trainer). As there,
 /// [`fit`](Self::fit) can be called again to go on, with the damping that it came to;

@@ -39,12 +39,12 @@ use core::ops::ControlFlow;
 /// (2 + 2s)·P + (2A + K + i + o + 1)·b numbers, 8·N bytes, and up to 1.5 MiB a thread
 /// ```
 ///
-/// with s vectors of the optimizer (the table in [`Optimizer`]), i inputs, o outputs, batches of b,
+/// with s vectors of the optimizer (the table in [`optim`](crate::optim)), i inputs, o outputs, batches of b,
 /// A outputs of all layers together and K of them with an activation other than linear or ReLU
 /// (dropout counts as one; a layer norm adds 2): gradient, tape, the batch, and what a failed epoch
-/// goes back to. In order, the last i + o and 8·N fall away; weights of samples add b, judging by
-/// validation data or metrics their outputs, keeping the best up to 2·P. A run allocates in its
-/// first epoch, later only what an epoch reports.
+/// goes back to. Without shuffling, the i + o numbers and the 8·N bytes are not needed. Sample
+/// weights add b; evaluating on validation data adds one output matrix; `restore_best` adds up to
+/// 2·P. A run allocates in its first epoch, later only what an epoch reports.
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -608,8 +608,8 @@ impl<T: Real> fmt::Debug for Trainer<'_, T> {
             .field("loss", &self.method.descent.loss)
             .field("optimizer", &self.method.descent.optimizer)
             .field("epochs", &self.run.epochs)
-            .field("batch", &self.method.batch)
-            .field("rate", &self.method.descent.rate)
+            .field("batch_size", &self.method.batch)
+            .field("learning_rate", &self.method.descent.rate)
             .field("seed", &self.method.seed)
             .field("epoch", &self.epoch())
             .finish_non_exhaustive()

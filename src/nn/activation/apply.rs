@@ -32,9 +32,10 @@ impl Activation {
         slope[0]
     }
 
-    /// φ″(z), right over the whole line as φ and φ′ are: 0 of a piecewise-linear function, and of a surrogate that of the function
-    /// that lends its derivative. At a kink of φ or φ′ it is that of one side: of `elu` and `selu` at 0 of the left, as φ′ is, of
-    /// `softsign` at 0 of the right, −2, and of `hard_swish` at ±3 of the outside, 0.
+    /// Second derivative φ″(z), accurate for every z. Piecewise-linear functions return 0; a surrogate
+    /// returns that of the function it borrows its derivative from. At a kink of φ or φ′ it is the
+    /// derivative of one side: for `elu` and `selu` at 0 the left one, as for φ′; for `softsign` at 0
+    /// the right one, −2; for `hard_swish` at ±3 the outer one, 0.
     ///
     /// ```
     /// use chainrule::Activation;
