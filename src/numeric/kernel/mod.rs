@@ -44,8 +44,9 @@ impl<P: Pass> Kernel for P {
 }
 
 /// Runs `kernel` compiled for one instruction set.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(always)]
-pub(crate) fn run_at<S: Simd, K: Kernel, const FMA: bool>(simd: S, kernel: K) -> K::Output {
+fn run_at<S: Simd, K: Kernel, const FMA: bool>(simd: S, kernel: K) -> K::Output {
     simd.vectorize(
         #[inline(always)]
         || kernel.run::<S, FMA>(simd),
