@@ -1563,8 +1563,8 @@ fn a_trainer_describes_itself() {
         "QuadraticCost",
         "Sgd",
         "epochs: 7",
-        "batch: 9",
-        "rate: Constant(0.5)",
+        "batch_size: 9",
+        "learning_rate: Constant(0.5)",
         "seed: 3",
     ] {
         assert!(text.contains(part), "{part} is not in {text}");
