@@ -31,7 +31,7 @@ pub struct Dataset<T: Real> {
     weights: Option<Vec<T>>,
 }
 
-/// Samples in the units of a network: each side mapped by its scaler, or borrowed where there is none.
+/// Samples in the units of a network: each side is mapped by its scaler, or borrowed if it has none.
 pub(crate) struct Scaled<'d, T: Real> {
     inputs: Cow<'d, DMatrix<T>>,
     targets: Cow<'d, DMatrix<T>>,

@@ -15,6 +15,7 @@ use crate::ground::clock::Clock;
 use crate::nn::loss::{Loss, OutputFunction, Reduction};
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
+use crate::numeric::bounds::some;
 use crate::numeric::real::Real;
 use crate::optim::OptimizerState;
 use crate::optim::plateau::ReduceOnPlateau;
@@ -309,15 +310,16 @@ impl<T: Real> Run<'_, T> {
             .as_ref()
             .map_or(Ok(()), ReduceOnPlateau::check)?;
         self.watcher.check()?;
-        match self.every() {
-            Some(CheckpointEvery::Epochs(0) | CheckpointEvery::Steps(0)) => Err(Error::new(
-                ErrorKind::Value,
-                format!("checkpoint of {name}"),
-                "at least every epoch or step",
-                0,
-            )),
-            _ => Ok(()),
-        }
+        let every = match self.every() {
+            Some(CheckpointEvery::Epochs(epochs)) => epochs as u64,
+            Some(CheckpointEvery::Steps(steps)) => steps,
+            None => return Ok(()),
+        };
+        some(
+            format_args!("checkpoint of {name}"),
+            "at least every epoch or step",
+            every,
+        )
     }
 
     /// Once a step has been taken, network and data must be those of before.

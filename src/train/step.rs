@@ -6,7 +6,7 @@ use crate::nn::layout::Layout;
 use crate::nn::loss::Loss;
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
-use crate::numeric::bounds::NOT_NEGATIVE;
+use crate::numeric::bounds::{NOT_NEGATIVE, ensure};
 use crate::numeric::real::Real;
 use crate::optim::schedule::Schedule;
 use crate::optim::{Clip, Constraint, Group, Optimizer, Penalty, gradient_norm};
@@ -88,18 +88,10 @@ impl<'a, T: Real> Descent<'a, T> {
         self.constraints
             .iter()
             .try_for_each(Constraint::check_in::<T>)?;
-        if let Some(layer) = self
-            .frozen
-            .last()
-            .filter(|layer| **layer >= net.layers().len())
-        {
-            let expected = format!("layers below {}", net.layers().len());
-            return Err(Error::new(
-                ErrorKind::Value,
-                "freeze of Trainer",
-                expected,
-                layer,
-            ));
+        if let Some(&layer) = self.frozen.last() {
+            let layers = net.layers().len();
+            let expected = format_args!("layers below {layers}");
+            ensure(layer < layers, "freeze of Trainer", expected, layer)?;
         }
         match &self.groups {
             None => Group::check_rates::<T>(&[Group::new(0..net.params().len())], rate),
@@ -120,9 +112,8 @@ impl<'a, T: Real> Descent<'a, T> {
         let frozen: Vec<_> = self
             .frozen
             .iter()
-            .filter_map(|layer| layout.spans(1).nth(*layer))
-            .map(|span| span.params)
-            .collect();
+            .map(|layer| Ok(layout.span("freeze of Trainer", *layer, 1)?.params))
+            .collect::<Result<_>>()?;
         let groups = match &self.groups {
             Some(groups) => without(groups, &frozen),
             None => without(&net.default_groups(), &frozen),
