@@ -1,6 +1,7 @@
 //! How a network is put together.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::nn::chain;
 use crate::nn::layer::Layer;
 use crate::nn::layout::{Described, Layout, place};
 use crate::nn::names;
@@ -152,6 +153,7 @@ impl<T: Real> Builder<T> {
                     params,
                     cache_len: layer.cache_len(inputs),
                     tangent_cache_len: layer.tangent_cache_len(inputs),
+                    small: chain::small(&**layer, inputs, outputs),
                 })
             };
             let described = describe().map_err(|error: Error| error.within(place(index, &name)))?;

@@ -2,18 +2,25 @@
 //! after layer, in a layer block after block (`Dense`: W, column after column, and then b).
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::nn::activation::Activation;
 use crate::nn::layer::{Block, Role};
 use alloc::{format, string::String, vec::Vec};
 use core::ops::Range;
 
+/// Numbers behind a layer that belong to nobody: its columns may be written in whole vectors.
+pub(crate) const SPARE: usize = 16;
+
 /// The plan of a network, fixed when it is built and shared with its tapes.
 ///
 /// Passes keep three vectors beside the parameters: the outputs, the caches and the tangent caches
-/// of all layers. In each the layers lie one after the other, and of a layer the samples.
+/// of all layers. In each the layers lie one after the other, and of a layer the samples. Behind
+/// each layer there is some [room to spare](SPARE).
 #[derive(Debug, PartialEq)]
 pub(crate) struct Layout {
     inputs: usize,
     layers: Vec<Place>,
+    /// The first layers, as long as all are small dense ones.
+    links: Vec<Link>,
 }
 
 /// What a layer takes and makes, and where that lies: in the flat vector of parameters, and for one
@@ -43,6 +50,41 @@ pub(crate) struct Described {
     pub(crate) params: Range<usize>,
     pub(crate) cache_len: usize,
     pub(crate) tangent_cache_len: usize,
+    /// The activation, and whether there are biases, of a small dense layer.
+    pub(crate) small: Option<(Activation, bool)>,
+}
+
+/// A small dense layer of a network of nothing but those.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Link {
+    layer: usize,
+    pub(crate) activation: Activation,
+    pub(crate) bias: bool,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) params: Range<usize>,
+    y: Range<usize>,
+    cache: Range<usize>,
+}
+
+impl Link {
+    /// Where its outputs begin, among those of all layers.
+    #[inline]
+    pub(crate) fn y(&self, samples: usize) -> usize {
+        place_of(&self.y, self.layer, samples).start
+    }
+
+    /// Where its cache begins.
+    #[inline]
+    pub(crate) fn cache(&self, samples: usize) -> usize {
+        place_of(&self.cache, self.layer, samples).start
+    }
+
+    /// Numbers of a sample in the cache.
+    #[inline]
+    pub(crate) fn cache_len(&self) -> usize {
+        self.cache.len()
+    }
 }
 
 /// A block of parameters, and where it lies in the flat vector.
@@ -74,13 +116,13 @@ pub(crate) struct Span {
 impl Place {
     #[inline]
     fn span(&self, layer: usize, batch: usize) -> Span {
-        let times = |range: &Range<usize>| range.start * batch..range.end * batch;
+        let times = |range: &Range<usize>| place_of(range, layer, batch);
         Span {
             layer,
             inputs: self.inputs,
             outputs: self.y.len(),
             params: self.params.clone(),
-            x: self.x.as_ref().map(times),
+            x: self.x.as_ref().map(|x| place_of(x, layer - 1, batch)),
             y: times(&self.y),
             cache: times(&self.cache),
             tangent_cache: times(&self.tangent_cache),
@@ -89,12 +131,20 @@ impl Place {
     }
 }
 
+/// Where what a layer has at `range` for one sample lies in a pass of `batch` samples.
+#[inline]
+fn place_of(range: &Range<usize>, layer: usize, batch: usize) -> Range<usize> {
+    let before = SPARE * layer;
+    range.start * batch + before..range.end * batch + before
+}
+
 impl Layout {
     /// The plan of a network without layers.
     pub(crate) fn new(inputs: usize) -> Self {
         Self {
             inputs,
             layers: Vec::new(),
+            links: Vec::new(),
         }
     }
 
@@ -124,6 +174,7 @@ impl Layout {
             params,
             cache_len,
             tangent_cache_len,
+            small,
         } = layer;
         let last = self.layers.last();
         // No pass of widths whose sum saturates fits into memory.
@@ -142,7 +193,27 @@ impl Layout {
             cache: after(|last| &last.cache, cache_len),
             tangent_cache: after(|last| &last.tangent_cache, tangent_cache_len),
         };
+        if let Some((activation, bias)) = small
+            && self.links.len() == self.layers.len()
+        {
+            self.links.push(Link {
+                layer: self.layers.len(),
+                activation,
+                bias,
+                inputs: place.inputs,
+                outputs,
+                params: place.params.clone(),
+                y: place.y.clone(),
+                cache: place.cache.clone(),
+            });
+        }
         self.layers.push(place);
+    }
+
+    /// The layers, if all are small dense ones.
+    #[inline]
+    pub(crate) fn links(&self) -> Option<&[Link]> {
+        (self.links.len() == self.layers.len()).then_some(&self.links)
     }
 
     pub(crate) fn layers(&self) -> usize {
@@ -161,19 +232,32 @@ impl Layout {
         self.layers.last().map_or(0, |last| last.params.end)
     }
 
-    /// The outputs of all layers together, of one sample.
-    pub(crate) fn output_count(&self) -> usize {
-        self.layers.last().map_or(0, |last| last.y.end)
+    /// The length of the outputs of all layers, of `batch` samples.
+    pub(crate) fn outputs_len(&self, batch: usize) -> usize {
+        self.len(|last| &last.y, batch)
     }
 
-    /// The caches of all layers together, of one sample.
-    pub(crate) fn cache_count(&self) -> usize {
-        self.layers.last().map_or(0, |last| last.cache.end)
+    /// The length of the caches of all layers.
+    pub(crate) fn caches_len(&self, batch: usize) -> usize {
+        self.len(|last| &last.cache, batch)
     }
 
-    /// The tangent caches of all layers together, of one sample.
-    pub(crate) fn tangent_cache_count(&self) -> usize {
-        self.layers.last().map_or(0, |last| last.tangent_cache.end)
+    /// The length of the tangent caches of all layers.
+    pub(crate) fn tangent_caches_len(&self, batch: usize) -> usize {
+        self.len(|last| &last.tangent_cache, batch)
+    }
+
+    fn len(&self, range: fn(&Place) -> &Range<usize>, batch: usize) -> usize {
+        let last = self.layers.last().map_or(0, |last| range(last).end);
+        last * batch + SPARE * self.layers.len()
+    }
+
+    /// Where the outputs of the network lie.
+    pub(crate) fn top(&self, batch: usize) -> Range<usize> {
+        let last = self.layers.len().saturating_sub(1);
+        self.layers
+            .last()
+            .map_or(0..0, |place| place_of(&place.y, last, batch))
     }
 
     /// Where each layer's share of a pass of `batch` samples lies, first to last.
@@ -293,6 +377,7 @@ mod tests {
                 blocks,
                 cache_len,
                 tangent_cache_len,
+                small: None,
             };
             layout.push(described);
         }
@@ -316,17 +401,18 @@ mod tests {
                     [params, y, cache, tangent_cache]
                 );
                 params = span.params.end;
-                y = span.y.end;
-                cache = span.cache.end;
-                tangent_cache = span.tangent_cache.end;
+                y = span.y.end + SPARE;
+                cache = span.cache.end + SPARE;
+                tangent_cache = span.tangent_cache.end + SPARE;
                 (below, inputs) = (Some(span.y), span.outputs);
             }
+            assert_eq!(Some(layout.top(batch)), below);
             assert_eq!(
                 [params, y],
-                [layout.param_count(), layout.output_count() * batch]
+                [layout.param_count(), layout.outputs_len(batch)]
             );
-            assert_eq!(cache, layout.cache_count() * batch);
-            assert_eq!(tangent_cache, layout.tangent_cache_count() * batch);
+            assert_eq!(cache, layout.caches_len(batch));
+            assert_eq!(tangent_cache, layout.tangent_caches_len(batch));
             assert_eq!(inputs, layout.outputs());
         }
     }

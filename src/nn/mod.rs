@@ -23,6 +23,7 @@
 
 pub(crate) mod activation;
 pub(crate) mod builder;
+mod chain;
 pub(crate) mod derivatives;
 pub mod gradcheck;
 pub(crate) mod init;

@@ -6,6 +6,7 @@
 //! does on the way, and the four equations, stand in `layers/`, in `dense.rs` first of all.
 
 use crate::error::Result;
+use crate::nn::chain;
 use crate::nn::layer::{
     BackwardArgs, BackwardTangentArgs, ForwardArgs, GradientArgs, InferArgs, Layer, Scratch,
     TangentArgs,
@@ -60,6 +61,20 @@ impl<'a, T: Real> Walk<'a, T> {
         scratch: &mut Scratch<T>,
     ) {
         let batch = x.cols();
+        if let Some(links) = chain::of(self.layout, batch) {
+            here.resize(self.layout.outputs_len(batch), T::zero());
+            chain::Forward {
+                links,
+                params: self.params,
+                x: x.as_slice(),
+                samples: batch,
+                activations: here,
+                cache: &mut [],
+                buffer: scratch.pack(),
+            }
+            .run();
+            return y.copy_from_slice(&here[self.layout.top(batch)]);
+        }
         let (mut here, mut there) = (here, there);
         let last = self.layers.len() - 1;
         for (layer, params, span) in self.steps(batch) {
@@ -100,6 +115,18 @@ impl<'a, T: Real> Walk<'a, T> {
             scratch,
             ..
         } = room;
+        if let Some(links) = chain::of(self.layout, batch) {
+            return chain::Forward {
+                links,
+                params: self.params,
+                x: x.as_slice(),
+                samples: batch,
+                activations,
+                cache,
+                buffer: scratch.pack(),
+            }
+            .run();
+        }
         for (layer, params, span) in self.steps(batch) {
             let (lower, upper) = activations.split_at_mut(span.y.start);
             layer.forward(ForwardArgs {
@@ -131,6 +158,23 @@ impl<'a, T: Real> Walk<'a, T> {
             cache,
             scratch,
         } = room;
+        if let Some(links) = chain::of(self.layout, batch)
+            && dx.is_none()
+            && rows.samples == batch
+        {
+            return chain::Backward {
+                links,
+                params: self.params,
+                x: x.as_slice(),
+                samples: batch,
+                activations,
+                cache,
+                deltas,
+                grads: rows.grads,
+                buffer: scratch.pack(),
+            }
+            .run();
+        }
         for (layer, params, span) in self.steps(batch).rev() {
             let x = input(&span, x, activations, batch);
             let y = View::from_parts(&activations[span.y.clone()], span.outputs, batch);

@@ -9,6 +9,7 @@ use crate::numeric::real::Real;
 use crate::numeric::scratch::{Scratch, parts};
 use crate::numeric::view::{View, ViewMut};
 use alloc::{format, sync::Arc, vec::Vec};
+use core::ops::Range;
 use nalgebra::{DMatrixView, DVectorView};
 
 /// What the tape holds, by how far the last pass went.
@@ -403,9 +404,9 @@ impl<T: Real> Tape<T> {
             cache,
             grads,
         } = &mut self.record;
-        activations.resize(layout.output_count() * batch, T::zero());
-        deltas.resize(layout.output_count() * batch, T::zero());
-        cache.resize(layout.cache_count() * batch, T::zero());
+        activations.resize(layout.outputs_len(batch), T::zero());
+        deltas.resize(layout.outputs_len(batch), T::zero());
+        cache.resize(layout.caches_len(batch), T::zero());
         grads.resize(layout.param_count(), T::zero());
         self.layout = Some(Arc::clone(layout));
         self.batch = batch;
@@ -423,7 +424,7 @@ impl<T: Real> Tape<T> {
         inputs.resize(layout.inputs() * self.batch, T::zero());
         activations.resize(self.record.activations.len(), T::zero());
         deltas.resize(self.record.activations.len(), T::zero());
-        cache.resize(layout.tangent_cache_count() * self.batch, T::zero());
+        cache.resize(layout.tangent_caches_len(self.batch), T::zero());
     }
 
     /// The seed of the next pass, and one step more if it is one of training.
@@ -476,10 +477,10 @@ impl<T: Real> Tape<T> {
             deltas,
             ..
         } = &mut self.record;
-        let start = activations.len() - outputs * self.batch;
+        let top = top(&self.layout, self.batch);
         Top {
-            y: View::from_parts(&activations[start..], outputs, self.batch),
-            dy: ViewMut::from_parts(&mut deltas[start..], outputs, self.batch),
+            y: View::from_parts(&activations[top.clone()], outputs, self.batch),
+            dy: ViewMut::from_parts(&mut deltas[top], outputs, self.batch),
             costs: &mut self.costs,
         }
     }
@@ -492,18 +493,18 @@ impl<T: Real> Tape<T> {
             deltas,
             ..
         } = &mut self.tangents;
-        let start = activations.len() - outputs * batch;
-        let y_dot = View::from_parts(&activations[start..], outputs, batch);
-        let dy_dot = ViewMut::from_parts(&mut deltas[start..], outputs, batch);
+        let top = top(&self.layout, batch);
+        let y_dot = View::from_parts(&activations[top.clone()], outputs, batch);
+        let dy_dot = ViewMut::from_parts(&mut deltas[top.clone()], outputs, batch);
         let Record {
             activations,
             deltas,
             ..
         } = &mut self.record;
         TangentTop {
-            y: View::from_parts(&activations[start..], outputs, batch),
+            y: View::from_parts(&activations[top.clone()], outputs, batch),
             y_dot,
-            dy: ViewMut::from_parts(&mut deltas[start..], outputs, batch),
+            dy: ViewMut::from_parts(&mut deltas[top], outputs, batch),
             dy_dot,
         }
     }
@@ -528,32 +529,27 @@ impl<T: Real> Tape<T> {
             cache,
             ..
         } = &mut self.record;
-        repeat(
-            activations,
-            layout.spans(1).map(|span| span.outputs),
-            x.cols(),
-            copies,
-        );
-        repeat(
-            cache,
-            layout.spans(1).map(|span| span.cache_len),
-            x.cols(),
-            copies,
-        );
-        deltas.resize(activations.len(), T::zero());
-        self.batch = x.cols() * copies;
+        let (batch, repeated) = (x.cols(), x.cols() * copies);
+        activations.resize(layout.outputs_len(repeated), T::zero());
+        deltas.resize(layout.outputs_len(repeated), T::zero());
+        cache.resize(layout.caches_len(repeated), T::zero());
+        let spans = layout.spans(batch).zip(layout.spans(repeated));
+        // The last layer first: its place is behind all that is still to be read.
+        for (from, to) in spans.rev() {
+            repeat(activations, from.outputs, copies, from.y, to.y);
+            repeat(cache, from.cache_len, copies, from.cache, to.cache);
+        }
+        self.batch = repeated;
         self.stage = Stage::Empty;
     }
 
     /// Puts a second sample like it beside the only one of a forward pass. Its cost is 0.
     pub(crate) fn pair(&mut self, layout: &Layout, x: View<'_, T>) {
-        let outputs = layout.outputs();
-        let from = self.record.deltas.len() - outputs;
         self.repeat(layout, x, 2);
         let deltas = &mut self.record.deltas;
-        let to = deltas.len() - 2 * outputs;
-        deltas.copy_within(from..from + outputs, to);
-        deltas[to + outputs..].fill(T::zero());
+        let (from, to) = (layout.top(1), layout.top(2));
+        deltas.copy_within(from.clone(), to.start);
+        deltas[to.start + from.len()..to.end].fill(T::zero());
     }
 
     /// Makes room for the derivatives of a pass of repeated samples.
@@ -625,25 +621,28 @@ impl<T: Real> Tape<T> {
     }
 }
 
-/// Puts `copies` of each sample in the place of one; of a layer, samples of its width lie one after
-/// the other.
+/// Where the outputs of the network lie.
+#[inline]
+fn top(layout: &Option<Arc<Layout>>, batch: usize) -> Range<usize> {
+    layout.as_ref().map_or(0..0, |layout| layout.top(batch))
+}
+
+/// Puts `copies` of each sample of `width` numbers at `from` side by side at `to`.
 fn repeat<T: Real>(
-    numbers: &mut Vec<T>,
-    widths: impl DoubleEndedIterator<Item = usize>,
-    batch: usize,
+    numbers: &mut [T],
+    width: usize,
     copies: usize,
+    from: Range<usize>,
+    to: Range<usize>,
 ) {
-    let mut from = numbers.len();
-    numbers.resize(from * copies, T::zero());
-    let mut to = numbers.len();
+    let mut source = from.end;
+    let mut place = to.end;
     // From the end, where nothing that is still to be read gets overwritten.
-    for width in widths.rev() {
-        for _ in 0..batch {
-            from -= width;
-            for _ in 0..copies {
-                to -= width;
-                numbers.copy_within(from..from + width, to);
-            }
+    while source > from.start {
+        source -= width;
+        for _ in 0..copies {
+            place -= width;
+            numbers.copy_within(source..source + width, place);
         }
     }
 }

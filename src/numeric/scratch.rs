@@ -95,6 +95,11 @@ impl<T: Real> Scratch<T> {
         });
     }
 
+    /// The buffer of this thread's products.
+    pub(crate) fn pack(&mut self) -> &mut Vec<T> {
+        &mut self.packs[0]
+    }
+
     /// C ← C + A·B, of matrices that fit.
     pub(crate) fn add_product<'a, 'b>(
         &mut self,

@@ -2,7 +2,7 @@
 
 use super::Activation;
 use super::formula::*;
-use crate::numeric::kernel::{self, Pass, compiled};
+use crate::numeric::kernel::{self, Kernel, Pass, Simd, compiled};
 use crate::numeric::real::{Real, is_nan, vectorize};
 
 /// Runs a pass over slices with the formula of an activation; a surrogate has none of its own.
@@ -42,6 +42,37 @@ macro_rules! with_formula {
 /// So many numbers stay in the first-level cache from one loop to the next.
 const NEAR: usize = 4096;
 
+/// z ← φ(z), and d ← φ′(z) where d is not empty. For activations that are no surrogates.
+pub(crate) struct Apply<'a, T> {
+    pub(crate) activation: &'a Activation,
+    pub(crate) z: &'a mut [T],
+    pub(crate) d: &'a mut [T],
+}
+
+impl<T: Real> Pass for Apply<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self { activation, z, d } = self;
+        if d.is_empty() {
+            with_formula!(activation, Values(z));
+        } else {
+            with_formula!(activation, Both(z, d));
+        }
+    }
+}
+
+impl<T: Real> Apply<'_, T> {
+    /// Runs the pass within another kernel, as a function of its own: the formulas are many.
+    #[inline(always)]
+    pub(crate) fn call<S: Simd, const FMA: bool>(self, simd: S) {
+        simd.vectorize(
+            #[inline(always)]
+            || Pass::run::<FMA>(self),
+        );
+    }
+}
+
 /// z ← φ(z + b) for each column of z, as long as b, and d ← φ′(z + b) where d is not empty. An empty b adds nothing. For
 /// activations that are no surrogates.
 struct Activate<'a, T> {
@@ -51,11 +82,10 @@ struct Activate<'a, T> {
     d: &'a mut [T],
 }
 
-impl<T: Real> Pass for &mut Activate<'_, T> {
-    type Output = ();
+impl<T: Real> Activate<'_, T> {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let Activate {
+    fn run(self, mut apply: impl FnMut(Apply<'_, T>)) {
+        let Self {
             activation,
             bias,
             z,
@@ -69,11 +99,11 @@ impl<T: Real> Pass for &mut Activate<'_, T> {
             } else {
                 add_bias(&mut few, z, bias);
             }
-            if d.is_empty() {
-                with_formula!(activation, Values(&mut few));
-            } else {
-                with_formula!(activation, Both(&mut few, &mut slopes));
-            }
+            apply(Apply {
+                activation,
+                z: &mut few,
+                d: if d.is_empty() { &mut [] } else { &mut slopes },
+            });
             copy_few(z, &few);
             return copy_few(d, &slopes);
         }
@@ -87,11 +117,20 @@ impl<T: Real> Pass for &mut Activate<'_, T> {
         let mut d = d.chunks_mut(step);
         for z in z.chunks_mut(step) {
             add_bias_in_place(z, bias);
-            match d.next() {
-                None => with_formula!(activation, Values(z)),
-                Some(d) => with_formula!(activation, Both(z, d)),
-            }
+            apply(Apply {
+                activation,
+                z,
+                d: d.next().unwrap_or_default(),
+            });
         }
+    }
+}
+
+impl<T: Real> Kernel for Activate<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd, const FMA: bool>(self, simd: S) {
+        self.run(|apply| apply.call::<S, FMA>(simd));
     }
 }
 
@@ -155,7 +194,7 @@ macro_rules! entries {
             ) {
                 kernel::dispatch(
                     kernel::level(),
-                    &mut Activate {
+                    Activate {
                         activation,
                         bias,
                         z,
@@ -180,12 +219,13 @@ fn activate<T: Real>(activation: &Activation, bias: &[T], z: &mut [T], d: &mut [
         double::activate as ActivateFn<f64>,
     ) {
         Some(activate) => activate(activation, bias, z, d),
-        None => Pass::run::<false>(&mut Activate {
+        None => Activate {
             activation,
             bias,
             z,
             d,
-        }),
+        }
+        .run(|apply| Pass::run::<false>(apply)),
     }
 }
 
@@ -246,11 +286,11 @@ impl Activation {
 }
 
 /// δ ← δ ⊙ φ′(z) with a = φ(z) and, where φ keeps them, the slopes φ′(z).
-struct Chain<'a, T> {
-    activation: &'a Activation,
-    a: &'a [T],
-    slopes: &'a [T],
-    delta: &'a mut [T],
+pub(crate) struct Chain<'a, T> {
+    pub(crate) activation: &'a Activation,
+    pub(crate) a: &'a [T],
+    pub(crate) slopes: &'a [T],
+    pub(crate) delta: &'a mut [T],
 }
 
 impl<T: Real> Pass for Chain<'_, T> {
@@ -275,7 +315,7 @@ impl<T: Real> Pass for Chain<'_, T> {
 }
 
 /// Elements to a step of a loop: a multiple of every vector width, so that short slices are vector code, too.
-const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// z ← φ(z).
 struct Values<'a, T, F>(F, &'a mut [T]);
@@ -354,15 +394,27 @@ fn unpad<T: Real>(chunk: &Option<[T; LANES]>, rest: &mut [T]) {
     }
 }
 
-/// Copies as many elements as `to` has, about [`LANES`] at most: a call to `memcpy` would cost more than the copy.
+/// Copies as many elements as `to` has, [`LANES`] at most, by pieces of known lengths that overlap:
+/// a call to `memcpy` would cost more than the copy.
 #[inline(always)]
-fn copy_few<T: Real>(to: &mut [T], from: &[T]) {
+pub(crate) fn copy_few<T: Real>(to: &mut [T], from: &[T]) {
     let from = &from[..to.len()];
-    let ((to, to_rest), (from, from_rest)) = (to.as_chunks_mut::<4>(), from.as_chunks::<4>());
-    for (to, from) in to.iter_mut().zip(from) {
+    let _ = copy_ends::<T, 8>(to, from)
+        || copy_ends::<T, 4>(to, from)
+        || copy_ends::<T, 2>(to, from)
+        || copy_ends::<T, 1>(to, from);
+}
+
+/// Copies the first and the last N of at most 2N elements, if there are as many.
+#[inline(always)]
+fn copy_ends<T: Real, const N: usize>(to: &mut [T], from: &[T]) -> bool {
+    if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk::<N>()) {
         *to = *from;
     }
-    for (to, from) in to_rest.iter_mut().zip(from_rest) {
+    let last = (to.last_chunk_mut::<N>(), from.last_chunk::<N>());
+    if let (Some(to), Some(from)) = last {
         *to = *from;
+        return true;
     }
+    false
 }

@@ -3,7 +3,7 @@
 mod apply;
 mod breakpoints;
 mod formula;
-mod loops;
+pub(crate) mod loops;
 
 pub use breakpoints::Breakpoints;
 pub(crate) use formula::{sigmoid, softplus, tanh};

@@ -106,6 +106,10 @@ impl Dense {
         &self.activation
     }
 
+    pub(crate) fn has_bias(&self) -> bool {
+        self.bias.is_some()
+    }
+
     /// W and b, which is empty where there are no biases.
     fn split<'a, T>(&self, params: &'a [T], inputs: usize) -> (View<'a, T>, &'a [T]) {
         let (weights, bias) = params.split_at(self.outputs * inputs);

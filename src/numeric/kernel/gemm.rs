@@ -1210,7 +1210,7 @@ fn prefetch<T, S: Simd>(simd: S, address: *const T) {
 /// The transpose of N vectors, N a power of two: read one after the other, the results hold element 0 of every vector, then
 /// element 1 of every vector, and so on. Each round moves the highest bit of the vectors' index to the low end of the lanes'.
 #[inline(always)]
-fn transpose<S: Simd, V: SimdBase<S>, const N: usize>(mut vectors: [V; N]) -> [V; N] {
+pub(crate) fn transpose<S: Simd, V: SimdBase<S>, const N: usize>(mut vectors: [V; N]) -> [V; N] {
     let mut rounds = N;
     while rounds > 1 {
         let old = vectors;

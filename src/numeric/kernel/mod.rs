@@ -7,7 +7,8 @@ pub(crate) mod math;
 pub(crate) mod workers;
 
 use core::any::Any;
-use fearless_simd::{Level, Simd};
+use fearless_simd::Level;
+pub(crate) use fearless_simd::{Simd, SimdBase, SimdFloat};
 
 /// The best instruction set of this machine (of the build's target where there is no `std` to ask).
 #[inline]

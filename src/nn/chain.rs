@@ -1,0 +1,443 @@
+//! Networks of nothing but small dense layers, a whole pass in one call: to choose an instruction
+//! set for every line of every layer would take longer than its numbers.
+//!
+//! What is computed is what `Dense` computes, to the last bit: each sum is one chain of (fused)
+//! multiply-adds from zero along the inner dimension, as in the ordinary product of so few numbers.
+//! Lanes run along a column of the result. Columns are read and written in whole vectors: what a
+//! vector holds beyond its column is not used, and what it spills the next column overwrites.
+
+use crate::nn::activation::loops::{Apply, Chain, LANES, copy_few};
+use crate::nn::activation::Activation;
+use crate::nn::layer::Layer;
+use crate::nn::layers::Dense;
+use crate::nn::layout::{Layout, Link};
+use crate::numeric::kernel::gemm::{Element, transpose};
+use crate::numeric::kernel::{self, Kernel, Pass, Simd, SimdBase, SimdFloat, compiled};
+use crate::numeric::real::Real;
+use alloc::vec::Vec;
+use core::any::Any;
+
+/// The most samples of a pass: beyond them the ordinary product sums by blocks.
+const MOST_SAMPLES: usize = 384;
+
+/// Room for a transposed matrix, and for what its last column spills.
+const ROOM: usize = LANES * LANES + LANES;
+
+/// The activation of a small dense layer, and whether it has biases: the inputs and the outputs fit
+/// into a vector each, beyond which the ordinary product may take dot products. `None` of any other.
+pub(crate) fn small<T: Real>(
+    layer: &dyn Layer<T>,
+    inputs: usize,
+    outputs: usize,
+) -> Option<(Activation, bool)> {
+    let most = match T::BYTES {
+        4 => LANES,
+        8 => LANES / 2,
+        _ => 0,
+    };
+    let layer: &dyn Any = layer;
+    let dense = layer.downcast_ref::<Dense>()?;
+    let activation = dense.activation().clone();
+    let fits = inputs.max(outputs) <= most && !matches!(activation, Activation::Surrogate { .. });
+    fits.then_some((activation, dense.has_bias()))
+}
+
+/// The layers of a network that is a chain, for a pass of few samples.
+#[inline]
+pub(crate) fn of(layout: &Layout, samples: usize) -> Option<&[Link]> {
+    layout.links().filter(|_| samples <= MOST_SAMPLES)
+}
+
+/// All outputs from the inputs, and the slopes of the activations into the cache, unless that is
+/// empty.
+pub(crate) struct Forward<'a, T> {
+    pub(crate) links: &'a [Link],
+    pub(crate) params: &'a [T],
+    pub(crate) x: &'a [T],
+    pub(crate) samples: usize,
+    pub(crate) activations: &'a mut [T],
+    pub(crate) cache: &'a mut [T],
+    pub(crate) buffer: &'a mut Vec<T>,
+}
+
+/// All δ and gradients from ∂C/∂y.
+pub(crate) struct Backward<'a, T> {
+    pub(crate) links: &'a [Link],
+    pub(crate) params: &'a [T],
+    pub(crate) x: &'a [T],
+    pub(crate) samples: usize,
+    pub(crate) activations: &'a [T],
+    pub(crate) cache: &'a [T],
+    pub(crate) deltas: &'a mut [T],
+    pub(crate) grads: &'a mut [T],
+    pub(crate) buffer: &'a mut Vec<T>,
+}
+
+type ForwardFn<T> = fn(Forward<'_, T>);
+type BackwardFn<T> = fn(Backward<'_, T>);
+
+/// Without type parameters: compiled here once, and not in every crate that uses this one.
+macro_rules! entries {
+    ($module:ident, $t:ident) => {
+        mod $module {
+            use super::{Backward, Forward, kernel};
+
+            pub(super) fn forward(pass: Forward<'_, $t>) {
+                kernel::dispatch(kernel::level(), pass);
+            }
+
+            pub(super) fn backward(pass: Backward<'_, $t>) {
+                kernel::dispatch(kernel::level(), pass);
+            }
+        }
+    };
+}
+entries!(single, f32);
+entries!(double, f64);
+
+impl<T: Real> Forward<'_, T> {
+    pub(crate) fn run(self) {
+        let run = compiled::<ForwardFn<T>>(
+            single::forward as ForwardFn<f32>,
+            double::forward as ForwardFn<f64>,
+        );
+        if let Some(run) = run {
+            run(self);
+        }
+    }
+}
+
+impl<T: Real> Backward<'_, T> {
+    pub(crate) fn run(self) {
+        let run = compiled::<BackwardFn<T>>(
+            single::backward as BackwardFn<f32>,
+            double::backward as BackwardFn<f64>,
+        );
+        if let Some(run) = run {
+            run(self);
+        }
+    }
+}
+
+impl<T: Real + Element> Kernel for Forward<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd, const FMA: bool>(self, simd: S) {
+        let n = self.samples;
+        let params = with_room(self.params, self.buffer);
+        for (index, link) in self.links.iter().enumerate() {
+            let (lower, z) = self.activations.split_at_mut(link.y(n));
+            let x = match index.checked_sub(1) {
+                None => self.x,
+                Some(below) => &lower[self.links[below].y(n)..],
+            };
+            // z = W·x + b
+            let product = Product {
+                m: link.outputs,
+                k: link.inputs,
+                n,
+                w: &params[link.params.start..],
+                x,
+                bias: link.bias,
+            };
+            product.run(simd, z);
+            // a = φ(z), and φ′(z) for the way back
+            if link.activation != Activation::Linear {
+                let len = (link.outputs * n).next_multiple_of(LANES);
+                let keeps = link.cache_len() > 0 && !self.cache.is_empty();
+                let apply = Apply {
+                    activation: &link.activation,
+                    z: &mut z[..len],
+                    d: if keeps {
+                        &mut self.cache[link.cache(n)..][..len]
+                    } else {
+                        &mut []
+                    },
+                };
+                apply.call::<S, FMA>(simd);
+            }
+        }
+    }
+}
+
+impl<T: Real + Element> Kernel for Backward<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd, const FMA: bool>(self, simd: S) {
+        let n = self.samples;
+        for (index, link) in self.links.iter().enumerate().rev() {
+            let (lower, delta) = self.deltas.split_at_mut(link.y(n));
+            // BP1 at the top, the second factor of BP2 below: δ = ∂C/∂a ⊙ φ′(z)
+            let len = (link.outputs * n).next_multiple_of(LANES);
+            let keeps = link.cache_len() > 0;
+            let own = Chain {
+                activation: &link.activation,
+                a: &self.activations[lower.len()..][..len],
+                slopes: &self.cache[link.cache(n)..][..if keeps { len } else { 0 }],
+                delta: &mut delta[..len],
+            };
+            Pass::run::<FMA>(own);
+            // BP2, the first factor, for the layer below: ∂C/∂x = Wᵀ·δ
+            if let Some(below) = index.checked_sub(1) {
+                let product = Product {
+                    m: link.inputs,
+                    k: link.outputs,
+                    n,
+                    w: turn(simd, link, &self.params[link.params.start..], self.buffer),
+                    x: delta,
+                    bias: false,
+                };
+                product.run(simd, &mut lower[self.links[below].y(n)..]);
+            }
+        }
+        // First layer first, because of what columns spill.
+        for (index, link) in self.links.iter().enumerate() {
+            let x = match index.checked_sub(1) {
+                None => self.x,
+                Some(below) => &self.activations[self.links[below].y(n)..],
+            };
+            let outer = Outer {
+                m: link.outputs,
+                k: link.inputs,
+                n,
+                delta: &self.deltas[link.y(n)..],
+                x,
+            };
+            // BP3: ∂C/∂b = Σ δ over the samples; BP4: ∂C/∂W = δ·xᵀ
+            outer.run(simd, link.bias, &mut self.grads[link.params.start..]);
+        }
+    }
+}
+
+/// A copy of `numbers` behind which there is room for a vector.
+#[inline(always)]
+fn with_room<'a, T: Real>(numbers: &[T], to: &'a mut Vec<T>) -> &'a [T] {
+    let whole = numbers.len().next_multiple_of(LANES) + LANES;
+    if to.len() < whole {
+        to.resize(whole, T::zero());
+    }
+    let (body, rest) = numbers.as_chunks::<LANES>();
+    for (to, body) in to.as_chunks_mut::<LANES>().0.iter_mut().zip(body) {
+        *to = *body;
+    }
+    copy_few(&mut to[numbers.len() - rest.len()..numbers.len()], rest);
+    to
+}
+
+/// The vector from `at` on; what lies behind the end is 0.
+#[inline(always)]
+fn load<T: Real, S: Simd, V: SimdFloat<S, Element = T>>(simd: S, from: &[T], at: usize) -> V {
+    match from.get(at..at + V::LEN) {
+        Some(vector) => V::from_slice(simd, vector),
+        None => {
+            let mut vector = [T::zero(); LANES];
+            let rest = &from[at..];
+            copy_few(&mut vector[..rest.len()], rest);
+            V::from_slice(simd, &vector[..V::LEN])
+        }
+    }
+}
+
+/// Writes a vector from `at` on, as far as there is room.
+#[inline(always)]
+fn store<T: Real, S: Simd, V: SimdFloat<S, Element = T>>(vector: V, to: &mut [T], at: usize) {
+    match to.get_mut(at..at + V::LEN) {
+        Some(to) => vector.store_slice(to),
+        None => {
+            let mut numbers = [T::zero(); LANES];
+            vector.store_slice(&mut numbers[..V::LEN]);
+            copy_few(&mut to[at..], &numbers);
+        }
+    }
+}
+
+/// Wᵀ of a layer.
+#[inline(always)]
+fn turn<'w, T: Real + Element, S: Simd>(
+    simd: S,
+    link: &Link,
+    w: &'w [T],
+    to: &'w mut Vec<T>,
+) -> &'w [T] {
+    if link.outputs == 1 {
+        return w;
+    }
+    let few = link.outputs.max(link.inputs) <= T::Narrow::<S>::LEN;
+    match (few, T::Narrow::<S>::LEN) {
+        (true, 4) => turn_by::<T, S, T::Narrow<S>, 4>(simd, link, w, to),
+        (true, _) => turn_by::<T, S, T::Narrow<S>, 2>(simd, link, w, to),
+        (_, 4) => turn_by::<T, S, T::Wide<S>, 16>(simd, link, w, to),
+        _ => turn_by::<T, S, T::Wide<S>, 8>(simd, link, w, to),
+    }
+    to
+}
+
+/// [`turn`] by N vectors of N lanes.
+#[inline(always)]
+fn turn_by<T: Real + Element, S: Simd, V: SimdFloat<S, Element = T>, const N: usize>(
+    simd: S,
+    link: &Link,
+    w: &[T],
+    to: &mut Vec<T>,
+) {
+    let (m, k) = (link.outputs, link.inputs);
+    let mut lines = [V::splat(simd, T::zero()); N];
+    for (p, line) in lines.iter_mut().take(k).enumerate() {
+        *line = load(simd, w, p * m);
+    }
+    if to.len() < ROOM {
+        to.resize(ROOM, T::zero());
+    }
+    let lines = transpose::<S, V, N>(lines);
+    for (j, line) in lines.into_iter().take(m).enumerate() {
+        store(line, to, j * k);
+    }
+}
+
+/// W·x + b, where the m rows of W are a vector at most. The bias lies behind W, if there is one.
+#[derive(Clone, Copy)]
+struct Product<'a, T> {
+    m: usize,
+    k: usize,
+    n: usize,
+    w: &'a [T],
+    x: &'a [T],
+    bias: bool,
+}
+
+impl<T: Real + Element> Product<'_, T> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S, z: &mut [T]) {
+        let narrow = self.m <= T::Narrow::<S>::LEN;
+        match (narrow, self.n <= 4) {
+            (true, true) => self.by::<S, T::Narrow<S>, 4>(simd, z),
+            (true, false) => self.by::<S, T::Narrow<S>, 8>(simd, z),
+            (false, true) => self.by::<S, T::Wide<S>, 4>(simd, z),
+            (false, false) => self.by::<S, T::Wide<S>, 8>(simd, z),
+        }
+    }
+
+    /// N samples at a time.
+    #[inline(always)]
+    fn by<S: Simd, V: SimdFloat<S, Element = T>, const N: usize>(self, simd: S, z: &mut [T]) {
+        let Self { m, k, n, w, x, .. } = self;
+        let bias = self.bias.then(|| load::<T, S, V>(simd, w, m * k));
+        for first in (0..n).step_by(N) {
+            // By a loop: `from_fn` of so many is a call of its own, behind which the lengths are forgotten.
+            let mut columns: [&[T]; N] = [&[]; N];
+            for (q, column) in columns.iter_mut().enumerate() {
+                *column = &x[(first + q).min(n - 1) * k..][..k];
+            }
+            let mut sums = [V::splat(simd, T::zero()); N];
+            for p in 0..k {
+                let w: V = load(simd, w, p * m);
+                for q in 0..N {
+                    sums[q] = w.mul_add(V::splat(simd, columns[q][p]), sums[q]);
+                }
+            }
+            for (q, sum) in sums.into_iter().take(n - first).enumerate() {
+                let sum = bias.map_or(sum, |bias| sum + bias);
+                store(sum, z, (first + q) * m);
+            }
+        }
+    }
+}
+
+/// δ·xᵀ and, if asked for, Σ δ behind it.
+#[derive(Clone, Copy)]
+struct Outer<'a, T> {
+    m: usize,
+    k: usize,
+    n: usize,
+    delta: &'a [T],
+    x: &'a [T],
+}
+
+impl<T: Real + Element> Outer<'_, T> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S, bias: bool, grads: &mut [T]) {
+        let Self { m, k, n, delta, x } = self;
+        if m == 1 {
+            // The one row is laid along the inputs.
+            let turned = Self {
+                m: k,
+                k: 1,
+                delta: x,
+                x: delta,
+                ..self
+            };
+            turned.by_width(simd, grads);
+        } else {
+            self.by_width(simd, grads);
+        }
+        if bias {
+            let sums = &mut grads[m * k..];
+            if m <= T::Narrow::<S>::LEN {
+                sum_columns::<T, S, T::Narrow<S>>(simd, m, n, delta, sums);
+            } else {
+                sum_columns::<T, S, T::Wide<S>>(simd, m, n, delta, sums);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn by_width<S: Simd>(self, simd: S, grads: &mut [T]) {
+        if self.m <= T::Narrow::<S>::LEN {
+            self.all::<S, T::Narrow<S>>(simd, grads);
+        } else {
+            self.all::<S, T::Wide<S>>(simd, grads);
+        }
+    }
+
+    #[inline(always)]
+    fn all<S: Simd, V: SimdFloat<S, Element = T>>(self, simd: S, grads: &mut [T]) {
+        let mut p = 0;
+        while p < self.k {
+            p += match self.k - p {
+                1 => self.columns::<S, V, 1>(simd, p, grads),
+                2 => self.columns::<S, V, 2>(simd, p, grads),
+                3 => self.columns::<S, V, 3>(simd, p, grads),
+                4..8 => self.columns::<S, V, 4>(simd, p, grads),
+                _ => self.columns::<S, V, 8>(simd, p, grads),
+            };
+        }
+    }
+
+    /// N columns, those of the inputs from `p` on.
+    #[inline(always)]
+    fn columns<S: Simd, V: SimdFloat<S, Element = T>, const N: usize>(
+        self,
+        simd: S,
+        p: usize,
+        grads: &mut [T],
+    ) -> usize {
+        let Self { m, k, n, delta, x } = self;
+        let mut sums = [V::splat(simd, T::zero()); N];
+        for i in 0..n {
+            let delta: V = load(simd, delta, i * m);
+            let x = &x[i * k + p..][..N];
+            for q in 0..N {
+                sums[q] = delta.mul_add(V::splat(simd, x[q]), sums[q]);
+            }
+        }
+        for (q, sum) in sums.into_iter().enumerate() {
+            store(sum, grads, (p + q) * m);
+        }
+        N
+    }
+}
+
+#[inline(always)]
+fn sum_columns<T: Real, S: Simd, V: SimdFloat<S, Element = T>>(
+    simd: S,
+    m: usize,
+    n: usize,
+    delta: &[T],
+    sums: &mut [T],
+) {
+    let mut sum = V::splat(simd, T::zero());
+    for i in 0..n {
+        sum = sum + load::<T, S, V>(simd, delta, i * m);
+    }
+    store(sum, sums, 0);
+}
