@@ -6,8 +6,8 @@
 //! Lanes run along a column of the result. Columns are read and written in whole vectors: what a
 //! vector holds beyond its column is not used, and what it spills the next column overwrites.
 
-use crate::nn::activation::loops::{Apply, Chain, LANES, copy_few};
 use crate::nn::activation::Activation;
+use crate::nn::activation::loops::{Apply, Chain, LANES, copy_few};
 use crate::nn::layer::Layer;
 use crate::nn::layers::Dense;
 use crate::nn::layout::{Layout, Link};
@@ -73,8 +73,8 @@ pub(crate) struct Backward<'a, T> {
     pub(crate) buffer: &'a mut Vec<T>,
 }
 
-type ForwardFn<T> = fn(Forward<'_, T>);
-type BackwardFn<T> = fn(Backward<'_, T>);
+type ForwardFn<T> = fn(&mut Forward<'_, T>);
+type BackwardFn<T> = fn(&mut Backward<'_, T>);
 
 /// Without type parameters: compiled here once, and not in every crate that uses this one.
 macro_rules! entries {
@@ -82,11 +82,11 @@ macro_rules! entries {
         mod $module {
             use super::{Backward, Forward, kernel};
 
-            pub(super) fn forward(pass: Forward<'_, $t>) {
+            pub(super) fn forward(pass: &mut Forward<'_, $t>) {
                 kernel::dispatch(kernel::level(), pass);
             }
 
-            pub(super) fn backward(pass: Backward<'_, $t>) {
+            pub(super) fn backward(pass: &mut Backward<'_, $t>) {
                 kernel::dispatch(kernel::level(), pass);
             }
         }
@@ -96,7 +96,7 @@ entries!(single, f32);
 entries!(double, f64);
 
 impl<T: Real> Forward<'_, T> {
-    pub(crate) fn run(self) {
+    pub(crate) fn run(&mut self) {
         let run = compiled::<ForwardFn<T>>(
             single::forward as ForwardFn<f32>,
             double::forward as ForwardFn<f64>,
@@ -108,7 +108,7 @@ impl<T: Real> Forward<'_, T> {
 }
 
 impl<T: Real> Backward<'_, T> {
-    pub(crate) fn run(self) {
+    pub(crate) fn run(&mut self) {
         let run = compiled::<BackwardFn<T>>(
             single::backward as BackwardFn<f32>,
             double::backward as BackwardFn<f64>,
@@ -119,12 +119,12 @@ impl<T: Real> Backward<'_, T> {
     }
 }
 
-impl<T: Real + Element> Kernel for Forward<'_, T> {
+impl<T: Real + Element> Kernel for &mut Forward<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd, const FMA: bool>(self, simd: S) {
         let n = self.samples;
-        let params = with_room(self.params, self.buffer);
+        let ([params], _) = with_room([self.params], self.buffer);
         for (index, link) in self.links.iter().enumerate() {
             let (lower, z) = self.activations.split_at_mut(link.y(n));
             let x = match index.checked_sub(1) {
@@ -160,11 +160,18 @@ impl<T: Real + Element> Kernel for Forward<'_, T> {
     }
 }
 
-impl<T: Real + Element> Kernel for Backward<'_, T> {
+impl<T: Real + Element> Kernel for &mut Backward<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd, const FMA: bool>(self, simd: S) {
         let n = self.samples;
+        // Of a first layer with one neuron, the inputs are read in whole vectors.
+        let inputs = if self.links[0].outputs == 1 {
+            self.x
+        } else {
+            &[]
+        };
+        let ([params, inputs], turned) = with_room([self.params, inputs], self.buffer);
         for (index, link) in self.links.iter().enumerate().rev() {
             let (lower, delta) = self.deltas.split_at_mut(link.y(n));
             // BP1 at the top, the second factor of BP2 below: δ = ∂C/∂a ⊙ φ′(z)
@@ -183,7 +190,7 @@ impl<T: Real + Element> Kernel for Backward<'_, T> {
                     m: link.inputs,
                     k: link.outputs,
                     n,
-                    w: turn(simd, link, &self.params[link.params.start..], self.buffer),
+                    w: turn(simd, link, &params[link.params.start..], turned),
                     x: delta,
                     bias: false,
                 };
@@ -193,6 +200,7 @@ impl<T: Real + Element> Kernel for Backward<'_, T> {
         // First layer first, because of what columns spill.
         for (index, link) in self.links.iter().enumerate() {
             let x = match index.checked_sub(1) {
+                None if link.outputs == 1 => inputs,
                 None => self.x,
                 Some(below) => &self.activations[self.links[below].y(n)..],
             };
@@ -209,33 +217,37 @@ impl<T: Real + Element> Kernel for Backward<'_, T> {
     }
 }
 
-/// A copy of `numbers` behind which there is room for a vector.
+/// Copies of some numbers, behind each of which there is room for a vector, and a place for a
+/// transposed matrix.
 #[inline(always)]
-fn with_room<'a, T: Real>(numbers: &[T], to: &'a mut Vec<T>) -> &'a [T] {
-    let whole = numbers.len().next_multiple_of(LANES) + LANES;
-    if to.len() < whole {
-        to.resize(whole, T::zero());
+fn with_room<'a, T: Real, const N: usize>(
+    numbers: [&[T]; N],
+    buffer: &'a mut Vec<T>,
+) -> ([&'a [T]; N], &'a mut [T]) {
+    let room = |numbers: &[T]| numbers.len().next_multiple_of(LANES) + LANES;
+    let len = numbers.iter().fold(ROOM, |sum, some| sum + room(some));
+    if buffer.len() < len {
+        buffer.resize(len, T::zero());
     }
-    let (body, rest) = numbers.as_chunks::<LANES>();
-    for (to, body) in to.as_chunks_mut::<LANES>().0.iter_mut().zip(body) {
-        *to = *body;
+    let mut rest = &mut buffer[..];
+    let mut copies = [&[][..]; N];
+    for (copy, numbers) in copies.iter_mut().zip(numbers) {
+        let (to, others) = rest.split_at_mut(room(numbers));
+        let (body, last) = numbers.as_chunks::<LANES>();
+        for (to, body) in to.as_chunks_mut::<LANES>().0.iter_mut().zip(body) {
+            *to = *body;
+        }
+        copy_few(&mut to[body.len() * LANES..][..last.len()], last);
+        *copy = to;
+        rest = others;
     }
-    copy_few(&mut to[numbers.len() - rest.len()..numbers.len()], rest);
-    to
+    (copies, rest)
 }
 
-/// The vector from `at` on; what lies behind the end is 0.
+/// The vector from `at` on.
 #[inline(always)]
 fn load<T: Real, S: Simd, V: SimdFloat<S, Element = T>>(simd: S, from: &[T], at: usize) -> V {
-    match from.get(at..at + V::LEN) {
-        Some(vector) => V::from_slice(simd, vector),
-        None => {
-            let mut vector = [T::zero(); LANES];
-            let rest = &from[at..];
-            copy_few(&mut vector[..rest.len()], rest);
-            V::from_slice(simd, &vector[..V::LEN])
-        }
-    }
+    V::from_slice(simd, &from[at..at + V::LEN])
 }
 
 /// Writes a vector from `at` on, as far as there is room.
@@ -257,7 +269,7 @@ fn turn<'w, T: Real + Element, S: Simd>(
     simd: S,
     link: &Link,
     w: &'w [T],
-    to: &'w mut Vec<T>,
+    to: &'w mut [T],
 ) -> &'w [T] {
     if link.outputs == 1 {
         return w;
@@ -278,15 +290,12 @@ fn turn_by<T: Real + Element, S: Simd, V: SimdFloat<S, Element = T>, const N: us
     simd: S,
     link: &Link,
     w: &[T],
-    to: &mut Vec<T>,
+    to: &mut [T],
 ) {
     let (m, k) = (link.outputs, link.inputs);
     let mut lines = [V::splat(simd, T::zero()); N];
     for (p, line) in lines.iter_mut().take(k).enumerate() {
         *line = load(simd, w, p * m);
-    }
-    if to.len() < ROOM {
-        to.resize(ROOM, T::zero());
     }
     let lines = transpose::<S, V, N>(lines);
     for (j, line) in lines.into_iter().take(m).enumerate() {
@@ -440,4 +449,91 @@ fn sum_columns<T: Real, S: Simd, V: SimdFloat<S, Element = T>>(
         sum = sum + load::<T, S, V>(simd, delta, i * m);
     }
     store(sum, sums, 0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST_SAMPLES, of};
+    use crate::nn::activation::Activation;
+    use crate::nn::layers::Dense;
+    use crate::nn::loss::MeanSquaredError;
+    use crate::nn::sequential::Sequential;
+    use crate::nn::tape::Tape;
+    use crate::numeric::kernel::forced::{at, levels};
+    use crate::numeric::random::stream;
+    use crate::numeric::real::Real;
+    use alloc::{vec, vec::Vec};
+    use nalgebra::DMatrix;
+    use rand::RngExt;
+
+    /// A chain, and the same layers under one more that is no dense one and changes nothing.
+    fn pair<T: Real>(widths: &[usize], activation: &Activation, bias: bool) -> [Sequential<T>; 2] {
+        [false, true].map(|more| {
+            let mut builder = Sequential::builder(widths[0]);
+            for width in &widths[1..] {
+                let layer = Dense::new(*width, activation.clone());
+                builder = builder.layer(if bias { layer } else { layer.without_bias() });
+            }
+            if more {
+                builder = builder.layer(Activation::Linear);
+            }
+            builder.seed(3).build().expect("a network")
+        })
+    }
+
+    /// Bits of the outputs, of each layer's a and δ, of the gradient, and of the cost.
+    fn pass<T: Real>(net: &Sequential<T>, layers: usize, x: &DMatrix<T>) -> Vec<Vec<[u8; 8]>> {
+        let target = DMatrix::from_element(net.outputs(), x.ncols(), T::of(0.25));
+        let mut tape = Tape::new();
+        let cost = net
+            .gradient(x, &target, &MeanSquaredError, &mut tape)
+            .expect("a gradient");
+        let mut numbers = vec![vec![cost], tape.grads().to_vec()];
+        for layer in 0..layers {
+            numbers.push(tape.a(layer).expect("a").iter().copied().collect());
+            numbers.push(tape.delta(layer).expect("δ").iter().copied().collect());
+        }
+        let y = net.predict(x).expect("outputs");
+        numbers.push(y.as_slice().to_vec());
+        let bits = |numbers: &Vec<T>| numbers.iter().map(|number| number.to_bytes()).collect();
+        numbers.iter().map(bits).collect()
+    }
+
+    fn has_the_bits_of_its_layers<T: Real>(widest: usize) {
+        let mut rng = stream(1);
+        let mut chains = 0;
+        for activation in Activation::every().filter(Activation::is_trainable) {
+            for case in 0..12 {
+                let layers = rng.random_range(1..=4);
+                let widths: Vec<usize> =
+                    (0..=layers).map(|_| rng.random_range(1..=widest)).collect();
+                let samples = [1, 2, 3, 4, 5, 8, 13, 16, 33, MOST_SAMPLES][rng.random_range(0..10)];
+                let [chain, plain] = pair::<T>(&widths, &activation, case % 3 > 0);
+                assert!(of(plain.layout(), samples).is_none());
+                chains += usize::from(of(chain.layout(), samples).is_some());
+                let x = DMatrix::from_fn(widths[0], samples, |i, j| {
+                    T::of(((i * 7 + j * 13) % 19) as f64 / 9.0 - 1.0)
+                });
+                for level in levels() {
+                    let [chain, plain] =
+                        [&chain, &plain].map(|net| at(level, || pass(net, layers, &x)));
+                    assert!(
+                        chain == plain,
+                        "{activation} {widths:?}, {samples} samples, {level:?}"
+                    );
+                }
+            }
+        }
+        assert!(chains > 200, "{chains}");
+    }
+
+    #[test]
+    fn a_chain_of_f32_has_the_bits_of_its_layers() {
+        has_the_bits_of_its_layers::<f32>(16);
+    }
+
+    #[test]
+    fn a_chain_of_f64_has_the_bits_of_its_layers() {
+        has_the_bits_of_its_layers::<f64>(8);
+    }
 }

@@ -66,9 +66,12 @@ impl<T: Real> Apply<'_, T> {
     /// Runs the pass within another kernel, as a function of its own: the formulas are many.
     #[inline(always)]
     pub(crate) fn call<S: Simd, const FMA: bool>(self, simd: S) {
+        let Self { activation, z, d } = self;
+        // What the closure owned would be copied, by wide loads that wait for narrow stores.
+        let (z, d) = (&mut *z, &mut *d);
         simd.vectorize(
             #[inline(always)]
-            || Pass::run::<FMA>(self),
+            || Pass::run::<FMA>(Apply { activation, z, d }),
         );
     }
 }
