@@ -274,11 +274,11 @@ fn turn<'w, T: Real + Element, S: Simd>(
     if link.outputs == 1 {
         return w;
     }
-    let few = link.outputs.max(link.inputs) <= T::Narrow::<S>::LEN;
-    match (few, T::Narrow::<S>::LEN) {
-        (true, 4) => turn_by::<T, S, T::Narrow<S>, 4>(simd, link, w, to),
-        (true, _) => turn_by::<T, S, T::Narrow<S>, 2>(simd, link, w, to),
-        (_, 4) => turn_by::<T, S, T::Wide<S>, 16>(simd, link, w, to),
+    let few = link.outputs.max(link.inputs) <= T::Half::<S>::LEN;
+    match (few, T::Half::<S>::LEN) {
+        (true, 8) => turn_by::<T, S, T::Half<S>, 8>(simd, link, w, to),
+        (true, _) => turn_by::<T, S, T::Half<S>, 4>(simd, link, w, to),
+        (_, 8) => turn_by::<T, S, T::Wide<S>, 16>(simd, link, w, to),
         _ => turn_by::<T, S, T::Wide<S>, 8>(simd, link, w, to),
     }
     to
@@ -317,10 +317,10 @@ struct Product<'a, T> {
 impl<T: Real + Element> Product<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S, z: &mut [T]) {
-        let narrow = self.m <= T::Narrow::<S>::LEN;
-        match (narrow, self.n <= 4) {
-            (true, true) => self.by::<S, T::Narrow<S>, 4>(simd, z),
-            (true, false) => self.by::<S, T::Narrow<S>, 8>(simd, z),
+        let half = self.m <= T::Half::<S>::LEN;
+        match (half, self.n <= 4) {
+            (true, true) => self.by::<S, T::Half<S>, 4>(simd, z),
+            (true, false) => self.by::<S, T::Half<S>, 8>(simd, z),
             (false, true) => self.by::<S, T::Wide<S>, 4>(simd, z),
             (false, false) => self.by::<S, T::Wide<S>, 8>(simd, z),
         }
@@ -381,8 +381,8 @@ impl<T: Real + Element> Outer<'_, T> {
         }
         if bias {
             let sums = &mut grads[m * k..];
-            if m <= T::Narrow::<S>::LEN {
-                sum_columns::<T, S, T::Narrow<S>>(simd, m, n, delta, sums);
+            if m <= T::Half::<S>::LEN {
+                sum_columns::<T, S, T::Half<S>>(simd, m, n, delta, sums);
             } else {
                 sum_columns::<T, S, T::Wide<S>>(simd, m, n, delta, sums);
             }
@@ -391,8 +391,8 @@ impl<T: Real + Element> Outer<'_, T> {
 
     #[inline(always)]
     fn by_width<S: Simd>(self, simd: S, grads: &mut [T]) {
-        if self.m <= T::Narrow::<S>::LEN {
-            self.all::<S, T::Narrow<S>>(simd, grads);
+        if self.m <= T::Half::<S>::LEN {
+            self.all::<S, T::Half<S>>(simd, grads);
         } else {
             self.all::<S, T::Wide<S>>(simd, grads);
         }

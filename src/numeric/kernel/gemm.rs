@@ -19,7 +19,7 @@ use core::array::from_fn;
 use core::ops::Range;
 
 use super::Kernel;
-use fearless_simd::{Simd, f32x4, f32x16, f64x2, f64x8, prelude::*};
+use fearless_simd::{Simd, f32x4, f32x8, f32x16, f64x2, f64x4, f64x8, prelude::*};
 
 /// A column-major operand: element (i, j) lies at `data[i + j * ld]`; `transposed` multiplies with its transpose.
 #[derive(Clone, Copy, Debug)]
@@ -156,15 +156,15 @@ const GEMV: usize = 8;
 /// A scalar with vector types that have the same number of lanes on every level.
 pub(crate) trait Element: SimdFloatElement {
     type Wide<S: Simd>: SimdFloat<S, Element = Self>;
-    type Narrow<S: Simd>: SimdFloat<S, Element = Self>;
+    type Half<S: Simd>: SimdFloat<S, Element = Self>;
     /// a·b + c, rounded as the vectors' multiply-add. `FMA` says whether that is one instruction for a scalar.
     fn multiply_add<S: Simd, const FMA: bool>(simd: S, a: Self, b: Self, c: Self) -> Self;
 }
 macro_rules! element {
-    ($t:ident, $wide:ident, $narrow:ident) => {
+    ($t:ident, $wide:ident, $half:ident, $narrow:ident) => {
         impl Element for $t {
             type Wide<S: Simd> = $wide<S>;
-            type Narrow<S: Simd> = $narrow<S>;
+            type Half<S: Simd> = $half<S>;
 
             #[inline(always)]
             fn multiply_add<S: Simd, const FMA: bool>(simd: S, a: Self, b: Self, c: Self) -> Self {
@@ -177,8 +177,8 @@ macro_rules! element {
         }
     };
 }
-element!(f32, f32x16, f32x4);
-element!(f64, f64x8, f64x2);
+element!(f32, f32x16, f32x8, f32x4);
+element!(f64, f64x8, f64x4, f64x2);
 
 /// Picks the register tile: MV vectors of L lanes by NR columns fill, but do not overflow, the registers.
 #[inline(always)]
