@@ -5,6 +5,10 @@
 //! multiply-adds from zero along the inner dimension, as in the ordinary product of so few numbers.
 //! Lanes run along a column of the result. Columns are read and written in whole vectors: what a
 //! vector holds beyond its column is not used, and what it spills the next column overwrites.
+#![allow(
+    clippy::needless_range_loop,
+    reason = "the index runs through several arrays at once, and unrolls"
+)]
 
 use crate::nn::activation::Activation;
 use crate::nn::activation::loops::{Apply, Chain, LANES, copy_few};
@@ -303,6 +307,12 @@ fn turn_by<T: Real + Element, S: Simd, V: SimdFloat<S, Element = T>, const N: us
     }
 }
 
+/// Whether a vector is one register, so that there are enough of them for eight sums.
+#[inline(always)]
+fn are_registers<T: Element, S: Simd, V: SimdBase<S>>() -> bool {
+    V::LEN <= T::Native::<S>::LEN
+}
+
 /// W·x + b, where the m rows of W are a vector at most. The bias lies behind W, if there is one.
 #[derive(Clone, Copy)]
 struct Product<'a, T> {
@@ -317,12 +327,19 @@ struct Product<'a, T> {
 impl<T: Real + Element> Product<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S, z: &mut [T]) {
-        let half = self.m <= T::Half::<S>::LEN;
-        match (half, self.n <= 4) {
-            (true, true) => self.by::<S, T::Half<S>, 4>(simd, z),
-            (true, false) => self.by::<S, T::Half<S>, 8>(simd, z),
-            (false, true) => self.by::<S, T::Wide<S>, 4>(simd, z),
-            (false, false) => self.by::<S, T::Wide<S>, 8>(simd, z),
+        if self.m <= T::Half::<S>::LEN {
+            self.by_count::<S, T::Half<S>>(simd, z);
+        } else {
+            self.by_count::<S, T::Wide<S>>(simd, z);
+        }
+    }
+
+    #[inline(always)]
+    fn by_count<S: Simd, V: SimdFloat<S, Element = T>>(self, simd: S, z: &mut [T]) {
+        if self.n > 4 && are_registers::<T, S, V>() {
+            self.by::<S, V, 8>(simd, z);
+        } else {
+            self.by::<S, V, 4>(simd, z);
         }
     }
 
@@ -406,8 +423,8 @@ impl<T: Real + Element> Outer<'_, T> {
                 1 => self.columns::<S, V, 1>(simd, p, grads),
                 2 => self.columns::<S, V, 2>(simd, p, grads),
                 3 => self.columns::<S, V, 3>(simd, p, grads),
-                4..8 => self.columns::<S, V, 4>(simd, p, grads),
-                _ => self.columns::<S, V, 8>(simd, p, grads),
+                8.. if are_registers::<T, S, V>() => self.columns::<S, V, 8>(simd, p, grads),
+                _ => self.columns::<S, V, 4>(simd, p, grads),
             };
         }
     }
@@ -446,7 +463,7 @@ fn sum_columns<T: Real, S: Simd, V: SimdFloat<S, Element = T>>(
 ) {
     let mut sum = V::splat(simd, T::zero());
     for i in 0..n {
-        sum = sum + load::<T, S, V>(simd, delta, i * m);
+        sum += load::<T, S, V>(simd, delta, i * m);
     }
     store(sum, sums, 0);
 }

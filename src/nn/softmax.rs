@@ -1,8 +1,8 @@
 //! Softmax and log-sum-exp of columns, shared by the layer and the loss.
 
 use crate::numeric::kernel::Pass;
-use crate::numeric::real::{Real, by_blocks, sum};
-use crate::numeric::view::ViewMut;
+use crate::numeric::real::{BLOCK, Real, by_blocks, sum};
+use crate::numeric::view::{View, ViewMut};
 
 /// Each column z ← e^z / Σ e^z.
 pub(crate) fn softmax_columns<T: Real>(mut y: ViewMut<'_, T>) {
@@ -48,28 +48,72 @@ fn maximum<T: Real>(column: &[T]) -> T {
 /// where one class is certain.
 #[inline(always)]
 pub(crate) fn log_sum_exp<T: Real, const FMA: bool>(column: &[T]) -> (T, T) {
-    /// So many at a time, a multiple of every vector width.
-    const LANES: usize = 16;
     let max = maximum(column);
     let mut seen = false;
-    let [rest] = by_blocks(column.len().div_ceil(LANES), |i| {
-        let scores = &column[i * LANES..column.len().min((i + 1) * LANES)];
-        let mut rest = T::zero();
-        let mut e = [T::zero(); LANES];
+    let [rest] = by_blocks(column.len().div_ceil(BLOCK), |i| {
+        let scores = &column[i * BLOCK..column.len().min((i + 1) * BLOCK)];
+        let mut e = [T::zero(); BLOCK];
         for (e, z) in e.iter_mut().zip(scores) {
             *e = *z - max;
         }
         for e in &mut e {
             *e = e.exp_kernel::<FMA>();
         }
-        for (e, z) in e.iter().zip(scores) {
-            if *z == max && !seen {
-                seen = true;
-            } else {
-                rest += *e;
-            }
-        }
-        [rest]
+        [rest(&e, scores, max, &mut seen)]
     });
     (max, rest.ln_1p())
+}
+
+/// Σ e without that of the first of the largest scores.
+#[inline(always)]
+fn rest<T: Real>(e: &[T], scores: &[T], max: T, seen: &mut bool) -> T {
+    let mut rest = T::zero();
+    for (e, z) in e.iter().zip(scores) {
+        if *z == max && !*seen {
+            *seen = true;
+        } else {
+            rest += *e;
+        }
+    }
+    rest
+}
+
+/// So many numbers [`log_sum_exps`] takes at once.
+const FEW: usize = 64;
+
+/// Calls `take` with each column and its [`log_sum_exp`]. Of columns of at most [`BLOCK`] numbers, as
+/// many at a time as make whole vectors of exponentials.
+#[inline(always)]
+pub(crate) fn log_sum_exps<T: Real, const FMA: bool>(
+    columns: View<'_, T>,
+    mut take: impl FnMut(&[T], (T, T)),
+) {
+    let rows = columns.rows();
+    if rows > BLOCK {
+        for column in columns.iter() {
+            take(column, log_sum_exp::<T, FMA>(column));
+        }
+        return;
+    }
+    for columns in columns.as_slice().chunks(FEW / rows * rows) {
+        let mut e = [T::zero(); FEW];
+        for (e, column) in e.chunks_exact_mut(rows).zip(columns.chunks_exact(rows)) {
+            let max = maximum(column);
+            for (e, z) in e.iter_mut().zip(column) {
+                *e = *z - max;
+            }
+        }
+        for e in e[..columns.len().next_multiple_of(BLOCK)]
+            .as_chunks_mut::<BLOCK>()
+            .0
+        {
+            for e in e {
+                *e = e.exp_kernel::<FMA>();
+            }
+        }
+        for (e, column) in e.chunks_exact(rows).zip(columns.chunks_exact(rows)) {
+            let max = maximum(column);
+            take(column, (max, rest(e, column, max, &mut false).ln_1p()));
+        }
+    }
 }

@@ -3,10 +3,10 @@
 use super::{CostsArgs, CurvaturesArgs, Loss, OutputFunction, SlopesArgs, check_targets, share};
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::{OutputRange, sigmoid, softplus};
-use crate::nn::softmax::{log_sum_exp, softmax_columns};
+use crate::nn::softmax::{log_sum_exps, softmax_columns};
 use crate::numeric::bounds::{NOT_NEGATIVE, UNIT, ensure};
 use crate::numeric::kernel::Pass;
-use crate::numeric::real::{Real, is_nan, sum};
+use crate::numeric::real::{BLOCK, Real, by_blocks, is_nan, sum};
 use crate::numeric::view::View;
 use alloc::{format, string::String, vec::Vec};
 use core::fmt;
@@ -237,15 +237,13 @@ impl<T: Real> Pass for SoftmaxCosts<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let Self(loss, p) = self;
-        for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
-            let (max, log) = log_sum_exp::<T, FMA>(y);
-            *cost = sum(
-                y.len(),
-                y.iter()
-                    .zip(loss.weighted(t))
-                    .map(|(y, t)| times(t, (max - *y) + log)),
-            );
-        }
+        let mut samples = p.costs.iter_mut().zip(p.target.iter());
+        log_sum_exps::<T, FMA>(p.y, |y, (max, log)| {
+            if let Some((cost, t)) = samples.next() {
+                let terms = y.iter().zip(loss.weighted(t));
+                *cost = sum(y.len(), terms.map(|(y, t)| times(t, (max - *y) + log)));
+            }
+        });
     }
 }
 
@@ -394,13 +392,34 @@ impl<T: Real> Pass for SigmoidCosts<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let Self(loss, p) = self;
-        let share: T = share(p.y.rows());
-        for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
-            let terms = y.iter().zip(t).enumerate().map(|(j, (y, t))| {
-                let (yes, no) = loss.weighted(j, *t);
-                times(yes, softplus::<T, FMA>(-*y)) + times(no, softplus::<T, FMA>(*y))
-            });
-            *cost = share * sum(y.len(), terms);
+        let rows = p.y.rows();
+        let share: T = share(rows);
+        if rows > BLOCK {
+            for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
+                // Not inlined, the closure would be compiled without this instruction set.
+                let [total] = by_blocks(
+                    rows.div_ceil(BLOCK),
+                    #[inline(always)]
+                    |i| {
+                        let block = i * BLOCK..rows.min((i + 1) * BLOCK);
+                        let (y, t) = (&y[block.clone()], &t[block]);
+                        let terms = Few::new(loss, y, t, i * BLOCK, rows).costs::<FMA>();
+                        [sum(y.len(), terms.into_iter())]
+                    },
+                );
+                *cost = share * total;
+            }
+            return;
+        }
+        // As many samples at a time as there is room for.
+        let samples = BLOCK / rows;
+        let y = p.y.as_slice().chunks(samples * rows);
+        let targets = p.target.as_slice().chunks(samples * rows);
+        for (costs, (y, t)) in p.costs.chunks_mut(samples).zip(y.zip(targets)) {
+            let terms = Few::new(loss, y, t, 0, rows).costs::<FMA>();
+            for (cost, terms) in costs.iter_mut().zip(terms.chunks_exact(rows)) {
+                *cost = share * sum(rows, terms.iter().copied());
+            }
         }
     }
 }
@@ -412,13 +431,63 @@ impl<T: Real> Pass for SigmoidSlopes<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let Self(loss, mut p) = self;
-        let share: T = share(p.y.rows());
-        for ((dy, y), t) in p.dy.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
-            for (j, ((dy, y), t)) in dy.iter_mut().zip(y).zip(t).enumerate() {
-                let (yes, no) = loss.weighted(j, *t);
-                *dy = share * (no * sigmoid::<T, FMA>(*y).0 - yes * sigmoid::<T, FMA>(-*y).0);
+        let rows = p.y.rows();
+        let share: T = share(rows);
+        let mut row = 0;
+        let y = p.y.as_slice().chunks(BLOCK);
+        let targets = p.target.as_slice().chunks(BLOCK);
+        for (dy, (y, t)) in p.dy.as_mut_slice().chunks_mut(BLOCK).zip(y.zip(targets)) {
+            let slopes = Few::new(loss, y, t, row, rows).slopes::<FMA>();
+            for (dy, slope) in dy.iter_mut().zip(slopes) {
+                *dy = share * slope;
             }
+            row = (row + BLOCK) % rows;
         }
+    }
+}
+
+/// A few outputs with the weights of their yes and no, filled up to whole vectors.
+struct Few<T> {
+    y: [T; BLOCK],
+    yes: [T; BLOCK],
+    no: [T; BLOCK],
+}
+
+impl<T: Real> Few<T> {
+    /// Outputs and targets from output `row` of a sample on, of which each has `rows`.
+    #[inline(always)]
+    fn new(loss: &SigmoidCrossEntropy, y: &[T], t: &[T], mut row: usize, rows: usize) -> Self {
+        let mut few = Self {
+            y: [T::zero(); BLOCK],
+            yes: [T::zero(); BLOCK],
+            no: [T::zero(); BLOCK],
+        };
+        for (i, (y, t)) in y.iter().zip(t).take(BLOCK).enumerate() {
+            few.y[i] = *y;
+            (few.yes[i], few.no[i]) = loss.weighted(row, *t);
+            row = if row + 1 == rows { 0 } else { row + 1 };
+        }
+        few
+    }
+
+    #[inline(always)]
+    fn costs<const FMA: bool>(&self) -> [T; BLOCK] {
+        let mut costs = self.y;
+        for (cost, (yes, no)) in costs.iter_mut().zip(self.yes.iter().zip(&self.no)) {
+            let y = *cost;
+            *cost = times(*yes, softplus::<T, FMA>(-y)) + times(*no, softplus::<T, FMA>(y));
+        }
+        costs
+    }
+
+    #[inline(always)]
+    fn slopes<const FMA: bool>(&self) -> [T; BLOCK] {
+        let mut slopes = self.y;
+        for (slope, (yes, no)) in slopes.iter_mut().zip(self.yes.iter().zip(&self.no)) {
+            let y = *slope;
+            *slope = *no * sigmoid::<T, FMA>(y).0 - *yes * sigmoid::<T, FMA>(-y).0;
+        }
+        slopes
     }
 }
 

@@ -38,10 +38,12 @@ pub(crate) fn by_blocks<T: Real, const N: usize>(
     sum
 }
 
-/// Σ of `count` terms; of up to 16 first to last.
+/// So many terms [`sum`] adds first to last: a multiple of every vector width.
+pub(crate) const BLOCK: usize = 16;
+
+/// Σ of `count` terms; of up to [`BLOCK`] first to last.
 #[inline(always)]
 pub(crate) fn sum<T: Real>(count: usize, mut terms: impl Iterator<Item = T>) -> T {
-    const BLOCK: usize = 16;
     let [sum] = by_blocks(count.div_ceil(BLOCK), |_| {
         [terms
             .by_ref()
