@@ -33,12 +33,10 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         let (rest, test) = table.data.stratified_split(0.7, seed)?;
         let (train, validation) = rest.stratified_split(0.75, seed)?;
         let scaler = Scaler::standard(train.inputs())?;
-        let standardize = |data: &Dataset<f64>| data.with_inputs(scaler.transform(data.inputs())?);
-        let (train, validation, test) = (
-            standardize(&train)?,
-            standardize(&validation)?,
-            standardize(&test)?,
-        );
+        let standardize = |data: Dataset<f64>| data.map_inputs(|x| scaler.transform(&x));
+        let train = standardize(train)?;
+        let validation = standardize(validation)?;
+        let test = standardize(test)?;
 
         let loss = SoftmaxCrossEntropy::new();
         let trainer = || {

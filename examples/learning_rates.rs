@@ -33,8 +33,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         .data;
     let (train, validation) = digits.stratified_split(0.7, 1)?;
     let scaler = Scaler::max_abs(train.inputs())?;
-    let scale = |data: &Dataset<f32>| data.with_inputs(scaler.transform(data.inputs())?);
-    let (train, validation) = (scale(&train)?, scale(&validation)?);
+    let scale = |data: Dataset<f32>| data.map_inputs(|x| scaler.transform(&x));
+    let (train, validation) = (scale(train)?, scale(validation)?);
 
     let per_epoch = train.len().div_ceil(BATCH) as u64;
     let steps = EPOCHS as u64 * per_epoch;

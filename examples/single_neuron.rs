@@ -47,7 +47,9 @@ fn main() -> Result<()> {
         .learning_rate(0.1);
     report("perceptron", &fit(step, trainer, &train)?, &train, &test)?;
 
-    let signs = train.with_targets(train.targets().map(|t| 2.0 * t - 1.0))?;
+    let signs = train
+        .clone()
+        .map_targets(|t| Ok(t.map(|t| 2.0 * t - 1.0)))?;
     let trainer = Trainer::new(SumSquaredError, Sgd::new())
         .batch_size(1)
         .learning_rate(0.002);

@@ -1,7 +1,8 @@
 //! Mini-batches.
 
 use super::batch::Batch;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+use crate::numeric::bounds::some;
 use crate::numeric::random::{Purpose, derive, shuffle, stream};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View};
@@ -43,7 +44,7 @@ impl<T: Real> Batches<T> {
     /// set is the full batch.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] when `size` is 0.
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value) when `size` is 0.
     pub fn in_order(size: usize) -> Result<Self> {
         Self::new(size, None)
     }
@@ -51,20 +52,13 @@ impl<T: Real> Batches<T> {
     /// Batches of `size` samples in an order that `seed` and the epoch decide.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] when `size` is 0.
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value) when `size` is 0.
     pub fn shuffled(size: usize, seed: u64) -> Result<Self> {
         Self::new(size, Some(seed))
     }
 
     fn new(size: usize, seed: Option<u64>) -> Result<Self> {
-        if size == 0 {
-            return Err(Error::new(
-                ErrorKind::Value,
-                "size of a batch",
-                "at least 1 sample",
-                0,
-            ));
-        }
+        some("size of a batch", "at least 1 sample", size as u64)?;
         Ok(Self {
             size,
             seed,

@@ -6,6 +6,7 @@ use super::foreign::foreign;
 use super::{Dataset, one_hot, packed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ground::file;
+use crate::numeric::bounds::not_empty;
 use crate::numeric::real::Real;
 use alloc::{
     borrow::{Cow, ToOwned},
@@ -348,9 +349,7 @@ impl Csv {
         let mut rows = Rows::new(&bytes, self.delimiter, self.comment, self.skip)?;
         let mut row = Row::default();
 
-        if !rows.next(&mut row)? {
-            return wrong(ErrorKind::Empty, PLACE, "at least 1 line", 0);
-        }
+        not_empty(PLACE, "at least 1 line", rows.next(&mut row)?.into())?;
         let layout = Layout::of(&rows, &row, self.header)?;
         let header = self.header.then(|| {
             row.fields[..layout.width]
@@ -527,14 +526,8 @@ impl Csv {
             );
         }
         for (what, columns) in [("target", &wanted), ("feature", &features)] {
-            if columns.is_empty() {
-                return wrong(
-                    ErrorKind::Empty,
-                    PLACE,
-                    format!("at least 1 column that is a {what}"),
-                    0,
-                );
-            }
+            let expected = format_args!("at least 1 column that is a {what}");
+            not_empty(PLACE, expected, columns.len())?;
         }
         Ok((features, wanted))
     }

@@ -3,7 +3,7 @@
 use super::labels::labels;
 use super::{Batch, Scaler, check_finite};
 use crate::error::{Error, ErrorKind, Result};
-use crate::numeric::bounds::BETWEEN;
+use crate::numeric::bounds::{BETWEEN, not_empty};
 use crate::numeric::random::{Purpose, derive, shuffle, stream};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, check_weights};
@@ -215,14 +215,7 @@ impl<T: Real> Dataset<T> {
     /// # Errors
     /// [`ErrorKind::Empty`] without an index, [`ErrorKind::Value`] for one beyond the samples.
     pub fn select(&self, indices: &[usize]) -> Result<Self> {
-        if indices.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Empty,
-                "Dataset::select",
-                "at least 1 index",
-                0,
-            ));
-        }
+        not_empty("Dataset::select", "at least 1 index", indices.len())?;
         if let Some(index) = indices.iter().find(|index| **index >= self.len()) {
             return Err(Error::new(
                 ErrorKind::Value,
@@ -423,26 +416,6 @@ impl<T: Real> Dataset<T> {
         }))
     }
 
-    /// A copy of the samples with other inputs, and the same targets and weights.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    ///
-    /// ```
-    /// use chainrule::{Dataset, Scaler};
-    /// let data = Dataset::<f64>::from_rows(&[3.0, 5.0, 5.0, 1.0, 10.0, 2.0], 2, &[75.0, 82.0, 93.0], 1)?;
-    /// let scaler = Scaler::standard(data.inputs())?;
-    /// let scaled = data.with_inputs(scaler.transform(data.inputs())?)?;
-    /// assert!(scaled.inputs().row(0).sum().abs() < 1e-12);
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn with_inputs(&self, inputs: DMatrix<T>) -> Result<Self> {
-        Ok(Self {
-            weights: self.weights.clone(),
-            ..Self::new(inputs, self.targets.clone())?
-        })
-    }
-
     /// These samples with the inputs that `map` makes of theirs, by value: targets and weights are not copied.
     ///
     /// # Errors
@@ -500,17 +473,6 @@ impl<T: Real> Dataset<T> {
             inputs: scale(&self.inputs, inputs, INPUTS)?,
             targets: scale(&self.targets, targets, TARGETS)?,
             weights: self.weights(),
-        })
-    }
-
-    /// A copy of the samples with other targets, and the same inputs and weights.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn with_targets(&self, targets: DMatrix<T>) -> Result<Self> {
-        Ok(Self {
-            weights: self.weights.clone(),
-            ..Self::new(self.inputs.clone(), targets)?
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::check_finite;
 use crate::error::{Error, ErrorKind, Result};
+use crate::numeric::bounds::not_empty;
 use crate::numeric::real::Real;
 use crate::numeric::view::{View, ViewMut, shape};
 use alloc::{format, vec::Vec};
@@ -64,14 +65,7 @@ impl<T: Real> Scaler<T> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn new(shift: Vec<T>, scale: Vec<T>) -> Result<Self> {
-        if shift.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Empty,
-                "Scaler::new",
-                "at least 1 feature",
-                0,
-            ));
-        }
+        not_empty("Scaler::new", "at least 1 feature", shift.len())?;
         if scale.len() != shift.len() {
             return Err(Error::new(
                 ErrorKind::Shape,

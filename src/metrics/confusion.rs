@@ -4,6 +4,7 @@ use super::labels::{Row, both_classes};
 use super::weights;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ground::table::TextTable;
+use crate::numeric::bounds::not_empty;
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View};
 use alloc::{
@@ -58,14 +59,7 @@ impl ConfusionMatrix {
     /// [`ErrorKind::Empty`] without a sample, [`ErrorKind::Shape`] when the lengths differ, [`ErrorKind::Value`] for a
     /// label beyond the classes or more than 8192 classes.
     pub fn new(predicted: &[usize], actual: &[usize], classes: usize) -> Result<Self> {
-        if actual.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Empty,
-                "ConfusionMatrix::new",
-                "at least 1 sample",
-                0,
-            ));
-        }
+        not_empty("ConfusionMatrix::new", "at least 1 sample", actual.len())?;
         if predicted.len() != actual.len() {
             return Err(Error::new(
                 ErrorKind::Shape,

@@ -8,6 +8,7 @@ use crate::nn::layout::{Layout, PlacedBlock};
 use crate::nn::loss::{CostsArgs, Loss, reduce, weigh};
 use crate::nn::passes::{self, Walk};
 use crate::nn::tape::Tape;
+use crate::numeric::bounds::not_empty;
 use crate::numeric::random::stream;
 use crate::numeric::real::{Real, zeros};
 use crate::numeric::view::{Targets, View, ViewMut, check_shape, shape};
@@ -702,14 +703,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
                 shape(x.shape()),
             ));
         }
-        if x.cols() == 0 {
-            return Err(Error::new(
-                ErrorKind::Empty,
-                "inputs x",
-                "at least 1 column (sample)",
-                0,
-            ));
-        }
+        not_empty("inputs x", "at least 1 column (sample)", x.cols())?;
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layer::{Block, Role};
 use crate::nn::layout::PlacedBlock;
 use crate::nn::sequential::Sequential;
-use crate::numeric::bounds::NOT_NEGATIVE;
+use crate::numeric::bounds::{NOT_NEGATIVE, not_empty};
 use crate::numeric::real::Real;
 use alloc::{format, vec, vec::Vec};
 use core::ops::Range;
@@ -80,14 +80,11 @@ impl Group {
 
     /// Groups must lie within the parameters, in order and apart, with sound numbers.
     pub(crate) fn check(groups: &[Self], params: usize) -> Result<()> {
-        if groups.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Empty,
-                "groups",
-                "at least 1 group, or nothing is trained",
-                0,
-            ));
-        }
+        not_empty(
+            "groups",
+            "at least 1 group, or nothing is trained",
+            groups.len(),
+        )?;
         let mut free = 0;
         for (
             index,

@@ -6,7 +6,8 @@ use super::curves::{Curve, Panel};
 use super::figure::Figure;
 use super::shape::Point;
 use super::style;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+use crate::numeric::bounds::not_empty;
 use crate::train::{Epoch, History};
 
 /// Draws training runs: the training cost (solid) and the validation cost (dashed) over the epochs, one run or several to compare, with
@@ -78,23 +79,19 @@ impl<'a> Runs<'a> {
     /// # Errors
     /// [`ErrorKind::Empty`] without a run, for one without an epoch, when no cost can be drawn, and when metrics are asked for that
     /// no run has; [`ErrorKind::Value`] for a size out of range or too small for the texts.
+    ///
+    /// [`ErrorKind::Empty`]: crate::ErrorKind::Empty
+    /// [`ErrorKind::Value`]: crate::ErrorKind::Value
     pub fn draw(&self) -> Result<Figure> {
         const PLACE: &str = "plot::Runs";
         let mut canvas = Canvas::new(PLACE, self.size)?;
-        if self.runs.is_empty() {
-            return Err(Error::new(ErrorKind::Empty, PLACE, "at least 1 run", 0));
-        }
-        if let Some((name, _)) = self
-            .runs
-            .iter()
-            .find(|(_, history)| history.epochs.is_empty())
-        {
-            return Err(Error::new(
-                ErrorKind::Empty,
-                format!("run {name:?} of {PLACE}"),
+        not_empty(PLACE, "at least 1 run", self.runs.len())?;
+        for (name, history) in &self.runs {
+            not_empty(
+                format_args!("run {name:?} of {PLACE}"),
                 "at least 1 epoch",
-                0,
-            ));
+                history.epochs.len(),
+            )?;
         }
         let room = canvas.title(&self.title);
         let (above, below) = if self.metrics {
@@ -120,14 +117,11 @@ impl<'a> Runs<'a> {
         panel.draw(&mut canvas, above, &costs)?;
         if self.metrics {
             let metrics = self.metric_curves();
-            if metrics.is_empty() {
-                return Err(Error::new(
-                    ErrorKind::Empty,
-                    format!("metrics of {PLACE}"),
-                    "at least 1 metric",
-                    0,
-                ));
-            }
+            not_empty(
+                format_args!("metrics of {PLACE}"),
+                "at least 1 metric",
+                metrics.len(),
+            )?;
             let panel = Panel {
                 y: "metric",
                 log: false,

@@ -8,6 +8,7 @@ use super::observer::{Observer, Step};
 #[cfg(feature = "std")]
 use super::run::CheckpointEvery;
 use super::run::{Fit, Method, Run, Units};
+use super::settings::settings;
 use super::stop::{Monitor, Stop};
 use crate::data::{Batch, Dataset};
 use crate::error::Result;
@@ -80,11 +81,9 @@ impl<'a, T: Real> Trainer<'a, T> {
         }
     }
 
-    /// How many epochs a call of [`fit`](Self::fit) runs.
-    #[must_use]
-    pub fn epochs(mut self, epochs: usize) -> Self {
-        self.run.epochs = epochs;
-        self
+    settings! {
+        /// How many epochs a call of [`fit`](Self::fit) runs.
+        epochs;
     }
 
     /// Samples in a mini-batch, at least 1; the last of an epoch may have fewer. 1 is stochastic
@@ -227,153 +226,108 @@ impl<'a, T: Real> Trainer<'a, T> {
         self
     }
 
-    /// Data on which the cost and the metrics are computed after each epoch, never trained on: in
-    /// the units of the data that [`fit`](Self::fit) is given. [`Model::fit`](crate::Model::fit)
-    /// scales both.
-    #[must_use]
-    pub fn validation_data(mut self, data: &'a Dataset<T>) -> Self {
-        self.run.watcher.validation = Some(data);
-        self
-    }
+    settings! {
+        /// Data on which the cost and the metrics are computed after each epoch, never trained on: in
+        /// the units of the data that [`fit`](Self::fit) is given. [`Model::fit`](crate::Model::fit)
+        /// scales both.
+        validation_data;
 
-    /// A metric to compute after each epoch, of the predictions (after the loss's
-    /// [`output_function`](Loss::output_function)) and the targets, on the validation data, or
-    /// without it on the training data. [`Model::fit`](crate::Model::fit) takes both in the units
-    /// of the data, [`fit`](Self::fit) in the network's.
-    #[must_use]
-    pub fn metric(
-        mut self,
-        name: impl Into<String>,
-        metric: impl FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + Send + 'a,
-    ) -> Self {
-        self.run
-            .watcher
-            .metrics
-            .push((name.into(), Box::new(metric)));
-        self
-    }
+        /// A metric to compute after each epoch, of the predictions (after the loss's
+        /// [`output_function`](Loss::output_function)) and the targets, on the validation data, or
+        /// without it on the training data. [`Model::fit`](crate::Model::fit) takes both in the units
+        /// of the data, [`fit`](Self::fit) in the network's.
+        metric;
 
-    /// A reason to end before the last epoch; whichever of several comes first.
-    #[must_use]
-    pub fn stop(mut self, stop: Stop) -> Self {
-        self.run.add_stop(stop);
-        self
-    }
+        /// A reason to end before the last epoch; whichever of several comes first.
+        stop;
 
-    /// However [`fit`](Self::fit) ends, also by an error, the network gets the parameters of the
-    /// epoch that was the best in what is watched. When it is called again with that network,
-    /// training goes on from the latest parameters, not from the best.
-    ///
-    /// ```
-    /// use chainrule::prelude::*;
-    /// let x = DMatrix::from_fn(1, 40, |_, j| j as f64 / 20.0 - 1.0);
-    /// let (data, judge) = Dataset::new(x.clone(), x.map(|x| (5.0 * x).sin()))?.split(0.3, 1)?;
-    /// let mut net = Sequential::builder(1)
-    ///     .layer(Dense::new(20, Activation::Tanh))
-    ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .seed(1)
-    ///     .build()?;
-    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
-    ///     .validation_data(&judge)
-    ///     .learning_rate(0.03)
-    ///     .epochs(500)
-    ///     .stop(Stop::early_stopping(Monitor::ValidationCost, 20))
-    ///     .restore_best(Monitor::ValidationCost);
-    /// let history = trainer.fit(&mut net, &data)?;
-    /// let best = history.best(&Monitor::ValidationCost).and_then(|epoch| epoch.validation_cost);
-    /// assert_eq!(best, Some(net.cost(judge.inputs(), judge.targets(), &MeanSquaredError, &mut Tape::new())?));
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    #[must_use]
-    pub fn restore_best(mut self, monitor: Monitor) -> Self {
-        self.run.watcher.best = Some(monitor);
-        self
-    }
+        /// However [`fit`](Self::fit) ends, also by an error, the network gets the parameters of the
+        /// epoch that was the best in what is watched. When it is called again with that network,
+        /// training goes on from the latest parameters, not from the best.
+        ///
+        /// ```
+        /// use chainrule::prelude::*;
+        /// let x = DMatrix::from_fn(1, 40, |_, j| j as f64 / 20.0 - 1.0);
+        /// let (data, judge) = Dataset::new(x.clone(), x.map(|x| (5.0 * x).sin()))?.split(0.3, 1)?;
+        /// let mut net = Sequential::builder(1)
+        ///     .layer(Dense::new(20, Activation::Tanh))
+        ///     .layer(Dense::new(1, Activation::Linear))
+        ///     .seed(1)
+        ///     .build()?;
+        /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
+        ///     .validation_data(&judge)
+        ///     .learning_rate(0.03)
+        ///     .epochs(500)
+        ///     .stop(Stop::early_stopping(Monitor::ValidationCost, 20))
+        ///     .restore_best(Monitor::ValidationCost);
+        /// let history = trainer.fit(&mut net, &data)?;
+        /// let best = history.best(&Monitor::ValidationCost).and_then(|epoch| epoch.validation_cost);
+        /// assert_eq!(best, Some(net.cost(judge.inputs(), judge.targets(), &MeanSquaredError, &mut Tape::new())?));
+        /// # Ok::<(), chainrule::Error>(())
+        /// ```
+        restore_best;
 
-    /// Tells `observer` what happens; after those that were given before.
-    #[must_use]
-    pub fn observe(mut self, observer: impl Observer<T> + Send + 'a) -> Self {
-        self.run.watcher.observers.push(Box::new(observer));
-        self
-    }
+        /// Tells `observer` what happens; after those that were given before.
+        observe;
 
-    /// Calls back after each epoch with its figures and the network; `Break` ends the run. What the
-    /// callback borrows must be declared before the trainer.
-    ///
-    /// ```
-    /// use chainrule::prelude::*;
-    /// use core::ops::ControlFlow;
-    /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
-    /// # let mut net = Sequential::<f64>::builder(1)
-    /// #     .layer(Dense::new(1, Activation::Linear))
-    /// #     .seed(1).build()?;
-    /// let mut slopes = Vec::new();
-    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).on_epoch(|epoch, net| {
-    ///     slopes.push(net.params()[0]);
-    ///     if epoch.cost < 1e-6 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    /// });
-    /// trainer.fit(&mut net, &data)?;
-    /// # Ok::<(), Error>(())
-    /// ```
-    #[must_use]
-    pub fn on_epoch(
-        mut self,
-        callback: impl FnMut(&Epoch, &Sequential<T>) -> ControlFlow<()> + Send + 'a,
-    ) -> Self {
-        self.run.watcher.callbacks.push(Box::new(callback));
-        self
-    }
+        /// Calls back after each epoch with its figures and the network; `Break` ends the run. What the
+        /// callback borrows must be declared before the trainer.
+        ///
+        /// ```
+        /// use chainrule::prelude::*;
+        /// use core::ops::ControlFlow;
+        /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
+        /// # let mut net = Sequential::<f64>::builder(1)
+        /// #     .layer(Dense::new(1, Activation::Linear))
+        /// #     .seed(1).build()?;
+        /// let mut slopes = Vec::new();
+        /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).on_epoch(|epoch, net| {
+        ///     slopes.push(net.params()[0]);
+        ///     if epoch.cost < 1e-6 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        /// });
+        /// trainer.fit(&mut net, &data)?;
+        /// # Ok::<(), Error>(())
+        /// ```
+        on_epoch;
 
-    /// Lets each call of [`fit`](Self::fit) bring other data, as a stream or reinforcement learning
-    /// does. By default, data other than those of the call before are refused.
-    ///
-    /// ```
-    /// use chainrule::prelude::*;
-    /// let mut net = Sequential::<f64>::builder(1)
-    ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .seed(1)
-    ///     .build()?;
-    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(1).changing_data();
-    /// for day in 0..5 {
-    ///     let x = DMatrix::from_fn(1, 8, |_, hour| f64::from(8 * day + hour as i32));
-    ///     trainer.fit(&mut net, &Dataset::new(x.clone(), x)?)?;
-    /// }
-    /// # Ok::<(), Error>(())
-    /// ```
-    #[must_use]
-    pub fn changing_data(mut self) -> Self {
-        self.run.changing_data = true;
-        self
-    }
+        /// Lets each call of [`fit`](Self::fit) bring other data, as a stream or reinforcement learning
+        /// does. By default, data other than those of the call before are refused.
+        ///
+        /// ```
+        /// use chainrule::prelude::*;
+        /// let mut net = Sequential::<f64>::builder(1)
+        ///     .layer(Dense::new(1, Activation::Linear))
+        ///     .seed(1)
+        ///     .build()?;
+        /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(1).changing_data();
+        /// for day in 0..5 {
+        ///     let x = DMatrix::from_fn(1, 8, |_, hour| f64::from(8 * day + hour as i32));
+        ///     trainer.fit(&mut net, &Dataset::new(x.clone(), x)?)?;
+        /// }
+        /// # Ok::<(), Error>(())
+        /// ```
+        changing_data;
 
-    /// Writes a checkpoint to `path`, as [`save`](Self::save) does, every so often and at the end
-    /// of a run.
-    ///
-    /// ```no_run
-    /// use chainrule::prelude::*;
-    /// use chainrule::train::CheckpointEvery;
-    /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
-    /// # let mut net = Sequential::<f64>::builder(1)
-    /// #     .layer(Dense::new(1, Activation::Linear))
-    /// #     .seed(1).build()?;
-    /// // A program that can be killed at any time and started again: it goes on where it was.
-    /// let path = std::path::Path::new("run.checkpoint");
-    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(1000).checkpoint(path, CheckpointEvery::Epochs(10));
-    /// if path.exists() {
-    ///     trainer.resume(&mut net, path)?;
-    /// }
-    /// let history = trainer.fit(&mut net, &data)?; // of all 1000 epochs
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    #[cfg(feature = "std")]
-    #[must_use]
-    pub fn checkpoint(
-        mut self,
-        path: impl Into<std::path::PathBuf>,
-        every: CheckpointEvery,
-    ) -> Self {
-        self.run.checkpoint = Some((path.into(), every));
-        self
+        /// Writes a checkpoint to `path`, as [`save`](Self::save) does, every so often and at the end
+        /// of a run.
+        ///
+        /// ```no_run
+        /// use chainrule::prelude::*;
+        /// use chainrule::train::CheckpointEvery;
+        /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
+        /// # let mut net = Sequential::<f64>::builder(1)
+        /// #     .layer(Dense::new(1, Activation::Linear))
+        /// #     .seed(1).build()?;
+        /// // A program that can be killed at any time and started again: it goes on where it was.
+        /// let path = std::path::Path::new("run.checkpoint");
+        /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(1000).checkpoint(path, CheckpointEvery::Epochs(10));
+        /// if path.exists() {
+        ///     trainer.resume(&mut net, path)?;
+        /// }
+        /// let history = trainer.fit(&mut net, &data)?; // of all 1000 epochs
+        /// # Ok::<(), chainrule::Error>(())
+        /// ```
+        checkpoint;
     }
 
     /// The number of epochs finished so far, over all calls of [`fit`](Self::fit).

@@ -81,9 +81,9 @@ fn other_inputs_and_targets() -> Result<()> {
         DMatrix::from_element(1, 4, 5.0),
         DMatrix::from_element(6, 4, 7.0),
     );
-    let other = data.with_inputs(x.clone())?;
+    let other = data.clone().map_inputs(|_| Ok(x.clone()))?;
     assert_eq!((other.inputs(), other.targets()), (&x, data.targets()));
-    let other = data.with_targets(t.clone())?;
+    let other = data.clone().map_targets(|_| Ok(t.clone()))?;
     assert_eq!((other.inputs(), other.targets()), (data.inputs(), &t));
     Ok(())
 }
@@ -318,9 +318,10 @@ fn what_splits_refuse() -> Result<()> {
         (vec![1.0, 1.0], "1, 1"),
         (vec![0.0, 0.0], "0, 0"),
     ] {
-        let data = few.with_targets(DMatrix::from_fn(column.len(), 10, |i, j| {
+        let targets = DMatrix::from_fn(column.len(), 10, |i, j| {
             if j == 7 { column[i] } else { f64::from(i == 0) }
-        }))?;
+        });
+        let data = few.clone().map_targets(|_| Ok(targets))?;
         let place = |name: &str| {
             format!("targets of Dataset::{name}, column 7: got {given}, expected {expected}")
         };
@@ -359,11 +360,9 @@ fn weights_stay_with_their_samples() -> Result<()> {
         check(&a);
         check(&b);
     }
-    check(&data.with_targets(DMatrix::zeros(2, 24))?);
-    assert_eq!(
-        data.with_inputs(DMatrix::zeros(2, 24))?.weights(),
-        data.weights()
-    );
+    let other = |_| Ok(DMatrix::zeros(2, 24));
+    check(&data.clone().map_targets(other)?);
+    assert_eq!(data.clone().map_inputs(other)?.weights(), data.weights());
     for mut batches in [Batches::in_order(5)?, Batches::shuffled(5, 1)?] {
         let mut batches = batches.epoch(&data, 0);
         let mut sizes = vec![];
@@ -400,11 +399,8 @@ fn weights_of_classes() -> Result<()> {
         Some(&[0.75, 1.5, 1.5, 0.75, 0.75, 0.75][..])
     );
     // Margins and a single row.
-    let margins = data.with_targets(DMatrix::from_row_slice(
-        1,
-        6,
-        &[-1.0, 1.0, 1.0, -1.0, -1.0, -1.0],
-    ))?;
+    let signs = DMatrix::from_row_slice(1, 6, &[-1.0, 1.0, 1.0, -1.0, -1.0, -1.0]);
+    let margins = data.clone().map_targets(|_| Ok(signs))?;
     assert_eq!(
         margins.balanced()?.weights(),
         Some(&[0.75, 1.5, 1.5, 0.75, 0.75, 0.75][..])

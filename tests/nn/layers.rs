@@ -1,5 +1,6 @@
 //! Layers one by one: dropout and its masks, noise, softmax, dense without bias; the summary; and what converts to a batch.
 
+use crate::alone;
 use crate::common::rng;
 use chainrule::nalgebra::{DMatrix, DVector, DVectorView, RowDVector, SMatrix, SVector};
 use chainrule::nn::layer::{Factor, Layer, Role, Scratch};
@@ -10,17 +11,6 @@ use chainrule::prelude::*;
 use chainrule::rand::RngExt;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::{ErrorKind, Real, View, gradcheck};
-
-/// A network of nothing but the layer, on top of one that shows ∂C/∂ its input as its δ.
-fn alone<T: chainrule::Real>(
-    width: usize,
-    layer: impl Layer<T> + 'static,
-) -> Result<Sequential<T>> {
-    Sequential::builder(width)
-        .layer(Activation::Linear)
-        .layer(layer)
-        .build_with(&mut rng(0))
-}
 
 fn dropout(width: usize, p: f64) -> Result<Sequential<f64>> {
     alone(width, Dropout::new(p))

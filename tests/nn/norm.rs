@@ -1,5 +1,6 @@
 //! Layer, RMS and batch norm: against PyTorch, by finite differences, at the edges; and the running averages.
 
+use crate::alone;
 use crate::common::rng;
 use chainrule::nalgebra::{DMatrix, DVector};
 use chainrule::nn::layer::{BackwardArgs, Block, GradientArgs, InferArgs, Layer, Role};
@@ -17,14 +18,6 @@ const TABLE: &str = include_str!("../reference/norms.tsv");
 
 /// What finite differences in f64 resolve, with a good deal to spare.
 const TOLERANCE: f64 = 1e-8;
-
-/// A network of one layer, below it one that shows ∂C/∂ its input as its δ.
-fn alone<T: Real>(width: usize, layer: impl Layer<T> + 'static) -> Result<Sequential<T>> {
-    Sequential::builder(width)
-        .layer(Activation::Linear)
-        .layer(layer)
-        .build_with(&mut rng(0))
-}
 
 /// Every normalizing layer, with and without what it may lack.
 fn layers<T: Real>() -> Vec<Box<dyn Layer<T>>> {

@@ -1857,22 +1857,22 @@ fn datasets() {
 
     let data = Dataset::new(samples(2), samples(1)).expect("sound data");
     refused(
-        data.with_inputs(ones(2, 3)),
+        data.clone().map_inputs(|_| Ok(ones(2, 3))),
         Shape,
         "targets of Dataset: got 4, expected 3 columns, one per sample of the inputs",
     );
     refused(
-        data.with_inputs(ones(2, 0)),
+        data.clone().map_inputs(|_| Ok(ones(2, 0))),
         Empty,
         &format!("inputs of Dataset: got 2 × 0, {empty}"),
     );
     refused(
-        data.with_targets(ones(1, 5)),
+        data.clone().map_targets(|_| Ok(ones(1, 5))),
         Shape,
         "targets of Dataset: got 5, expected 4 columns, one per sample of the inputs",
     );
     refused(
-        data.with_targets(DMatrix::from_element(1, 4, NAN)),
+        data.map_targets(|t| Ok(t * NAN)),
         NotFinite,
         "targets of Dataset, row 0, column 0: got NaN, expected a finite number",
     );

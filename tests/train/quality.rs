@@ -56,8 +56,8 @@ fn mean(
     let scores = (0..10).map(|seed| {
         let (train, test) = split(seed)?;
         let scaler = Scaler::standard(train.inputs())?;
-        let standardize = |data: &Dataset<f32>| data.with_inputs(scaler.transform(data.inputs())?);
-        score(&standardize(&train)?, &standardize(&test)?, seed)
+        let standardize = |data: Dataset<f32>| data.map_inputs(|x| scaler.transform(&x));
+        score(&standardize(train)?, &standardize(test)?, seed)
     });
     let scores = scores.collect::<Result<Vec<_>>>()?;
     println!("{scores:.3?}");
@@ -194,7 +194,7 @@ fn diabetes() {
         |learn, test, seed| {
             let scaler = Scaler::standard(learn.targets())?;
             let net = train(
-                &learn.with_targets(scaler.transform(learn.targets())?)?,
+                &learn.clone().map_targets(|t| scaler.transform(&t))?,
                 MeanSquaredError,
                 0.1,
                 seed,

@@ -859,9 +859,10 @@ fn networks_in_the_units_of_their_data() -> Result<()> {
     let mut model = Model::new(net(), scalers.0.clone(), scalers.1.clone())?;
     model.fit(&mut trainer().epochs(50), &units)?;
     let mut by_hand = net();
-    let scaled = units
-        .with_inputs(scalers.0.transform(units.inputs())?)?
-        .with_targets(scalers.1.transform(units.targets())?)?;
+    let scaled = Dataset::new(
+        scalers.0.transform(units.inputs())?,
+        scalers.1.transform(units.targets())?,
+    )?;
     trainer().epochs(50).fit(&mut by_hand, &scaled)?;
     assert_eq!(model.net(), &by_hand);
     assert_eq!(model.scale(units.clone())?, scaled);

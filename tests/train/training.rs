@@ -48,7 +48,7 @@ fn data(n: usize) -> Dataset<f64> {
 fn classes(n: usize) -> Dataset<f64> {
     let data = data(n);
     let labels = metrics::classes(data.targets()).expect("numbers");
-    data.with_targets(one_hot(&labels, 3).expect("labels"))
+    data.map_targets(|_| one_hot(&labels, 3))
         .expect("sound data")
 }
 
@@ -2269,9 +2269,10 @@ fn other_data_are_refused() -> Result<()> {
         (0..20).map(|j| 1.0 + f64::from(j)).collect::<Vec<_>>(),
     );
     let changed = |j: usize| {
-        let mut x = first.inputs().clone();
-        x[(2, j)] += 1e-12;
-        first.with_inputs(x)
+        first.clone().map_inputs(|mut x| {
+            x[(2, j)] += 1e-12;
+            Ok(x)
+        })
     };
     let others = [
         (data(21), "21 samples of 4 inputs and 3 outputs"),
@@ -2284,7 +2285,7 @@ fn other_data_are_refused() -> Result<()> {
             "20 samples of 4 inputs and 3 outputs with other numbers in the first or last sample",
         ),
         (
-            first.with_targets(first.targets() * 2.0)?,
+            first.clone().map_targets(|t| Ok(t * 2.0))?,
             "20 samples of 4 inputs and 3 outputs with other numbers in the first or last sample",
         ),
         (
@@ -2489,7 +2490,7 @@ fn targets_that_the_last_layer_cannot_reach() -> Result<()> {
     let mut net = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Relu))
         .build_with(&mut rng(1))?;
-    let below = data.with_targets(DMatrix::from_element(1, 20, -1.0))?;
+    let below = data.map_targets(|t| Ok(t.map(|_| -1.0)))?;
     assert!(
         Trainer::new(Hinge, Sgd::new())
             .fit(&mut net, &below)

@@ -29,10 +29,10 @@ impl Set {
         let inputs = Scaler::standard(train.inputs())?;
         let targets = if self.classes { None } else { Some(Scaler::standard(train.targets())?) };
         let standardize = |part: Dataset<f32>| -> Result<Dataset<f32>> {
-            let part = part.with_inputs(inputs.transform(part.inputs())?)?;
+            let part = part.map_inputs(|x| inputs.transform(&x))?;
             match &targets {
                 None => Ok(part),
-                Some(scaler) => part.with_targets(scaler.transform(part.targets())?),
+                Some(scaler) => part.map_targets(|t| scaler.transform(&t)),
             }
         };
         Ok((standardize(train)?, standardize(test)?))

@@ -9,7 +9,7 @@ use crate::nn::layer::{
 use crate::numeric::bounds::UNIT;
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, accumulate, by_blocks, magnitude};
-use crate::numeric::view::View;
+use crate::numeric::view::{View, ViewMut};
 use alloc::{format, string::String, vec::Vec};
 use core::ops::Range;
 
@@ -92,13 +92,8 @@ impl BatchNorm {
     /// The same layer with this ε, finite and above 0.
     #[must_use]
     pub fn eps(self, eps: f64) -> Self {
-        Self {
-            norm: Norm {
-                eps: Some(eps),
-                ..self.norm
-            },
-            ..self
-        }
+        let norm = self.norm.with_eps(eps);
+        Self { norm, ..self }
     }
 
     /// The same layer with this momentum m in [0, 1]: the part of a batch in the running averages.
@@ -111,25 +106,15 @@ impl BatchNorm {
     #[must_use]
     #[doc(alias("affine", "scale"))]
     pub fn without_scale(self) -> Self {
-        Self {
-            norm: Norm {
-                scale: false,
-                ..self.norm
-            },
-            ..self
-        }
+        let norm = self.norm.without_scale();
+        Self { norm, ..self }
     }
 
     /// The same layer without β.
     #[must_use]
     pub fn without_bias(self) -> Self {
-        Self {
-            norm: Norm {
-                bias: false,
-                ..self.norm
-            },
-            ..self
-        }
+        let norm = self.norm.without_bias();
+        Self { norm, ..self }
     }
 
     /// The inputs of a pass, with the moments by which they are normalized.
@@ -142,6 +127,23 @@ impl BatchNorm {
             x: x.as_slice(),
             running,
         }
+    }
+
+    /// y = γ·x̂ + β.
+    fn normalize<T: Real>(
+        &self,
+        params: &[T],
+        x: View<'_, T>,
+        mut y: ViewMut<'_, T>,
+        training: bool,
+    ) {
+        let (scale, bias, _) = self.norm.split(params, x.rows());
+        T::vectorize(Normalize {
+            batch: self.batch(params, x, training),
+            scale,
+            bias,
+            y: y.as_mut_slice(),
+        });
     }
 
     /// ε and the momentum.
@@ -213,33 +215,11 @@ impl<T: Real> Layer<T> for BatchNorm {
     }
 
     fn infer(&self, p: InferArgs<'_, T>) {
-        let InferArgs {
-            params, x, mut y, ..
-        } = p;
-        let (scale, bias, _) = self.norm.split(params, x.rows());
-        T::vectorize(Normalize {
-            batch: self.batch(params, x, false),
-            scale,
-            bias,
-            y: y.as_mut_slice(),
-        });
+        self.normalize(p.params, p.x, p.y, false);
     }
 
     fn forward(&self, p: ForwardArgs<'_, T>) {
-        let ForwardArgs {
-            params,
-            x,
-            mut y,
-            training,
-            ..
-        } = p;
-        let (scale, bias, _) = self.norm.split(params, x.rows());
-        T::vectorize(Normalize {
-            batch: self.batch(params, x, training),
-            scale,
-            bias,
-            y: y.as_mut_slice(),
-        });
+        self.normalize(p.params, p.x, p.y, p.training);
     }
 
     fn backward(&self, p: BackwardArgs<'_, T>) {

@@ -8,6 +8,7 @@ use crate::nn::layer::{
 };
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, SAMPLES, magnitude, over_samples, sum_pairs};
+use crate::numeric::view::{View, ViewMut};
 use alloc::{format, string::String, vec::Vec};
 use core::ops::Range;
 
@@ -90,28 +91,19 @@ impl LayerNorm {
     /// The same layer with this ε, finite and above 0.
     #[must_use]
     pub fn eps(self, eps: f64) -> Self {
-        Self(Norm {
-            eps: Some(eps),
-            ..self.0
-        })
+        Self(self.0.with_eps(eps))
     }
 
     /// The same layer without γ.
     #[must_use]
     pub fn without_scale(self) -> Self {
-        Self(Norm {
-            scale: false,
-            ..self.0
-        })
+        Self(self.0.without_scale())
     }
 
     /// The same layer without β.
     #[must_use]
     pub fn without_bias(self) -> Self {
-        Self(Norm {
-            bias: false,
-            ..self.0
-        })
+        Self(self.0.without_bias())
     }
 
     /// ε.
@@ -140,19 +132,13 @@ impl RmsNorm {
     /// The same layer with this ε, finite and above 0.
     #[must_use]
     pub fn eps(self, eps: f64) -> Self {
-        Self(Norm {
-            eps: Some(eps),
-            ..self.0
-        })
+        Self(self.0.with_eps(eps))
     }
 
     /// The same layer without γ.
     #[must_use]
     pub fn without_scale(self) -> Self {
-        Self(Norm {
-            scale: false,
-            ..self.0
-        })
+        Self(self.0.without_scale())
     }
 
     /// ε in a network of `T`.
@@ -199,41 +185,12 @@ macro_rules! layer {
             }
 
             fn infer(&self, p: InferArgs<'_, T>) {
-                let InferArgs {
-                    params, x, mut y, ..
-                } = p;
-                let (scale, bias, _) = self.0.split(params, x.rows());
-                let (eps, width, x, y) = (self.0.eps(), x.rows(), x.as_slice(), y.as_mut_slice());
-                T::vectorize(Normalize::<_, $centered> {
-                    eps,
-                    width,
-                    scale,
-                    bias,
-                    x,
-                    y,
-                    moments: &mut [],
-                });
+                normalize::<T, $centered>(&self.0, p.params, p.x, p.y, &mut []);
             }
 
             fn forward(&self, p: ForwardArgs<'_, T>) {
-                let ForwardArgs {
-                    params,
-                    x,
-                    mut y,
-                    cache,
-                    ..
-                } = p;
-                let (scale, bias, _) = self.0.split(params, x.rows());
-                let (eps, width, x, y) = (self.0.eps(), x.rows(), x.as_slice(), y.as_mut_slice());
-                T::vectorize(Normalize::<_, $centered> {
-                    eps,
-                    width,
-                    scale,
-                    bias,
-                    x,
-                    y,
-                    moments: cache.as_chunks_mut().0,
-                });
+                let moments = p.cache.as_chunks_mut().0;
+                normalize::<T, $centered>(&self.0, p.params, p.x, p.y, moments);
             }
 
             fn backward(&self, p: BackwardArgs<'_, T>) {
@@ -368,6 +325,26 @@ macro_rules! layer {
 }
 layer!(LayerNorm, true);
 layer!(RmsNorm, false);
+
+/// y = γ·x̂ + β, and the moments of each sample, where there is room for them.
+fn normalize<T: Real, const CENTERED: bool>(
+    norm: &Norm,
+    params: &[T],
+    x: View<'_, T>,
+    mut y: ViewMut<'_, T>,
+    moments: &mut [[T; 2]],
+) {
+    let (scale, bias, _) = norm.split(params, x.rows());
+    T::vectorize(Normalize::<_, CENTERED> {
+        eps: norm.eps(),
+        width: x.rows(),
+        scale,
+        bias,
+        x: x.as_slice(),
+        y: y.as_mut_slice(),
+        moments,
+    });
+}
 
 /// y = γ·x̂ + β.
 struct Normalize<'a, T, const CENTERED: bool> {
