@@ -14,13 +14,10 @@ use chainrule::nalgebra::{Dim, Dyn, MatrixView, U1};
 use chainrule::nn::loss::SumSquaredError;
 use chainrule::optim::Group;
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 
 fn main() -> Result<()> {
     let x = DVector::from_vec(vec![0.3, 0.5]);
     let t = DVector::from_vec(vec![0.75]);
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
     let normal = Init::Normal {
         mean: 0.0,
         std: 1.0,
@@ -36,7 +33,8 @@ fn main() -> Result<()> {
                 .init(normal)
                 .bias_init(normal),
         )
-        .build_with(&mut rng)?;
+        .seed(1)
+        .build()?;
 
     // The whole pass, forward and backward. The network stays as it is; what comes out is on the tape.
     let mut tape = Tape::new();
@@ -49,7 +47,7 @@ fn main() -> Result<()> {
         .layer(Activation::Sigmoid)
         .layer(Dense::new(1, Activation::Linear))
         .layer(Activation::Sigmoid)
-        .build_with(&mut rng)?;
+        .build()?;
     split.set_params(net.params())?;
     let mut split_tape = Tape::new();
     split.gradient(&x, &t, &SumSquaredError, &mut split_tape)?;

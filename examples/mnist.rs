@@ -14,8 +14,6 @@
 use chainrule::data::read_idx;
 use chainrule::nn::loss::QuadraticCost;
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::error;
 use std::fs;
 use std::ops::ControlFlow;
@@ -96,12 +94,12 @@ fn run(options: &Options) -> Result<(), Box<dyn error::Error>> {
     );
 
     let start = Instant::now();
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
     let (mut net, trainer) = if options.modern {
         let net = Sequential::<f32>::builder(PIXELS)
             .layer(Dense::new(128, Activation::Relu))
             .layer(Dense::new(CLASSES, Activation::Linear))
-            .build_with(&mut rng)?;
+            .seed(1)
+            .build()?;
         (
             net,
             Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
@@ -125,7 +123,8 @@ fn run(options: &Options) -> Result<(), Box<dyn error::Error>> {
                     .init(normal)
                     .bias_init(normal),
             )
-            .build_with(&mut rng)?;
+            .seed(1)
+            .build()?;
         (
             net,
             Trainer::new(QuadraticCost, Sgd::new())

@@ -161,13 +161,12 @@ impl<T: Real> Safetensors<T> {
     /// ```
     /// use chainrule::prelude::*;
     /// use chainrule::io::Safetensors;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
-    /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-    /// let policy = Sequential::<f32>::builder(2).layer(Dense::new(1, Activation::Tanh)).build_with(&mut rng)?;
-    /// let bytes = Safetensors::new().prefix("policy.").write(&policy.clone().into())?; // policy.0.weight, policy.0.bias
+    /// let net = Sequential::<f32>::builder(2).layer(Dense::new(1, Activation::Tanh));
+    /// let policy = net.clone().seed(1).build()?;
+    /// // policy.0.weight, policy.0.bias
+    /// let bytes = Safetensors::new().prefix("policy.").write(&policy.clone().into())?;
     ///
-    /// let mut other = Sequential::<f32>::builder(2).layer(Dense::new(1, Activation::Tanh)).build_with(&mut rng)?;
+    /// let mut other = net.seed(2).build()?;
     /// assert!(other.read_params(&bytes).is_err()); // there is no 0.weight
     /// Safetensors::new().prefix("policy.").read_params(&mut other, &bytes)?;
     /// assert_eq!(other, policy);
@@ -192,14 +191,12 @@ impl<T: Real> Safetensors<T> {
     /// ```
     /// use chainrule::prelude::*;
     /// use chainrule::io::Safetensors;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
-    /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-    /// let mut build = || {
+    /// let build = |seed| {
     ///     Sequential::<f32>::builder(2)
     ///         .layer(Dense::new(3, Activation::Relu))
     ///         .layer(Dense::new(1, Activation::Linear))
-    ///         .build_with(&mut rng)
+    ///         .seed(seed)
+    ///         .build()
     /// };
     /// // class Net(nn.Module):
     /// //     def __init__(self):
@@ -207,7 +204,7 @@ impl<T: Real> Safetensors<T> {
     /// //         self.fc1 = nn.Linear(2, 3)
     /// //         self.fc2 = nn.Linear(3, 1)
     /// let files = Safetensors::new().rename("fc1", "0").rename("fc2", "2");
-    /// let (trained, mut net) = (build()?, build()?);
+    /// let (trained, mut net) = (build(1)?, build(2)?);
     /// let bytes = files.write(&trained.clone().into())?; // fc1.weight, fc1.bias, fc2.weight, fc2.bias
     /// files.read_params(&mut net, &bytes)?;
     /// assert_eq!(net, trained);
@@ -318,11 +315,8 @@ impl<T: Real> Sequential<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
-    /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-    /// let mut build = || Sequential::<f64>::builder(2).layer(Dense::new(1, Activation::Tanh)).build_with(&mut rng);
-    /// let (mut net, other) = (build()?, build()?);
+    /// let net = Sequential::<f64>::builder(2).layer(Dense::new(1, Activation::Tanh));
+    /// let (other, mut net) = (net.clone().seed(1).build()?, net.seed(2).build()?);
     /// net.read_params(&Model::from(other.clone()).to_safetensors()?)?;
     /// assert_eq!(net.params(), other.params());
     /// # Ok::<(), Error>(())
