@@ -625,7 +625,7 @@ fn breakpoints_refuse() -> Result<()> {
     Ok(())
 }
 
-/// Written by `reference/second.py`: activation, type, z, φ″(z).
+/// Written by `reference/activations.py`: activation, type, z, φ″(z).
 const SECOND: &str = include_str!("../reference/second.tsv");
 
 /// φ″ is as right as φ′ is: sixteen units in the last place, for it is a product of more factors; the tail of `gelu_tanh` as that of φ′;
