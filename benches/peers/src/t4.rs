@@ -10,7 +10,11 @@ fn main() -> Result<()> {
         .layer(Dense::new(10, Activation::Linear))
         .seed(1)
         .build()?;
-    let history = Trainer::new(SoftmaxCrossEntropy::new(), Sgd::new()).epochs(1).batch_size(32).learning_rate(0.01).fit(&mut net, &data)?;
+    let history = Trainer::new(SoftmaxCrossEntropy::new(), Sgd::new())
+        .epochs(1)
+        .batch_size(32)
+        .learning_rate(0.01)
+        .fit(&mut net, &data)?;
     println!("{:?}", history.last());
     Ok(())
 }
