@@ -1,4 +1,5 @@
-//! The inner loops: matrix products in FLOP per second, activations and updates of optimizers in elements per second.
+//! The inner loops: matrix products in FLOP per second, activations and updates of optimizers in
+//! elements per second.
 
 extern crate alloc;
 mod common;
@@ -21,7 +22,8 @@ use common::{criterion, numbers};
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, measurement::WallTime};
 use kernel::gemm::{Mat, Product, Size};
 
-/// The three products of a dense layer, by the layer's outputs and inputs and the samples of a batch.
+/// The three products of a dense layer, by the layer's outputs and inputs and the samples of a
+/// batch.
 fn products(c: &mut Criterion) {
     let shapes = [
         (3, 2, 3),
@@ -111,7 +113,8 @@ fn products(c: &mut Criterion) {
     }
 }
 
-/// Every activation as a layer of its own: its function, and with it its derivative. A copy of the elements is in the time.
+/// Every activation as a layer of its own: its function, and with it its derivative. A copy of the
+/// elements is in the time.
 fn activations(c: &mut Criterion) -> Result<()> {
     const ELEMENTS: usize = 4096;
     let x = 4.0 * numbers::<f32>(ELEMENTS, 1);

@@ -12,7 +12,8 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 
 const BATCH: usize = 32;
 
-/// A layer on a batch of samples of so many inputs; `cost` is what a pass counts per sample, forward and in training.
+/// A layer on a batch of samples of so many inputs; `cost` is what a pass counts per sample,
+/// forward and in training.
 fn layer<T: Real>(
     c: &mut Criterion,
     group: &str,

@@ -1,8 +1,10 @@
-//! How should a dense network keep its activations: features × batch (a sample is a column) or batch × features?
+//! How should a dense network keep its activations: features × batch (a sample is a column) or
+//! batch × features?
 //!
-//! Times whole training steps (forward, loss gradient, backward, plain SGD; one thread, f32, no allocation). In both layouts the
-//! user's samples and targets are columns, next to each other in memory; batch-major reads them transposed. Batch-major is timed
-//! with the weights stored in × out ("in×out") and out × in ("out×in"); feature-major always has them out × in.
+//! Times whole training steps (forward, loss gradient, backward, plain SGD; one thread, f32, no
+//! allocation). In both layouts the user's samples and targets are columns, next to each other in
+//! memory; batch-major reads them transposed. Batch-major is timed with the weights stored in × out
+//! ("in×out") and out × in ("out×in"); feature-major always has them out × in.
 
 extern crate alloc;
 #[path = "../src/numeric/kernel/mod.rs"]
@@ -534,7 +536,8 @@ fn main() {
     ];
     let layouts = [FeatureMajor, BatchMajorInOut, BatchMajorOutIn];
     println!(
-        "| net | feature-major µs | batch-major in×out µs | ratio | batch-major out×in µs | ratio | loss after 50 steps |"
+        "| net | feature-major µs | batch-major in×out µs | ratio | batch-major out×in µs | ratio \
+         | loss after 50 steps |"
     );
     println!("|---|---|---|---|---|---|---|");
     for (widths, batch, loss) in nets {
@@ -550,7 +553,8 @@ fn main() {
                 "the layouts disagree: {losses:?}"
             );
         }
-        // One slice of a few milliseconds per layout and round, in changing order; a layout's ratio is taken within a round.
+        // One slice of a few milliseconds per layout and round, in changing order; a layout's ratio
+        // is taken within a round.
         let clock = Instant::now();
         (0..3).for_each(|s| nets[0].step(&data[s].0, &data[s].1, 1e-6));
         let steps = ((0.004 / (clock.elapsed().as_secs_f64() / 3.0)) as usize).clamp(1, 20_000);

@@ -1,13 +1,15 @@
-//! Learning rates that change from step to step: what they look like, and what they do to a training.
+//! Learning rates that change from step to step: what they look like, and what they do to a
+//! training.
 //!
-//! The same network learns the same digits for the same time, from the same weights and in the same orders; only the rate differs.
+//! The same network learns the same digits for the same time, from the same weights and in the same
+//! orders; only the rate differs.
 //!
 //! ```text
 //! cargo run --release --features csv,plot --example learning_rates
 //! ```
 //!
-//! The pictures go to `target/pictures/`: the rates over the steps, and the validation costs over the
-//! epochs, of the last start.
+//! The pictures go to `target/pictures/`: the rates over the steps, and the validation costs over
+//! the epochs, of the last start.
 
 use chainrule::Real;
 use chainrule::data::Csv;

@@ -1,7 +1,9 @@
-//! A curve fitted by Levenberg–Marquardt, by Adam and by gradient descent with momentum, from the same starts.
+//! A curve fitted by Levenberg–Marquardt, by Adam and by gradient descent with momentum, from the
+//! same starts.
 //!
-//! The two others get 100 times as long, all samples in each step, and a rate that falls to 0 along a cosine. Costs are ½ Σ (y − t)²,
-//! all timed on this machine: the times, and what can be done in them, differ from run to run.
+//! The two others get 100 times as long, all samples in each step, and a rate that falls to 0 along
+//! a cosine. Costs are ½ Σ (y − t)², all timed on this machine: the times, and what can be done in
+//! them, differ from run to run.
 //!
 //! ```text
 //! cargo run --release --features plot --example levenberg_marquardt

@@ -1,4 +1,5 @@
-//! The public calls with arbitrary settings on arbitrary numbers, in small sizes: an error, never a panic.
+//! The public calls with arbitrary settings on arbitrary numbers, in small sizes: an error, never a
+//! panic.
 
 use chainrule::metrics::{Average, ConfusionMatrix};
 use chainrule::nn::loss::*;

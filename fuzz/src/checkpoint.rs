@@ -1,5 +1,6 @@
-//! Checkpoints: resumed as a whole and trained on, or left as it was. After an odd first byte the others are the file,
-//! after an even one they change a sound file: two bytes say where, one says what stands there.
+//! Checkpoints: resumed as a whole and trained on, or left as it was. After an odd first byte the
+//! others are the file, after an even one they change a sound file: two bytes say where, one says
+//! what stands there.
 
 use chainrule::prelude::*;
 use std::path::PathBuf;

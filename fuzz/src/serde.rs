@@ -1,4 +1,5 @@
-//! Values in serde's formats: as JSON and in postcard's bytes, what is read is written and read again.
+//! Values in serde's formats: as JSON and in postcard's bytes, what is read is written and read
+//! again.
 
 use chainrule::nn::{Breakpoints, RmsNorm};
 use chainrule::optim::{OptimizerState, Penalty, Schedule};

@@ -8,20 +8,26 @@ use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View};
 use alloc::vec::Vec;
 
-/// The mini-batches of a data set, epoch after epoch; the last of an epoch may be smaller. Its buffers are reused.
+/// The mini-batches of a data set, epoch after epoch; the last of an epoch may be smaller. Its
+/// buffers are reused.
 ///
-/// The order is a function of the seed and the epoch: any epoch can be had again without those before it.
+/// The order is a function of the seed and the epoch: any epoch can be had again without those
+/// before it.
 ///
 /// ```
 /// use chainrule::Dataset;
 /// use chainrule::data::Batches;
 /// use chainrule::nalgebra::DMatrix;
-/// let data = Dataset::new(DMatrix::from_fn(2, 10, |_, j| j as f64), DMatrix::from_fn(1, 10, |_, j| j as f64))?;
+/// let data = Dataset::new(
+///     DMatrix::from_fn(2, 10, |_, j| j as f64),
+///     DMatrix::from_fn(1, 10, |_, j| j as f64),
+/// )?;
 /// let mut batches = Batches::shuffled(4, 7)?;
 /// let mut epoch = batches.epoch(&data, 0);
 /// let mut sizes = vec![];
 /// while let Some(batch) = epoch.next_batch() {
-///     assert_eq!(batch.x.as_slice()[0], batch.target.values().as_slice()[0]); // inputs and targets stay together
+///     // inputs and targets stay together
+///     assert_eq!(batch.x.as_slice()[0], batch.target.values().as_slice()[0]);
 ///     sizes.push(batch.x.cols());
 /// }
 /// assert_eq!(sizes, [4, 4, 2]);
@@ -40,8 +46,8 @@ pub struct Batches<T> {
 }
 
 impl<T: Real> Batches<T> {
-    /// Batches of `size` samples in the order of the data set, borrowed from it without a copy; a size beyond the data
-    /// set is the full batch.
+    /// Batches of `size` samples in the order of the data set, borrowed from it without a copy; a
+    /// size beyond the data set is the full batch.
     ///
     /// # Errors
     /// [`ErrorKind::Value`](crate::ErrorKind::Value) when `size` is 0.

@@ -98,7 +98,8 @@ impl<T: Real> Sequential<T> {
         }
     }
 
-    /// Starts all parameters anew, as [`Builder::build`](crate::nn::Builder::build) does with this seed.
+    /// Starts all parameters anew, as [`Builder::build`](crate::nn::Builder::build) does with this
+    /// seed.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -135,9 +136,9 @@ impl<T: Real> Sequential<T> {
     /// Replaces all parameters.
     ///
     /// # Errors
-    /// [`ErrorKind::Shape`] when there are more or fewer than the network has, and the errors of the
-    /// layers for numbers that their parameters can never be ([`Layer::check_params`]); nothing is
-    /// changed then.
+    /// [`ErrorKind::Shape`] when there are more or fewer than the network has, and the errors of
+    /// the layers for numbers that their parameters can never be ([`Layer::check_params`]); nothing
+    /// is changed then.
     #[doc(alias("set_weights", "load_state_dict"))]
     pub fn set_params(&mut self, params: &[T]) -> Result<()> {
         self.check_params("Sequential::set_params", params)?;
@@ -350,12 +351,14 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         })
     }
 
-    /// The same network for another scalar: each parameter rounded to the nearest number of `U`, so that `f32` to `f64` is
-    /// exact. An ε that a layer takes from its scalar (as [`RmsNorm`](crate::nn::RmsNorm) may) is then that of `U`.
+    /// The same network for another scalar: each parameter rounded to the nearest number of `U`, so
+    /// that `f32` to `f64` is exact. An ε that a layer takes from its scalar (as
+    /// [`RmsNorm`](crate::nn::RmsNorm) may) is then that of `U`.
     ///
     /// # Errors
-    /// [`ErrorKind::Incompatible`] for a layer of another crate, [`ErrorKind::NotFinite`] for a finite parameter beyond the
-    /// range of `U`, and those of [`Builder::build`](crate::nn::Builder::build) for a setting that `U` cannot hold.
+    /// [`ErrorKind::Incompatible`] for a layer of another crate, [`ErrorKind::NotFinite`] for a
+    /// finite parameter beyond the range of `U`, and those of
+    /// [`Builder::build`](crate::nn::Builder::build) for a setting that `U` cannot hold.
     ///
     /// ```
     /// use chainrule::{Activation, Dense, Sequential};
@@ -668,7 +671,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         if !loss.accepts(range) {
             let hint = match range {
                 OutputRange::Real if loss.accepts(OutputRange::Simplex) => {
-                    " (probabilities: let a Softmax be the last layer, or take SoftmaxCrossEntropy, which does it)"
+                    " (probabilities: let a Softmax be the last layer, or take \
+                     SoftmaxCrossEntropy, which does it)"
                 }
                 OutputRange::Simplex if loss.accepts(OutputRange::Real) => {
                     " (scores: leave the Softmax out, the loss does it)"
@@ -716,7 +720,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
             Some((_, span)) => Err(Error::new(
                 ErrorKind::Untrainable,
                 self.layout.place(span.layer),
-                "one that training can follow (straight_through() or surrogate() lends the activation one)",
+                "one that training can follow (straight_through() or surrogate() lends the \
+                 activation one)",
                 "a derivative that is 0 everywhere",
             )),
         }
@@ -755,7 +760,8 @@ impl<T: Real + AbsDiffEq<Epsilon = T>> AbsDiffEq for Sequential<T> {
     }
 }
 
-/// The same layers, and every two parameters within `epsilon` or a relative difference of `max_relative`.
+/// The same layers, and every two parameters within `epsilon` or a relative difference of
+/// `max_relative`.
 impl<T: Real + RelativeEq<Epsilon = T>> RelativeEq for Sequential<T> {
     fn default_max_relative() -> T {
         <T as RelativeEq>::default_max_relative()

@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
 use crate::numeric::real::Real;
 
-/// Adadelta (Zeiler 2012): steps of the size that steps have been, so that the gradient's unit does not matter,
+/// Adadelta (Zeiler 2012): steps of the size that steps have been, so that the gradient's unit does
+/// not matter,
 ///
 /// ```text
 /// v ← ρ·v + (1−ρ)·g²
@@ -16,8 +17,8 @@ use crate::numeric::real::Real;
 /// w ← w − lr·d
 /// ```
 ///
-/// with ε within both roots, as in the paper, PyTorch and Keras. The paper has no lr, which is to say 1. A group's decay λ also
-/// takes lr·λ·w, decoupled from the means.
+/// with ε within both roots, as in the paper, PyTorch and Keras. The paper has no lr, which is to
+/// say 1. A group's decay λ also takes lr·λ·w, decoupled from the means.
 ///
 /// ```
 /// use chainrule::Optimizer;

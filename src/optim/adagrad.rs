@@ -7,15 +7,17 @@ use crate::error::Result;
 use crate::numeric::bounds::{NOT_NEGATIVE, POSITIVE};
 use crate::numeric::real::Real;
 
-/// Adagrad (Duchi, Hazan & Singer 2011): a rate of its own for every parameter, which falls with what its gradients have been,
+/// Adagrad (Duchi, Hazan & Singer 2011): a rate of its own for every parameter, which falls with
+/// what its gradients have been,
 ///
 /// ```text
 /// s ← s + g²
 /// w ← w − lr·g / (√s + ε)
 /// ```
 ///
-/// with s from an initial sum on and ε outside the root, as in PyTorch (Keras starts at 0.1 and has ε within the root). What
-/// PyTorch calls `lr_decay` is a schedule, [`Schedule::InverseTime`](crate::optim::Schedule::InverseTime). A group's decay λ also takes
+/// with s from an initial sum on and ε outside the root, as in PyTorch (Keras starts at 0.1 and has
+/// ε within the root). What PyTorch calls `lr_decay` is a schedule,
+/// [`Schedule::InverseTime`](crate::optim::Schedule::InverseTime). A group's decay λ also takes
 /// lr·λ·w, decoupled from the sum.
 ///
 /// ```
@@ -49,7 +51,8 @@ impl<T: Real> Adagrad<T> {
         }
     }
 
-    /// The same with another initial sum of squares, finite and not negative; it counts in the first step.
+    /// The same with another initial sum of squares, finite and not negative; it counts in the
+    /// first step.
     #[must_use]
     pub fn initial(self, initial: f64) -> Self {
         Self { initial, ..self }

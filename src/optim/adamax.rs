@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
 use crate::numeric::real::{Real, magnitude};
 
-/// Adamax (Kingma & Ba 2015, section 7.1), Adam with the largest gradient in place of the mean square: in step t, counted from 1,
+/// Adamax (Kingma & Ba 2015, section 7.1), Adam with the largest gradient in place of the mean
+/// square: in step t, counted from 1,
 ///
 /// ```text
 /// m ← β₁·m + (1−β₁)·g
@@ -15,8 +16,8 @@ use crate::numeric::real::{Real, magnitude};
 /// w ← w − lr / (1−β₁ᵗ)·m / u
 /// ```
 ///
-/// with ε beside |g|, as in PyTorch (Keras divides by u + ε, the paper has none). A group's decay λ also takes lr·λ·w, decoupled
-/// from the moments.
+/// with ε beside |g|, as in PyTorch (Keras divides by u + ε, the paper has none). A group's decay λ
+/// also takes lr·λ·w, decoupled from the moments.
 ///
 /// ```
 /// use chainrule::Optimizer;

@@ -7,15 +7,16 @@ use crate::error::Result;
 use crate::numeric::bounds::BELOW_ONE;
 use crate::numeric::real::Real;
 
-/// Lion (Chen et al. 2023, *Symbolic Discovery of Optimization Algorithms*, algorithm 2): steps of one size in every parameter,
+/// Lion (Chen et al. 2023, *Symbolic Discovery of Optimization Algorithms*, algorithm 2): steps of
+/// one size in every parameter,
 ///
 /// ```text
 /// w ← w − lr·sign(β₁·m + (1−β₁)·g)
 /// m ← β₂·m + (1−β₂)·g
 /// ```
 ///
-/// with sign 0 = 0. A group's decay λ also takes lr·λ·w. The paper's rates are 3 to 10 times smaller than Adam's, and its decays
-/// as many times larger.
+/// with sign 0 = 0. A group's decay λ also takes lr·λ·w. The paper's rates are 3 to 10 times
+/// smaller than Adam's, and its decays as many times larger.
 ///
 /// ```
 /// use chainrule::Optimizer;

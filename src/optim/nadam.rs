@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, NOT_NEGATIVE, POSITIVE};
 use crate::numeric::real::Real;
 
-/// NAdam (Dozat 2016), Adam with Nesterov's momentum, which grows in time: in step t, counted from 1,
+/// NAdam (Dozat 2016), Adam with Nesterov's momentum, which grows in time: in step t, counted from
+/// 1,
 ///
 /// ```text
 /// μₜ = β₁·(1 − ½·0.96^(t·ψ))
@@ -16,8 +17,8 @@ use crate::numeric::real::Real;
 /// w ← w − lr·m̂ / (√v̂ + ε)
 /// ```
 ///
-/// as in PyTorch. Keras' is ψ = 1. A
-/// group's decay λ also takes lr·λ·w, decoupled from the moments, as PyTorch's `decoupled_weight_decay` does.
+/// as in PyTorch. Keras' is ψ = 1. A group's decay λ also takes lr·λ·w, decoupled from the moments,
+/// as PyTorch's `decoupled_weight_decay` does.
 ///
 /// ```
 /// use chainrule::Optimizer;
@@ -91,8 +92,9 @@ impl<T: Real> NAdam<T> {
         self.momentum_decay * libm::log(0.96)
     }
 
-    /// μ₁μ₂⋯μₜ, as a function of t alone, so that nothing is to be saved: with ln(1−x) = −Σ xᵏ/k the logarithm is
-    /// t·ln β₁ − Σₖ (½q)ᵏ/k·(1−qᵗᵏ)/(1−qᵏ), where each term is less than half the one before.
+    /// μ₁μ₂⋯μₜ, as a function of t alone, so that nothing is to be saved: with ln(1−x) = −Σ xᵏ/k
+    /// the logarithm is t·ln β₁ − Σₖ (½q)ᵏ/k·(1−qᵗᵏ)/(1−qᵏ), where each term is less than half the
+    /// one before.
     fn product(&self, t: u64) -> f64 {
         let (t, log_q) = (t as f64, self.log_q());
         let log_power = t * libm::log(self.beta1);

@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
 use crate::numeric::real::Real;
 
-/// RAdam (Liu et al. 2020), Adam that divides by √v̂ only once there are gradients enough to know it: in step t, counted from 1,
+/// RAdam (Liu et al. 2020), Adam that divides by √v̂ only once there are gradients enough to know
+/// it: in step t, counted from 1,
 ///
 /// ```text
 /// m ← β₁·m + (1−β₁)·g      m̂ = m / (1−β₁ᵗ)
@@ -18,8 +19,9 @@ use crate::numeric::real::Real;
 /// w ← w − lr·m̂             else
 /// ```
 ///
-/// with the border 5 and the place of ε as in PyTorch (the paper's border is 4, and it has no ε). A group's decay λ also takes
-/// lr·λ·w, decoupled from the moments, as PyTorch's `decoupled_weight_decay` does.
+/// with the border 5 and the place of ε as in PyTorch (the paper's border is 4, and it has no ε). A
+/// group's decay λ also takes lr·λ·w, decoupled from the moments, as PyTorch's
+/// `decoupled_weight_decay` does.
 ///
 /// ```
 /// use chainrule::Optimizer;

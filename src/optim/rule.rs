@@ -41,7 +41,8 @@ pub(super) trait Rule<T: Real> {
     fn descend(&mut self, step: Step<'_, T>);
 }
 
-/// `Optimizer` for a [`Rule`] with a `state`, `Default` by its `new`, and `Deserialize` of its numbers and a state that fits them.
+/// `Optimizer` for a [`Rule`] with a `state`, `Default` by its `new`, and `Deserialize` of its
+/// numbers and a state that fits them.
 macro_rules! optimizer {
     ($rule:ident { $($number:ident: $kind:ty),* }) => {
         impl<T: Real> Default for $rule<T> {
@@ -51,10 +52,17 @@ macro_rules! optimizer {
         }
 
         impl<T: Real> $crate::optim::Optimizer<T> for $rule<T> {
-            fn step(&mut self, lr: f64, params: &mut [T], grads: &[T], groups: &[$crate::optim::Group]) -> $crate::error::Result<()> {
+            fn step(
+                &mut self,
+                lr: f64,
+                params: &mut [T],
+                grads: &[T],
+                groups: &[$crate::optim::Group],
+            ) -> $crate::error::Result<()> {
                 self.check_numbers()?;
                 self.state.check(Self::NAME, self.stretch(), lr, params, grads, groups)?;
-                self.step_on(&$crate::numeric::kernel::workers::Workers::default(), lr, params, grads, groups)
+                let workers = $crate::numeric::kernel::workers::Workers::default();
+                self.step_on(&workers, lr, params, grads, groups)
             }
 
             fn step_on(
@@ -82,14 +90,19 @@ macro_rules! optimizer {
                 &self.state
             }
 
-            fn restore(&mut self, state: &$crate::optim::OptimizerState<T>) -> $crate::error::Result<()> {
+            fn restore(
+                &mut self,
+                state: &$crate::optim::OptimizerState<T>,
+            ) -> $crate::error::Result<()> {
                 self.state.replace(state)
             }
         }
 
         #[cfg(feature = "serde")]
         impl<'de, T: Real> serde::Deserialize<'de> for $rule<T> {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> core::result::Result<Self, D::Error> {
+            fn deserialize<D: serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> core::result::Result<Self, D::Error> {
                 #[derive(serde::Deserialize)]
                 #[serde(bound = "T: Real", deny_unknown_fields)]
                 struct $rule<T> {
@@ -121,8 +134,9 @@ pub(super) struct Step<'a, T> {
 }
 
 impl<T: Real> Step<'_, T> {
-    /// Changes the parameters of every group: `rule` gets a group's lr and 1 − lr·λ and returns what becomes of one
-    /// parameter, told its gradient and what the K slots remember of it; that must be `#[inline(always)]`.
+    /// Changes the parameters of every group: `rule` gets a group's lr and 1 − lr·λ and returns
+    /// what becomes of one parameter, told its gradient and what the K slots remember of it; that
+    /// must be `#[inline(always)]`.
     pub(super) fn each<F, const K: usize>(self, slots: &mut [Vec<T>], rule: impl Fn(f64, T) -> F)
     where
         F: Fn(T, T, [T; K]) -> (T, [T; K]) + Copy + Send,

@@ -191,8 +191,8 @@ fn draw_sample(canvas: &mut Canvas, sample: &Sample, left: f64, middle: Point) {
     }
 }
 
-/// Draws a bar of the colors from 0 (below) to 1 into the right of `room`, with numbers and a label;
-/// returns the room that is left.
+/// Draws a bar of the colors from 0 (below) to 1 into the right of `room`, with numbers and a
+/// label; returns the room that is left.
 pub(super) fn bar(
     canvas: &mut Canvas,
     room: Rect,

@@ -60,7 +60,8 @@ impl Pixels {
         }
     }
 
-    /// Blends `color` where what the pen draws covers; all of it lies within `margin` of the points.
+    /// Blends `color` where what the pen draws covers; all of it lies within `margin` of the
+    /// points.
     fn fill(&mut self, points: &[Point], margin: f64, color: Rgb, draw: impl FnOnce(&mut Pen)) {
         let bounds = |pick: fn(&Point) -> f64| {
             let low = points.iter().map(pick).fold(f64::INFINITY, f64::min) - margin;

@@ -10,9 +10,9 @@ use crate::error::Result;
 use crate::numeric::bounds::not_empty;
 use crate::train::{Epoch, History};
 
-/// Draws training runs: the training cost (solid) and the validation cost (dashed) over the epochs, one run or several to compare, with
-/// a star at the best epoch of each, which is that of the lowest validation cost, or without validation data of the lowest training
-/// cost.
+/// Draws training runs: the training cost (solid) and the validation cost (dashed) over the epochs,
+/// one run or several to compare, with a star at the best epoch of each, which is that of the
+/// lowest validation cost, or without validation data of the lowest training cost.
 ///
 /// Costs that are NaN or ±∞, or not positive on a logarithmic axis, are left out.
 ///
@@ -24,7 +24,10 @@ use crate::train::{Epoch, History};
 ///     .layer(Dense::new(1, Activation::Linear))
 ///     .seed(1)
 ///     .build()?;
-/// let history = Trainer::new(MeanSquaredError, Adam::new()).learning_rate(0.1).epochs(50).fit(&mut net, &data)?;
+/// let history = Trainer::new(MeanSquaredError, Adam::new())
+///     .learning_rate(0.1)
+///     .epochs(50)
+///     .fit(&mut net, &data)?;
 /// let figure = Runs::new("A line", &[("", &history)]).log().draw()?;
 /// assert!(figure.to_svg().contains(">training</text>"));
 /// # Ok::<(), chainrule::Error>(())
@@ -77,8 +80,9 @@ impl<'a> Runs<'a> {
     /// Draws the picture.
     ///
     /// # Errors
-    /// [`ErrorKind::Empty`] without a run, for one without an epoch, when no cost can be drawn, and when metrics are asked for that
-    /// no run has; [`ErrorKind::Value`] for a size out of range or too small for the texts.
+    /// [`ErrorKind::Empty`] without a run, for one without an epoch, when no cost can be drawn, and
+    /// when metrics are asked for that no run has; [`ErrorKind::Value`] for a size out of range or
+    /// too small for the texts.
     ///
     /// [`ErrorKind::Empty`]: crate::ErrorKind::Empty
     /// [`ErrorKind::Value`]: crate::ErrorKind::Value

@@ -42,9 +42,9 @@ fn element(shape: &Shape) -> String {
                 let lengths: Vec<_> = dash.iter().map(|length| number(*length)).collect();
                 format!(r#" stroke-dasharray="{}""#, lengths.join(" "))
             };
-            format!(
-                r#"<polyline points="{points}" fill="none" stroke="{color}" stroke-width="{width}" stroke-linejoin="round"{dash}/>"#
-            )
+            let line =
+                format!(r#"stroke="{color}" stroke-width="{width}" stroke-linejoin="round""#);
+            format!(r#"<polyline points="{points}" fill="none" {line}{dash}/>"#)
         }
         Shape::Area {
             points,
@@ -78,9 +78,8 @@ fn element(shape: &Shape) -> String {
                 Anchor::End => "end",
             };
             let (size, color, text) = (number(*size), hex(*color), escape(text));
-            format!(
-                r#"<text x="{x}" y="{y}" font-size="{size}" fill="{color}" text-anchor="{anchor}"{turn}>{text}</text>"#
-            )
+            let font = format!(r#"font-size="{size}" fill="{color}" text-anchor="{anchor}""#);
+            format!(r#"<text x="{x}" y="{y}" {font}{turn}>{text}</text>"#)
         }
         Shape::Image {
             at,

@@ -81,8 +81,12 @@ impl<T: Real> Trainer<'_, T> {
     /// ```
     /// use chainrule::prelude::*;
     /// use chainrule::train::CheckpointEvery;
-    /// # let path = std::env::temp_dir().join(format!("chainrule-doc-{}.checkpoint", std::process::id()));
-    /// let data = Dataset::new(DMatrix::from_fn(1, 50, |_, j| j as f64 / 50.0), DMatrix::from_element(1, 50, 0.5))?;
+    /// # let path =
+    /// #     std::env::temp_dir().join(format!("chainrule-doc-{}.checkpoint", std::process::id()));
+    /// let data = Dataset::new(
+    ///     DMatrix::from_fn(1, 50, |_, j| j as f64 / 50.0),
+    ///     DMatrix::from_element(1, 50, 0.5),
+    /// )?;
     /// let start = || {
     ///     let net = Sequential::builder(1)
     ///         .layer(Dense::new(8, Activation::Tanh))
@@ -97,7 +101,10 @@ impl<T: Real> Trainer<'_, T> {
     ///
     /// // Interrupted after four epochs, and in another process:
     /// let (mut interrupted, mut trainer) = start()?;
-    /// trainer.epochs(4).checkpoint(&path, CheckpointEvery::Epochs(1)).fit(&mut interrupted, &data)?;
+    /// trainer
+    ///     .epochs(4)
+    ///     .checkpoint(&path, CheckpointEvery::Epochs(1))
+    ///     .fit(&mut interrupted, &data)?;
     /// let (mut resumed, mut trainer) = start()?;
     /// trainer.resume(&mut resumed, &path)?;
     /// assert_eq!(trainer.fit(&mut resumed, &data)?, history);

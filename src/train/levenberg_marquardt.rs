@@ -164,16 +164,16 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
         /// A metric to compute after each epoch, as in [`Trainer::metric`](crate::Trainer::metric).
         metric;
 
-        /// A reason to end before the last epoch, as in [`Trainer::stop`](crate::Trainer::stop); all
-        /// are looked at after each epoch.
+        /// A reason to end before the last epoch, as in [`Trainer::stop`](crate::Trainer::stop);
+        /// all are looked at after each epoch.
         stop;
 
-        /// The network ends with the parameters of the epoch that was best in what is watched, as in
-        /// [`Trainer::restore_best`](crate::Trainer::restore_best).
+        /// The network ends with the parameters of the epoch that was best in what is watched, as
+        /// in [`Trainer::restore_best`](crate::Trainer::restore_best).
         restore_best;
 
-        /// Tells `observer` what happens, as in [`Trainer::observe`](crate::Trainer::observe). An epoch
-        /// has one batch: all samples.
+        /// Tells `observer` what happens, as in [`Trainer::observe`](crate::Trainer::observe). An
+        /// epoch has one batch: all samples.
         observe;
 
         /// Calls back after each epoch; `Break` ends the run. As in

@@ -40,17 +40,23 @@ use core::ops::ControlFlow;
 /// (2 + 2s)·P + (2A + K + i + o + 1)·b numbers, 8·N bytes, and up to 1.5 MiB a thread
 /// ```
 ///
-/// with s vectors of the optimizer (the table in [`optim`](crate::optim)), i inputs, o outputs, batches of b,
-/// A outputs of all layers together and K of them with an activation other than linear or ReLU
-/// (dropout counts as one; a layer norm adds 2): gradient, tape, the batch, and what a failed epoch
-/// goes back to. Without shuffling, the i + o numbers and the 8·N bytes are not needed. Sample
-/// weights add b; evaluating on validation data adds one output matrix; `restore_best` adds up to
-/// 2·P. A run allocates in its first epoch, later only what an epoch reports.
+/// with s vectors of the optimizer (the table in [`optim`](crate::optim)), i inputs, o outputs,
+/// batches of b, A outputs of all layers together and K of them with an activation other than
+/// linear or ReLU (dropout counts as one; a layer norm adds 2): gradient, tape, the batch, and what
+/// a failed epoch goes back to. Without shuffling, the i + o numbers and the 8·N bytes are not
+/// needed. Sample weights add b; evaluating on validation data adds one output matrix;
+/// `restore_best` adds up to 2·P. A run allocates in its first epoch, later only what an epoch
+/// reports.
 ///
 /// ```
 /// use chainrule::prelude::*;
 ///
-/// let xor = Dataset::from_rows(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], 2, &[0.0, 1.0, 1.0, 0.0], 1)?;
+/// let xor = Dataset::from_rows(
+///     &[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0],
+///     2,
+///     &[0.0, 1.0, 1.0, 0.0],
+///     1,
+/// )?;
 /// let mut net = Sequential::<f64>::builder(2)
 ///     .layer(Dense::new(8, Activation::Tanh))
 ///     .layer(Dense::new(1, Activation::Linear))
@@ -102,7 +108,8 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// use chainrule::{Adam, MeanSquaredError, Trainer};
     /// use chainrule::optim::Schedule;
     /// let cosine = Schedule::Cosine { rate: 0.01, min: 0.0, steps: 1000 };
-    /// let trainer = Trainer::<f64>::new(MeanSquaredError, Adam::new()).learning_rate(cosine.warm_up(100));
+    /// let trainer =
+    ///     Trainer::<f64>::new(MeanSquaredError, Adam::new()).learning_rate(cosine.warm_up(100));
     /// ```
     #[must_use]
     #[doc(alias("lr", "rate", "learning_rate_init", "eta"))]
@@ -117,7 +124,8 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// use chainrule::{Adam, MeanSquaredError, Monitor, Trainer};
     /// use chainrule::optim::ReduceOnPlateau;
     /// let plateau = ReduceOnPlateau { factor: 0.5, patience: 5, ..ReduceOnPlateau::new() };
-    /// let trainer = Trainer::<f64>::new(MeanSquaredError, Adam::new()).reduce_on_plateau(Monitor::TrainingCost, plateau);
+    /// let trainer = Trainer::<f64>::new(MeanSquaredError, Adam::new())
+    ///     .reduce_on_plateau(Monitor::TrainingCost, plateau);
     /// ```
     #[must_use]
     #[doc(alias("ReduceLROnPlateau"))]
@@ -227,23 +235,23 @@ impl<'a, T: Real> Trainer<'a, T> {
     }
 
     settings! {
-        /// Data on which the cost and the metrics are computed after each epoch, never trained on: in
-        /// the units of the data that [`fit`](Self::fit) is given. [`Model::fit`](crate::Model::fit)
-        /// scales both.
+        /// Data on which the cost and the metrics are computed after each epoch, never trained on:
+        /// in the units of the data that [`fit`](Self::fit) is given.
+        /// [`Model::fit`](crate::Model::fit) scales both.
         validation_data;
 
         /// A metric to compute after each epoch, of the predictions (after the loss's
         /// [`output_function`](Loss::output_function)) and the targets, on the validation data, or
-        /// without it on the training data. [`Model::fit`](crate::Model::fit) takes both in the units
-        /// of the data, [`fit`](Self::fit) in the network's.
+        /// without it on the training data. [`Model::fit`](crate::Model::fit) takes both in the
+        /// units of the data, [`fit`](Self::fit) in the network's.
         metric;
 
         /// A reason to end before the last epoch; whichever of several comes first.
         stop;
 
-        /// However [`fit`](Self::fit) ends, also by an error, the network gets the parameters of the
-        /// epoch that was the best in what is watched. When it is called again with that network,
-        /// training goes on from the latest parameters, not from the best.
+        /// However [`fit`](Self::fit) ends, also by an error, the network gets the parameters of
+        /// the epoch that was the best in what is watched. When it is called again with that
+        /// network, training goes on from the latest parameters, not from the best.
         ///
         /// ```
         /// use chainrule::prelude::*;
@@ -261,8 +269,18 @@ impl<'a, T: Real> Trainer<'a, T> {
         ///     .stop(Stop::early_stopping(Monitor::ValidationCost, 20))
         ///     .restore_best(Monitor::ValidationCost);
         /// let history = trainer.fit(&mut net, &data)?;
-        /// let best = history.best(&Monitor::ValidationCost).and_then(|epoch| epoch.validation_cost);
-        /// assert_eq!(best, Some(net.cost(judge.inputs(), judge.targets(), &MeanSquaredError, &mut Tape::new())?));
+        /// let best = history
+        ///     .best(&Monitor::ValidationCost)
+        ///     .and_then(|epoch| epoch.validation_cost);
+        /// assert_eq!(
+        ///     best,
+        ///     Some(net.cost(
+        ///         judge.inputs(),
+        ///         judge.targets(),
+        ///         &MeanSquaredError,
+        ///         &mut Tape::new()
+        ///     )?)
+        /// );
         /// # Ok::<(), chainrule::Error>(())
         /// ```
         restore_best;
@@ -270,8 +288,8 @@ impl<'a, T: Real> Trainer<'a, T> {
         /// Tells `observer` what happens; after those that were given before.
         observe;
 
-        /// Calls back after each epoch with its figures and the network; `Break` ends the run. What the
-        /// callback borrows must be declared before the trainer.
+        /// Calls back after each epoch with its figures and the network; `Break` ends the run. What
+        /// the callback borrows must be declared before the trainer.
         ///
         /// ```
         /// use chainrule::prelude::*;
@@ -290,8 +308,8 @@ impl<'a, T: Real> Trainer<'a, T> {
         /// ```
         on_epoch;
 
-        /// Lets each call of [`fit`](Self::fit) bring other data, as a stream or reinforcement learning
-        /// does. By default, data other than those of the call before are refused.
+        /// Lets each call of [`fit`](Self::fit) bring other data, as a stream or reinforcement
+        /// learning does. By default, data other than those of the call before are refused.
         ///
         /// ```
         /// use chainrule::prelude::*;
@@ -308,8 +326,8 @@ impl<'a, T: Real> Trainer<'a, T> {
         /// ```
         changing_data;
 
-        /// Writes a checkpoint to `path`, as [`save`](Self::save) does, every so often and at the end
-        /// of a run.
+        /// Writes a checkpoint to `path`, as [`save`](Self::save) does, every so often and at the
+        /// end of a run.
         ///
         /// ```no_run
         /// use chainrule::prelude::*;
@@ -320,7 +338,9 @@ impl<'a, T: Real> Trainer<'a, T> {
         /// #     .seed(1).build()?;
         /// // A program that can be killed at any time and started again: it goes on where it was.
         /// let path = std::path::Path::new("run.checkpoint");
-        /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(1000).checkpoint(path, CheckpointEvery::Epochs(10));
+        /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
+        ///     .epochs(1000)
+        ///     .checkpoint(path, CheckpointEvery::Epochs(10));
         /// if path.exists() {
         ///     trainer.resume(&mut net, path)?;
         /// }
@@ -344,7 +364,9 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// use chainrule::prelude::*;
     /// let x = DMatrix::from_fn(1, 30, |_, j| j as f64 / 30.0);
     /// let data = Dataset::new(x.clone(), x.map(|x| 2.0 * x))?;
-    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).learning_rate(0.05).epochs(100);
+    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
+    ///     .learning_rate(0.05)
+    ///     .epochs(100);
     /// for (train, test) in data.k_fold(5, 1)? {
     ///     let mut net = Sequential::builder(1)
     ///         .layer(Dense::new(1, Activation::Linear))
@@ -462,7 +484,8 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// use chainrule::prelude::*;
     /// use chainrule::View;
     /// use chainrule::nn::loss::QuadraticCost;
-    /// // Temporal-difference learning of values: 1 for reaching the goal, 0.9 times that one step before.
+    /// // Temporal-difference learning of values: 1 for reaching the goal, 0.9 times that one step
+    /// // before.
     /// let mut values = Sequential::<f64>::builder(2)
     ///     .layer(Dense::new(1, Activation::Linear).without_bias())
     ///     .seed(1)
@@ -509,14 +532,20 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// let xor = Dataset::from_rows(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], 2, &[0.0, 1.0, 1.0, 0.0], 1)?;
+    /// let xor = Dataset::from_rows(
+    ///     &[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0],
+    ///     2,
+    ///     &[0.0, 1.0, 1.0, 0.0],
+    ///     1,
+    /// )?;
     /// let mut net = Sequential::<f64>::builder(2)
     ///     .layer(Dense::new(1, Activation::Linear))
     ///     .seed(1)
     ///     .build()?;
     /// net.set_params(&[0.0, 0.0, -1.0])?; // always 0: right in two of four cases
     /// let loss = SigmoidCrossEntropy::new();
-    /// let mut trainer = Trainer::new(loss.clone(), Adam::new()).metric("accuracy", |y, t| metrics::accuracy(y, t));
+    /// let mut trainer = Trainer::new(loss.clone(), Adam::new())
+    ///     .metric("accuracy", |y, t| metrics::accuracy(y, t));
     /// let test = trainer.evaluate(&net, &xor)?;
     /// assert_eq!(test.metric("accuracy"), Some(0.5));
     /// assert_eq!(test.cost, net.cost(xor.inputs(), &xor, &loss, &mut Tape::new())?);

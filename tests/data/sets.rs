@@ -7,7 +7,8 @@ use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::rand::{RngExt, SeedableRng};
 use chainrule::{ErrorKind, Real, View};
 
-/// Samples whose features and target are functions of their number, so that each is known by any of them.
+/// Samples whose features and target are functions of their number, so that each is known by any of
+/// them.
 fn numbered(n: usize) -> Dataset<f64> {
     let x = DMatrix::from_fn(3, n, |i, j| (10 * j + i) as f64);
     let t = DMatrix::from_fn(2, n, |i, j| -((10 * j + i) as f64));
@@ -46,7 +47,7 @@ fn epoch(batches: &mut Batches<f64>, data: &Dataset<f64>, epoch: u64) -> Vec<Vec
     all
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Data sets
 
 #[test]
@@ -336,7 +337,7 @@ fn what_splits_refuse() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Weights
 
 /// Where a sample goes, its weight goes with it.
@@ -434,7 +435,7 @@ fn weights_of_classes() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Mini-batches
 
 #[test]
@@ -518,7 +519,8 @@ fn shuffling_is_uniform() -> Result<()> {
             .or_insert(0_i32) += 1;
     }
     assert_eq!(counts.len(), 24);
-    // χ² with 23 degrees of freedom is above 50 once in a thousand seeds; this seed is not one of them.
+    // χ² with 23 degrees of freedom is above 50 once in a thousand seeds; this seed is not one of
+    // them.
     let chi_squared: f64 = counts
         .values()
         .map(|count| f64::from(count - 200).powi(2) / 200.0)
@@ -552,7 +554,7 @@ fn batches_of_several_data_sets() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Labels
 
 #[test]
@@ -572,7 +574,7 @@ fn labels_as_columns() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Scalers
 
 /// Features of unlike sizes: small, large, off center, negative, all over the place.
@@ -706,8 +708,8 @@ fn inverses() -> Result<()> {
     Ok(())
 }
 
-/// Constant features have nothing to scale. That 0.1 is no sum of powers of two must not show: the mean of many of
-/// them may be off by rounding, and their variance is then not 0.
+/// Constant features have nothing to scale. That 0.1 is no sum of powers of two must not show: the
+/// mean of many of them may be off by rounding, and their variance is then not 0.
 fn constants<T: Real>(value: f64) -> Result<()> {
     for n in [2, 3, 10, 49, 1000, 12_345] {
         let x = DMatrix::from_element(2, n, T::of(value));
@@ -741,11 +743,13 @@ fn constant_features() -> Result<()> {
     Ok(())
 }
 
-/// One sample teaches neither a spread nor a mean; a `Vec` is one, though who hands it on may mean a column of numbers.
+/// One sample teaches neither a spread nor a mean; a `Vec` is one, though who hands it on may mean
+/// a column of numbers.
 #[test]
 fn a_single_sample() -> Result<()> {
     let numbers = vec![5.0, -2.0, 0.0];
-    let next = "expected at least 2 columns (samples; a column of numbers is one feature: View::new(&numbers, 1))";
+    let next = "expected at least 2 columns (samples; a column of numbers is one feature: \
+        View::new(&numbers, 1))";
     for (name, make) in ALL {
         for x in [
             DMatrix::from_column_slice(3, 1, &numbers),
@@ -793,8 +797,8 @@ fn a_constant_among_others() -> Result<()> {
     Ok(())
 }
 
-/// What varies is not constant, though it vary little beside its mean, and however many samples there are: years, room
-/// temperatures in kelvin, pixels in a large data set.
+/// What varies is not constant, though it vary little beside its mean, and however many samples
+/// there are: years, room temperatures in kelvin, pixels in a large data set.
 #[test]
 fn features_that_vary_little() -> Result<()> {
     for (n, mean, deviation) in [
@@ -825,7 +829,8 @@ fn features_that_vary_little() -> Result<()> {
     Ok(())
 }
 
-/// And whatever its size: near 10⁹, where the squares of the spread vanish, where the sum of the numbers or the spread overflows.
+/// And whatever its size: near 10⁹, where the squares of the spread vanish, where the sum of the
+/// numbers or the spread overflows.
 #[test]
 fn features_that_vary_little_or_much() -> Result<()> {
     let standard = |a: f64, b: f64, n: usize| {

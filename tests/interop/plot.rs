@@ -102,7 +102,8 @@ fn edges(neurons: usize) -> DMatrix<f32> {
     })
 }
 
-/// Every kind of picture in several forms, to be looked at: `cargo test --features plot --test plot -- --ignored`.
+/// Every kind of picture in several forms, to be looked at: `cargo test --features plot --test plot
+/// -- --ignored`.
 #[test]
 #[ignore = "writes pictures"]
 fn gallery() -> Result<()> {
@@ -700,7 +701,8 @@ fn errors_name_what_is_wrong() -> Result<()> {
         (0.0, f64::INFINITY),
     ] {
         let text = format!(
-            "rectangle of plot::Boundary, input 1: got ({}, {}), expected two finite numbers, the second larger",
+            "rectangle of plot::Boundary, input 1: got ({}, {}), expected two finite numbers, the \
+             second larger",
             over.0, over.1
         );
         refuses(
@@ -754,7 +756,8 @@ fn errors_name_what_is_wrong() -> Result<()> {
         ErrorKind::Shape,
         text,
     );
-    let text = "plot::Weights: got 4294967296 × 4294967296, expected images of as many pixels as a neuron has inputs, 6";
+    let text = "plot::Weights: got 4294967296 × 4294967296, expected images of as many pixels as a \
+        neuron has inputs, 6";
     refuses(
         Weights::new("t", view(&weights), 1 << 32, 1 << 32).draw(),
         ErrorKind::Shape,

@@ -1,5 +1,5 @@
-//! Everything that is data goes through serde and comes back the same, in a format for people and in a binary one; what is no sound
-//! value is refused.
+//! Everything that is data goes through serde and comes back the same, in a format for people and
+//! in a binary one; what is no sound value is refused.
 
 use chainrule::Real;
 use chainrule::nn::layer::{BackwardArgs, Block, InferArgs, Layer, Role};
@@ -578,12 +578,22 @@ fn what_is_no_network_is_refused() -> Result<()> {
 
     let text = |scalar: &str, inputs: &str, layers: &str, params: &str| {
         format!(
-            r#"{{"scalar": "{scalar}", "inputs": {inputs}, "layers": [{layers}], "params": [{params}]}}"#
+            r#"{{
+                "scalar": "{scalar}",
+                "inputs": {inputs},
+                "layers": [{layers}],
+                "params": [{params}]
+            }}"#
         )
     };
     let dense = |outputs: &str| {
         format!(
-            r#"{{"Dense": {{"outputs": {outputs}, "activation": "tanh", "bias": "Zeros", "init": "HeNormal"}}}}"#
+            r#"{{"Dense": {{
+                "outputs": {outputs},
+                "activation": "tanh",
+                "bias": "Zeros",
+                "init": "HeNormal"
+            }}}}"#
         )
     };
     serde_json::from_str::<Sequential<f64>>(&text("f64", "1", &dense("1"), "1, 2"))
@@ -627,7 +637,10 @@ fn what_is_no_network_is_refused() -> Result<()> {
         text(
             "f64",
             "1",
-            r#"{"BatchNorm": {"norm": {"eps": 0.0, "scale": true, "bias": true}, "momentum": 0.1}}"#,
+            r#"{"BatchNorm": {
+                "norm": {"eps": 0.0, "scale": true, "bias": true},
+                "momentum": 0.1
+            }}"#,
             "",
         ),
         "eps",
@@ -648,14 +661,27 @@ fn what_is_no_network_is_refused() -> Result<()> {
     let other = text("f64", "1", &dense("1"), "1, 2");
     refused::<Model<f64>>(
         &format!(
-            r#"{{"net": {other}, "inputs": {{"shift": [0, 0], "scale": [1, 1]}}, "outputs": null, "output_function": "identity",
-            "classes": null, "metadata": {{}}}}"#
+            r#"{{
+                "net": {other},
+                "inputs": {{"shift": [0, 0], "scale": [1, 1]}},
+                "outputs": null,
+                "output_function": "identity",
+                "classes": null,
+                "metadata": {{}}
+            }}"#
         ),
         "scaler of inputs: got 2, expected 1 features",
     );
     let model = |function: &str, classes: &str| {
         format!(
-            r#"{{"net": {other}, "inputs": null, "outputs": null, "output_function": {function}, "classes": {classes}, "metadata": {{}}}}"#
+            r#"{{
+                "net": {other},
+                "inputs": null,
+                "outputs": null,
+                "output_function": {function},
+                "classes": {classes},
+                "metadata": {{}}
+            }}"#
         )
     };
     serde_json::from_str::<Model<f64>>(&model(r#""sigmoid""#, r#"["no", "yes"]"#))

@@ -1,6 +1,8 @@
-//! Files go to Python and come from there: safetensors' own package and NumPy, and PyTorch where the interpreter has it.
+//! Files go to Python and come from there: safetensors' own package and NumPy, and PyTorch where
+//! the interpreter has it.
 //!
-//! `tests/interchange/run` prepares an interpreter and runs these tests, which are ignored elsewhere.
+//! `tests/interchange/run` prepares an interpreter and runs these tests, which are ignored
+//! elsewhere.
 #![cfg(feature = "safetensors")]
 
 use crate::common::rng;
@@ -130,7 +132,8 @@ fn write<T: Real>(
     mut net: Sequential<T>,
     rng: &mut Xoshiro256PlusPlus,
 ) -> Result<()> {
-    // No parameter at its start: a scale of 1 would hide one that is at the wrong place. Variances stay positive.
+    // No parameter at its start: a scale of 1 would hide one that is at the wrong place. Variances
+    // stay positive.
     net.params_mut()
         .iter_mut()
         .for_each(|p| *p += T::of(rng.random_range(0.0..0.5)));
@@ -160,8 +163,8 @@ fn write<T: Real>(
 
 /// Every layer and activation that PyTorch has.
 fn everything<T: Real>(seed: u64) -> Result<Sequential<T>> {
-    let names = "sigmoid tanh relu leaky_relu(slope=0.2) relu6 elu(alpha=0.7) celu(alpha=0.7) selu gelu gelu_tanh silu mish softplus softsign hard_sigmoid \
-                 hard_tanh hard_swish";
+    let names = "sigmoid tanh relu leaky_relu(slope=0.2) relu6 elu(alpha=0.7) celu(alpha=0.7) selu \
+        gelu gelu_tanh silu mish softplus softsign hard_sigmoid hard_tanh hard_swish";
     let mut rng = rng(seed);
     let mut builder = Sequential::builder(rng.random_range(1..9))
         .layer(GaussianNoise::new(0.1))

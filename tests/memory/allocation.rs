@@ -98,7 +98,8 @@ macro_rules! rules {
     };
 }
 
-/// Every rule, at the rate of a schedule, with a penalty and clipping before them and a constraint after.
+/// Every rule, at the rate of a schedule, with a penalty and clipping before them and a constraint
+/// after.
 #[test]
 fn steps_with_all_around_them() {
     let schedule = Schedule::WarmRestarts {
@@ -437,8 +438,8 @@ fn a_fit_of_few_or_many_batches() {
     }
 }
 
-/// On threads a pass allocates nothing either, but for the queue through which it reaches them: that takes a block of room
-/// every so many passes.
+/// On threads a pass allocates nothing either, but for the queue through which it reaches them:
+/// that takes a block of room every so many passes.
 #[cfg(feature = "parallel")]
 #[test]
 fn gradients_on_threads() {

@@ -4,7 +4,8 @@ use crate::counting::peak;
 use chainrule::Real;
 use chainrule::prelude::*;
 
-/// What a run takes beside the network and the data: the formula of `Trainer`, without the packing buffers.
+/// What a run takes beside the network and the data: the formula of `Trainer`, without the packing
+/// buffers.
 struct Run {
     params: usize,
     /// Vectors of the optimizer.

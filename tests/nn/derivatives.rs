@@ -1,4 +1,5 @@
-//! Jacobians, gradients and curvature of the inference function, against dual numbers, which know nothing of backward passes.
+//! Jacobians, gradients and curvature of the inference function, against dual numbers, which know
+//! nothing of backward passes.
 #![cfg(feature = "num-dual")]
 
 use chainrule::nalgebra::{DMatrix, DVector, SMatrix, SVector};
@@ -179,7 +180,8 @@ fn jacobians_by_inputs_and_parameters() -> Result<()> {
     Ok(())
 }
 
-/// What the passes that have a cache compute is what `predict` computes, to the bit, and NaN stays in its sample.
+/// What the passes that have a cache compute is what `predict` computes, to the bit, and NaN stays
+/// in its sample.
 #[test]
 fn of_what_is_predicted() -> Result<()> {
     for activation in activations() {
@@ -216,8 +218,8 @@ fn of_what_is_predicted() -> Result<()> {
 
 #[test]
 fn a_batch_is_its_samples() -> Result<()> {
-    // Wide enough that products of one column go another way than those of several, with one output and with more; and more
-    // outputs and parameters than one backward pass takes.
+    // Wide enough that products of one column go another way than those of several, with one output
+    // and with more; and more outputs and parameters than one backward pass takes.
     for (inputs, hidden, outputs, samples) in [
         (40, 50, 1, 5),
         (40, 50, 3, 5),
@@ -363,7 +365,8 @@ fn cases() -> Vec<(Activation, usize, usize)> {
     each.chain(losses).collect()
 }
 
-/// H·v and the gradient by the inputs against hyper-dual numbers and dual ones, of the cost alone: no pass back is in them.
+/// H·v and the gradient by the inputs against hyper-dual numbers and dual ones, of the cost alone:
+/// no pass back is in them.
 #[test]
 fn hessians_times_vectors() -> Result<()> {
     let mut straight = 0;
@@ -513,7 +516,8 @@ fn the_hessian_is_symmetric() -> Result<()> {
     Ok(())
 }
 
-/// Of a network that is linear in its parameters, with squared errors, H is the Gauss–Newton matrix and is XXᵀ.
+/// Of a network that is linear in its parameters, with squared errors, H is the Gauss–Newton matrix
+/// and is XXᵀ.
 #[test]
 fn of_a_linear_network() -> Result<()> {
     let net = Sequential::<f64>::builder(3)

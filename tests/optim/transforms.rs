@@ -1,4 +1,5 @@
-//! What happens to gradients before a rule and to weights after it: clipping, penalties, constraints; and the groups of running statistics.
+//! What happens to gradients before a rule and to weights after it: clipping, penalties,
+//! constraints; and the groups of running statistics.
 
 use chainrule::nalgebra::RowDVector;
 use chainrule::nn::layer::{BackwardArgs, Block, GradientArgs, InferArgs, Layer, Role};
@@ -226,7 +227,8 @@ fn norms_of_any_size() -> Result<()> {
         let mut g = grads::<f32>(scale);
         let limit = scale * 2.0;
         let size = f64::from(Clip::GlobalNorm(limit).apply(&net, &mut g)?);
-        // At the end of `f32` the norm is no number of it any more, but what becomes of the gradient is.
+        // At the end of `f32` the norm is no number of it any more, but what becomes of the
+        // gradient is.
         assert!(
             (size / (exact * scale) - 1.0).abs() < 1e-6 || (scale == 2e37 && size.is_infinite()),
             "{size} at {scale}"

@@ -1,8 +1,9 @@
-//! The same seed, the same bits: initial weights, orders, masks, training runs, and predictions whatever the batch.
+//! The same seed, the same bits: initial weights, orders, masks, training runs, and predictions
+//! whatever the batch.
 //!
-//! The pinned numbers do not come from this crate. They were computed apart from it, from the published algorithms:
-//! SplitMix64 (Steele, Lea & Flood 2014), xoshiro256++ (Blackman & Vigna 2021), the ziggurat of Doornik (2005),
-//! Fisher & Yates with Lemire's bounded integers (2019).
+//! The pinned numbers do not come from this crate. They were computed apart from it, from the
+//! published algorithms: SplitMix64 (Steele, Lea & Flood 2014), xoshiro256++ (Blackman & Vigna
+//! 2021), the ziggurat of Doornik (2005), Fisher & Yates with Lemire's bounded integers (2019).
 
 use crate::common::{bits, rng};
 use chainrule::data::Batches;
@@ -13,7 +14,7 @@ use chainrule::optim::{Group, OptimizerState};
 use chainrule::prelude::*;
 use chainrule::{Real, View};
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Initial weights
 
 /// One layer of 3 inputs and 2 outputs without biases, from seed 7.
@@ -187,7 +188,7 @@ fn networks_and_resets() {
     assert_eq!(bits(other.params()), bits(net(1).params()));
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Orders
 
 /// Samples 0, 1, 2, … whose only feature and target is their number.
@@ -247,10 +248,11 @@ fn order_of_a_split() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Masks
 
-/// What dropout of `p` as layer `layer` makes of ones in the next training pass of `tape`: the samples as columns.
+/// What dropout of `p` as layer `layer` makes of ones in the next training pass of `tape`: the
+/// samples as columns.
 fn mask(p: f64, layer: usize, samples: usize, tape: &mut Tape<f64>) -> Result<DMatrix<f64>> {
     let builder = (0..layer).fold(Sequential::builder(5), |builder, _| {
         builder.layer(Activation::Linear)
@@ -344,7 +346,7 @@ fn inference_draws_nothing() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Training
 
 /// 23 samples, so that the last of the batches of 5 is smaller.
@@ -427,7 +429,8 @@ fn another_seed_is_another_run() -> Result<()> {
     Ok(())
 }
 
-/// n epochs at once are n times one epoch: shuffled, with dropout, with an optimizer that remembers.
+/// n epochs at once are n times one epoch: shuffled, with dropout, with an optimizer that
+/// remembers.
 #[test]
 fn epochs_at_once_or_one_by_one() {
     macro_rules! same {
@@ -568,7 +571,7 @@ fn a_used_tape() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Predictions
 
 /// A sample by itself and among 1, 2, 16 or 199 others, wherever it stands among them.

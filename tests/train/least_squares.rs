@@ -27,8 +27,9 @@ fn small(hidden: usize, seed: u64) -> Result<Sequential<f64>> {
         .build_with(&mut rng(seed))
 }
 
-/// A problem of NIST's Statistical Reference Datasets for nonlinear regression that is a network: its data, starts, certified
-/// parameters and residual sum of squares, and the network with parameters (b₁, b₂, …) put where they belong.
+/// A problem of NIST's Statistical Reference Datasets for nonlinear regression that is a network:
+/// its data, starts, certified parameters and residual sum of squares, and the network with
+/// parameters (b₁, b₂, …) put where they belong.
 struct Certified {
     name: &'static str,
     x: &'static [f64],
@@ -126,7 +127,8 @@ fn certified_by_nist() -> Result<()> {
     Ok(())
 }
 
-/// A line with weights of the samples: one step of almost no damping is the weighted least-squares solution.
+/// A line with weights of the samples: one step of almost no damping is the weighted least-squares
+/// solution.
 #[test]
 fn a_linear_net_takes_one_step() -> Result<()> {
     let (x, t, v) = (
@@ -156,7 +158,8 @@ fn a_linear_net_takes_one_step() -> Result<()> {
     Ok(())
 }
 
-/// Many outputs, more of them than a chunk holds residuals, and many samples: the same as the equations solved by hand.
+/// Many outputs, more of them than a chunk holds residuals, and many samples: the same as the
+/// equations solved by hand.
 #[test]
 fn the_step_solves_the_equations() -> Result<()> {
     for (outputs, samples, hidden) in [(1, 300, 4), (3, 100, 3), (150, 5, 1), (2, 1, 6)] {
@@ -301,7 +304,8 @@ fn stops_and_the_best_weights() -> Result<()> {
     assert!(stopped(Stop::CostConverged { change: 1e-5 })?.1 < 500);
     assert_eq!(stopped(Stop::Time(core::time::Duration::ZERO))?.1, 1);
 
-    // Few noisy samples and too many neurons: the validation curve turns up, and the best weights come back.
+    // Few noisy samples and too many neurons: the validation curve turns up, and the best weights
+    // come back.
     let noisy = |count: usize, seed: u64| -> Result<Dataset<f64>> {
         let mut random = rng(seed);
         let mut number = move || chainrule::rand::RngExt::random::<f64>(&mut random) * 2.0 - 1.0;
@@ -742,7 +746,8 @@ fn a_failing_metric_keeps_the_epochs_before() -> Result<()> {
     Ok(())
 }
 
-/// μ of each epoch by Nielsen's rule, by a second implementation with J by central differences: after failures, too.
+/// μ of each epoch by Nielsen's rule, by a second implementation with J by central differences:
+/// after failures, too.
 #[test]
 fn the_damping_of_the_first_epochs() -> Result<()> {
     let data = sine()?;
@@ -902,7 +907,8 @@ fn targets_too_large_are_no_convergence() -> Result<()> {
                     refused += 1;
                 }
                 Ok(history) => {
-                    // The gradient before the last step; of a run that is stuck it is above 10·size.
+                    // The gradient before the last step; of a run that is stuck it is above
+                    // 10·size.
                     let small = history
                         .last()
                         .is_some_and(|epoch| epoch.gradient_norm < 1e-3 * size);

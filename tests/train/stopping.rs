@@ -1,4 +1,5 @@
-//! What goes on around the steps: stops, the best weights, observers, rates, penalties, clips, constraints, weights of samples.
+//! What goes on around the steps: stops, the best weights, observers, rates, penalties, clips,
+//! constraints, weights of samples.
 
 use crate::common::rng;
 use chainrule::nn::BatchNorm;
@@ -44,7 +45,7 @@ fn scripted(values: &[f64]) -> impl FnMut(View<'_, f64>, Targets<'_, f64>) -> Re
     }
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Stops
 
 #[test]
@@ -80,7 +81,8 @@ fn patience_counts_epochs_without_a_better_number() -> Result<()> {
     Ok(())
 }
 
-/// Better means better by more than `min_change`: by just as much is a tie, and a tie is not better.
+/// Better means better by more than `min_change`: by just as much is a tie, and a tie is not
+/// better.
 #[test]
 fn patience_with_a_least_change_and_on_a_tie() -> Result<()> {
     let epochs = |monitor: Monitor, values: &[f64], min_change: f64| {
@@ -107,7 +109,8 @@ fn patience_with_a_least_change_and_on_a_tie() -> Result<()> {
                 Monitor::highest("score")
             }
         };
-        // Every epoch is better by ½: more than ¼, no more than ½ (every other one is by 1), and never by 1 within 2 epochs.
+        // Every epoch is better by ½: more than ¼, no more than ½ (every other one is by 1), and
+        // never by 1 within 2 epochs.
         assert_eq!(epochs(monitor(), &values, 0.25)?, 12, "{lowest}");
         assert_eq!(epochs(monitor(), &values, 0.5)?, 12, "{lowest}");
         assert_eq!(epochs(monitor(), &values, 1.0)?, 3, "{lowest}");
@@ -144,7 +147,8 @@ fn patience_with_a_least_change_and_on_a_tie() -> Result<()> {
     Ok(())
 }
 
-/// A plateau of a metric that should be high: the rate stays while it rises, and falls when it does not.
+/// A plateau of a metric that should be high: the rate stays while it rises, and falls when it does
+/// not.
 #[test]
 fn a_plateau_of_what_should_be_high() -> Result<()> {
     let rates = |monitor: Monitor, values: &[f64]| {
@@ -360,7 +364,7 @@ fn a_schedule_that_breaks() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // The best weights
 
 /// The parameters after each epoch of the plain training.
@@ -458,7 +462,8 @@ fn training_goes_on_from_the_latest_weights() -> Result<()> {
     Ok(())
 }
 
-/// A network that the caller has changed is refused, and taken as it is when the caller says that it was meant.
+/// A network that the caller has changed is refused, and taken as it is when the caller says that
+/// it was meant.
 #[test]
 fn a_network_changed_on_purpose_keeps_the_moments() -> Result<()> {
     let (mut changed, data, mut trainer) = (
@@ -500,7 +505,7 @@ fn a_network_changed_on_purpose_keeps_the_moments() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Observers and history
 
 /// Writes down what it is told.
@@ -626,7 +631,7 @@ fn the_history_as_text() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // What happens to the gradient and to the weights
 
 #[test]
@@ -744,7 +749,7 @@ fn batch_norm_learns_the_moments() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Weights of samples
 
 #[test]

@@ -120,7 +120,8 @@ fn waves() -> Result<Dataset<f32>> {
     Dataset::new(x, y)
 }
 
-/// Friedman's first: 10 sin πx₁x₂ + 20(x₃ − ½)² + 10x₄ + 5x₅ of ten inputs on [0, 1], with noise (Friedman 1991).
+/// Friedman's first: 10 sin πx₁x₂ + 20(x₃ − ½)² + 10x₄ + 5x₅ of ten inputs on [0, 1], with noise
+/// (Friedman 1991).
 fn friedman() -> Result<Dataset<f32>> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
     let x = DMatrix::from_fn(10, 400, |_, _| rng.random::<f32>());

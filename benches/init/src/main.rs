@@ -71,10 +71,12 @@ const fn uniform(scale: f64, fan: Fan) -> Init {
     }
 }
 
-/// ±√(1/n), PyTorch's start of weights and biases, and the random biases of all candidates with "+ b".
+/// ±√(1/n), PyTorch's start of weights and biases, and the random biases of all candidates with "+
+/// b".
 const TORCH: Init = uniform(1.0 / 3.0, Fan::In);
 
-/// A layer as `candidate` starts it. The last layer, which is linear, starts as any other but where its name says "last".
+/// A layer as `candidate` starts it. The last layer, which is linear, starts as any other but where
+/// its name says "last".
 fn layer(candidate: &str, outputs: usize, activation: &Activation) -> Dense {
     use Activation::{Linear, Selu, Sigmoid, Tanh};
     let (name, last) = match candidate.strip_suffix(", last") {
@@ -176,8 +178,9 @@ fn run(
     Ok(judged)
 }
 
-/// Each fifth of the design has all seeds and candidates, and each set, family and depth with two seeds, one for each
-/// activation. So the runs that are there when the program is stopped after a fifth are a balanced part of all.
+/// Each fifth of the design has all seeds and candidates, and each set, family and depth with two
+/// seeds, one for each activation. So the runs that are there when the program is stopped after a
+/// fifth are a balanced part of all.
 fn runs(mnist: &Path, mut out: impl Write, candidates: &[&str]) -> AnyResult<()> {
     let sets = sets(mnist)?;
     let start = Instant::now();

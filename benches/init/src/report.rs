@@ -1,7 +1,8 @@
 //! Tables of the runs, in Markdown.
 //!
-//! Scores are in points: accuracy and R² times 100. Candidates are compared on the same set, part, seed, depth and
-//! activation, so a gap is a mean of paired differences, with the standard error of those differences.
+//! Scores are in points: accuracy and R² times 100. Candidates are compared on the same set, part,
+//! seed, depth and activation, so a gap is a mean of paired differences, with the standard error of
+//! those differences.
 
 use crate::{AnyResult, BUDGETS, CANDIDATES, DEPTHS, FAMILIES};
 use std::collections::BTreeMap;
@@ -74,7 +75,8 @@ fn mean(values: &[f64]) -> (f64, f64) {
     )
 }
 
-/// How far each candidate stays below the best of these rows, a row being the scores of all candidates in one unit.
+/// How far each candidate stays below the best of these rows, a row being the scores of all
+/// candidates in one unit.
 fn gaps(rows: &[Vec<f64>]) -> Vec<(f64, f64)> {
     let column = |c: usize| rows.iter().map(|row| row[c]).collect::<Vec<_>>();
     let means: Vec<f64> = (0..CANDIDATES.len()).map(|c| mean(&column(c)).0).collect();
@@ -113,7 +115,8 @@ fn together(scores: &[Vec<f64>]) -> Vec<f64> {
 /// Groups of rows, each with its name.
 type Groups = Vec<(String, Vec<Vec<f64>>)>;
 
-/// Each group's gaps, and for each candidate the largest with its standard error and the group's name.
+/// Each group's gaps, and for each candidate the largest with its standard error and the group's
+/// name.
 fn table(first: &str, groups: &Groups) -> (String, Vec<(f64, f64, String)>) {
     let mut text = format!(
         "| {first} | best | {} | SE |\n|---|---{}|\n",
@@ -235,13 +238,15 @@ pub fn print(runs: &str) -> AnyResult<()> {
             .collect(),
     );
     println!(
-        "| candidate | mean gap | rank by score | rank by cost | worst family, depth, budget | worst set, depth |\n|---|---|---|---|---|---|"
+        "| candidate | mean gap | rank by score | rank by cost | worst family, depth, budget | \
+         worst set, depth |\n|---|---|---|---|---|---|"
     );
     for (c, candidate) in CANDIDATES.iter().enumerate() {
         let ((gap, error), (at, at_error, condition)) = (overall[c], &worst[c]);
         let (of, of_error, set) = &worst_set[c];
         println!(
-            "| {candidate} | {gap:.2} ± {error:.2} | {:.1} | {:.1} | {at:.1} ± {at_error:.1} ({condition}) | {of:.1} ± {of_error:.1} ({set}) |",
+            "| {candidate} | {gap:.2} ± {error:.2} | {:.1} | {:.1} | {at:.1} ± {at_error:.1} \
+             ({condition}) | {of:.1} ± {of_error:.1} ({set}) |",
             by_score[c], by_cost[c]
         );
     }

@@ -72,7 +72,8 @@ pub fn splitmix(seed: u64, n: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Row-major X [rows*in], regression targets [rows] (empty for CE), labels [rows] (empty otherwise).
+/// Row-major X [rows*in], regression targets [rows] (empty for CE), labels [rows] (empty
+/// otherwise).
 pub fn data(item: &str) -> (Vec<f32>, Vec<f32>, Vec<u32>) {
     if item == "T1" {
         return (
@@ -173,13 +174,15 @@ pub fn emit(peer: &str, item: &str, threads: usize, sec: f64, loss: Option<f32>)
         }
     });
     println!(
-        "{{\"peer\": \"{peer}\", \"item\": \"{item}\", \"threads\": {threads}, \"value\": {v}, \"unit\": \"{u}\"{l}}}"
+        "{{\"peer\": \"{peer}\", \"item\": \"{item}\", \"threads\": {threads}, \"value\": \
+         {v}, \"unit\": \"{u}\"{l}}}"
     );
 }
 
 pub fn emit_a1(peer: &str, threads: usize, acc: f64, ep: &[f64]) {
     println!(
-        "{{\"peer\": \"{peer}\", \"item\": \"A1\", \"threads\": {threads}, \"value\": {acc:.4}, \"unit\": \"test acc\", \"epoch_s\": {ep:.3?}}}"
+        "{{\"peer\": \"{peer}\", \"item\": \"A1\", \"threads\": {threads}, \"value\": \
+         {acc:.4}, \"unit\": \"test acc\", \"epoch_s\": {ep:.3?}}}"
     );
 }
 

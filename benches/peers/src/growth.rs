@@ -1,8 +1,9 @@
 //! How the cost of a network grows with the batch, the width and the depth.
 //!
-//! ReLU networks of equal layers in `f32`, one thread: whole training steps (forward, loss, backward, plain SGD) and inference.
-//! Prints a Markdown table and draws a chart. The rate counts the multiplications and additions of the matrix products only,
-//! and is set against what a loop of fused multiply-adds reaches in the same run.
+//! ReLU networks of equal layers in `f32`, one thread: whole training steps (forward, loss,
+//! backward, plain SGD) and inference. Prints a Markdown table and draws a chart. The rate counts
+//! the multiplications and additions of the matrix products only, and is set against what a loop of
+//! fused multiply-adds reaches in the same run.
 //!
 //! ```text
 //! cargo run --release --features growth --bin growth -- [--seconds 30] [--out growth.svg]
@@ -46,8 +47,8 @@ fn main() -> Outcome {
         })?,
     ];
 
-    // The fastest round counts, for the peak, too: what else runs on the machine only takes time. Interleaved, a disturbance
-    // falls on one round of many points instead of on all rounds of one.
+    // The fastest round counts, for the peak, too: what else runs on the machine only takes time.
+    // Interleaved, a disturbance falls on one round of many points instead of on all rounds of one.
     let points: usize = sweeps.iter().map(|sweep| sweep.points.len()).sum();
     let each = seconds / (ROUNDS * (2 * points + 1)) as f64;
     let mut peak: f64 = 0.0;
@@ -123,7 +124,8 @@ impl Sweep {
 
     fn print(&self, peak: f64) {
         println!(
-            "| {} ({}) | training, ns per sample | GFLOP/s | of peak | inference, ns per sample | GFLOP/s | of peak |",
+            "| {} ({}) | training, ns per sample | GFLOP/s | of peak | inference, ns per sample | \
+             GFLOP/s | of peak |",
             self.name,
             self.fixed()
         );
@@ -190,7 +192,8 @@ impl Point {
                 (((i + seed) * 31 + j * 17) as f32).sin()
             })
         };
-        // Forward W·x, backward δ·aᵀ, and Wᵀ·δ in all layers but the first: each a multiplication and an addition per weight.
+        // Forward W·x, backward δ·aᵀ, and Wᵀ·δ in all layers but the first: each a multiplication
+        // and an addition per weight.
         let product = 2.0 * (width * width) as f64;
         let flops = [product * (3 * depth - 1) as f64, product * depth as f64];
         let (x, targets, y) = (numbers(0), numbers(7), DMatrix::zeros(width, batch));
@@ -270,7 +273,8 @@ fn multiply_adds(seconds: f64) -> f64 {
     best
 }
 
-/// Enough independent chains to hide the latency of an instruction, but no more than there are registers.
+/// Enough independent chains to hide the latency of an instruction, but no more than there are
+/// registers.
 #[inline(always)]
 fn chains<S: Simd>(simd: S, steps: usize) -> f64 {
     if S::f32s::LEN == 16 || cfg!(target_arch = "aarch64") {

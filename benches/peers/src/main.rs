@@ -1,4 +1,5 @@
-//! The items of the comparison, through chainrule's public API as a program of a user would call it: one JSON line per item.
+//! The items of the comparison, through chainrule's public API as a program of a user would call
+//! it: one JSON line per item.
 
 #[path = "../rust_common/common.rs"]
 mod common;
@@ -13,8 +14,8 @@ use std::time::Instant;
 
 const PEER: &str = "chainrule";
 
-/// How often T1's data set repeats its three samples: with so few steps an epoch would be the trainer's bookkeeping. The
-/// peer that compiles its whole epoch takes as many.
+/// How often T1's data set repeats its three samples: with so few steps an epoch would be the
+/// trainer's bookkeeping. The peer that compiles its whole epoch takes as many.
 const T1_REPEATS: usize = 1000;
 
 fn main() -> Result<()> {

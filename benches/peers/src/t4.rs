@@ -1,4 +1,5 @@
-//! The T4 network alone, in its shortest form: for the build time and the size of a program that uses the crate.
+//! The T4 network alone, in its shortest form: for the build time and the size of a program that
+//! uses the crate.
 
 use chainrule::prelude::*;
 

@@ -1,4 +1,5 @@
-//! From the steps of a graph to a model: which constants are parameters of which layer, and which are scalers.
+//! From the steps of a graph to a model: which constants are parameters of which layer, and which
+//! are scalers.
 
 use super::axes::Axes;
 use super::constant::{Constant, MAX_RANK, product};
@@ -41,8 +42,8 @@ struct Assembly<'a, 'g, T: Real> {
     /// How features lie after the last step.
     axes: Axes,
     shapes: Shapes<'a, 'g>,
-    /// So many numbers may still be made of the file's: with declared widths of any size, or with many nodes that use the same constant,
-    /// a small file could else ask for all memory.
+    /// So many numbers may still be made of the file's: with declared widths of any size, or with
+    /// many nodes that use the same constant, a small file could else ask for all memory.
     budget: usize,
     layers: Vec<Open<T>>,
     /// Maps of single features since the last layer.
@@ -52,7 +53,8 @@ struct Assembly<'a, 'g, T: Real> {
     scores: bool,
 }
 
-/// The model that takes the graph's `input` through `steps`; `budget` bounds what is made of single numbers.
+/// The model that takes the graph's `input` through `steps`; `budget` bounds what is made of single
+/// numbers.
 pub(super) fn assemble<'g, T: Real>(
     graph: &Graph<'g>,
     input: &'g proto::ValueInfo,
@@ -131,7 +133,8 @@ fn size(size: Option<&Size>) -> Option<usize> {
     }
 }
 
-/// Which axis of an input may be that of the samples, the likeliest first: one whose size the file leaves open, the first, none, the last.
+/// Which axis of an input may be that of the samples, the likeliest first: one whose size the file
+/// leaves open, the first, none, the last.
 fn readings(dims: Option<&[Option<usize>]>, first: Option<usize>) -> Vec<Axes> {
     let samples_first = |width| Axes::new(vec![None, Some(width)], None);
     let Some(dims) = dims else {
@@ -475,7 +478,8 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
         })
     }
 
-    /// Gives the maps since the last layer to whom they belong, where a layer follows: `next`, or an activation.
+    /// Gives the maps since the last layer to whom they belong, where a layer follows: `next`, or
+    /// an activation.
     fn close(&mut self, next: Option<&mut Open<T>>) -> Result<()> {
         self.absorb();
         let maps = mem::take(&mut self.maps);
@@ -539,7 +543,8 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                 }
                 *bias = Some(sum).filter(|_| !without);
             }
-            // A layer of its own: batch norm of mean 0 and variance 1, with an ε that 1 does not feel.
+            // A layer of its own: batch norm of mean 0 and variance 1, with an ε that 1 does not
+            // feel.
             _ => {
                 let mut statistics = vec![T::zero(); scale.len()];
                 statistics.resize(2 * scale.len(), T::one());
@@ -558,7 +563,8 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
         Ok(())
     }
 
-    /// Maps that are parameters of the last layer, and written as if they were not: its bias after a product, γ and β after a norm.
+    /// Maps that are parameters of the last layer, and written as if they were not: its bias after
+    /// a product, γ and β after a norm.
     fn absorb(&mut self) {
         let mut maps = mem::take(&mut self.maps).into_iter().peekable();
         match self.layers.last_mut() {

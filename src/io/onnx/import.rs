@@ -12,12 +12,15 @@ use crate::nn::activation::{Activation, Breakpoints};
 use alloc::{format, string::String, vec, vec::Vec};
 
 /// What can be read, for the error of what cannot.
-const SUPPORTED: &str = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with constants, Neg; Relu, LeakyRelu, PRelu, ThresholdedRelu, \
-    Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish, Mish, Softplus, Softsign, HardSwish, Clip, Sign, Abs, or what these are composed \
-    of; Softmax, LogSoftmax, BatchNormalization, LayerNormalization, RMSNormalization; Identity, Dropout, Cast, Flatten, Reshape, Transpose, \
-    Squeeze, Unsqueeze; of ai.onnx.ml Scaler, LinearRegressor, LinearClassifier, Normalizer, ZipMap";
+const SUPPORTED: &str = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with constants, Neg; \
+    Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, \
+    Swish, Mish, Softplus, Softsign, HardSwish, Clip, Sign, Abs, or what these are composed of; \
+    Softmax, LogSoftmax, BatchNormalization, LayerNormalization, RMSNormalization; Identity, \
+    Dropout, Cast, Flatten, Reshape, Transpose, Squeeze, Unsqueeze; of ai.onnx.ml Scaler, \
+    LinearRegressor, LinearClassifier, Normalizer, ZipMap";
 
-/// A step of the way from input to output, the node that makes it, and the value that the node makes.
+/// A step of the way from input to output, the node that makes it, and the value that the node
+/// makes.
 #[derive(Debug)]
 pub(super) struct Step<'g> {
     pub(super) node: &'g proto::Node,
@@ -78,7 +81,8 @@ pub(super) struct Product<'g> {
     pub(super) flip: bool,
 }
 
-/// The features that a softmax is over: those along an axis or, in old versions, along this axis and all that follow.
+/// The features that a softmax is over: those along an axis or, in old versions, along this axis
+/// and all that follow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Along {
     pub(super) axis: i64,
@@ -411,7 +415,8 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
             parts
         }
         ("", "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Erf" | "Pow") => {
-            let expected = "an operator that an activation computes, alone or with its neighbors (of constants this one is read, too)";
+            let expected = "an operator that an activation computes, alone or with its neighbors \
+                (of constants this one is read, too)";
             return refuse(expected, operator());
         }
         _ => {
@@ -425,7 +430,8 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
 }
 
 /// What is expected where several computed values meet.
-const CHAIN: &str = "one computed value and constants: this crate holds chains of layers, and here two computed values meet";
+const CHAIN: &str = "one computed value and constants: this crate holds chains of layers, and here \
+    two computed values meet";
 
 /// Of a node whose operands may be in any order, the only one that is computed, and the constants.
 fn only<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<(&'g str, Vec<Constant<'g>>)> {
@@ -696,7 +702,8 @@ fn meant_by<'g>(
     }])
 }
 
-/// The function through points that [`formula::breakpoints`](super::formula) writes; `None` where something else is.
+/// The function through points that [`formula::breakpoints`](super::formula) writes; `None` where
+/// something else is.
 fn breakpoints<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<Option<Reading<'g>>> {
     /// y + slope·(z − x); a constant has no x.
     struct Piece<'g> {

@@ -5,8 +5,8 @@ use crate::numeric::bounds::not_empty;
 use alloc::{format, sync::Arc, vec::Vec};
 use core::{fmt, str::FromStr};
 
-/// A continuous piecewise-linear function through points (x, y): straight between neighbors, constant beyond the
-/// first and the last unless [slopes](Breakpoints::slopes) are given there.
+/// A continuous piecewise-linear function through points (x, y): straight between neighbors,
+/// constant beyond the first and the last unless [slopes](Breakpoints::slopes) are given there.
 ///
 /// ```
 /// use chainrule::Activation;
@@ -31,8 +31,9 @@ impl Breakpoints {
     /// The function through `points`, constant beyond the ends.
     ///
     /// # Errors
-    /// [`ErrorKind::Empty`] without a point; [`ErrorKind::NotFinite`] for a coordinate that is NaN or ±∞;
-    /// [`ErrorKind::Value`] when the x do not increase strictly, or two are so close that the slope between overflows.
+    /// [`ErrorKind::Empty`] without a point; [`ErrorKind::NotFinite`] for a coordinate that is NaN
+    /// or ±∞; [`ErrorKind::Value`] when the x do not increase strictly, or two are so close that
+    /// the slope between overflows.
     pub fn new(points: &[(f64, f64)]) -> Result<Self> {
         not_empty("Breakpoints::new", "at least 1 point", points.len())?;
         for (i, (x, y)) in points.iter().enumerate() {

@@ -13,42 +13,50 @@ use crate::numeric::view::{View, ViewMut};
 use alloc::{format, string::String, vec::Vec};
 use core::ops::Range;
 
-/// Batch normalization (Ioffe & Szegedy 2015): each feature gets mean 0 and variance 1, then a scale and a bias:
+/// Batch normalization (Ioffe & Szegedy 2015): each feature gets mean 0 and variance 1, then a
+/// scale and a bias:
 ///
 /// ```text
 /// y = γ·x̂ + β,  x̂ = (x − μ)/√(v + ε)
 /// ```
 ///
-/// for each feature. In training μ = 1/n Σ x and v = 1/n Σ (x − μ)² are those of the n samples of the batch, so that a
-/// sample's output depends on its batch; in inference μ and v are running averages, and each sample is by itself. The
-/// definition, ε = 10⁻⁵ and the momentum m = 0.1 are those of PyTorch's `BatchNorm1d` (Keras: 10⁻³, and its momentum 0.99
-/// is our 1 − m). In training NaN or ±∞ makes its feature NaN in the whole batch. The squares of large
-/// numbers do not overflow, but in the running variance, which has to hold them.
+/// for each feature. In training μ = 1/n Σ x and v = 1/n Σ (x − μ)² are those of the n samples of
+/// the batch, so that a sample's output depends on its batch; in inference μ and v are running
+/// averages, and each sample is by itself. The definition, ε = 10⁻⁵ and the momentum m = 0.1 are
+/// those of PyTorch's `BatchNorm1d` (Keras: 10⁻³, and its momentum 0.99 is our 1 − m). In training
+/// NaN or ±∞ makes its feature NaN in the whole batch. The squares of large numbers do not
+/// overflow, but in the running variance, which has to hold them.
 ///
 /// Backward the gradient passes through μ and v, with means over the samples:
 ///
 /// ```text
-/// ∂C/∂x = γ·(∂C/∂y − mean(∂C/∂y) − x̂·mean(∂C/∂y·x̂))/√(v + ε),  ∂C/∂γ = Σ ∂C/∂y·x̂,  ∂C/∂β = Σ ∂C/∂y
+/// ∂C/∂x = γ·(∂C/∂y − mean(∂C/∂y) − x̂·mean(∂C/∂y·x̂))/√(v + ε)
+/// ∂C/∂γ = Σ ∂C/∂y·x̂,  ∂C/∂β = Σ ∂C/∂y
 /// ```
 ///
-/// γ, the block `scale`, starts at 1 and is of [`Role::Scale`], β, the block `bias`, at 0 and of [`Role::Bias`]: what decays
-/// weights leaves both alone. β takes the place of a bias in the layer before.
+/// γ, the block `scale`, starts at 1 and is of [`Role::Scale`], β, the block `bias`, at 0 and of
+/// [`Role::Bias`]: what decays weights leaves both alone. β takes the place of a bias in the layer
+/// before.
 ///
-/// **Running averages.** A layer holds no state, so they lie among the parameters: the blocks `running_mean`, from 0, and
-/// `running_variance`, from 1, of [`Role::Statistic`]. In place of their gradient [`Layer::gradient`] writes
+/// **Running averages.** A layer holds no state, so they lie among the parameters: the blocks
+/// `running_mean`, from 0, and `running_variance`, from 1, of [`Role::Statistic`]. In place of
+/// their gradient [`Layer::gradient`] writes
 ///
 /// ```text
 /// g = m·(running − batch)
 /// ```
 ///
-/// and what takes a step takes it there by p ← p − g, whatever its rule and rate: running ← (1 − m)·running + m·batch. A mean
-/// of gradients over parts of a batch is then a mean of their statistics. The variance of the batch is here the unbiased
-/// one, 1/(n−1) Σ (x − μ)², as in PyTorch (Keras has 1/n).
+/// and what takes a step takes it there by p ← p − g, whatever its rule and rate: running ← (1 −
+/// m)·running + m·batch. A mean of gradients over parts of a batch is then a mean of their
+/// statistics. The variance of the batch is here the unbiased one, 1/(n−1) Σ (x − μ)², as in
+/// PyTorch (Keras has 1/n).
 ///
-/// Out of training the layer is an affine map and the running averages are constants: the gradient by them is 0.
+/// Out of training the layer is an affine map and the running averages are constants: the gradient
+/// by them is 0.
 ///
-/// A batch of one sample has x̂ = 0 and hence y = β and ∂C/∂x = 0; it says nothing about the variance, so that the running
-/// one stays, while the running mean follows. (PyTorch refuses such a batch.)
+/// A batch of one sample has x̂ = 0 and hence y = β and ∂C/∂x = 0; it says nothing about the
+/// variance, so that the running one stays, while the running mean follows. (PyTorch refuses such a
+/// batch.)
 ///
 /// ```
 /// use chainrule::{Activation, Dense, Sequential};
@@ -188,7 +196,8 @@ impl<T: Real> Layer<T> for BatchNorm {
         blocks
     }
 
-    /// A variance below 0 has no root. NaN is what training that has diverged leaves, here as in all other blocks.
+    /// A variance below 0 has no root. NaN is what training that has diverged leaves, here as in
+    /// all other blocks.
     fn check_params(&self, inputs: usize, params: &[T]) -> Result<()> {
         let (.., statistics) = self.norm.split(params, inputs);
         match statistics[inputs..]
@@ -294,7 +303,8 @@ impl<T: Real> Layer<T> for BatchNorm {
         Ok(())
     }
 
-    /// (∂C/∂x)˙ = (γ·(∂C/∂y)˙ + γ̇·∂C/∂y)/√(v + ε), (∂C/∂γ)˙ = Σ (∂C/∂y)˙·x̂ + ∂C/∂y·ẋ/√(v + ε), (∂C/∂β)˙ = Σ (∂C/∂y)˙.
+    /// (∂C/∂x)˙ = (γ·(∂C/∂y)˙ + γ̇·∂C/∂y)/√(v + ε), (∂C/∂γ)˙ = Σ (∂C/∂y)˙·x̂ + ∂C/∂y·ẋ/√(v + ε),
+    /// (∂C/∂β)˙ = Σ (∂C/∂y)˙.
     fn backward_tangent(&self, p: BackwardTangentArgs<'_, T>) -> Result<()> {
         let BackwardTangentArgs {
             params,
@@ -335,8 +345,8 @@ impl<T: Real> Layer<T> for BatchNorm {
     }
 }
 
-/// So many features at a time, a multiple of every vector width: their numbers are on the stack, their part of the batch
-/// stays in the first-level cache.
+/// So many features at a time, a multiple of every vector width: their numbers are on the stack,
+/// their part of the batch stays in the first-level cache.
 const STRIP: usize = 64;
 
 /// A number for each feature of a strip.
@@ -345,8 +355,8 @@ type Lanes<T> = [T; STRIP];
 /// So many samples are added one after the other.
 const BLOCK: usize = 64;
 
-/// The inputs of a batch, inputs × samples. Their moments are computed anew in each pass: that is two passes over numbers
-/// that are near, and nothing to keep.
+/// The inputs of a batch, inputs × samples. Their moments are computed anew in each pass: that is
+/// two passes over numbers that are near, and nothing to keep.
 #[derive(Clone, Copy)]
 struct Batch<'a, T> {
     eps: T,
@@ -467,7 +477,8 @@ impl<'a, T: Real> Batch<'a, T> {
     #[inline(always)]
     fn plain_moments(&self, strip: &Range<usize>, factor: &Lanes<T>) -> (Lanes<T>, Lanes<T>) {
         let n = T::of(self.samples() as f64);
-        // From the first sample on: of a constant feature the differences are exactly 0, however large it is.
+        // From the first sample on: of a constant feature the differences are exactly 0, however
+        // large it is.
         let mut first = [T::zero(); STRIP];
         for (first, (x, factor)) in first
             .iter_mut()

@@ -12,25 +12,27 @@ use crate::numeric::view::{View, ViewMut};
 use alloc::{format, string::String, vec::Vec};
 use core::ops::Range;
 
-/// Layer normalization (Ba, Kiros & Hinton 2016): the features of each sample get mean 0 and variance 1, then a scale
-/// and a bias of their own:
+/// Layer normalization (Ba, Kiros & Hinton 2016): the features of each sample get mean 0 and
+/// variance 1, then a scale and a bias of their own:
 ///
 /// ```text
 /// yⱼ = γⱼ·x̂ⱼ + βⱼ,  x̂ⱼ = (xⱼ − μ)/√(v + ε),  μ = 1/n Σₖ xₖ,  v = 1/n Σₖ (xₖ − μ)²
 /// ```
 ///
-/// with the n features of the sample; the same in training and in inference. The definition and ε = 10⁻⁵ are PyTorch's
-/// (Keras: 10⁻³). Of a constant sample x̂ is 0, so of a single feature always. NaN or ±∞ makes its own sample NaN, no other;
-/// the squares of large numbers do not overflow.
+/// with the n features of the sample; the same in training and in inference. The definition and ε =
+/// 10⁻⁵ are PyTorch's (Keras: 10⁻³). Of a constant sample x̂ is 0, so of a single feature always.
+/// NaN or ±∞ makes its own sample NaN, no other; the squares of large numbers do not overflow.
 ///
 /// Backward, with g = γ ⊙ ∂C/∂y and means over the features:
 ///
 /// ```text
-/// ∂C/∂x = (g − mean(g) − x̂·mean(g ⊙ x̂))/√(v + ε),  ∂C/∂γ = Σ ∂C/∂y ⊙ x̂,  ∂C/∂β = Σ ∂C/∂y over the samples
+/// ∂C/∂x = (g − mean(g) − x̂·mean(g ⊙ x̂))/√(v + ε)
+/// ∂C/∂γ = Σ ∂C/∂y ⊙ x̂,  ∂C/∂β = Σ ∂C/∂y  over the samples
 /// ```
 ///
-/// γ, the block `scale`, starts at 1 and is of [`Role::Scale`](crate::nn::layer::Role::Scale), β, the block `bias`, at 0 and of
-/// [`Role::Bias`](crate::nn::layer::Role::Bias): what decays weights leaves both alone. They are PyTorch's `weight` and `bias`.
+/// γ, the block `scale`, starts at 1 and is of [`Role::Scale`](crate::nn::layer::Role::Scale), β,
+/// the block `bias`, at 0 and of [`Role::Bias`](crate::nn::layer::Role::Bias): what decays weights
+/// leaves both alone. They are PyTorch's `weight` and `bias`.
 ///
 /// ```
 /// use chainrule::Sequential;
@@ -46,15 +48,17 @@ use core::ops::Range;
 #[doc(alias("LayerNormalization"))]
 pub struct LayerNorm(Norm);
 
-/// Normalization by the root of the mean square (Zhang & Sennrich 2019): layer norm without the mean and the bias:
+/// Normalization by the root of the mean square (Zhang & Sennrich 2019): layer norm without the
+/// mean and the bias:
 ///
 /// ```text
 /// yⱼ = γⱼ·x̂ⱼ,  x̂ⱼ = xⱼ/√(1/n Σₖ xₖ² + ε)
 /// ```
 ///
-/// with the n features of the sample; the same in training and in inference. ε is the machine epsilon of the network's
-/// scalar, as in PyTorch; others take 10⁻⁵ or 10⁻⁶, which [`eps`](Self::eps) sets. NaN or ±∞ makes its own sample NaN,
-/// no other; the squares of large numbers do not overflow.
+/// with the n features of the sample; the same in training and in inference. ε is the machine
+/// epsilon of the network's scalar, as in PyTorch; others take 10⁻⁵ or 10⁻⁶, which
+/// [`eps`](Self::eps) sets. NaN or ±∞ makes its own sample NaN, no other; the squares of large
+/// numbers do not overflow.
 ///
 /// Backward, with g = γ ⊙ ∂C/∂y and the mean over the features:
 ///
@@ -62,7 +66,8 @@ pub struct LayerNorm(Norm);
 /// ∂C/∂x = (g − x̂·mean(g ⊙ x̂))/√(1/n Σₖ xₖ² + ε),  ∂C/∂γ = Σ ∂C/∂y ⊙ x̂ over the samples
 /// ```
 ///
-/// γ, the block `scale`, starts at 1 and is of [`Role::Scale`](crate::nn::layer::Role::Scale): what decays weights leaves it alone.
+/// γ, the block `scale`, starts at 1 and is of [`Role::Scale`](crate::nn::layer::Role::Scale): what
+/// decays weights leaves it alone.
 ///
 /// ```
 /// use chainrule::Sequential;
@@ -154,7 +159,8 @@ impl Default for RmsNorm {
     }
 }
 
-/// The layer of each: `$centered` says whether the mean is subtracted, which is all that they differ in.
+/// The layer of each: `$centered` says whether the mean is subtracted, which is all that they
+/// differ in.
 macro_rules! layer {
     ($name:ident, $centered:literal) => {
         impl<T: Real> Layer<T> for $name {
@@ -485,7 +491,8 @@ fn add_terms<'a, T: Real>(
     }
 }
 
-/// The derivative of x̂ along a direction: (ẋ − mean(ẋ) − x̂·mean(ẋ ⊙ x̂))/√(v + ε), without mean(ẋ) for RMS norm.
+/// The derivative of x̂ along a direction: (ẋ − mean(ẋ) − x̂·mean(ẋ ⊙ x̂))/√(v + ε), without
+/// mean(ẋ) for RMS norm.
 struct Motion<T> {
     mean: T,
     inverse: T,
@@ -558,8 +565,8 @@ impl<T: Real, const CENTERED: bool> Pass for Along<'_, T, CENTERED> {
     }
 }
 
-/// The derivatives of ∂C/∂x, ∂C/∂γ and ∂C/∂β along a direction, and ∂C/∂x. With q = mean(ẋ ⊙ x̂), by which
-/// (1/√(v + ε))˙ = −q/(v + ε), and x̂˙ the derivative of x̂:
+/// The derivatives of ∂C/∂x, ∂C/∂γ and ∂C/∂β along a direction, and ∂C/∂x. With q = mean(ẋ ⊙ x̂),
+/// by which (1/√(v + ε))˙ = −q/(v + ε), and x̂˙ the derivative of x̂:
 ///
 /// ```text
 /// (∂C/∂x)˙ = (ġ − mean(ġ) − x̂˙·mean(g ⊙ x̂) − x̂·mean(ġ ⊙ x̂ + g ⊙ x̂˙) − q·∂C/∂x)/√(v + ε)
@@ -681,7 +688,8 @@ fn moments<T: Real, const CENTERED: bool>(x: &[T], eps: T) -> [T; 2] {
 fn plain_moments<T: Real, const CENTERED: bool>(x: &[T], factor: T) -> [T; 2] {
     let n = T::of(x.len() as f64);
     let mean = if CENTERED {
-        // From the first feature on: of a constant sample the differences are exactly 0, however large it is.
+        // From the first feature on: of a constant sample the differences are exactly 0, however
+        // large it is.
         let first = x[0] * factor;
         first + sum_pairs(x, x, |x, _| x * factor - first) / n
     } else {

@@ -1,4 +1,5 @@
-//! A training run as numbers, exported one by one: all that crosses the border of a module without glue.
+//! A training run as numbers, exported one by one: all that crosses the border of a module without
+//! glue.
 
 use chainrule::nn::LayerNorm;
 use chainrule::prelude::*;

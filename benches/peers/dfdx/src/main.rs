@@ -51,7 +51,10 @@ fn onehot(y: &[u32]) -> Vec<f32> {
 }
 
 macro_rules! train {
-    ($a:expr, $item:expr, $net:ty, $in:literal, $out:literal, $b:literal, $rows:literal, $opt:ident, $cfg:expr, $loss:expr) => {{
+    (
+        $a:expr, $item:expr, $net:ty, $in:literal, $out:literal, $b:literal, $rows:literal,
+        $opt:ident, $cfg:expr, $loss:expr
+    ) => {{
         let dev = Cpu::default();
         let (x, yr, yc) = data($item);
         let y = if yr.is_empty() { onehot(&yc) } else { yr };
