@@ -43,16 +43,12 @@ fn products(c: &mut Criterion) {
     let mut pack = vec![];
     for (outputs, inputs, samples) in shapes {
         let of = |rows, cols| numbers::<f32>(rows, cols).as_slice().to_vec();
-        let (w, x, delta) = (
-            of(outputs, inputs),
-            of(inputs, samples),
-            of(outputs, samples),
-        );
-        let (w, x, delta) = (
-            Mat::columns(&w, outputs),
-            Mat::columns(&x, inputs),
-            Mat::columns(&delta, outputs),
-        );
+        let w = of(outputs, inputs);
+        let x = of(inputs, samples);
+        let delta = of(outputs, samples);
+        let w = Mat::columns(&w, outputs);
+        let x = Mat::columns(&x, inputs);
+        let delta = Mat::columns(&delta, outputs);
         let kinds = [
             (
                 "NN W·x",
@@ -189,11 +185,9 @@ fn optimizers(c: &mut Criterion) {
             ("momentum", Box::new(Sgd::new().momentum(0.9))),
             ("Adam", Box::new(Adam::new())),
         ];
-        let (mut params, grads, groups) = (
-            vec![0.5; count],
-            numbers::<f32>(count, 1),
-            Group::all(count),
-        );
+        let mut params = vec![0.5; count];
+        let grads = numbers::<f32>(count, 1);
+        let groups = Group::all(count);
         let mut group = c.benchmark_group("optimizer");
         group.throughput(Throughput::Elements(count as u64));
         for (name, mut rule) in rules {

@@ -294,11 +294,17 @@ impl Net {
     }
 
     fn forward(&mut self, x: &[f32]) {
-        let (batch, level, layers) = (self.batch, self.level, self.weights.len());
+        let batch = self.batch;
+        let level = self.level;
+        let layers = self.weights.len();
         for l in 0..layers {
-            let (inputs, outputs, last) = (self.widths[l], self.widths[l + 1], l + 1 == layers);
+            let inputs = self.widths[l];
+            let outputs = self.widths[l + 1];
+            let last = l + 1 == layers;
             let (before, after) = self.activations.split_at_mut(l);
-            let (w, bias, z) = (&self.weights[l], &self.bias[l], &mut after[0]);
+            let w = &self.weights[l];
+            let bias = &self.bias[l];
+            let z = &mut after[0];
             if self.layout == FeatureMajor {
                 let input = if l == 0 { x } else { &before[l - 1] };
                 gemm(
@@ -329,7 +335,9 @@ impl Net {
 
     fn step(&mut self, x: &[f32], target: &[f32], rate: f32) {
         self.forward(x);
-        let (batch, level, layers) = (self.batch, self.level, self.weights.len());
+        let batch = self.batch;
+        let level = self.level;
+        let layers = self.weights.len();
         let scale = 1.0 / batch as f32;
         let classes = self.widths[layers];
         let (y, delta) = (&self.activations[layers - 1], &mut self.deltas[layers - 1]);
@@ -356,12 +364,10 @@ impl Net {
         for l in (0..layers).rev() {
             let (inputs, outputs) = (self.widths[l], self.widths[l + 1]);
             let (before, after) = self.deltas.split_at_mut(l);
-            let (w, dw, db, delta) = (
-                &self.weights[l],
-                &mut self.d_weights[l],
-                &mut self.d_bias[l],
-                &after[0],
-            );
+            let w = &self.weights[l];
+            let dw = &mut self.d_weights[l];
+            let db = &mut self.d_bias[l];
+            let delta = &after[0];
             let input = if l == 0 { x } else { &self.activations[l - 1] };
             match self.layout {
                 FeatureMajor => {
@@ -451,11 +457,9 @@ impl Net {
 
     fn value(&mut self, x: &[f32], target: &[f32]) -> f64 {
         self.forward(x);
-        let (y, classes, batch) = (
-            self.activations.last().unwrap(),
-            *self.widths.last().unwrap(),
-            self.batch,
-        );
+        let y = self.activations.last().unwrap();
+        let classes = *self.widths.last().unwrap();
+        let batch = self.batch;
         let at = |i: usize, s: usize| {
             f64::from(if self.layout == FeatureMajor {
                 y[i + s * classes]

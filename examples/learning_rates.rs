@@ -111,7 +111,9 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     println!("rate                first      last   training cost   validation cost   accuracy");
     let (mut rates, mut costs) = (Vec::new(), Vec::new());
     for (name, schedule, plateau) in runs {
-        let (mut used, mut validations, mut means) = (Vec::new(), Vec::new(), [0.0; 3]);
+        let mut used = Vec::new();
+        let mut validations = Vec::new();
+        let mut means = [0.0; 3];
         for seed in 1..=SEEDS {
             let mut net = Sequential::builder(64)
                 .layer(Dense::new(32, Activation::Relu))

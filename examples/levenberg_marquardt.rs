@@ -97,11 +97,9 @@ fn descend(
     mut net: Sequential<f64>,
     data: &Dataset<f64>,
 ) -> Result<Curve> {
-    let (groups, mut tape, time) = (
-        net.default_groups(),
-        Tape::new(),
-        (100 * TIME).as_secs_f64(),
-    );
+    let groups = net.default_groups();
+    let mut tape = Tape::new();
+    let time = (100 * TIME).as_secs_f64();
     let (start, mut curve) = (Instant::now(), Curve::new());
     let mut due = 1e-4;
     loop {

@@ -56,7 +56,9 @@ struct Options {
 
 impl Options {
     fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, Box<dyn error::Error>> {
-        let (mut folder, mut modern, mut epochs) = (None, false, None);
+        let mut folder = None;
+        let mut modern = false;
+        let mut epochs = None;
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--modern" => modern = true,

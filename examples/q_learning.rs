@@ -101,7 +101,9 @@ fn trials(
 ) -> Result<f64> {
     let mut balanced = 0;
     for _ in 0..episodes {
-        let (mut state, mut fallen, mut length) = (start(rng), false, 0);
+        let mut state = start(rng);
+        let mut fallen = false;
+        let mut length = 0;
         while !fallen && length < LONGEST {
             (state, fallen) = push(&state, best(net, &state, tape)?);
             length += 1;

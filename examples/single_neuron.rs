@@ -8,8 +8,8 @@
 //! model                 φ(z)                    loss            targets
 //! perceptron            step, taken as if φ′=1  squared error   0, 1      Rosenblatt 1958
 //! ADALINE               z                       squared error   −1, 1     Widrow & Hoff 1960
-//! logistic regression   z                       cross-entropy   0, 1      of σ(z), which the loss computes
-//! margin classifier     z                       hinge           −1, 1     with decay: a linear support vector machine
+//! logistic regression   z                       cross-entropy   0, 1      of σ(z), by the loss
+//! margin classifier     z                       hinge           −1, 1     with decay: a linear SVM
 //! ```
 //!
 //! The classes are clouds around two points, so the best line of all is known, and is printed too.

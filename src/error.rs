@@ -251,7 +251,9 @@ fn in_few_digits(text: String) -> String {
     {
         return text;
     }
-    let (mut short, mut rest, mut quoted) = (String::new(), &*text, false);
+    let mut short = String::new();
+    let mut rest = &*text;
+    let mut quoted = false;
     while let Some(c) = rest.chars().next() {
         if quoted || !c.is_ascii_digit() {
             let escaped = quoted && c == '\\';

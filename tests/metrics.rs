@@ -83,12 +83,11 @@ fn as_scikit_learn() -> Result<()> {
     for (line, Case { y, t, w, metrics }) in table().iter().enumerate() {
         for (name, expected) in metrics {
             let given = if *name == "log_loss32" {
-                let (y, t, w) = (
-                    y.map(|v| v as f32),
-                    t.map(|v| v as f32),
-                    w.as_ref()
-                        .map(|w| w.iter().map(|w| *w as f32).collect::<Vec<_>>()),
-                );
+                let y = y.map(|v| v as f32);
+                let t = t.map(|v| v as f32);
+                let w = w
+                    .as_ref()
+                    .map(|w| w.iter().map(|w| *w as f32).collect::<Vec<_>>());
                 let targets = w
                     .as_ref()
                     .map_or(Ok(Targets::from(&t)), |w| Targets::weighted(&t, w))?;
@@ -418,11 +417,9 @@ actual \\ predicted   a Häschen c total
 /// Weights have decimals, as many as are asked for.
 #[test]
 fn weighted_confusions_as_text() -> Result<()> {
-    let (y, t, w) = (
-        [0.9, 0.2, 0.7, 0.1],
-        [1.0, 1.0, 0.0, 0.0],
-        [0.25, 10.0, 1.5, 1.0],
-    );
+    let y = [0.9, 0.2, 0.7, 0.1];
+    let t = [1.0, 1.0, 0.0, 0.0];
+    let w = [0.25, 10.0, 1.5, 1.0];
     let matrix = ConfusionMatrix::of(View::new(&y, 1)?, Targets::weighted(View::new(&t, 1)?, &w)?)?;
     let text = "\
 actual \\ predicted     0    1 total

@@ -529,7 +529,9 @@ fn schedules(u: &mut Unstructured<'_>) -> Draw<()> {
             assert!((0.0..=1.0).contains(&multiplier));
         }
     }
-    let (mut weights, inputs, outputs) = (numbers::<f64>(u, 12)?, width(u)?, width(u)?);
+    let mut weights = numbers::<f64>(u, 12)?;
+    let inputs = width(u)?;
+    let outputs = width(u)?;
     let _ = init(u)?.fill(
         &mut weights,
         inputs,

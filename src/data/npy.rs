@@ -102,7 +102,9 @@ pub(super) fn read_for<T: Real>(place: &str, bytes: &[u8]) -> Result<DMatrix<T>>
 /// What a header says: the literal of a Python dictionary. `Some(Err)` of a type that is not known,
 /// `None` of no header.
 fn parse(header: &[u8]) -> Option<Result<Array, &[u8]>> {
-    let (mut descr, mut fortran, mut shape) = (None, None, None);
+    let mut descr = None;
+    let mut fortran = None;
+    let mut shape = None;
     let mut rest = Literal(header.trim_ascii());
     rest.token(b"{")?;
     while rest.token(b"}").is_none() {
@@ -125,7 +127,9 @@ fn parse(header: &[u8]) -> Option<Result<Array, &[u8]>> {
             break;
         }
     }
-    let (descr, fortran, shape) = (descr?, fortran?, shape?);
+    let descr = descr?;
+    let fortran = fortran?;
+    let shape = shape?;
     if !rest.0.is_empty() {
         return None;
     }

@@ -304,7 +304,9 @@ pub fn matthews_correlation<'y, 't, T: Real>(
     let counted = sums(&|actual, predicted| matrix.count(actual, predicted));
     let taken = sums(&|predicted, actual| matrix.count(actual, predicted));
     let total: f64 = counted.iter().sum();
-    let (mut covariance, mut predicted, mut actual) = (0.0, 0.0, 0.0);
+    let mut covariance = 0.0;
+    let mut predicted = 0.0;
+    let mut actual = 0.0;
     for class in classes.clone() {
         // Sums over the other classes are no differences, so that a rare class is not lost.
         let others = |count: &dyn Fn(usize) -> f64| -> f64 {
@@ -440,7 +442,9 @@ pub fn roc_auc<'y, 't, T: Real>(
         });
         // Σ over scores, from the lowest, of (others below + half of the others that score the
         // same) · those of the class.
-        let (mut area, mut below, mut above) = (0.0, 0.0, 0.0);
+        let mut area = 0.0;
+        let mut below = 0.0;
+        let mut above = 0.0;
         for equal in order.chunk_by(|a, b| score(*a, row) == score(*b, row)) {
             let (mut of_class, mut others) = (0.0, 0.0);
             for sample in equal {

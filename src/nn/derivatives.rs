@@ -246,7 +246,9 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         dx: impl Into<ViewMut<'d, T>>,
         tape: &mut Tape<T>,
     ) -> Result<T> {
-        let (x, target, dx) = (x.into(), target.into(), dx.into());
+        let x = x.into();
+        let target = target.into();
+        let dx = dx.into();
         self.check_pass(x, target, loss)?;
         check_shape(|| "gradient dx".into(), x.shape(), dx.as_view().shape())?;
         let walk = self.walk();
@@ -324,7 +326,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///     .layer(Dense::new(1, Activation::Linear).without_bias())
     ///     .seed(1)
     ///     .build()?;
-    /// let (x, t, mut product) = (DVector::from_vec(vec![3.0]), DVector::zeros(1), [0.0]);
+    /// let (x, t) = (DVector::from_vec(vec![3.0]), DVector::zeros(1));
+    /// let mut product = [0.0];
     /// net.hessian_product(&x, &t, &QuadraticCost, &[0.5], &mut product, &mut Tape::new())?;
     /// assert_eq!(product, [9.0 * 0.5]);
     /// # Ok::<(), chainrule::Error>(())

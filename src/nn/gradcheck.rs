@@ -319,12 +319,10 @@ impl Trial<'_> {
         let sum = |y: &[f64]| y.iter().zip(weights).map(|(y, w)| y * w).sum::<f64>();
         let value = sum(&y);
 
-        let (mut grads, mut delta, mut dx, scratch) = (
-            vec![f64::NAN; params.len()],
-            weights.clone(),
-            vec![f64::NAN; x.len()],
-            &mut Scratch::default(),
-        );
+        let mut grads = vec![f64::NAN; params.len()];
+        let mut delta = weights.clone();
+        let mut dx = vec![f64::NAN; x.len()];
+        let scratch = &mut Scratch::default();
         let (x_view, y_view) = (
             View::from_parts(x, *inputs, *batch),
             View::from_parts(&y, *outputs, *batch),

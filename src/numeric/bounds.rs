@@ -144,7 +144,9 @@ mod tests {
     /// Numbers at, below and above each end.
     #[test]
     fn bounds_hold_what_they_say() {
-        let (nan, infinity, tiny) = (f64::NAN, f64::INFINITY, f64::MIN_POSITIVE);
+        let nan = f64::NAN;
+        let infinity = f64::INFINITY;
+        let tiny = f64::MIN_POSITIVE;
         let (below, above) = (1.0 - f64::EPSILON, 1.0 + f64::EPSILON);
         let numbers = [
             nan,

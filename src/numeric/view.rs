@@ -413,7 +413,9 @@ pub(crate) fn check_each<T: RealField + Copy>(
         return Ok(());
     }
     let index = x.as_slice().iter().position(|v| !ok(*v)).unwrap_or(0);
-    let (row, column, given) = (index % x.rows(), index / x.rows(), x.as_slice()[index]);
+    let row = index % x.rows();
+    let column = index / x.rows();
+    let given = x.as_slice()[index];
     let kind = if given.is_finite() {
         ErrorKind::Value
     } else {

@@ -75,7 +75,9 @@ impl<T: Real> Rule<T> for Adadelta<T> {
     }
 
     fn descend(&mut self, step: Step<'_, T>) {
-        let (rho, share, eps) = (T::of(self.rho), T::of(1.0 - self.rho), T::of(self.eps));
+        let rho = T::of(self.rho);
+        let share = T::of(1.0 - self.rho);
+        let eps = T::of(self.eps);
         step.each(&mut self.state.slots, |lr, keep| {
             let lr = T::of(lr);
             #[inline(always)]

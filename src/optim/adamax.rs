@@ -93,12 +93,10 @@ impl<T: Real> Rule<T> for Adamax<T> {
 
     fn descend(&mut self, step: Step<'_, T>) {
         let bias = 1.0 - power(self.beta1, step.t);
-        let (beta1, share, beta2, eps) = (
-            T::of(self.beta1),
-            T::of(1.0 - self.beta1),
-            T::of(self.beta2),
-            T::of(self.eps),
-        );
+        let beta1 = T::of(self.beta1);
+        let share = T::of(1.0 - self.beta1);
+        let beta2 = T::of(self.beta2);
+        let eps = T::of(self.eps);
         step.each(&mut self.state.slots, |lr, keep| {
             let rate = T::of(lr / bias);
             #[inline(always)]

@@ -38,7 +38,8 @@ use core::ops::Range;
 ///     .build()?;
 /// net.set_params(&[0.0, 0.0])?;
 /// let (x, t) = (DMatrix::from_element(1, 1, 0.75), DMatrix::from_element(1, 1, 8.0));
-/// let (mut adam, groups, mut tape) = (Adam::new(), net.default_groups(), Tape::new());
+/// let (mut adam, groups) = (Adam::new(), net.default_groups());
+/// let mut tape = Tape::new();
 ///
 /// net.gradient(&x, &t, &SumSquaredError, &mut tape)?;
 /// assert_eq!(tape.grads(), [-6.0, -8.0]);

@@ -138,11 +138,9 @@ impl<T: Real> Rule<T> for NAdam<T> {
     }
 
     fn descend(&mut self, step: Step<'_, T>) {
-        let (now, next, product) = (
-            self.momentum(step.t),
-            self.momentum(step.t.saturating_add(1)),
-            self.product(step.t),
-        );
+        let now = self.momentum(step.t);
+        let next = self.momentum(step.t.saturating_add(1));
+        let product = self.product(step.t);
         let (of_g, of_m) = ((1.0 - now) / (1.0 - product), next / (1.0 - product * next));
         let correct = T::of(1.0 / libm::sqrt(1.0 - power(self.beta2, step.t)));
         let (moments, eps) = (Moments::new(self.beta1, self.beta2), T::of(self.eps));

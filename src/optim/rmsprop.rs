@@ -126,12 +126,10 @@ impl<T: Real> Rule<T> for RmsProp<T> {
     }
 
     fn descend(&mut self, step: Step<'_, T>) {
-        let (rho, share, eps, momentum) = (
-            T::of(self.rho),
-            T::of(1.0 - self.rho),
-            T::of(self.eps),
-            T::of(self.momentum),
-        );
+        let rho = T::of(self.rho);
+        let share = T::of(1.0 - self.rho);
+        let eps = T::of(self.eps);
+        let momentum = T::of(self.momentum);
         let slots = &mut self.state.slots;
         // A running mean, and g / (√x + ε).
         let mean = move |known: T, new: T| (rho * known + share * new).flush();

@@ -123,7 +123,9 @@ pub(super) enum Sample {
 
 /// Writes a legend at the top of `room`, in as many rows as it needs; returns what is left below.
 pub(super) fn legend(canvas: &mut Canvas, mut room: Rect, entries: &[(Sample, String)]) -> Rect {
-    let (size, row, gap) = (13.0, 20.0, 20.0);
+    let size = 13.0;
+    let row = 20.0;
+    let gap = 20.0;
     let sample = |sample: &Sample| {
         if matches!(sample, Sample::Line { .. }) {
             38.0

@@ -35,7 +35,9 @@ fn element(shape: &Shape) -> String {
             width,
             dash,
         } => {
-            let (points, color, width) = (list(points), hex(*color), number(*width));
+            let points = list(points);
+            let color = hex(*color);
+            let width = number(*width);
             let dash = if dash.is_empty() {
                 String::new()
             } else {
@@ -77,7 +79,9 @@ fn element(shape: &Shape) -> String {
                 Anchor::Middle => "middle",
                 Anchor::End => "end",
             };
-            let (size, color, text) = (number(*size), hex(*color), escape(text));
+            let size = number(*size);
+            let color = hex(*color);
+            let text = escape(text);
             let font = format!(r#"font-size="{size}" fill="{color}" text-anchor="{anchor}""#);
             format!(r#"<text x="{x}" y="{y}" {font}{turn}>{text}</text>"#)
         }

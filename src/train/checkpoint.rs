@@ -519,7 +519,9 @@ impl<T: Real> Run<'_, T> {
         })?;
         let latest = record.option(Reader::numbers)?;
         let data = record.option(|record| {
-            let (samples, features, outputs) = (record.count()?, record.count()?, record.count()?);
+            let samples = record.count()?;
+            let features = record.count()?;
+            let outputs = record.count()?;
             Ok(DataMark {
                 samples,
                 features,

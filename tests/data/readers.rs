@@ -1378,7 +1378,10 @@ mod csv {
             let (rows, cols) = (1 + rng.next_u64() % 6, 2 + rng.next_u64() % 4);
             let bad =
                 (rng.random::<f64>() < 0.5).then(|| (rng.next_u64() % rows, rng.next_u64() % cols));
-            let (mut text, mut line, mut bad_line, mut all) = (String::new(), 1, 0, vec![]);
+            let mut text = String::new();
+            let mut line = 1;
+            let mut bad_line = 0;
+            let mut all = vec![];
             let end = ["\n", "\r\n"][(rng.next_u64() % 2) as usize];
             for row in 0..rows {
                 for _ in 0..rng.next_u64() % 3 {

@@ -852,7 +852,9 @@ fn features_that_vary_little_or_much() -> Result<()> {
             (0.0, 4e-320),
             (1e16, 1e16 + 2.0),
         ] {
-            let (scaler, middle, half) = (standard(a, b, n)?, a / 2.0 + b / 2.0, b / 2.0 - a / 2.0);
+            let scaler = standard(a, b, n)?;
+            let middle = a / 2.0 + b / 2.0;
+            let half = b / 2.0 - a / 2.0;
             assert!(
                 (scaler.shift()[0] - middle).abs() <= 1e-15 * middle.abs(),
                 "{n} of {a:e} and {b:e}: {scaler:?}"

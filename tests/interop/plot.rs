@@ -144,17 +144,15 @@ fn gallery() -> Result<()> {
 
     let steps: Vec<f64> = (0..=200).map(f64::from).collect();
     let schedule = |rate: fn(f64) -> f64| steps.iter().map(|t| (*t, rate(*t))).collect::<Vec<_>>();
-    let (cosine, steps, exponential) = (
-        schedule(|t| 5e-7 * (1.0 + (t / 200.0 * std::f64::consts::PI).cos())),
-        schedule(|t| 1e-6 * 0.5f64.powf((t / 50.0).floor())),
-        schedule(|t| {
-            if (80.0..90.0).contains(&t) {
-                f64::NAN
-            } else {
-                1e-6 * (-t / 40.0).exp()
-            }
-        }),
-    );
+    let cosine = schedule(|t| 5e-7 * (1.0 + (t / 200.0 * std::f64::consts::PI).cos()));
+    let steps = schedule(|t| 1e-6 * 0.5f64.powf((t / 50.0).floor()));
+    let exponential = schedule(|t| {
+        if (80.0..90.0).contains(&t) {
+            f64::NAN
+        } else {
+            1e-6 * (-t / 40.0).exp()
+        }
+    });
     let rates = Curves::new("Learning rates", "step", "rate η per sample")
         .series("cosine", &cosine)
         .series("steps", &steps)

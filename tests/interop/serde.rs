@@ -191,7 +191,9 @@ fn rule<T: Real, O: Optimizer<T> + Serialize + DeserializeOwned + PartialEq + Cl
         let gradient = w.map(|w| w + T::of(0.1));
         round(rule.clone());
         for mut read in back(&rule) {
-            let (mut rule, mut other, mut w) = (rule.clone(), w, w);
+            let mut rule = rule.clone();
+            let mut other = w;
+            let mut w = w;
             rule.step(0.01, &mut w, &gradient, &groups).expect("a step");
             read.step(0.01, &mut other, &gradient, &groups)
                 .expect("a step");

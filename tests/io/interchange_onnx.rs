@@ -92,7 +92,9 @@ fn cases<T: Real>() -> Result<Vec<Case<T>>> {
     });
     let mut cases = Vec::new();
     for (i, activation) in activations()?.into_iter().enumerate() {
-        let (alone, fused, x) = (activation.clone(), activation.clone(), inputs(4, 20));
+        let alone = activation.clone();
+        let fused = activation.clone();
+        let x = inputs(4, 20);
         cases.push(case(
             format!("edges{i} {activation}"),
             &plain,

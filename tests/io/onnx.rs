@@ -1226,12 +1226,10 @@ fn what_is_refused() {
             .tensor("w", &[2, 1], &[1.0, 2.0])
             .tensor("t", &[3], &[1.0, 2.0, 3.0])
     };
-    let (parse, shape, value, incompatible) = (
-        ErrorKind::Parse,
-        ErrorKind::Shape,
-        ErrorKind::Value,
-        ErrorKind::Incompatible,
-    );
+    let parse = ErrorKind::Parse;
+    let shape = ErrorKind::Shape;
+    let value = ErrorKind::Value;
+    let incompatible = ErrorKind::Incompatible;
     for (file, kind, text) in [
         (file().node("Conv: x w -> y", &[]), incompatible, format!("ONNX node \"y\" (Conv): \
             {}", supported("Conv"))),

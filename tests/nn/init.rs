@@ -445,7 +445,9 @@ fn orthogonal() -> Result<()> {
     // Uniform over all of them: both signs of 1 × 1, both determinants of 3 × 3, and E[w²] = 1/3 in
     // each place of 3 × 3.
     let count = 900.0;
-    let (mut positive, mut proper, mut squares) = (0.0, 0.0, DMatrix::zeros(3, 3));
+    let mut positive = 0.0;
+    let mut proper = 0.0;
+    let mut squares = DMatrix::zeros(3, 3);
     for seed in 0..900 {
         positive += f64::from(u8::from(
             weights(Init::Orthogonal { gain: 1.0 }, 1, 1, seed)?[0] > 0.0,

@@ -47,7 +47,9 @@ fn dropout_rate_and_expectation() -> Result<()> {
     for (seed, p) in [0.1, 0.25, 0.5, 0.8, 0.99].into_iter().enumerate() {
         let net = dropout(501, p)?; // odd, so that a pair of draws is cut
         let mut tape = Tape::with_seed(seed as u64);
-        let (mut zeros, mut sum, mut count) = (0.0, 0.0, 0.0);
+        let mut zeros = 0.0;
+        let mut sum = 0.0;
+        let mut count = 0.0;
         let mut by_sample = vec![0.0; 20];
         for _ in 0..20 {
             let (y, _) = factors(&net, 20, &mut tape)?;
@@ -827,11 +829,9 @@ fn views() -> Result<()> {
 
     // Outputs go into anything contiguous too.
     let mut tape = Tape::new();
-    let (mut free, mut fixed, mut flat) = (
-        DMatrix::zeros(2, 3),
-        SMatrix::<f64, 2, 3>::zeros(),
-        [0.0; 6],
-    );
+    let mut free = DMatrix::zeros(2, 3);
+    let mut fixed = SMatrix::<f64, 2, 3>::zeros();
+    let mut flat = [0.0; 6];
     net.predict_into(&dynamic, &mut free, &mut tape)?;
     net.predict_into(&dynamic, &mut fixed, &mut tape)?;
     net.predict_into(&dynamic, ViewMut::new(&mut flat, 2)?, &mut tape)?;

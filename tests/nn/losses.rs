@@ -166,11 +166,9 @@ fn values_and_gradients() -> Result<()> {
     let rows = defined();
     let mut pytorch = 0;
     for row in &rows {
-        let (y, t, loss) = (
-            View::new(&row.y, row.d)?,
-            View::new(&row.t, row.d)?,
-            loss::<f64>(row.name, row.d),
-        );
+        let y = View::new(&row.y, row.d)?;
+        let t = View::new(&row.t, row.d)?;
+        let loss = loss::<f64>(row.name, row.d);
         let place = format!("{} of y {:?}, t {:?}, d {}", row.name, row.y, row.t, row.d);
         let cost = loss.value(y, t.into())?;
         // The terms of KL have both signs, so that they cancel in the sum.
@@ -224,7 +222,9 @@ fn values_and_gradients_in_f32() -> Result<()> {
         let got = loss::<f32>(row.name, row.d);
         let cost = f64::from(got.value(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?);
         let gradient = got.gradient(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?;
-        let (y, t, want) = (wide(&y), wide(&t), loss::<f64>(row.name, row.d));
+        let y = wide(&y);
+        let t = wide(&t);
+        let want = loss::<f64>(row.name, row.d);
         let want_cost = want.value(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?;
         let close = |got: f64, want: f64, floor: f64| {
             got == want || (got - want).abs() <= 8.0 * eps * want.abs() + floor
@@ -428,7 +428,9 @@ fn infinite_outputs() -> Result<()> {
     for (name, y, t, cost, slope) in cases {
         // Beside a class of probability 1 that is not the sample's, which costs nothing.
         let d = if of_classes(name) { 2 } else { 1 };
-        let (loss, both, target) = (loss::<f64>(name, d), [y, 1.0], [t, 0.0]);
+        let loss = loss::<f64>(name, d);
+        let both = [y, 1.0];
+        let target = [t, 0.0];
         let (view, target) = (View::new(&both[..d], d)?, View::new(&target[..d], d)?);
         assert_eq!(
             loss.value(view, target.into())?,
@@ -685,11 +687,9 @@ fn sequential_uses_the_same_numbers() -> Result<()> {
         if ["CategoricalCrossEntropy", "KlDivergence"].contains(&row.name) {
             continue; // They need a softmax layer on top, which the rows do not have.
         }
-        let (y, t, loss) = (
-            View::new(&row.y, row.d)?,
-            View::new(&row.t, row.d)?,
-            loss::<f64>(row.name, row.d),
-        );
+        let y = View::new(&row.y, row.d)?;
+        let t = View::new(&row.t, row.d)?;
+        let loss = loss::<f64>(row.name, row.d);
         let net = Sequential::<f64>::builder(row.d)
             .layer(Activation::Linear)
             .build_with(&mut rng)?;

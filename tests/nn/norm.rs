@@ -212,7 +212,9 @@ fn values_and_gradients_of_pytorch() -> Result<()> {
 /// take at a time.
 #[test]
 fn derivatives_of_layers() -> Result<()> {
-    let (mut compared, mut undecided, mut seed) = (0, 0, 0);
+    let mut compared = 0;
+    let mut undecided = 0;
+    let mut seed = 0;
     for inputs in [1, 2, 3, 16, 17, 40] {
         for batch in [1, 2, 3, 8] {
             for layer in layers() {

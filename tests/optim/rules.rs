@@ -69,7 +69,9 @@ fn trajectories<T: Real>(tolerance: f64) {
     for line in TABLE.lines().skip(1) {
         let fields: Vec<_> = line.split('\t').collect();
         let number = |text: &str| text.parse::<f64>().expect("a number");
-        let (name, rate, decay) = (fields[0], number(fields[1]), number(fields[2]));
+        let name = fields[0];
+        let rate = number(fields[1]);
+        let decay = number(fields[2]);
         let mut after = fields[3].split(' ').map(number);
         let (mut optimizer, mut w) = (rule::<T>(name), start::<T>());
         let groups = [Group {

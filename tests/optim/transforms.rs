@@ -387,7 +387,9 @@ fn penalties() -> Result<()> {
 /// The gradient is that of the cost, by differences.
 #[test]
 fn slopes_of_penalties() -> Result<()> {
-    let (mut net, penalty, mut g) = (net::<f64>(), Penalty::new().l1(0.3).l2(0.7), vec![0.0; 29]);
+    let mut net = net::<f64>();
+    let penalty = Penalty::new().l1(0.3).l2(0.7);
+    let mut g = vec![0.0; 29];
     penalty.add_gradient(&net, &mut g)?;
     for (i, g) in g.iter().enumerate() {
         let (w, h) = (net.params()[i], 1e-6);

@@ -372,7 +372,9 @@ fn run<T: Real>(
     let mut net = dropout_net::<T>()
         .build_with(&mut rng(5))
         .expect("a sound network");
-    let (data, mut trainer, mut costs) = (data::<T>(), trainer(optimizer).epochs(epochs), vec![]);
+    let data = data::<T>();
+    let mut trainer = trainer(optimizer).epochs(epochs);
+    let mut costs = vec![];
     for _ in 0..calls {
         costs.extend(trainer.fit(&mut net, &data).expect("a sound fit").costs());
     }
@@ -435,11 +437,9 @@ fn another_seed_is_another_run() -> Result<()> {
 fn epochs_at_once_or_one_by_one() {
     macro_rules! same {
         ($t:ty, $optimizer:expr) => {
-            let (at_once, one_by_one, in_two) = (
-                run::<$t>($optimizer, 1, 6),
-                run::<$t>($optimizer, 6, 1),
-                run::<$t>($optimizer, 2, 3),
-            );
+            let at_once = run::<$t>($optimizer, 1, 6);
+            let one_by_one = run::<$t>($optimizer, 6, 1);
+            let in_two = run::<$t>($optimizer, 2, 3);
             assert_eq!(at_once.1.step, 6 * 5);
             let at_once = exactly(at_once);
             assert_eq!(exactly(one_by_one), at_once);
@@ -483,17 +483,13 @@ fn a_run_resumed_from_what_was_saved() -> Result<()> {
         || Box::new(Adam::new()),
     ];
     for make in makes {
-        let (mut whole, mut optimizer, mut tape) = (
-            dropout_net().build_with(&mut rng(5))?,
-            make(),
-            Tape::with_seed(11),
-        );
+        let mut whole = dropout_net().build_with(&mut rng(5))?;
+        let mut optimizer = make();
+        let mut tape = Tape::with_seed(11);
         epochs(&mut whole, &mut *optimizer, &mut tape, 0..3)?;
-        let (params, state, step) = (
-            whole.params().to_vec(),
-            optimizer.state().clone(),
-            tape.step(),
-        );
+        let params = whole.params().to_vec();
+        let state = optimizer.state().clone();
+        let step = tape.step();
         epochs(&mut whole, &mut *optimizer, &mut tape, 3..6)?;
 
         // Everything made anew, from another seed.

@@ -1542,11 +1542,9 @@ fn states_of_another_rule() {
     let text = |expected: &str, given: &str| {
         format!("Optimizer::restore: got {given}, expected a state of {expected} of one length")
     };
-    let (plain, momentum, adam) = (
-        "Sgd with 0 vectors",
-        "Sgd with 1 vectors",
-        "Adam with 2 vectors",
-    );
+    let plain = "Sgd with 0 vectors";
+    let momentum = "Sgd with 1 vectors";
+    let adam = "Adam with 2 vectors";
     let cases: Vec<(AnyOptimizer, OptimizerState<f64>, String)> = vec![
         (
             Box::new(Adam::new()),
@@ -2428,7 +2426,9 @@ fn trainers_with_bad_settings() {
 fn trainers_with_wrong_data() {
     let data =
         |features, outputs| Dataset::new(samples(features), samples(outputs)).expect("sound data");
-    let (sound, features, outputs) = (data(2, 2), data(3, 2), data(2, 1));
+    let sound = data(2, 2);
+    let features = data(3, 2);
+    let outputs = data(2, 1);
     let trainer = || {
         Trainer::new(QuadraticCost, Adam::new())
             .on_epoch(|_, _| panic!("an epoch in spite of the data"))

@@ -635,7 +635,9 @@ fn a_trainer_of_no_threads() -> Result<()> {
 /// program.
 #[test]
 fn tapes_side_by_side() -> Result<()> {
-    let (net, x, t) = (wide::<f32>(), inputs(300, 130), targets(10, 130));
+    let net = wide::<f32>();
+    let x = inputs(300, 130);
+    let t = targets(10, 130);
     let work = |mut tape: Tape<f32>, size: usize| {
         let (x, t) = (
             View::from(&x).columns(0, size)?,
@@ -749,7 +751,9 @@ fn witnessed(witness: &Witness) -> Sequential<f32> {
 #[test]
 fn large_passes_leave_the_callers_thread_and_small_ones_stay() -> Result<()> {
     let witness = Witness::default();
-    let (net, x, t) = (witnessed(&witness), inputs(300, 96), targets(2, 96));
+    let net = witnessed(&witness);
+    let x = inputs(300, 96);
+    let t = targets(2, 96);
     let elsewhere = |count: usize, samples: usize| {
         let (mut tape, here) = (Tape::new().threads(count)?, thread::current().id());
         let (x, t) = (
@@ -777,7 +781,9 @@ fn large_passes_leave_the_callers_thread_and_small_ones_stay() -> Result<()> {
 #[test]
 fn a_panic_comes_back() -> Result<()> {
     let witness = Witness::default();
-    let (net, x, t) = (witnessed(&witness), inputs(300, 96), targets(2, 96));
+    let net = witnessed(&witness);
+    let x = inputs(300, 96);
+    let t = targets(2, 96);
     let expected = pass(&net, (&x).into(), (&t).into(), &mut Tape::new())?;
     let mut tape = Tape::new().threads(3)?;
     pass(&net, (&x).into(), (&t).into(), &mut tape)?;

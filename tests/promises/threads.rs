@@ -141,7 +141,9 @@ fn everything_moves() -> Result<()> {
             let groups = Group::all(net.params().len());
             optimizer.step(0.01, net.params_mut(), tape.grads(), &groups)
         };
-    let (mut here, mut tape, mut optimizer) = (net(), Tape::with_seed(2), Adam::new());
+    let mut here = net();
+    let mut tape = Tape::with_seed(2);
+    let mut optimizer = Adam::new();
     for _ in 0..4 {
         train(&mut here, &mut tape, &mut optimizer)?;
     }

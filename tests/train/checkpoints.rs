@@ -105,7 +105,9 @@ fn bits<T: Real>(net: &Sequential<T>) -> Vec<u64> {
 /// Stops at 20 random steps, resumes in a new trainer with a new network, and compares with what
 /// was never interrupted.
 fn resumes<T: Real, O: Optimizer<T>>(name: &str, rate: f64, optimizer: impl Fn() -> O) {
-    let (scratch, data, judge) = (Folder::new(name), data::<T>(), data::<T>());
+    let scratch = Folder::new(name);
+    let judge = data::<T>();
+    let data = data::<T>();
     let mut whole = net::<T>();
     let mut uninterrupted = trainer(optimizer(), rate, u64::MAX, &judge);
     let history = uninterrupted

@@ -131,11 +131,9 @@ fn certified_by_nist() -> Result<()> {
 /// solution.
 #[test]
 fn a_linear_net_takes_one_step() -> Result<()> {
-    let (x, t, v) = (
-        [0.0, 1.0, 2.0, 5.0],
-        [1.0, 2.0, 5.0, 4.0],
-        [1.0, 2.0, 0.5, 3.0],
-    );
+    let x = [0.0, 1.0, 2.0, 5.0];
+    let t = [1.0, 2.0, 5.0, 4.0];
+    let v = [1.0, 2.0, 0.5, 3.0];
     let data = Dataset::new(row(&x), row(&t))?.weighted(v.to_vec())?;
     let mut net = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Linear))
@@ -448,7 +446,9 @@ fn refused() -> Result<()> {
 /// Called again it goes on: the same bits as in one call, until it begins anew.
 #[test]
 fn a_call_goes_on_where_the_last_one_ended() -> Result<()> {
-    let (data, mut whole, mut parts) = (sine()?, small(6, 1)?, small(6, 1)?);
+    let data = sine()?;
+    let mut whole = small(6, 1)?;
+    let mut parts = small(6, 1)?;
     let history = LevenbergMarquardt::new()
         .epochs(12)
         .fit(&mut whole, &data)?;
@@ -529,7 +529,9 @@ fn metrics_and_observers() -> Result<()> {
             }
         }
     }
-    let (data, mut net, log) = (sine()?, small(6, 1)?, Log::default());
+    let data = sine()?;
+    let mut net = small(6, 1)?;
+    let log = Log::default();
     let start = net.cost(data.inputs(), &data, &SumSquaredError, &mut Tape::new())?;
     let (mut called, mut kept) = (0, Vec::new());
     let mut trainer = LevenbergMarquardt::new()
@@ -717,7 +719,9 @@ fn a_model_learns_by_least_squares() -> Result<()> {
 /// An error of a metric, after steps that were taken: what the last epoch left stays.
 #[test]
 fn a_failing_metric_keeps_the_epochs_before() -> Result<()> {
-    let (data, mut expected, mut net) = (sine()?, small(6, 1)?, small(6, 1)?);
+    let data = sine()?;
+    let mut expected = small(6, 1)?;
+    let mut net = small(6, 1)?;
     LevenbergMarquardt::new()
         .epochs(3)
         .fit(&mut expected, &data)?;
@@ -763,7 +767,9 @@ fn the_damping_of_the_first_epochs() -> Result<()> {
             Ok(DVector::from_column_slice((y - data.targets()).as_slice()))
         };
         let mut w = DVector::from_column_slice(start.params());
-        let (mut mu, mut growth, mut want) = (0.0, 2.0, Vec::new());
+        let mut mu = 0.0;
+        let mut growth = 2.0;
+        let mut want = Vec::new();
         for epoch in 0..10 {
             let r = residuals(&w)?;
             let mut j = DMatrix::zeros(data.len(), w.len());
@@ -775,7 +781,9 @@ fn the_damping_of_the_first_epochs() -> Result<()> {
                     &((residuals(&(&w + &step))? - residuals(&(&w - &step))?) / 2e-5),
                 );
             }
-            let (normal, gradient, cost) = (j.tr_mul(&j), j.tr_mul(&r), 0.5 * r.norm_squared());
+            let normal = j.tr_mul(&j);
+            let gradient = j.tr_mul(&r);
+            let cost = 0.5 * r.norm_squared();
             if epoch == 0 {
                 mu = first * normal.diagonal().max();
             }

@@ -205,14 +205,12 @@ fn convergence_target_and_the_first_of_several() -> Result<()> {
     assert_eq!(history.epochs.len(), first + 1);
 
     let steps: Vec<f64> = {
-        let (mut net, data, mut trainer) = (
-            net(),
-            data(),
-            Trainer::new(MeanSquaredError, Sgd::new())
-                .learning_rate(0.2)
-                .batch_size(100)
-                .epochs(1),
-        );
+        let mut net = net();
+        let data = data();
+        let mut trainer = Trainer::new(MeanSquaredError, Sgd::new())
+            .learning_rate(0.2)
+            .batch_size(100)
+            .epochs(1);
         (0..300)
             .map(|_| {
                 let before = net.params().to_vec();
@@ -255,7 +253,9 @@ fn convergence_target_and_the_first_of_several() -> Result<()> {
 
 #[test]
 fn a_time_budget_ends_within_an_epoch_that_the_next_call_finishes() -> Result<()> {
-    let (mut net, mut whole, data) = (net(), net(), data());
+    let mut whole = net();
+    let mut net = net();
+    let data = data();
     let history = trainer().epochs(3).fit(&mut whole, &data)?;
     let mut hurried = trainer().epochs(3).stop(Stop::Time(Duration::ZERO));
     let mut epochs = Vec::new();
@@ -353,7 +353,9 @@ fn settings_out_of_range_are_refused_before_anything_changes() {
 #[test]
 fn a_schedule_that_breaks() -> Result<()> {
     let broken = Schedule::custom(|step| if step == 9 { f64::NAN } else { 0.01 });
-    let (mut net, mut whole, data) = (net(), net(), data());
+    let mut whole = net();
+    let mut net = net();
+    let data = data();
     let error = trainer()
         .learning_rate(broken)
         .fit(&mut net, &data)
@@ -369,7 +371,9 @@ fn a_schedule_that_breaks() -> Result<()> {
 
 /// The parameters after each epoch of the plain training.
 fn after_epochs() -> Result<Vec<Sequential<f64>>> {
-    let (mut net, data, mut trainer) = (net(), data(), trainer().epochs(1));
+    let mut net = net();
+    let data = data();
+    let mut trainer = trainer().epochs(1);
     (0..12)
         .map(|_| trainer.fit(&mut net, &data).map(|_| net.clone()))
         .collect()
@@ -446,7 +450,9 @@ fn training_goes_on_from_the_latest_weights() -> Result<()> {
             )
             .stop(Stop::early_stopping(Monitor::highest("score"), 50))
     };
-    let (data, mut once, mut often) = (data(), net(), net());
+    let data = data();
+    let mut once = net();
+    let mut often = net();
     let history = start().epochs(9).fit(&mut once, &data)?;
     let (mut trainer, mut epochs) = (start().epochs(1), Vec::new());
     for _ in 0..9 {
@@ -466,11 +472,9 @@ fn training_goes_on_from_the_latest_weights() -> Result<()> {
 /// it was meant.
 #[test]
 fn a_network_changed_on_purpose_keeps_the_moments() -> Result<()> {
-    let (mut changed, data, mut trainer) = (
-        net(),
-        data(),
-        trainer().epochs(4).restore_best(Monitor::TrainingCost),
-    );
+    let mut changed = net();
+    let data = data();
+    let mut trainer = trainer().epochs(4).restore_best(Monitor::TrainingCost);
     trainer.fit(&mut changed, &data)?;
     changed.params_mut()[0] += 1.0;
     let (before, state) = (changed.clone(), trainer.optimizer().state().clone());
@@ -494,7 +498,9 @@ fn a_network_changed_on_purpose_keeps_the_moments() -> Result<()> {
     let mut trainer = trainer.epochs(1).batch_size(100).shuffle(false);
     trainer.fit(&mut changed, &data)?;
     // One step by hand from the changed parameters, with the moments of the sixteen before.
-    let (mut by_hand, mut tape, mut adam) = (before, Tape::new(), Adam::new());
+    let mut by_hand = before;
+    let mut tape = Tape::new();
+    let mut adam = Adam::new();
     adam.restore(&state)?;
     by_hand.gradient(data.inputs(), data.targets(), &MeanSquaredError, &mut tape)?;
     let groups = by_hand.default_groups();
@@ -763,7 +769,9 @@ fn a_sample_of_weight_2_is_two_samples() -> Result<()> {
         data.select(&repeated)?,
         data.clone().weighted(weights.clone())?,
     );
-    let (net, mut one, mut other) = (net(), Tape::new(), Tape::new());
+    let net = net();
+    let mut one = Tape::new();
+    let mut other = Tape::new();
     // A sum has no number of samples to divide by.
     let a = net.gradient(twice.inputs(), &twice, &SumSquaredError, &mut one)?;
     let b = net.gradient(weighted.inputs(), &weighted, &SumSquaredError, &mut other)?;

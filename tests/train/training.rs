@@ -335,7 +335,9 @@ fn frozen_layers() -> Result<()> {
 
 #[test]
 fn history() -> Result<()> {
-    let (mut net, data, validation) = (net(), data(20), data(9));
+    let mut net = net();
+    let validation = data(9);
+    let data = data(20);
     let mut seen = vec![];
     let mut trainer = Trainer::new(QuadraticCost, Adam::new())
         .epochs(3)
@@ -478,7 +480,9 @@ fn the_first_cost_is_that_of_the_start() -> Result<()> {
 #[test]
 fn validation_costs() -> Result<()> {
     // More samples than inference takes at a time; dropout in the network, which must not show.
-    let (mut net, data, validation) = (net(), data(20), data(300));
+    let mut net = net();
+    let validation = data(300);
+    let data = data(20);
     for _ in 0..3 {
         let history = Trainer::new(QuadraticCost, Adam::new())
             .epochs(1)
@@ -571,7 +575,9 @@ fn metrics_in_order() -> Result<()> {
 /// data where there is some.
 #[test]
 fn what_metrics_see() -> Result<()> {
-    let (mut net, data, validation) = (net(), classes(20), classes(300));
+    let mut net = net();
+    let data = classes(20);
+    let validation = classes(300);
     for validated in [false, true] {
         let mut seen = vec![];
         let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
@@ -1628,7 +1634,9 @@ fn surrounded<'a>(rule: impl Optimizer<f64> + 'a) -> Trainer<'a, f64> {
 /// The steps of a loop of one's own are those of `fit`, to the last bit.
 #[test]
 fn steps_are_those_of_fit() -> Result<()> {
-    let (mut fitted, mut stepped, data) = (deep(), deep(), data(20));
+    let mut fitted = deep();
+    let mut stepped = deep();
+    let data = data(20);
     let (mut fitting, mut stepping) = (surrounded(Adam::new()), surrounded(Adam::new()));
     let history = fitting.fit(&mut fitted, &data)?;
     let mut batches = Batches::shuffled(6, 7)?;
@@ -1649,11 +1657,9 @@ fn steps_are_those_of_fit() -> Result<()> {
     assert_eq!((stepping.epoch(), fitting.epoch()), (0, 3));
 
     // The cost is that of the batch before the step, with the penalty.
-    let (mut plain, x, t) = (
-        line()?,
-        DMatrix::from_element(1, 2, 1.0),
-        DMatrix::from_element(1, 2, 5.0),
-    );
+    let mut plain = line()?;
+    let x = DMatrix::from_element(1, 2, 1.0);
+    let t = DMatrix::from_element(1, 2, 5.0);
     let penalty = Penalty::new().l2(0.3);
     let before = plain.cost(&x, &t, &MeanSquaredError, &mut Tape::new())? + penalty.cost(&plain);
     let step = Trainer::new(MeanSquaredError, Sgd::new())
@@ -1790,7 +1796,9 @@ fn a_step_after_the_best_weights() -> Result<()> {
             Ok(y.as_slice().iter().map(|y: &f64| y.abs()).sum())
         });
     trainer.fit(&mut net, &data)?;
-    let (best, mut by_hand, mut tape) = (net.clone(), net.clone(), Tape::with_seed(0));
+    let best = net.clone();
+    let mut by_hand = net.clone();
+    let mut tape = Tape::with_seed(0);
     tape.seek(0, 6);
     best.gradient(data.inputs(), &data, &QuadraticCost, &mut tape)?;
     Sgd::new().step(
@@ -2370,7 +2378,9 @@ fn other_data_are_refused() -> Result<()> {
 fn a_resumed_run_takes_its_own_network_and_data_alone() -> Result<()> {
     let folder = std::env::temp_dir().join(format!("chainrule-other-data-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for temporary files");
-    let (path, data, other) = (folder.join("run.checkpoint"), data(20), self::data(21));
+    let path = folder.join("run.checkpoint");
+    let data = data(20);
+    let other = self::data(21);
     let trainer = || {
         Trainer::new(QuadraticCost, Adam::new())
             .epochs(3)
@@ -2606,7 +2616,9 @@ fn trainers_and_models_are_send() {
 /// With all that can be given to it.
 #[test]
 fn a_trainer_is_sent_to_another_thread() -> Result<()> {
-    let (data, mut here, mut there) = (data(20), net(), net());
+    let data = data(20);
+    let mut here = net();
+    let mut there = net();
     let trainer = || {
         Trainer::new(QuadraticCost, Adam::new())
             .metric("zero", |_, _| Ok(0.0))
@@ -2657,8 +2669,12 @@ impl Observer<f64> for Watching {
 
 #[test]
 fn observers_see_the_network_as_it_is() -> Result<()> {
-    let (mut net, data, seen) = (net(), data(20), Watching::default());
-    let (start, log, mut called) = (net.params().to_vec(), seen.0.clone(), Vec::new());
+    let mut net = net();
+    let data = data(20);
+    let seen = Watching::default();
+    let start = net.params().to_vec();
+    let log = seen.0.clone();
+    let mut called = Vec::new();
     let mut trainer = Trainer::new(QuadraticCost, Sgd::new())
         .learning_rate(0.1)
         .batch_size(10)

@@ -162,7 +162,9 @@ fn run(
     let mut net = builder.layer(last).seed(seed).build()?;
 
     let loss = loss(set.classes);
-    let (mut tape, mut adam, groups) = (Tape::new(), Adam::new(), Group::all(net.params().len()));
+    let mut tape = Tape::new();
+    let mut adam = Adam::new();
+    let groups = Group::all(net.params().len());
     let mut batches = Batches::shuffled(BATCH, seed)?;
     let mut judged = Vec::new();
     for epoch in 1..=BUDGETS[BUDGETS.len() - 1] {

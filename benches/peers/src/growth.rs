@@ -196,7 +196,9 @@ impl Point {
         // and an addition per weight.
         let product = 2.0 * (width * width) as f64;
         let flops = [product * (3 * depth - 1) as f64, product * depth as f64];
-        let (x, targets, y) = (numbers(0), numbers(7), DMatrix::zeros(width, batch));
+        let x = numbers(0);
+        let targets = numbers(7);
+        let y = DMatrix::zeros(width, batch);
         Ok(Self {
             size,
             batch,
@@ -226,7 +228,9 @@ impl Point {
     fn measure(&mut self, seconds: f64) -> Result<()> {
         for kind in KINDS {
             self.pass(kind)?;
-            let (start, mut passes, mut chunk) = (Instant::now(), 0, 1);
+            let start = Instant::now();
+            let mut passes = 0;
+            let mut chunk = 1;
             let elapsed = loop {
                 for _ in 0..chunk {
                     self.pass(kind)?;

@@ -293,7 +293,9 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                         .map(|constant| self.vector(constant))
                         .transpose()
                 };
-                let (scale, bias, mut numbers) = (all(scale)?, all(bias)?, Vec::new());
+                let scale = all(scale)?;
+                let bias = all(bias)?;
+                let mut numbers = Vec::new();
                 for statistic in statistics.iter().flatten() {
                     numbers.extend(self.vector(statistic)?);
                 }

@@ -248,7 +248,9 @@ fn computed<'g>(
             )
         }
         "Where" => {
-            let (condition, yes, no) = (operand(0)?, operand(1)?, operand(2)?);
+            let condition = operand(0)?;
+            let yes = operand(1)?;
+            let no = operand(2)?;
             let dims = broadcast(&broadcast(condition.dims(), yes.dims())?, no.dims())?;
             budget.take(&dims)?;
             for operand in [condition, yes, no] {

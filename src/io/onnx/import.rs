@@ -734,13 +734,14 @@ fn breakpoints<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<Option<Re
     let bound = Expr::X.below(Expr::Slot(0));
     // Where(z < x₀, piece 0, Where(z < x₁, piece 1, …, the last)), of one z.
     let chain = || {
-        let (mut z, mut xs, mut pieces, mut rest) = (None, Vec::new(), Vec::new(), node);
+        let mut z = None;
+        let mut xs = Vec::new();
+        let mut pieces = Vec::new();
+        let mut rest = node;
         loop {
-            let (condition, below, above) = (
-                input(rest, 0).ok()?,
-                input(rest, 1).ok()?,
-                input(rest, 2).ok()?,
-            );
+            let condition = input(rest, 0).ok()?;
+            let below = input(rest, 1).ok()?;
+            let above = input(rest, 2).ok()?;
             let Match { x, slots } = graph.find(&bound, condition)?;
             xs.push(number(&slots[0])?);
             pieces.push(piece(below)?);

@@ -320,7 +320,9 @@ impl<T: Real> Formula<T> for &Breakpoints {
             return (z, z);
         }
         let ((x, y), slope) = self.piece(self.points().partition_point(|(x, _)| T::of(*x) <= z));
-        let (x, y, slope) = (T::of(x), T::of(y), T::of(slope));
+        let x = T::of(x);
+        let y = T::of(y);
+        let slope = T::of(slope);
         // A slope of 0 times ∞ is no number, but the function is constant there.
         (
             if slope == T::zero() {

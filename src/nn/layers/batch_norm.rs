@@ -287,11 +287,9 @@ impl<T: Real> Layer<T> for BatchNorm {
         } = p;
         let (scale, ..) = self.norm.split(params, x.rows());
         let (scale_dot, bias_dot, _) = self.norm.split(params_dot, x.rows());
-        let (batch, x_dot, y_dot) = (
-            self.batch(params, x, false),
-            x_dot.as_slice(),
-            y_dot.as_mut_slice(),
-        );
+        let batch = self.batch(params, x, false);
+        let x_dot = x_dot.as_slice();
+        let y_dot = y_dot.as_mut_slice();
         T::vectorize(Along {
             batch,
             scale,
@@ -323,7 +321,9 @@ impl<T: Real> Layer<T> for BatchNorm {
         statistics.fill(T::zero());
         let batch = self.batch(params, x, false);
         let (dy, dy_dot) = (delta.as_view(), delta_dot.as_view());
-        let (x_dot, dy, dy_dot) = (x_dot.as_slice(), dy.as_slice(), dy_dot.as_slice());
+        let x_dot = x_dot.as_slice();
+        let dy = dy.as_slice();
+        let dy_dot = dy_dot.as_slice();
         let (mut dx, mut dx_dot) = dx.unzip();
         let dx = dx.as_mut().map_or(&mut [][..], |dx| dx.as_mut_slice());
         let dx_dot = dx_dot

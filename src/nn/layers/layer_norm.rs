@@ -212,8 +212,12 @@ macro_rules! layer {
                     return;
                 };
                 let (scale, ..) = self.0.split(params, x.rows());
-                let (width, dy, dx) = (x.rows(), delta.as_view(), dx.as_mut_slice());
-                let (x, moments, dy) = (x.as_slice(), cache.as_chunks().0, dy.as_slice());
+                let width = x.rows();
+                let dy = delta.as_view();
+                let dx = dx.as_mut_slice();
+                let x = x.as_slice();
+                let moments = cache.as_chunks().0;
+                let dy = dy.as_slice();
                 T::vectorize(NormSlopes::<_, $centered> {
                     width,
                     scale,
@@ -233,12 +237,10 @@ macro_rules! layer {
                     ..
                 } = p;
                 let (dscale, dbias, _) = self.0.split_mut(grads, x.rows());
-                let (width, x, moments, dy) = (
-                    x.rows(),
-                    x.as_slice(),
-                    cache.as_chunks().0,
-                    delta.as_slice(),
-                );
+                let width = x.rows();
+                let x = x.as_slice();
+                let moments = cache.as_chunks().0;
+                let dy = delta.as_slice();
                 T::vectorize(Sums {
                     width,
                     x,
@@ -261,7 +263,9 @@ macro_rules! layer {
                 } = p;
                 let (scale, ..) = self.0.split(params, x.rows());
                 let (scale_dot, bias_dot, _) = self.0.split(params_dot, x.rows());
-                let (width, moments, y_dot) = (x.rows(), cache.as_chunks().0, y_dot.as_mut_slice());
+                let width = x.rows();
+                let moments = cache.as_chunks().0;
+                let y_dot = y_dot.as_mut_slice();
                 let (x, x_dot) = (x.as_slice(), x_dot.as_slice());
                 T::vectorize(Along::<_, $centered> {
                     width,
@@ -292,18 +296,14 @@ macro_rules! layer {
                 let (scale, ..) = self.0.split(params, x.rows());
                 let (scale_dot, ..) = self.0.split(params_dot, x.rows());
                 let (dscale, dbias, _) = self.0.split_mut(grads_dot, x.rows());
-                let (width, moments, dy, dy_dot) = (
-                    x.rows(),
-                    cache.as_chunks().0,
-                    delta.as_view(),
-                    delta_dot.as_view(),
-                );
-                let (x, x_dot, dy, dy_dot) = (
-                    x.as_slice(),
-                    x_dot.as_slice(),
-                    dy.as_slice(),
-                    dy_dot.as_slice(),
-                );
+                let width = x.rows();
+                let moments = cache.as_chunks().0;
+                let dy = delta.as_view();
+                let dy_dot = delta_dot.as_view();
+                let x = x.as_slice();
+                let x_dot = x_dot.as_slice();
+                let dy = dy.as_slice();
+                let dy_dot = dy_dot.as_slice();
                 let (mut dx, mut dx_dot) = dx.unzip();
                 let dx = dx.as_mut().map_or(&mut [][..], |dx| dx.as_mut_slice());
                 let dx_dot = dx_dot
@@ -639,7 +639,9 @@ impl<T: Real, const CENTERED: bool> Pass for BackAlong<'_, T, CENTERED> {
             };
             let normal =
                 |g: &[T]| sum_pairs(g, x, |g, x| g * ((x - motion.mean) * motion.inverse)) / n;
-            let (level, tilt, level_dot) = (plain(dx), normal(dx), plain(dx_dot));
+            let level = plain(dx);
+            let tilt = normal(dx);
+            let level_dot = plain(dx_dot);
             let along = motion.inverse
                 * (sum_pairs(dx, x_dot, |g, x_dot| g * x_dot) / n
                     - motion.level * level

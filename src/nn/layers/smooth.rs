@@ -28,11 +28,9 @@ pub(super) fn backward_activation<T: Real>(
     activation: &Activation,
     p: &mut BackwardTangentArgs<'_, T>,
 ) {
-    let (a, delta, delta_dot) = (
-        p.y.as_slice(),
-        p.delta.as_mut_slice(),
-        p.delta_dot.as_mut_slice(),
-    );
+    let a = p.y.as_slice();
+    let delta = p.delta.as_mut_slice();
+    let delta_dot = p.delta_dot.as_mut_slice();
     activation.backward(a, p.cache, delta_dot);
     T::vectorize(AddProduct {
         to: delta_dot,
