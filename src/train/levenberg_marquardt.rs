@@ -37,9 +37,9 @@ const CHUNK: usize = 128;
 /// Least squares by second-order steps: C(w) = ½ Σᵢ vᵢ‖yᵢ − tᵢ‖² over all samples, vᵢ their weights
 /// ([`SumSquaredError`]). For networks of up to a few hundred parameters nothing else comes as
 /// close to the minimum as fast: on one period of a sine (60 points, a 1-10-1 network of tanh; the
-/// example `levenberg_marquardt`) the cost is 10⁻¹³ or less after a tenth of a second, where Adam,
-/// with a rate that falls along a cosine, has 10⁻⁶ after ten seconds. MATLAB's `train` does this by
-/// default.
+/// example `levenberg_marquardt`) the cost is 10⁻¹³ or less after a tenth of a second. Adam,
+/// with a rate that falls along a cosine, has some 10⁻⁶ after two seconds. MATLAB's `train` does
+/// this by default.
 ///
 /// With the residuals r = √v·(y − t) and their Jacobian J = ∂r/∂w, a step h solves
 ///
