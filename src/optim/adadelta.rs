@@ -1,7 +1,7 @@
 //! Adadelta.
 
 use super::arithmetic::root;
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
@@ -74,7 +74,7 @@ impl<T: Real> Rule<T> for Adadelta<T> {
         POSITIVE.check_in::<T>("eps of Adadelta", self.eps)
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         let rho = T::of(self.rho);
         let share = T::of(1.0 - self.rho);
         let eps = T::of(self.eps);

@@ -1,7 +1,7 @@
 //! Adagrad.
 
 use super::arithmetic::root;
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{NOT_NEGATIVE, POSITIVE};
@@ -82,7 +82,7 @@ impl<T: Real> Rule<T> for Adagrad<T> {
         self.initial
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         let eps = T::of(self.eps);
         step.each(&mut self.state.slots, |lr, keep| {
             let lr = T::of(lr);

@@ -1,7 +1,7 @@
 //! Adam.
 
 use super::arithmetic::{Moments, larger, power, root};
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
@@ -130,7 +130,7 @@ impl<T: Real> Rule<T> for Adam<T> {
         self
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         let (bias1, bias2) = (
             1.0 - power(self.beta1, step.t),
             1.0 - power(self.beta2, step.t),

@@ -1,7 +1,7 @@
 //! Adamax.
 
 use super::arithmetic::{larger, power};
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
@@ -91,7 +91,7 @@ impl<T: Real> Rule<T> for Adamax<T> {
         1.0 / (1.0 - self.beta1)
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         let bias = 1.0 - power(self.beta1, step.t);
         let beta1 = T::of(self.beta1);
         let share = T::of(1.0 - self.beta1);

@@ -1,7 +1,7 @@
 //! Lion.
 
 use super::arithmetic::sign;
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::BELOW_ONE;
@@ -74,7 +74,7 @@ impl<T: Real> Rule<T> for Lion<T> {
         BELOW_ONE.check("beta2 of Lion", self.beta2)
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         let (beta1, share1) = (T::of(self.beta1), T::of(1.0 - self.beta1));
         let (beta2, share2) = (T::of(self.beta2), T::of(1.0 - self.beta2));
         step.each(&mut self.state.slots, |lr, keep| {

@@ -1,7 +1,7 @@
 //! NAdam.
 
 use super::arithmetic::{Moments, power, root};
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, NOT_NEGATIVE, POSITIVE};
@@ -137,7 +137,7 @@ impl<T: Real> Rule<T> for NAdam<T> {
         1.0 / (1.0 - self.beta1)
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         let now = self.momentum(step.t);
         let next = self.momentum(step.t.saturating_add(1));
         let product = self.product(step.t);

@@ -1,7 +1,7 @@
 //! RAdam.
 
 use super::arithmetic::{Moments, power, root};
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
@@ -102,7 +102,7 @@ impl<T: Real> Rule<T> for RAdam<T> {
         1.0 / (1.0 - self.beta1)
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         let (bias, rectified) = (1.0 - power(self.beta1, step.t), self.rectified(step.t));
         let (moments, eps) = (Moments::new(self.beta1, self.beta2), T::of(self.eps));
         step.each(&mut self.state.slots, |lr, keep| {

@@ -1,7 +1,7 @@
 //! Rprop.
 
 use super::arithmetic::sign;
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{ABOVE_ONE, BETWEEN, POSITIVE, ensure};
@@ -110,7 +110,7 @@ impl<T: Real> Rule<T> for Rprop<T> {
         )
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         let (eta_minus, eta_plus) = (T::of(self.eta_minus), T::of(self.eta_plus));
         let (smallest, largest) = (T::of(self.smallest), T::of(self.largest));
         step.each(&mut self.state.slots, |lr, keep| {

@@ -38,7 +38,7 @@ pub(super) trait Rule<T: Real> {
     }
 
     /// Takes a step whose arguments fit.
-    fn descend(&mut self, step: Step<'_, T>);
+    fn descend(&mut self, step: StepArgs<'_, T>);
 }
 
 /// `Optimizer` for a [`Rule`] with a `state`, `Default` by its `new`, and `Deserialize` of its
@@ -78,7 +78,7 @@ macro_rules! optimizer {
                 }
                 self.state.begin(params.len(), self.start());
                 let t = self.state.step;
-                self.descend($crate::optim::rule::Step { workers, t, lr, params, grads, groups });
+                self.descend(StepArgs { workers, t, lr, params, grads, groups });
                 Ok(())
             }
 
@@ -123,7 +123,7 @@ macro_rules! optimizer {
 pub(super) use optimizer;
 
 /// The arguments of a step, of which it is known that they fit.
-pub(super) struct Step<'a, T> {
+pub(super) struct StepArgs<'a, T> {
     pub(super) workers: &'a Workers,
     /// The number of the step, counted from 1.
     pub(super) t: u64,
@@ -133,7 +133,7 @@ pub(super) struct Step<'a, T> {
     pub(super) groups: &'a [Group],
 }
 
-impl<T: Real> Step<'_, T> {
+impl<T: Real> StepArgs<'_, T> {
     /// Changes the parameters of every group: `rule` gets a group's lr and 1 − lr·λ and returns
     /// what becomes of one parameter, told its gradient and what the K slots remember of it; that
     /// must be `#[inline(always)]`.

@@ -1,6 +1,6 @@
 //! Stochastic gradient descent.
 
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, ensure};
@@ -105,7 +105,7 @@ impl<T: Real> Rule<T> for Sgd<T> {
         self
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         if self.state.slots.is_empty() {
             return step.each(&mut [], |lr, keep| {
                 let lr = T::of(lr);

@@ -1,11 +1,11 @@
-//! From the steps of a graph to a model: which constants are parameters of which layer, and which
+//! From the links of a graph to a model: which constants are parameters of which layer, and which
 //! are scalers.
 
 use super::axes::Axes;
 use super::constant::{Constant, MAX_RANK, product};
 use super::fold::walk;
 use super::graph::Graph;
-use super::import::{Affine, Along, Norm, Part, Product, Step, is_float};
+use super::import::{Affine, Along, Link, Norm, Part, Product, is_float};
 use super::node::{int, place};
 use super::proto::{self, Size};
 use super::shapes::Shapes;
@@ -53,12 +53,12 @@ struct Assembly<'a, 'g, T: Real> {
     scores: bool,
 }
 
-/// The model that takes the graph's `input` through `steps`; `budget` bounds what is made of single
+/// The model that takes the graph's `input` through `links`; `budget` bounds what is made of single
 /// numbers.
 pub(super) fn assemble<'g, T: Real>(
     graph: &Graph<'g>,
     input: &'g proto::ValueInfo,
-    steps: &[Step<'g>],
+    links: &[Link<'g>],
     budget: usize,
 ) -> Result<Model<T>> {
     let place = format!("ONNX input {:?}", input.name);
@@ -78,7 +78,7 @@ pub(super) fn assemble<'g, T: Real>(
             format!("data type {kind}"),
         ));
     }
-    let constants = || steps.iter().flat_map(|step| step.part.constants());
+    let constants = || links.iter().flat_map(|link| link.part.constants());
     let double = if constants().next().is_some() {
         constants().any(Constant::is_double)
     } else {
@@ -104,7 +104,7 @@ pub(super) fn assemble<'g, T: Real>(
     });
     let readings = readings(
         dims.as_deref(),
-        steps.iter().find_map(|step| step.part.inputs()),
+        links.iter().find_map(|link| link.part.inputs()),
     );
     if readings.is_empty() {
         return Err(Error::new(
@@ -117,7 +117,7 @@ pub(super) fn assemble<'g, T: Real>(
     // What is wrong with the likeliest reading.
     let mut first = None;
     for axes in readings {
-        match Assembly::new(graph, input, axes, budget).run(steps, double) {
+        match Assembly::new(graph, input, axes, budget).run(links, double) {
             Ok(model) => return Ok(model),
             Err(error) => first = first.or(Some(error)),
         }
@@ -212,9 +212,9 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
         }
     }
 
-    fn run(mut self, steps: &[Step<'g>], double: bool) -> Result<Model<T>> {
+    fn run(mut self, links: &[Link<'g>], double: bool) -> Result<Model<T>> {
         let inputs = self.axes.width();
-        for Step { node, value, part } in steps {
+        for Link { node, value, part } in links {
             self.step(node, part, double)
                 .map_err(|error| error.within(place(node)))?;
             self.shapes.insert(value, self.axes.shape());

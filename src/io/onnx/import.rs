@@ -19,10 +19,9 @@ const SUPPORTED: &str = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with
     Dropout, Cast, Flatten, Reshape, Transpose, Squeeze, Unsqueeze; of ai.onnx.ml Scaler, \
     LinearRegressor, LinearClassifier, Normalizer, ZipMap";
 
-/// A step of the way from input to output, the node that makes it, and the value that the node
-/// makes.
+/// A link of the chain from input to output: the node, the value that it makes, and what it does.
 #[derive(Debug)]
-pub(super) struct Step<'g> {
+pub(super) struct Link<'g> {
     pub(super) node: &'g proto::Node,
     pub(super) value: &'g str,
     pub(super) part: Part<'g>,
@@ -107,17 +106,17 @@ pub(super) enum Norm {
 /// What a node does, first things first, and the value that it does it to.
 type Reading<'g> = (Vec<Part<'g>>, &'g str);
 
-/// The steps from an input of the graph, which is given too, to `output`.
-pub(super) fn steps<'g>(
+/// The links from an input of the graph, which is given too, to `output`.
+pub(super) fn links<'g>(
     graph: &Graph<'g>,
     output: &'g str,
-) -> Result<(&'g proto::ValueInfo, Vec<Step<'g>>)> {
-    let (mut value, mut steps) = (output, Vec::new());
+) -> Result<(&'g proto::ValueInfo, Vec<Link<'g>>)> {
+    let (mut value, mut links) = (output, Vec::new());
     // Each step goes back by a node at least, unless the graph has a cycle.
     for _ in 0..=graph.nodes() {
         if let Some(input) = graph.input(value) {
-            steps.reverse();
-            return Ok((input, steps));
+            links.reverse();
+            return Ok((input, links));
         }
         let constant = graph.constant(value)?;
         let Some(node) = graph.maker(value).filter(|_| constant.is_none()) else {
@@ -134,11 +133,11 @@ pub(super) fn steps<'g>(
             ));
         };
         let (parts, before) = read(graph, node, value)?;
-        steps.extend(
+        links.extend(
             parts
                 .into_iter()
                 .rev()
-                .map(|part| Step { node, value, part }),
+                .map(|part| Link { node, value, part }),
         );
         value = before;
     }

@@ -24,7 +24,7 @@ use crate::train::Model;
 use alloc::{format, string::String, vec::Vec};
 use fold::Budget;
 use graph::Graph;
-use import::{Part, Step};
+use import::{Link, Part};
 use metadata::Metadata;
 use prost::Message;
 use std::path::Path;
@@ -260,7 +260,7 @@ impl Onnx {
                 && matches!(graph.constant(output), Ok(None))
         });
         let exponent = exponent.and_then(|node| node.input.first());
-        let (input, mut steps) = import::steps(&graph, exponent.map_or(output, |input| input))?;
+        let (input, mut links) = import::links(&graph, exponent.map_or(output, |input| input))?;
         let Metadata {
             notes,
             mut output_function,
@@ -270,9 +270,9 @@ impl Onnx {
             // They are about another value.
             (output_function, classes) = (OutputFunction::Identity, None);
         }
-        if steps
+        if links
             .iter()
-            .any(|step| matches!(step.part, Part::LogSoftmax(_)))
+            .any(|link| matches!(link.part, Part::LogSoftmax(_)))
         {
             // The scores are read, whose softmax are the probabilities that the file takes the
             // logarithm of.
@@ -280,9 +280,9 @@ impl Onnx {
         } else if exponent.is_some() && output_function == OutputFunction::Identity {
             output_function = OutputFunction::Exp;
         } else {
-            take_output_function(&mut steps, output_function, exponent.is_some())?;
+            take_output_function(&mut links, output_function, exponent.is_some())?;
         }
-        let mut model = assemble::assemble(&graph, input, &steps, bytes.len().saturating_mul(16))?
+        let mut model = assemble::assemble(&graph, input, &links, bytes.len().saturating_mul(16))?
             .with_output_function(output_function)?;
         if let Some(names) = classes {
             model = model.with_classes(names)?;
@@ -305,18 +305,18 @@ impl Onnx {
 /// Takes this function, which must be the last step, off the outputs; `exponent` where one is off
 /// already.
 fn take_output_function(
-    steps: &mut Vec<Step<'_>>,
+    links: &mut Vec<Link<'_>>,
     function: OutputFunction,
     exponent: bool,
 ) -> Result<()> {
     if function == OutputFunction::Identity {
         return Ok(());
     }
-    let found = match (function, steps.last_mut().map(|step| &mut step.part)) {
+    let found = match (function, links.last_mut().map(|link| &mut link.part)) {
         (OutputFunction::Exp, _) => exponent,
         _ if exponent => false,
         (OutputFunction::Sigmoid, Some(Part::Activation(Activation::Sigmoid))) => {
-            steps.pop().is_some()
+            links.pop().is_some()
         }
         (OutputFunction::Softmax, Some(last)) => match *last {
             Part::Softmax(along) => {
