@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 /// of it. A look draws twice, and indicatif's targets draw at most 20 times a second.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Shows how far training is: a line on stderr with a bar that each epoch fills, the epoch (the
-/// first is 1), the cost of the mini-batch, the learning rate, the time that is left for the whole
-/// run, and what is known of the epoch before.
+/// Shows how far training is, in a line on stderr. A bar fills with each epoch; after it come the
+/// epoch (the first is 1), the cost of the mini-batch, the learning rate, the time left for the
+/// whole run, and what is known of the epoch before.
 ///
 /// ```text
 /// ██████████░░░░░░░░░░ 24/48 of epoch 7/10  cost 0.2188  rate 0.001000  00:00:06 left  last epoch: cost 0.2304  accuracy 0.9395

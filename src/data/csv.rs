@@ -66,7 +66,7 @@ enum Wanted {
 /// - `True` and `False` are 1 and 0, also as `true`, `TRUE`, `false`, `FALSE`.
 /// - A line may end with one delimiter too many.
 /// - If every row has one field more than the header and begins with text, or with a number in
-///   quotes, that field is the row's name, as R writes it, and no column. If the last field of
+///   quotes, that field is the row's name and no column. R writes such files. If the last field of
 ///   every row is empty, the delimiter before it is one too many; after first fields in quotes it
 ///   could be either, and is an error.
 /// - A number becomes the nearest `T`, rounded once.

@@ -275,9 +275,9 @@ impl<T: Real> Dataset<T> {
         Ok((self.pick(first), self.pick(second)))
     }
 
-    /// [`split`](Self::split) that keeps the proportions of the classes: each part has at least one
-    /// sample of every class that there is, and of each class as near to its share as whole samples
-    /// allow (the method of largest remainders, ties to the first class). Classes as in
+    /// [`split`](Self::split) that keeps the proportions of the classes. Each part has at least one
+    /// sample of every class that there is. Of each class it has as near to its share as whole
+    /// samples allow (the method of largest remainders, ties to the first class). Classes as in
     /// [`class_weighted`](Self::class_weighted).
     ///
     /// # Errors
@@ -352,7 +352,7 @@ impl<T: Real> Dataset<T> {
     }
 
     /// The k pairs (training, validation) of a cross-validation, shuffled by `seed` and made one at
-    /// a time: every sample is in one validation part, and their sizes differ by at most 1.
+    /// a time. Every sample is in one validation part; their sizes differ by at most 1.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] unless `k` is from 2 to the number of samples.
@@ -523,8 +523,8 @@ fn check_counts(place: &str, counts: &[usize], least: usize) -> Result<()> {
 }
 
 /// How many of the samples of each class go to a part of `total`: their share, rounded so that the
-/// sum is right and, of each class with samples, between 1 and all but 1. The shares are compared
-/// as whole multiples of 1/n.
+/// sum is right. Of a class with samples it is between 1 and all but 1. The shares are compared as
+/// whole multiples of 1/n.
 fn quotas(counts: &[usize], total: usize) -> Vec<usize> {
     let n: usize = counts.iter().sum();
     let whole = |count: usize| (count as u128 * total as u128 / n as u128) as usize;

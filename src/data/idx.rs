@@ -10,7 +10,7 @@ use alloc::{format, vec::Vec};
 use nalgebra::DMatrix;
 
 /// Returns the array in a file in the IDX format, in which
-/// [MNIST](http://yann.lecun.com/exdb/mnist/) came (its page defines it): the entries of the first
+/// [MNIST](http://yann.lecun.com/exdb/mnist/) came (its page defines it). The entries of the first
 /// axis become columns, the other axes are flattened. A file of 60 000 images of 28 × 28 pixels
 /// gives 784 × 60 000, row after row of an image; one of labels gives 1 × 60 000. Numbers of all
 /// six types become the nearest `T`.

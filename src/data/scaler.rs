@@ -23,9 +23,9 @@ use nalgebra::DMatrix;
 /// `View::new(&numbers, 1)`.
 ///
 /// A constant feature has nothing to scale: its scale is 1. Constant means that all its numbers are
-/// equal, however many there are. (scikit-learn also takes features for constant whose spread is
-/// small: in `StandardScaler` below a bound of rounding that grows with the number of samples, in
-/// `MinMaxScaler` and `MaxAbsScaler` below 2·10⁻¹⁵.)
+/// equal, however many there are. (scikit-learn also takes a feature of small spread for constant.
+/// For `StandardScaler` the bound is one of rounding, which grows with the number of samples; for
+/// `MinMaxScaler` and `MaxAbsScaler` it is 2·10⁻¹⁵.)
 ///
 /// ```
 /// use chainrule::Scaler;
@@ -312,9 +312,9 @@ fn from_scale<T: Real>(v: T, shift: T, scale: T) -> T {
     }
 }
 
-/// The mean of a feature, as (`high` + `low`)·2^`exponent`: in numbers about 1, so that no sum
-/// overflows and no square vanishes, and in two parts, because what lies between two numbers counts
-/// where all samples are near it.
+/// The mean of a feature, as (`high` + `low`)·2^`exponent`. The numbers are about 1, so that no sum
+/// overflows and no square vanishes. The parts are two, because what lies between two numbers
+/// counts where all samples are near it.
 struct Mean {
     exponent: i32,
     high: f64,

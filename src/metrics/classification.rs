@@ -22,8 +22,8 @@ metrics!(
 const OF_CLASSES: &str =
     "a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)";
 
-/// The class of each sample: the row of the largest number, the first where there are several; of a
-/// single row, which holds probabilities of class 1, 1 from ½ on and 0 below.
+/// The class of each sample: the row of the largest number, the first where there are several. A
+/// single row holds probabilities of class 1: from ½ on the class is 1, below 0.
 ///
 /// # Errors
 /// [`ErrorKind::Empty`] without a sample or a row, [`ErrorKind::NotFinite`] for NaN,
@@ -267,16 +267,17 @@ pub fn f1<'y, 't, T: Real>(
 }
 
 /// Matthews' correlation coefficient φ of predicted and actual classes (Matthews 1975; of several
-/// classes Gorodkin 2004, as scikit-learn's `matthews_corrcoef`): 1 where all are right, 0 where
-/// predictions say nothing about the classes, negative where they are worse than that. Unlike
+/// classes Gorodkin 2004, as scikit-learn's `matthews_corrcoef`). It is 1 where all are right, 0
+/// where predictions say nothing about the classes, negative where they are worse than that. Unlike
 /// [`accuracy`] it is not large for who always takes the largest class: it is then 0.
 ///
 /// ```text
 /// φ = Σₖ (TPₖ·TNₖ − FPₖ·FNₖ) / √(Σₖ pₖ(1 − pₖ) · Σₖ aₖ(1 − aₖ))
 /// ```
 ///
-/// with the fractions pₖ predicted and aₖ actually of class k, and those of the samples that are
-/// rightly (T) or wrongly (F) taken for class k (P) or for another (N); 0 where the root is 0.
+/// with the fractions pₖ predicted and aₖ actually of class k. TP, TN, FP and FN are the fractions
+/// rightly (T) or wrongly (F) taken for class k (P) or for another (N). It is 0 where the root
+/// is 0.
 ///
 /// # Errors
 /// As [`accuracy`].
@@ -331,9 +332,9 @@ pub fn matthews_correlation<'y, 't, T: Real>(
 
 /// The average of −Σⱼ tⱼ ln yⱼ, of one row −t ln y − (1−t) ln(1−y): predictions are probabilities,
 /// as a network gives them after [`Loss::output_function`](crate::nn::loss::Loss::output_function),
-/// and targets classes or probabilities of them. As in scikit-learn, probabilities are first
-/// brought into [ε, 1 − ε], with ε the epsilon of `T`, so that one certain mistake does not cost ∞;
-/// and they need not sum to 1.
+/// and targets classes or probabilities of them. Probabilities need not sum to 1. As in
+/// scikit-learn, they are first brought into [ε, 1 − ε], with ε the epsilon of `T`, so that one
+/// certain mistake does not cost ∞.
 ///
 /// # Errors
 /// As [`accuracy`]; [`ErrorKind::Value`] for predictions or targets outside [0, 1].
@@ -388,7 +389,7 @@ pub fn log_loss<'y, 't, T: Real>(
 
 /// The area under the receiver operating characteristic: how often a sample of the class scores
 /// above one that is not of it, equal scores counting half (Hanley & McNeil 1982). Scores need not
-/// be probabilities. Of one row, targets are 1 from ½ on, so that −1 and 1 will do; of several rows
+/// be probabilities. Of one row, targets are 1 from ½ on, so that −1 and 1 will do. Of several rows
 /// it is the plain average over the classes, each against the rest (scikit-learn's
 /// `multi_class="ovr"`).
 ///

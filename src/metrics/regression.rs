@@ -45,8 +45,8 @@ fn pairs<'a, T: Real>(
 }
 
 /// [`pairs`] of the samples that count, divided by 2 to the power that comes first, so that none is
-/// above ½: neither differences nor sums overflow, and no square vanishes because all numbers are
-/// small. Samples of weight 0 are (0, 0).
+/// above ½. Neither differences nor sums overflow then, and no square vanishes because all numbers
+/// are small. Samples of weight 0 are (0, 0).
 fn near_one<'a, T: Real>(
     y: View<'a, T>,
     target: Targets<'a, T>,
@@ -165,8 +165,8 @@ pub fn root_mean_squared_error<'y, 't, T: Real>(
 }
 
 /// The coefficient of determination R² = 1 − Σ(y − t)² / Σ(t − t̄)² of each output, and their plain
-/// average: 1 for perfect predictions, 0 for those that are always the mean t̄, below 0 for worse.
-/// Of a constant target it is 1 where all predictions are right and 0 otherwise, as in
+/// average. It is 1 for perfect predictions, 0 for those that are always the mean t̄, below 0 for
+/// worse. Of a constant target it is 1 where all predictions are right and 0 otherwise, as in
 /// scikit-learn; so it is of a single sample, where scikit-learn has NaN.
 ///
 /// # Errors

@@ -304,8 +304,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         Ok(result)
     }
 
-    /// H·v into `out`, where H = ∂²C/∂θ² of the cost on a batch, in inference: exact, for the price
-    /// of about three gradients, and without H itself (Pearlmutter, *Fast exact multiplication by
+    /// H·v into `out`, where H = ∂²C/∂θ² of the cost on a batch, in inference. It is exact, costs
+    /// about three gradients, and does without H itself (Pearlmutter, *Fast exact multiplication by
     /// the Hessian*, Neural Computation 6, 1994). What belongs to running statistics, which are
     /// constants, is taken for 0 in `v` and is 0 in `out`.
     ///
@@ -356,11 +356,11 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         })
     }
 
-    /// Jᵀ·H_L·J·v into `out`, where J = ∂y/∂θ and H_L is the Hessian of the loss by the outputs:
-    /// the Hessian of the cost without the curvature of the network, which is positive semidefinite
-    /// wherever the loss is convex and is H itself for a network that is linear in its parameters
-    /// (Schraudolph, *Fast curvature matrix-vector products for second-order gradient descent*,
-    /// Neural Computation 14, 2002). For the price of about two gradients.
+    /// Jᵀ·H_L·J·v into `out`, where J = ∂y/∂θ and H_L is the Hessian of the loss by the outputs.
+    /// Jᵀ·H_L·J is the Hessian of the cost without the curvature of the network. It is positive
+    /// semidefinite wherever the loss is convex, and H itself for a network that is linear in its
+    /// parameters (Schraudolph, *Fast curvature matrix-vector products for second-order gradient
+    /// descent*, Neural Computation 14, 2002). For the price of about two gradients.
     ///
     /// # Errors
     /// As [`hessian_product`](Self::hessian_product), but that no layer needs

@@ -3,7 +3,7 @@
 //!
 //! The analytic derivative is compared with central differences in `f64`, extrapolated to a step of
 //! 0 by Ridders' method (C. Ridders, *Advances in Engineering Software* 4, 1982), which also says
-//! how far it can be trusted: that takes the check to about 1e−10 and past kinks that are not too
+//! how far it can be trusted. That takes the check to about 1e−10 and past kinks that are not too
 //! near.
 //!
 //! Blocks of [`Role::Statistic`] are left out: what a layer writes in place of their gradient is no
@@ -36,9 +36,9 @@ pub struct Derivative {
     pub analytic: f64,
     /// As finite differences give it.
     pub numeric: f64,
-    /// How far they are apart, |analytic − numeric|, relative to the larger of both, but to at
-    /// least a hundredth of the largest derivative and a ten-thousandth of the cost: below that,
-    /// finite differences resolve nothing.
+    /// How far they are apart: |analytic − numeric| relative to the larger of both, but to at least
+    /// a hundredth of the largest derivative and a ten-thousandth of the cost. Below that, finite
+    /// differences resolve nothing.
     pub error: f64,
 }
 

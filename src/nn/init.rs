@@ -162,9 +162,9 @@ impl Init {
     /// The default of [`Dense`](crate::Dense) for the weights before `activation`: `LeCunUniform`,
     /// and `HeUniform` for `Sigmoid` and `HardSigmoid`, whose small slopes ask for larger weights.
     ///
-    /// The choice, with biases that start by `LeCunUniform`, too, comes from an experiment: ten
-    /// data sets of 2 to 784 inputs, 2 to 8 hidden layers, eight activations and 5 to 60 epochs of
-    /// Adam (`benches/init`). In it, He's weights are too wide for small data sets, Glorot's too
+    /// The choice, with biases that start by `LeCunUniform`, too, comes from the experiment
+    /// `benches/init`: ten data sets of 2 to 784 inputs, 2 to 8 hidden layers, eight activations, 5
+    /// to 60 epochs of Adam. In it, He's weights are too wide for small data sets, Glorot's too
     /// narrow for few inputs, PyTorch's too narrow for deep networks in few epochs.
     ///
     /// ```

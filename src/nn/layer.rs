@@ -255,7 +255,7 @@ pub struct BackwardTangentArgs<'a, T> {
 ///
 /// A layer holds no weights, no cache and no gradient; it is told where they are. So one layer
 /// serves many threads, many networks and many parameter vectors at once. The structs it works on
-/// cannot be made outside this crate: what a layer is given always fits, and no call of the public
+/// cannot be made outside this crate. So what a layer is given always fits: no call of the public
 /// interface can hand it a wrong shape.
 ///
 /// A layer of another crate implements four methods, and three more where it has parameters; the

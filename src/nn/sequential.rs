@@ -18,8 +18,8 @@ use core::ops::Range;
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, DVectorView, DVectorViewMut};
 use rand::Rng;
 
-/// Samples that a thread takes at a time in inference: enough to use a weight often once it is
-/// fetched, few enough that what one layer writes is still near when the next reads it.
+/// Samples that a thread takes at a time in inference. They are enough to use a weight often once
+/// it is fetched, and few enough that what one layer writes is still near when the next reads it.
 const INFERENCE_BATCH: usize = 512;
 
 /// A feed-forward network: y = f_L(… f₂(f₁(x)) …), a function of x and of one flat vector of
@@ -235,11 +235,10 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// Every block of parameters with its name, in the order in which they lie: running statistics,
     /// too, whose [role](Role::Statistic) tells them apart.
     ///
-    /// The names are those that files have and PyTorch gives the same parameters in an
-    /// `nn.Sequential` of the same layers: the index of the module, a dot, and `weight`, `bias`,
-    /// `running_mean` or `running_var`. The activation of a [`Dense`](crate::Dense) layer counts as
-    /// a module of its own unless it is linear. Blocks of other crates' layers keep their own names
-    /// after the dot.
+    /// The names are those in files, which PyTorch gives to an `nn.Sequential` of the same layers:
+    /// the index of the module, a dot, and `weight`, `bias`, `running_mean` or `running_var`. The
+    /// activation of a [`Dense`](crate::Dense) layer counts as a module of its own unless it is
+    /// linear. Blocks of other crates' layers keep their own names after the dot.
     ///
     /// ```
     /// use chainrule::prelude::*;

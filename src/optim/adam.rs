@@ -16,8 +16,8 @@ use crate::numeric::real::Real;
 /// ```
 ///
 /// with ε outside the root, as in the paper's algorithm and PyTorch. Keras adds its ε to √v, before
-/// the correction of the bias (the paper's ε̂, end of section 2): it counts as ε/√(1−β₂ᵗ) here, so
-/// that its first steps are smaller. A group's decay λ also takes lr·λ·w, decoupled from the
+/// the correction of the bias (the paper's ε̂, end of section 2). Here that counts as ε/√(1−β₂ᵗ),
+/// so that its first steps are smaller. A group's decay λ also takes lr·λ·w, decoupled from the
 /// moments: with it the rule is AdamW (Loshchilov & Hutter 2019, PyTorch's and Keras' `AdamW`).
 /// [`amsgrad`](Self::amsgrad) remembers the largest v.
 ///

@@ -37,7 +37,7 @@ pub struct Group {
     /// (Loshchilov & Hutter 2019); finite and not negative.
     pub decay: f64,
     /// Whether these are running statistics ([`Role::Statistic`]), whose gradient g is already the
-    /// change that a batch asks for: every rule takes p ← p − g, whatever the learning rate, the
+    /// change that a batch asks for. Every rule takes p ← p − g, whatever the learning rate, the
     /// decay, and a rate that is not 0.
     pub statistic: bool,
 }

@@ -83,7 +83,7 @@ impl<T: Real> RmsProp<T> {
     /// ```
     ///
     /// That is s = v − m² of PyTorch and Keras, without their difference of two nearly equal
-    /// numbers: s is never negative (PyTorch's root is NaN there), and as accurate for gradients
+    /// numbers. So s is never negative (PyTorch's root is NaN there), and as accurate for gradients
     /// that hardly vary as for others.
     #[must_use]
     pub fn centered(self) -> Self {

@@ -156,11 +156,11 @@ pub enum Schedule {
         /// T_mult, at least 1.
         factor: u64,
     },
-    /// One cycle of n steps (Smith & Topin 2019, in the two phases of PyTorch's `OneCycleLR`):
-    /// along half a cosine from η₀/`div` up to η₀, which is reached at step `warm`·n − 1, and along
-    /// another down to η₀/(`div`·`final_div`), reached at step n − 1 and kept. PyTorch's defaults
-    /// are `warm` 0.3, `div` 25 and `final_div` 10⁴; it also turns the momentum around, which is
-    /// not done here.
+    /// One cycle of n steps (Smith & Topin 2019, in the two phases of PyTorch's `OneCycleLR`). Half
+    /// a cosine leads from η₀/`div` up to η₀, which is reached at step `warm`·n − 1. Another leads
+    /// down to η₀/(`div`·`final_div`), reached at step n − 1 and kept. PyTorch's defaults are
+    /// `warm` 0.3, `div` 25 and `final_div` 10⁴; it also turns the momentum around, which is not
+    /// done here.
     ///
     /// ```
     /// use chainrule::optim::Schedule;

@@ -17,9 +17,9 @@ use std::fmt;
 /// Draws what a network of two inputs answers over a rectangle of them, with the points of a data
 /// set and markers for their classes.
 ///
-/// Of a single output, taken for the probability of class 1, the color is the probability, and the
-/// boundary where it is ½; of several outputs, the color is the class of the largest. Where the
-/// answer is NaN the rectangle is white; points with NaN or outside it are left out.
+/// A single output is taken for the probability of class 1: it is the color, and the boundary is
+/// where it is ½. Of several outputs, the color is the class of the largest. Where the answer is
+/// NaN the rectangle is white; points with NaN or outside it are left out.
 ///
 /// ```
 /// use chainrule::prelude::*;

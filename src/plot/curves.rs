@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// search saw.
 ///
 /// The curves differ in color, stroke and marker. A point with NaN or ±∞, and on a logarithmic axis
-/// one with y below 10⁻²⁹⁰, is left out, and the curve has a gap there; a curve of which nothing is
+/// one with y below 10⁻²⁹⁰, is left out, and the curve has a gap there. A curve of which nothing is
 /// left says so in the legend.
 ///
 /// ```

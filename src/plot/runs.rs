@@ -10,9 +10,9 @@ use crate::error::Result;
 use crate::numeric::bounds::not_empty;
 use crate::train::{Epoch, History};
 
-/// Draws training runs: the training cost (solid) and the validation cost (dashed) over the epochs,
-/// one run or several to compare, with a star at the best epoch of each, which is that of the
-/// lowest validation cost, or without validation data of the lowest training cost.
+/// Draws training runs, one or several to compare: the training cost (solid) and the validation
+/// cost (dashed) over the epochs. A star marks the best epoch of each, that of the lowest
+/// validation cost, or of the lowest training cost without validation data.
 ///
 /// Costs that are NaN or ±∞, or not positive on a logarithmic axis, are left out.
 ///

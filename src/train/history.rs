@@ -165,8 +165,8 @@ impl History {
         (names, rows)
     }
 
-    /// One line of names and one per epoch, separated by commas (RFC 4180); numbers in as many
-    /// digits as they need to be read back exactly, an empty field where there is none.
+    /// One line of names and one per epoch, separated by commas (RFC 4180). Numbers have as many
+    /// digits as they need to be read back exactly; a field without one is empty.
     pub fn to_csv(&self) -> String {
         let (names, rows) = self.table();
         let quoted = |name: &str| {

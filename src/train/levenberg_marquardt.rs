@@ -36,8 +36,8 @@ const CHUNK: usize = 128;
 
 /// Least squares by second-order steps: C(w) = ½ Σᵢ vᵢ‖yᵢ − tᵢ‖² over all samples, vᵢ their weights
 /// ([`SumSquaredError`]). For networks of up to a few hundred parameters nothing else comes as
-/// close to the minimum as fast: on one period of a sine (60 points, a 1-10-1 network of tanh; the
-/// example `levenberg_marquardt`) the cost is 10⁻¹³ or less after a tenth of a second. Adam,
+/// close to the minimum as fast. The example `levenberg_marquardt` fits one period of a sine by a
+/// 1-10-1 network of tanh, on 60 points: the cost is 10⁻¹³ or less after a tenth of a second. Adam,
 /// with a rate that falls along a cosine, has some 10⁻⁶ after two seconds. MATLAB's `train` does
 /// this by default.
 ///
@@ -598,8 +598,8 @@ impl<T: Real> Work<T> {
         }
     }
 
-    /// Refuses an end without a small gradient: where targets are so much larger than outputs, and
-    /// so bent is the way to them, that what a step gains is lost in the rounding of the cost.
+    /// Refuses an end without a small gradient. Targets are then so much larger than outputs, and
+    /// the way to them so bent, that what a step gains is lost in the rounding of the cost.
     fn check_converged(
         &mut self,
         net: &Sequential<T>,

@@ -78,8 +78,8 @@ impl Part {
         file::folder(checkpoint).join(&self.name)
     }
 
-    /// Removes the file, when `checkpoint` has just been replaced by one without it: unless
-    /// somebody lives who appends to it, or has named it again, or it has grown since, for a copy
+    /// Removes the file, when `checkpoint` has just been replaced by one without it. It stays if
+    /// somebody lives who appends to it or has named it again, or if it has grown since, for a copy
     /// of the checkpoint.
     pub(super) fn remove(&self, checkpoint: &Path, named: impl FnOnce() -> Option<Self>) {
         let path = self.path(checkpoint);
@@ -186,7 +186,7 @@ impl Log {
         self.part.as_ref().map_or(0, |part| part.epochs)
     }
 
-    /// Takes hold of the file, of which the checkpoint names `named`, or forgets it: when another
+    /// Takes hold of the file, of which the checkpoint names `named`. Forgets it when another
     /// process has it, when it was made for another checkpoint, or when it is not as the checkpoint
     /// says.
     pub(super) fn hold(&mut self, named: Option<&Part>) {

@@ -40,13 +40,13 @@ use core::ops::ControlFlow;
 /// (2 + 2s)·P + (2A + K + i + o + 1)·b numbers, 8·N bytes, and up to 1.5 MiB a thread
 /// ```
 ///
-/// with s vectors of the optimizer (the table in [`optim`](crate::optim)), i inputs, o outputs,
-/// batches of b, A outputs of all layers together and K of them with an activation other than
-/// linear or ReLU (dropout counts as one; a layer norm adds 2): gradient, tape, the batch, and what
-/// a failed epoch goes back to. Without shuffling, the i + o numbers and the 8·N bytes are not
-/// needed. Sample weights add b; evaluating on validation data adds one output matrix;
-/// `restore_best` adds up to 2·P. A run allocates in its first epoch, later only what an epoch
-/// reports.
+/// with s vectors of the optimizer (the table in [`optim`](crate::optim)), i inputs, o outputs and
+/// batches of b. A is the number of outputs of all layers together, K that of outputs with an
+/// activation other than linear or ReLU (dropout counts as one; a layer norm adds 2). These are the
+/// gradient, the tape, the batch, and what a failed epoch goes back to. Without shuffling, the i +
+/// o numbers and the 8·N bytes are not needed. Sample weights add b; evaluating on validation data
+/// adds one output matrix; `restore_best` adds up to 2·P. A run allocates in its first epoch, later
+/// only what an epoch reports.
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -419,9 +419,9 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// same bits as n times one epoch.
     ///
     /// Moments, schedule and stops belong to one network and one data set. A later call therefore
-    /// takes the network only as the call before left it, or with its best parameters, and only the
-    /// same data, compared by their sizes and their first and last samples. To do otherwise on
-    /// purpose:
+    /// takes the network only as the call before left it, or with its best parameters. It takes
+    /// only the same data, compared by their sizes and their first and last samples. To do
+    /// otherwise on purpose:
     ///
     /// - [`reset`](Self::reset) begins anew, with any network and any data;
     /// - [`continue_with`](Self::continue_with) goes on with a network that you have changed;
@@ -455,9 +455,9 @@ impl<'a, T: Real> Trainer<'a, T> {
         self.run.fit(&mut self.method, Units::NETWORK, net, data)
     }
 
-    /// Takes one step on the samples `x` and their targets, and returns its cost before the step:
-    /// the step of [`fit`](Self::fit), for a loop of your own, as in reinforcement learning. See
-    /// [`Trainer`] for what it does in which order. Once warm, it allocates nothing.
+    /// Takes one step on the samples `x` and their targets, and returns its cost before the step.
+    /// It is the step of [`fit`](Self::fit), for a loop of your own, as in reinforcement learning.
+    /// See [`Trainer`] for what it does in which order. Once warm, it allocates nothing.
     ///
     /// A step counts in the schedule, in the rule and in the randomness of dropout: a thousand
     /// steps are the same bits as `fit` with the same mini-batches. It is no part of an epoch. No

@@ -111,8 +111,7 @@ fn clip(x: Expr, low: f64, high: f64) -> Expr {
 
 /// `activation`, which is no surrogate, in operators that onnxruntime has for `f32` or, if
 /// `double`, for `f64`. There it has none of ELU, SELU, softplus, softsign, hard sigmoid, hard
-/// swish and erf; and attributes are `f32` in every file, so that a slope of 0.01 must be an
-/// operand.
+/// swish and erf. Attributes are `f32` in every file, so that a slope of 0.01 must be an operand.
 pub(super) fn activation(activation: &Activation, double: bool) -> Expr {
     match activation {
         Activation::Linear => X,

@@ -42,8 +42,8 @@ struct Assembly<'a, 'g, T: Real> {
     /// How features lie after the last step.
     axes: Axes,
     shapes: Shapes<'a, 'g>,
-    /// So many numbers may still be made of the file's: with declared widths of any size, or with
-    /// many nodes that use the same constant, a small file could else ask for all memory.
+    /// So many numbers may still be made of the file's. Else a small file could ask for all memory,
+    /// by declared widths of any size or many nodes that use the same constant.
     budget: usize,
     layers: Vec<Open<T>>,
     /// Maps of single features since the last layer.

@@ -60,12 +60,12 @@ use std::path::Path;
 /// outputs)`, for batches of any size: row by row what lies in memory here column by column. The
 /// numbers are of type float or double, as the model's. Version 17 of the operators, version 8 of
 /// the format; the same model gives the same bytes. Parameters have the names that PyTorch gives
-/// them in an `nn.Sequential` of the same layers (`0.weight`, `0.bias`, …); the scalers are nodes
+/// them in an `nn.Sequential` of the same layers (`0.weight`, `0.bias`, …). The scalers are nodes
 /// before and after the network, the model's [`OutputFunction`] is the last node, and the notes are
 /// the file's metadata. The metadata also has the names of the classes (`chainrule.class.0`,
-/// `chainrule.class.1`, …) and the name of the output function (`chainrule.output_function`), by
-/// which reading knows that the last node is not a layer. A dense layer is `Gemm` and its
-/// activation, as in PyTorch's files.
+/// `chainrule.class.1`, …) and of the output function (`chainrule.output_function`). By the latter,
+/// reading knows that the last node is not a layer. A dense layer is `Gemm` and its activation, as
+/// in PyTorch's files.
 ///
 /// What ONNX has no operator for (step, GELU, Mish, breakpoints, RMS norm, …) is written in those
 /// it has. So are, for double, the activations for which onnxruntime has only float, and whatever
@@ -106,9 +106,9 @@ use std::path::Path;
 /// else a [`BatchNorm`](crate::nn::BatchNorm) of mean 0 and variance 1. A PRelu whose slope is a
 /// scalar is a leaky ReLU, any other a [`Prelu`](crate::nn::Prelu). What is left of a file without
 /// layers, such as of dropouts only, is a linear activation. What this crate wrote so becomes the
-/// same layers with the same bits, but for dropout and noise, surrogates, initializers, an
-/// activation of its own after a linear layer, of doubles the momentum of batch norm, and ε, slopes
-/// and α of floats: these become the shortest decimal number that gives the `f32`. A CELU of α = 1
+/// same layers with the same bits. Lost are dropout and noise, surrogates, initializers, an
+/// activation of its own after a linear layer and, of doubles, the momentum of batch norm. ε,
+/// slopes and α of floats become the shortest decimal number that gives the `f32`. A CELU of α = 1
 /// becomes the ELU that it is.
 ///
 /// A file of floats can be read as `f64`; one of doubles as `f32` cannot. PyTorch's softplus goes
@@ -173,8 +173,8 @@ impl Onnx {
 
     /// Reads what leads to the output of this name, where a file has several: scikit-learn's
     /// classifiers have `label` and `probabilities`. Any other value of the graph may be named,
-    /// too, such as the scores before a softmax; output function and names of classes, which the
-    /// metadata gives for the graph's own output, are then not taken.
+    /// too, such as the scores before a softmax. Output function and names of classes are then not
+    /// taken: the metadata gives them for the graph's own output.
     #[must_use]
     pub fn output(self, name: impl Into<String>) -> Self {
         Self {

@@ -274,7 +274,7 @@ impl<T: Real> Model<T> {
 
     /// Reads a model from a file that [`save`](Self::save) has written.
     ///
-    /// A file of `f32` is read as a model of `f64`, too, in which every number is the same; an ε
+    /// A file of `f32` is read as a model of `f64`, too, in which every number is the same. An ε
     /// that an [`RmsNorm`](crate::nn::RmsNorm) takes from its scalar is then that of `f64`.
     ///
     /// # Errors
@@ -304,9 +304,9 @@ impl<T: Real> Sequential<T> {
     /// Reads all parameters from a state dict of PyTorch in the format of safetensors, or from a
     /// model file of ours.
     ///
-    /// The network must be built like the `nn.Sequential` that the file is of; which tensors it
-    /// wants is told by [`Safetensors`], and which of them are missing, too many or of another
-    /// shape by the error.
+    /// The network must be built like the `nn.Sequential` that the file is of. [`Safetensors`]
+    /// tells which tensors it wants, the error which of them are missing, too many or of another
+    /// shape.
     ///
     /// # Errors
     /// As [`Safetensors::load_params`] without options; nothing is changed then.

@@ -34,8 +34,8 @@ impl Activation {
 
     /// Second derivative φ″(z), accurate for every z. Piecewise-linear functions return 0; a
     /// surrogate returns that of the function it borrows its derivative from. At a kink of φ or φ′
-    /// it is the derivative of one side: for `elu` and `selu` at 0 the left one, as for φ′; for
-    /// `softsign` at 0 the right one, −2; for `hard_swish` at ±3 the outer one, 0.
+    /// it is the derivative of one side. `elu` and `selu` take the left one at 0, as for φ′.
+    /// `softsign` takes the right one at 0, −2, and `hard_swish` the outer one at ±3, 0.
     ///
     /// ```
     /// use chainrule::Activation;

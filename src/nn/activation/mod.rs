@@ -59,8 +59,8 @@ pub enum OutputRange {
 /// three exceptions:
 ///
 /// - φ′ of `gelu`, `gelu_tanh`, `silu` and `mish` is a sum of two terms that cancel near its zero
-///   (at −0.75, −0.75, −1.28 and −1.19), and so is φ″ near its zeros: the absolute error is at most
-///   ε there, of φ″ 2ε, ε being the machine epsilon.
+///   (at −0.75, −0.75, −1.28 and −1.19). The absolute error is at most ε there, ε being the machine
+///   epsilon, and that of φ″ near its zeros at most 2ε.
 /// - Far to the left, `gelu`, `gelu_tanh` and φ′ of `celu` are e^−u with a rounded u, of relative
 ///   error u·ε (at most 1e−13 in `f64`).
 /// - Where e^z is subnormal (z < −708, in `f32` −87), `gelu`, `gelu_tanh`, `silu` and `mish` are

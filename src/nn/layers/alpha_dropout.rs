@@ -9,9 +9,9 @@ use crate::numeric::real::Real;
 use alloc::{format, string::String};
 
 /// The dropout of self-normalizing networks (Klambauer, Unterthiner, Mayr & Hochreiter 2017), for
-/// use after [`Activation::Selu`](crate::Activation::Selu): in training each input is set to α′
-/// with probability p, and all are then scaled and shifted so that inputs of mean 0 and variance 1
-/// keep both; in inference nothing happens.
+/// use after [`Activation::Selu`](crate::Activation::Selu). In training each input is set to α′
+/// with probability p. All are then scaled and shifted, so that inputs of mean 0 and variance 1
+/// keep both. In inference nothing happens.
 ///
 /// ```text
 /// y = a·x + b of what is kept, a·α′ + b of the rest

@@ -21,7 +21,7 @@ use core::ops::Range;
 /// ```
 ///
 /// for each feature. In training μ = 1/n Σ x and v = 1/n Σ (x − μ)² are those of the n samples of
-/// the batch, so that a sample's output depends on its batch; in inference μ and v are running
+/// the batch, so that a sample's output depends on its batch. In inference μ and v are running
 /// averages, and each sample is by itself. The definition, ε = 10⁻⁵ and the momentum m = 0.1 are
 /// those of PyTorch's `BatchNorm1d` (Keras: 10⁻³, and its momentum 0.99 is our 1 − m). In training
 /// NaN or ±∞ makes its feature NaN in the whole batch. The squares of large numbers do not
@@ -54,7 +54,7 @@ use core::ops::Range;
 /// Out of training the layer is an affine map and the running averages are constants: the gradient
 /// by them is 0.
 ///
-/// A batch of one sample has x̂ = 0 and hence y = β and ∂C/∂x = 0; it says nothing about the
+/// A batch of one sample has x̂ = 0 and hence y = β and ∂C/∂x = 0. It says nothing about the
 /// variance, so that the running one stays, while the running mean follows. (PyTorch refuses such a
 /// batch.)
 ///

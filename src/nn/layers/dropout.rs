@@ -13,9 +13,9 @@ use crate::numeric::real::Real;
 use alloc::{format, string::String};
 use rand::Rng;
 
-/// Dropout in its inverted form: in training each input is set to 0 with probability p and else
-/// multiplied by 1/(1−p), so that its expectation stays; in inference nothing happens (Srivastava
-/// et al. 2014).
+/// Dropout in its inverted form (Srivastava et al. 2014). In training each input is set to 0 with
+/// probability p and else multiplied by 1/(1−p), so that its expectation stays. In inference
+/// nothing happens.
 ///
 /// The masks are a function of the [`Tape`](crate::Tape)'s seed, its step, the layer and the
 /// sample.
