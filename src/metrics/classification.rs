@@ -275,9 +275,9 @@ pub fn f1<'y, 't, T: Real>(
 /// φ = Σₖ (TPₖ·TNₖ − FPₖ·FNₖ) / √(Σₖ pₖ(1 − pₖ) · Σₖ aₖ(1 − aₖ))
 /// ```
 ///
-/// with the fractions pₖ predicted and aₖ actually of class k. TP, TN, FP and FN are the fractions
-/// rightly (T) or wrongly (F) taken for class k (P) or for another (N). It is 0 where the root
-/// is 0.
+/// where pₖ and aₖ are the fractions of samples predicted and actually of class k. TPₖ, TNₖ, FPₖ
+/// and FNₖ are the fractions rightly (T) or wrongly (F) taken for class k (P) or for another (N). φ
+/// is 0 where the root is 0.
 ///
 /// # Errors
 /// As [`accuracy`].

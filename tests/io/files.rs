@@ -393,9 +393,19 @@ fn files_of_version_1_are_read() -> Result<()> {
 
 /// Reads a state dict that PyTorch has written and compares what the network makes of some inputs
 /// with what PyTorch did.
-fn check_pytorch<T: Real>(name: &str, mut net: Sequential<T>, tolerance: f64) -> Result<()> {
-    net.load_params(golden(&format!("pytorch/{name}.safetensors")))?;
-    let table = fs::read_to_string(golden(&format!("pytorch/{name}.tsv"))).expect("the table");
+fn check_pytorch<T: Real>(name: &str, net: Sequential<T>, tolerance: f64) -> Result<()> {
+    agrees(
+        &golden(&format!("pytorch/{name}.safetensors")),
+        net,
+        tolerance,
+    )
+}
+
+/// Reads a state dict and compares what the network makes of the inputs in the table beside it with
+/// the outputs there.
+pub(crate) fn agrees<T: Real>(path: &Path, mut net: Sequential<T>, tolerance: f64) -> Result<()> {
+    net.load_params(path)?;
+    let table = fs::read_to_string(path.with_extension("tsv")).expect("the table");
     for line in table.lines() {
         let numbers = |text: &str| {
             text.split(' ')
@@ -412,7 +422,8 @@ fn check_pytorch<T: Real>(name: &str, mut net: Sequential<T>, tolerance: f64) ->
         for (y, t) in y.iter().zip(t) {
             assert!(
                 (y.as_f64() - t).abs() <= tolerance * (1.0 + t.abs()),
-                "{name}: {y}, expected {t}"
+                "{}: {y}, expected {t}",
+                path.display()
             );
         }
     }
@@ -890,26 +901,12 @@ fn hostile_architectures_are_refused() -> Result<()> {
         assert!(took < 16 * bytes.len() + 20_000, "{took} bytes for {text}");
     };
     let described = |scalar: &str, inputs: &str, layers: &str, scalers: &str| {
-        format!(
-            r#"{{
-                "scalar":"{scalar}",
-                "inputs":{inputs},
-                "layers":[{layers}],
-                {scalers},
-                "output_function":"identity",
-                "classes":null
-            }}"#
-        )
+        let rest = r#""output_function":"identity","classes":null"#;
+        format!(r#"{{"scalar":"{scalar}","inputs":{inputs},"layers":[{layers}],{scalers},{rest}}}"#)
     };
     let dense = |outputs: &str| {
-        format!(
-            r#"{{"Dense":{{
-                "outputs":{outputs},
-                "activation":"linear",
-                "bias":"Zeros",
-                "init":"HeNormal"
-            }}}}"#
-        )
+        let rest = r#""activation":"linear","bias":"Zeros","init":"HeNormal""#;
+        format!(r#"{{"Dense":{{"outputs":{outputs},{rest}}}}}"#)
     };
     let none = r#""input_scaler":null,"output_scaler":null"#;
     check(&described("f32", "2", &dense("1"), none), "read: [Dense");
