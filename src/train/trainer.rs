@@ -43,10 +43,10 @@ use core::ops::ControlFlow;
 /// with s vectors of the optimizer (the table in [`optim`](crate::optim)), i inputs, o outputs and
 /// batches of b. A is the number of outputs of all layers together, K that of outputs with an
 /// activation other than linear or ReLU (dropout counts as one; a layer norm adds 2). These are the
-/// gradient, the tape, the batch, and what a failed epoch goes back to. Without shuffling, the i+o
-/// numbers and the 8·N bytes are not needed. Sample weights add b; evaluating on validation data
-/// adds one output matrix; `restore_best` adds up to 2·P. A run allocates in its first epoch, later
-/// only what an epoch reports.
+/// gradient, the tape, the batch, and what a failed epoch goes back to. Without shuffling, the
+/// i + o numbers and the 8·N bytes are not needed. Sample weights add b; evaluating on validation
+/// data adds one output matrix; `restore_best` adds up to 2·P. A run allocates in its first epoch,
+/// later only what an epoch reports.
 ///
 /// ```
 /// use chainrule::prelude::*;
