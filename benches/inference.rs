@@ -9,7 +9,9 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 const MANY: usize = 1024;
 
 fn predict(c: &mut Criterion, item: &Item) -> Result<()> {
-    let (net, x, mut tape) = (item.network()?, numbers(item.widths[0], MANY), Tape::new());
+    let net = item.network()?;
+    let x = numbers(item.widths[0], MANY);
+    let mut tape = Tape::new();
     let mut group = c.benchmark_group("inference");
 
     // One sample after the other, as a program meets them.

@@ -12,7 +12,8 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 
 const BATCH: usize = 32;
 
-/// A layer on a batch of samples of so many inputs; `cost` is what a pass counts per sample, forward and in training.
+/// A layer on a batch of samples of so many inputs; `cost` is what a pass counts per sample,
+/// forward and in training.
 fn layer<T: Real>(
     c: &mut Criterion,
     group: &str,
@@ -26,11 +27,9 @@ fn layer<T: Real>(
         .layer(Activation::Linear)
         .layer(layer);
     let net = builder.seed(1).build()?;
-    let (x, mut y, mut tape) = (
-        numbers::<T>(inputs, BATCH),
-        DMatrix::zeros(net.outputs(), BATCH),
-        Tape::new(),
-    );
+    let x = numbers::<T>(inputs, BATCH);
+    let mut y = DMatrix::zeros(net.outputs(), BATCH);
+    let mut tape = Tape::new();
     let mut group = c.benchmark_group(group);
     group
         .throughput(Throughput::Elements((cost[0] * BATCH) as u64))

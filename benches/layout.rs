@@ -1,8 +1,10 @@
-//! How should a dense network keep its activations: features × batch (a sample is a column) or batch × features?
+//! How should a dense network keep its activations: features × batch (a sample is a column) or
+//! batch × features?
 //!
-//! Times whole training steps (forward, loss gradient, backward, plain SGD; one thread, f32, no allocation). In both layouts the
-//! user's samples and targets are columns, next to each other in memory; batch-major reads them transposed. Batch-major is timed
-//! with the weights stored in × out ("in×out") and out × in ("out×in"); feature-major always has them out × in.
+//! Times whole training steps (forward, loss gradient, backward, plain SGD; one thread, f32, no
+//! allocation). In both layouts the user's samples and targets are columns, next to each other in
+//! memory; batch-major reads them transposed. Batch-major is timed with the weights stored in × out
+//! ("in×out") and out × in ("out×in"); feature-major always has them out × in.
 
 extern crate alloc;
 #[path = "../src/numeric/kernel/mod.rs"]
@@ -292,11 +294,17 @@ impl Net {
     }
 
     fn forward(&mut self, x: &[f32]) {
-        let (batch, level, layers) = (self.batch, self.level, self.weights.len());
+        let batch = self.batch;
+        let level = self.level;
+        let layers = self.weights.len();
         for l in 0..layers {
-            let (inputs, outputs, last) = (self.widths[l], self.widths[l + 1], l + 1 == layers);
+            let inputs = self.widths[l];
+            let outputs = self.widths[l + 1];
+            let last = l + 1 == layers;
             let (before, after) = self.activations.split_at_mut(l);
-            let (w, bias, z) = (&self.weights[l], &self.bias[l], &mut after[0]);
+            let w = &self.weights[l];
+            let bias = &self.bias[l];
+            let z = &mut after[0];
             if self.layout == FeatureMajor {
                 let input = if l == 0 { x } else { &before[l - 1] };
                 gemm(
@@ -327,7 +335,9 @@ impl Net {
 
     fn step(&mut self, x: &[f32], target: &[f32], rate: f32) {
         self.forward(x);
-        let (batch, level, layers) = (self.batch, self.level, self.weights.len());
+        let batch = self.batch;
+        let level = self.level;
+        let layers = self.weights.len();
         let scale = 1.0 / batch as f32;
         let classes = self.widths[layers];
         let (y, delta) = (&self.activations[layers - 1], &mut self.deltas[layers - 1]);
@@ -354,12 +364,10 @@ impl Net {
         for l in (0..layers).rev() {
             let (inputs, outputs) = (self.widths[l], self.widths[l + 1]);
             let (before, after) = self.deltas.split_at_mut(l);
-            let (w, dw, db, delta) = (
-                &self.weights[l],
-                &mut self.d_weights[l],
-                &mut self.d_bias[l],
-                &after[0],
-            );
+            let w = &self.weights[l];
+            let dw = &mut self.d_weights[l];
+            let db = &mut self.d_bias[l];
+            let delta = &after[0];
             let input = if l == 0 { x } else { &self.activations[l - 1] };
             match self.layout {
                 FeatureMajor => {
@@ -449,11 +457,9 @@ impl Net {
 
     fn value(&mut self, x: &[f32], target: &[f32]) -> f64 {
         self.forward(x);
-        let (y, classes, batch) = (
-            self.activations.last().unwrap(),
-            *self.widths.last().unwrap(),
-            self.batch,
-        );
+        let y = self.activations.last().unwrap();
+        let classes = *self.widths.last().unwrap();
+        let batch = self.batch;
         let at = |i: usize, s: usize| {
             f64::from(if self.layout == FeatureMajor {
                 y[i + s * classes]
@@ -534,7 +540,8 @@ fn main() {
     ];
     let layouts = [FeatureMajor, BatchMajorInOut, BatchMajorOutIn];
     println!(
-        "| net | feature-major µs | batch-major in×out µs | ratio | batch-major out×in µs | ratio | loss after 50 steps |"
+        "| net | feature-major µs | batch-major in×out µs | ratio | batch-major out×in µs | ratio \
+         | loss after 50 steps |"
     );
     println!("|---|---|---|---|---|---|---|");
     for (widths, batch, loss) in nets {
@@ -550,7 +557,8 @@ fn main() {
                 "the layouts disagree: {losses:?}"
             );
         }
-        // One slice of a few milliseconds per layout and round, in changing order; a layout's ratio is taken within a round.
+        // One slice of a few milliseconds per layout and round, in changing order; a layout's ratio
+        // is taken within a round.
         let clock = Instant::now();
         (0..3).for_each(|s| nets[0].step(&data[s].0, &data[s].1, 1e-6));
         let steps = ((0.004 / (clock.elapsed().as_secs_f64() / 3.0)) as usize).clamp(1, 20_000);

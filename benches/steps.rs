@@ -12,11 +12,9 @@ use criterion::{Criterion, Throughput};
 const BATCHES: usize = 8;
 
 fn step(c: &mut Criterion, item: &Item) -> Result<()> {
-    let (mut net, data, mut tape) = (
-        item.network()?,
-        item.data(BATCHES * item.batch)?,
-        Tape::new(),
-    );
+    let mut net = item.network()?;
+    let data = item.data(BATCHES * item.batch)?;
+    let mut tape = Tape::new();
     let (loss, (mut optimizer, rate), groups) = (
         item.loss(),
         item.optimizer(),

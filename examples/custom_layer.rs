@@ -1,7 +1,8 @@
 //! A layer of one's own: a gain that is learned for each feature, y = g ⊙ x.
 //!
-//! Its derivatives are checked against finite differences; then it stands first in a network. With decay of the weights the
-//! gains of features that say nothing about the target go to 0, so that the network tells which inputs matter.
+//! Its derivatives are checked against finite differences; then it stands first in a network. With
+//! decay of the weights the gains of features that say nothing about the target go to 0, so that
+//! the network tells which inputs matter.
 //!
 //! ```text
 //! cargo run --release --example custom_layer

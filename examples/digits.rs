@@ -1,12 +1,13 @@
 //! Recognizes handwritten digits: 1797 images of 8 × 8 pixels, ten classes.
 //!
-//! The whole way of a classification: read, split, standardize, train until validation data say that it is enough, and judge by
-//! test data that training never saw.
+//! The whole way of a classification: read, split, standardize, train until validation data say
+//! that it is enough, and judge by test data that training never saw.
 //!
 //! ```text
 //! cargo run --release --example digits
 //! cargo run --release --example digits -- 7  # the seed of another split and another start
-//! cargo run --release --features progress,plot --example digits  # with a bar, and pictures in target/pictures/
+//! # With a bar, and pictures in target/pictures/:
+//! cargo run --release --features progress,plot --example digits
 //! ```
 //!
 //! The data come with the repository; `examples/data/NOTICE.md` says from where.
@@ -44,7 +45,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         .build()?;
     println!("{net}\n");
 
-    // The scaler is learned from the training data alone: what the test data look like must not leak into training.
+    // The scaler is learned from the training data alone: what the test data look like must not
+    // leak into training.
     let mut model = Model::new(net, Scaler::standard(train.inputs())?, None)?;
 
     // A thousand images are few: without smoothing and dropout the network learns them by heart.

@@ -1,15 +1,17 @@
-//! Overfitting, and what early stopping does about it: malignant or benign, from thirty measurements of cells.
+//! Overfitting, and what early stopping does about it: malignant or benign, from thirty
+//! measurements of cells.
 //!
-//! A network far too large for some three hundred samples learns them by heart: the cost on them goes to 0, while that on samples
-//! it has not seen falls, turns, and rises. Two runs from the same weights: one through all epochs, one that ends when the
-//! validation cost has had no new minimum for a while and goes back to where it had its last.
+//! A network far too large for some three hundred samples learns them by heart: the cost on them
+//! goes to 0, while that on samples it has not seen falls, turns, and rises. Two runs from the same
+//! weights: one through all epochs, one that ends when the validation cost has had no new minimum
+//! for a while and goes back to where it had its last.
 //!
 //! ```text
 //! cargo run --release --features csv,plot --example early_stopping
 //! ```
 //!
-//! The picture goes to `target/pictures/`. The data are those of Wolberg, Street and Mangasarian, *Breast Cancer Wisconsin
-//! (Diagnostic)*, UCI Machine Learning Repository, 1995.
+//! The picture goes to `target/pictures/`. The data are those of Wolberg, Street and Mangasarian,
+//! *Breast Cancer Wisconsin (Diagnostic)*, UCI Machine Learning Repository, 1995.
 
 use chainrule::data::Csv;
 use chainrule::plot::Runs;
@@ -26,19 +28,18 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         .labels_among("diagnosis", ["benign", "malignant"])
         .read(include_bytes!("data/breast_cancer.csv").as_slice())?;
     println!(
-        "seed   run              epochs   training cost   validation cost   test cost   test accuracy"
+        "seed   run              epochs   training cost   validation cost   test cost   test \
+         accuracy"
     );
     let mut means = [[0.0; 2]; 2];
     for seed in 1..=SEEDS {
         let (rest, test) = table.data.stratified_split(0.7, seed)?;
         let (train, validation) = rest.stratified_split(0.75, seed)?;
         let scaler = Scaler::standard(train.inputs())?;
-        let standardize = |data: &Dataset<f64>| data.with_inputs(scaler.transform(data.inputs())?);
-        let (train, validation, test) = (
-            standardize(&train)?,
-            standardize(&validation)?,
-            standardize(&test)?,
-        );
+        let standardize = |data: Dataset<f64>| data.map_inputs(|x| scaler.transform(&x));
+        let train = standardize(train)?;
+        let validation = standardize(validation)?;
+        let test = standardize(test)?;
 
         let loss = SoftmaxCrossEntropy::new();
         let trainer = || {
@@ -98,7 +99,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         println!("mean   {name:<47}   {test_cost:>9.3}   {accuracy:>13.3}");
     }
     println!(
-        "\nThe cost tells what the accuracy hides: a network that has overfitted is sure of its mistakes."
+        "\nThe cost tells what the accuracy hides: a network that has overfitted is sure of its \
+         mistakes."
     );
     println!("The curves of the first seed: {PICTURES}/early_stopping.png");
     Ok(())

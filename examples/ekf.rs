@@ -1,9 +1,11 @@
-//! Where is the pendulum? An extended Kalman filter on a model that was learned, linearized at every step by its Jacobian.
+//! Where is the pendulum? An extended Kalman filter on a model that was learned, linearized at
+//! every step by its Jacobian.
 //!
-//! A network learns from examples how the state of a damped pendulum, angle and speed, changes in a twentieth of a second. Then only
-//! the angle is measured, and badly; the filter (R. E. Kalman 1960; S. F. Schmidt 1966) puts together what the model expects and what is measured,
-//! each with its uncertainty, which goes from step to step as P⁺ = F·P·Fᵀ + Q with F = ∂f/∂x at the estimate. The same filter with
-//! the pendulum's own equation shows what the best model would do.
+//! A network learns from examples how the state of a damped pendulum, angle and speed, changes in a
+//! twentieth of a second. Then only the angle is measured, and badly; the filter (R. E. Kalman
+//! 1960; S. F. Schmidt 1966) puts together what the model expects and what is measured, each with
+//! its uncertainty, which goes from step to step as P⁺ = F·P·Fᵀ + Q with F = ∂f/∂x at the estimate.
+//! The same filter with the pendulum's own equation shows what the best model would do.
 //!
 //! ```text
 //! cargo run --release --example ekf
@@ -106,7 +108,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The estimates of the state from measurements of the angle, with a model that gives the next state and its Jacobian.
+/// The estimates of the state from measurements of the angle, with a model that gives the next
+/// state and its Jacobian.
 fn filter(
     measured: &[f64],
     mut model: impl FnMut(&Vector2<f64>) -> Result<(Vector2<f64>, Matrix2<f64>)>,

@@ -1,26 +1,25 @@
 //! The four equations of backpropagation, number by number.
 //!
-//! One pass of a 2-3-1 sigmoid network over one sample. All that the tape holds after it is printed beside its formula,
-//! and beside that the same formula once more in plain nalgebra. Then one step down the gradient.
+//! One pass of a 2-3-1 sigmoid network over one sample. All that the tape holds after it is printed
+//! beside its formula, and beside that the same formula once more in plain nalgebra. Then one step
+//! down the gradient.
 //!
 //! ```text
 //! cargo run --release --example four_equations
 //! ```
 //!
-//! The formulas are those of M. Nielsen, *Neural Networks and Deep Learning*, chapter 2, with layers counted from 0 and x
-//! in the place of a⁻¹. Of a batch, x, z, a and δ have a column per sample, and ∂C/∂b and ∂C/∂W are sums over the samples.
+//! The formulas are those of M. Nielsen, *Neural Networks and Deep Learning*, chapter 2, with
+//! layers counted from 0 and x in the place of a⁻¹. Of a batch, x, z, a and δ have a column per
+//! sample, and ∂C/∂b and ∂C/∂W are sums over the samples.
 
 use chainrule::nalgebra::{Dim, Dyn, MatrixView, U1};
 use chainrule::nn::loss::SumSquaredError;
 use chainrule::optim::Group;
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 
 fn main() -> Result<()> {
     let x = DVector::from_vec(vec![0.3, 0.5]);
     let t = DVector::from_vec(vec![0.75]);
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
     let normal = Init::Normal {
         mean: 0.0,
         std: 1.0,
@@ -36,20 +35,23 @@ fn main() -> Result<()> {
                 .init(normal)
                 .bias_init(normal),
         )
-        .build_with(&mut rng)?;
+        .seed(1)
+        .build()?;
 
-    // The whole pass, forward and backward. The network stays as it is; what comes out is on the tape.
+    // The whole pass, forward and backward. The network stays as it is; what comes out is on the
+    // tape.
     let mut tape = Tape::new();
     let cost = net.gradient(&x, &t, &SumSquaredError, &mut tape)?;
 
-    // A dense layer computes z and a = σ(z) in one go and keeps only a. To read z, make the activation a layer of its own:
-    // z is then the output of the layer before it. The parameters are the same, in the same order.
+    // A dense layer computes z and a = σ(z) in one go and keeps only a. To read z, make the
+    // activation a layer of its own: z is then the output of the layer before it. The parameters
+    // are the same, in the same order.
     let mut split = Sequential::<f64>::builder(2)
         .layer(Dense::new(3, Activation::Linear))
         .layer(Activation::Sigmoid)
         .layer(Dense::new(1, Activation::Linear))
         .layer(Activation::Sigmoid)
-        .build_with(&mut rng)?;
+        .build()?;
     split.set_params(net.params())?;
     let mut split_tape = Tape::new();
     split.gradient(&x, &t, &SumSquaredError, &mut split_tape)?;
@@ -110,7 +112,8 @@ fn sigmoid_prime(z: f64) -> f64 {
     sigmoid(z) * (1.0 - sigmoid(z))
 }
 
-/// Prints a formula with its value from the tape and by hand, row by row, and asserts that they agree.
+/// Prints a formula with its value from the tape and by hand, row by row, and asserts that they
+/// agree.
 fn show<C: Dim>(formula: &str, tape: MatrixView<'_, f64, Dyn, C, U1, Dyn>, by_hand: &[f64]) {
     let cells = |row: &mut dyn Iterator<Item = f64>| {
         row.map(|value| format!("{value:>9.6} "))

@@ -1,8 +1,11 @@
-//! A network that PyTorch has begun to train goes on here: read from its state dict, compared, trained to the end and saved.
+//! A network that PyTorch has begun to train goes on here: read from its state dict, compared,
+//! trained to the end and saved.
 //!
-//! `examples/from_pytorch.py` is the other half. It trains an `nn.Sequential` on handwritten digits for five epochs, writes its state dict,
-//! which lies in `examples/data/`, and prints what the network makes of three digits. Here the same numbers come out; then training goes on, with
-//! other means, and the result becomes one model file with the scaling of the pixels in it. PyTorch can read that file in turn.
+//! `examples/from_pytorch.py` is the other half. It trains an `nn.Sequential` on handwritten digits
+//! for five epochs, writes its state dict, which lies in `examples/data/`, and prints what the
+//! network makes of three digits. Here the same numbers come out; then training goes on, with other
+//! means, and the result becomes one model file with the scaling of the pixels in it. PyTorch can
+//! read that file in turn.
 //!
 //! ```text
 //! cargo run --release --features safetensors --example from_pytorch

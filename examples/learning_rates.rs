@@ -1,13 +1,15 @@
-//! Learning rates that change from step to step: what they look like, and what they do to a training.
+//! Learning rates that change from step to step: what they look like, and what they do to a
+//! training.
 //!
-//! The same network learns the same digits for the same time, from the same weights and in the same orders; only the rate differs.
+//! The same network learns the same digits for the same time, from the same weights and in the same
+//! orders; only the rate differs.
 //!
 //! ```text
 //! cargo run --release --features csv,plot --example learning_rates
 //! ```
 //!
-//! The pictures go to `target/pictures/`: the rates over the steps, and the validation costs over the
-//! epochs, of the last start.
+//! The pictures go to `target/pictures/`: the rates over the steps, and the validation costs over
+//! the epochs, of the last start.
 
 use chainrule::Real;
 use chainrule::data::Csv;
@@ -33,8 +35,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         .data;
     let (train, validation) = digits.stratified_split(0.7, 1)?;
     let scaler = Scaler::max_abs(train.inputs())?;
-    let scale = |data: &Dataset<f32>| data.with_inputs(scaler.transform(data.inputs())?);
-    let (train, validation) = (scale(&train)?, scale(&validation)?);
+    let scale = |data: Dataset<f32>| data.map_inputs(|x| scaler.transform(&x));
+    let (train, validation) = (scale(train)?, scale(validation)?);
 
     let per_epoch = train.len().div_ceil(BATCH) as u64;
     let steps = EPOCHS as u64 * per_epoch;
@@ -109,7 +111,9 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     println!("rate                first      last   training cost   validation cost   accuracy");
     let (mut rates, mut costs) = (Vec::new(), Vec::new());
     for (name, schedule, plateau) in runs {
-        let (mut used, mut validations, mut means) = (Vec::new(), Vec::new(), [0.0; 3]);
+        let mut used = Vec::new();
+        let mut validations = Vec::new();
+        let mut means = [0.0; 3];
         for seed in 1..=SEEDS {
             let mut net = Sequential::builder(64)
                 .layer(Dense::new(32, Activation::Relu))

@@ -1,7 +1,9 @@
-//! A curve fitted by Levenberg–Marquardt, by Adam and by gradient descent with momentum, from the same starts.
+//! A curve fitted by Levenberg–Marquardt, by Adam and by gradient descent with momentum, from the
+//! same starts.
 //!
-//! The two others get 100 times as long, all samples in each step, and a rate that falls to 0 along a cosine. Costs are ½ Σ (y − t)²,
-//! all timed on this machine: the times, and what can be done in them, differ from run to run.
+//! The two others get 20 times as long, all samples in each step, and a rate that falls to 0 along
+//! a cosine. Costs are ½ Σ (y − t)², all timed on this machine: the times, and what can be done in
+//! them, differ from run to run.
 //!
 //! ```text
 //! cargo run --release --features plot --example levenberg_marquardt
@@ -88,18 +90,16 @@ fn least_squares(mut net: Sequential<f64>, data: &Dataset<f64>) -> Result<Curve>
     Ok(history.epochs.iter().map(point).collect())
 }
 
-/// Steps of a rule, for 100 times as long.
+/// Steps of a rule, for 20 times as long.
 fn descend(
     mut rule: impl Optimizer<f64>,
     rate: f64,
     mut net: Sequential<f64>,
     data: &Dataset<f64>,
 ) -> Result<Curve> {
-    let (groups, mut tape, time) = (
-        net.default_groups(),
-        Tape::new(),
-        (100 * TIME).as_secs_f64(),
-    );
+    let groups = net.default_groups();
+    let mut tape = Tape::new();
+    let time = (20 * TIME).as_secs_f64();
     let (start, mut curve) = (Instant::now(), Curve::new());
     let mut due = 1e-4;
     loop {

@@ -1,21 +1,21 @@
-//! The classical experiment: MNIST, by the network of M. Nielsen, *Neural Networks and Deep Learning*, chapter 1.
+//! The classical experiment: MNIST, by the network of M. Nielsen, *Neural Networks and Deep
+//! Learning*, chapter 1.
 //!
-//! 784-30-10 sigmoid neurons, weights and biases from the normal distribution, quadratic cost, plain stochastic gradient
-//! descent with η = 3.0 and mini-batches of 10, 30 epochs. The book prints 95.42 % of the test images as its best epoch.
-//! `--modern` trains what one would take today instead: 784-128-10, ReLU, softmax with cross-entropy, Adam.
+//! 784-30-10 sigmoid neurons, weights and biases from the normal distribution, quadratic cost,
+//! plain stochastic gradient descent with η = 3.0 and mini-batches of 10, 30 epochs. The book
+//! prints 95.42 % of the test images as its best epoch. `--modern` trains what one would take today
+//! instead: 784-128-10, ReLU, softmax with cross-entropy, Adam.
 //!
 //! ```text
 //! cargo run --release --features deflate --example mnist -- FOLDER [--modern] [--epochs N]
 //! ```
 //!
-//! FOLDER holds the four files of the data set; without it the program says which, and where to get them. Any set in the
-//! same format with images of the same size will do, such as Fashion-MNIST.
+//! FOLDER holds the four files of the data set; without it the program says which, and where to get
+//! them. Any set in the same format with images of the same size will do, such as Fashion-MNIST.
 
 use chainrule::data::read_idx;
 use chainrule::nn::loss::QuadraticCost;
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use std::error;
 use std::fs;
 use std::ops::ControlFlow;
@@ -29,8 +29,8 @@ usage: cargo run --release --features deflate --example mnist -- FOLDER [--moder
 FOLDER must hold these four files, as they are or compressed (.gz, with the feature deflate):
     train-images-idx3-ubyte    train-labels-idx1-ubyte
     t10k-images-idx3-ubyte     t10k-labels-idx1-ubyte
-They are the MNIST database of Y. LeCun, C. Cortes and C. Burges (http://yann.lecun.com/exdb/mnist/, license
-CC BY-SA 3.0), which does not come with this crate. Copies are at
+They are the MNIST database of Y. LeCun, C. Cortes and C. Burges, which does not come with this
+crate (http://yann.lecun.com/exdb/mnist/, license CC BY-SA 3.0). Copies are at
     https://ossci-datasets.s3.amazonaws.com/mnist/
     https://storage.googleapis.com/cvdf-datasets/mnist/";
 
@@ -56,7 +56,9 @@ struct Options {
 
 impl Options {
     fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, Box<dyn error::Error>> {
-        let (mut folder, mut modern, mut epochs) = (None, false, None);
+        let mut folder = None;
+        let mut modern = false;
+        let mut epochs = None;
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--modern" => modern = true,
@@ -96,12 +98,12 @@ fn run(options: &Options) -> Result<(), Box<dyn error::Error>> {
     );
 
     let start = Instant::now();
-    let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
     let (mut net, trainer) = if options.modern {
         let net = Sequential::<f32>::builder(PIXELS)
             .layer(Dense::new(128, Activation::Relu))
             .layer(Dense::new(CLASSES, Activation::Linear))
-            .build_with(&mut rng)?;
+            .seed(1)
+            .build()?;
         (
             net,
             Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
@@ -125,7 +127,8 @@ fn run(options: &Options) -> Result<(), Box<dyn error::Error>> {
                     .init(normal)
                     .bias_init(normal),
             )
-            .build_with(&mut rng)?;
+            .seed(1)
+            .build()?;
         (
             net,
             Trainer::new(QuadraticCost, Sgd::new())
@@ -137,8 +140,9 @@ fn run(options: &Options) -> Result<(), Box<dyn error::Error>> {
     println!("\n{net}\n");
 
     println!("epoch   training cost   test cost   test accuracy   seconds");
-    // As in the book, the test images are looked at after every epoch. Nothing is chosen by them but the best epoch to
-    // print; to choose anything else, keep a part of the training images apart for validation.
+    // As in the book, the test images are looked at after every epoch. Nothing is chosen by them
+    // but the best epoch to print; to choose anything else, keep a part of the training images
+    // apart for validation.
     let mut trainer = trainer
         .validation_data(&test)
         .metric("accuracy", |y, t| metrics::accuracy(y, t))

@@ -1,13 +1,16 @@
-//! Balancing a pole on a cart by deep Q-learning (Mnih et al., *Human-level control through deep reinforcement learning*, 2015).
+//! Balancing a pole on a cart by deep Q-learning (Mnih et al., *Human-level control through deep
+//! reinforcement learning*, 2015).
 //!
-//! A network estimates Q(s, a), the sum of the rewards to come when action a is taken in state s and the best ones after it. It is
-//! trained on steps of the past, drawn at random, toward r + γ·maxₐ Q⁻(s′, a), where Q⁻ is a copy of the network that follows every few
-//! hundred steps. The cost is known at one output of each sample alone, that of the action taken: such a gradient is
+//! A network estimates Q(s, a), the sum of the rewards to come when action a is taken in state s
+//! and the best ones after it. It is trained on steps of the past, drawn at random, toward r +
+//! γ·maxₐ Q⁻(s′, a), where Q⁻ is a copy of the network that follows every few hundred steps. The
+//! cost is known at one output of each sample alone, that of the action taken: such a gradient is
 //! written by hand, with [`Sequential::gradient_with`].
 //!
-//! The cart is that of Barto, Sutton & Anderson (*Neuronlike adaptive elements that can solve difficult learning control problems*,
-//! 1983): pushed left or right by 10 N every 20 ms, and as there the only reward is −1 at the end, when the pole leans by more than 12° or
-//! the cart is 2.4 m away. After ten seconds a trial is over.
+//! The cart is that of Barto, Sutton & Anderson (*Neuronlike adaptive elements that can solve
+//! difficult learning control problems*, 1983): pushed left or right by 10 N every 20 ms, and as
+//! there the only reward is −1 at the end, when the pole leans by more than 12° or the cart is 2.4
+//! m away. After ten seconds a trial is over.
 //!
 //! ```text
 //! cargo run --release --example q_learning
@@ -98,7 +101,9 @@ fn trials(
 ) -> Result<f64> {
     let mut balanced = 0;
     for _ in 0..episodes {
-        let (mut state, mut fallen, mut length) = (start(rng), false, 0);
+        let mut state = start(rng);
+        let mut fallen = false;
+        let mut length = 0;
         while !fallen && length < LONGEST {
             (state, fallen) = push(&state, best(net, &state, tape)?);
             length += 1;
@@ -142,7 +147,8 @@ fn best(net: &Sequential<f32>, state: &State, tape: &mut Tape<f32>) -> Result<us
     Ok(q.imax())
 }
 
-/// The gradient of Huber's loss of Q(s, a) against −1 at the end and γ·maxₐ Q⁻(s′, a) before, for a batch of the memory.
+/// The gradient of Huber's loss of Q(s, a) against −1 at the end and γ·maxₐ Q⁻(s′, a) before, for a
+/// batch of the memory.
 fn learn(
     net: &Sequential<f32>,
     target: &Sequential<f32>,

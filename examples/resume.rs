@@ -1,15 +1,16 @@
 //! Training that survives being killed: the same bits as without the interruption.
 //!
-//! The program trains a network from beginning to end. Then it starts itself a second time, as a process that trains the same
-//! network and writes checkpoints, and kills that process in the midst of it. What the last checkpoint holds is taken up by a new
-//! trainer and trained to the end; every parameter and every number of the history is compared with those of the first run.
+//! The program trains a network from beginning to end. Then it starts itself a second time, as a
+//! process that trains the same network and writes checkpoints, and kills that process in the midst
+//! of it. What the last checkpoint holds is taken up by a new trainer and trained to the end; every
+//! parameter and every number of the history is compared with those of the first run.
 //!
 //! ```text
 //! cargo run --release --example resume
 //! ```
 //!
-//! What depends on the place in a run is in it: the momentum of Adam, a schedule, the order of the samples, the masks of dropout,
-//! the patience of a stop, and the best parameters so far.
+//! What depends on the place in a run is in it: the momentum of Adam, a schedule, the order of the
+//! samples, the masks of dropout, the patience of a stop, and the best parameters so far.
 
 use chainrule::optim::Schedule;
 use chainrule::prelude::*;
@@ -81,7 +82,8 @@ fn start<'a>(
     Ok((net, trainer))
 }
 
-/// What the second process does until it is killed: a checkpoint every ten steps, and a line for each epoch.
+/// What the second process does until it is killed: a checkpoint every ten steps, and a line for
+/// each epoch.
 fn train_with_checkpoints(checkpoint: &Path) -> Result<()> {
     let (train, validation) = waves()?;
     let (mut net, trainer) = start(&train, &validation)?;

@@ -1,14 +1,15 @@
-//! Four classics as single neurons: perceptron, ADALINE, logistic regression and a margin classifier.
+//! Four classics as single neurons: perceptron, ADALINE, logistic regression and a margin
+//! classifier.
 //!
-//! All of them draw a line w·x + b = 0 between two classes. They differ in the activation and the loss, which is all there
-//! is to choose:
+//! All of them draw a line w·x + b = 0 between two classes. They differ in the activation and the
+//! loss, which is all there is to choose:
 //!
 //! ```text
 //! model                 φ(z)                    loss            targets
 //! perceptron            step, taken as if φ′=1  squared error   0, 1      Rosenblatt 1958
 //! ADALINE               z                       squared error   −1, 1     Widrow & Hoff 1960
-//! logistic regression   z                       cross-entropy   0, 1      of σ(z), which the loss computes
-//! margin classifier     z                       hinge           −1, 1     with decay: a linear support vector machine
+//! logistic regression   z                       cross-entropy   0, 1      of σ(z), by the loss
+//! margin classifier     z                       hinge           −1, 1     with decay: a linear SVM
 //! ```
 //!
 //! The classes are clouds around two points, so the best line of all is known, and is printed too.
@@ -40,14 +41,17 @@ fn main() -> Result<()> {
         "model", "w₁", "w₂", "b", "training", "test"
     );
 
-    // A sample at a time, and only those that are on the wrong side change the line: where φ(z) is the target, δ is 0.
+    // A sample at a time, and only those that are on the wrong side change the line: where φ(z) is
+    // the target, δ is 0.
     let step = Activation::Step.straight_through();
     let trainer = Trainer::new(SumSquaredError, Sgd::new())
         .batch_size(1)
         .learning_rate(0.1);
     report("perceptron", &fit(step, trainer, &train)?, &train, &test)?;
 
-    let signs = train.with_targets(train.targets().map(|t| 2.0 * t - 1.0))?;
+    let signs = train
+        .clone()
+        .map_targets(|t| Ok(t.map(|t| 2.0 * t - 1.0)))?;
     let trainer = Trainer::new(SumSquaredError, Sgd::new())
         .batch_size(1)
         .learning_rate(0.002);
@@ -66,7 +70,8 @@ fn main() -> Result<()> {
         &test,
     )?;
 
-    // The margin is 2/‖w‖: decay of the weights makes it wide. The bias only moves it, and must not decay.
+    // The margin is 2/‖w‖: decay of the weights makes it wide. The bias only moves it, and must not
+    // decay.
     let decay = |net: &Sequential<f64>| {
         net.groups(|_, block| {
             (
@@ -89,7 +94,8 @@ fn main() -> Result<()> {
         &test,
     )?;
 
-    // Equal round clouds are best parted half-way between their centers, at right angles to the line that joins them.
+    // Equal round clouds are best parted half-way between their centers, at right angles to the
+    // line that joins them.
     let mut best = neuron(Activation::Linear)?;
     let [from, to] = CENTRES;
     let w = [to[0] - from[0], to[1] - from[1]];
@@ -102,7 +108,8 @@ fn main() -> Result<()> {
 fn clouds(rng: &mut impl Rng) -> Result<Dataset<f64>> {
     let mut points = DMatrix::zeros(2, SAMPLES);
     for (sample, mut point) in points.column_iter_mut().enumerate() {
-        // Two normal numbers of two uniform ones (Box & Muller 1958); 1 − u is never 0, whose logarithm is −∞.
+        // Two normal numbers of two uniform ones (Box & Muller 1958); 1 − u is never 0, whose
+        // logarithm is −∞.
         let (radius, angle) = (
             (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt(),
             TAU * rng.random::<f64>(),

@@ -1,15 +1,17 @@
-//! Test scores from hours of sleep and of study: the worked example of many an introduction to neural networks.
+//! Test scores from hours of sleep and of study: the worked example of many an introduction to
+//! neural networks.
 //!
-//! Three students slept 3, 5 and 10 hours, studied 5, 1 and 2 hours, and scored 75, 82 and 93 of 100 points. What will a
-//! student score who sleeps 8 hours and studies 3? A 2-3-1 sigmoid network without biases learns it by gradient descent
-//! on J = Σ ½(y−ŷ)².
+//! Three students slept 3, 5 and 10 hours, studied 5, 1 and 2 hours, and scored 75, 82 and 93 of
+//! 100 points. What will a student score who sleeps 8 hours and studies 3? A 2-3-1 sigmoid network
+//! without biases learns it by gradient descent on J = Σ ½(y−ŷ)².
 //!
 //! ```text
 //! cargo run --release --example sleep_study
 //! ```
 //!
-//! In the lecture notes that this follows, one step with η = 0.01 takes the cost from 0.44735 to 0.44202. They do not print
-//! the random weights they start from, so those digits cannot be had again; what happens can: the cost falls a little.
+//! In the lecture notes that this follows, one step with η = 0.01 takes the cost from 0.44735 to
+//! 0.44202. They do not print the random weights they start from, so those digits cannot be had
+//! again; what happens can: the cost falls a little.
 
 use chainrule::nn::loss::SumSquaredError;
 use chainrule::optim::Group;
@@ -20,7 +22,8 @@ fn main() -> Result<()> {
     let hours = DMatrix::from_column_slice(2, 3, &[3.0, 5.0, 5.0, 1.0, 10.0, 2.0]);
     let points = DMatrix::from_column_slice(1, 3, &[75.0, 82.0, 93.0]);
 
-    // Hours by the largest seen, points by the largest possible: all in [0, 1], where a sigmoid can reach them.
+    // Hours by the largest seen, points by the largest possible: all in [0, 1], where a sigmoid can
+    // reach them.
     let scaler = Scaler::max_abs(&hours)?;
     let students = Dataset::new(scaler.transform(&hours)?, points / 100.0)?;
 

@@ -1,7 +1,8 @@
 //! A classifier that leaves home: trained here, run by onnxruntime.
 //!
-//! Flowers told apart by four lengths. The file holds the scaler of the inputs and the softmax of the loss, so that whoever runs it gives
-//! centimetres and gets probabilities, and the names of the classes as metadata. The other half, in Python, runs it and prints the same numbers:
+//! Flowers told apart by four lengths. The file holds the scaler of the inputs and the softmax of
+//! the loss, so that whoever runs it gives centimetres and gets probabilities, and the names of the
+//! classes as metadata. The other half, in Python, runs it and prints the same numbers:
 //!
 //! ```text
 //! cargo run --release --features csv,onnx --example to_onnx

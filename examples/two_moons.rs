@@ -1,10 +1,12 @@
-//! Two half-moons that no straight line separates: how a network bends its boundary between them, picture after picture.
+//! Two half-moons that no straight line separates: how a network bends its boundary between them,
+//! picture after picture.
 //!
 //! ```text
 //! cargo run --release --features plot --example two_moons
 //! ```
 //!
-//! The pictures go to `target/pictures/`: the probability of the lower moon as color, the boundary where it is ½, and the points.
+//! The pictures go to `target/pictures/`: the probability of the lower moon as color, the boundary
+//! where it is ½, and the points.
 
 use chainrule::nalgebra::Matrix2xX;
 use chainrule::plot::Boundary;
@@ -65,8 +67,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     Ok(())
 }
 
-/// Points about two half circles of radius 1 that reach into each other, with normal noise: scikit-learn's `make_moons`. Class 0
-/// is the upper moon.
+/// Points about two half circles of radius 1 that reach into each other, with normal noise:
+/// scikit-learn's `make_moons`. Class 0 is the upper moon.
 fn moons(samples: usize, seed: u64) -> Result<Dataset<f64>> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut inputs = Matrix2xX::zeros(samples);

@@ -1,15 +1,17 @@
-//! How good is a wine? Marks of tasters from eleven measurements of a laboratory: a regression, judged by cross-validation.
+//! How good is a wine? Marks of tasters from eleven measurements of a laboratory: a regression,
+//! judged by cross-validation.
 //!
-//! 1599 red wines of P. Cortez et al., *Modeling wine preferences by data mining from physicochemical properties* (Decision
-//! Support Systems 47, 2009), each with the median of the marks that at least three tasters gave it, from 0 to 10. A network is
-//! compared with a single linear neuron, and that with always saying the mean.
+//! 1599 red wines of P. Cortez et al., *Modeling wine preferences by data mining from
+//! physicochemical properties* (Decision Support Systems 47, 2009), each with the median of the
+//! marks that at least three tasters gave it, from 0 to 10. A network is compared with a single
+//! linear neuron, and that with always saying the mean.
 //!
 //! ```text
 //! cargo run --release --features csv --example wine_quality
 //! ```
 //!
-//! Of five folds each is once the test: nothing of it, not even its mean, is known to the training. When to stop is told by a
-//! tenth of the other four.
+//! Of five folds each is once the test: nothing of it, not even its mean, is known to the training.
+//! When to stop is told by a tenth of the other four.
 
 use chainrule::View;
 use chainrule::data::Csv;
@@ -94,8 +96,8 @@ fn train_and_predict(
     test: &DMatrix<f64>,
     seed: u64,
 ) -> Result<DMatrix<f64>> {
-    // What belongs to the preparation is learned from the training data as the weights are. Marks, too, are learned more easily
-    // around 0 and of size 1.
+    // What belongs to the preparation is learned from the training data as the weights are. Marks,
+    // too, are learned more easily around 0 and of size 1.
     let (inputs, marks) = (
         Scaler::standard(train.inputs())?,
         Scaler::standard(train.targets())?,

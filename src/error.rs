@@ -9,7 +9,8 @@ use core::fmt;
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
-/// What kind of thing went wrong; the text of an [`Error`] says where, what was found and what was expected.
+/// What kind of thing went wrong; the text of an [`Error`] says where, what was found and what was
+/// expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -31,8 +32,8 @@ pub enum ErrorKind {
     Parse,
     /// A file or a stream cannot be read or written.
     Io,
-    /// In training, the cost of a mini-batch, a parameter, or a number in the optimizer's state became NaN or
-    /// infinite.
+    /// In training, the cost of a mini-batch, a parameter, or a number in the optimizer's state
+    /// became NaN or infinite.
     Diverged {
         /// The epoch, counted from 0.
         epoch: usize,
@@ -114,7 +115,8 @@ impl Error {
     /// use std::error::Error as _;
     ///
     /// let cause = "1,5".parse::<f64>().unwrap_err();
-    /// let error = Error::new(ErrorKind::Parse, "slope of Swish", "a number", &cause).with_source(cause.clone());
+    /// let error = Error::new(ErrorKind::Parse, "slope of Swish", "a number", &cause)
+    ///     .with_source(cause.clone());
     /// assert_eq!(error.source().and_then(|cause| cause.downcast_ref()), Some(&cause));
     /// ```
     #[must_use]
@@ -145,7 +147,8 @@ impl Error {
         &self.given
     }
 
-    /// The same error with `outer` put before its place: how a layer's error learns the layer's index.
+    /// The same error with `outer` put before its place: how a layer's error learns the layer's
+    /// index.
     pub(crate) fn within(mut self, outer: impl fmt::Display) -> Self {
         let outer = in_few_digits(outer.to_string());
         self.place = if self.place.is_empty() {
@@ -196,7 +199,8 @@ impl StdError for Error {
     }
 }
 
-/// [`ErrorKind::Io`] with the error as its source; an [`Error`] that was made an I/O error comes back as it was.
+/// [`ErrorKind::Io`] with the error as its source; an [`Error`] that was made an I/O error comes
+/// back as it was.
 #[cfg(feature = "std")]
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
@@ -212,7 +216,8 @@ impl From<std::io::Error> for Error {
     }
 }
 
-/// The beginning and the end of a text of more than `most` characters: what is expected ends with the next step.
+/// The beginning and the end of a text of more than `most` characters: what is expected ends with
+/// the next step.
 fn shortened(text: String, most: usize) -> String {
     if text.len() <= most {
         return text;
@@ -229,7 +234,8 @@ fn shortened(text: String, most: usize) -> String {
         .collect()
 }
 
-/// A longer number is written with an exponent. `usize::MAX` has 20 digits, and 17 tell two `f64` apart.
+/// A longer number is written with an exponent. `usize::MAX` has 20 digits, and 17 tell two `f64`
+/// apart.
 const DIGITS: usize = 24;
 
 /// `text` with an exponent in place of long rows of digits, which lose none that matters: 1e300 has
@@ -245,7 +251,9 @@ fn in_few_digits(text: String) -> String {
     {
         return text;
     }
-    let (mut short, mut rest, mut quoted) = (String::new(), &*text, false);
+    let mut short = String::new();
+    let mut rest = &*text;
+    let mut quoted = false;
     while let Some(c) = rest.chars().next() {
         if quoted || !c.is_ascii_digit() {
             let escaped = quoted && c == '\\';
@@ -275,7 +283,8 @@ fn in_few_digits(text: String) -> String {
     short
 }
 
-/// Whether digits after this text belong to a name: `run_1`, `run-1`, `runs/1`. A sign alone is none.
+/// Whether digits after this text belong to a name: `run_1`, `run-1`, `runs/1`. A sign alone is
+/// none.
 fn ends_within_name(text: &str) -> bool {
     let mut back = text.chars().rev();
     match back.next() {

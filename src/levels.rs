@@ -1,4 +1,5 @@
-//! The same bits on every instruction set: whole trainings, and every function at the edges of its domain.
+//! The same bits on every instruction set: whole trainings, and every function at the edges of its
+//! domain.
 
 use crate::Real;
 use crate::nn::loss::Huber;
@@ -60,7 +61,8 @@ fn edges() -> Vec<f64> {
     edges
 }
 
-/// A training that goes through most kernels; returns the bits of the parameters, of the predictions and of the costs.
+/// A training that goes through most kernels; returns the bits of the parameters, of the
+/// predictions and of the costs.
 fn train<T: Real>(activation: &Activation, bits: impl Fn(T) -> u64) -> Vec<u64> {
     let rows: Vec<T> = (0..37 * 19)
         .map(|i| T::of(f64::from(i * i % 23) / 11.0 - 1.0))

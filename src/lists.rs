@@ -1,4 +1,5 @@
-//! The lists of everything are whole: against the sources that they are lists of, and the tables of the docs.
+//! The lists of everything are whole: against the sources that they are lists of, and the tables of
+//! the docs.
 
 use crate::optim::Schedule;
 use crate::prelude::*;

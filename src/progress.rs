@@ -9,25 +9,30 @@ use core::ops::ControlFlow;
 use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::{Duration, Instant};
 
-/// The longest time between two looks at the clock, where steps are shorter; the shortest is half of it. A look draws twice,
-/// and indicatif's targets draw at most 20 times a second.
+/// The longest time between two looks at the clock, where steps are shorter; the shortest is half
+/// of it. A look draws twice, and indicatif's targets draw at most 20 times a second.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Shows how far training is: a line on stderr with a bar that each epoch fills, the epoch (the first is 1), the cost of the
-/// mini-batch, the learning rate, the time that is left for the whole run, and what is known of the epoch before.
+/// Shows how far training is, in a line on stderr. A bar fills with each epoch; after it come the
+/// epoch (the first is 1), the cost of the mini-batch, the learning rate, the time left for the
+/// whole run, and what is known of the epoch before.
 ///
 /// ```text
 /// ██████████░░░░░░░░░░ 24/48 of epoch 7/10  cost 0.2188  rate 0.001000  00:00:06 left  last epoch: cost 0.2304  accuracy 0.9395
 /// ```
 ///
-/// What a narrow terminal has no room for is cut off. Where stderr is no terminal, nothing is drawn. The line is drawn five to ten
-/// times a second, and the clock is not looked at in each step. So of epochs shorter than that not each is seen, and where a
-/// [`Stop`](crate::Stop) ends such a run, the last ones are not.
+/// What a narrow terminal has no room for is cut off. Where stderr is no terminal, nothing is
+/// drawn. The line is drawn five to ten times a second, and the clock is not looked at in each
+/// step. So of epochs shorter than that not each is seen, and where a [`Stop`](crate::Stop) ends
+/// such a run, the last ones are not.
 ///
 /// ```
 /// use chainrule::prelude::*;
 /// use chainrule::Progress;
-/// let data = Dataset::new(DMatrix::from_element(1, 100, 1.0), DMatrix::from_element(1, 100, 2.0))?;
+/// let data = Dataset::new(
+///     DMatrix::from_element(1, 100, 1.0),
+///     DMatrix::from_element(1, 100, 2.0),
+/// )?;
 /// let mut net = Sequential::<f64>::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear))
 ///     .seed(1)
@@ -88,7 +93,8 @@ impl Default for Progress {
 }
 
 impl Drop for Progress {
-    /// What was drawn last stays, and the line is not drawn once more where something else may have been printed since.
+    /// What was drawn last stays, and the line is not drawn once more where something else may have
+    /// been printed since.
     fn drop(&mut self) {
         self.bar.set_draw_target(ProgressDrawTarget::hidden());
     }

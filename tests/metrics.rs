@@ -83,12 +83,11 @@ fn as_scikit_learn() -> Result<()> {
     for (line, Case { y, t, w, metrics }) in table().iter().enumerate() {
         for (name, expected) in metrics {
             let given = if *name == "log_loss32" {
-                let (y, t, w) = (
-                    y.map(|v| v as f32),
-                    t.map(|v| v as f32),
-                    w.as_ref()
-                        .map(|w| w.iter().map(|w| *w as f32).collect::<Vec<_>>()),
-                );
+                let y = y.map(|v| v as f32);
+                let t = t.map(|v| v as f32);
+                let w = w
+                    .as_ref()
+                    .map(|w| w.iter().map(|w| *w as f32).collect::<Vec<_>>());
                 let targets = w
                     .as_ref()
                     .map_or(Ok(Targets::from(&t)), |w| Targets::weighted(&t, w))?;
@@ -251,8 +250,9 @@ fn a_single_row_of_logits_is_refused() -> Result<()> {
     // The error says where to go.
     let error = metrics::accuracy(View::new(&[-8.1, 7.2], 1)?, View::new(&[0.0, 1.0], 1)?)
         .expect_err("logits");
-    let text = "predictions of metrics::accuracy, row 0, column 0: got -8.1, expected a probability in [0, 1] (of logits, Model::predict or the loss's \
-        output_function makes them; for margins take metrics::margin_accuracy, margin_classes or ConfusionMatrix::of_margins)";
+    let text = "predictions of metrics::accuracy, row 0, column 0: got -8.1, expected a \
+        probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them; \
+        for margins take metrics::margin_accuracy, margin_classes or ConfusionMatrix::of_margins)";
     assert_eq!(error.to_string(), text);
     let error = metrics::classes(View::new(&[0.5, -8.1], 1)?).expect_err("a logit");
     assert_eq!(
@@ -391,7 +391,8 @@ actual \\ predicted 0 1 2 total
 
 #[test]
 fn wide_confusions_as_text() -> Result<()> {
-    // 120 times 0 right, 7 times 1 taken for 0: a column is as wide as the widest in it, and a name may have any letters.
+    // 120 times 0 right, 7 times 1 taken for 0: a column is as wide as the widest in it, and a name
+    // may have any letters.
     let (mut predicted, mut actual) = (vec![0; 127], vec![0; 120]);
     actual.extend([1; 7]);
     predicted.push(2);
@@ -416,11 +417,9 @@ actual \\ predicted   a Häschen c total
 /// Weights have decimals, as many as are asked for.
 #[test]
 fn weighted_confusions_as_text() -> Result<()> {
-    let (y, t, w) = (
-        [0.9, 0.2, 0.7, 0.1],
-        [1.0, 1.0, 0.0, 0.0],
-        [0.25, 10.0, 1.5, 1.0],
-    );
+    let y = [0.9, 0.2, 0.7, 0.1];
+    let t = [1.0, 1.0, 0.0, 0.0];
+    let w = [0.25, 10.0, 1.5, 1.0];
     let matrix = ConfusionMatrix::of(View::new(&y, 1)?, Targets::weighted(View::new(&t, 1)?, &w)?)?;
     let text = "\
 actual \\ predicted     0    1 total
@@ -477,7 +476,7 @@ fn from_predictions() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Weights
 
 type Measure = fn(View<'_, f64>, Targets<'_, f64>) -> Result<f64>;
@@ -526,7 +525,8 @@ fn guesses(
     Ok((y, one_hot(&labels, classes)?))
 }
 
-/// A weight is a number of copies: 2 is the sample twice, 0 none, and all weights times a factor are the same.
+/// A weight is a number of copies: 2 is the sample twice, 0 none, and all weights times a factor
+/// are the same.
 #[test]
 fn weights_are_copies() -> Result<()> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(5);
@@ -652,7 +652,7 @@ fn weights_that_are_none() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Edges
 
 #[test]
@@ -731,7 +731,8 @@ fn what_metrics_refuse() -> Result<()> {
         text(metrics::roc_auc(single, zero)),
         "class 1 of metrics::roc_auc: got none, expected a sample"
     );
-    let step = "expected a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)";
+    let step = "expected a probability in [0, 1] (of logits, Model::predict or the loss's \
+        output_function makes them)";
     let text_of = |given: &str| {
         format!("predictions of metrics::log_loss, row 0, column 0: got {given}, {step}")
     };
@@ -754,7 +755,8 @@ fn what_metrics_refuse() -> Result<()> {
     Ok(())
 }
 
-/// The area is the fraction of pairs in order, equal scores half: counted pair by pair, on scores of all kinds.
+/// The area is the fraction of pairs in order, equal scores half: counted pair by pair, on scores
+/// of all kinds.
 #[test]
 fn areas_are_pairs() -> Result<()> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
@@ -826,7 +828,8 @@ fn top_k_of_equals() -> Result<()> {
     Ok(())
 }
 
-/// Certain and right costs next to nothing, certain and wrong −ln ε, and soft targets their share of both.
+/// Certain and right costs next to nothing, certain and wrong −ln ε, and soft targets their share
+/// of both.
 #[test]
 fn log_losses_of_certainty() -> Result<()> {
     let loss = |y: f64, t: f64| metrics::log_loss(View::new(&[y], 1)?, View::new(&[t], 1)?);
@@ -841,7 +844,8 @@ fn log_losses_of_certainty() -> Result<()> {
     Ok(())
 }
 
-/// Measures do not depend on the unit, however large or small it makes the numbers and their squares.
+/// Measures do not depend on the unit, however large or small it makes the numbers and their
+/// squares.
 #[test]
 fn numbers_of_any_size() -> Result<()> {
     let (y, t) = ([2.5, 0.0, 2.0, 8.0], [3.0, -0.5, 2.0, 7.0]);

@@ -7,7 +7,8 @@ use chainrule::prelude::*;
 use criterion::Criterion;
 use std::time::Duration;
 
-/// Times that show a change of a few per cent; `--measurement-time` and `--sample-size` ask for more.
+/// Times that show a change of a few per cent; `--measurement-time` and `--sample-size` ask for
+/// more.
 pub(crate) fn criterion() -> Criterion {
     let times = Criterion::default()
         .warm_up_time(Duration::from_millis(300))

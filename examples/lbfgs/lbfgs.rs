@@ -1,9 +1,11 @@
-//! Training by an optimizer of another crate: L-BFGS with the line search of Moré and Thuente, from argmin.
+//! Training by an optimizer of another crate: L-BFGS with the line search of Moré and Thuente, from
+//! argmin.
 //!
-//! A network's cost over a data set is a function of one vector, [`Sequential::at`] evaluates it anywhere without changing the
-//! network, and the tape holds its gradient in a vector of the same layout: that is all that argmin asks for. The surface of
-//! R. Franke (*A critical comparison of some methods for interpolation of scattered data*, 1979) is learned from 300 of its points
-//! by L-BFGS and by Adam, which both see all points in every pass.
+//! A network's cost over a data set is a function of one vector, [`Sequential::at`] evaluates it
+//! anywhere without changing the network, and the tape holds its gradient in a vector of the same
+//! layout: that is all that argmin asks for. The surface of R. Franke (*A critical comparison of
+//! some methods for interpolation of scattered data*, 1979) is learned from 300 of its points by
+//! L-BFGS and by Adam, which both see all points in every pass.
 //!
 //! ```text
 //! cargo run --release -p lbfgs

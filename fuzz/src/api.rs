@@ -1,22 +1,39 @@
-//! The public calls with arbitrary settings on arbitrary numbers, in small sizes: an error, never a panic.
+//! The public calls with arbitrary settings on arbitrary numbers, in small sizes: an error, never a
+//! panic.
 
-use chainrule::prelude::*;
-use chainrule::{gradcheck, Optimizer, Real};
 use chainrule::metrics::{Average, ConfusionMatrix};
-use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax};
 use chainrule::nn::loss::*;
+use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax};
 use chainrule::optim::*;
+use chainrule::prelude::*;
 use chainrule::rand::SeedableRng;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::train::LevenbergMarquardt;
+use chainrule::{Optimizer, Real, gradcheck};
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 
 type Draw<R> = arbitrary::Result<R>;
 
 /// A number at which formulas break, or any.
 fn number(u: &mut Unstructured<'_>) -> Draw<f64> {
-    const EDGES: [f64; 16] =
-        [0.0, -0.0, 1.0, -1.0, 0.5, 0.9, 2.0, 1e-3, 1e-300, 1e300, 1e19, -1e19, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 5e-324];
+    const EDGES: [f64; 16] = [
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        0.5,
+        0.9,
+        2.0,
+        1e-3,
+        1e-300,
+        1e300,
+        1e19,
+        -1e19,
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        5e-324,
+    ];
     match u.int_in_range(0..=3)? {
         0 => u.choose(&EDGES).copied(),
         1 => f64::arbitrary(u),
@@ -26,7 +43,15 @@ fn number(u: &mut Unstructured<'_>) -> Draw<f64> {
 
 fn numbers<T: Real>(u: &mut Unstructured<'_>, count: usize) -> Draw<Vec<T>> {
     let tame = bool::arbitrary(u)?;
-    (0..count).map(|_| Ok(T::of(if tame { f64::from(i8::arbitrary(u)?) / 32.0 } else { number(u)? }))).collect()
+    (0..count)
+        .map(|_| {
+            Ok(T::of(if tame {
+                f64::from(i8::arbitrary(u)?) / 32.0
+            } else {
+                number(u)?
+            }))
+        })
+        .collect()
 }
 
 fn matrix<T: Real>(u: &mut Unstructured<'_>, rows: usize, cols: usize) -> Draw<DMatrix<T>> {
@@ -45,7 +70,11 @@ fn width(u: &mut Unstructured<'_>) -> Draw<usize> {
 
 /// A size that is wrong from time to time.
 fn nearly(u: &mut Unstructured<'_>, right: usize) -> Draw<usize> {
-    Ok(if u.ratio(1, 12)? { u.int_in_range(0..=9)? } else { right })
+    Ok(if u.ratio(1, 12)? {
+        u.int_in_range(0..=9)?
+    } else {
+        right
+    })
 }
 
 fn activation(u: &mut Unstructured<'_>) -> Draw<Activation> {
@@ -55,14 +84,21 @@ fn activation(u: &mut Unstructured<'_>) -> Draw<Activation> {
         0 => LeakyRelu { slope: number(u)? },
         1 => Elu { alpha: number(u)? },
         2 => {
-            let points: Vec<(f64, f64)> = (0..u.int_in_range(0..=4)?).map(|_| Ok((number(u)?, number(u)?))).collect::<Draw<_>>()?;
+            let points: Vec<(f64, f64)> = (0..u.int_in_range(0..=4)?)
+                .map(|_| Ok((number(u)?, number(u)?)))
+                .collect::<Draw<_>>()?;
             let slopes = (number(u)?, number(u)?);
-            match chainrule::nn::Breakpoints::new(&points).and_then(|points| points.slopes(slopes.0, slopes.1)) {
+            match chainrule::nn::Breakpoints::new(&points)
+                .and_then(|points| points.slopes(slopes.0, slopes.1))
+            {
                 Ok(points) => points.into(),
                 Err(_) => Linear,
             }
         }
-        3 => u.choose(&plain)?.clone().surrogate(u.choose(&plain)?.clone()),
+        3 => u
+            .choose(&plain)?
+            .clone()
+            .surrogate(u.choose(&plain)?.clone()),
         4 => u.choose(&plain)?.clone().straight_through(),
         _ => u.choose(&plain)?.clone(),
     })
@@ -72,8 +108,14 @@ fn init(u: &mut Unstructured<'_>) -> Draw<Init> {
     Ok(match u.int_in_range(0..=7)? {
         0 => Init::Zeros,
         1 => Init::Constant(number(u)?),
-        2 => Init::Uniform { low: number(u)?, high: number(u)? },
-        3 => Init::Normal { mean: number(u)?, std: number(u)? },
+        2 => Init::Uniform {
+            low: number(u)?,
+            high: number(u)?,
+        },
+        3 => Init::Normal {
+            mean: number(u)?,
+            std: number(u)?,
+        },
         4 => Init::Orthogonal { gain: number(u)? },
         5 => Init::GlorotUniform,
         6 => Init::LeCunNormal,
@@ -94,7 +136,11 @@ fn network<T: Real>(u: &mut Unstructured<'_>) -> Draw<Result<Sequential<T>>> {
             6 => builder.layer(Softmax),
             7 => builder.layer(activation(u)?),
             11 => builder.layer(Prelu::new().slope(number(u)?)),
-            8 => builder.layer(Dense::new(width(u)?, activation(u)?).init(init(u)?).bias_init(init(u)?)),
+            8 => builder.layer(
+                Dense::new(width(u)?, activation(u)?)
+                    .init(init(u)?)
+                    .bias_init(init(u)?),
+            ),
             9 => builder.layer(Dense::new(width(u)?, activation(u)?).without_bias()),
             _ => builder.layer(Dense::new(width(u)?, activation(u)?)),
         };
@@ -117,8 +163,16 @@ macro_rules! with_loss {
             }};
         }
         match $u.int_in_range(0..=13)? {
-            0 => with!(SoftmaxCrossEntropy::new().label_smoothing(number($u)?).class_weights(&class_weights($u)?)),
-            1 => with!(SigmoidCrossEntropy::new().label_smoothing(number($u)?).positive_weights(&class_weights($u)?)),
+            0 => with!(
+                SoftmaxCrossEntropy::new()
+                    .label_smoothing(number($u)?)
+                    .class_weights(&class_weights($u)?)
+            ),
+            1 => with!(
+                SigmoidCrossEntropy::new()
+                    .label_smoothing(number($u)?)
+                    .positive_weights(&class_weights($u)?)
+            ),
             2 => with!(SigmoidCrossEntropy::new().class_weights(&class_weights($u)?)),
             3 => with!(Huber::new(number($u)?)),
             4 => with!(CategoricalCrossEntropy),
@@ -182,24 +236,70 @@ fn optimizer<T: Real>(u: &mut Unstructured<'_>) -> Draw<Box<dyn Optimizer<T>>> {
 }
 
 fn count(u: &mut Unstructured<'_>) -> Draw<u64> {
-    if u.ratio(1, 8)? { u64::arbitrary(u) } else { u.int_in_range(0..=20) }
+    if u.ratio(1, 8)? {
+        u64::arbitrary(u)
+    } else {
+        u.int_in_range(0..=20)
+    }
 }
 
 fn schedule(u: &mut Unstructured<'_>) -> Draw<Schedule> {
-    let rate = if bool::arbitrary(u)? { 0.01 } else { number(u)? };
+    let rate = if bool::arbitrary(u)? {
+        0.01
+    } else {
+        number(u)?
+    };
     let plain = match u.int_in_range(0..=9)? {
-        0 => Schedule::Step { rate, factor: number(u)?, every: count(u)? },
-        1 => Schedule::MultiStep { rate, factor: number(u)?, at: vec![count(u)?, count(u)?] },
-        2 => Schedule::Exponential { rate, factor: number(u)? },
-        3 => Schedule::InverseTime { rate, kappa: number(u)? },
-        4 => Schedule::Polynomial { rate, end: number(u)?, power: number(u)?, steps: count(u)? },
-        5 => Schedule::Cosine { rate, min: number(u)?, steps: count(u)? },
-        6 => Schedule::WarmRestarts { rate, min: number(u)?, steps: count(u)?, factor: count(u)? },
-        7 => Schedule::OneCycle { rate, warm: number(u)?, div: number(u)?, final_div: number(u)?, steps: count(u)? },
+        0 => Schedule::Step {
+            rate,
+            factor: number(u)?,
+            every: count(u)?,
+        },
+        1 => Schedule::MultiStep {
+            rate,
+            factor: number(u)?,
+            at: vec![count(u)?, count(u)?],
+        },
+        2 => Schedule::Exponential {
+            rate,
+            factor: number(u)?,
+        },
+        3 => Schedule::InverseTime {
+            rate,
+            kappa: number(u)?,
+        },
+        4 => Schedule::Polynomial {
+            rate,
+            end: number(u)?,
+            power: number(u)?,
+            steps: count(u)?,
+        },
+        5 => Schedule::Cosine {
+            rate,
+            min: number(u)?,
+            steps: count(u)?,
+        },
+        6 => Schedule::WarmRestarts {
+            rate,
+            min: number(u)?,
+            steps: count(u)?,
+            factor: count(u)?,
+        },
+        7 => Schedule::OneCycle {
+            rate,
+            warm: number(u)?,
+            div: number(u)?,
+            final_div: number(u)?,
+            steps: count(u)?,
+        },
         8 => u.choose(&Schedule::samples())?.clone(),
         _ => Schedule::Constant(rate),
     };
-    Ok(if u.ratio(1, 4)? { plain.warm_up(count(u)?) } else { plain })
+    Ok(if u.ratio(1, 4)? {
+        plain.warm_up(count(u)?)
+    } else {
+        plain
+    })
 }
 
 fn monitor(u: &mut Unstructured<'_>) -> Draw<Monitor> {
@@ -211,12 +311,18 @@ fn monitor(u: &mut Unstructured<'_>) -> Draw<Monitor> {
     })
 }
 
-fn data<T: Real>(u: &mut Unstructured<'_>, features: usize, outputs: usize) -> Draw<Result<Dataset<T>>> {
+fn data<T: Real>(
+    u: &mut Unstructured<'_>,
+    features: usize,
+    outputs: usize,
+) -> Draw<Result<Dataset<T>>> {
     let samples = u.int_in_range(1..=7)?;
     let (features, outputs) = (nearly(u, features)?, nearly(u, outputs)?);
     let inputs = matrix(u, features, samples)?;
     let targets = if bool::arbitrary(u)? {
-        let labels: Vec<usize> = (0..samples).map(|_| u.int_in_range(0..=outputs)).collect::<Draw<_>>()?;
+        let labels: Vec<usize> = (0..samples)
+            .map(|_| u.int_in_range(0..=outputs))
+            .collect::<Draw<_>>()?;
         match chainrule::one_hot(&labels, outputs) {
             Ok(targets) => targets,
             Err(error) => return Ok(Err(error)),
@@ -227,17 +333,25 @@ fn data<T: Real>(u: &mut Unstructured<'_>, features: usize, outputs: usize) -> D
     };
     let data = Dataset::new(inputs, targets);
     let weights: Vec<T> = numbers(u, samples)?;
-    Ok(if u.ratio(1, 5)? { data.and_then(|data| data.weighted(weights)) } else { data })
+    Ok(if u.ratio(1, 5)? {
+        data.and_then(|data| data.weighted(weights))
+    } else {
+        data
+    })
 }
 
 fn train<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
-    let Ok(mut net) = network::<T>(u)? else { return Ok(()) };
+    let Ok(mut net) = network::<T>(u)? else {
+        return Ok(());
+    };
     let (inputs, outputs) = (net.inputs(), net.outputs());
     if net.params().len() > 10_000 || inputs > 100 || outputs > 100 {
         return Ok(());
     }
     let _ = net.to_string();
-    let Ok(data) = data::<T>(u, inputs, outputs)? else { return Ok(()) };
+    let Ok(data) = data::<T>(u, inputs, outputs)? else {
+        return Ok(());
+    };
     let validation = self::data::<T>(u, inputs, outputs)?.ok();
 
     let mut tape = Tape::with_seed(1);
@@ -245,15 +359,32 @@ fn train<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
     let cost = loss::<T>(u)?;
     let _ = net.gradient(x, t, &*cost, &mut tape);
     let (layer, v) = (u.int_in_range(0..=5)?, numbers::<T>(u, net.params().len())?);
-    let _ = (tape.a(layer).map(|a| a.sum()), tape.delta(layer).map(|a| a.sum()), tape.dw(layer).map(|a| a.sum()), tape.db(layer).is_ok());
+    let _ = (
+        tape.a(layer).map(|a| a.sum()),
+        tape.delta(layer).map(|a| a.sum()),
+        tape.dw(layer).map(|a| a.sum()),
+        tape.db(layer).is_ok(),
+    );
     let _ = (net.jacobian(x), net.params_jacobian(x));
     let mut product = v.clone();
     let _ = net.hessian_product(x, t, &*cost, &v, &mut product, &mut tape);
 
     let mut trainer = trainer::<T>(u)?;
-    trainer = trainer.epochs(u.int_in_range(0..=3)?).batch_size(u.int_in_range(0..=8)?).learning_rate(schedule(u)?).seed(u64::arbitrary(u)?);
-    trainer = if bool::arbitrary(u)? { trainer.metric("accuracy", |y, t| metrics::accuracy(y, t)) } else { trainer };
-    trainer = if let Some(validation) = &validation { trainer.validation_data(validation) } else { trainer };
+    trainer = trainer
+        .epochs(u.int_in_range(0..=3)?)
+        .batch_size(u.int_in_range(0..=8)?)
+        .learning_rate(schedule(u)?)
+        .seed(u64::arbitrary(u)?);
+    trainer = if bool::arbitrary(u)? {
+        trainer.metric("accuracy", |y, t| metrics::accuracy(y, t))
+    } else {
+        trainer
+    };
+    trainer = if let Some(validation) = &validation {
+        trainer.validation_data(validation)
+    } else {
+        trainer
+    };
     for _ in 0..u.int_in_range(0..=3)? {
         trainer = match u.int_in_range(0..=11)? {
             0 => trainer.penalty(Penalty::new().l1(number(u)?).l2(number(u)?)),
@@ -261,15 +392,33 @@ fn train<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
             2 => trainer.clip(Clip::Value(number(u)?)),
             3 => trainer.clip(Clip::GlobalNorm(number(u)?)),
             4 => trainer.constrain(Constraint::MaxNorm(number(u)?)),
-            5 => trainer.constrain(Constraint::Box { low: number(u)?, high: number(u)? }),
-            6 => trainer.stop(Stop::EarlyStopping { monitor: monitor(u)?, patience: u.int_in_range(0..=3)?, min_change: number(u)? }),
+            5 => trainer.constrain(Constraint::Box {
+                low: number(u)?,
+                high: number(u)?,
+            }),
+            6 => trainer.stop(Stop::EarlyStopping {
+                monitor: monitor(u)?,
+                patience: u.int_in_range(0..=3)?,
+                min_change: number(u)?,
+            }),
             7 => trainer.stop(Stop::CostConverged { change: number(u)? }),
             8 => trainer.stop(Stop::target(monitor(u)?, number(u)?)),
             9 => trainer.restore_best(monitor(u)?),
-            10 => trainer.reduce_on_plateau(monitor(u)?, ReduceOnPlateau { factor: number(u)?, min: number(u)?, ..ReduceOnPlateau::new() }),
+            10 => trainer.reduce_on_plateau(
+                monitor(u)?,
+                ReduceOnPlateau {
+                    factor: number(u)?,
+                    min: number(u)?,
+                    ..ReduceOnPlateau::new()
+                },
+            ),
             _ => {
                 let (start, end) = (u.int_in_range(0..=9)?, u.int_in_range(0..=9)?);
-                let group = Group { rate: number(u)?, decay: number(u)?, ..Group::new(start..end) };
+                let group = Group {
+                    rate: number(u)?,
+                    decay: number(u)?,
+                    ..Group::new(start..end)
+                };
                 trainer.groups(vec![group])
             }
         };
@@ -277,7 +426,10 @@ fn train<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
     for _ in 0..2 {
         match trainer.fit(&mut net, &data) {
             Ok(history) => drop((history.to_csv(), history.to_string())),
-            Err(error) => drop((error.to_string(), std::error::Error::source(&error).is_some())),
+            Err(error) => drop((
+                error.to_string(),
+                std::error::Error::source(&error).is_some(),
+            )),
         }
     }
     drop(trainer);
@@ -290,7 +442,10 @@ fn train<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
     let _ = net.predict(&sample);
     if u.ratio(1, 6)? {
         let damping = number(u)?;
-        let _ = LevenbergMarquardt::new().epochs(2).damping(damping).fit(&mut net, &data);
+        let _ = LevenbergMarquardt::new()
+            .epochs(2)
+            .damping(damping)
+            .fit(&mut net, &data);
     }
     Ok(())
 }
@@ -301,7 +456,12 @@ fn judge<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
     let (rows, cols) = (nearly(u, rows)?, nearly(u, cols)?);
     let t = matrix::<T>(u, rows, cols)?;
     let k = u.int_in_range(0..=5)?;
-    let averages = [Average::Class(k), Average::Macro, Average::Micro, Average::Weighted];
+    let averages = [
+        Average::Class(k),
+        Average::Macro,
+        Average::Micro,
+        Average::Weighted,
+    ];
     for average in averages {
         let _ = metrics::precision(&y, &t, average);
         let _ = metrics::recall(&y, &t, average);
@@ -315,15 +475,29 @@ fn judge<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
         let _ = (matrix.to_string(), matrix.report().to_string());
     }
     let cost = loss::<T>(u)?;
-    let _ = (cost.value((&y).into(), (&t).into()), cost.gradient((&y).into(), (&t).into()));
+    let _ = (
+        cost.value((&y).into(), (&t).into()),
+        cost.gradient((&y).into(), (&t).into()),
+    );
 
-    for scaler in [Scaler::standard(&y), Scaler::center(&y), Scaler::min_max(&y), Scaler::max_abs(&y)].into_iter().flatten() {
+    for scaler in [
+        Scaler::standard(&y),
+        Scaler::center(&y),
+        Scaler::min_max(&y),
+        Scaler::max_abs(&y),
+    ]
+    .into_iter()
+    .flatten()
+    {
         let _ = scaler.transform(&y).map(|y| scaler.inverse_transform(&y));
         let _ = scaler.transform(&t);
     }
     if let Ok(data) = Dataset::new(y, t) {
         let (fraction, seed) = (number(u)?, u64::arbitrary(u)?);
-        let _ = (data.split(fraction, seed), data.stratified_split(fraction, seed));
+        let _ = (
+            data.split(fraction, seed),
+            data.stratified_split(fraction, seed),
+        );
         let _ = data.k_fold(k, seed).map(|folds| folds.count());
         let _ = data.stratified_k_fold(k, seed).map(|folds| folds.count());
         let _ = data.balanced();
@@ -336,18 +510,34 @@ fn schedules(u: &mut Unstructured<'_>) -> Draw<()> {
     if schedule.check().is_ok() {
         for t in [0, 1, 2, 7, 19, 20, 21, count(u)?, u64::MAX] {
             let rate = schedule.rate(t);
-            assert!(rate.is_finite() && rate >= 0.0, "{schedule:?} at {t}: {rate}");
+            assert!(
+                rate.is_finite() && rate >= 0.0,
+                "{schedule:?} at {t}: {rate}"
+            );
         }
     }
-    let mut plateau = ReduceOnPlateau { factor: number(u)?, patience: count(u)?, min_change: number(u)?, cooldown: count(u)?, ..ReduceOnPlateau::new() };
+    let mut plateau = ReduceOnPlateau {
+        factor: number(u)?,
+        patience: count(u)?,
+        min_change: number(u)?,
+        cooldown: count(u)?,
+        ..ReduceOnPlateau::new()
+    };
     if plateau.check().is_ok() {
         for _ in 0..6 {
             let multiplier = plateau.observe(number(u)?);
             assert!((0.0..=1.0).contains(&multiplier));
         }
     }
-    let (mut weights, inputs, outputs) = (numbers::<f64>(u, 12)?, width(u)?, width(u)?);
-    let _ = init(u)?.fill(&mut weights, inputs, outputs, &mut Xoshiro256PlusPlus::seed_from_u64(1));
+    let mut weights = numbers::<f64>(u, 12)?;
+    let inputs = width(u)?;
+    let outputs = width(u)?;
+    let _ = init(u)?.fill(
+        &mut weights,
+        inputs,
+        outputs,
+        &mut Xoshiro256PlusPlus::seed_from_u64(1),
+    );
     Ok(())
 }
 

@@ -1,5 +1,6 @@
-//! Checkpoints: resumed as a whole and trained on, or left as it was. After an odd first byte the others are the file,
-//! after an even one they change a sound file: two bytes say where, one says what stands there.
+//! Checkpoints: resumed as a whole and trained on, or left as it was. After an odd first byte the
+//! others are the file, after an even one they change a sound file: two bytes say where, one says
+//! what stands there.
 
 use chainrule::prelude::*;
 use std::path::PathBuf;
@@ -19,7 +20,11 @@ fn data() -> Dataset<f64> {
 }
 
 fn trainer() -> Trainer<'static, f64> {
-    Trainer::new(MeanSquaredError, Adam::new()).epochs(2).batch_size(2).stop(Stop::early_stopping(Monitor::TrainingCost, 3)).restore_best(Monitor::TrainingCost)
+    Trainer::new(MeanSquaredError, Adam::new())
+        .epochs(2)
+        .batch_size(2)
+        .stop(Stop::early_stopping(Monitor::TrainingCost, 3))
+        .restore_best(Monitor::TrainingCost)
 }
 
 /// A file of this process alone.
@@ -37,14 +42,24 @@ fn sound() -> Vec<u8> {
 static SOUND: LazyLock<Vec<u8>> = LazyLock::new(sound);
 
 pub(crate) fn run(bytes: &[u8]) {
-    let Some((how, bytes)) = bytes.split_first() else { return };
-    let mut file = if how % 2 == 0 { SOUND.clone() } else { bytes.to_vec() };
+    let Some((how, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let mut file = if how % 2 == 0 {
+        SOUND.clone()
+    } else {
+        bytes.to_vec()
+    };
     if how % 2 == 0 {
         for change in bytes.chunks_exact(3) {
             let at = usize::from(u16::from_le_bytes([change[0], change[1]])) % file.len();
             file[at] = change[2];
         }
-        let cut = if how % 4 == 0 { 0 } else { usize::from(how / 4) };
+        let cut = if how % 4 == 0 {
+            0
+        } else {
+            usize::from(how / 4)
+        };
         file.truncate(file.len().saturating_sub(cut));
     }
     std::fs::write(path(), &file).expect("a file of its own");

@@ -1,7 +1,7 @@
 //! Model files: what is read is written and predicts.
 
-use chainrule::prelude::*;
 use chainrule::Real;
+use chainrule::prelude::*;
 
 fn read<T: Real>(read: impl Fn(&[u8]) -> Result<Model<T>>, bytes: &[u8]) {
     let Ok(model) = read(bytes) else { return };
@@ -11,7 +11,9 @@ fn read<T: Real>(read: impl Fn(&[u8]) -> Result<Model<T>>, bytes: &[u8]) {
     }
     // Numbers that JSON does not hold, in the settings of a layer, are an error.
     if let Ok(written) = model.to_safetensors() {
-        let again = read(&written).expect("what was written is read").to_safetensors();
+        let again = read(&written)
+            .expect("what was written is read")
+            .to_safetensors();
         assert_eq!(again.ok(), Some(written));
     }
 }

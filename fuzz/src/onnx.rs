@@ -1,11 +1,13 @@
 //! ONNX files: what is read predicts, and is written.
 
-use chainrule::prelude::*;
 use chainrule::Real;
 use chainrule::io::Onnx;
+use chainrule::prelude::*;
 
 fn read<T: Real>(bytes: &[u8]) {
-    let Ok(model) = Onnx::new().read::<T>(bytes) else { return };
+    let Ok(model) = Onnx::new().read::<T>(bytes) else {
+        return;
+    };
     let inputs = model.net().inputs();
     if inputs < 1000 {
         let _ = model.predict(&DMatrix::from_element(inputs, 3, T::of(0.5)));

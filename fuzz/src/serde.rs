@@ -1,8 +1,9 @@
-//! Values in serde's formats: as JSON and in postcard's bytes, what is read is written and read again.
+//! Values in serde's formats: as JSON and in postcard's bytes, what is read is written and read
+//! again.
 
-use chainrule::prelude::*;
 use chainrule::nn::{Breakpoints, RmsNorm};
 use chainrule::optim::{OptimizerState, Penalty, Schedule};
+use chainrule::prelude::*;
 use chainrule::train::History;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -20,7 +21,9 @@ fn read<V: Serialize + DeserializeOwned>(bytes: &[u8]) {
 }
 
 pub(crate) fn run(bytes: &[u8]) {
-    let Some((which, bytes)) = bytes.split_first() else { return };
+    let Some((which, bytes)) = bytes.split_first() else {
+        return;
+    };
     match which % 16 {
         0 => read::<Sequential<f32>>(bytes),
         1 => read::<Sequential<f64>>(bytes),

@@ -1,7 +1,7 @@
 //! PyTorch's state dicts, into a network that is there: read as a whole, or left as it was.
 
-use chainrule::prelude::*;
 use chainrule::nn::BatchNorm;
+use chainrule::prelude::*;
 
 fn net() -> Sequential<f32> {
     Sequential::builder(2)

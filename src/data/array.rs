@@ -80,8 +80,9 @@ pub(super) struct Array {
 }
 
 impl Array {
-    /// `data` as a matrix whose columns are the entries of the first axis, each with the other axes flattened, the last index
-    /// running fastest. What the header claims is believed only once the data are found to be as many.
+    /// `data` as a matrix whose columns are the entries of the first axis, each with the other axes
+    /// flattened, the last index running fastest. What the header claims is believed only once the
+    /// data are found to be as many.
     pub(super) fn matrix<T: Real>(&self, place: &str, data: &[u8]) -> Result<DMatrix<T>> {
         let product = |sizes: &[usize]| {
             sizes
@@ -117,7 +118,8 @@ impl Array {
         if !self.fortran || numbers.is_empty() {
             return Ok(DMatrix::from_vec(features, samples, numbers));
         }
-        // Where feature i of sample 0 lies: its indices, last axis first, times the strides of a first index that runs fastest.
+        // Where feature i of sample 0 lies: its indices, last axis first, times the strides of a
+        // first index that runs fastest.
         let mut strides = vec![samples];
         strides.extend(axes.iter().scan(samples, |stride, size| {
             *stride *= size;

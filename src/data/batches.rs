@@ -1,26 +1,33 @@
 //! Mini-batches.
 
 use super::batch::Batch;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+use crate::numeric::bounds::some;
 use crate::numeric::random::{Purpose, derive, shuffle, stream};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View};
 use alloc::vec::Vec;
 
-/// The mini-batches of a data set, epoch after epoch; the last of an epoch may be smaller. Its buffers are reused.
+/// The mini-batches of a data set, epoch after epoch; the last of an epoch may be smaller. Its
+/// buffers are reused.
 ///
-/// The order is a function of the seed and the epoch: any epoch can be had again without those before it.
+/// The order is a function of the seed and the epoch: any epoch can be had again without those
+/// before it.
 ///
 /// ```
 /// use chainrule::Dataset;
 /// use chainrule::data::Batches;
 /// use chainrule::nalgebra::DMatrix;
-/// let data = Dataset::new(DMatrix::from_fn(2, 10, |_, j| j as f64), DMatrix::from_fn(1, 10, |_, j| j as f64))?;
+/// let data = Dataset::new(
+///     DMatrix::from_fn(2, 10, |_, j| j as f64),
+///     DMatrix::from_fn(1, 10, |_, j| j as f64),
+/// )?;
 /// let mut batches = Batches::shuffled(4, 7)?;
 /// let mut epoch = batches.epoch(&data, 0);
 /// let mut sizes = vec![];
 /// while let Some(batch) = epoch.next_batch() {
-///     assert_eq!(batch.x.as_slice()[0], batch.target.values().as_slice()[0]); // inputs and targets stay together
+///     // inputs and targets stay together
+///     assert_eq!(batch.x.as_slice()[0], batch.target.values().as_slice()[0]);
 ///     sizes.push(batch.x.cols());
 /// }
 /// assert_eq!(sizes, [4, 4, 2]);
@@ -39,11 +46,11 @@ pub struct Batches<T> {
 }
 
 impl<T: Real> Batches<T> {
-    /// Batches of `size` samples in the order of the data set, borrowed from it without a copy; a size beyond the data
-    /// set is the full batch.
+    /// Batches of `size` samples in the order of the data set, borrowed from it without a copy; a
+    /// size beyond the data set is the full batch.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] when `size` is 0.
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value) when `size` is 0.
     pub fn in_order(size: usize) -> Result<Self> {
         Self::new(size, None)
     }
@@ -51,20 +58,13 @@ impl<T: Real> Batches<T> {
     /// Batches of `size` samples in an order that `seed` and the epoch decide.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] when `size` is 0.
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value) when `size` is 0.
     pub fn shuffled(size: usize, seed: u64) -> Result<Self> {
         Self::new(size, Some(seed))
     }
 
     fn new(size: usize, seed: Option<u64>) -> Result<Self> {
-        if size == 0 {
-            return Err(Error::new(
-                ErrorKind::Value,
-                "size of a batch",
-                "at least 1 sample",
-                0,
-            ));
-        }
+        some("size of a batch", "at least 1 sample", size as u64)?;
         Ok(Self {
             size,
             seed,

@@ -6,6 +6,7 @@ use super::foreign::foreign;
 use super::{Dataset, one_hot, packed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ground::file;
+use crate::numeric::bounds::not_empty;
 use crate::numeric::real::Real;
 use alloc::{
     borrow::{Cow, ToOwned},
@@ -53,23 +54,26 @@ enum Wanted {
     Classes(Column, Option<Vec<String>>),
 }
 
-/// Reads tables from text files: a line is a sample, a field is a number, or in the column of the labels
-/// the name of a class.
+/// Reads tables from text files: a line is a sample, a field is a number, or in the column of the
+/// labels the name of a class.
 ///
-/// Defaults: a header line, comma-separated, no missing values. Name the target columns; all others become
-/// features, except a first column without a name (the row numbers that pandas writes, R's row names).
+/// Defaults: a header line, comma-separated, no missing values. Name the target columns; all others
+/// become features, except a first column without a name (the row numbers that pandas writes, R's
+/// row names).
 ///
-/// - Fields may be quoted (RFC 4180). Spaces around a field are no part of it, and blank lines are no rows.
+/// - Fields may be quoted (RFC 4180). Spaces around a field are no part of it, and blank lines are
+///   no rows.
 /// - `True` and `False` are 1 and 0, also as `true`, `TRUE`, `false`, `FALSE`.
 /// - A line may end with one delimiter too many.
-/// - If every row has one field more than the header and begins with text, or with a number in quotes, that
-///   field is the row's name, as R writes it, and no column. If the last field of every row is empty, the
-///   delimiter before it is one too many; after first fields in quotes it could be either, and is an error.
+/// - If every row has one field more than the header and begins with text, or with a number in
+///   quotes, that field is the row's name and no column. R writes such files. If the last field of
+///   every row is empty, the delimiter before it is one too many; after first fields in quotes it
+///   could be either, and is an error.
 /// - A number becomes the nearest `T`, rounded once.
 /// - With the feature `deflate` the file may be gzipped.
 ///
-/// Nothing is left out silently: a row with a field too few, or with text where a number is wanted, is an
-/// error that says where.
+/// Nothing is left out silently: a row with a field too few, or with text where a number is wanted,
+/// is an error that says where.
 ///
 /// ```
 /// use chainrule::data::Csv;
@@ -83,10 +87,19 @@ enum Wanted {
 ///
 /// let csv = Csv::new().labels("species");
 /// let error = csv.read::<f64>(text.as_bytes()).unwrap_err();
-/// assert!(error.to_string().starts_with("CSV, line 4, column \"width\": got \"NA\", a missing value, expected a number"));
+/// assert!(error.to_string().starts_with(
+///     "CSV, line 4, column \"width\": got \"NA\", a missing value, expected a number"
+/// ));
 ///
 /// let table = csv.drop_missing().read::<f64>(text.as_bytes())?;
-/// assert_eq!((table.features, table.outputs, table.dropped), (vec!["width".into(), "height".into()], vec!["setosa".into(), "versicolor".into()], 1));
+/// assert_eq!(
+///     (table.features, table.outputs, table.dropped),
+///     (
+///         vec!["width".into(), "height".into()],
+///         vec!["setosa".into(), "versicolor".into()],
+///         1
+///     )
+/// );
 /// assert_eq!(table.data.inputs().column(1).as_slice(), [1.4, 7.0]);
 /// assert_eq!(table.data.targets().as_slice(), [1.0, 0.0, 0.0, 1.0, 1.0, 0.0]);
 /// # Ok::<(), chainrule::Error>(())
@@ -112,9 +125,11 @@ pub struct Csv {
 pub struct Table<T: Real> {
     /// The samples.
     pub data: Dataset<T>,
-    /// The names of the features, row by row of the inputs: those of the header, or the numbers of the columns.
+    /// The names of the features, row by row of the inputs: those of the header, or the numbers of
+    /// the columns.
     pub features: Vec<String>,
-    /// The names of the outputs, row by row of the targets: those of the columns, or of the classes.
+    /// The names of the outputs, row by row of the targets: those of the columns, or of the
+    /// classes.
     pub outputs: Vec<String>,
     /// How many rows were left out because a value was missing.
     pub dropped: usize,
@@ -127,8 +142,8 @@ impl Default for Csv {
 }
 
 impl Csv {
-    /// A reader of tables with a header and commas, in which a field that is empty, `?`, `NA`, `N/A`, `NaN`, `nan`, `NULL` or `null` is a
-    /// missing value.
+    /// A reader of tables with a header and commas, in which a field that is empty, `?`, `NA`,
+    /// `N/A`, `NaN`, `nan`, `NULL` or `null` is a missing value.
     pub fn new() -> Self {
         Self {
             header: true,
@@ -149,8 +164,18 @@ impl Csv {
     ///
     /// ```
     /// use chainrule::data::Csv;
-    /// let table = Csv::new().no_header().delimiter(';').targets([2]).read::<f32>("1;2;3\n4;5;6".as_bytes())?;
-    /// assert_eq!((table.data.inputs().as_slice(), table.data.targets().as_slice()), (&[1.0, 2.0, 4.0, 5.0][..], &[3.0, 6.0][..]));
+    /// let table = Csv::new()
+    ///     .no_header()
+    ///     .delimiter(';')
+    ///     .targets([2])
+    ///     .read::<f32>("1;2;3\n4;5;6".as_bytes())?;
+    /// assert_eq!(
+    ///     (
+    ///         table.data.inputs().as_slice(),
+    ///         table.data.targets().as_slice()
+    ///     ),
+    ///     (&[1.0, 2.0, 4.0, 5.0][..], &[3.0, 6.0][..])
+    /// );
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn no_header(self) -> Self {
@@ -168,8 +193,8 @@ impl Csv {
         }
     }
 
-    /// Fields are separated by spaces and tabs, as many as there are; those at the ends of a line count for
-    /// nothing.
+    /// Fields are separated by spaces and tabs, as many as there are; those at the ends of a line
+    /// count for nothing.
     ///
     /// ```
     /// use chainrule::data::Csv;
@@ -185,8 +210,8 @@ impl Csv {
         }
     }
 
-    /// Numbers have a decimal comma: `1,5`. A number with a point is an error then, since it might be
-    /// one thousand and something.
+    /// Numbers have a decimal comma: `1,5`. A number with a point is an error then, since it might
+    /// be one thousand and something.
     ///
     /// ```
     /// use chainrule::data::Csv;
@@ -223,7 +248,8 @@ impl Csv {
     /// ```
     /// use chainrule::data::Csv;
     /// let csv = Csv::new().comment('#').targets(["y"]);
-    /// let table = csv.read::<f64>("# made by hand\nx,y\n1,2\n# broken sensor: 9,9\n3,4".as_bytes())?;
+    /// let table =
+    ///     csv.read::<f64>("# made by hand\nx,y\n1,2\n# broken sensor: 9,9\n3,4".as_bytes())?;
     /// assert_eq!(table.data.len(), 2);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
@@ -234,7 +260,8 @@ impl Csv {
         }
     }
 
-    /// The columns that are features, in this order, instead of all that are no targets and have a name.
+    /// The columns that are features, in this order, instead of all that are no targets and have a
+    /// name.
     pub fn features<C: Into<Column>>(self, columns: impl IntoIterator<Item = C>) -> Self {
         Self {
             features: Some(columns.into_iter().map(Into::into).collect()),
@@ -250,12 +277,12 @@ impl Csv {
         }
     }
 
-    /// The column that names the class: targets are [`one_hot`], the classes sorted, by value if all are
-    /// numbers. Two tables have the same classes only if each has a sample of every class; otherwise use
-    /// [`labels_among`](Self::labels_among).
+    /// The column that names the class: targets are [`one_hot`], the classes sorted, by value if
+    /// all are numbers. Two tables have the same classes only if each has a sample of every class;
+    /// otherwise use [`labels_among`](Self::labels_among).
     ///
-    /// Names that are numbers are compared as numbers: `1`, `1.0`, `+1`, `01` and `1e0` are one class, which
-    /// is called by the shortest of the names it has in the file.
+    /// Names that are numbers are compared as numbers: `1`, `1.0`, `+1`, `01` and `1e0` are one
+    /// class, which is called by the shortest of the names it has in the file.
     ///
     /// ```
     /// use chainrule::data::Csv;
@@ -278,7 +305,10 @@ impl Csv {
     /// let table = csv.read::<f64>("weight,animal\n4,cat\n5,cat".as_bytes())?;
     /// assert_eq!(table.data.targets().as_slice(), [0.0, 1.0, 0.0, 1.0]);
     /// let error = csv.read::<f64>("weight,animal\n4,cow".as_bytes()).unwrap_err();
-    /// assert_eq!(error.to_string(), "CSV, line 2, column \"animal\": got \"cow\", expected one of the classes dog, cat");
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "CSV, line 2, column \"animal\": got \"cow\", expected one of the classes dog, cat"
+    /// );
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn labels_among<S: Into<String>>(
@@ -293,8 +323,8 @@ impl Csv {
         }
     }
 
-    /// The fields that mean a missing value, instead of those of [`new`](Self::new). Numbers are compared as
-    /// numbers: `-999` is `-999.0`, too.
+    /// The fields that mean a missing value, instead of those of [`new`](Self::new). Numbers are
+    /// compared as numbers: `-999` is `-999.0`, too.
     pub fn missing<S: Into<String>>(self, texts: impl IntoIterator<Item = S>) -> Self {
         Self {
             missing: texts.into_iter().map(Into::into).collect(),
@@ -302,7 +332,8 @@ impl Csv {
         }
     }
 
-    /// Leaves out the rows in which a feature or target is missing, and counts them; without, such a row is an error.
+    /// Leaves out the rows in which a feature or target is missing, and counts them; without, such
+    /// a row is an error.
     pub fn drop_missing(self) -> Self {
         Self {
             drop_missing: true,
@@ -310,15 +341,19 @@ impl Csv {
         }
     }
 
-    /// [`read`](Self::read) of a regular file. A device or a pipe has no end that is known: open it yourself, and
-    /// bound what [`read`](Self::read) takes.
+    /// [`read`](Self::read) of a regular file. A device or a pipe has no end that is known: open it
+    /// yourself, and bound what [`read`](Self::read) takes.
     ///
     /// # Errors
-    /// As [`read`](Self::read), with the path before the place; [`ErrorKind::Io`] for what is no regular file.
+    /// As [`read`](Self::read), with the path before the place; [`ErrorKind::Io`] for what is no
+    /// regular file.
     ///
     /// ```no_run
     /// use chainrule::data::Csv;
-    /// let houses = Csv::new().features(["rooms", "area"]).targets(["price"]).read_file::<f32>("houses.csv")?;
+    /// let houses = Csv::new()
+    ///     .features(["rooms", "area"])
+    ///     .targets(["price"])
+    ///     .read_file::<f32>("houses.csv")?;
     /// println!("{} houses by {:?}", houses.data.len(), houses.features);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
@@ -333,11 +368,12 @@ impl Csv {
     ///
     /// # Errors
     /// - [`ErrorKind::Io`] if reading fails.
-    /// - [`ErrorKind::Parse`] for a field that is no finite number or no class, a missing value that is not to
-    ///   be dropped, an open quote, bytes that are not UTF-8, or another kind of file; [`ErrorKind::Shape`] for a
-    ///   row with more or fewer fields than the first. Each names the line, counted from 1, and the column.
-    /// - [`ErrorKind::Value`] for columns that do not exist or are named twice, and for a delimiter or comment
-    ///   sign that cannot be one.
+    /// - [`ErrorKind::Parse`] for a field that is no finite number or no class, a missing value
+    ///   that is not to be dropped, an open quote, bytes that are not UTF-8, or another kind of
+    ///   file; [`ErrorKind::Shape`] for a row with more or fewer fields than the first. Each names
+    ///   the line, counted from 1, and the column.
+    /// - [`ErrorKind::Value`] for columns that do not exist or are named twice, and for a delimiter
+    ///   or comment sign that cannot be one.
     /// - [`ErrorKind::Empty`] without a row, a feature or a target, or with fewer than 2 classes.
     pub fn read<T: Real>(&self, mut source: impl Read) -> Result<Table<T>> {
         let mut bytes = Vec::new();
@@ -348,9 +384,7 @@ impl Csv {
         let mut rows = Rows::new(&bytes, self.delimiter, self.comment, self.skip)?;
         let mut row = Row::default();
 
-        if !rows.next(&mut row)? {
-            return wrong(ErrorKind::Empty, PLACE, "at least 1 line", 0);
-        }
+        not_empty(PLACE, "at least 1 line", rows.next(&mut row)?.into())?;
         let layout = Layout::of(&rows, &row, self.header)?;
         let header = self.header.then(|| {
             row.fields[..layout.width]
@@ -527,14 +561,8 @@ impl Csv {
             );
         }
         for (what, columns) in [("target", &wanted), ("feature", &features)] {
-            if columns.is_empty() {
-                return wrong(
-                    ErrorKind::Empty,
-                    PLACE,
-                    format!("at least 1 column that is a {what}"),
-                    0,
-                );
-            }
+            let expected = format_args!("at least 1 column that is a {what}");
+            not_empty(PLACE, expected, columns.len())?;
         }
         Ok((features, wanted))
     }
@@ -860,9 +888,10 @@ impl Layout {
             more = rest.next(&mut row)?;
         }
         if longer && quoted && !filled {
-            // R quotes the names of rows: one in front, and a last column in which all is missing; or a delimiter too many.
-            let expected = "rows that the header tells how to read (begin it with a name for their first field, or end it with \
-                            the delimiter that ends them)";
+            // R quotes the names of rows: one in front, and a last column in which all is missing;
+            // or a delimiter too many.
+            let expected = "rows that the header tells how to read (begin it with a name for their \
+                first field, or end it with the delimiter that ends them)";
             let given =
                 "one field more than names in each row, the first in quotes and the last empty";
             return wrong(ErrorKind::Parse, &rest.place(start), expected, given);

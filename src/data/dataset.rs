@@ -3,15 +3,16 @@
 use super::labels::labels;
 use super::{Batch, Scaler, check_finite};
 use crate::error::{Error, ErrorKind, Result};
-use crate::numeric::bounds::BETWEEN;
+use crate::numeric::bounds::{BETWEEN, not_empty};
 use crate::numeric::random::{Purpose, derive, shuffle, stream};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, check_weights};
 use alloc::{borrow::Cow, format, vec, vec::Vec};
 use nalgebra::DMatrix;
 
-/// Samples: inputs (features × samples) and targets (outputs × samples), column j of one belonging to column j of the
-/// other, and if wanted how much each sample counts. All numbers are finite; there is at least one sample.
+/// Samples: inputs (features × samples) and targets (outputs × samples), column j of one belonging
+/// to column j of the other, and if wanted how much each sample counts. All numbers are finite;
+/// there is at least one sample.
 ///
 /// ```
 /// use chainrule::Dataset;
@@ -31,7 +32,8 @@ pub struct Dataset<T: Real> {
     weights: Option<Vec<T>>,
 }
 
-/// Samples in the units of a network: each side is mapped by its scaler, or borrowed if it has none.
+/// Samples in the units of a network: each side is mapped by its scaler, or borrowed if it has
+/// none.
 pub(crate) struct Scaled<'d, T: Real> {
     inputs: Cow<'d, DMatrix<T>>,
     targets: Cow<'d, DMatrix<T>>,
@@ -63,8 +65,9 @@ impl<T: Real> Dataset<T> {
     /// Samples as columns.
     ///
     /// # Errors
-    /// [`ErrorKind::Empty`] without a sample, a feature or an output, [`ErrorKind::Shape`] when the numbers of columns
-    /// differ, [`ErrorKind::NotFinite`] for a NaN or ±∞, naming its row and column.
+    /// [`ErrorKind::Empty`] without a sample, a feature or an output, [`ErrorKind::Shape`] when the
+    /// numbers of columns differ, [`ErrorKind::NotFinite`] for a NaN or ±∞, naming its row and
+    /// column.
     pub fn new(inputs: DMatrix<T>, targets: DMatrix<T>) -> Result<Self> {
         check_finite(INPUTS, (&inputs).into())?;
         check_finite(TARGETS, (&targets).into())?;
@@ -84,8 +87,8 @@ impl<T: Real> Dataset<T> {
         })
     }
 
-    /// Samples as rows: `inputs` holds `features` numbers per sample, `targets` holds `outputs`, sample after sample, as
-    /// the rows of a CSV file or the buffer of a C-ordered NumPy array.
+    /// Samples as rows: `inputs` holds `features` numbers per sample, `targets` holds `outputs`,
+    /// sample after sample, as the rows of a CSV file or the buffer of a C-ordered NumPy array.
     ///
     /// # Errors
     /// As [`new`](Self::new); [`ErrorKind::Shape`] when a length is not a multiple of its width.
@@ -107,15 +110,16 @@ impl<T: Real> Dataset<T> {
         )
     }
 
-    /// The same samples, of which sample j counts `weights[j]` times: what [`Targets`] says of weights. Every part of the data
-    /// set keeps those of its samples.
+    /// The same samples, of which sample j counts `weights[j]` times: what [`Targets`] says of
+    /// weights. Every part of the data set keeps those of its samples.
     ///
     /// # Errors
     /// As [`Targets::weighted`].
     ///
     /// ```
     /// use chainrule::Dataset;
-    /// let data = Dataset::from_rows(&[3.0, 5.0, 5.0, 1.0, 10.0, 2.0], 2, &[75.0, 82.0, 93.0], 1)?.weighted(vec![1.0, 0.5, 2.0])?;
+    /// let data = Dataset::from_rows(&[3.0, 5.0, 5.0, 1.0, 10.0, 2.0], 2, &[75.0, 82.0, 93.0], 1)?
+    ///     .weighted(vec![1.0, 0.5, 2.0])?;
     /// assert_eq!(data.select(&[2, 0])?.weights(), Some(&[2.0, 1.0][..]));
     /// # Ok::<(), chainrule::Error>(())
     /// ```
@@ -127,12 +131,13 @@ impl<T: Real> Dataset<T> {
         })
     }
 
-    /// The same samples, each with the weight of its class, instead of those that there were. Classes are columns of
-    /// [`one_hot`](crate::one_hot) targets (0 may be −1), or a single row of 0 and 1 (or −1 and 1).
+    /// The same samples, each with the weight of its class, instead of those that there were.
+    /// Classes are columns of [`one_hot`](crate::one_hot) targets (0 may be −1), or a single row of
+    /// 0 and 1 (or −1 and 1).
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] for targets that are no classes, [`ErrorKind::Shape`] unless there is one weight per class, two for a
-    /// single row, and as [`Targets::weighted`].
+    /// [`ErrorKind::Value`] for targets that are no classes, [`ErrorKind::Shape`] unless there is
+    /// one weight per class, two for a single row, and as [`Targets::weighted`].
     ///
     /// ```
     /// use chainrule::Dataset;
@@ -154,8 +159,9 @@ impl<T: Real> Dataset<T> {
         self.weighted(labels.iter().map(|label| weights[*label]).collect())
     }
 
-    /// [`class_weighted`](Self::class_weighted) by n / (k·nᵢ), of n samples with k classes nᵢ samples in class i: all classes count
-    /// the same, and the weights sum to n (scikit-learn's `balanced`). A class without a sample is none of the k.
+    /// [`class_weighted`](Self::class_weighted) by n / (k·nᵢ), of n samples with k classes nᵢ
+    /// samples in class i: all classes count the same, and the weights sum to n (scikit-learn's
+    /// `balanced`). A class without a sample is none of the k.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] for targets that are no classes.
@@ -215,14 +221,7 @@ impl<T: Real> Dataset<T> {
     /// # Errors
     /// [`ErrorKind::Empty`] without an index, [`ErrorKind::Value`] for one beyond the samples.
     pub fn select(&self, indices: &[usize]) -> Result<Self> {
-        if indices.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Empty,
-                "Dataset::select",
-                "at least 1 index",
-                0,
-            ));
-        }
+        not_empty("Dataset::select", "at least 1 index", indices.len())?;
         if let Some(index) = indices.iter().find(|index| **index >= self.len()) {
             return Err(Error::new(
                 ErrorKind::Value,
@@ -253,10 +252,12 @@ impl<T: Real> Dataset<T> {
         order
     }
 
-    /// Two parts, shuffled by `seed`: the first has `fraction` of the samples, rounded, and each at least one.
+    /// Two parts, shuffled by `seed`: the first has `fraction` of the samples, rounded, and each at
+    /// least one.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] when `fraction` is not between 0 and 1, [`ErrorKind::Empty`] when there is only one sample.
+    /// [`ErrorKind::Value`] when `fraction` is not between 0 and 1, [`ErrorKind::Empty`] when there
+    /// is only one sample.
     ///
     /// ```
     /// use chainrule::Dataset;
@@ -274,19 +275,24 @@ impl<T: Real> Dataset<T> {
         Ok((self.pick(first), self.pick(second)))
     }
 
-    /// [`split`](Self::split) that keeps the proportions of the classes: each part has at least one sample of every class that
-    /// there is, and of each class as near to its share as whole samples allow (the method of largest remainders, ties to the
-    /// first class). Classes as in [`class_weighted`](Self::class_weighted).
+    /// [`split`](Self::split) that keeps the proportions of the classes. Each part has at least one
+    /// sample of every class that there is. Of each class it has as near to its share as whole
+    /// samples allow (the method of largest remainders, ties to the first class). Classes as in
+    /// [`class_weighted`](Self::class_weighted).
     ///
     /// # Errors
-    /// As [`split`](Self::split); [`ErrorKind::Value`] for targets that are no classes, [`ErrorKind::Empty`] for a class with a
-    /// single sample, or a part with fewer samples than there are classes.
+    /// As [`split`](Self::split); [`ErrorKind::Value`] for targets that are no classes,
+    /// [`ErrorKind::Empty`] for a class with a single sample, or a part with fewer samples than
+    /// there are classes.
     ///
     /// ```
     /// use chainrule::{metrics, one_hot, Dataset};
     /// use chainrule::nalgebra::DMatrix;
     /// let labels = [0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2];
-    /// let data = Dataset::<f64>::new(DMatrix::from_fn(1, 12, |_, j| j as f64), one_hot(&labels, 3)?)?;
+    /// let data = Dataset::<f64>::new(
+    ///     DMatrix::from_fn(1, 12, |_, j| j as f64),
+    ///     one_hot(&labels, 3)?,
+    /// )?;
     /// let (train, test) = data.stratified_split(2.0 / 3.0, 42)?;
     /// let mut labels = metrics::classes(test.targets())?;
     /// labels.sort();
@@ -345,8 +351,8 @@ impl<T: Real> Dataset<T> {
         Ok(rounded.clamp(1, self.len() - 1))
     }
 
-    /// The k pairs (training, validation) of a cross-validation, shuffled by `seed` and made one at a time: every sample is
-    /// in one validation part, and their sizes differ by at most 1.
+    /// The k pairs (training, validation) of a cross-validation, shuffled by `seed` and made one at
+    /// a time. Every sample is in one validation part; their sizes differ by at most 1.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] unless `k` is from 2 to the number of samples.
@@ -355,7 +361,10 @@ impl<T: Real> Dataset<T> {
     /// use chainrule::Dataset;
     /// use chainrule::nalgebra::DMatrix;
     /// let data = Dataset::new(DMatrix::from_fn(1, 10, |_, j| j as f64), DMatrix::zeros(1, 10))?;
-    /// let sizes: Vec<_> = data.k_fold(3, 42)?.map(|(train, validation)| (train.len(), validation.len())).collect();
+    /// let sizes: Vec<_> = data
+    ///     .k_fold(3, 42)?
+    ///     .map(|(train, validation)| (train.len(), validation.len()))
+    ///     .collect();
     /// assert_eq!(sizes, [(6, 4), (7, 3), (7, 3)]);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
@@ -367,17 +376,21 @@ impl<T: Real> Dataset<T> {
         self.folds("Dataset::k_fold", k, seed, |_| Ok(()))
     }
 
-    /// [`k_fold`](Self::k_fold) that keeps the proportions of the classes: of each class, too, the numbers of samples in two
-    /// validation parts differ by at most 1. Classes as in [`class_weighted`](Self::class_weighted).
+    /// [`k_fold`](Self::k_fold) that keeps the proportions of the classes: of each class, too, the
+    /// numbers of samples in two validation parts differ by at most 1. Classes as in
+    /// [`class_weighted`](Self::class_weighted).
     ///
     /// # Errors
-    /// As [`k_fold`](Self::k_fold); [`ErrorKind::Value`] for targets that are no classes, [`ErrorKind::Empty`] for a class with
-    /// fewer than `k` samples.
+    /// As [`k_fold`](Self::k_fold); [`ErrorKind::Value`] for targets that are no classes,
+    /// [`ErrorKind::Empty`] for a class with fewer than `k` samples.
     ///
     /// ```
     /// use chainrule::Dataset;
     /// use chainrule::nalgebra::DMatrix;
-    /// let data = Dataset::new(DMatrix::from_fn(1, 9, |_, j| j as f64), DMatrix::from_fn(1, 9, |_, j| f64::from(j < 3)))?;
+    /// let data = Dataset::new(
+    ///     DMatrix::from_fn(1, 9, |_, j| j as f64),
+    ///     DMatrix::from_fn(1, 9, |_, j| f64::from(j < 3)),
+    /// )?;
     /// for (train, validation) in data.stratified_k_fold(3, 42)? {
     ///     assert_eq!((train.targets().sum(), validation.targets().sum()), (2.0, 1.0));
     /// }
@@ -423,34 +436,16 @@ impl<T: Real> Dataset<T> {
         }))
     }
 
-    /// A copy of the samples with other inputs, and the same targets and weights.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    ///
-    /// ```
-    /// use chainrule::{Dataset, Scaler};
-    /// let data = Dataset::<f64>::from_rows(&[3.0, 5.0, 5.0, 1.0, 10.0, 2.0], 2, &[75.0, 82.0, 93.0], 1)?;
-    /// let scaler = Scaler::standard(data.inputs())?;
-    /// let scaled = data.with_inputs(scaler.transform(data.inputs())?)?;
-    /// assert!(scaled.inputs().row(0).sum().abs() < 1e-12);
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    pub fn with_inputs(&self, inputs: DMatrix<T>) -> Result<Self> {
-        Ok(Self {
-            weights: self.weights.clone(),
-            ..Self::new(inputs, self.targets.clone())?
-        })
-    }
-
-    /// These samples with the inputs that `map` makes of theirs, by value: targets and weights are not copied.
+    /// These samples with the inputs that `map` makes of theirs, by value: targets and weights are
+    /// not copied.
     ///
     /// # Errors
     /// As [`new`](Self::new), and what `map` returns.
     ///
     /// ```
     /// use chainrule::{Dataset, Scaler};
-    /// let data = Dataset::<f64>::from_rows(&[3.0, 5.0, 5.0, 1.0, 10.0, 2.0], 2, &[75.0, 82.0, 93.0], 1)?;
+    /// let data =
+    ///     Dataset::<f64>::from_rows(&[3.0, 5.0, 5.0, 1.0, 10.0, 2.0], 2, &[75.0, 82.0, 93.0], 1)?;
     /// let scaler = Scaler::standard(data.inputs())?;
     /// let scaled = data.map_inputs(|inputs| scaler.transform(&inputs))?;
     /// assert!(scaled.inputs().row(0).sum().abs() < 1e-12);
@@ -463,7 +458,8 @@ impl<T: Real> Dataset<T> {
         })
     }
 
-    /// These samples with the targets that `map` makes of theirs, by value: inputs and weights are not copied.
+    /// These samples with the targets that `map` makes of theirs, by value: inputs and weights are
+    /// not copied.
     ///
     /// # Errors
     /// As [`new`](Self::new), and what `map` returns.
@@ -502,17 +498,6 @@ impl<T: Real> Dataset<T> {
             weights: self.weights(),
         })
     }
-
-    /// A copy of the samples with other targets, and the same inputs and weights.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn with_targets(&self, targets: DMatrix<T>) -> Result<Self> {
-        Ok(Self {
-            weights: self.weights.clone(),
-            ..Self::new(self.inputs.clone(), targets)?
-        })
-    }
 }
 
 /// How many samples each class has.
@@ -537,8 +522,9 @@ fn check_counts(place: &str, counts: &[usize], least: usize) -> Result<()> {
     }
 }
 
-/// How many of the samples of each class go to a part of `total`: their share, rounded so that the sum is right and, of each
-/// class with samples, between 1 and all but 1. The shares are compared as whole multiples of 1/n.
+/// How many of the samples of each class go to a part of `total`: their share, rounded so that the
+/// sum is right. Of a class with samples it is between 1 and all but 1. The shares are compared as
+/// whole multiples of 1/n.
 fn quotas(counts: &[usize], total: usize) -> Vec<usize> {
     let n: usize = counts.iter().sum();
     let whole = |count: usize| (count as u128 * total as u128 / n as u128) as usize;

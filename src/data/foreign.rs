@@ -6,8 +6,8 @@ pub(super) const TORCH: (&str, &str) = (
     "in Python: safetensors.torch.save_file(net.state_dict(), \"net.safetensors\")",
 );
 
-/// What the first bytes of a file show it to be, and the next step; `None` if they show nothing. Some
-/// 100 bytes are enough.
+/// What the first bytes of a file show it to be, and the next step; `None` if they show nothing.
+/// Some 100 bytes are enough.
 pub(crate) fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     Some(match bytes {
         [0x1f, 0x8b, ..] => ("a gzip file", "unpack it with gzip -d"),
@@ -19,7 +19,8 @@ pub(crate) fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
             name if name.starts_with(b"[Content_Types]") || name.starts_with(b"xl/") => EXCEL,
             _ => ("a ZIP archive", "unpack it"),
         },
-        // The first two bytes are those of any pickle, the others the number that torch.save begins with.
+        // The first two bytes are those of any pickle, the others the number that torch.save begins
+        // with.
         [0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, ..] => TORCH,
         [0x80, 2..=5, ..] => (
             "a pickle of Python",

@@ -10,28 +10,32 @@ use alloc::{format, vec::Vec};
 use nalgebra::DMatrix;
 
 /// Returns the array in a file in the IDX format, in which
-/// [MNIST](http://yann.lecun.com/exdb/mnist/) came (its page defines it): the entries of the first axis
-/// become columns, the other axes are flattened. A file of 60 000 images of 28 × 28 pixels gives
-/// 784 × 60 000, row after row of an image; one of labels gives 1 × 60 000. Numbers of all six types
-/// become the nearest `T`.
+/// [MNIST](http://yann.lecun.com/exdb/mnist/) came (its page defines it). The entries of the first
+/// axis become columns, the other axes are flattened. A file of 60 000 images of 28 × 28 pixels
+/// gives 784 × 60 000, row after row of an image; one of labels gives 1 × 60 000. Numbers of all
+/// six types become the nearest `T`.
 ///
-/// Nothing is allocated before the data are found to be as many as the header says. With the feature
-/// `deflate` the file may be gzipped, as MNIST's are.
+/// Nothing is allocated before the data are found to be as many as the header says. With the
+/// feature `deflate` the file may be gzipped, as MNIST's are.
 ///
 /// # Errors
-/// [`ErrorKind::Parse`] if the bytes are another file, [`ErrorKind::Shape`] if there are fewer or more
-/// data than the header says.
+/// [`ErrorKind::Parse`] if the bytes are another file, [`ErrorKind::Shape`] if there are fewer or
+/// more data than the header says.
 ///
 /// ```
 /// use chainrule::one_hot;
 /// use chainrule::data::read_idx;
 ///
-/// let images = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 255, 0, 0, 51]; // 2 images of 2 × 1 bytes
+/// // 2 images of 2 × 1 bytes
+/// let images = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 255, 0, 0, 51];
 /// let x = read_idx::<f32>(&images)? / 255.0;
 /// assert_eq!((x.nrows(), x.column(1).as_slice()), (2, &[0.0, 0.2][..]));
 ///
 /// let labels = [0, 0, 8, 1, 0, 0, 0, 2, 1, 0];
-/// let labels: Vec<usize> = read_idx::<f32>(&labels)?.iter().map(|label| *label as usize).collect();
+/// let labels: Vec<usize> = read_idx::<f32>(&labels)?
+///     .iter()
+///     .map(|label| *label as usize)
+///     .collect();
 /// assert_eq!(one_hot::<f32>(&labels, 2)?.as_slice(), [0.0, 1.0, 1.0, 0.0]);
 /// # Ok::<(), chainrule::Error>(())
 /// ```

@@ -9,7 +9,8 @@ use nalgebra::DMatrix;
 /// Class labels 0..classes as columns that are 1 at the label and 0 elsewhere, classes × samples.
 ///
 /// # Errors
-/// [`ErrorKind::Empty`] without a label or a class, [`ErrorKind::Value`] for a label that is not below `classes`.
+/// [`ErrorKind::Empty`] without a label or a class, [`ErrorKind::Value`] for a label that is not
+/// below `classes`.
 ///
 /// ```
 /// use chainrule::one_hot;
@@ -48,8 +49,8 @@ pub fn one_hot<T: Real>(labels: &[usize], classes: usize) -> Result<DMatrix<T>> 
     Ok(DMatrix::from_vec(classes, labels.len(), targets))
 }
 
-/// The class of a sample: the row of the largest number, the first where there are several; of a single row, 1 from
-/// `threshold` on and 0 below.
+/// The class of a sample: the row of the largest number, the first where there are several; of a
+/// single row, 1 from `threshold` on and 0 below.
 pub(crate) fn class_of<T: Real>(column: &[T], threshold: T) -> usize {
     match column {
         [single] => usize::from(*single >= threshold),
@@ -63,8 +64,8 @@ pub(crate) fn class_of<T: Real>(column: &[T], threshold: T) -> usize {
     }
 }
 
-/// The labels of targets that are classes, and the number of classes: of columns with one 1, the others 0 or −1, or of a single row
-/// of such numbers.
+/// The labels of targets that are classes, and the number of classes: of columns with one 1, the
+/// others 0 or −1, or of a single row of such numbers.
 pub(super) fn labels<T: Real>(place: &str, targets: View<'_, T>) -> Result<(Vec<usize>, usize)> {
     let mut labels = Vec::with_capacity(targets.cols());
     for (sample, column) in targets.iter().enumerate() {

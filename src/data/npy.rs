@@ -18,11 +18,11 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// columns, the other axes are flattened. An array of shape `(samples, features)` gives
 /// features × samples, one of shape `(samples,)` gives 1 × samples.
 ///
-/// Floating-point numbers of 2, 4 or 8 bytes, integers of up to 8 bytes and `bool` are read, in either
-/// order of bytes and of indices. Each becomes the nearest `T`, rounded once.
+/// Floating-point numbers of 2, 4 or 8 bytes, integers of up to 8 bytes and `bool` are read, in
+/// either order of bytes and of indices. Each becomes the nearest `T`, rounded once.
 ///
-/// Nothing is allocated before the data are found to be as many as the header says. With the feature
-/// `deflate` the file may be gzipped.
+/// Nothing is allocated before the data are found to be as many as the header says. With the
+/// feature `deflate` the file may be gzipped.
 ///
 /// # Errors
 /// [`ErrorKind::Parse`] if the bytes are another file or hold another type, [`ErrorKind::Shape`] if
@@ -83,7 +83,8 @@ pub(super) fn read_for<T: Real>(place: &str, bytes: &[u8]) -> Result<DMatrix<T>>
     match parse(header) {
         Some(Ok(array)) => array.matrix(place, bytes.rest()),
         Some(Err(descr)) => {
-            let expected = "numbers of type f2, f4, f8, i1 to i8, u1 to u8 or b1 (x.astype(np.float32) makes them)";
+            let expected = "numbers of type f2, f4, f8, i1 to i8, u1 to u8 or b1 \
+                (x.astype(np.float32) makes them)";
             wrong(ErrorKind::Parse, place, expected, text(descr))
         }
         None => {
@@ -98,9 +99,12 @@ pub(super) fn read_for<T: Real>(place: &str, bytes: &[u8]) -> Result<DMatrix<T>>
     }
 }
 
-/// What a header says: the literal of a Python dictionary. `Some(Err)` of a type that is not known, `None` of no header.
+/// What a header says: the literal of a Python dictionary. `Some(Err)` of a type that is not known,
+/// `None` of no header.
 fn parse(header: &[u8]) -> Option<Result<Array, &[u8]>> {
-    let (mut descr, mut fortran, mut shape) = (None, None, None);
+    let mut descr = None;
+    let mut fortran = None;
+    let mut shape = None;
     let mut rest = Literal(header.trim_ascii());
     rest.token(b"{")?;
     while rest.token(b"}").is_none() {
@@ -123,7 +127,9 @@ fn parse(header: &[u8]) -> Option<Result<Array, &[u8]>> {
             break;
         }
     }
-    let (descr, fortran, shape) = (descr?, fortran?, shape?);
+    let descr = descr?;
+    let fortran = fortran?;
+    let shape = shape?;
     if !rest.0.is_empty() {
         return None;
     }
@@ -205,8 +211,9 @@ impl<'a> Literal<'a> {
     }
 }
 
-/// What `np.save` would write of `x`: samples are rows, so that features × samples are an array of shape `(samples, features)`.
-/// Numbers of type `f32` are written as they are (`<f4`), all others as `f64` (`<f8`; of a dual number its value).
+/// What `np.save` would write of `x`: samples are rows, so that features × samples are an array of
+/// shape `(samples, features)`. Numbers of type `f32` are written as they are (`<f4`), all others
+/// as `f64` (`<f8`; of a dual number its value).
 ///
 /// ```
 /// use chainrule::View;

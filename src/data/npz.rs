@@ -8,17 +8,17 @@ use crate::numeric::real::Real;
 use alloc::{borrow::Cow, format, string::ToString, vec::Vec};
 use nalgebra::DMatrix;
 
-/// Returns the array `name` in a file of `np.savez`, as [`read_npy`](super::read_npy) reads a file of
-/// its own. The file is a ZIP archive
-/// ([APPNOTE](https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT), with ZIP64); the array's
-/// checksum is verified. Of two arrays of one name the last counts, as in NumPy.
+/// Returns the array `name` in a file of `np.savez`, as [`read_npy`](super::read_npy) reads a file
+/// of its own. The file is a ZIP archive
+/// ([APPNOTE](https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT), with ZIP64); the
+/// array's checksum is verified. Of two arrays of one name the last counts, as in NumPy.
 ///
 /// The compressed arrays of `np.savez_compressed` need the feature `deflate`. The size that the
 /// archive gives them bounds the memory that is taken, which grows with the data that are there.
 ///
 /// # Errors
-/// As [`read_npy`](super::read_npy); [`ErrorKind::Parse`] if the bytes are no such archive, or it is
-/// damaged, or has no array of that name; the error names those it has.
+/// As [`read_npy`](super::read_npy); [`ErrorKind::Parse`] if the bytes are no such archive, or it
+/// is damaged, or has no array of that name; the error names those it has.
 ///
 /// ```no_run
 /// use chainrule::data::read_npz;
@@ -109,7 +109,8 @@ struct Entries<'a> {
 
 impl<'a> Entries<'a> {
     fn of(bytes: &'a [u8]) -> Result<Self> {
-        // The end of the directory is 22 bytes and a comment of up to 65 535; the last signature whose comment ends the file is it.
+        // The end of the directory is 22 bytes and a comment of up to 65 535; the last signature
+        // whose comment ends the file is it.
         let ends_here = |at: &usize| match bytes[*at..] {
             [b'P', b'K', 5, 6, ..] if bytes.len() - at >= 22 => {
                 22 + usize::from(u16::from_le_bytes([bytes[at + 20], bytes[at + 21]]))
@@ -137,7 +138,8 @@ impl<'a> Entries<'a> {
         let mut counts = [record.u16(ARCHIVE)? as u64, record.u16(ARCHIVE)? as u64];
         let mut size = record.u32(ARCHIVE)?.into();
         let mut start = record.u32(ARCHIVE)?.into();
-        // Of a large archive the end stands before it once more, with more bits, and where it is before that.
+        // Of a large archive the end stands before it once more, with more bits, and where it is
+        // before that.
         let locator = end.checked_sub(20).map(|at| &bytes[at..end]);
         if let Some(locator) = locator.and_then(|locator| locator.strip_prefix(b"PK\x06\x07")) {
             let mut locator = Bytes::new(PLACE, &locator[4..]);
@@ -268,7 +270,8 @@ impl Entry<'_> {
                 );
             }
         };
-        // The name and what may follow it stand before the data once more, with a length of its own.
+        // The name and what may follow it stand before the data once more, with a length of its
+        // own.
         let outside = "an entry within the archive";
         let Some(bytes) = usize::try_from(self.offset)
             .ok()

@@ -22,8 +22,8 @@ pub(super) fn plain<'a>(place: &str, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>> {
     gunzip(place, bytes).map(Cow::Owned)
 }
 
-/// The members of a gzip file, one after the other (RFC 1952, §2.2). It takes memory as the data grow,
-/// whatever the file claims.
+/// The members of a gzip file, one after the other (RFC 1952, §2.2). It takes memory as the data
+/// grow, whatever the file claims.
 fn gunzip(place: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     let mut data = Vec::new();
     let mut rest = bytes;

@@ -2,12 +2,14 @@
 
 use super::check_finite;
 use crate::error::{Error, ErrorKind, Result};
+use crate::numeric::bounds::not_empty;
 use crate::numeric::real::Real;
 use crate::numeric::view::{View, ViewMut, shape};
 use alloc::{format, vec::Vec};
 use nalgebra::DMatrix;
 
-/// An affine map of each feature, x ↦ (x − shift) / scale, learned from data and applied to more of it.
+/// An affine map of each feature, x ↦ (x − shift) / scale, learned from data and applied to more of
+/// it.
 ///
 /// | made by | shift | scale | result |
 /// |---|---|---|---|
@@ -16,12 +18,14 @@ use nalgebra::DMatrix;
 /// | [`Scaler::min_max`] | min | max − min | [0, 1] |
 /// | [`Scaler::max_abs`] | 0 | largest \|x\| | [−1, 1], or [0, 1] without negatives |
 ///
-/// These learn from at least 2 samples: one has no spread, and none of its features differs from its mean. A slice, an array
-/// and a `Vec` are one sample ([`View`]), so a column of numbers is `View::new(&numbers, 1)`.
+/// These learn from at least 2 samples: one has no spread, and none of its features differs from
+/// its mean. A slice, an array and a `Vec` are one sample ([`View`]), so a column of numbers is
+/// `View::new(&numbers, 1)`.
 ///
-/// A constant feature has nothing to scale: its scale is 1. Constant means that all its numbers are equal, however many there
-/// are. (scikit-learn also takes features for constant whose spread is small: in `StandardScaler` below a bound of rounding that
-/// grows with the number of samples, in `MinMaxScaler` and `MaxAbsScaler` below 2·10⁻¹⁵.)
+/// A constant feature has nothing to scale: its scale is 1. Constant means that all its numbers are
+/// equal, however many there are. (scikit-learn also takes a feature of small spread for constant.
+/// For `StandardScaler` the bound is one of rounding, which grows with the number of samples; for
+/// `MinMaxScaler` and `MaxAbsScaler` it is 2·10⁻¹⁵.)
 ///
 /// ```
 /// use chainrule::Scaler;
@@ -53,8 +57,9 @@ impl<T: Real> Scaler<T> {
     /// The map of given shifts and scales, one of each a feature.
     ///
     /// # Errors
-    /// [`ErrorKind::Empty`] without a feature, [`ErrorKind::Shape`] when there are not as many scales as shifts,
-    /// [`ErrorKind::NotFinite`] for a NaN or ±∞, [`ErrorKind::Value`] for a scale of 0.
+    /// [`ErrorKind::Empty`] without a feature, [`ErrorKind::Shape`] when there are not as many
+    /// scales as shifts, [`ErrorKind::NotFinite`] for a NaN or ±∞, [`ErrorKind::Value`] for a scale
+    /// of 0.
     ///
     /// ```
     /// use chainrule::Scaler;
@@ -64,14 +69,7 @@ impl<T: Real> Scaler<T> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn new(shift: Vec<T>, scale: Vec<T>) -> Result<Self> {
-        if shift.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Empty,
-                "Scaler::new",
-                "at least 1 feature",
-                0,
-            ));
-        }
+        not_empty("Scaler::new", "at least 1 feature", shift.len())?;
         if scale.len() != shift.len() {
             return Err(Error::new(
                 ErrorKind::Shape,
@@ -100,8 +98,10 @@ impl<T: Real> Scaler<T> {
     /// To mean 0 and variance 1, the variance taken over n (as scikit-learn's `StandardScaler`).
     ///
     /// # Errors
-    /// [`ErrorKind::Empty`] without a sample or a feature; [`ErrorKind::Shape`] for a single sample; [`ErrorKind::NotFinite`] for a NaN or ±∞, and for a spread that is
-    /// beyond the largest number of `T`; [`ErrorKind::Value`] for one that is below its smallest. So for all constructors.
+    /// [`ErrorKind::Empty`] without a sample or a feature; [`ErrorKind::Shape`] for a single
+    /// sample; [`ErrorKind::NotFinite`] for a NaN or ±∞, and for a spread that is beyond the
+    /// largest number of `T`; [`ErrorKind::Value`] for one that is below its smallest. So for all
+    /// constructors.
     ///
     /// ```
     /// use chainrule::{Scaler, View};
@@ -142,7 +142,8 @@ impl<T: Real> Scaler<T> {
         })
     }
 
-    /// To a largest magnitude of 1: of features without negative numbers, division by their maximum.
+    /// To a largest magnitude of 1: of features without negative numbers, division by their
+    /// maximum.
     ///
     /// # Errors
     /// As [`standard`](Self::standard).
@@ -169,7 +170,8 @@ impl<T: Real> Scaler<T> {
     ) -> Result<Self> {
         check_finite(place, x)?;
         if x.cols() == 1 {
-            let expected = "at least 2 columns (samples; a column of numbers is one feature: View::new(&numbers, 1))";
+            let expected = "at least 2 columns (samples; a column of numbers is one feature: \
+                View::new(&numbers, 1))";
             return Err(Error::new(
                 ErrorKind::Shape,
                 place,
@@ -310,8 +312,9 @@ fn from_scale<T: Real>(v: T, shift: T, scale: T) -> T {
     }
 }
 
-/// The mean of a feature, as (`high` + `low`)·2^`exponent`: in numbers about 1, so that no sum overflows and no square vanishes,
-/// and in two parts, because what lies between two numbers counts where all samples are near it.
+/// The mean of a feature, as (`high` + `low`)·2^`exponent`. The numbers are about 1, so that no sum
+/// overflows and no square vanishes. The parts are two, because what lies between two numbers
+/// counts where all samples are near it.
 struct Mean {
     exponent: i32,
     high: f64,

@@ -3,7 +3,8 @@
 /// For every byte of eight, what it adds to the remainder of all.
 type Tables = [[u64; 256]; 8];
 
-/// Eight bytes at a time (slicing-by-8, Kounavis & Berry 2008), of a reflected polynomial of up to 64 bits.
+/// Eight bytes at a time (slicing-by-8, Kounavis & Berry 2008), of a reflected polynomial of up to
+/// 64 bits.
 const fn tables(polynomial: u64) -> Tables {
     let mut tables = [[0; 256]; 8];
     let mut byte = 0;
@@ -40,7 +41,8 @@ static CRC_64: Tables = tables(0xc96c_5795_d787_0f42);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Checksum {
     tables: &'static Tables,
-    /// All ones in the width of the checksum: what the remainder starts with, and what turns its bits at the end.
+    /// All ones in the width of the checksum: what the remainder starts with, and what turns its
+    /// bits at the end.
     ones: u64,
     rest: u64,
 }

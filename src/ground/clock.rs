@@ -1,6 +1,7 @@
 //! How long something takes, where the machine can tell.
 
-/// Whether there is a clock. `wasm32-unknown-unknown` has `std` without one: to ask for the time traps.
+/// Whether there is a clock. `wasm32-unknown-unknown` has `std` without one: to ask for the time
+/// traps.
 #[cfg(feature = "std")]
 pub(crate) const TICKS: bool = cfg!(not(all(target_family = "wasm", target_os = "unknown")));
 

@@ -18,7 +18,8 @@ pub(crate) fn error(path: &Path, expected: &str, error: io::Error) -> Error {
     Error::new(ErrorKind::Io, path.display().to_string(), expected, &error).with_source(error)
 }
 
-/// A regular file to be read, and its length. Everything else is refused: a device has no end, and a FIFO may have no writer.
+/// A regular file to be read, and its length. Everything else is refused: a device has no end, and
+/// a FIFO may have no writer.
 pub(crate) fn open(path: &Path) -> Result<(File, u64)> {
     let failed = |e: io::Error| error(path, READABLE, e);
     let regular = |data: Metadata| {
@@ -89,7 +90,8 @@ pub(crate) struct Target {
     old: Option<Metadata>,
 }
 
-/// Names of files that are being written have these between the name of what they become and a number of their own, and end so.
+/// Names of files that are being written have these between the name of what they become and a
+/// number of their own, and end so.
 const WRITING: &str = ".chainrule-";
 const UNFINISHED: &str = ".tmp";
 
@@ -107,7 +109,8 @@ impl Target {
         let old = match fs::metadata(given) {
             Ok(old) if old.is_file() => Some(old),
             Ok(other) => {
-                let expected = "a regular file to replace, or none yet (write the bytes to anything else yourself)";
+                let expected = "a regular file to replace, or none yet (write the bytes to \
+                    anything else yourself)";
                 return Err(refused(given, expected, other.file_type()));
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
@@ -138,8 +141,9 @@ impl Target {
         mode
     }
 
-    /// Puts a file with these bytes in the place of what is there: writes it beside, brings it to the disk, and renames it. It
-    /// gets the old file's mode, or the mode of any new file; until then only its writer may read it.
+    /// Puts a file with these bytes in the place of what is there: writes it beside, brings it to
+    /// the disk, and renames it. It gets the old file's mode, or the mode of any new file; until
+    /// then only its writer may read it.
     pub(crate) fn replace(&self, bytes: &[u8]) -> Result<()> {
         let written = (|| {
             #[cfg(unix)]
@@ -163,7 +167,8 @@ impl Target {
         Ok(())
     }
 
-    /// Removes what killed processes left of their attempts to write this file. Who still writes has locked what he writes to.
+    /// Removes what killed processes left of their attempts to write this file. Who still writes
+    /// has locked what he writes to.
     pub(crate) fn sweep(&self) {
         let Ok(entries) = fs::read_dir(folder(&self.path)) else {
             return;
@@ -216,7 +221,8 @@ impl Target {
         mode
     }
 
-    /// Gives a new file the mode and, as far as that is allowed, the owner and the group of the old one.
+    /// Gives a new file the mode and, as far as that is allowed, the owner and the group of the old
+    /// one.
     #[cfg(unix)]
     fn hand_over(&self, file: &File, mut mode: u32) -> io::Result<()> {
         let new = file.metadata()?;
@@ -241,14 +247,16 @@ impl Target {
     }
 }
 
-/// Brings the name of a file to the disk, as far as its folder lets anybody: the file is there already.
+/// Brings the name of a file to the disk, as far as its folder lets anybody: the file is there
+/// already.
 pub(crate) fn sync_folder(path: &Path) {
     if cfg!(unix) {
         let _ = File::open(folder(path)).and_then(|folder| folder.sync_all());
     }
 }
 
-/// A new file, locked where the file system has locks; `None` where one who sweeps was quicker than the lock.
+/// A new file, locked where the file system has locks; `None` where one who sweeps was quicker than
+/// the lock.
 pub(crate) fn create_new(path: &Path, mode: u32) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -264,7 +272,8 @@ pub(crate) fn is_mine(path: &Path, file: &File) -> bool {
     !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && fs::symlink_metadata(path).is_ok()
 }
 
-/// Removes a file if nobody has locked it and `garbage` then says so. Its name must be one that is never used again.
+/// Removes a file if nobody has locked it and `garbage` then says so. Its name must be one that is
+/// never used again.
 pub(crate) fn remove_if(path: &Path, garbage: impl FnOnce() -> bool) {
     if let Ok(file) = File::open(path)
         && file.try_lock().is_ok()
@@ -288,7 +297,8 @@ pub(crate) fn is_unique(text: &str) -> bool {
             .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The beginning of a file's name, so that there is room for more behind it: file systems take 255 bytes, some 143.
+/// The beginning of a file's name, so that there is room for more behind it: file systems take 255
+/// bytes, some 143.
 pub(crate) fn shortened(path: &Path) -> String {
     let mut name = String::new();
     for c in path

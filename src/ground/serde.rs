@@ -1,4 +1,5 @@
-//! What serde's derive does not say: values that are texts, and values that are checked as they are read.
+//! What serde's derive does not say: values that are texts, and values that are checked as they are
+//! read.
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
@@ -10,7 +11,8 @@ pub(crate) fn checked<'de, D: Deserializer<'de>, R: Deserialize<'de>, V>(
     build(R::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-/// Reads a value where one is given; with `#[serde(default)]` it may be missing, and is written as if it could not.
+/// Reads a value where one is given; with `#[serde(default)]` it may be missing, and is written as
+/// if it could not.
 pub(crate) fn given<'de, D: Deserializer<'de>, V: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<V>, D::Error> {

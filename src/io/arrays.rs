@@ -5,11 +5,12 @@ use crate::numeric::view::{View, ViewMut};
 use alloc::format;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-/// A row-major array of shape (samples, features), seen without a copy: its rows are the columns of the view.
+/// A row-major array of shape (samples, features), seen without a copy: its rows are the columns of
+/// the view.
 ///
 /// # Errors
-/// [`ErrorKind::Shape`] for another layout than row-major without gaps (`as_standard_layout` makes one),
-/// [`ErrorKind::Value`] without a feature.
+/// [`ErrorKind::Shape`] for another layout than row-major without gaps (`as_standard_layout` makes
+/// one), [`ErrorKind::Value`] without a feature.
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -22,7 +23,11 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 ///     .build()?;
 /// let x = array![[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]; // two samples of three features
 /// let mut y = Array2::<f64>::zeros((2, 2));
-/// net.predict_into(View::try_from(x.view())?, ViewMut::try_from(y.view_mut())?, &mut Tape::new())?;
+/// net.predict_into(
+///     View::try_from(x.view())?,
+///     ViewMut::try_from(y.view_mut())?,
+///     &mut Tape::new(),
+/// )?;
 /// assert_eq!(View::try_from(y.view())?, View::from(&net.predict(View::try_from(x.view())?)?));
 /// assert!(View::try_from(x.t()).is_err());
 /// # Ok::<(), chainrule::Error>(())
@@ -63,7 +68,10 @@ impl<'a, T> View<'a, T> {
     /// use chainrule::View;
     /// use chainrule::nalgebra::DMatrix;
     /// let y = DMatrix::from_column_slice(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]); // three samples
-    /// assert_eq!(View::from(&y).array(), chainrule::ndarray::array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
+    /// assert_eq!(
+    ///     View::from(&y).array(),
+    ///     chainrule::ndarray::array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    /// );
     /// ```
     pub fn array(&self) -> ArrayView2<'a, T> {
         match ArrayView2::from_shape((self.cols(), self.rows()), self.as_slice()) {

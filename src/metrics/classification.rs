@@ -22,12 +22,13 @@ metrics!(
 const OF_CLASSES: &str =
     "a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)";
 
-/// The class of each sample: the row of the largest number, the first where there are several; of a single row, which holds
-/// probabilities of class 1, 1 from ½ on and 0 below.
+/// The class of each sample: the row of the largest number, the first where there are several. A
+/// single row holds probabilities of class 1: from ½ on the class is 1, below 0.
 ///
 /// # Errors
-/// [`ErrorKind::Empty`] without a sample or a row, [`ErrorKind::NotFinite`] for NaN, [`ErrorKind::Value`] for a number of a
-/// single row outside [0, 1]: it would be a logit or a margin, whose border is not ½.
+/// [`ErrorKind::Empty`] without a sample or a row, [`ErrorKind::NotFinite`] for NaN,
+/// [`ErrorKind::Value`] for a number of a single row outside [0, 1]: it would be a logit or a
+/// margin, whose border is not ½.
 ///
 /// ```
 /// use chainrule::metrics;
@@ -41,8 +42,8 @@ pub fn classes<'y, T: Real>(y: impl Into<View<'y, T>>) -> Result<Vec<usize>> {
     classes_of("metrics::classes", y.into(), Row::Probability)
 }
 
-/// As [`classes`], for margins: a single row means class 1 from 0 on, as with [`Hinge`](crate::nn::loss::Hinge). So it is for logits of
-/// one output.
+/// As [`classes`], for margins: a single row means class 1 from 0 on, as with
+/// [`Hinge`](crate::nn::loss::Hinge). So it is for logits of one output.
 ///
 /// # Errors
 /// [`ErrorKind::Empty`] without a sample or a row, [`ErrorKind::NotFinite`] for NaN.
@@ -69,13 +70,15 @@ fn classes_of<T: Real>(place: &str, y: View<'_, T>, row: Row) -> Result<Vec<usiz
     row.classes(place, y)
 }
 
-/// The fraction of samples whose [class](classes) is that of their target. Predictions are probabilities or scores of
-/// classes, one row each, or one row of probabilities; targets likewise. For one row of margins with targets −1 and 1
-/// take [`margin_accuracy`]; of one row of logits, [`Model::predict`](crate::Model::predict) or the loss's
+/// The fraction of samples whose [class](classes) is that of their target. Predictions are
+/// probabilities or scores of classes, one row each, or one row of probabilities; targets likewise.
+/// For one row of margins with targets −1 and 1 take [`margin_accuracy`]; of one row of logits,
+/// [`Model::predict`](crate::Model::predict) or the loss's
 /// [`output_function`](crate::nn::loss::Loss::output_function) makes probabilities.
 ///
 /// # Errors
-/// As [`classes`], which a single row of targets, too, must obey; [`ErrorKind::Shape`] when the shapes differ, [`ErrorKind::Value`] when all weights are 0.
+/// As [`classes`], which a single row of targets, too, must obey; [`ErrorKind::Shape`] when the
+/// shapes differ, [`ErrorKind::Value`] when all weights are 0.
 ///
 /// ```
 /// use chainrule::metrics;
@@ -94,7 +97,8 @@ pub fn accuracy<'y, 't, T: Real>(
     accuracy_from("metrics::accuracy", y, target, Row::Probability)
 }
 
-/// As [`accuracy`], for margins: a single row means its class from 0 on, as with [`Hinge`](crate::nn::loss::Hinge).
+/// As [`accuracy`], for margins: a single row means its class from 0 on, as with
+/// [`Hinge`](crate::nn::loss::Hinge).
 ///
 /// # Errors
 /// As [`accuracy`], for numbers of any size.
@@ -129,11 +133,12 @@ fn accuracy_from<T: Real>(
     ))
 }
 
-/// The fraction of samples whose class is among their `k` largest scores. Of equal scores the first rows come first, so that
-/// k = 1 is [`accuracy`]; scikit-learn takes the last.
+/// The fraction of samples whose class is among their `k` largest scores. Of equal scores the first
+/// rows come first, so that k = 1 is [`accuracy`]; scikit-learn takes the last.
 ///
 /// # Errors
-/// As [`accuracy`]; [`ErrorKind::Value`] unless `k` is from 1 to the number of classes, [`ErrorKind::Shape`] for a single row.
+/// As [`accuracy`]; [`ErrorKind::Value`] unless `k` is from 1 to the number of classes,
+/// [`ErrorKind::Shape`] for a single row.
 ///
 /// ```
 /// use chainrule::{metrics, one_hot};
@@ -188,8 +193,9 @@ pub fn top_k_accuracy<'y, 't, T: Real>(
     ))
 }
 
-/// Of the samples taken for a class, the fraction that belong to it: TP / (TP + FP), 0 where there are none (as
-/// scikit-learn's `zero_division=0`). [`ConfusionMatrix`] gives this, [`recall`] and [`f1`] of all classes at once.
+/// Of the samples taken for a class, the fraction that belong to it: TP / (TP + FP), 0 where there
+/// are none (as scikit-learn's `zero_division=0`). [`ConfusionMatrix`] gives this, [`recall`] and
+/// [`f1`] of all classes at once.
 ///
 /// # Errors
 /// As [`accuracy`]; [`ErrorKind::Value`] for a class that there is not.
@@ -198,7 +204,10 @@ pub fn top_k_accuracy<'y, 't, T: Real>(
 /// use chainrule::{metrics, View};
 /// use chainrule::metrics::Average;
 /// let (y, t) = ([0.9, 0.8, 0.7, 0.2], [1.0, 0.0, 1.0, 0.0]);
-/// assert_eq!(metrics::precision(View::new(&y, 1)?, View::new(&t, 1)?, Average::Class(1))?, 2.0 / 3.0);
+/// assert_eq!(
+///     metrics::precision(View::new(&y, 1)?, View::new(&t, 1)?, Average::Class(1))?,
+///     2.0 / 3.0
+/// );
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[doc(alias("precision_score"))]
@@ -233,8 +242,9 @@ pub fn recall<'y, 't, T: Real>(
     ConfusionMatrix::of(y, target)?.recall(average)
 }
 
-/// The harmonic mean of [`precision`] and [`recall`]: 2·TP / (2·TP + FP + FN), 0 where there are none. A macro average
-/// is that of the classes' F1, as scikit-learn has it, not the F1 of two averages.
+/// The harmonic mean of [`precision`] and [`recall`]: 2·TP / (2·TP + FP + FN), 0 where there are
+/// none. A macro average is that of the classes' F1, as scikit-learn has it, not the F1 of two
+/// averages.
 ///
 /// # Errors
 /// As [`precision`].
@@ -257,16 +267,17 @@ pub fn f1<'y, 't, T: Real>(
 }
 
 /// Matthews' correlation coefficient φ of predicted and actual classes (Matthews 1975; of several
-/// classes Gorodkin 2004, as scikit-learn's `matthews_corrcoef`): 1 where all are right, 0 where
-/// predictions say nothing about the classes, negative where they are worse than that. Unlike
+/// classes Gorodkin 2004, as scikit-learn's `matthews_corrcoef`). It is 1 where all are right, 0
+/// where predictions say nothing about the classes, negative where they are worse than that. Unlike
 /// [`accuracy`] it is not large for who always takes the largest class: it is then 0.
 ///
 /// ```text
 /// φ = Σₖ (TPₖ·TNₖ − FPₖ·FNₖ) / √(Σₖ pₖ(1 − pₖ) · Σₖ aₖ(1 − aₖ))
 /// ```
 ///
-/// with the fractions pₖ predicted and aₖ actually of class k, and those of the samples that are
-/// rightly (T) or wrongly (F) taken for class k (P) or for another (N); 0 where the root is 0.
+/// where pₖ and aₖ are the fractions of samples predicted and actually of class k. TPₖ, TNₖ, FPₖ
+/// and FNₖ are the fractions rightly (T) or wrongly (F) taken for class k (P) or for another (N). φ
+/// is 0 where the root is 0.
 ///
 /// # Errors
 /// As [`accuracy`].
@@ -294,7 +305,9 @@ pub fn matthews_correlation<'y, 't, T: Real>(
     let counted = sums(&|actual, predicted| matrix.count(actual, predicted));
     let taken = sums(&|predicted, actual| matrix.count(actual, predicted));
     let total: f64 = counted.iter().sum();
-    let (mut covariance, mut predicted, mut actual) = (0.0, 0.0, 0.0);
+    let mut covariance = 0.0;
+    let mut predicted = 0.0;
+    let mut actual = 0.0;
     for class in classes.clone() {
         // Sums over the other classes are no differences, so that a rare class is not lost.
         let others = |count: &dyn Fn(usize) -> f64| -> f64 {
@@ -317,9 +330,11 @@ pub fn matthews_correlation<'y, 't, T: Real>(
     })
 }
 
-/// The average of −Σⱼ tⱼ ln yⱼ, of one row −t ln y − (1−t) ln(1−y): predictions are probabilities, as a network gives them after
-/// [`Loss::output_function`](crate::nn::loss::Loss::output_function), and targets classes or probabilities of them. As in scikit-learn, probabilities are first
-/// brought into [ε, 1 − ε], with ε the epsilon of `T`, so that one certain mistake does not cost ∞; and they need not sum to 1.
+/// The average of −Σⱼ tⱼ ln yⱼ, of one row −t ln y − (1−t) ln(1−y): predictions are probabilities,
+/// as a network gives them after [`Loss::output_function`](crate::nn::loss::Loss::output_function),
+/// and targets classes or probabilities of them. Probabilities need not sum to 1. As in
+/// scikit-learn, they are first brought into [ε, 1 − ε], with ε the epsilon of `T`, so that one
+/// certain mistake does not cost ∞.
 ///
 /// # Errors
 /// As [`accuracy`]; [`ErrorKind::Value`] for predictions or targets outside [0, 1].
@@ -372,14 +387,16 @@ pub fn log_loss<'y, 't, T: Real>(
     ))
 }
 
-/// The area under the receiver operating characteristic: how often a sample of the class scores above one that is not of it,
-/// equal scores counting half (Hanley & McNeil 1982). Scores need not be probabilities. Of one row, targets are 1 from ½ on, so
-/// that −1 and 1 will do; of several rows it is the plain average over the classes, each against the rest (scikit-learn's
+/// The area under the receiver operating characteristic: how often a sample of the class scores
+/// above one that is not of it, equal scores counting half (Hanley & McNeil 1982). Scores need not
+/// be probabilities. Of one row, targets are 1 from ½ on, so that −1 and 1 will do. Of several rows
+/// it is the plain average over the classes, each against the rest (scikit-learn's
 /// `multi_class="ovr"`).
 ///
 /// # Errors
-/// [`ErrorKind::Empty`] without a sample or a row, [`ErrorKind::Shape`] when the shapes differ, [`ErrorKind::NotFinite`] for NaN,
-/// [`ErrorKind::Value`] for a class without a sample or that has them all (of a weight above 0).
+/// [`ErrorKind::Empty`] without a sample or a row, [`ErrorKind::Shape`] when the shapes differ,
+/// [`ErrorKind::NotFinite`] for NaN, [`ErrorKind::Value`] for a class without a sample or that has
+/// them all (of a weight above 0).
 ///
 /// ```
 /// use chainrule::{metrics, View};
@@ -424,8 +441,11 @@ pub fn roc_auc<'y, 't, T: Real>(
                 .unwrap_or(Ordering::Equal);
             by_score.then(a.cmp(b))
         });
-        // Σ over scores, from the lowest, of (others below + half of the others that score the same) · those of the class.
-        let (mut area, mut below, mut above) = (0.0, 0.0, 0.0);
+        // Σ over scores, from the lowest, of (others below + half of the others that score the
+        // same) · those of the class.
+        let mut area = 0.0;
+        let mut below = 0.0;
+        let mut above = 0.0;
         for equal in order.chunk_by(|a, b| score(*a, row) == score(*b, row)) {
             let (mut of_class, mut others) = (0.0, 0.0);
             for sample in equal {

@@ -4,6 +4,7 @@ use super::labels::{Row, both_classes};
 use super::weights;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ground::table::TextTable;
+use crate::numeric::bounds::not_empty;
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View};
 use alloc::{
@@ -21,14 +22,15 @@ pub enum Average {
     Class(usize),
     /// The plain average over the classes that there are, among the targets or the predictions.
     Macro,
-    /// From the sums of all classes' TP, FP and FN. As every sample has one class, precision, recall and F1 are then all the accuracy.
+    /// From the sums of all classes' TP, FP and FN. As every sample has one class, precision,
+    /// recall and F1 are then all the accuracy.
     Micro,
     /// The average over the classes, each by the number of its samples.
     Weighted,
 }
 
-/// How often samples of one class are taken for another: rows are actual classes, columns predicted ones. Samples with weights count
-/// as much as they weigh.
+/// How often samples of one class are taken for another: rows are actual classes, columns predicted
+/// ones. Samples with weights count as much as they weigh.
 ///
 /// ```
 /// use chainrule::metrics::ConfusionMatrix;
@@ -55,17 +57,10 @@ impl ConfusionMatrix {
     /// Counts pairs of predicted and actual labels, each below `classes`.
     ///
     /// # Errors
-    /// [`ErrorKind::Empty`] without a sample, [`ErrorKind::Shape`] when the lengths differ, [`ErrorKind::Value`] for a
-    /// label beyond the classes or more than 8192 classes.
+    /// [`ErrorKind::Empty`] without a sample, [`ErrorKind::Shape`] when the lengths differ,
+    /// [`ErrorKind::Value`] for a label beyond the classes or more than 8192 classes.
     pub fn new(predicted: &[usize], actual: &[usize], classes: usize) -> Result<Self> {
-        if actual.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Empty,
-                "ConfusionMatrix::new",
-                "at least 1 sample",
-                0,
-            ));
-        }
+        not_empty("ConfusionMatrix::new", "at least 1 sample", actual.len())?;
         if predicted.len() != actual.len() {
             return Err(Error::new(
                 ErrorKind::Shape,
@@ -109,11 +104,12 @@ impl ConfusionMatrix {
         Self::from_rows(y, target, Row::Probability)
     }
 
-    /// As [`of`](Self::of), for margins: a single row means class 1 from 0 on, as with [`Hinge`](crate::nn::loss::Hinge) and its targets
-    /// −1 and 1.
+    /// As [`of`](Self::of), for margins: a single row means class 1 from 0 on, as with
+    /// [`Hinge`](crate::nn::loss::Hinge) and its targets −1 and 1.
     ///
     /// # Errors
-    /// As [`margin_accuracy`](super::margin_accuracy); [`ErrorKind::Value`] for more than 8192 classes.
+    /// As [`margin_accuracy`](super::margin_accuracy); [`ErrorKind::Value`] for more than 8192
+    /// classes.
     ///
     /// ```
     /// use chainrule::View;
@@ -189,7 +185,8 @@ impl ConfusionMatrix {
         &self.names
     }
 
-    /// How many samples of class `actual` were taken for `predicted`, or what they weigh; 0 for a class that there is not.
+    /// How many samples of class `actual` were taken for `predicted`, or what they weigh; 0 for a
+    /// class that there is not.
     pub fn count(&self, actual: usize, predicted: usize) -> f64 {
         let classes = self.classes();
         if actual < classes && predicted < classes {
@@ -292,8 +289,9 @@ impl ConfusionMatrix {
         (0..self.classes()).filter(|class| self.support(*class) + self.taken(*class) > 0.0)
     }
 
-    /// A table of precision, recall, F1 and number of samples of every class that there is, with their averages, as
-    /// scikit-learn's `classification_report`. The measures have three decimals, or as many as the format says.
+    /// A table of precision, recall, F1 and number of samples of every class that there is, with
+    /// their averages, as scikit-learn's `classification_report`. The measures have three decimals,
+    /// or as many as the format says.
     ///
     /// ```
     /// use chainrule::metrics::ConfusionMatrix;
@@ -332,8 +330,8 @@ fn ratio(a: f64, b: f64) -> f64 {
     if b == 0.0 { 0.0 } else { a / b }
 }
 
-/// A table with the actual classes as rows and the predicted ones as columns, and the sums of both; zeros are dots. Weights are
-/// printed with two decimals, or as the format says.
+/// A table with the actual classes as rows and the predicted ones as columns, and the sums of both;
+/// zeros are dots. Weights are printed with two decimals, or as the format says.
 impl fmt::Display for ConfusionMatrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decimals = f.precision().unwrap_or(self.decimals());

@@ -8,8 +8,9 @@ use crate::numeric::view::{Targets, View, check_each};
 use alloc::{format, vec::Vec};
 
 /// What is expected of a single row, and where else to go with it.
-pub(crate) const PROBABILITY: &str = "a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them; for margins take \
-     metrics::margin_accuracy, margin_classes or ConfusionMatrix::of_margins)";
+pub(crate) const PROBABILITY: &str = "a probability in [0, 1] (of logits, Model::predict or the \
+    loss's output_function makes them; for margins take metrics::margin_accuracy, margin_classes \
+    or ConfusionMatrix::of_margins)";
 
 /// What the numbers of a single row say of class 1.
 #[derive(Clone, Copy, Debug, PartialEq)]

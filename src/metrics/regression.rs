@@ -44,8 +44,9 @@ fn pairs<'a, T: Real>(
         })
 }
 
-/// [`pairs`] of the samples that count, divided by 2 to the power that comes first, so that none is above ½: neither differences
-/// nor sums overflow, and no square vanishes because all numbers are small. Samples of weight 0 are (0, 0).
+/// [`pairs`] of the samples that count, divided by 2 to the power that comes first, so that none is
+/// above ½. Neither differences nor sums overflow then, and no square vanishes because all numbers
+/// are small. Samples of weight 0 are (0, 0).
 fn near_one<'a, T: Real>(
     y: View<'a, T>,
     target: Targets<'a, T>,
@@ -91,8 +92,9 @@ fn over_outputs(outputs: usize, measure: impl Fn(usize) -> f64) -> f64 {
 /// The average of |y − t|, over samples and outputs.
 ///
 /// # Errors
-/// [`ErrorKind::Empty`](crate::ErrorKind::Empty) without a sample or an output, [`ErrorKind::Shape`](crate::ErrorKind::Shape) when the
-/// shapes differ, [`ErrorKind::NotFinite`](crate::ErrorKind::NotFinite) for a NaN or ±∞, and
+/// [`ErrorKind::Empty`](crate::ErrorKind::Empty) without a sample or an output,
+/// [`ErrorKind::Shape`](crate::ErrorKind::Shape) when the shapes differ,
+/// [`ErrorKind::NotFinite`](crate::ErrorKind::NotFinite) for a NaN or ±∞, and
 /// [`ErrorKind::Value`](crate::ErrorKind::Value) when all weights are 0.
 ///
 /// ```
@@ -136,8 +138,9 @@ pub fn mean_squared_error<'y, 't, T: Real>(
     }))
 }
 
-/// √ of the average of (y − t)²: the root of each output, then the average over the outputs, as in scikit-learn. (Keras takes
-/// the root of [`mean_squared_error`]; of a single output they are the same.)
+/// √ of the average of (y − t)²: the root of each output, then the average over the outputs, as in
+/// scikit-learn. (Keras takes the root of [`mean_squared_error`]; of a single output they are the
+/// same.)
 ///
 /// # Errors
 /// As [`mean_absolute_error`].
@@ -161,9 +164,10 @@ pub fn root_mean_squared_error<'y, 't, T: Real>(
     }))
 }
 
-/// The coefficient of determination R² = 1 − Σ(y − t)² / Σ(t − t̄)² of each output, and their plain average: 1 for perfect predictions,
-/// 0 for those that are always the mean t̄, below 0 for worse. Of a constant target it is 1 where all predictions are
-/// right and 0 otherwise, as in scikit-learn; so it is of a single sample, where scikit-learn has NaN.
+/// The coefficient of determination R² = 1 − Σ(y − t)² / Σ(t − t̄)² of each output, and their plain
+/// average. It is 1 for perfect predictions, 0 for those that are always the mean t̄, below 0 for
+/// worse. Of a constant target it is 1 where all predictions are right and 0 otherwise, as in
+/// scikit-learn; so it is of a single sample, where scikit-learn has NaN.
 ///
 /// # Errors
 /// As [`mean_absolute_error`].
@@ -183,7 +187,8 @@ pub fn r2<'y, 't, T: Real>(
     check_finite("metrics::r2", y, target)?;
     Ok(over_outputs(y.rows(), |row| {
         let (exponent, pairs) = near_one(y, target, row);
-        // Those that count; the mean is in two parts, of which the first, from one of them on, is the constant of a constant.
+        // Those that count; the mean is in two parts, of which the first, from one of them on, is
+        // the constant of a constant.
         let targets = weights(target)
             .zip(pairs)
             .map(|(w, (_, t))| (w > 0.0).then_some(t));
@@ -203,7 +208,8 @@ pub fn r2<'y, 't, T: Real>(
     }))
 }
 
-/// The largest |y − t| of all samples and outputs. A weight makes no difference, unless it is 0: then the sample is none.
+/// The largest |y − t| of all samples and outputs. A weight makes no difference, unless it is 0:
+/// then the sample is none.
 ///
 /// # Errors
 /// As [`mean_absolute_error`].

@@ -1,11 +1,14 @@
 //! How a network is put together.
 
-use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "serde")]
+use crate::error::ErrorKind;
+use crate::error::{Error, Result};
 use crate::nn::chain;
 use crate::nn::layer::Layer;
 use crate::nn::layout::{Described, Layout, place};
 use crate::nn::names;
 use crate::nn::sequential::Sequential;
+use crate::numeric::bounds::{not_empty, some};
 use crate::numeric::random::stream;
 use crate::numeric::real::{Real, zeros};
 use alloc::{sync::Arc, vec::Vec};
@@ -126,13 +129,9 @@ impl<T: Real> Builder<T> {
 
     /// Fixes every width, without memory for parameters.
     pub(crate) fn layout(&self) -> Result<Layout> {
-        let empty = |kind, expected| Err(Error::new(kind, "Sequential::builder", expected, 0));
-        if self.inputs == 0 {
-            return empty(ErrorKind::Value, "at least 1 input");
-        }
-        if self.layers.is_empty() {
-            return empty(ErrorKind::Empty, "at least 1 layer");
-        }
+        const PLACE: &str = "Sequential::builder";
+        some(PLACE, "at least 1 input", self.inputs as u64)?;
+        not_empty(PLACE, "at least 1 layer", self.layers.len())?;
         let mut layout = Layout::new(self.inputs);
         let mut module = 0;
         for (index, layer) in self.layers.iter().enumerate() {
@@ -140,9 +139,7 @@ impl<T: Real> Builder<T> {
             let inputs = layout.outputs();
             let describe = || {
                 let outputs = layer.outputs(inputs)?;
-                if outputs == 0 {
-                    return Err(Error::new(ErrorKind::Value, "", "at least 1 output", 0));
-                }
+                some("", "at least 1 output", outputs as u64)?;
                 let blocks = layer.blocks(inputs);
                 let params = layout.next_params(&blocks, isize::MAX as usize / size_of::<T>())?;
                 Ok(Described {

@@ -12,11 +12,12 @@ use crate::numeric::view::{Targets, View, ViewMut, check_shape};
 use alloc::format;
 use nalgebra::DMatrix;
 
-/// The most columns of a backward pass for Jacobians, a column for each output of each sample: enough to use a weight often
-/// once it is fetched.
+/// The most columns of a backward pass for Jacobians, a column for each output of each sample:
+/// enough to use a weight often once it is fetched.
 const COLUMNS: usize = 512;
 
-/// The most numbers that are held of a Jacobian by the parameters before they are where they belong, but for two rows.
+/// The most numbers that are held of a Jacobian by the parameters before they are where they
+/// belong, but for two rows.
 const NUMBERS: usize = 1 << 20;
 
 /// Derivatives of the inference function y = f(x; θ): without dropout, and with running statistics,
@@ -38,7 +39,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// let x = DVector::from_vec(vec![0.3, 0.5]);
     /// let j = net.jacobian(&x)?;
     /// let a = (net.weights(0)? * &x + net.bias(0)?).map(f64::tanh);
-    /// let by_hand = net.weights(1)? * DMatrix::from_diagonal(&a.map(|a| 1.0 - a * a)) * net.weights(0)?;
+    /// let by_hand =
+    ///     net.weights(1)? * DMatrix::from_diagonal(&a.map(|a| 1.0 - a * a)) * net.weights(0)?;
     /// assert!((j - by_hand).norm() < 1e-15);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
@@ -56,9 +58,10 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         Ok(j)
     }
 
-    /// ∂y/∂x of each sample into `j`, outputs × inputs; of n samples side by side, outputs × (inputs·n), with ∂yᵢ/∂xₖ of
-    /// sample s in row i and column s·inputs + k. The same bits for a sample in any batch; NaN in a sample gives NaN in its part
-    /// only, wherever the derivative depends on it.
+    /// ∂y/∂x of each sample into `j`, outputs × inputs; of n samples side by side, outputs ×
+    /// (inputs·n), with ∂yᵢ/∂xₖ of sample s in row i and column s·inputs + k. The same bits for a
+    /// sample in any batch; NaN in a sample gives NaN in its part only, wherever the derivative
+    /// depends on it.
     ///
     /// All outputs go back together, a column for each. Statically sized matrices convert:
     ///
@@ -73,15 +76,17 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///     .build()?;
     /// let (mut tape, mut j) = (Tape::new(), SMatrix::<f64, 2, 3>::zeros());
     /// net.jacobian_into(&SVector::<f64, 3>::new(0.1, -0.2, 0.5), &mut j, &mut tape)?;
-    /// let (a, b) = (j.fixed_columns::<2>(0), j.fixed_columns::<1>(2)); // f(x, u) ≈ f + a·Δx + b·Δu
-    /// let covariance = a * Matrix2::identity() * a.transpose(); // a step of an extended Kalman filter
+    /// // f(x, u) ≈ f + a·Δx + b·Δu
+    /// let (a, b) = (j.fixed_columns::<2>(0), j.fixed_columns::<1>(2));
+    /// // a step of an extended Kalman filter
+    /// let covariance = a * Matrix2::identity() * a.transpose();
     /// # let _ = (b, covariance);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Shape`](crate::ErrorKind::Shape) when `x` has not the network's number of inputs or `j` another shape,
-    /// [`ErrorKind::Empty`](crate::ErrorKind::Empty) without a sample.
+    /// [`ErrorKind::Shape`](crate::ErrorKind::Shape) when `x` has not the network's number of
+    /// inputs or `j` another shape, [`ErrorKind::Empty`](crate::ErrorKind::Empty) without a sample.
     pub fn jacobian_into<'x, 'j>(
         &self,
         x: impl Into<View<'x, T>>,
@@ -124,9 +129,9 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         Ok(j)
     }
 
-    /// ∂y/∂θ into `j`, (outputs·samples) × parameters: sample after sample a row for each output, which is row
-    /// sample·outputs + output. That is the Jacobian of the residuals y − t, of which Gauss–Newton and Levenberg–Marquardt
-    /// make steps. The same bits for a sample in any batch.
+    /// ∂y/∂θ into `j`, (outputs·samples) × parameters: sample after sample a row for each output,
+    /// which is row sample·outputs + output. That is the Jacobian of the residuals y − t, of which
+    /// Gauss–Newton and Levenberg–Marquardt make steps. The same bits for a sample in any batch.
     ///
     /// # Errors
     /// As [`jacobian_into`](Self::jacobian_into).
@@ -138,7 +143,10 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///     .layer(Dense::new(1, Activation::Linear))
     ///     .seed(1)
     ///     .build()?;
-    /// let (x, t) = (DMatrix::from_row_slice(1, 3, &[0.0, 1.0, 2.0]), DMatrix::from_row_slice(1, 3, &[1.0, 3.0, 5.0]));
+    /// let (x, t) = (
+    ///     DMatrix::from_row_slice(1, 3, &[0.0, 1.0, 2.0]),
+    ///     DMatrix::from_row_slice(1, 3, &[1.0, 3.0, 5.0]),
+    /// );
     /// let (j, r) = (net.params_jacobian(&x)?, (net.predict(&x)? - t).transpose());
     /// let step = (j.transpose() * &j).cholesky().map(|square| square.solve(&(j.transpose() * r)));
     /// for (p, step) in net.params_mut().iter_mut().zip(&step.expect("independent columns")) {
@@ -167,8 +175,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         Ok(())
     }
 
-    /// The gradient by the parameters of every residual y − t: sample after sample, output after output, each of as many
-    /// numbers as there are parameters.
+    /// The gradient by the parameters of every residual y − t: sample after sample, output after
+    /// output, each of as many numbers as there are parameters.
     pub(crate) fn residual_gradients(&self, x: View<'_, T>, rows: &mut [T], tape: &mut Tape<T>) {
         let (outputs, params) = (self.outputs(), self.params().len());
         if params > 0 {
@@ -209,11 +217,12 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         });
     }
 
-    /// The cost on a batch, in inference, and ∂C/∂x into `dx`, inputs × samples: how each input of each sample makes the cost
-    /// larger. The samples' costs stay in the tape.
+    /// The cost on a batch, in inference, and ∂C/∂x into `dx`, inputs × samples: how each input of
+    /// each sample makes the cost larger. The samples' costs stay in the tape.
     ///
     /// # Errors
-    /// Those of [`cost`](Self::cost), and [`ErrorKind::Shape`](crate::ErrorKind::Shape) when `dx` has another shape than `x`.
+    /// Those of [`cost`](Self::cost), and [`ErrorKind::Shape`](crate::ErrorKind::Shape) when `dx`
+    /// has another shape than `x`.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -237,7 +246,9 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         dx: impl Into<ViewMut<'d, T>>,
         tape: &mut Tape<T>,
     ) -> Result<T> {
-        let (x, target, dx) = (x.into(), target.into(), dx.into());
+        let x = x.into();
+        let target = target.into();
+        let dx = dx.into();
         self.check_pass(x, target, loss)?;
         check_shape(|| "gradient dx".into(), x.shape(), dx.as_view().shape())?;
         let walk = self.walk();
@@ -250,12 +261,13 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         }))
     }
 
-    /// As [`input_gradient`](Self::input_gradient), for a cost that is no [`Loss`]: `slopes` is given the outputs y and
-    /// ∂C/∂y = 0 to be overwritten, both outputs × samples; what it returns is returned.
+    /// As [`input_gradient`](Self::input_gradient), for a cost that is no [`Loss`]: `slopes` is
+    /// given the outputs y and ∂C/∂y = 0 to be overwritten, both outputs × samples; what it returns
+    /// is returned.
     ///
     /// # Errors
-    /// Those of [`predict_into`](Self::predict_into), [`ErrorKind::Shape`](crate::ErrorKind::Shape) when `dx` has another shape
-    /// than `x`, and what `slopes` returns; `dx` is then as it was.
+    /// Those of [`predict_into`](Self::predict_into), [`ErrorKind::Shape`](crate::ErrorKind::Shape)
+    /// when `dx` has another shape than `x`, and what `slopes` returns; `dx` is then as it was.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -292,15 +304,18 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         Ok(result)
     }
 
-    /// H·v into `out`, where H = ∂²C/∂θ² of the cost on a batch, in inference: exact, for the price of about three gradients,
-    /// and without H itself (Pearlmutter, *Fast exact multiplication by the Hessian*, Neural Computation 6, 1994). What
-    /// belongs to running statistics, which are constants, is taken for 0 in `v` and is 0 in `out`.
+    /// H·v into `out`, where H = ∂²C/∂θ² of the cost on a batch, in inference. It is exact, costs
+    /// about three gradients, and does without H itself (Pearlmutter, *Fast exact multiplication by
+    /// the Hessian*, Neural Computation 6, 1994). What belongs to running statistics, which are
+    /// constants, is taken for 0 in `v` and is 0 in `out`.
     ///
     /// # Errors
-    /// Those of [`cost`](Self::cost), [`ErrorKind::Shape`](crate::ErrorKind::Shape) when `v` or `out` has not as many numbers as
-    /// the network has parameters, and [`ErrorKind::Incompatible`](crate::ErrorKind::Incompatible) for a surrogate, whose
-    /// backward pass has no cost, and for layers and losses of other crates without
-    /// [`Layer::tangent`](crate::nn::layer::Layer::tangent), [`Layer::backward_tangent`](crate::nn::layer::Layer::backward_tangent) and
+    /// Those of [`cost`](Self::cost), [`ErrorKind::Shape`](crate::ErrorKind::Shape) when `v` or
+    /// `out` has not as many numbers as the network has parameters, and
+    /// [`ErrorKind::Incompatible`](crate::ErrorKind::Incompatible) for a surrogate, whose backward
+    /// pass has no cost, and for layers and losses of other crates without
+    /// [`Layer::tangent`](crate::nn::layer::Layer::tangent),
+    /// [`Layer::backward_tangent`](crate::nn::layer::Layer::backward_tangent) and
     /// [`Loss::curvatures`].
     ///
     /// ```
@@ -311,7 +326,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///     .layer(Dense::new(1, Activation::Linear).without_bias())
     ///     .seed(1)
     ///     .build()?;
-    /// let (x, t, mut product) = (DVector::from_vec(vec![3.0]), DVector::zeros(1), [0.0]);
+    /// let (x, t) = (DVector::from_vec(vec![3.0]), DVector::zeros(1));
+    /// let mut product = [0.0];
     /// net.hessian_product(&x, &t, &QuadraticCost, &[0.5], &mut product, &mut Tape::new())?;
     /// assert_eq!(product, [9.0 * 0.5]);
     /// # Ok::<(), chainrule::Error>(())
@@ -340,10 +356,11 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         })
     }
 
-    /// Jᵀ·H_L·J·v into `out`, where J = ∂y/∂θ and H_L is the Hessian of the loss by the outputs: the Hessian of the cost without the
-    /// curvature of the network, which is positive semidefinite wherever the loss is convex and is H itself for a network that is
-    /// linear in its parameters (Schraudolph, *Fast curvature matrix-vector products for second-order gradient descent*, Neural
-    /// Computation 14, 2002). For the price of about two gradients.
+    /// Jᵀ·H_L·J·v into `out`, where J = ∂y/∂θ and H_L is the Hessian of the loss by the outputs.
+    /// Jᵀ·H_L·J is the Hessian of the cost without the curvature of the network. It is positive
+    /// semidefinite wherever the loss is convex, and H itself for a network that is linear in its
+    /// parameters (Schraudolph, *Fast curvature matrix-vector products for second-order gradient
+    /// descent*, Neural Computation 14, 2002). For the price of about two gradients.
     ///
     /// # Errors
     /// As [`hessian_product`](Self::hessian_product), but that no layer needs
@@ -357,10 +374,20 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///     .layer(Dense::new(1, Activation::Linear))
     ///     .seed(1)
     ///     .build()?;
-    /// let (x, t) = (DMatrix::from_row_slice(1, 3, &[0.0, 1.0, 2.0]), DMatrix::from_row_slice(1, 3, &[1.0, 3.0, 5.0]));
+    /// let (x, t) = (
+    ///     DMatrix::from_row_slice(1, 3, &[0.0, 1.0, 2.0]),
+    ///     DMatrix::from_row_slice(1, 3, &[1.0, 3.0, 5.0]),
+    /// );
     /// let v = DVector::from_element(net.params().len(), 0.1);
     /// let mut product = DVector::zeros(v.len());
-    /// net.gauss_newton_product(&x, &t, &SumSquaredError, v.as_slice(), product.as_mut_slice(), &mut Tape::new())?;
+    /// net.gauss_newton_product(
+    ///     &x,
+    ///     &t,
+    ///     &SumSquaredError,
+    ///     v.as_slice(),
+    ///     product.as_mut_slice(),
+    ///     &mut Tape::new(),
+    /// )?;
     /// let j = net.params_jacobian(&x)?;
     /// assert!((product - j.transpose() * (j * v)).norm() < 1e-14);
     /// # Ok::<(), chainrule::Error>(())
@@ -391,12 +418,13 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         })
     }
 
-    /// ∂y/∂θ·v into `y_dot`, outputs × samples, without the Jacobian itself: how the outputs change along a direction of the
-    /// parameters.
+    /// ∂y/∂θ·v into `y_dot`, outputs × samples, without the Jacobian itself: how the outputs change
+    /// along a direction of the parameters.
     ///
     /// # Errors
-    /// Those of [`predict_into`](Self::predict_into); [`ErrorKind::Shape`](crate::ErrorKind::Shape) when `v` has not as many numbers
-    /// as the network has parameters, and [`ErrorKind::Incompatible`](crate::ErrorKind::Incompatible) for a surrogate and for layers
+    /// Those of [`predict_into`](Self::predict_into); [`ErrorKind::Shape`](crate::ErrorKind::Shape)
+    /// when `v` has not as many numbers as the network has parameters, and
+    /// [`ErrorKind::Incompatible`](crate::ErrorKind::Incompatible) for a surrogate and for layers
     /// of other crates without [`Layer::tangent`](crate::nn::layer::Layer::tangent).
     ///
     /// ```
@@ -406,7 +434,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     ///     .seed(1)
     ///     .build()?;
     /// let (x, mut y_dot) = (DVector::from_vec(vec![3.0, 4.0]), DVector::zeros(1));
-    /// net.params_jacobian_product(&x, &[1.0, 0.0, 0.5], &mut y_dot, &mut Tape::new())?; // the first weight, and half the bias
+    /// // the first weight, and half the bias
+    /// net.params_jacobian_product(&x, &[1.0, 0.0, 0.5], &mut y_dot, &mut Tape::new())?;
     /// assert_eq!(y_dot[0], 3.5);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
@@ -445,7 +474,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         Err(Error::new(ErrorKind::Shape, place, expected, numbers.len()))
     }
 
-    /// Checks all, goes forward along v, and copies to `out` what `back` leaves as the gradient in the tape.
+    /// Checks all, goes forward along v, and copies to `out` what `back` leaves as the gradient in
+    /// the tape.
     #[allow(
         clippy::too_many_arguments,
         reason = "those of the products, and what they differ by"
@@ -515,9 +545,9 @@ fn backward_to_inputs<T: Real>(
     dx.as_mut_slice().copy_from_slice(&tape.rows()[..x.rows()]);
 }
 
-/// The derivatives of every output of every sample, by backward passes in which a sample stands once
-/// for each output. `take` is given a sample, the first of some outputs, and the derivatives of
-/// these one after the other.
+/// The derivatives of every output of every sample, by backward passes in which a sample stands
+/// once for each output. `take` is given a sample, the first of some outputs, and the derivatives
+/// of these one after the other.
 fn by_outputs<T: Real>(
     walk: Walk<'_, T>,
     x: View<'_, T>,
@@ -608,7 +638,8 @@ mod tests {
     use crate::nn::activation::Activation;
     use crate::nn::layers::Dense;
 
-    /// The gradients of the residuals are the rows of the Jacobian, also where one pass does not take all.
+    /// The gradients of the residuals are the rows of the Jacobian, also where one pass does not
+    /// take all.
     #[test]
     fn residual_gradients_are_rows() -> Result<()> {
         for (outputs, samples) in [(1, 1), (1, 3), (3, 1), (2, 300), (600, 2)] {

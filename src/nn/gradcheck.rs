@@ -1,10 +1,13 @@
-//! Checks of derivatives against finite differences, for networks, layers and losses of this crate and of others.
+//! Checks of derivatives against finite differences, for networks, layers and losses of this crate
+//! and of others.
 //!
-//! The analytic derivative is compared with central differences in `f64`, extrapolated to a step of 0 by Ridders'
-//! method (C. Ridders, *Advances in Engineering Software* 4, 1982), which also says how far it can be trusted: that
-//! takes the check to about 1e−10 and past kinks that are not too near.
+//! The analytic derivative is compared with central differences in `f64`, extrapolated to a step of
+//! 0 by Ridders' method (C. Ridders, *Advances in Engineering Software* 4, 1982), which also says
+//! how far it can be trusted. That takes the check to about 1e−10 and past kinks that are not too
+//! near.
 //!
-//! Blocks of [`Role::Statistic`] are left out: what a layer writes in place of their gradient is no derivative.
+//! Blocks of [`Role::Statistic`] are left out: what a layer writes in place of their gradient is no
+//! derivative.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layer::{
@@ -33,8 +36,9 @@ pub struct Derivative {
     pub analytic: f64,
     /// As finite differences give it.
     pub numeric: f64,
-    /// |analytic − numeric| relative to the larger of both, but to at least a hundredth of the largest derivative and
-    /// a ten-thousandth of the cost: below that, finite differences resolve nothing.
+    /// How far they are apart: |analytic − numeric| relative to the larger of both, but to at least
+    /// a hundredth of the largest derivative and a ten-thousandth of the cost. Below that, finite
+    /// differences resolve nothing.
     pub error: f64,
 }
 
@@ -46,12 +50,14 @@ pub struct Report {
     pub worst: Option<Derivative>,
     /// How many derivatives were compared.
     pub compared: usize,
-    /// How many could not be: finite differences do not settle there, because a kink is next to the point.
+    /// How many could not be: finite differences do not settle there, because a kink is next to the
+    /// point.
     pub undecided: usize,
 }
 
 impl Report {
-    /// The largest relative error; ∞ where a derivative is NaN or none of them could be compared, 0 where there is none.
+    /// The largest relative error; ∞ where a derivative is NaN or none of them could be compared, 0
+    /// where there is none.
     pub fn error(&self) -> f64 {
         let none = if self.undecided > 0 {
             f64::INFINITY
@@ -78,7 +84,8 @@ impl fmt::Display for Report {
             }) => {
                 write!(
                     f,
-                    "; worst: {place}, analytic {analytic:e}, numeric {numeric:e}, relative error {error:.1e}"
+                    "; worst: {place}, analytic {analytic:e}, numeric {numeric:e}, relative error \
+                     {error:.1e}"
                 )
             }
             None => Ok(()),
@@ -86,8 +93,8 @@ impl fmt::Display for Report {
     }
 }
 
-/// Checks the gradient of the cost on a batch by every parameter of a network, at its present parameters and in
-/// training (dropout with the masks of one step).
+/// Checks the gradient of the cost on a batch by every parameter of a network, at its present
+/// parameters and in training (dropout with the masks of one step).
 ///
 /// # Errors
 /// As [`Sequential::gradient`].
@@ -154,10 +161,10 @@ pub fn network<'x, 't>(
     Ok(comparison.report)
 }
 
-/// Checks a layer by itself: the derivatives of a random weighted sum of its outputs by every parameter and every
-/// input, at random inputs and parameters that follow from `seed`. A layer whose outputs are others in training than in
-/// inference is checked in both: by the passes out of training come the [derivatives of what is
-/// predicted](crate::guide::derivatives).
+/// Checks a layer by itself: the derivatives of a random weighted sum of its outputs by every
+/// parameter and every input, at random inputs and parameters that follow from `seed`. A layer
+/// whose outputs are others in training than in inference is checked in both: by the passes out of
+/// training come the [derivatives of what is predicted](crate::guide::derivatives).
 ///
 /// # Errors
 /// When the layer refuses `inputs`, or `inputs` or `batch` is 0.
@@ -312,12 +319,10 @@ impl Trial<'_> {
         let sum = |y: &[f64]| y.iter().zip(weights).map(|(y, w)| y * w).sum::<f64>();
         let value = sum(&y);
 
-        let (mut grads, mut delta, mut dx, scratch) = (
-            vec![f64::NAN; params.len()],
-            weights.clone(),
-            vec![f64::NAN; x.len()],
-            &mut Scratch::default(),
-        );
+        let mut grads = vec![f64::NAN; params.len()];
+        let mut delta = weights.clone();
+        let mut dx = vec![f64::NAN; x.len()];
+        let scratch = &mut Scratch::default();
         let (x_view, y_view) = (
             View::from_parts(x, *inputs, *batch),
             View::from_parts(&y, *outputs, *batch),
@@ -538,7 +543,8 @@ fn ridders(x: f64, mut f: impl FnMut(f64) -> f64) -> (f64, f64) {
         let (above, below) = (x + step, x - step);
         let (upper, lower) = (f(above), f(below));
         current[0] = (upper - lower) / (above - below);
-        // What the rounding of the two costs makes of a step this small: two estimates can agree by chance.
+        // What the rounding of the two costs makes of a step this small: two estimates can agree by
+        // chance.
         let noise = 2.0 * f64::EPSILON * (upper.abs() + lower.abs()) / (above - below);
         let mut factor = 1.0;
         for column in 1..=row {

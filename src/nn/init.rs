@@ -9,7 +9,8 @@ use nalgebra::DMatrix;
 use rand::Rng;
 use rand_distr::{Distribution as _, StandardNormal, StandardUniform};
 
-/// Which width of a layer of n inputs and m outputs divides the variance of [`Init::VarianceScaling`].
+/// Which width of a layer of n inputs and m outputs divides the variance of
+/// [`Init::VarianceScaling`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Fan {
@@ -21,16 +22,17 @@ pub enum Fan {
     Average,
 }
 
-/// The shape of the distribution that [`Init::VarianceScaling`] draws from; each has mean 0 and the variance asked for.
+/// The shape of the distribution that [`Init::VarianceScaling`] draws from; each has mean 0 and the
+/// variance asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Distribution {
     /// The normal distribution, as in PyTorch (Keras: `untruncated_normal`).
     Normal,
-    /// A normal distribution without its tails beyond two standard deviations, as in Keras. Numbers out there are drawn
-    /// again. The variance is that of the numbers kept, as in Keras and JAX, so none exceeds 2.274 of their standard
-    /// deviations.
+    /// A normal distribution without its tails beyond two standard deviations, as in Keras. Numbers
+    /// out there are drawn again. The variance is that of the numbers kept, as in Keras and JAX, so
+    /// none exceeds 2.274 of their standard deviations.
     TruncatedNormal,
     /// Uniform on ±√(3·variance).
     Uniform,
@@ -49,12 +51,13 @@ pub enum Distribution {
 /// | `Orthogonal { gain }` | gain · orthonormal rows (columns where m > n) | Saxe et al. 2014 |
 /// | `VarianceScaling { scale, fan, distribution }` | variance scale/n, scale/m or 2·scale/(n+m) | Keras, JAX |
 ///
-/// He's, Glorot's and LeCun's are `VarianceScaling` with the scales 2, 1 and 1. Their normal variants are not truncated,
-/// as in the papers and PyTorch; Keras truncates them. All draws are made in `f64` and rounded, so an `f32` network
-/// starts as the `f64` network of the same seed does, rounded.
+/// He's, Glorot's and LeCun's are `VarianceScaling` with the scales 2, 1 and 1. Their normal
+/// variants are not truncated, as in the papers and PyTorch; Keras truncates them. All draws are
+/// made in `f64` and rounded, so an `f32` network starts as the `f64` network of the same seed
+/// does, rounded.
 ///
-/// Starts of other libraries, for weights and biases ([`Dense::bias_init`](crate::Dense::bias_init)) alike where they are
-/// random:
+/// Starts of other libraries, for weights and biases
+/// ([`Dense::bias_init`](crate::Dense::bias_init)) alike where they are random:
 ///
 /// | start | bounds or std | here |
 /// |---|---|---|
@@ -120,7 +123,8 @@ pub enum Init {
     LeCunNormal,
     /// Uniform on ±√(3/n).
     LeCunUniform,
-    /// A random matrix with orthonormal rows (columns where there are more rows than columns), times `gain`.
+    /// A random matrix with orthonormal rows (columns where there are more rows than columns),
+    /// times `gain`.
     #[doc(alias("orthogonal_"))]
     Orthogonal {
         /// The factor; finite.
@@ -131,8 +135,13 @@ pub enum Init {
     /// ```
     /// use chainrule::{Activation, Dense, Init};
     /// use chainrule::nn::{Distribution, Fan};
-    /// let torch = Init::VarianceScaling { scale: 1.0 / 3.0, fan: Fan::In, distribution: Distribution::Uniform };
-    /// let layer = Dense::new(64, Activation::Relu).init(torch).bias_init(torch); // nn.Linear(…, 64)
+    /// let torch = Init::VarianceScaling {
+    ///     scale: 1.0 / 3.0,
+    ///     fan: Fan::In,
+    ///     distribution: Distribution::Uniform,
+    /// };
+    /// // nn.Linear(…, 64)
+    /// let layer = Dense::new(64, Activation::Relu).init(torch).bias_init(torch);
     /// ```
     VarianceScaling {
         /// The variance times the fan; positive and finite. For an activation, the square of its
@@ -145,18 +154,18 @@ pub enum Init {
     },
 }
 
-/// The standard deviation of a standard normal number that lies within ±2: √(1 − 4φ(2)/(2Φ(2) − 1)), φ being its density
-/// and Φ its distribution function.
+/// The standard deviation of a standard normal number that lies within ±2: √(1 − 4φ(2)/(2Φ(2) −
+/// 1)), φ being its density and Φ its distribution function.
 const TRUNCATED_STD: f64 = 0.879_625_661_034_239_8;
 
 impl Init {
-    /// The default of [`Dense`](crate::Dense) for the weights before `activation`: `LeCunUniform`, and `HeUniform` for
-    /// `Sigmoid` and `HardSigmoid`, whose small slopes ask for larger weights.
+    /// The default of [`Dense`](crate::Dense) for the weights before `activation`: `LeCunUniform`,
+    /// and `HeUniform` for `Sigmoid` and `HardSigmoid`, whose small slopes ask for larger weights.
     ///
-    /// The choice, with biases that start by `LeCunUniform`, too, comes from an experiment: ten data sets of 2 to 784
-    /// inputs, 2 to 8 hidden layers, eight activations and 5 to 60 epochs of Adam (`benches/init`). In it, He's weights
-    /// are too wide for small data sets, Glorot's too narrow for few inputs, PyTorch's too narrow for deep networks in few
-    /// epochs.
+    /// The choice, with biases that start by `LeCunUniform`, too, comes from the experiment
+    /// `benches/init`: ten data sets of 2 to 784 inputs, 2 to 8 hidden layers, eight activations, 5
+    /// to 60 epochs of Adam. In it, He's weights are too wide for small data sets, Glorot's too
+    /// narrow for few inputs, PyTorch's too narrow for deep networks in few epochs.
     ///
     /// ```
     /// use chainrule::{Activation, Init};
@@ -180,7 +189,8 @@ impl Init {
                 finite(low) && finite(high) && finite(high - low) && low <= high,
                 "finite bounds with low ≤ high",
             ),
-            // No number drawn is 14 standard deviations from the mean: the tail is e^−u of a u of 53 bits.
+            // No number drawn is 14 standard deviations from the mean: the tail is e^−u of a u of
+            // 53 bits.
             Self::Normal { mean, std } => (
                 finite(mean.abs() + 14.0 * std) && std >= 0.0,
                 "a finite mean, a finite std ≥ 0 and draws that are finite",
@@ -195,12 +205,12 @@ impl Init {
         ensure(ok, "Init", expected, format_args!("{self:?}"))
     }
 
-    /// Fills the `outputs × inputs` weights, column after column. A layer of another crate calls it from its own
-    /// [`Layer::init_params`](crate::nn::layer::Layer::init_params).
+    /// Fills the `outputs × inputs` weights, column after column. A layer of another crate calls it
+    /// from its own [`Layer::init_params`](crate::nn::layer::Layer::init_params).
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] for a parameter of the distribution out of range or no inputs or outputs,
-    /// [`ErrorKind::Shape`] when there are not inputs · outputs weights.
+    /// [`ErrorKind::Value`] for a parameter of the distribution out of range or no inputs or
+    /// outputs, [`ErrorKind::Shape`] when there are not inputs · outputs weights.
     ///
     /// ```
     /// use chainrule::Init;
@@ -239,7 +249,8 @@ impl Init {
         Ok(())
     }
 
-    /// [`fill`](Self::fill) of what has been checked; also fills biases, by the numbers of their layer.
+    /// [`fill`](Self::fill) of what has been checked; also fills biases, by the numbers of their
+    /// layer.
     pub(crate) fn fill_unchecked<T: Real>(
         &self,
         weights: &mut [T],
@@ -322,8 +333,8 @@ fn orthogonal<T: Real>(
     }
 }
 
-/// Q of the QR factorization of a normal matrix, laid as outputs × inputs. It is uniform over the orthogonal matrices
-/// where the diagonal of R is not negative (Mezzadri 2007), as nalgebra's is.
+/// Q of the QR factorization of a normal matrix, laid as outputs × inputs. It is uniform over the
+/// orthogonal matrices where the diagonal of R is not negative (Mezzadri 2007), as nalgebra's is.
 fn orthonormal(inputs: usize, outputs: usize, rng: &mut dyn Rng) -> DMatrix<f64> {
     let (tall, wide) = (inputs.max(outputs), inputs.min(outputs));
     let q = DMatrix::from_fn(tall, wide, |_, _| StandardNormal.sample(rng))

@@ -20,14 +20,16 @@ pub enum Role {
     Weight,
     /// Is added: bˡⱼ.
     Bias,
-    /// Multiplies a normalized input, from 1 on: γˡⱼ; or is the slope of a [`Prelu`](crate::nn::Prelu). No weight, because decay would take it
-    /// to 0 and the layer's output with it.
+    /// Multiplies a normalized input, from 1 on: γˡⱼ; or is the slope of a
+    /// [`Prelu`](crate::nn::Prelu). No weight, because decay would take it to 0 and the layer's
+    /// output with it.
     Scale,
     /// A running statistic of the data, which follows the batches and not the gradient's rule.
     Statistic,
 }
 
-/// A named matrix of parameters that a layer asks for; it lies column after column in the flat vector of all.
+/// A named matrix of parameters that a layer asks for; it lies column after column in the flat
+/// vector of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",
@@ -128,12 +130,13 @@ pub struct ForwardArgs<'a, T> {
     pub x: View<'a, T>,
     /// The output, outputs × batch; holds anything, to be overwritten.
     pub y: ViewMut<'a, T>,
-    /// What the layer keeps for its backward pass: [`Layer::cache_len`] numbers per sample, sample after sample.
+    /// What the layer keeps for its backward pass: [`Layer::cache_len`] numbers per sample, sample
+    /// after sample.
     pub cache: &'a mut [T],
     /// The seed of this layer in this pass, from which all its randomness follows.
     pub seed: u64,
-    /// Whether the pass is one of training. Where not, y is what [`Layer::infer`] computes, to the bit, and the passes back
-    /// give the derivatives of that.
+    /// Whether the pass is one of training. Where not, y is what [`Layer::infer`] computes, to the
+    /// bit, and the passes back give the derivatives of that.
     pub training: bool,
     /// Threads and buffers, on which stands the matrix product.
     pub scratch: &'a mut Scratch<T>,
@@ -177,14 +180,15 @@ pub struct GradientArgs<'a, T> {
     pub delta: View<'a, T>,
     /// ∂C/∂ the layer's parameters, summed over the batch, to be overwritten; laid as `params`.
     pub grads: &'a mut [T],
-    /// As of the forward pass. Where it is false, statistics are constants: what belongs to them here is 0.
+    /// As of the forward pass. Where it is false, statistics are constants: what belongs to them
+    /// here is 0.
     pub training: bool,
     /// Threads and buffers, on which stands the matrix product.
     pub scratch: &'a mut Scratch<T>,
 }
 
-/// What [`Layer::tangent`] works on. A dot marks the derivative along one direction of the parameters: with θ + s·θ̇ for θ, ẏ is
-/// ∂y/∂s at s = 0.
+/// What [`Layer::tangent`] works on. A dot marks the derivative along one direction of the
+/// parameters: with θ + s·θ̇ for θ, ẏ is ∂y/∂s at s = 0.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct TangentArgs<'a, T> {
@@ -204,7 +208,8 @@ pub struct TangentArgs<'a, T> {
     pub y_dot: ViewMut<'a, T>,
     /// What the forward pass kept.
     pub cache: &'a [T],
-    /// What the layer keeps for [`Layer::backward_tangent`]: [`Layer::tangent_cache_len`] numbers per sample.
+    /// What the layer keeps for [`Layer::backward_tangent`]: [`Layer::tangent_cache_len`] numbers
+    /// per sample.
     pub tangent_cache: &'a mut [T],
     /// Threads and buffers, on which stands the matrix product.
     pub scratch: &'a mut Scratch<T>,
@@ -238,22 +243,26 @@ pub struct BackwardTangentArgs<'a, T> {
     pub delta_dot: ViewMut<'a, T>,
     /// ∂C/∂x and its derivative by s, to be overwritten; `None` where nobody asks for them.
     pub dx: Option<(ViewMut<'a, T>, ViewMut<'a, T>)>,
-    /// The derivative by s of what [`Layer::gradient`] writes, to be overwritten; laid as `params`, 0 of statistics.
+    /// The derivative by s of what [`Layer::gradient`] writes, to be overwritten; laid as `params`,
+    /// 0 of statistics.
     pub grads_dot: &'a mut [T],
     /// Threads and buffers, on which stands the matrix product.
     pub scratch: &'a mut Scratch<T>,
 }
 
-/// A layer: the description of a differentiable function from `inputs` numbers to `outputs` numbers per sample.
+/// A layer: the description of a differentiable function from `inputs` numbers to `outputs` numbers
+/// per sample.
 ///
-/// A layer holds no weights, no cache and no gradient; it is told where they are. So one layer serves many threads,
-/// many networks and many parameter vectors at once. The structs it works on cannot be made outside this crate: what a
-/// layer is given always fits, and no call of the public interface can hand it a wrong shape.
+/// A layer holds no weights, no cache and no gradient; it is told where they are. So one layer
+/// serves many threads, many networks and many parameter vectors at once. The structs it works on
+/// cannot be made outside this crate. So what a layer is given always fits: no call of the public
+/// interface can hand it a wrong shape.
 ///
-/// A layer of another crate implements four methods, and three more where it has parameters; the example `custom_layer` does it in under forty lines, and
-/// [`gradcheck::layer`](crate::gradcheck::layer) tests its derivatives. Its matrix products are [`Scratch::product`], as fast as those of
-/// [`Dense`](crate::Dense). A layer of a network is found again as what it is by
-/// `downcast_ref`, because every layer is [`Any`]:
+/// A layer of another crate implements four methods, and three more where it has parameters; the
+/// example `custom_layer` does it in under forty lines, and
+/// [`gradcheck::layer`](crate::gradcheck::layer) tests its derivatives. Its matrix products are
+/// [`Scratch::product`], as fast as those of [`Dense`](crate::Dense). A layer of a network is found
+/// again as what it is by `downcast_ref`, because every layer is [`Any`]:
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -274,13 +283,15 @@ pub struct BackwardTangentArgs<'a, T> {
 /// | [`tangent`](Layer::tangent) | ẏ = ∂f/∂x·ẋ + ∂f/∂θ·θ̇ | |
 /// | [`backward_tangent`](Layer::backward_tangent) | what the passes back give, derived along the same direction | |
 ///
-/// The last two are for products with the Hessian and the like, which a layer without them refuses; all else works without.
+/// The last two are for products with the Hessian and the like, which a layer without them refuses;
+/// all else works without.
 pub trait Layer<T: Real>: Any + Debug + Send + Sync {
     /// The name by which errors and the summary call the layer.
     fn name(&self) -> String;
 
-    /// A text that stays the same in all versions and tells apart layers that compute different things, in training or out of it:
-    /// `Dropout(p=0.25)`. Checkpoints keep it, and training goes on only with the same. Without configuration the name will do.
+    /// A text that stays the same in all versions and tells apart layers that compute different
+    /// things, in training or out of it: `Dropout(p=0.25)`. Checkpoints keep it, and training goes
+    /// on only with the same. Without configuration the name will do.
     fn describe(&self) -> String {
         self.name()
     }
@@ -302,10 +313,12 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
         let _ = p;
     }
 
-    /// Checks parameters that come from outside, from a file or from [`Sequential::set_params`](crate::Sequential::set_params).
+    /// Checks parameters that come from outside, from a file or from
+    /// [`Sequential::set_params`](crate::Sequential::set_params).
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] for numbers that the layer's parameters can never be, such as a negative variance; the place is the block.
+    /// [`ErrorKind::Value`] for numbers that the layer's parameters can never be, such as a
+    /// negative variance; the place is the block.
     fn check_params(&self, inputs: usize, params: &[T]) -> Result<()> {
         let _ = (inputs, params);
         Ok(())
@@ -323,8 +336,8 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
         OutputRange::Real
     }
 
-    /// An interval that holds every output when every input lies in `input`; by default all numbers.
-    /// [`Trainer`](crate::Trainer) finds with it the targets that no output can reach.
+    /// An interval that holds every output when every input lies in `input`; by default all
+    /// numbers. [`Trainer`](crate::Trainer) finds with it the targets that no output can reach.
     fn bounds(&self, input: (f64, f64)) -> (f64, f64) {
         let _ = input;
         (f64::NEG_INFINITY, f64::INFINITY)
@@ -338,8 +351,8 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
     /// y = f(x), without cache or randomness.
     fn infer(&self, p: InferArgs<'_, T>);
 
-    /// y = f(x), in training or, where [`ForwardArgs::training`] is false, as [`infer`](Layer::infer) computes it; and keeps in
-    /// `cache` what the backward pass needs.
+    /// y = f(x), in training or, where [`ForwardArgs::training`] is false, as
+    /// [`infer`](Layer::infer) computes it; and keeps in `cache` what the backward pass needs.
     fn forward(&self, p: ForwardArgs<'_, T>) {
         self.infer(InferArgs {
             params: p.params,
@@ -357,7 +370,8 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
         let _ = p;
     }
 
-    /// How many numbers per sample the tangent pass keeps for [`backward_tangent`](Layer::backward_tangent).
+    /// How many numbers per sample the tangent pass keeps for
+    /// [`backward_tangent`](Layer::backward_tangent).
     fn tangent_cache_len(&self, inputs: usize) -> usize {
         let _ = inputs;
         0
@@ -377,8 +391,8 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
         ))
     }
 
-    /// The derivative of [`backward`](Layer::backward) and [`gradient`](Layer::gradient), out of training, along the direction
-    /// of [`tangent`](Layer::tangent) (Pearlmutter 1994).
+    /// The derivative of [`backward`](Layer::backward) and [`gradient`](Layer::gradient), out of
+    /// training, along the direction of [`tangent`](Layer::tangent) (Pearlmutter 1994).
     ///
     /// # Errors
     /// As [`tangent`](Layer::tangent).

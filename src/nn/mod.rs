@@ -1,4 +1,5 @@
-//! Networks: layers, activations and losses, the four backpropagation equations, and derivatives beyond them.
+//! Networks: layers, activations and losses, the four backpropagation equations, and derivatives
+//! beyond them.
 //!
 //! | to | see |
 //! |---|---|

@@ -8,6 +8,7 @@ use crate::nn::layout::{Layout, PlacedBlock};
 use crate::nn::loss::{CostsArgs, Loss, reduce, weigh};
 use crate::nn::passes::{self, Walk};
 use crate::nn::tape::Tape;
+use crate::numeric::bounds::not_empty;
 use crate::numeric::random::stream;
 use crate::numeric::real::{Real, zeros};
 use crate::numeric::view::{Targets, View, ViewMut, check_shape, shape};
@@ -17,8 +18,8 @@ use core::ops::Range;
 use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, DVectorView, DVectorViewMut};
 use rand::Rng;
 
-/// Samples that a thread takes at a time in inference: enough to use a weight often once it is
-/// fetched, few enough that what one layer writes is still near when the next reads it.
+/// Samples that a thread takes at a time in inference. They are enough to use a weight often once
+/// it is fetched, and few enough that what one layer writes is still near when the next reads it.
 const INFERENCE_BATCH: usize = 512;
 
 /// A feed-forward network: y = f_L(… f₂(f₁(x)) …), a function of x and of one flat vector of
@@ -97,7 +98,8 @@ impl<T: Real> Sequential<T> {
         }
     }
 
-    /// Starts all parameters anew, as [`Builder::build`](crate::nn::Builder::build) does with this seed.
+    /// Starts all parameters anew, as [`Builder::build`](crate::nn::Builder::build) does with this
+    /// seed.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -134,9 +136,9 @@ impl<T: Real> Sequential<T> {
     /// Replaces all parameters.
     ///
     /// # Errors
-    /// [`ErrorKind::Shape`] when there are more or fewer than the network has, and the errors of the
-    /// layers for numbers that their parameters can never be ([`Layer::check_params`]); nothing is
-    /// changed then.
+    /// [`ErrorKind::Shape`] when there are more or fewer than the network has, and the errors of
+    /// the layers for numbers that their parameters can never be ([`Layer::check_params`]); nothing
+    /// is changed then.
     #[doc(alias("set_weights", "load_state_dict"))]
     pub fn set_params(&mut self, params: &[T]) -> Result<()> {
         self.check_params("Sequential::set_params", params)?;
@@ -233,11 +235,10 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// Every block of parameters with its name, in the order in which they lie: running statistics,
     /// too, whose [role](Role::Statistic) tells them apart.
     ///
-    /// The names are those that files have and PyTorch gives the same parameters in an
-    /// `nn.Sequential` of the same layers: the index of the module, a dot, and `weight`, `bias`,
-    /// `running_mean` or `running_var`. The activation of a [`Dense`](crate::Dense) layer counts as
-    /// a module of its own unless it is linear. Blocks of other crates' layers keep their own names
-    /// after the dot.
+    /// The names are those in files, which PyTorch gives to an `nn.Sequential` of the same layers:
+    /// the index of the module, a dot, and `weight`, `bias`, `running_mean` or `running_var`. The
+    /// activation of a [`Dense`](crate::Dense) layer counts as a module of its own unless it is
+    /// linear. Blocks of other crates' layers keep their own names after the dot.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -349,12 +350,14 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         })
     }
 
-    /// The same network for another scalar: each parameter rounded to the nearest number of `U`, so that `f32` to `f64` is
-    /// exact. An ε that a layer takes from its scalar (as [`RmsNorm`](crate::nn::RmsNorm) may) is then that of `U`.
+    /// The same network for another scalar: each parameter rounded to the nearest number of `U`, so
+    /// that `f32` to `f64` is exact. An ε that a layer takes from its scalar (as
+    /// [`RmsNorm`](crate::nn::RmsNorm) may) is then that of `U`.
     ///
     /// # Errors
-    /// [`ErrorKind::Incompatible`] for a layer of another crate, [`ErrorKind::NotFinite`] for a finite parameter beyond the
-    /// range of `U`, and those of [`Builder::build`](crate::nn::Builder::build) for a setting that `U` cannot hold.
+    /// [`ErrorKind::Incompatible`] for a layer of another crate, [`ErrorKind::NotFinite`] for a
+    /// finite parameter beyond the range of `U`, and those of
+    /// [`Builder::build`](crate::nn::Builder::build) for a setting that `U` cannot hold.
     ///
     /// ```
     /// use chainrule::{Activation, Dense, Sequential};
@@ -667,7 +670,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         if !loss.accepts(range) {
             let hint = match range {
                 OutputRange::Real if loss.accepts(OutputRange::Simplex) => {
-                    " (probabilities: let a Softmax be the last layer, or take SoftmaxCrossEntropy, which does it)"
+                    " (probabilities: let a Softmax be the last layer, or take \
+                     SoftmaxCrossEntropy, which does it)"
                 }
                 OutputRange::Simplex if loss.accepts(OutputRange::Real) => {
                     " (scores: leave the Softmax out, the loss does it)"
@@ -702,14 +706,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
                 shape(x.shape()),
             ));
         }
-        if x.cols() == 0 {
-            return Err(Error::new(
-                ErrorKind::Empty,
-                "inputs x",
-                "at least 1 column (sample)",
-                0,
-            ));
-        }
+        not_empty("inputs x", "at least 1 column (sample)", x.cols())?;
         Ok(())
     }
 
@@ -722,7 +719,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
             Some((_, span)) => Err(Error::new(
                 ErrorKind::Untrainable,
                 self.layout.place(span.layer),
-                "one that training can follow (straight_through() or surrogate() lends the activation one)",
+                "one that training can follow (straight_through() or surrogate() lends the \
+                 activation one)",
                 "a derivative that is 0 everywhere",
             )),
         }
@@ -761,7 +759,8 @@ impl<T: Real + AbsDiffEq<Epsilon = T>> AbsDiffEq for Sequential<T> {
     }
 }
 
-/// The same layers, and every two parameters within `epsilon` or a relative difference of `max_relative`.
+/// The same layers, and every two parameters within `epsilon` or a relative difference of
+/// `max_relative`.
 impl<T: Real + RelativeEq<Epsilon = T>> RelativeEq for Sequential<T> {
     fn default_max_relative() -> T {
         <T as RelativeEq>::default_max_relative()

@@ -43,7 +43,8 @@ impl<T: Real> Serialize for Sequential<T> {
     }
 }
 
-/// Put together by the builder, which checks the layers, and only when there are as many parameters as it asks for.
+/// Put together by the builder, which checks the layers, and only when there are as many parameters
+/// as it asks for.
 impl<'de, T: Real> Deserialize<'de> for Sequential<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         crate::ground::serde::checked(

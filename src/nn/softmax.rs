@@ -44,8 +44,8 @@ fn maximum<T: Real>(column: &[T]) -> T {
         .fold(column[0], |max, z| if *z > max { *z } else { max })
 }
 
-/// (m, l) with ln Σ e^z = m + l, m the largest element and l = ln(1 + the rest): apart, because m − zⱼ + l is exact
-/// where one class is certain.
+/// (m, l) with ln Σ e^z = m + l, m the largest element and l = ln(1 + the rest): apart, because m −
+/// zⱼ + l is exact where one class is certain.
 #[inline(always)]
 pub(crate) fn log_sum_exp<T: Real, const FMA: bool>(column: &[T]) -> (T, T) {
     let max = maximum(column);

@@ -85,6 +85,15 @@ pub(crate) fn some(place: impl fmt::Display, expected: &str, count: u64) -> Resu
     ensure(count > 0, place, expected, count)
 }
 
+/// Refuses a collection of no items, of which there must be some.
+pub(crate) fn not_empty(
+    place: impl fmt::Display,
+    expected: impl fmt::Display,
+    len: usize,
+) -> Result<()> {
+    ensure_or(ErrorKind::Empty, len > 0, place, expected, len)
+}
+
 /// Refuses a scalar whose numbers are in no file.
 #[cfg(feature = "std")]
 pub(crate) fn in_files<T: Real>(place: impl fmt::Display) -> Result<()> {
@@ -106,11 +115,21 @@ pub(crate) fn ensure(
     expected: impl fmt::Display,
     given: impl fmt::Display,
 ) -> Result<()> {
+    ensure_or(ErrorKind::Value, sound, place, expected, given)
+}
+
+fn ensure_or(
+    kind: ErrorKind,
+    sound: bool,
+    place: impl fmt::Display,
+    expected: impl fmt::Display,
+    given: impl fmt::Display,
+) -> Result<()> {
     if sound {
         return Ok(());
     }
     Err(Error::new(
-        ErrorKind::Value,
+        kind,
         alloc::format!("{place}"),
         alloc::format!("{expected}"),
         given,
@@ -125,7 +144,9 @@ mod tests {
     /// Numbers at, below and above each end.
     #[test]
     fn bounds_hold_what_they_say() {
-        let (nan, infinity, tiny) = (f64::NAN, f64::INFINITY, f64::MIN_POSITIVE);
+        let nan = f64::NAN;
+        let infinity = f64::INFINITY;
+        let tiny = f64::MIN_POSITIVE;
         let (below, above) = (1.0 - f64::EPSILON, 1.0 + f64::EPSILON);
         let numbers = [
             nan,

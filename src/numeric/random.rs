@@ -11,7 +11,8 @@ pub(crate) enum Purpose {
     Sample = 4,
 }
 
-/// A seed for `purpose` number `index` under `seed`: one step of SplitMix64 (Steele, Lea & Flood 2014) for each.
+/// A seed for `purpose` number `index` under `seed`: one step of SplitMix64 (Steele, Lea &
+/// Flood 2014) for each.
 pub(crate) fn derive(seed: u64, purpose: Purpose, index: u64) -> u64 {
     mix(mix(seed ^ (purpose as u64)) ^ index)
 }
@@ -24,13 +25,15 @@ pub(crate) fn mix(x: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// The generator of `seed`: xoshiro256++ (Blackman & Vigna 2021), which rand keeps the same on every platform.
+/// The generator of `seed`: xoshiro256++ (Blackman & Vigna 2021), which rand keeps the same on
+/// every platform.
 pub(crate) fn stream(seed: u64) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(seed)
 }
 
-/// Shuffles `items` by Fisher & Yates (Durstenfeld 1964), each index drawn without bias (Lemire 2019). rand's own
-/// shuffle may change its order with a release; this one is part of what a seed means here.
+/// Shuffles `items` by Fisher & Yates (Durstenfeld 1964), each index drawn without bias (Lemire
+/// 2019). rand's own shuffle may change its order with a release; this one is part of what a seed
+/// means here.
 pub(crate) fn shuffle<T>(items: &mut [T], mut rng: impl Rng) {
     for i in (1..items.len()).rev() {
         items.swap(i, below(i as u64 + 1, &mut rng) as usize);

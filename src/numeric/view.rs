@@ -7,14 +7,16 @@ use nalgebra::{
     Scalar,
 };
 
-/// A borrowed `features × samples` matrix: **a sample is a column**, and the columns lie one after the other.
+/// A borrowed `features × samples` matrix: **a sample is a column**, and the columns lie one after
+/// the other.
 ///
-/// nalgebra is column-major, so this is a `DMatrix` seen as it lies in memory, and byte for byte a row-major
-/// `(samples, features)` array of NumPy or PyTorch. Every function that takes a batch takes `impl Into<View>`:
-/// `&DMatrix`, `&DVector`, `&SVector`, `&SMatrix` convert, and so does any nalgebra matrix that is contiguous; a slice, an
-/// array and a `Vec` are **one sample**, whatever their length ([`View::new`] sees several in a slice).
-/// Of a range of columns, take [`View::columns`]. nalgebra's `DMatrixView` may have gaps between its columns, so it does
-/// not convert; its `into_owned()` does.
+/// nalgebra is column-major, so this is a `DMatrix` seen as it lies in memory, and byte for byte a
+/// row-major `(samples, features)` array of NumPy or PyTorch. Every function that takes a batch
+/// takes `impl Into<View>`: `&DMatrix`, `&DVector`, `&SVector`, `&SMatrix` convert, and so does any
+/// nalgebra matrix that is contiguous; a slice, an array and a `Vec` are **one sample**, whatever
+/// their length ([`View::new`] sees several in a slice). Of a range of columns, take
+/// [`View::columns`]. nalgebra's `DMatrixView` may have gaps between its columns, so it does not
+/// convert; its `into_owned()` does.
 ///
 /// ```
 /// use chainrule::View;
@@ -52,11 +54,13 @@ pub struct ViewMut<'a, T> {
     cols: usize,
 }
 
-/// What outputs should be, outputs × samples, and how much each sample counts: without weights, all the same.
+/// What outputs should be, outputs × samples, and how much each sample counts: without weights, all
+/// the same.
 ///
-/// A sample's cost and gradient are multiplied by its weight, and an average still divides by the number of samples (Keras'
-/// definition); [`metrics`](crate::metrics) divide by the sum of the weights (scikit-learn's `sample_weight`). Matrices and
-/// [`View`]s convert, without weights, and a [`&Dataset`](crate::Dataset) with those it has.
+/// A sample's cost and gradient are multiplied by its weight, and an average still divides by the
+/// number of samples (Keras' definition); [`metrics`](crate::metrics) divide by the sum of the
+/// weights (scikit-learn's `sample_weight`). Matrices and [`View`]s convert, without weights, and a
+/// [`&Dataset`](crate::Dataset) with those it has.
 ///
 /// ```
 /// use chainrule::metrics;
@@ -113,10 +117,12 @@ pub(crate) fn shape((rows, cols): (usize, usize)) -> String {
 }
 
 impl<'a, T> View<'a, T> {
-    /// Numbers in memory order as samples of `rows` features each: the buffer of a row-major `(samples, features)` array.
+    /// Numbers in memory order as samples of `rows` features each: the buffer of a row-major
+    /// `(samples, features)` array.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] when `rows` is 0, [`ErrorKind::Shape`] when the length is not a multiple of it.
+    /// [`ErrorKind::Value`] when `rows` is 0, [`ErrorKind::Shape`] when the length is not a
+    /// multiple of it.
     ///
     /// ```
     /// use chainrule::View;
@@ -371,8 +377,9 @@ impl<'a, T: RealField + Copy> Targets<'a, T> {
     /// Targets of which sample j counts `weights[j]` times.
     ///
     /// # Errors
-    /// [`ErrorKind::Shape`] unless there is one weight per sample, [`ErrorKind::NotFinite`] for a NaN or ±∞ or where their sum
-    /// is infinite, [`ErrorKind::Value`] for one below 0 or where all are 0.
+    /// [`ErrorKind::Shape`] unless there is one weight per sample, [`ErrorKind::NotFinite`] for a
+    /// NaN or ±∞ or where their sum is infinite, [`ErrorKind::Value`] for one below 0 or where all
+    /// are 0.
     ///
     /// ```
     /// use chainrule::View;
@@ -406,7 +413,9 @@ pub(crate) fn check_each<T: RealField + Copy>(
         return Ok(());
     }
     let index = x.as_slice().iter().position(|v| !ok(*v)).unwrap_or(0);
-    let (row, column, given) = (index % x.rows(), index / x.rows(), x.as_slice()[index]);
+    let row = index % x.rows();
+    let column = index / x.rows();
+    let given = x.as_slice()[index];
     let kind = if given.is_finite() {
         ErrorKind::Value
     } else {

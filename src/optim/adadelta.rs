@@ -1,13 +1,14 @@
 //! Adadelta.
 
 use super::arithmetic::root;
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
 use crate::numeric::real::Real;
 
-/// Adadelta (Zeiler 2012): steps of the size that steps have been, so that the gradient's unit does not matter,
+/// Adadelta (Zeiler 2012): steps of the size that steps have been, so that the gradient's unit does
+/// not matter,
 ///
 /// ```text
 /// v ← ρ·v + (1−ρ)·g²
@@ -16,8 +17,8 @@ use crate::numeric::real::Real;
 /// w ← w − lr·d
 /// ```
 ///
-/// with ε within both roots, as in the paper, PyTorch and Keras. The paper has no lr, which is to say 1. A group's decay λ also
-/// takes lr·λ·w, decoupled from the means.
+/// with ε within both roots, as in the paper, PyTorch and Keras. The paper has no lr, which is to
+/// say 1. A group's decay λ also takes lr·λ·w, decoupled from the means.
 ///
 /// ```
 /// use chainrule::Optimizer;
@@ -73,8 +74,10 @@ impl<T: Real> Rule<T> for Adadelta<T> {
         POSITIVE.check_in::<T>("eps of Adadelta", self.eps)
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
-        let (rho, share, eps) = (T::of(self.rho), T::of(1.0 - self.rho), T::of(self.eps));
+    fn descend(&mut self, step: StepArgs<'_, T>) {
+        let rho = T::of(self.rho);
+        let share = T::of(1.0 - self.rho);
+        let eps = T::of(self.eps);
         step.each(&mut self.state.slots, |lr, keep| {
             let lr = T::of(lr);
             #[inline(always)]

@@ -1,21 +1,23 @@
 //! Adagrad.
 
 use super::arithmetic::root;
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{NOT_NEGATIVE, POSITIVE};
 use crate::numeric::real::Real;
 
-/// Adagrad (Duchi, Hazan & Singer 2011): a rate of its own for every parameter, which falls with what its gradients have been,
+/// Adagrad (Duchi, Hazan & Singer 2011): a rate of its own for every parameter, which falls with
+/// what its gradients have been,
 ///
 /// ```text
 /// s ← s + g²
 /// w ← w − lr·g / (√s + ε)
 /// ```
 ///
-/// with s from an initial sum on and ε outside the root, as in PyTorch (Keras starts at 0.1 and has ε within the root). What
-/// PyTorch calls `lr_decay` is a schedule, [`Schedule::InverseTime`](crate::optim::Schedule::InverseTime). A group's decay λ also takes
+/// with s from an initial sum on and ε outside the root, as in PyTorch (Keras starts at 0.1 and has
+/// ε within the root). What PyTorch calls `lr_decay` is a schedule,
+/// [`Schedule::InverseTime`](crate::optim::Schedule::InverseTime). A group's decay λ also takes
 /// lr·λ·w, decoupled from the sum.
 ///
 /// ```
@@ -49,7 +51,8 @@ impl<T: Real> Adagrad<T> {
         }
     }
 
-    /// The same with another initial sum of squares, finite and not negative; it counts in the first step.
+    /// The same with another initial sum of squares, finite and not negative; it counts in the
+    /// first step.
     #[must_use]
     pub fn initial(self, initial: f64) -> Self {
         Self { initial, ..self }
@@ -79,7 +82,7 @@ impl<T: Real> Rule<T> for Adagrad<T> {
         self.initial
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         let eps = T::of(self.eps);
         step.each(&mut self.state.slots, |lr, keep| {
             let lr = T::of(lr);

@@ -1,7 +1,7 @@
 //! Adam.
 
 use super::arithmetic::{Moments, larger, power, root};
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
@@ -15,10 +15,11 @@ use crate::numeric::real::Real;
 /// w ← w − lr·m̂ / (√v̂ + ε)
 /// ```
 ///
-/// with ε outside the root, as in the paper's algorithm and PyTorch. Keras adds its ε to √v, before the correction of the bias
-/// (the paper's ε̂, end of section 2): it counts as ε/√(1−β₂ᵗ) here, so that its first steps are smaller. A group's decay
-/// λ also takes lr·λ·w, decoupled from the moments: with it the rule is AdamW (Loshchilov & Hutter 2019, PyTorch's and Keras'
-/// `AdamW`). [`amsgrad`](Self::amsgrad) remembers the largest v.
+/// with ε outside the root, as in the paper's algorithm and PyTorch. Keras adds its ε to √v, before
+/// the correction of the bias (the paper's ε̂, end of section 2). Here that counts as ε/√(1−β₂ᵗ),
+/// so that its first steps are smaller. A group's decay λ also takes lr·λ·w, decoupled from the
+/// moments: with it the rule is AdamW (Loshchilov & Hutter 2019, PyTorch's and Keras' `AdamW`).
+/// [`amsgrad`](Self::amsgrad) remembers the largest v.
 ///
 /// ```
 /// use chainrule::{Adam, Optimizer};
@@ -73,8 +74,9 @@ impl<T: Real> Adam<T> {
         Self { eps, ..self }
     }
 
-    /// AMSGrad (Reddi, Kale & Kumar 2018): v̂ is of the largest v so far, so that no rate ever grows again. The largest is
-    /// taken before it is corrected for the bias, as PyTorch and Keras do (the paper corrects nothing).
+    /// AMSGrad (Reddi, Kale & Kumar 2018): v̂ is of the largest v so far, so that no rate ever
+    /// grows again. The largest is taken before it is corrected for the bias, as PyTorch and Keras
+    /// do (the paper corrects nothing).
     ///
     /// ```
     /// use chainrule::{Adam, Optimizer};
@@ -128,7 +130,7 @@ impl<T: Real> Rule<T> for Adam<T> {
         self
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         let (bias1, bias2) = (
             1.0 - power(self.beta1, step.t),
             1.0 - power(self.beta2, step.t),

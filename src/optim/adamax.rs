@@ -1,13 +1,14 @@
 //! Adamax.
 
 use super::arithmetic::{larger, power};
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
 use crate::numeric::real::{Real, magnitude};
 
-/// Adamax (Kingma & Ba 2015, section 7.1), Adam with the largest gradient in place of the mean square: in step t, counted from 1,
+/// Adamax (Kingma & Ba 2015, section 7.1), Adam with the largest gradient in place of the mean
+/// square: in step t, counted from 1,
 ///
 /// ```text
 /// m ← β₁·m + (1−β₁)·g
@@ -15,8 +16,8 @@ use crate::numeric::real::{Real, magnitude};
 /// w ← w − lr / (1−β₁ᵗ)·m / u
 /// ```
 ///
-/// with ε beside |g|, as in PyTorch (Keras divides by u + ε, the paper has none). A group's decay λ also takes lr·λ·w, decoupled
-/// from the moments.
+/// with ε beside |g|, as in PyTorch (Keras divides by u + ε, the paper has none). A group's decay λ
+/// also takes lr·λ·w, decoupled from the moments.
 ///
 /// ```
 /// use chainrule::Optimizer;
@@ -90,14 +91,12 @@ impl<T: Real> Rule<T> for Adamax<T> {
         1.0 / (1.0 - self.beta1)
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         let bias = 1.0 - power(self.beta1, step.t);
-        let (beta1, share, beta2, eps) = (
-            T::of(self.beta1),
-            T::of(1.0 - self.beta1),
-            T::of(self.beta2),
-            T::of(self.eps),
-        );
+        let beta1 = T::of(self.beta1);
+        let share = T::of(1.0 - self.beta1);
+        let beta2 = T::of(self.beta2);
+        let eps = T::of(self.eps);
         step.each(&mut self.state.slots, |lr, keep| {
             let rate = T::of(lr / bias);
             #[inline(always)]

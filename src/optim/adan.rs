@@ -1,7 +1,7 @@
 //! Adan.
 
 use super::arithmetic::{power, root};
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
@@ -101,7 +101,7 @@ impl<T: Real> Rule<T> for Adan<T> {
         POSITIVE.check_in::<T>("eps of Adan", self.eps)
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         let first = step.t == 1;
         let unbiased = |beta| 1.0 / (1.0 - power(beta, step.t));
         let correct_m = T::of(unbiased(self.beta1));

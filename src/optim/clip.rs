@@ -11,7 +11,8 @@ use crate::numeric::bounds::POSITIVE;
 use crate::numeric::real::Real;
 use core::ops::Range;
 
-/// Keeps a gradient small before an optimizer follows it: the step that a cliff of the cost asks for is cut, not taken.
+/// Keeps a gradient small before an optimizer follows it: the step that a cliff of the cost asks
+/// for is cut, not taken.
 ///
 /// With a limit c, finite and above 0:
 ///
@@ -21,9 +22,10 @@ use core::ops::Range;
 /// | `Norm(c)` | each block with ‖g‖₂ > c becomes g·c/‖g‖₂ | `clip_by_norm` | |
 /// | `GlobalNorm(c)` | the whole gradient, of all blocks together, likewise | `clip_by_global_norm` | `clip_grad_norm_` |
 ///
-/// (Pascanu, Mikolov & Bengio 2013.) It is TensorFlow's definition: PyTorch multiplies by c/(‖g‖₂ + 10⁻⁶). Neither a gradient
-/// within the limit nor a running statistic is touched. The squares within a norm neither overflow nor vanish. NaN passes: a
-/// norm that is NaN clips nothing, and where a number is infinite the others become 0 and it NaN.
+/// (Pascanu, Mikolov & Bengio 2013.) It is TensorFlow's definition: PyTorch multiplies by c/(‖g‖₂ +
+/// 10⁻⁶). Neither a gradient within the limit nor a running statistic is touched. The squares
+/// within a norm neither overflow nor vanish. NaN passes: a norm that is NaN clips nothing, and
+/// where a number is infinite the others become 0 and it NaN.
 ///
 /// ```
 /// use chainrule::{Activation, Adam, Dense, Optimizer, Sequential, Tape};
@@ -36,7 +38,8 @@ use core::ops::Range;
 ///     .build()?;
 /// net.set_params(&[0.0, 0.0])?;
 /// let (x, t) = (DMatrix::from_element(1, 1, 0.75), DMatrix::from_element(1, 1, 8.0));
-/// let (mut adam, groups, mut tape) = (Adam::new(), net.default_groups(), Tape::new());
+/// let (mut adam, groups) = (Adam::new(), net.default_groups());
+/// let mut tape = Tape::new();
 ///
 /// net.gradient(&x, &t, &SumSquaredError, &mut tape)?;
 /// assert_eq!(tape.grads(), [-6.0, -8.0]);
@@ -77,12 +80,12 @@ impl Clip {
         }
     }
 
-    /// Clips `grads`, a gradient by the parameters of `net`, and returns what was compared with the limit: the largest
-    /// magnitude, the largest norm of a block, the norm.
+    /// Clips `grads`, a gradient by the parameters of `net`, and returns what was compared with the
+    /// limit: the largest magnitude, the largest norm of a block, the norm.
     ///
     /// # Errors
-    /// As [`check`](Self::check) in `T`, and [`ErrorKind::Shape`](crate::ErrorKind::Shape) for more or fewer numbers than parameters;
-    /// nothing is changed then.
+    /// As [`check`](Self::check) in `T`, and [`ErrorKind::Shape`](crate::ErrorKind::Shape) for more
+    /// or fewer numbers than parameters; nothing is changed then.
     pub fn apply<T: Real>(&self, net: &Sequential<T>, grads: &mut [T]) -> Result<T> {
         self.check_in::<T>()?;
         check_len(|| "grads of Clip::apply".into(), net.params().len(), grads)?;

@@ -10,8 +10,8 @@ use crate::numeric::bounds::{POSITIVE, ensure};
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, by_blocks, magnitude, sum};
 
-/// Where weights must stay: after a step they are taken to the nearest point that is allowed. Biases and running statistics are
-/// left alone; NaN stays.
+/// Where weights must stay: after a step they are taken to the nearest point that is allowed.
+/// Biases and running statistics are left alone; NaN stays.
 ///
 /// ```
 /// use chainrule::{Activation, Dense, Sequential};
@@ -20,7 +20,8 @@ use crate::numeric::real::{Real, by_blocks, magnitude, sum};
 ///     .layer(Dense::new(2, Activation::Relu))
 ///     .seed(1)
 ///     .build()?;
-/// net.set_params(&[3.0, 1.0, -4.0, 1.0, 7.0, 8.0])?; // neurons with weights (3, −4) and (1, 1), and the biases
+/// // neurons with weights (3, −4) and (1, 1), and the biases
+/// net.set_params(&[3.0, 1.0, -4.0, 1.0, 7.0, 8.0])?;
 /// Constraint::MaxNorm(2.5).apply(&mut net)?; // in training after optimizer.step
 /// assert_eq!(net.params(), [1.5, 1.0, -2.0, 1.0, 7.0, 8.0]);
 /// Constraint::Box { low: 0.0, high: f64::INFINITY }.apply(&mut net)?;
@@ -36,11 +37,13 @@ use crate::numeric::real::{Real, by_blocks, magnitude, sum};
 #[non_exhaustive]
 #[doc(alias("kernel_constraint", "projection"))]
 pub enum Constraint {
-    /// The weights into each neuron, a row of W, have a norm ‖w‖₂ ≤ c, finite and above 0: longer rows become w·c/‖w‖₂ (Srebro,
-    /// Rennie & Jaakkola 2004; with dropout Hinton et al. 2012; Keras' `MaxNorm(c, axis=0)`, without its ε = 10⁻⁷ beside the
-    /// norm). The squares within a norm neither overflow nor vanish.
+    /// The weights into each neuron, a row of W, have a norm ‖w‖₂ ≤ c, finite and above 0: longer
+    /// rows become w·c/‖w‖₂ (Srebro, Rennie & Jaakkola 2004; with dropout Hinton et al. 2012;
+    /// Keras' `MaxNorm(c, axis=0)`, without its ε = 10⁻⁷ beside the norm). The squares within a
+    /// norm neither overflow nor vanish.
     MaxNorm(f64),
-    /// Every weight lies in [low, high]; either may be infinite. With a low of 0 weights are not negative (Keras' `NonNeg`).
+    /// Every weight lies in [low, high]; either may be infinite. With a low of 0 weights are not
+    /// negative (Keras' `NonNeg`).
     Box {
         /// The least.
         #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
@@ -55,7 +58,8 @@ impl Constraint {
     /// Checks the bounds.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`](crate::ErrorKind::Value) for a norm that is not finite and above 0, and for a box in which no finite number lies.
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value) for a norm that is not finite and above 0, and
+    /// for a box in which no finite number lies.
     pub fn check(&self) -> Result<()> {
         self.check_in::<f64>()
     }

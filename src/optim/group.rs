@@ -4,15 +4,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layer::{Block, Role};
 use crate::nn::layout::PlacedBlock;
 use crate::nn::sequential::Sequential;
-use crate::numeric::bounds::NOT_NEGATIVE;
+use crate::numeric::bounds::{NOT_NEGATIVE, not_empty};
 use crate::numeric::real::Real;
 use alloc::{format, vec, vec::Vec};
 use core::ops::Range;
 
 /// A range of the flat parameter vector with its own rate and decay.
 ///
-/// Separate rates for weights and biases, no decay on biases and frozen layers (rate 0) are all groups;
-/// [`Sequential::groups`] makes them.
+/// Separate rates for weights and biases, no decay on biases and frozen layers (rate 0) are all
+/// groups; [`Sequential::groups`] makes them.
 ///
 /// ```
 /// use chainrule::optim::Group;
@@ -36,8 +36,9 @@ pub struct Group {
     /// Decoupled weight decay λ: each step also takes w ← w − lr·rate·λ·w, whatever the rule
     /// (Loshchilov & Hutter 2019); finite and not negative.
     pub decay: f64,
-    /// Whether these are running statistics ([`Role::Statistic`]), whose gradient g is already the change that a batch asks
-    /// for: every rule takes p ← p − g, whatever the learning rate, the decay, and a rate that is not 0.
+    /// Whether these are running statistics ([`Role::Statistic`]), whose gradient g is already the
+    /// change that a batch asks for. Every rule takes p ← p − g, whatever the learning rate, the
+    /// decay, and a rate that is not 0.
     pub statistic: bool,
 }
 
@@ -52,8 +53,8 @@ impl Group {
         }
     }
 
-    /// One group of a plain vector of parameters, at the plain rate and without decay; of a network's,
-    /// [`Sequential::default_groups`] knows which are running statistics.
+    /// One group of a plain vector of parameters, at the plain rate and without decay; of a
+    /// network's, [`Sequential::default_groups`] knows which are running statistics.
     pub fn all(params: usize) -> Vec<Self> {
         vec![Self::new(0..params)]
     }
@@ -80,14 +81,11 @@ impl Group {
 
     /// Groups must lie within the parameters, in order and apart, with sound numbers.
     pub(crate) fn check(groups: &[Self], params: usize) -> Result<()> {
-        if groups.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Empty,
-                "groups",
-                "at least 1 group, or nothing is trained",
-                0,
-            ));
-        }
+        not_empty(
+            "groups",
+            "at least 1 group, or nothing is trained",
+            groups.len(),
+        )?;
         let mut free = 0;
         for (
             index,
@@ -115,8 +113,9 @@ impl Group {
 }
 
 impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
-    /// Groups of all parameters: `choose` gives the rate and the decay of each block, told its layer. Blocks of running
-    /// statistics become groups of their own ([`Group::statistic`]); of what is chosen for them only a rate of 0 counts.
+    /// Groups of all parameters: `choose` gives the rate and the decay of each block, told its
+    /// layer. Blocks of running statistics become groups of their own ([`Group::statistic`]); of
+    /// what is chosen for them only a rate of 0 counts.
     ///
     /// ```
     /// use chainrule::{Activation, Dense, Sequential};
@@ -168,7 +167,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         groups
     }
 
-    /// All parameters at the plain rate and without decay, running statistics marked: one group where there are none.
+    /// All parameters at the plain rate and without decay, running statistics marked: one group
+    /// where there are none.
     ///
     /// ```
     /// use chainrule::{Activation, Dense, Sequential};

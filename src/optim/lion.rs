@@ -1,21 +1,22 @@
 //! Lion.
 
 use super::arithmetic::sign;
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::BELOW_ONE;
 use crate::numeric::real::Real;
 
-/// Lion (Chen et al. 2023, *Symbolic Discovery of Optimization Algorithms*, algorithm 2): steps of one size in every parameter,
+/// Lion (Chen et al. 2023, *Symbolic Discovery of Optimization Algorithms*, algorithm 2): steps of
+/// one size in every parameter,
 ///
 /// ```text
 /// w ← w − lr·sign(β₁·m + (1−β₁)·g)
 /// m ← β₂·m + (1−β₂)·g
 /// ```
 ///
-/// with sign 0 = 0. A group's decay λ also takes lr·λ·w. The paper's rates are 3 to 10 times smaller than Adam's, and its decays
-/// as many times larger.
+/// with sign 0 = 0. A group's decay λ also takes lr·λ·w. The paper's rates are 3 to 10 times
+/// smaller than Adam's, and its decays as many times larger.
 ///
 /// ```
 /// use chainrule::Optimizer;
@@ -73,7 +74,7 @@ impl<T: Real> Rule<T> for Lion<T> {
         BELOW_ONE.check("beta2 of Lion", self.beta2)
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         let (beta1, share1) = (T::of(self.beta1), T::of(1.0 - self.beta1));
         let (beta2, share2) = (T::of(self.beta2), T::of(1.0 - self.beta2));
         step.each(&mut self.state.slots, |lr, keep| {

@@ -1,13 +1,14 @@
 //! NAdam.
 
 use super::arithmetic::{Moments, power, root};
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, NOT_NEGATIVE, POSITIVE};
 use crate::numeric::real::Real;
 
-/// NAdam (Dozat 2016), Adam with Nesterov's momentum, which grows in time: in step t, counted from 1,
+/// NAdam (Dozat 2016), Adam with Nesterov's momentum, which grows in time: in step t, counted from
+/// 1,
 ///
 /// ```text
 /// μₜ = β₁·(1 − ½·0.96^(t·ψ))
@@ -16,8 +17,8 @@ use crate::numeric::real::Real;
 /// w ← w − lr·m̂ / (√v̂ + ε)
 /// ```
 ///
-/// as in PyTorch. Keras' is ψ = 1. A
-/// group's decay λ also takes lr·λ·w, decoupled from the moments, as PyTorch's `decoupled_weight_decay` does.
+/// as in PyTorch. Keras' is ψ = 1. A group's decay λ also takes lr·λ·w, decoupled from the moments,
+/// as PyTorch's `decoupled_weight_decay` does.
 ///
 /// ```
 /// use chainrule::Optimizer;
@@ -91,8 +92,9 @@ impl<T: Real> NAdam<T> {
         self.momentum_decay * libm::log(0.96)
     }
 
-    /// μ₁μ₂⋯μₜ, as a function of t alone, so that nothing is to be saved: with ln(1−x) = −Σ xᵏ/k the logarithm is
-    /// t·ln β₁ − Σₖ (½q)ᵏ/k·(1−qᵗᵏ)/(1−qᵏ), where each term is less than half the one before.
+    /// μ₁μ₂⋯μₜ, as a function of t alone, so that nothing is to be saved: with ln(1−x) = −Σ xᵏ/k
+    /// the logarithm is t·ln β₁ − Σₖ (½q)ᵏ/k·(1−qᵗᵏ)/(1−qᵏ), where each term is less than half the
+    /// one before.
     fn product(&self, t: u64) -> f64 {
         let (t, log_q) = (t as f64, self.log_q());
         let log_power = t * libm::log(self.beta1);
@@ -135,12 +137,10 @@ impl<T: Real> Rule<T> for NAdam<T> {
         1.0 / (1.0 - self.beta1)
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
-        let (now, next, product) = (
-            self.momentum(step.t),
-            self.momentum(step.t.saturating_add(1)),
-            self.product(step.t),
-        );
+    fn descend(&mut self, step: StepArgs<'_, T>) {
+        let now = self.momentum(step.t);
+        let next = self.momentum(step.t.saturating_add(1));
+        let product = self.product(step.t);
         let (of_g, of_m) = ((1.0 - now) / (1.0 - product), next / (1.0 - product * next));
         let correct = T::of(1.0 / libm::sqrt(1.0 - power(self.beta2, step.t)));
         let (moments, eps) = (Moments::new(self.beta1, self.beta2), T::of(self.eps));

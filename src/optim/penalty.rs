@@ -22,12 +22,13 @@ type Choose = dyn Fn(usize, &Block) -> bool + Send + Sync;
 /// λ₁·Σ|w| + ½·λ₂·Σw²        gradient λ₁·sign w + λ₂·w, with sign 0 = 0
 /// ```
 ///
-/// over all weights; biases and running statistics are left alone. λ₂·w is what PyTorch's `weight_decay` adds to the gradient, which
-/// there is that of biases, too. Keras' `L2(λ)` is λ·Σw², without the half. scikit-learn's `alpha` is λ₂ times the number of samples
-/// in a mini-batch.
+/// over all weights; biases and running statistics are left alone. λ₂·w is what PyTorch's
+/// `weight_decay` adds to the gradient, which there is that of biases, too. Keras' `L2(λ)` is
+/// λ·Σw², without the half. scikit-learn's `alpha` is λ₂ times the number of samples in a
+/// mini-batch.
 ///
-/// The gradient goes through the rule of the optimizer; a group's [`decay`](crate::optim::Group::decay) does not. For plain descent both
-/// are the same.
+/// The gradient goes through the rule of the optimizer; a group's
+/// [`decay`](crate::optim::Group::decay) does not. For plain descent both are the same.
 ///
 /// ```
 /// use chainrule::{Activation, Dense, Sequential};
@@ -80,8 +81,8 @@ impl Penalty {
         Self { l2, ..self }
     }
 
-    /// The same on the blocks that `choose` wants, told their layer; it is asked in every step. Running statistics are never
-    /// penalized.
+    /// The same on the blocks that `choose` wants, told their layer; it is asked in every step.
+    /// Running statistics are never penalized.
     #[must_use]
     pub fn on(self, choose: impl Fn(usize, &Block) -> bool + Send + Sync + 'static) -> Self {
         Self {
@@ -93,7 +94,8 @@ impl Penalty {
     /// Checks the strengths.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`](crate::ErrorKind::Value), naming the one that is not finite or negative.
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value), naming the one that is not finite or
+    /// negative.
     pub fn check(&self) -> Result<()> {
         NOT_NEGATIVE.check("l1 of Penalty", self.l1)?;
         NOT_NEGATIVE.check("l2 of Penalty", self.l2)
@@ -111,8 +113,8 @@ impl Penalty {
     /// Adds the penalty's gradient to `grads`, a gradient by the parameters of `net`.
     ///
     /// # Errors
-    /// As [`check`](Self::check), and [`ErrorKind::Shape`](crate::ErrorKind::Shape) for more or fewer numbers than parameters;
-    /// nothing is changed then.
+    /// As [`check`](Self::check), and [`ErrorKind::Shape`](crate::ErrorKind::Shape) for more or
+    /// fewer numbers than parameters; nothing is changed then.
     pub fn add_gradient<T: Real>(&self, net: &Sequential<T>, grads: &mut [T]) -> Result<()> {
         self.check()?;
         check_len(
@@ -176,7 +178,8 @@ mod serial {
             match self {
                 Self { l1, l2, on: None } => Strengths { l1: *l1, l2: *l2 }.serialize(serializer),
                 _ => Err(S::Error::custom(
-                    "Penalty: got one with a function that chooses blocks, expected one on all weights",
+                    "Penalty: got one with a function that chooses blocks, expected one on all \
+                     weights",
                 )),
             }
         }

@@ -3,8 +3,8 @@
 use crate::error::Result;
 use crate::numeric::bounds::{BETWEEN, Bound, NOT_NEGATIVE, NUMBER, UNIT};
 
-/// A multiplier of the learning rate that falls when a cost has ceased to. It is told the cost after
-/// each epoch.
+/// A multiplier of the learning rate that falls when a cost has ceased to. It is told the cost
+/// after each epoch.
 ///
 /// The rules are those of PyTorch's `ReduceLROnPlateau` (there `mode="min"`,
 /// `threshold_mode="abs"`). A value is better if it is below the best by more than `min_change`.
@@ -18,7 +18,9 @@ use crate::numeric::bounds::{BETWEEN, Bound, NOT_NEGATIVE, NUMBER, UNIT};
 /// ```
 /// use chainrule::optim::ReduceOnPlateau;
 /// let mut plateau = ReduceOnPlateau { factor: 0.5, patience: 1, ..ReduceOnPlateau::new() };
-/// let multipliers: Vec<f64> = [9.0, 8.0, 8.0, 8.0, 7.0].map(|cost| plateau.observe(cost)).to_vec();
+/// let multipliers: Vec<f64> = [9.0, 8.0, 8.0, 8.0, 7.0]
+///     .map(|cost| plateau.observe(cost))
+///     .to_vec();
 /// assert_eq!(multipliers, [1.0, 1.0, 1.0, 0.5, 0.5]);
 /// assert_eq!(plateau.best, 7.0);
 /// ```
@@ -52,7 +54,8 @@ pub struct ReduceOnPlateau {
 }
 
 impl ReduceOnPlateau {
-    /// PyTorch's defaults: factor 0.1, patience 10, a change of 10⁻⁴, no cooldown, no least multiplier.
+    /// PyTorch's defaults: factor 0.1, patience 10, a change of 10⁻⁴, no cooldown, no least
+    /// multiplier.
     pub fn new() -> Self {
         Self {
             factor: 0.1,

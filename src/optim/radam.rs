@@ -1,13 +1,14 @@
 //! RAdam.
 
 use super::arithmetic::{Moments, power, root};
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
 use crate::numeric::real::Real;
 
-/// RAdam (Liu et al. 2020), Adam that divides by √v̂ only once there are gradients enough to know it: in step t, counted from 1,
+/// RAdam (Liu et al. 2020), Adam that divides by √v̂ only once there are gradients enough to know
+/// it: in step t, counted from 1,
 ///
 /// ```text
 /// m ← β₁·m + (1−β₁)·g      m̂ = m / (1−β₁ᵗ)
@@ -18,8 +19,9 @@ use crate::numeric::real::Real;
 /// w ← w − lr·m̂             else
 /// ```
 ///
-/// with the border 5 and the place of ε as in PyTorch (the paper's border is 4, and it has no ε). A group's decay λ also takes
-/// lr·λ·w, decoupled from the moments, as PyTorch's `decoupled_weight_decay` does.
+/// with the border 5 and the place of ε as in PyTorch (the paper's border is 4, and it has no ε). A
+/// group's decay λ also takes lr·λ·w, decoupled from the moments, as PyTorch's
+/// `decoupled_weight_decay` does.
 ///
 /// ```
 /// use chainrule::Optimizer;
@@ -100,7 +102,7 @@ impl<T: Real> Rule<T> for RAdam<T> {
         1.0 / (1.0 - self.beta1)
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         let (bias, rectified) = (1.0 - power(self.beta1, step.t), self.rectified(step.t));
         let (moments, eps) = (Moments::new(self.beta1, self.beta2), T::of(self.eps));
         step.each(&mut self.state.slots, |lr, keep| {

@@ -1,22 +1,24 @@
 //! RMSProp.
 
 use super::arithmetic::root;
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, POSITIVE};
 use crate::numeric::real::Real;
 
-/// RMSProp (Tieleman & Hinton 2012, lecture 6e; centered: Graves 2013): the gradient over the root of its running mean square,
+/// RMSProp (Tieleman & Hinton 2012, lecture 6e; centered: Graves 2013): the gradient over the root
+/// of its running mean square,
 ///
 /// ```text
 /// v ← ρ·v + (1−ρ)·g²
 /// w ← w − lr·g / (√v + ε)
 /// ```
 ///
-/// with ε outside the root, as in PyTorch (Keras has it within). [`centered`](Self::centered) divides by the deviation instead of
-/// the root mean square, and with a [`momentum`](Self::momentum) steps gather. A group's decay λ also takes lr·λ·w, decoupled
-/// from all of it.
+/// with ε outside the root, as in PyTorch (Keras has it within). [`centered`](Self::centered)
+/// divides by the deviation instead of the root mean square, and with a
+/// [`momentum`](Self::momentum) steps gather. A group's decay λ also takes lr·λ·w, decoupled from
+/// all of it.
 ///
 /// ```
 /// use chainrule::Optimizer;
@@ -72,15 +74,17 @@ impl<T: Real> RmsProp<T> {
         Self { momentum, ..self }.remembering()
     }
 
-    /// The same with the gradient's deviation √s in place of √v: with the running mean m before the step,
+    /// The same with the gradient's deviation √s in place of √v: with the running mean m before the
+    /// step,
     ///
     /// ```text
     /// s ← ρ·s + ρ(1−ρ)·(g−m)²
     /// m ← m + (1−ρ)·(g−m)
     /// ```
     ///
-    /// That is s = v − m² of PyTorch and Keras, without their difference of two nearly equal numbers: s is never negative
-    /// (PyTorch's root is NaN there), and as accurate for gradients that hardly vary as for others.
+    /// That is s = v − m² of PyTorch and Keras, without their difference of two nearly equal
+    /// numbers. So s is never negative (PyTorch's root is NaN there), and as accurate for gradients
+    /// that hardly vary as for others.
     #[must_use]
     pub fn centered(self) -> Self {
         Self {
@@ -121,13 +125,11 @@ impl<T: Real> Rule<T> for RmsProp<T> {
         self
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
-        let (rho, share, eps, momentum) = (
-            T::of(self.rho),
-            T::of(1.0 - self.rho),
-            T::of(self.eps),
-            T::of(self.momentum),
-        );
+    fn descend(&mut self, step: StepArgs<'_, T>) {
+        let rho = T::of(self.rho);
+        let share = T::of(1.0 - self.rho);
+        let eps = T::of(self.eps);
+        let momentum = T::of(self.momentum);
         let slots = &mut self.state.slots;
         // A running mean, and g / (√x + ε).
         let mean = move |known: T, new: T| (rho * known + share * new).flush();

@@ -1,14 +1,15 @@
 //! Rprop.
 
 use super::arithmetic::sign;
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{ABOVE_ONE, BETWEEN, POSITIVE, ensure};
 use crate::numeric::real::Real;
 
-/// Rprop (Riedmiller & Braun 1993) without backtracking (iRprop⁻ of Igel & Hüsken 2000, PyTorch's `Rprop`): steps Δ of every
-/// parameter, by the sign of its gradient alone. With the sign g₋ of the step before, 0 at first,
+/// Rprop (Riedmiller & Braun 1993) without backtracking (iRprop⁻ of Igel & Hüsken 2000, PyTorch's
+/// `Rprop`): steps Δ of every parameter, by the sign of its gradient alone. With the sign g₋ of the
+/// step before, 0 at first,
 ///
 /// ```text
 /// Δ ← Δ·η⁺   where g·g₋ > 0
@@ -17,8 +18,9 @@ use crate::numeric::real::Real;
 /// w ← w − Δ·sign g
 /// ```
 ///
-/// with Δ kept within its bounds. The learning rate is the first Δ of a parameter; later ones, and so a schedule, do not count.
-/// A group's decay λ also takes lr·λ·w. It is a rule for full batches: the noise of mini-batches turns signs around.
+/// with Δ kept within its bounds. The learning rate is the first Δ of a parameter; later ones, and
+/// so a schedule, do not count. A group's decay λ also takes lr·λ·w. It is a rule for full batches:
+/// the noise of mini-batches turns signs around.
 ///
 /// ```
 /// use chainrule::Optimizer;
@@ -108,7 +110,7 @@ impl<T: Real> Rule<T> for Rprop<T> {
         )
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         let (eta_minus, eta_plus) = (T::of(self.eta_minus), T::of(self.eta_plus));
         let (smallest, largest) = (T::of(self.smallest), T::of(self.largest));
         step.each(&mut self.state.slots, |lr, keep| {

@@ -38,10 +38,11 @@ pub(super) trait Rule<T: Real> {
     }
 
     /// Takes a step whose arguments fit.
-    fn descend(&mut self, step: Step<'_, T>);
+    fn descend(&mut self, step: StepArgs<'_, T>);
 }
 
-/// `Optimizer` for a [`Rule`] with a `state`, `Default` by its `new`, and `Deserialize` of its numbers and a state that fits them.
+/// `Optimizer` for a [`Rule`] with a `state`, `Default` by its `new`, and `Deserialize` of its
+/// numbers and a state that fits them.
 macro_rules! optimizer {
     ($rule:ident { $($number:ident: $kind:ty),* }) => {
         impl<T: Real> Default for $rule<T> {
@@ -51,10 +52,17 @@ macro_rules! optimizer {
         }
 
         impl<T: Real> $crate::optim::Optimizer<T> for $rule<T> {
-            fn step(&mut self, lr: f64, params: &mut [T], grads: &[T], groups: &[$crate::optim::Group]) -> $crate::error::Result<()> {
+            fn step(
+                &mut self,
+                lr: f64,
+                params: &mut [T],
+                grads: &[T],
+                groups: &[$crate::optim::Group],
+            ) -> $crate::error::Result<()> {
                 self.check_numbers()?;
                 self.state.check(Self::NAME, self.stretch(), lr, params, grads, groups)?;
-                self.step_on(&$crate::numeric::kernel::workers::Workers::default(), lr, params, grads, groups)
+                let workers = $crate::numeric::kernel::workers::Workers::default();
+                self.step_on(&workers, lr, params, grads, groups)
             }
 
             fn step_on(
@@ -70,7 +78,7 @@ macro_rules! optimizer {
                 }
                 self.state.begin(params.len(), self.start());
                 let t = self.state.step;
-                self.descend($crate::optim::rule::Step { workers, t, lr, params, grads, groups });
+                self.descend(StepArgs { workers, t, lr, params, grads, groups });
                 Ok(())
             }
 
@@ -82,14 +90,19 @@ macro_rules! optimizer {
                 &self.state
             }
 
-            fn restore(&mut self, state: &$crate::optim::OptimizerState<T>) -> $crate::error::Result<()> {
+            fn restore(
+                &mut self,
+                state: &$crate::optim::OptimizerState<T>,
+            ) -> $crate::error::Result<()> {
                 self.state.replace(state)
             }
         }
 
         #[cfg(feature = "serde")]
         impl<'de, T: Real> serde::Deserialize<'de> for $rule<T> {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> core::result::Result<Self, D::Error> {
+            fn deserialize<D: serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> core::result::Result<Self, D::Error> {
                 #[derive(serde::Deserialize)]
                 #[serde(bound = "T: Real", deny_unknown_fields)]
                 struct $rule<T> {
@@ -110,7 +123,7 @@ macro_rules! optimizer {
 pub(super) use optimizer;
 
 /// The arguments of a step, of which it is known that they fit.
-pub(super) struct Step<'a, T> {
+pub(super) struct StepArgs<'a, T> {
     pub(super) workers: &'a Workers,
     /// The number of the step, counted from 1.
     pub(super) t: u64,
@@ -120,9 +133,10 @@ pub(super) struct Step<'a, T> {
     pub(super) groups: &'a [Group],
 }
 
-impl<T: Real> Step<'_, T> {
-    /// Changes the parameters of every group: `rule` gets a group's lr and 1 − lr·λ and returns what becomes of one
-    /// parameter, told its gradient and what the K slots remember of it; that must be `#[inline(always)]`.
+impl<T: Real> StepArgs<'_, T> {
+    /// Changes the parameters of every group: `rule` gets a group's lr and 1 − lr·λ and returns
+    /// what becomes of one parameter, told its gradient and what the K slots remember of it; that
+    /// must be `#[inline(always)]`.
     pub(super) fn each<F, const K: usize>(self, slots: &mut [Vec<T>], rule: impl Fn(f64, T) -> F)
     where
         F: Fn(T, T, [T; K]) -> (T, [T; K]) + Copy + Send,

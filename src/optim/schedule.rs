@@ -11,8 +11,9 @@ use libm::{cos, pow};
 
 /// A learning rate η as a function of the step t, counted from 0 over all epochs.
 ///
-/// A pure function: nothing is remembered between steps, so that there is nothing to save, and a run that is resumed at step t
-/// has the rate of step t. All but [`Custom`](Self::Custom) are finite and not negative at every step, the last `u64` too.
+/// A pure function: nothing is remembered between steps, so that there is nothing to save, and a
+/// run that is resumed at step t has the rate of step t. All but [`Custom`](Self::Custom) are
+/// finite and not negative at every step, the last `u64` too.
 ///
 /// ```
 /// use chainrule::{Adam, Optimizer};
@@ -84,7 +85,8 @@ pub enum Schedule {
         /// γ in (0, 1].
         factor: f64,
     },
-    /// η = η₀/(1 + κ·t) (Robbins & Monro 1951: Σ η diverges and Σ η² does not; Keras' `InverseTimeDecay`).
+    /// η = η₀/(1 + κ·t) (Robbins & Monro 1951: Σ η diverges and Σ η² does not; Keras'
+    /// `InverseTimeDecay`).
     ///
     /// ```
     /// use chainrule::optim::Schedule;
@@ -98,8 +100,8 @@ pub enum Schedule {
         /// κ, finite and not negative.
         kappa: f64,
     },
-    /// η = η₁ + (η₀−η₁)·(1 − t/n)ᵖ until step n, then η₁; a straight line where p is 1 (Keras' `PolynomialDecay`; PyTorch's
-    /// `PolynomialLR`, where η₁ is 0).
+    /// η = η₁ + (η₀−η₁)·(1 − t/n)ᵖ until step n, then η₁; a straight line where p is 1 (Keras'
+    /// `PolynomialDecay`; PyTorch's `PolynomialLR`, where η₁ is 0).
     ///
     /// ```
     /// use chainrule::optim::Schedule;
@@ -117,8 +119,8 @@ pub enum Schedule {
         /// n, at least 1.
         steps: u64,
     },
-    /// η = ηₘ + ½(η₀−ηₘ)·(1 + cos(π·t/n)) until step n, then ηₘ (Loshchilov & Hutter 2017, one run of theirs; PyTorch's
-    /// `CosineAnnealingLR`, which rises again after n).
+    /// η = ηₘ + ½(η₀−ηₘ)·(1 + cos(π·t/n)) until step n, then ηₘ (Loshchilov & Hutter 2017, one run
+    /// of theirs; PyTorch's `CosineAnnealingLR`, which rises again after n).
     ///
     /// ```
     /// use chainrule::optim::Schedule;
@@ -134,9 +136,9 @@ pub enum Schedule {
         /// n, at least 1.
         steps: u64,
     },
-    /// [`Cosine`](Self::Cosine) again and again, each run `factor` times as long as the one before (SGDR, Loshchilov & Hutter
-    /// 2017, with their T₀ and T_mult; PyTorch's `CosineAnnealingWarmRestarts`). Never quite ηₘ: where a run would end, the
-    /// next one starts.
+    /// [`Cosine`](Self::Cosine) again and again, each run `factor` times as long as the one before
+    /// (SGDR, Loshchilov & Hutter 2017, with their T₀ and T_mult; PyTorch's
+    /// `CosineAnnealingWarmRestarts`). Never quite ηₘ: where a run would end, the next one starts.
     ///
     /// ```
     /// use chainrule::optim::Schedule;
@@ -154,13 +156,21 @@ pub enum Schedule {
         /// T_mult, at least 1.
         factor: u64,
     },
-    /// One cycle of n steps (Smith & Topin 2019, in the two phases of PyTorch's `OneCycleLR`): along half a cosine from η₀/`div` up to η₀,
-    /// which is reached at step `warm`·n − 1, and along another down to η₀/(`div`·`final_div`), reached at step n − 1 and kept. PyTorch's
-    /// defaults are `warm` 0.3, `div` 25 and `final_div` 10⁴; it also turns the momentum around, which is not done here.
+    /// One cycle of n steps (Smith & Topin 2019, in the two phases of PyTorch's `OneCycleLR`). Half
+    /// a cosine leads from η₀/`div` up to η₀, which is reached at step `warm`·n − 1. Another leads
+    /// down to η₀/(`div`·`final_div`), reached at step n − 1 and kept. PyTorch's defaults are
+    /// `warm` 0.3, `div` 25 and `final_div` 10⁴; it also turns the momentum around, which is not
+    /// done here.
     ///
     /// ```
     /// use chainrule::optim::Schedule;
-    /// let schedule = Schedule::OneCycle { rate: 1.0, warm: 0.25, div: 4.0, final_div: 8.0, steps: 40 };
+    /// let schedule = Schedule::OneCycle {
+    ///     rate: 1.0,
+    ///     warm: 0.25,
+    ///     div: 4.0,
+    ///     final_div: 8.0,
+    ///     steps: 40,
+    /// };
     /// assert_eq!([0, 9, 39, 99].map(|t| schedule.rate(t)), [0.25, 1.0, 0.03125, 0.03125]);
     /// ```
     #[doc(alias("OneCycleLR"))]
@@ -219,8 +229,8 @@ impl fmt::Debug for Function {
 }
 
 impl Schedule {
-    /// The rate at step t that `rate` says. It must depend on t alone; what is not finite or negative is refused by the step of
-    /// the optimizer.
+    /// The rate at step t that `rate` says. It must depend on t alone; what is not finite or
+    /// negative is refused by the step of the optimizer.
     ///
     /// ```
     /// use chainrule::optim::Schedule;
@@ -234,8 +244,8 @@ impl Schedule {
         Self::Custom(Function(Arc::new(rate)))
     }
 
-    /// The same after a warm-up of n steps (Goyal et al. 2017): η = η₀·(t+1)/(n+1) until step n, where the schedule begins with
-    /// its η₀. So no step is lost at a rate of 0.
+    /// The same after a warm-up of n steps (Goyal et al. 2017): η = η₀·(t+1)/(n+1) until step n,
+    /// where the schedule begins with its η₀. So no step is lost at a rate of 0.
     ///
     /// ```
     /// use chainrule::optim::Schedule;
@@ -252,7 +262,8 @@ impl Schedule {
         }
     }
 
-    /// At least one of every kind but [`Custom`](Self::Custom): what tests and their tables go through.
+    /// At least one of every kind but [`Custom`](Self::Custom): what tests and their tables go
+    /// through.
     #[doc(hidden)]
     pub fn samples() -> Vec<Self> {
         let rate = 0.5;
@@ -420,7 +431,8 @@ impl Schedule {
     /// Checks the numbers.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`](crate::ErrorKind::Value), naming the one that is out of range. A function is not asked.
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value), naming the one that is out of range. A
+    /// function is not asked.
     pub fn check(&self) -> Result<()> {
         let name = match self {
             Self::Constant(_) => "Constant",
@@ -580,7 +592,8 @@ mod serial {
     use alloc::{boxed::Box, vec::Vec};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    /// How many warm-ups may stand one before the other: a text could ask for more than the stack holds.
+    /// How many warm-ups may stand one before the other: a text could ask for more than the stack
+    /// holds.
     const WARM_UPS: usize = 8;
 
     /// The kinds of schedules that are numbers, and those that may stand in a sequence.

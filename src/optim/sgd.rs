@@ -1,12 +1,13 @@
 //! Stochastic gradient descent.
 
-use super::rule::{Rule, Step, optimizer};
+use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{BELOW_ONE, ensure};
 use crate::numeric::real::Real;
 
-/// Gradient descent with the momentum of PyTorch's `SGD`: with the gradient g, momentum μ and dampening τ
+/// Gradient descent with the momentum of PyTorch's `SGD`: with the gradient g, momentum μ and
+/// dampening τ
 ///
 /// ```text
 /// v ← g                     in the first step
@@ -15,8 +16,8 @@ use crate::numeric::real::Real;
 /// w ← w − lr·v              else; without momentum v is g
 /// ```
 ///
-/// (Polyak 1964; Nesterov 1983 in the form of Sutskever et al. 2013). A group's decay λ also takes lr·λ·w,
-/// decoupled from the momentum.
+/// (Polyak 1964; Nesterov 1983 in the form of Sutskever et al. 2013). A group's decay λ also takes
+/// lr·λ·w, decoupled from the momentum.
 ///
 /// ```
 /// use chainrule::{Optimizer, Sgd};
@@ -104,7 +105,7 @@ impl<T: Real> Rule<T> for Sgd<T> {
         self
     }
 
-    fn descend(&mut self, step: Step<'_, T>) {
+    fn descend(&mut self, step: StepArgs<'_, T>) {
         if self.state.slots.is_empty() {
             return step.each(&mut [], |lr, keep| {
                 let lr = T::of(lr);

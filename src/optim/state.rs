@@ -56,9 +56,10 @@ impl<T: Clone> Clone for OptimizerState<T> {
 }
 
 impl<T: Real> OptimizerState<T> {
-    /// Whether all numbers in the slots are finite. They are not once the square of a gradient has overflowed, in
-    /// `f32` from about 10²⁰ on: Adam and similar rules then divide by ∞ and never move again.
-    /// [`Trainer`](crate::Trainer) checks it after each epoch; in a loop of your own, do the same.
+    /// Whether all numbers in the slots are finite. They are not once the square of a gradient has
+    /// overflowed, in `f32` from about 10²⁰ on: Adam and similar rules then divide by ∞ and never
+    /// move again. [`Trainer`](crate::Trainer) checks it after each epoch; in a loop of your own,
+    /// do the same.
     ///
     /// ```
     /// use chainrule::{Adam, Optimizer};
@@ -159,7 +160,8 @@ impl<T: Real> OptimizerState<T> {
             .filter(|known| self.step > 0 && *known != params)
     }
 
-    /// What of [`check`](Self::check) a step must know so as not to reach beyond a slice, nor to multiply by ∞.
+    /// What of [`check`](Self::check) a step must know so as not to reach beyond a slice, nor to
+    /// multiply by ∞.
     pub(super) fn fits(
         &self,
         stretch: f64,

@@ -1,4 +1,5 @@
-//! What transforms of gradients and weights share: sums, norms whose squares neither overflow nor vanish, bounds.
+//! What transforms of gradients and weights share: sums, norms whose squares neither overflow nor
+//! vanish, bounds.
 
 use super::arithmetic::larger;
 use crate::numeric::kernel::Pass;
@@ -57,8 +58,8 @@ impl<T: Real> Norm<T> {
         })
     }
 
-    /// The norm from the sum of the squares, and where that has overflowed or may have lost some of them, from the sum
-    /// of the squares over the largest magnitude.
+    /// The norm from the sum of the squares, and where that has overflowed or may have lost some of
+    /// them, from the sum of the squares over the largest magnitude.
     #[inline(always)]
     pub(super) fn from_squares(
         sum: T,

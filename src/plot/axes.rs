@@ -30,8 +30,9 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// An axis on which finite numbers have room: all of them, or with `log` the positive ones. `None` if there is none. Of `whole`
-    /// numbers, no others are written. Of a linear axis, there are at most some `steps` steps between ticks.
+    /// An axis on which finite numbers have room: all of them, or with `log` the positive ones.
+    /// `None` if there is none. Of `whole` numbers, no others are written. Of a linear axis, there
+    /// are at most some `steps` steps between ticks.
     pub(super) fn around(
         label: &str,
         values: impl Iterator<Item = f64>,
@@ -86,7 +87,8 @@ impl Axis {
         ))
     }
 
-    /// An axis from `low` to `high`, which are finite and different; of a logarithmic one, their logarithms.
+    /// An axis from `low` to `high`, which are finite and different; of a logarithmic one, their
+    /// logarithms.
     pub(super) fn between(
         label: &str,
         low: f64,
@@ -185,7 +187,8 @@ impl Axis {
         }
     }
 
-    /// Ticks at powers of 10, or where these are few at 1, 2 and 5 times them, or as on a linear axis.
+    /// Ticks at powers of 10, or where these are few at 1, 2 and 5 times them, or as on a linear
+    /// axis.
     fn mark_logarithmic(&mut self, steps: f64) {
         let (first, last) = (self.low.floor() as i32, self.high.ceil() as i32);
         let powers = self.high.floor() as i32 - self.low.ceil() as i32 + 1;

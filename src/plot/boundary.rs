@@ -14,16 +14,22 @@ use crate::numeric::view::{View, check_each, shape};
 use nalgebra::DMatrix;
 use std::fmt;
 
-/// Draws what a network of two inputs answers over a rectangle of them, with the points of a data set and markers for their classes.
+/// Draws what a network of two inputs answers over a rectangle of them, with the points of a data
+/// set and markers for their classes.
 ///
-/// Of a single output, taken for the probability of class 1, the color is the probability, and the boundary where it is ½; of several
-/// outputs, the color is the class of the largest. Where the answer is NaN the rectangle is white; points with NaN or outside it are left
-/// out.
+/// A single output is taken for the probability of class 1: it is the color, and the boundary is
+/// where it is ½. Of several outputs, the color is the class of the largest. Where the answer is
+/// NaN the rectangle is white; points with NaN or outside it are left out.
 ///
 /// ```
 /// use chainrule::prelude::*;
 /// use chainrule::plot::Boundary;
-/// let xor = Dataset::from_rows(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], 2, &[0.0, 1.0, 1.0, 0.0], 1)?;
+/// let xor = Dataset::from_rows(
+///     &[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0],
+///     2,
+///     &[0.0, 1.0, 1.0, 0.0],
+///     1,
+/// )?;
 /// let net = Sequential::<f64>::builder(2)
 ///     .layer(Dense::new(4, Activation::Tanh))
 ///     .layer(Dense::new(1, Activation::Linear))
@@ -52,8 +58,9 @@ type Predict<'a, T> = Box<dyn FnMut(View<'_, T>) -> Result<DMatrix<T>> + 'a>;
 const PLACE: &str = "plot::Boundary";
 
 impl<'a, T: Real> Boundary<'a, T> {
-    /// The picture of `predict` around the points of `data`. Inputs go to `predict` some hundred at a time, 2 × samples; what it returns
-    /// are probabilities or scores of classes, as [`metrics::classes`](crate::metrics::classes) takes them.
+    /// The picture of `predict` around the points of `data`. Inputs go to `predict` some hundred at
+    /// a time, 2 × samples; what it returns are probabilities or scores of classes, as
+    /// [`metrics::classes`](crate::metrics::classes) takes them.
     pub fn new(
         title: impl Into<String>,
         data: &'a Dataset<T>,
@@ -71,7 +78,8 @@ impl<'a, T: Real> Boundary<'a, T> {
         }
     }
 
-    /// Over the rectangle of `x` and `y`, each from the first number to the second; without, over that of the points and a little more.
+    /// Over the rectangle of `x` and `y`, each from the first number to the second; without, over
+    /// that of the points and a little more.
     #[must_use]
     pub fn over(self, x: (f64, f64), y: (f64, f64)) -> Self {
         Self {
@@ -110,10 +118,12 @@ impl<'a, T: Real> Boundary<'a, T> {
     /// Draws the picture; asks for a prediction at each of its pixels.
     ///
     /// # Errors
-    /// [`ErrorKind::Shape`] when the data have not two inputs, the predictions not a column a sample, or there are more or fewer names
-    /// than classes; [`ErrorKind::Empty`] without a finite point and a rectangle; [`ErrorKind::Value`] for a rectangle whose sides are
-    /// not finite and increasing, for a size out of range or too small for the texts, and for single predictions outside [0, 1]; and what `predict` and
-    /// [`metrics::classes`](crate::metrics::classes) of the targets return.
+    /// [`ErrorKind::Shape`] when the data have not two inputs, the predictions not a column a
+    /// sample, or there are more or fewer names than classes; [`ErrorKind::Empty`] without a finite
+    /// point and a rectangle; [`ErrorKind::Value`] for a rectangle whose sides are not finite and
+    /// increasing, for a size out of range or too small for the texts, and for single predictions
+    /// outside [0, 1]; and what `predict` and [`metrics::classes`](crate::metrics::classes) of the
+    /// targets return.
     pub fn draw(mut self) -> Result<Figure> {
         let mut canvas = Canvas::new(PLACE, self.size)?;
         let inputs = self.data.inputs();

@@ -79,8 +79,8 @@ impl Canvas {
         }
     }
 
-    /// A path. If it is a pixel wide, as axes and frames are, it lies on the middles of pixels and is
-    /// sharp.
+    /// A path. If it is a pixel wide, as axes and frames are, it lies on the middles of pixels and
+    /// is sharp.
     pub(super) fn line(
         &mut self,
         mut points: Vec<Point>,

@@ -9,10 +9,12 @@ use super::{font, style};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::ConfusionMatrix;
 
-/// Draws a confusion matrix: actual classes as rows, predicted ones as columns, in each cell the number of samples, or what they weigh,
-/// on a color that says which share of the row's samples it is.
+/// Draws a confusion matrix: actual classes as rows, predicted ones as columns. A cell has the
+/// number of its samples, or what they weigh, on a color that says which share of the row's samples
+/// it is.
 ///
-/// Numbers are left out where cells are too small for them, and some names of classes where there is no room for all.
+/// Numbers are left out where cells are too small for them, and some names of classes where there
+/// is no room for all.
 ///
 /// ```
 /// use chainrule::metrics::ConfusionMatrix;

@@ -8,14 +8,19 @@ use super::shape::{Point, Rgb};
 use super::style;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Draws any series of points as curves: learning-rate schedules, gradient norms, what a line search saw.
+/// Draws any series of points as curves: learning-rate schedules, gradient norms, what a line
+/// search saw.
 ///
-/// The curves differ in color, stroke and marker. A point with NaN or ±∞, and on a logarithmic axis one with y below 10⁻²⁹⁰, is left
-/// out, and the curve has a gap there; a curve of which nothing is left says so in the legend.
+/// The curves differ in color, stroke and marker. A point with NaN or ±∞, and on a logarithmic axis
+/// one with y below 10⁻²⁹⁰, is left out, and the curve has a gap there. A curve of which nothing is
+/// left says so in the legend.
 ///
 /// ```
 /// use chainrule::plot::Curves;
-/// let cosine: Vec<_> = (0..=100).map(|step| f64::from(step)).map(|t| (t, 0.05 * (1.0 + (t * 0.0314).cos()))).collect();
+/// let cosine: Vec<_> = (0..=100)
+///     .map(|step| f64::from(step))
+///     .map(|t| (t, 0.05 * (1.0 + (t * 0.0314).cos())))
+///     .collect();
 /// let figure = Curves::new("Learning rates", "step", "rate η")
 ///     .series("cosine", &cosine)
 ///     .series("constant", &[(0.0, 0.05), (100.0, 0.05)])
@@ -76,8 +81,8 @@ impl<'a> Curves<'a> {
     /// Draws the picture.
     ///
     /// # Errors
-    /// [`ErrorKind::Empty`] without a series, for one without a point, and when no point can be drawn; [`ErrorKind::Value`] for a size
-    /// out of range or too small for the texts.
+    /// [`ErrorKind::Empty`] without a series, for one without a point, and when no point can be
+    /// drawn; [`ErrorKind::Value`] for a size out of range or too small for the texts.
     pub fn draw(&self) -> Result<Figure> {
         let mut canvas = Canvas::new("plot::Curves", self.size)?;
         let curves: Vec<_> = self

@@ -15,7 +15,9 @@ use std::path::Path;
 ///
 /// ```
 /// use chainrule::plot::Curves;
-/// let figure = Curves::new("Decay", "step", "rate").series("1/t", &[(1.0, 1.0), (2.0, 0.5), (4.0, 0.25)]).draw()?;
+/// let figure = Curves::new("Decay", "step", "rate")
+///     .series("1/t", &[(1.0, 1.0), (2.0, 0.5), (4.0, 0.25)])
+///     .draw()?;
 /// assert!(figure.to_svg().starts_with("<svg"));
 /// assert_eq!(figure.to_png()[1..4], *b"PNG");
 /// # Ok::<(), chainrule::Error>(())
@@ -48,12 +50,12 @@ impl Figure {
         png::encode(self.width, self.height, &pixels.rgb)
     }
 
-    /// Writes the picture to a file, as SVG or PNG by the extension of its name. Whatever happens, the
-    /// old or the new file is there.
+    /// Writes the picture to a file, as SVG or PNG by the extension of its name. Whatever happens,
+    /// the old or the new file is there.
     ///
     /// # Errors
-    /// [`ErrorKind::Parse`] for an extension other than `.svg` and `.png`, before the file is touched; [`ErrorKind::Io`] when it
-    /// cannot be written.
+    /// [`ErrorKind::Parse`] for an extension other than `.svg` and `.png`, before the file is
+    /// touched; [`ErrorKind::Io`] when it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let extension = path

@@ -71,7 +71,9 @@ pub(super) fn fit(text: &str, size: f64, limit: f64) -> String {
     if width(text, size) <= limit {
         return text.into();
     }
-    let (dots, mut used, mut kept) = (width("…", size), 0.0, String::new());
+    let dots = width("…", size);
+    let mut used = 0.0;
+    let mut kept = String::new();
     for letter in text.chars() {
         used += width(letter.encode_utf8(&mut [0; 4]), size);
         if used + dots > limit {

@@ -19,10 +19,14 @@
 //! # let mut net = Sequential::builder(784)
 //! #     .layer(Dense::new(2, Activation::Linear))
 //! #     .seed(1).build()?;
-//! let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).validation_data(&validation);
+//! let mut trainer =
+//!     Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).validation_data(&validation);
 //! let history = trainer.fit(&mut net, &data)?;
 //! plot::Runs::new("My network", &[("", &history)]).log().draw()?.save("run.svg")?;
-//! plot::Weights::new("First layer", net.weights(0)?, 28, 28).size(1200, 900).draw()?.save("weights.png")?;
+//! plot::Weights::new("First layer", net.weights(0)?, 28, 28)
+//!     .size(1200, 900)
+//!     .draw()?
+//!     .save("weights.png")?;
 //! # Ok::<(), chainrule::Error>(())
 //! ```
 

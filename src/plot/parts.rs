@@ -123,7 +123,9 @@ pub(super) enum Sample {
 
 /// Writes a legend at the top of `room`, in as many rows as it needs; returns what is left below.
 pub(super) fn legend(canvas: &mut Canvas, mut room: Rect, entries: &[(Sample, String)]) -> Rect {
-    let (size, row, gap) = (13.0, 20.0, 20.0);
+    let size = 13.0;
+    let row = 20.0;
+    let gap = 20.0;
     let sample = |sample: &Sample| {
         if matches!(sample, Sample::Line { .. }) {
             38.0
@@ -191,8 +193,8 @@ fn draw_sample(canvas: &mut Canvas, sample: &Sample, left: f64, middle: Point) {
     }
 }
 
-/// Draws a bar of the colors from 0 (below) to 1 into the right of `room`, with numbers and a label;
-/// returns the room that is left.
+/// Draws a bar of the colors from 0 (below) to 1 into the right of `room`, with numbers and a
+/// label; returns the room that is left.
 pub(super) fn bar(
     canvas: &mut Canvas,
     room: Rect,

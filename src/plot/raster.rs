@@ -60,7 +60,8 @@ impl Pixels {
         }
     }
 
-    /// Blends `color` where what the pen draws covers; all of it lies within `margin` of the points.
+    /// Blends `color` where what the pen draws covers; all of it lies within `margin` of the
+    /// points.
     fn fill(&mut self, points: &[Point], margin: f64, color: Rgb, draw: impl FnOnce(&mut Pen)) {
         let bounds = |pick: fn(&Point) -> f64| {
             let low = points.iter().map(pick).fold(f64::INFINITY, f64::min) - margin;
@@ -226,7 +227,9 @@ fn dashes(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
     let (Some(first), Some(mut left)) = (points.first(), pattern.first().copied()) else {
         return vec![points.to_vec()];
     };
-    let (mut strokes, mut stroke, mut part) = (Vec::new(), vec![*first], 0);
+    let mut strokes = Vec::new();
+    let mut stroke = vec![*first];
+    let mut part = 0;
     for ends in points.windows(2) {
         let (mut from, to) = (ends[0], ends[1]);
         loop {

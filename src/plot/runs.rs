@@ -6,12 +6,13 @@ use super::curves::{Curve, Panel};
 use super::figure::Figure;
 use super::shape::Point;
 use super::style;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+use crate::numeric::bounds::not_empty;
 use crate::train::{Epoch, History};
 
-/// Draws training runs: the training cost (solid) and the validation cost (dashed) over the epochs, one run or several to compare, with
-/// a star at the best epoch of each, which is that of the lowest validation cost, or without validation data of the lowest training
-/// cost.
+/// Draws training runs, one or several to compare: the training cost (solid) and the validation
+/// cost (dashed) over the epochs. A star marks the best epoch of each, that of the lowest
+/// validation cost, or of the lowest training cost without validation data.
 ///
 /// Costs that are NaN or ±∞, or not positive on a logarithmic axis, are left out.
 ///
@@ -23,7 +24,10 @@ use crate::train::{Epoch, History};
 ///     .layer(Dense::new(1, Activation::Linear))
 ///     .seed(1)
 ///     .build()?;
-/// let history = Trainer::new(MeanSquaredError, Adam::new()).learning_rate(0.1).epochs(50).fit(&mut net, &data)?;
+/// let history = Trainer::new(MeanSquaredError, Adam::new())
+///     .learning_rate(0.1)
+///     .epochs(50)
+///     .fit(&mut net, &data)?;
 /// let figure = Runs::new("A line", &[("", &history)]).log().draw()?;
 /// assert!(figure.to_svg().contains(">training</text>"));
 /// # Ok::<(), chainrule::Error>(())
@@ -76,25 +80,22 @@ impl<'a> Runs<'a> {
     /// Draws the picture.
     ///
     /// # Errors
-    /// [`ErrorKind::Empty`] without a run, for one without an epoch, when no cost can be drawn, and when metrics are asked for that
-    /// no run has; [`ErrorKind::Value`] for a size out of range or too small for the texts.
+    /// [`ErrorKind::Empty`] without a run, for one without an epoch, when no cost can be drawn, and
+    /// when metrics are asked for that no run has; [`ErrorKind::Value`] for a size out of range or
+    /// too small for the texts.
+    ///
+    /// [`ErrorKind::Empty`]: crate::ErrorKind::Empty
+    /// [`ErrorKind::Value`]: crate::ErrorKind::Value
     pub fn draw(&self) -> Result<Figure> {
         const PLACE: &str = "plot::Runs";
         let mut canvas = Canvas::new(PLACE, self.size)?;
-        if self.runs.is_empty() {
-            return Err(Error::new(ErrorKind::Empty, PLACE, "at least 1 run", 0));
-        }
-        if let Some((name, _)) = self
-            .runs
-            .iter()
-            .find(|(_, history)| history.epochs.is_empty())
-        {
-            return Err(Error::new(
-                ErrorKind::Empty,
-                format!("run {name:?} of {PLACE}"),
+        not_empty(PLACE, "at least 1 run", self.runs.len())?;
+        for (name, history) in &self.runs {
+            not_empty(
+                format_args!("run {name:?} of {PLACE}"),
                 "at least 1 epoch",
-                0,
-            ));
+                history.epochs.len(),
+            )?;
         }
         let room = canvas.title(&self.title);
         let (above, below) = if self.metrics {
@@ -120,14 +121,11 @@ impl<'a> Runs<'a> {
         panel.draw(&mut canvas, above, &costs)?;
         if self.metrics {
             let metrics = self.metric_curves();
-            if metrics.is_empty() {
-                return Err(Error::new(
-                    ErrorKind::Empty,
-                    format!("metrics of {PLACE}"),
-                    "at least 1 metric",
-                    0,
-                ));
-            }
+            not_empty(
+                format_args!("metrics of {PLACE}"),
+                "at least 1 metric",
+                metrics.len(),
+            )?;
             let panel = Panel {
                 y: "metric",
                 log: false,

@@ -4,7 +4,8 @@ use super::canvas::{BLACK, WHITE};
 use super::shape::{Point, Rgb, circle};
 use crate::ground::table::short;
 
-/// The colors of Okabe and Ito (Color Universal Design, 2008) without yellow, which is too pale for lines.
+/// The colors of Okabe and Ito (Color Universal Design, 2008) without yellow, which is too pale for
+/// lines.
 const COLORS: [Rgb; 7] = [
     [0, 114, 178],
     [213, 94, 0],
@@ -24,7 +25,8 @@ const DASHES: [&[f64]; 5] = [
     &[14.0, 5.0],
 ];
 
-/// Corners from the middle, in units of the marker's radius, the y axis upwards; empty for a circle.
+/// Corners from the middle, in units of the marker's radius, the y axis upwards; empty for a
+/// circle.
 const MARKERS: [&[Point]; 6] = [
     &[],
     &[(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)],
@@ -116,8 +118,8 @@ pub(super) fn amount(share: f64) -> Rgb {
     )
 }
 
-/// Dark blue over gray to yellow, evenly lighter: less than nothing, nothing (½) and more. Nine points of cividis (Nuñez, Anderton and
-/// Renslow 2018, PLoS ONE 13(7)).
+/// Dark blue over gray to yellow, evenly lighter: less than nothing, nothing (½) and more. Nine
+/// points of cividis (Nuñez, Anderton and Renslow 2018, PLoS ONE 13(7)).
 pub(super) fn signed(share: f64) -> Rgb {
     const CIVIDIS: [Rgb; 9] = [
         [0, 34, 78],
@@ -152,7 +154,8 @@ pub(super) fn region(class: usize) -> Rgb {
     mix(WHITE, color(class), [0.25, 0.45, 0.35, 0.55][class % 4])
 }
 
-/// Black or white, whichever can be read on a color: by its relative luminance (WCAG 2), contrasts being equal at 0.179.
+/// Black or white, whichever can be read on a color: by its relative luminance (WCAG 2), contrasts
+/// being equal at 0.179.
 pub(super) fn ink(paper: Rgb) -> Rgb {
     let linear = paper.map(|channel| {
         let c = f64::from(channel) / 255.0;

@@ -35,16 +35,18 @@ fn element(shape: &Shape) -> String {
             width,
             dash,
         } => {
-            let (points, color, width) = (list(points), hex(*color), number(*width));
+            let points = list(points);
+            let color = hex(*color);
+            let width = number(*width);
             let dash = if dash.is_empty() {
                 String::new()
             } else {
                 let lengths: Vec<_> = dash.iter().map(|length| number(*length)).collect();
                 format!(r#" stroke-dasharray="{}""#, lengths.join(" "))
             };
-            format!(
-                r#"<polyline points="{points}" fill="none" stroke="{color}" stroke-width="{width}" stroke-linejoin="round"{dash}/>"#
-            )
+            let line =
+                format!(r#"stroke="{color}" stroke-width="{width}" stroke-linejoin="round""#);
+            format!(r#"<polyline points="{points}" fill="none" {line}{dash}/>"#)
         }
         Shape::Area {
             points,
@@ -77,10 +79,11 @@ fn element(shape: &Shape) -> String {
                 Anchor::Middle => "middle",
                 Anchor::End => "end",
             };
-            let (size, color, text) = (number(*size), hex(*color), escape(text));
-            format!(
-                r#"<text x="{x}" y="{y}" font-size="{size}" fill="{color}" text-anchor="{anchor}"{turn}>{text}</text>"#
-            )
+            let size = number(*size);
+            let color = hex(*color);
+            let text = escape(text);
+            let font = format!(r#"font-size="{size}" fill="{color}" text-anchor="{anchor}""#);
+            format!(r#"<text x="{x}" y="{y}" {font}{turn}>{text}</text>"#)
         }
         Shape::Image {
             at,

@@ -9,12 +9,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::real::Real;
 use nalgebra::{DMatrix, DMatrixView};
 
-/// Draws the weights of a layer: for each neuron an image of the weights of its inputs, whose pixels are the inputs row after row, as in
-/// MNIST.
+/// Draws the weights of a layer: for each neuron an image of the weights of its inputs, whose
+/// pixels are the inputs row after row, as in MNIST.
 ///
-/// The colors go from dark (the most negative) over gray (0) to light (the most positive), the same for all neurons. NaN and ±∞ are left
-/// white. A weight is a square of whole pixels; to see some neurons of many, hand over some rows: `net.weights(0)?.rows(0, 16)`.
-/// Gradients ([`Tape::dw`](crate::Tape::dw)) have the same form.
+/// The colors go from dark (the most negative) over gray (0) to light (the most positive), the same
+/// for all neurons. NaN and ±∞ are left white. A weight is a square of whole pixels; to see some
+/// neurons of many, hand over some rows: `net.weights(0)?.rows(0, 16)`. Gradients
+/// ([`Tape::dw`](crate::Tape::dw)) have the same form.
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -63,8 +64,9 @@ impl Weights {
     /// Draws the picture.
     ///
     /// # Errors
-    /// [`ErrorKind::Empty`] without a weight, [`ErrorKind::Shape`] when the neurons have not `rows · cols` inputs, [`ErrorKind::Value`]
-    /// for a size out of range or with less than a pixel for a weight.
+    /// [`ErrorKind::Empty`] without a weight, [`ErrorKind::Shape`] when the neurons have not `rows
+    /// · cols` inputs, [`ErrorKind::Value`] for a size out of range or with less than a pixel for a
+    /// weight.
     pub fn draw(&self) -> Result<Figure> {
         const PLACE: &str = "plot::Weights";
         let mut canvas = Canvas::new(PLACE, self.size)?;
@@ -184,7 +186,8 @@ impl Grid {
                     room.height() / neurons.div_ceil(across) as f64 - head,
                 );
                 let scale = (wide / cols as f64).min(high / rows as f64).floor();
-                // How much of the width or of the height it leaves: of grids with images as large, the one that leaves most.
+                // How much of the width or of the height it leaves: of grids with images as large,
+                // the one that leaves most.
                 let used = (scale / wide * cols as f64).max(scale / high * rows as f64);
                 (across, scale, 1.0 - used)
             });

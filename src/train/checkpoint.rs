@@ -32,22 +32,22 @@ struct Saved<T> {
 }
 
 impl<T: Real> Trainer<'_, T> {
-    /// Writes all that is needed to go on exactly here: the network's parameters, the state of the
-    /// rule, the step, the epoch and the place within it, what schedules, stops and observers
-    /// remember, the best and the latest parameters, and the history.
+    /// Writes all that is needed to go on exactly here. That is the network's parameters, the best
+    /// and the latest, the state of the rule, the step, the epoch and the place within it, the
+    /// history, and what schedules, stops and observers remember.
     ///
-    /// The file is written beside `path` under another name, brought to the disk, and then renamed:
-    /// whenever the process or the machine stops, the old or the new checkpoint is there, whole. It
+    /// The file is written beside `path` under another name, brought to the disk, and then renamed.
+    /// Whenever the process or the machine stops, the old or the new checkpoint is there, whole. It
     /// begins with the version of its format and ends with a checksum; [`resume`](Self::resume)
     /// refuses a file that was cut off or changed by a single bit. Several processes may write to
     /// the same path: the last one wins.
     ///
     /// The first save to a path writes the whole history into the file. When later saves to the
     /// same path find more than 256 epochs there, these go to a second file beside it,
-    /// `NAME.NUMBER.history`, to which later epochs are appended: a save costs the same after ten
-    /// epochs and after a million. The two belong together: copy and move both. To make a copy in
-    /// one file, save to another path. A save that ends the need for the second file removes it;
-    /// one that is killed between writing the two files may leave a `.history` that no checkpoint
+    /// `NAME.NUMBER.history`, to which later epochs are appended. So a save costs the same after
+    /// ten epochs and after a million. The two belong together: copy and move both. To make a copy
+    /// in one file, save to another path. A save that ends the need for the second file removes it.
+    /// One that is killed between writing the two files may leave a `.history` that no checkpoint
     /// needs, and so does every resumed run on a file system without locks.
     ///
     /// # Errors
@@ -58,11 +58,11 @@ impl<T: Real> Trainer<'_, T> {
         self.run.save(&self.method, net, path.as_ref())
     }
 
-    /// Goes on where a checkpoint was written, in this process or another: the trainer, which must
-    /// have been put together with the same settings, and the network, which must have been built
-    /// alike, become what they were. The next call of [`fit`](Self::fit) continues the call that
-    /// was interrupted, up to the number of [`epochs`](Self::epochs) counted from that call's
-    /// beginning, and returns the history of all of it; the result has the same bits as without the
+    /// Goes on where a checkpoint was written, in this process or another: trainer and network
+    /// become what they were. The trainer must have been put together with the same settings, and
+    /// the network built alike. The next call of [`fit`](Self::fit) continues the call that was
+    /// interrupted, up to the number of [`epochs`](Self::epochs) counted from that call's
+    /// beginning, and returns the history of all of it. The result has the same bits as without the
     /// interruption.
     ///
     /// The next call of `fit` takes only this network and the data of the interrupted call; to go
@@ -81,8 +81,12 @@ impl<T: Real> Trainer<'_, T> {
     /// ```
     /// use chainrule::prelude::*;
     /// use chainrule::train::CheckpointEvery;
-    /// # let path = std::env::temp_dir().join(format!("chainrule-doc-{}.checkpoint", std::process::id()));
-    /// let data = Dataset::new(DMatrix::from_fn(1, 50, |_, j| j as f64 / 50.0), DMatrix::from_element(1, 50, 0.5))?;
+    /// # let path =
+    /// #     std::env::temp_dir().join(format!("chainrule-doc-{}.checkpoint", std::process::id()));
+    /// let data = Dataset::new(
+    ///     DMatrix::from_fn(1, 50, |_, j| j as f64 / 50.0),
+    ///     DMatrix::from_element(1, 50, 0.5),
+    /// )?;
     /// let start = || {
     ///     let net = Sequential::builder(1)
     ///         .layer(Dense::new(8, Activation::Tanh))
@@ -97,7 +101,10 @@ impl<T: Real> Trainer<'_, T> {
     ///
     /// // Interrupted after four epochs, and in another process:
     /// let (mut interrupted, mut trainer) = start()?;
-    /// trainer.epochs(4).checkpoint(&path, CheckpointEvery::Epochs(1)).fit(&mut interrupted, &data)?;
+    /// trainer
+    ///     .epochs(4)
+    ///     .checkpoint(&path, CheckpointEvery::Epochs(1))
+    ///     .fit(&mut interrupted, &data)?;
     /// let (mut resumed, mut trainer) = start()?;
     /// trainer.resume(&mut resumed, &path)?;
     /// assert_eq!(trainer.fit(&mut resumed, &data)?, history);
@@ -512,7 +519,9 @@ impl<T: Real> Run<'_, T> {
         })?;
         let latest = record.option(Reader::numbers)?;
         let data = record.option(|record| {
-            let (samples, features, outputs) = (record.count()?, record.count()?, record.count()?);
+            let samples = record.count()?;
+            let features = record.count()?;
+            let outputs = record.count()?;
             Ok(DataMark {
                 samples,
                 features,

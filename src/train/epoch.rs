@@ -16,8 +16,8 @@ use alloc::{string::String, vec::Vec};
 pub struct Epoch {
     /// The number of the epoch, counted from 0 over the trainer's life.
     pub epoch: usize,
-    /// The cost on the training data as training saw it: of each mini-batch before its step,
-    /// averaged over the samples (summed for a loss that sums), and the average of the penalty
+    /// The cost on the training data as training saw it: that of each mini-batch before its step,
+    /// averaged over the samples (summed for a loss that sums). The average of the penalty is in it
     /// where there is one.
     #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
     pub cost: f64,

@@ -33,7 +33,9 @@ pub(super) struct DataMark {
 
 impl DataMark {
     pub(super) fn new<T: Real>(data: Batch<'_, T>) -> Self {
-        let (x, target, samples) = (data.x, data.target.values(), data.len());
+        let x = data.x;
+        let target = data.target.values();
+        let samples = data.len();
         let weights = data.target.weights();
         let ends = [0, samples - 1].into_iter().fold(0, |sum, sample| {
             let sum = extend(sum, x.range(sample, sample + 1).as_slice());

@@ -6,7 +6,8 @@ use crate::ground::table::{TextTable, short};
 use alloc::{format, string::String, vec, vec::Vec};
 use core::fmt;
 
-/// The epochs of a training run: to be read, plotted, printed as a table (`Display`) or written as CSV.
+/// The epochs of a training run: to be read, plotted, printed as a table (`Display`) or written as
+/// CSV.
 ///
 /// With the feature `serde` it is written and read in any format of serde, JSON for one.
 ///
@@ -19,10 +20,18 @@ use core::fmt;
 ///     .seed(1)
 ///     .build()?;
 /// net.set_params(&[1.0, 0.0])?;
-/// let history = Trainer::new(QuadraticCost, Sgd::new()).epochs(2).learning_rate(0.25).batch_size(4).fit(&mut net, &data)?;
+/// let history = Trainer::new(QuadraticCost, Sgd::new())
+///     .epochs(2)
+///     .learning_rate(0.25)
+///     .batch_size(4)
+///     .fit(&mut net, &data)?;
 /// assert_eq!(history.costs().collect::<Vec<_>>(), [0.5, 0.125]);
 /// assert_eq!(history.best(&Monitor::TrainingCost).map(|best| best.epoch), Some(1));
-/// assert!(history.to_csv().starts_with("epoch,cost,learning rate,gradient norm,seconds\n0,0.5,0.25,1.4142"));
+/// assert!(
+///     history
+///         .to_csv()
+///         .starts_with("epoch,cost,learning rate,gradient norm,seconds\n0,0.5,0.25,1.4142")
+/// );
 /// println!("{history}");
 /// # Ok::<(), chainrule::Error>(())
 /// ```
@@ -53,8 +62,9 @@ pub struct History {
 )]
 #[non_exhaustive]
 pub enum Warning {
-    /// Some targets lie where no output of the last layer comes: below 0 for ReLU, beyond ±1 for tanh. Scale them, or end on a
-    /// linear layer. The targets of [`Model::fit`](crate::Model::fit) are those that its scaler makes.
+    /// Some targets lie where no output of the last layer comes: below 0 for ReLU, beyond ±1 for
+    /// tanh. Scale them, or end on a linear layer. The targets of [`Model::fit`](crate::Model::fit)
+    /// are those that its scaler makes.
     TargetsOutOfReach {
         /// The number of targets out of reach.
         outside: usize,
@@ -80,7 +90,8 @@ impl fmt::Display for Warning {
             } => {
                 write!(
                     f,
-                    "{outside} of {targets} targets lie outside [{low}, {high}], beyond which the last layer gives no number"
+                    "{outside} of {targets} targets lie outside [{low}, {high}], beyond which the \
+                     last layer gives no number"
                 )
             }
         }
@@ -93,7 +104,8 @@ impl History {
         self.epochs.last()
     }
 
-    /// The epoch that is best in what is watched, the first of several; `None` where no epoch has a number of it.
+    /// The epoch that is best in what is watched, the first of several; `None` where no epoch has a
+    /// number of it.
     pub fn best(&self, monitor: &Monitor) -> Option<&Epoch> {
         let mut best: Option<(f64, &Epoch)> = None;
         for epoch in &self.epochs {
@@ -117,7 +129,8 @@ impl History {
         self.epochs.iter().filter_map(|epoch| epoch.validation_cost)
     }
 
-    /// Names of what the epochs have, and for each epoch a cell for each name: what all forms of a table are made of.
+    /// Names of what the epochs have, and for each epoch a cell for each name: what all forms of a
+    /// table are made of.
     fn table(&self) -> (Vec<&str>, impl Iterator<Item = Vec<Cell>> + '_) {
         let (validation, seconds) = (
             self.epochs.iter().any(|e| e.validation_cost.is_some()),
@@ -152,8 +165,8 @@ impl History {
         (names, rows)
     }
 
-    /// One line of names and one per epoch, separated by commas (RFC 4180); numbers in as many digits as they need to be read
-    /// back exactly, an empty field where there is none.
+    /// One line of names and one per epoch, separated by commas (RFC 4180). Numbers have as many
+    /// digits as they need to be read back exactly; a field without one is empty.
     pub fn to_csv(&self) -> String {
         let (names, rows) = self.table();
         let quoted = |name: &str| {

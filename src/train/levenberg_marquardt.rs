@@ -7,6 +7,7 @@ use super::observer::{Observer, Step};
 #[cfg(feature = "std")]
 use super::run::CheckpointEvery;
 use super::run::{Fit, Halt, Leg, Method, Run, Units};
+use super::settings::settings;
 use super::state::Position;
 use super::stop::{Monitor, Stop, Stopped};
 use crate::data::{Batch, Dataset};
@@ -14,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::nn::loss::{Loss, OutputFunction, SumSquaredError};
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
-use crate::numeric::bounds::POSITIVE;
+use crate::numeric::bounds::{POSITIVE, not_empty};
 use crate::numeric::real::{Real, zeros};
 use crate::numeric::view::{Targets, View, ViewMut};
 use crate::optim::OptimizerState;
@@ -35,10 +36,10 @@ const CHUNK: usize = 128;
 
 /// Least squares by second-order steps: C(w) = ½ Σᵢ vᵢ‖yᵢ − tᵢ‖² over all samples, vᵢ their weights
 /// ([`SumSquaredError`]). For networks of up to a few hundred parameters nothing else comes as
-/// close to the minimum as fast: on one period of a sine (60 points, a 1-10-1 network of tanh; the
-/// example `levenberg_marquardt`) the cost is 10⁻¹³ or less after a tenth of a second, where Adam,
-/// with a rate that falls along a cosine, has 10⁻⁶ after ten seconds. MATLAB's `train` does this by
-/// default.
+/// close to the minimum as fast. The example `levenberg_marquardt` fits one period of a sine by a
+/// 1-10-1 network of tanh, on 60 points: the cost is 10⁻¹³ or less after a tenth of a second. Adam,
+/// with a rate that falls along a cosine, has some 10⁻⁶ after two seconds. MATLAB's `train` does
+/// this by default.
 ///
 /// With the residuals r = √v·(y − t) and their Jacobian J = ∂r/∂w, a step h solves
 ///
@@ -142,12 +143,9 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
         Self::default()
     }
 
-    /// How many epochs a call of [`fit`](Self::fit) runs at most.
-    #[must_use]
-    #[doc(alias("max_iter", "n_iter", "MaxEpochs"))]
-    pub fn epochs(mut self, epochs: usize) -> Self {
-        self.run.epochs = epochs;
-        self
+    settings! {
+        /// How many epochs a call of [`fit`](Self::fit) runs at most.
+        epochs;
     }
 
     /// The same with a first damping of μ = `damping` · max diag(JᵀJ): small where the start is
@@ -158,86 +156,37 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
         self
     }
 
-    /// Data on which the cost and the metrics are computed after each epoch, as in
-    /// [`Trainer::validation_data`](crate::Trainer::validation_data).
-    #[must_use]
-    #[doc(alias("validation_split", "validation_fraction"))]
-    pub fn validation_data(mut self, data: &'a Dataset<T>) -> Self {
-        self.run.watcher.validation = Some(data);
-        self
-    }
+    settings! {
+        /// Data on which the cost and the metrics are computed after each epoch, as in
+        /// [`Trainer::validation_data`](crate::Trainer::validation_data).
+        validation_data;
 
-    /// A metric to compute after each epoch, as in [`Trainer::metric`](crate::Trainer::metric).
-    #[must_use]
-    pub fn metric(
-        mut self,
-        name: impl Into<String>,
-        metric: impl FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + Send + 'a,
-    ) -> Self {
-        self.run
-            .watcher
-            .metrics
-            .push((name.into(), Box::new(metric)));
-        self
-    }
+        /// A metric to compute after each epoch, as in [`Trainer::metric`](crate::Trainer::metric).
+        metric;
 
-    /// A reason to end before the last epoch, as in [`Trainer::stop`](crate::Trainer::stop); all
-    /// are looked at after each epoch.
-    #[must_use]
-    pub fn stop(mut self, stop: Stop) -> Self {
-        self.run.add_stop(stop);
-        self
-    }
+        /// A reason to end before the last epoch, as in [`Trainer::stop`](crate::Trainer::stop);
+        /// all are looked at after each epoch.
+        stop;
 
-    /// The network ends with the parameters of the epoch that was best in what is watched, as in
-    /// [`Trainer::restore_best`](crate::Trainer::restore_best).
-    #[must_use]
-    #[doc(alias("restore_best_weights", "ModelCheckpoint"))]
-    pub fn restore_best(mut self, monitor: Monitor) -> Self {
-        self.run.watcher.best = Some(monitor);
-        self
-    }
+        /// The network ends with the parameters of the epoch that was best in what is watched, as
+        /// in [`Trainer::restore_best`](crate::Trainer::restore_best).
+        restore_best;
 
-    /// Tells `observer` what happens, as in [`Trainer::observe`](crate::Trainer::observe). An epoch
-    /// has one batch: all samples.
-    #[must_use]
-    pub fn observe(mut self, observer: impl Observer<T> + Send + 'a) -> Self {
-        self.run.watcher.observers.push(Box::new(observer));
-        self
-    }
+        /// Tells `observer` what happens, as in [`Trainer::observe`](crate::Trainer::observe). An
+        /// epoch has one batch: all samples.
+        observe;
 
-    /// Calls back after each epoch; `Break` ends the run. As in
-    /// [`Trainer::on_epoch`](crate::Trainer::on_epoch).
-    #[must_use]
-    #[doc(alias("LambdaCallback", "on_epoch_end"))]
-    pub fn on_epoch(
-        mut self,
-        callback: impl FnMut(&Epoch, &Sequential<T>) -> ControlFlow<()> + Send + 'a,
-    ) -> Self {
-        self.run.watcher.callbacks.push(Box::new(callback));
-        self
-    }
+        /// Calls back after each epoch; `Break` ends the run. As in
+        /// [`Trainer::on_epoch`](crate::Trainer::on_epoch).
+        on_epoch;
 
-    /// Lets each call of [`fit`](Self::fit) bring other data, as in
-    /// [`Trainer::changing_data`](crate::Trainer::changing_data).
-    #[must_use]
-    pub fn changing_data(mut self) -> Self {
-        self.run.changing_data = true;
-        self
-    }
+        /// Lets each call of [`fit`](Self::fit) bring other data, as in
+        /// [`Trainer::changing_data`](crate::Trainer::changing_data).
+        changing_data;
 
-    /// Writes a checkpoint to `path` every so often and at the end of a run, as in
-    /// [`Trainer::checkpoint`](crate::Trainer::checkpoint).
-    #[cfg(feature = "std")]
-    #[must_use]
-    #[doc(alias("ModelCheckpoint", "save_checkpoint"))]
-    pub fn checkpoint(
-        mut self,
-        path: impl Into<std::path::PathBuf>,
-        every: CheckpointEvery,
-    ) -> Self {
-        self.run.checkpoint = Some((path.into(), every));
-        self
+        /// Writes a checkpoint to `path` every so often and at the end of a run, as in
+        /// [`Trainer::checkpoint`](crate::Trainer::checkpoint).
+        checkpoint;
     }
 
     /// The number of epochs finished so far, over all calls of [`fit`](Self::fit).
@@ -383,15 +332,11 @@ impl<T: Real> Method<T> for LeastSquares<T> {
 
     fn check(&self, net: &Sequential<T>, _: u64) -> Result<()> {
         POSITIVE.check_in::<T>("damping of LevenbergMarquardt", self.damping)?;
-        if net.params().is_empty() {
-            return Err(Error::new(
-                ErrorKind::Empty,
-                Self::NAME,
-                "a network with at least 1 parameter",
-                0,
-            ));
-        }
-        Ok(())
+        not_empty(
+            Self::NAME,
+            "a network with at least 1 parameter",
+            net.params().len(),
+        )
     }
 
     fn prepare(&mut self, _: &Sequential<T>) -> Result<()> {
@@ -653,8 +598,8 @@ impl<T: Real> Work<T> {
         }
     }
 
-    /// Refuses an end without a small gradient: where targets are so much larger than outputs, and
-    /// so bent is the way to them, that what a step gains is lost in the rounding of the cost.
+    /// Refuses an end without a small gradient. Targets are then so much larger than outputs, and
+    /// the way to them so bent, that what a step gains is lost in the rounding of the cost.
     fn check_converged(
         &mut self,
         net: &Sequential<T>,

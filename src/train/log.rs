@@ -1,8 +1,10 @@
-//! The long history of a checkpoint: a file beside it, to which epochs are appended, so that a save costs the same after many.
+//! The long history of a checkpoint: a file beside it, to which epochs are appended, so that a save
+//! costs the same after many.
 //!
-//! A checkpoint holds its latest epochs itself, and of the file beside it the name, the length and the checksum. So whatever is
-//! behind that length is not yet, or no longer, part of it. Who appends holds a lock on the file for as long as his trainer
-//! lives; nobody else appends to it then, nor removes it.
+//! A checkpoint holds its latest epochs itself, and of the file beside it the name, the length and
+//! the checksum. So whatever is behind that length is not yet, or no longer, part of it. Who
+//! appends holds a lock on the file for as long as his trainer lives; nobody else appends to it
+//! then, nor removes it.
 
 use super::epoch::Epoch;
 use super::record::{Reader, Writer};
@@ -19,7 +21,8 @@ use std::path::{Path, PathBuf};
 /// As many epochs a checkpoint holds itself before they go to the file beside it.
 pub(super) const INLINE: usize = 256;
 
-/// How the names of such files end, behind the beginning of the checkpoint's and a number of their own.
+/// How the names of such files end, behind the beginning of the checkpoint's and a number of their
+/// own.
 const ENDING: &str = ".history";
 
 /// The first epochs of a history as a checkpoint names them.
@@ -57,14 +60,16 @@ impl Part {
         Ok(part)
     }
 
-    /// What stands before the number of a name; `None` of a name that is no such name, or leads to another folder.
+    /// What stands before the number of a name; `None` of a name that is no such name, or leads to
+    /// another folder.
     fn number(name: &str) -> Option<&str> {
         let (stem, number) = name.strip_suffix(ENDING)?.rsplit_once('.')?;
         (file::is_unique(number) && Path::new(name).file_name().is_some_and(|last| last == name))
             .then_some(stem)
     }
 
-    /// Whether the file was made for this checkpoint, and not for one that was copied or renamed to it.
+    /// Whether the file was made for this checkpoint, and not for one that was copied or renamed to
+    /// it.
     fn is_of(&self, checkpoint: &Path) -> bool {
         Self::number(&self.name) == Some(&file::shortened(checkpoint))
     }
@@ -73,8 +78,9 @@ impl Part {
         file::folder(checkpoint).join(&self.name)
     }
 
-    /// Removes the file, when `checkpoint` has just been replaced by one without it: unless somebody lives who appends to it, or has
-    /// named it again, or it has grown since, for a copy of the checkpoint.
+    /// Removes the file, when `checkpoint` has just been replaced by one without it. It stays if
+    /// somebody lives who appends to it or has named it again, or if it has grown since, for a copy
+    /// of the checkpoint.
     pub(super) fn remove(&self, checkpoint: &Path, named: impl FnOnce() -> Option<Self>) {
         let path = self.path(checkpoint);
         if self.is_of(checkpoint) {
@@ -119,7 +125,8 @@ impl Log {
         if let Err(e) = fs::metadata(&path)
             && e.kind() == io::ErrorKind::NotFound
         {
-            let expected = "the long history of a checkpoint, which lies beside it (copy both, or save once more to another path)";
+            let expected = "the long history of a checkpoint, which lies beside it (copy both, or \
+                save once more to another path)";
             return Err(Error::new(ErrorKind::Io, place, expected, &e).with_source(e));
         }
         let (mut file, len) = file::open(&path)?;
@@ -179,8 +186,9 @@ impl Log {
         self.part.as_ref().map_or(0, |part| part.epochs)
     }
 
-    /// Takes hold of the file, of which the checkpoint names `named`, or forgets it: when another process has it, when it was made
-    /// for another checkpoint, or when it is not as the checkpoint says.
+    /// Takes hold of the file, of which the checkpoint names `named`. Forgets it when another
+    /// process has it, when it was made for another checkpoint, or when it is not as the checkpoint
+    /// says.
     pub(super) fn hold(&mut self, named: Option<&Part>) {
         let Some(part) = &self.part else { return };
         let path = part.path(&self.checkpoint);
@@ -204,8 +212,8 @@ impl Log {
         }
     }
 
-    /// Appends what the file has not of these epochs, the whole history, and brings it to the disk; makes the file if there is
-    /// none. Until the checkpoint names them it changes nothing.
+    /// Appends what the file has not of these epochs, the whole history, and brings it to the disk;
+    /// makes the file if there is none. Until the checkpoint names them it changes nothing.
     pub(super) fn append(&mut self, epochs: &[Epoch], mode: u32) -> Result<()> {
         let mut record = Writer::plain();
         for epoch in &epochs[self.epochs()..] {
@@ -261,7 +269,8 @@ impl Log {
     }
 }
 
-/// The log of the present history. A copy of a trainer's state has none, because it would write to the same file.
+/// The log of the present history. A copy of a trainer's state has none, because it would write to
+/// the same file.
 #[derive(Default)]
 pub(super) struct Logbook(pub(super) RefCell<Option<Log>>);
 

@@ -16,6 +16,7 @@ mod reach;
 #[cfg(feature = "std")]
 mod record;
 mod run;
+mod settings;
 mod state;
 mod step;
 mod stop;

@@ -40,7 +40,13 @@ use nalgebra::DMatrix;
 /// ```
 /// use chainrule::prelude::*;
 /// // Metres and kilograms to newtons.
-/// let x = DMatrix::from_fn(2, 60, |i, j| if i == 0 { (j % 8) as f64 * 1e-3 } else { 1e4 + (j % 5) as f64 * 1e2 });
+/// let x = DMatrix::from_fn(2, 60, |i, j| {
+///     if i == 0 {
+///         (j % 8) as f64 * 1e-3
+///     } else {
+///         1e4 + (j % 5) as f64 * 1e2
+///     }
+/// });
 /// let force = DMatrix::from_fn(1, 60, |_, j| x[(0, j)] * x[(1, j)]);
 /// let data = Dataset::new(x, force)?;
 ///
@@ -49,7 +55,11 @@ use nalgebra::DMatrix;
 ///     .layer(Dense::new(1, Activation::Linear))
 ///     .seed(2)
 ///     .build()?;
-/// let mut model = Model::new(net, Scaler::standard(data.inputs())?, Scaler::standard(data.targets())?)?;
+/// let mut model = Model::new(
+///     net,
+///     Scaler::standard(data.inputs())?,
+///     Scaler::standard(data.targets())?,
+/// )?;
 /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(200).learning_rate(0.01);
 /// model.fit(&mut trainer, &data)?;
 /// let predicted = model.predict(data.inputs())?;
@@ -62,13 +72,25 @@ use nalgebra::DMatrix;
 /// ```
 /// use chainrule::prelude::*;
 /// use chainrule::View;
-/// let weights = Dataset::from_rows(&[3.0, 4.0, 5.0, 60.0, 70.0, 90.0], 1, &[0.0, 0.0, 0.0, 1.0, 1.0, 1.0], 1)?; // kilograms
+/// // kilograms
+/// let weights = Dataset::from_rows(
+///     &[3.0, 4.0, 5.0, 60.0, 70.0, 90.0],
+///     1,
+///     &[0.0, 0.0, 0.0, 1.0, 1.0, 1.0],
+///     1,
+/// )?;
 /// let net = Sequential::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear)) // a logit: the sigmoid belongs to the loss
 ///     .seed(1)
 ///     .build()?;
-/// let mut model = Model::new(net, Scaler::standard(weights.inputs())?, None)?.with_classes(["cat", "human"])?;
-/// model.fit(&mut Trainer::new(SigmoidCrossEntropy::new(), Adam::new()).epochs(200).learning_rate(0.1), &weights)?;
+/// let mut model = Model::new(net, Scaler::standard(weights.inputs())?, None)?
+///     .with_classes(["cat", "human"])?;
+/// model.fit(
+///     &mut Trainer::new(SigmoidCrossEntropy::new(), Adam::new())
+///         .epochs(200)
+///         .learning_rate(0.1),
+///     &weights,
+/// )?;
 ///
 /// let new = View::new(&[4.5, 80.0], 1)?;
 /// assert_eq!(model.predict_classes(new)?, ["cat", "human"]);
@@ -293,7 +315,10 @@ impl<T: Real> Model<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// let net = Sequential::<f64>::builder(4).layer(Dense::new(3, Activation::Linear)).seed(1).build()?;
+    /// let net = Sequential::<f64>::builder(4)
+    ///     .layer(Dense::new(3, Activation::Linear))
+    ///     .seed(1)
+    ///     .build()?;
     /// let mut model = Model::from(net);
     /// model.metadata_mut().insert("source".into(), "R. A. Fisher, 1936".into());
     /// # Ok::<(), chainrule::Error>(())
@@ -324,8 +349,8 @@ impl<T: Real> Model<T> {
     }
 
     /// Trains on data in their own units, by a [`Trainer`] or a [`LevenbergMarquardt`], whose
-    /// [validation data](crate::Trainer::validation_data) are in the same units. Both are scaled here:
-    /// inputs or targets that have a scaler are copied once, others not at all.
+    /// [validation data](crate::Trainer::validation_data) are in the same units. Both are scaled
+    /// here: inputs or targets that have a scaler are copied once, others not at all.
     ///
     /// [Metrics](crate::Trainer::metric) see predictions and targets in the units of the data.
     /// Costs are in scaled units, in which training makes them small and in which no output
@@ -345,12 +370,17 @@ impl<T: Real> Model<T> {
     /// use chainrule::prelude::*;
     /// // Degrees Fahrenheit of degrees Celsius.
     /// let celsius = DMatrix::from_fn(1, 50, |_, j| 2.0 * j as f64 - 20.0);
-    /// let (train, judge) = Dataset::new(celsius.clone(), celsius.map(|c| 1.8 * c + 32.0))?.split(0.7, 1)?;
+    /// let (train, judge) =
+    ///     Dataset::new(celsius.clone(), celsius.map(|c| 1.8 * c + 32.0))?.split(0.7, 1)?;
     /// let net = Sequential::builder(1)
     ///     .layer(Dense::new(1, Activation::Linear))
     ///     .seed(1)
     ///     .build()?;
-    /// let mut model = Model::new(net, Scaler::standard(train.inputs())?, Scaler::standard(train.targets())?)?;
+    /// let mut model = Model::new(
+    ///     net,
+    ///     Scaler::standard(train.inputs())?,
+    ///     Scaler::standard(train.targets())?,
+    /// )?;
     /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
     ///     .epochs(200)
     ///     .learning_rate(0.05)
@@ -397,13 +427,19 @@ impl<T: Real> Model<T> {
     /// use chainrule::prelude::*;
     /// use chainrule::train::LevenbergMarquardt;
     /// let celsius = DMatrix::from_fn(1, 50, |_, j| 2.0 * j as f64 - 20.0);
-    /// let (train, test) = Dataset::new(celsius.clone(), celsius.map(|c| 1.8 * c + 32.0))?.split(0.7, 1)?;
+    /// let (train, test) =
+    ///     Dataset::new(celsius.clone(), celsius.map(|c| 1.8 * c + 32.0))?.split(0.7, 1)?;
     /// let net = Sequential::builder(1)
     ///     .layer(Dense::new(1, Activation::Linear))
     ///     .seed(1)
     ///     .build()?;
-    /// let mut model = Model::new(net, Scaler::standard(train.inputs())?, Scaler::standard(train.targets())?)?;
-    /// let mut trainer = LevenbergMarquardt::new().metric("largest error", |y, t| metrics::max_error(y, t));
+    /// let mut model = Model::new(
+    ///     net,
+    ///     Scaler::standard(train.inputs())?,
+    ///     Scaler::standard(train.targets())?,
+    /// )?;
+    /// let mut trainer =
+    ///     LevenbergMarquardt::new().metric("largest error", |y, t| metrics::max_error(y, t));
     /// model.fit(&mut trainer, &train)?;
     /// let degrees = model.evaluate(&mut trainer, &test)?.metric("largest error");
     /// assert!(degrees.is_some_and(|degrees| degrees < 1e-6));
@@ -542,7 +578,8 @@ impl<T: Real> Model<T> {
     pub fn predict_classes<'x>(&self, x: impl Into<View<'x, T>>) -> Result<Vec<&str>> {
         let place = "Model::predict_classes";
         let Some(names) = &self.classes else {
-            let expected = "names of the classes (Model::with_classes gives them; metrics::classes of Model::predict needs none)";
+            let expected = "names of the classes (Model::with_classes gives them; metrics::classes \
+                of Model::predict needs none)";
             return Err(Error::new(ErrorKind::Empty, place, expected, "none"));
         };
         self.check_class_count(names)?;
@@ -552,8 +589,8 @@ impl<T: Real> Model<T> {
             OutputFunction::Exp => true,
         };
         if self.net.outputs() == 1 && scores {
-            let expected = "a probability as the only output (Model::fit with SigmoidCrossEntropy, or Model::with_output_function; \
-                            of margins, metrics::margin_classes)";
+            let expected = "a probability as the only output (Model::fit with SigmoidCrossEntropy, \
+                or Model::with_output_function; of margins, metrics::margin_classes)";
             return Err(Error::new(
                 ErrorKind::Incompatible,
                 place,

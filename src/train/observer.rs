@@ -54,13 +54,19 @@ pub struct Step {
 ///     }
 /// }
 ///
-/// let data = Dataset::new(DMatrix::from_element(1, 100, 1.0), DMatrix::from_element(1, 100, 2.0))?;
+/// let data = Dataset::new(
+///     DMatrix::from_element(1, 100, 1.0),
+///     DMatrix::from_element(1, 100, 2.0),
+/// )?;
 /// let mut net = Sequential::<f64>::builder(1)
 ///     .layer(Dense::new(1, Activation::Linear))
 ///     .seed(1)
 ///     .build()?;
 /// net.set_params(&[0.0, 0.0])?;
-/// let mut trainer = Trainer::new(MeanSquaredError, Sgd::new()).batch_size(10).learning_rate(0.1).observe(Limit(0.9));
+/// let mut trainer = Trainer::new(MeanSquaredError, Sgd::new())
+///     .batch_size(10)
+///     .learning_rate(0.1)
+///     .observe(Limit(0.9));
 /// let history = trainer.fit(&mut net, &data)?;
 /// assert_eq!(history.stopped, Some(Stopped::ByObserver));
 /// assert!(net.params()[0] > 0.9 && net.params()[0] < 1.0);
@@ -75,7 +81,8 @@ pub trait Observer<T: Real> {
 
     /// After each step; `Break` ends the run there, and the next call of
     /// [`fit`](crate::Trainer::fit) finishes the epoch. A step of
-    /// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt) is an epoch, which counts in any case.
+    /// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt) is an epoch, which counts in any
+    /// case.
     fn on_batch(&mut self, step: &Step, net: &Sequential<T>) -> ControlFlow<()> {
         let _ = (step, net);
         ControlFlow::Continue(())

@@ -26,7 +26,8 @@ pub(super) fn check_reach<T: Real>(
     if outside == targets {
         let top = net.layout().place(net.layers().len() - 1);
         let expected = format!(
-            "numbers in [{low}, {high}], which {top} can give (scale the targets, or end on a linear layer)"
+            "numbers in [{low}, {high}], which {top} can give (scale the targets, or end on a \
+             linear layer)"
         );
         let given = format!("none of {targets} in there; the first is {}", numbers[0]);
         return Err(Error::new(

@@ -4,8 +4,9 @@
 //! magic (8 bytes) · version (4) · length of the whole (8) · values · CRC-64 of all before it (8)
 //! ```
 //!
-//! All numbers are little-endian; texts and lists begin with their length, in 8 bytes. The length shows what was cut off; the
-//! checksum (CRC-64/XZ, ECMA-182) finds every change of up to 64 bits in a row.
+//! All numbers are little-endian; texts and lists begin with their length, in 8 bytes. The length
+//! shows what was cut off; the checksum (CRC-64/XZ, ECMA-182) finds every change of up to 64 bits
+//! in a row.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ground::checksum::Checksum;
@@ -125,7 +126,8 @@ impl<'a> Reader<'a> {
         Self { place, rest: bytes }
     }
 
-    /// Checks the beginning of a record in a file of `length` bytes, of which no more need to be there yet.
+    /// Checks the beginning of a record in a file of `length` bytes, of which no more need to be
+    /// there yet.
     pub(super) fn check_head(
         place: &str,
         head: &[u8],

@@ -247,8 +247,8 @@ pub enum Stopped {
     ByObserver,
     /// This was reached.
     By(Stop),
-    /// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt) found no step that lowers the cost any
-    /// more.
+    /// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt) found no step that lowers the cost
+    /// any more.
     Converged,
 }
 

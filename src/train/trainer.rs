@@ -8,6 +8,7 @@ use super::observer::{Observer, Step};
 #[cfg(feature = "std")]
 use super::run::CheckpointEvery;
 use super::run::{Fit, Method, Run, Units};
+use super::settings::settings;
 use super::stop::{Monitor, Stop};
 use crate::data::{Batch, Dataset};
 use crate::error::Result;
@@ -39,17 +40,23 @@ use core::ops::ControlFlow;
 /// (2 + 2s)·P + (2A + K + i + o + 1)·b numbers, 8·N bytes, and up to 1.5 MiB a thread
 /// ```
 ///
-/// with s vectors of the optimizer (the table in [`optim`](crate::optim)), i inputs, o outputs, batches of b,
-/// A outputs of all layers together and K of them with an activation other than linear or ReLU
-/// (dropout counts as one; a layer norm adds 2): gradient, tape, the batch, and what a failed epoch
-/// goes back to. Without shuffling, the i + o numbers and the 8·N bytes are not needed. Sample
-/// weights add b; evaluating on validation data adds one output matrix; `restore_best` adds up to
-/// 2·P. A run allocates in its first epoch, later only what an epoch reports.
+/// with s vectors of the optimizer (the table in [`optim`](crate::optim)), i inputs, o outputs and
+/// batches of b. A is the number of outputs of all layers together, K that of outputs with an
+/// activation other than linear or ReLU (dropout counts as one; a layer norm adds 2). These are the
+/// gradient, the tape, the batch, and what a failed epoch goes back to. Without shuffling, the
+/// i + o numbers and the 8·N bytes are not needed. Sample weights add b; evaluating on validation
+/// data adds one output matrix; `restore_best` adds up to 2·P. A run allocates in its first epoch,
+/// later only what an epoch reports.
 ///
 /// ```
 /// use chainrule::prelude::*;
 ///
-/// let xor = Dataset::from_rows(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], 2, &[0.0, 1.0, 1.0, 0.0], 1)?;
+/// let xor = Dataset::from_rows(
+///     &[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0],
+///     2,
+///     &[0.0, 1.0, 1.0, 0.0],
+///     1,
+/// )?;
 /// let mut net = Sequential::<f64>::builder(2)
 ///     .layer(Dense::new(8, Activation::Tanh))
 ///     .layer(Dense::new(1, Activation::Linear))
@@ -80,11 +87,9 @@ impl<'a, T: Real> Trainer<'a, T> {
         }
     }
 
-    /// How many epochs a call of [`fit`](Self::fit) runs.
-    #[must_use]
-    pub fn epochs(mut self, epochs: usize) -> Self {
-        self.run.epochs = epochs;
-        self
+    settings! {
+        /// How many epochs a call of [`fit`](Self::fit) runs.
+        epochs;
     }
 
     /// Samples in a mini-batch, at least 1; the last of an epoch may have fewer. 1 is stochastic
@@ -103,7 +108,8 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// use chainrule::{Adam, MeanSquaredError, Trainer};
     /// use chainrule::optim::Schedule;
     /// let cosine = Schedule::Cosine { rate: 0.01, min: 0.0, steps: 1000 };
-    /// let trainer = Trainer::<f64>::new(MeanSquaredError, Adam::new()).learning_rate(cosine.warm_up(100));
+    /// let trainer =
+    ///     Trainer::<f64>::new(MeanSquaredError, Adam::new()).learning_rate(cosine.warm_up(100));
     /// ```
     #[must_use]
     #[doc(alias("lr", "rate", "learning_rate_init", "eta"))]
@@ -118,7 +124,8 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// use chainrule::{Adam, MeanSquaredError, Monitor, Trainer};
     /// use chainrule::optim::ReduceOnPlateau;
     /// let plateau = ReduceOnPlateau { factor: 0.5, patience: 5, ..ReduceOnPlateau::new() };
-    /// let trainer = Trainer::<f64>::new(MeanSquaredError, Adam::new()).reduce_on_plateau(Monitor::TrainingCost, plateau);
+    /// let trainer = Trainer::<f64>::new(MeanSquaredError, Adam::new())
+    ///     .reduce_on_plateau(Monitor::TrainingCost, plateau);
     /// ```
     #[must_use]
     #[doc(alias("ReduceLROnPlateau"))]
@@ -227,153 +234,120 @@ impl<'a, T: Real> Trainer<'a, T> {
         self
     }
 
-    /// Data on which the cost and the metrics are computed after each epoch, never trained on: in
-    /// the units of the data that [`fit`](Self::fit) is given. [`Model::fit`](crate::Model::fit)
-    /// scales both.
-    #[must_use]
-    pub fn validation_data(mut self, data: &'a Dataset<T>) -> Self {
-        self.run.watcher.validation = Some(data);
-        self
-    }
+    settings! {
+        /// Data on which the cost and the metrics are computed after each epoch, never trained on:
+        /// in the units of the data that [`fit`](Self::fit) is given.
+        /// [`Model::fit`](crate::Model::fit) scales both.
+        validation_data;
 
-    /// A metric to compute after each epoch, of the predictions (after the loss's
-    /// [`output_function`](Loss::output_function)) and the targets, on the validation data, or
-    /// without it on the training data. [`Model::fit`](crate::Model::fit) takes both in the units
-    /// of the data, [`fit`](Self::fit) in the network's.
-    #[must_use]
-    pub fn metric(
-        mut self,
-        name: impl Into<String>,
-        metric: impl FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + Send + 'a,
-    ) -> Self {
-        self.run
-            .watcher
-            .metrics
-            .push((name.into(), Box::new(metric)));
-        self
-    }
+        /// A metric to compute after each epoch, of the predictions (after the loss's
+        /// [`output_function`](Loss::output_function)) and the targets, on the validation data, or
+        /// without it on the training data. [`Model::fit`](crate::Model::fit) takes both in the
+        /// units of the data, [`fit`](Self::fit) in the network's.
+        metric;
 
-    /// A reason to end before the last epoch; whichever of several comes first.
-    #[must_use]
-    pub fn stop(mut self, stop: Stop) -> Self {
-        self.run.add_stop(stop);
-        self
-    }
+        /// A reason to end before the last epoch; whichever of several comes first.
+        stop;
 
-    /// However [`fit`](Self::fit) ends, also by an error, the network gets the parameters of the
-    /// epoch that was the best in what is watched. When it is called again with that network,
-    /// training goes on from the latest parameters, not from the best.
-    ///
-    /// ```
-    /// use chainrule::prelude::*;
-    /// let x = DMatrix::from_fn(1, 40, |_, j| j as f64 / 20.0 - 1.0);
-    /// let (data, judge) = Dataset::new(x.clone(), x.map(|x| (5.0 * x).sin()))?.split(0.3, 1)?;
-    /// let mut net = Sequential::builder(1)
-    ///     .layer(Dense::new(20, Activation::Tanh))
-    ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .seed(1)
-    ///     .build()?;
-    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
-    ///     .validation_data(&judge)
-    ///     .learning_rate(0.03)
-    ///     .epochs(500)
-    ///     .stop(Stop::early_stopping(Monitor::ValidationCost, 20))
-    ///     .restore_best(Monitor::ValidationCost);
-    /// let history = trainer.fit(&mut net, &data)?;
-    /// let best = history.best(&Monitor::ValidationCost).and_then(|epoch| epoch.validation_cost);
-    /// assert_eq!(best, Some(net.cost(judge.inputs(), judge.targets(), &MeanSquaredError, &mut Tape::new())?));
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    #[must_use]
-    pub fn restore_best(mut self, monitor: Monitor) -> Self {
-        self.run.watcher.best = Some(monitor);
-        self
-    }
+        /// However [`fit`](Self::fit) ends, also by an error, the network gets the parameters of
+        /// the epoch that was the best in what is watched. When it is called again with that
+        /// network, training goes on from the latest parameters, not from the best.
+        ///
+        /// ```
+        /// use chainrule::prelude::*;
+        /// let x = DMatrix::from_fn(1, 40, |_, j| j as f64 / 20.0 - 1.0);
+        /// let (data, judge) = Dataset::new(x.clone(), x.map(|x| (5.0 * x).sin()))?.split(0.3, 1)?;
+        /// let mut net = Sequential::builder(1)
+        ///     .layer(Dense::new(20, Activation::Tanh))
+        ///     .layer(Dense::new(1, Activation::Linear))
+        ///     .seed(1)
+        ///     .build()?;
+        /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
+        ///     .validation_data(&judge)
+        ///     .learning_rate(0.03)
+        ///     .epochs(500)
+        ///     .stop(Stop::early_stopping(Monitor::ValidationCost, 20))
+        ///     .restore_best(Monitor::ValidationCost);
+        /// let history = trainer.fit(&mut net, &data)?;
+        /// let best = history
+        ///     .best(&Monitor::ValidationCost)
+        ///     .and_then(|epoch| epoch.validation_cost);
+        /// assert_eq!(
+        ///     best,
+        ///     Some(net.cost(
+        ///         judge.inputs(),
+        ///         judge.targets(),
+        ///         &MeanSquaredError,
+        ///         &mut Tape::new()
+        ///     )?)
+        /// );
+        /// # Ok::<(), chainrule::Error>(())
+        /// ```
+        restore_best;
 
-    /// Tells `observer` what happens; after those that were given before.
-    #[must_use]
-    pub fn observe(mut self, observer: impl Observer<T> + Send + 'a) -> Self {
-        self.run.watcher.observers.push(Box::new(observer));
-        self
-    }
+        /// Tells `observer` what happens; after those that were given before.
+        observe;
 
-    /// Calls back after each epoch with its figures and the network; `Break` ends the run. What the
-    /// callback borrows must be declared before the trainer.
-    ///
-    /// ```
-    /// use chainrule::prelude::*;
-    /// use core::ops::ControlFlow;
-    /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
-    /// # let mut net = Sequential::<f64>::builder(1)
-    /// #     .layer(Dense::new(1, Activation::Linear))
-    /// #     .seed(1).build()?;
-    /// let mut slopes = Vec::new();
-    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).on_epoch(|epoch, net| {
-    ///     slopes.push(net.params()[0]);
-    ///     if epoch.cost < 1e-6 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    /// });
-    /// trainer.fit(&mut net, &data)?;
-    /// # Ok::<(), Error>(())
-    /// ```
-    #[must_use]
-    pub fn on_epoch(
-        mut self,
-        callback: impl FnMut(&Epoch, &Sequential<T>) -> ControlFlow<()> + Send + 'a,
-    ) -> Self {
-        self.run.watcher.callbacks.push(Box::new(callback));
-        self
-    }
+        /// Calls back after each epoch with its figures and the network; `Break` ends the run. What
+        /// the callback borrows must be declared before the trainer.
+        ///
+        /// ```
+        /// use chainrule::prelude::*;
+        /// use core::ops::ControlFlow;
+        /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
+        /// # let mut net = Sequential::<f64>::builder(1)
+        /// #     .layer(Dense::new(1, Activation::Linear))
+        /// #     .seed(1).build()?;
+        /// let mut slopes = Vec::new();
+        /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).on_epoch(|epoch, net| {
+        ///     slopes.push(net.params()[0]);
+        ///     if epoch.cost < 1e-6 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        /// });
+        /// trainer.fit(&mut net, &data)?;
+        /// # Ok::<(), Error>(())
+        /// ```
+        on_epoch;
 
-    /// Lets each call of [`fit`](Self::fit) bring other data, as a stream or reinforcement learning
-    /// does. By default, data other than those of the call before are refused.
-    ///
-    /// ```
-    /// use chainrule::prelude::*;
-    /// let mut net = Sequential::<f64>::builder(1)
-    ///     .layer(Dense::new(1, Activation::Linear))
-    ///     .seed(1)
-    ///     .build()?;
-    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(1).changing_data();
-    /// for day in 0..5 {
-    ///     let x = DMatrix::from_fn(1, 8, |_, hour| f64::from(8 * day + hour as i32));
-    ///     trainer.fit(&mut net, &Dataset::new(x.clone(), x)?)?;
-    /// }
-    /// # Ok::<(), Error>(())
-    /// ```
-    #[must_use]
-    pub fn changing_data(mut self) -> Self {
-        self.run.changing_data = true;
-        self
-    }
+        /// Lets each call of [`fit`](Self::fit) bring other data, as a stream or reinforcement
+        /// learning does. By default, data other than those of the call before are refused.
+        ///
+        /// ```
+        /// use chainrule::prelude::*;
+        /// let mut net = Sequential::<f64>::builder(1)
+        ///     .layer(Dense::new(1, Activation::Linear))
+        ///     .seed(1)
+        ///     .build()?;
+        /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(1).changing_data();
+        /// for day in 0..5 {
+        ///     let x = DMatrix::from_fn(1, 8, |_, hour| f64::from(8 * day + hour as i32));
+        ///     trainer.fit(&mut net, &Dataset::new(x.clone(), x)?)?;
+        /// }
+        /// # Ok::<(), Error>(())
+        /// ```
+        changing_data;
 
-    /// Writes a checkpoint to `path`, as [`save`](Self::save) does, every so often and at the end
-    /// of a run.
-    ///
-    /// ```no_run
-    /// use chainrule::prelude::*;
-    /// use chainrule::train::CheckpointEvery;
-    /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
-    /// # let mut net = Sequential::<f64>::builder(1)
-    /// #     .layer(Dense::new(1, Activation::Linear))
-    /// #     .seed(1).build()?;
-    /// // A program that can be killed at any time and started again: it goes on where it was.
-    /// let path = std::path::Path::new("run.checkpoint");
-    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(1000).checkpoint(path, CheckpointEvery::Epochs(10));
-    /// if path.exists() {
-    ///     trainer.resume(&mut net, path)?;
-    /// }
-    /// let history = trainer.fit(&mut net, &data)?; // of all 1000 epochs
-    /// # Ok::<(), chainrule::Error>(())
-    /// ```
-    #[cfg(feature = "std")]
-    #[must_use]
-    pub fn checkpoint(
-        mut self,
-        path: impl Into<std::path::PathBuf>,
-        every: CheckpointEvery,
-    ) -> Self {
-        self.run.checkpoint = Some((path.into(), every));
-        self
+        /// Writes a checkpoint to `path`, as [`save`](Self::save) does, every so often and at the
+        /// end of a run.
+        ///
+        /// ```no_run
+        /// use chainrule::prelude::*;
+        /// use chainrule::train::CheckpointEvery;
+        /// # let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.0, 1.0], 1)?;
+        /// # let mut net = Sequential::<f64>::builder(1)
+        /// #     .layer(Dense::new(1, Activation::Linear))
+        /// #     .seed(1).build()?;
+        /// // A program that can be killed at any time and started again: it goes on where it was.
+        /// let path = std::path::Path::new("run.checkpoint");
+        /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
+        ///     .epochs(1000)
+        ///     .checkpoint(path, CheckpointEvery::Epochs(10));
+        /// if path.exists() {
+        ///     trainer.resume(&mut net, path)?;
+        /// }
+        /// let history = trainer.fit(&mut net, &data)?; // of all 1000 epochs
+        /// # Ok::<(), chainrule::Error>(())
+        /// ```
+        checkpoint;
     }
 
     /// The number of epochs finished so far, over all calls of [`fit`](Self::fit).
@@ -390,7 +364,9 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// use chainrule::prelude::*;
     /// let x = DMatrix::from_fn(1, 30, |_, j| j as f64 / 30.0);
     /// let data = Dataset::new(x.clone(), x.map(|x| 2.0 * x))?;
-    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).learning_rate(0.05).epochs(100);
+    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
+    ///     .learning_rate(0.05)
+    ///     .epochs(100);
     /// for (train, test) in data.k_fold(5, 1)? {
     ///     let mut net = Sequential::builder(1)
     ///         .layer(Dense::new(1, Activation::Linear))
@@ -443,9 +419,9 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// same bits as n times one epoch.
     ///
     /// Moments, schedule and stops belong to one network and one data set. A later call therefore
-    /// takes the network only as the call before left it, or with its best parameters, and only the
-    /// same data, compared by their sizes and their first and last samples. To do otherwise on
-    /// purpose:
+    /// takes the network only as the call before left it, or with its best parameters. It takes
+    /// only the same data, compared by their sizes and their first and last samples. To do
+    /// otherwise on purpose:
     ///
     /// - [`reset`](Self::reset) begins anew, with any network and any data;
     /// - [`continue_with`](Self::continue_with) goes on with a network that you have changed;
@@ -479,9 +455,9 @@ impl<'a, T: Real> Trainer<'a, T> {
         self.run.fit(&mut self.method, Units::NETWORK, net, data)
     }
 
-    /// Takes one step on the samples `x` and their targets, and returns its cost before the step:
-    /// the step of [`fit`](Self::fit), for a loop of your own, as in reinforcement learning. See
-    /// [`Trainer`] for what it does in which order. Once warm, it allocates nothing.
+    /// Takes one step on the samples `x` and their targets, and returns its cost before the step.
+    /// It is the step of [`fit`](Self::fit), for a loop of your own, as in reinforcement learning.
+    /// See [`Trainer`] for what it does in which order. Once warm, it allocates nothing.
     ///
     /// A step counts in the schedule, in the rule and in the randomness of dropout: a thousand
     /// steps are the same bits as `fit` with the same mini-batches. It is no part of an epoch. No
@@ -508,7 +484,8 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// use chainrule::prelude::*;
     /// use chainrule::View;
     /// use chainrule::nn::loss::QuadraticCost;
-    /// // Temporal-difference learning of values: 1 for reaching the goal, 0.9 times that one step before.
+    /// // Temporal-difference learning of values: 1 for reaching the goal, 0.9 times that one step
+    /// // before.
     /// let mut values = Sequential::<f64>::builder(2)
     ///     .layer(Dense::new(1, Activation::Linear).without_bias())
     ///     .seed(1)
@@ -555,14 +532,20 @@ impl<'a, T: Real> Trainer<'a, T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// let xor = Dataset::from_rows(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], 2, &[0.0, 1.0, 1.0, 0.0], 1)?;
+    /// let xor = Dataset::from_rows(
+    ///     &[0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0],
+    ///     2,
+    ///     &[0.0, 1.0, 1.0, 0.0],
+    ///     1,
+    /// )?;
     /// let mut net = Sequential::<f64>::builder(2)
     ///     .layer(Dense::new(1, Activation::Linear))
     ///     .seed(1)
     ///     .build()?;
     /// net.set_params(&[0.0, 0.0, -1.0])?; // always 0: right in two of four cases
     /// let loss = SigmoidCrossEntropy::new();
-    /// let mut trainer = Trainer::new(loss.clone(), Adam::new()).metric("accuracy", |y, t| metrics::accuracy(y, t));
+    /// let mut trainer = Trainer::new(loss.clone(), Adam::new())
+    ///     .metric("accuracy", |y, t| metrics::accuracy(y, t));
     /// let test = trainer.evaluate(&net, &xor)?;
     /// assert_eq!(test.metric("accuracy"), Some(0.5));
     /// assert_eq!(test.cost, net.cost(xor.inputs(), &xor, &loss, &mut Tape::new())?);

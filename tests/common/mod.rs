@@ -24,7 +24,9 @@ pub(crate) fn refused<R>(result: Result<R>, kind: ErrorKind, text: &str) {
         Err(error) => {
             assert_eq!(error.to_string(), text);
             assert_eq!(error.kind(), kind, "{text}");
-            let (place, given, expected) = (error.place(), error.given(), error.expected());
+            let place = error.place();
+            let given = error.given();
+            let expected = error.expected();
             assert_eq!(format!("{place}: got {given}, expected {expected}"), text);
             // The three parts make the text, none of them is missing.
             assert!(![place, given, expected].contains(&""), "{error:?}");

@@ -70,7 +70,7 @@ fn refused<R>(result: Result<R>, text: &str) {
     }
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // NumPy
 
 #[test]
@@ -220,7 +220,8 @@ mod compressed {
         Ok(())
     }
 
-    /// RFC 1952, §2.2: gzip files one after the other are a gzip file of what they hold, one after the other.
+    /// RFC 1952, §2.2: gzip files one after the other are a gzip file of what they hold, one after
+    /// the other.
     #[test]
     fn gzipped_files_of_several_members() -> Result<()> {
         let pixels: Vec<u8> = (0..50_000_u32).map(|i| (i * i / 7) as u8).collect();
@@ -275,14 +276,16 @@ mod compressed {
                 .contains("expected data of checksum")
         );
         refused(changed(4), &size.replace("1008", "1009"));
-        let text = "read_idx: got 4 bytes that are neither, expected the end of a gzip file, or another of its members";
+        let text = "read_idx: got 4 bytes that are neither, expected the end of a gzip file, or \
+            another of its members";
         refused(read_idx::<f64>(&[&plain[..], b"more"].concat()), text);
         for end in 2..plain.len() {
             assert!(read_idx::<f64>(&plain[..end]).is_err(), "{end}");
         }
     }
 
-    /// 8 MiB of zeros in 8 KiB that claim to be 1 byte, and 1 byte that claims to be 4 GiB less one.
+    /// 8 MiB of zeros in 8 KiB that claim to be 1 byte, and 1 byte that claims to be 4 GiB less
+    /// one.
     #[test]
     fn sizes_that_are_no_true_ones() {
         let zeros = gzip(&vec![0; 1 << 23]);
@@ -290,7 +293,8 @@ mod compressed {
             |bytes: &[u8], size: u32| [&bytes[..bytes.len() - 4], &size.to_le_bytes()].concat();
         for (bytes, size) in [(&zeros, 1), (&gzip(&[0]), u32::MAX - 1)] {
             let text = format!(
-                "read_idx: got damaged data, or more or fewer, expected deflated data of {size} bytes"
+                "read_idx: got damaged data, or more or fewer, expected deflated data of {size} \
+                 bytes"
             );
             refused(read_idx::<f64>(&claim(bytes, size)), &text);
         }
@@ -308,7 +312,8 @@ mod compressed {
             let mut other = file.clone();
             other[directory + 24..directory + 28].copy_from_slice(&size.to_le_bytes());
             let text = format!(
-                "array \"x\" of read_npz: got damaged data, or more or fewer, expected deflated data of {size} bytes"
+                "array \"x\" of read_npz: got damaged data, or more or fewer, expected deflated \
+                 data of {size} bytes"
             );
             refused(read_npz::<f64>(&other, "x"), &text);
         }
@@ -323,12 +328,12 @@ fn compressed_files() {
         match file.format {
             "packed" => refused(
                 read_npz::<f64>(&file.bytes, "x"),
-                "array \"x\" of read_npz: got an entry with compression, expected one without (np.savez writes it; \
-                 the feature `deflate` of chainrule reads both)",
+                "array \"x\" of read_npz: got an entry with compression, expected one without \
+                 (np.savez writes it; the feature `deflate` of chainrule reads both)",
             ),
             "gzip" => {
-                let text = "got a gzip file, expected bytes that are not compressed (unpack them with gzip -d, or enable \
-                            the feature `deflate` of chainrule)";
+                let text = "got a gzip file, expected bytes that are not compressed (unpack them \
+                    with gzip -d, or enable the feature `deflate` of chainrule)";
                 refused(read_npy::<f64>(&file.bytes), &format!("read_npy: {text}"));
                 refused(
                     read_npz::<f64>(&file.bytes, "x"),
@@ -397,16 +402,19 @@ fn files_of_another_kind() {
             .bytes
     };
     let npz = file("npz");
-    let archive = "read_npy: got a ZIP archive of NumPy's arrays, a .npz file, expected a NumPy file, which starts with \\x93NUMPY (read_npz)";
+    let archive = "read_npy: got a ZIP archive of NumPy's arrays, a .npz file, expected a NumPy \
+        file, which starts with \\x93NUMPY (read_npz)";
     refused(read_npy::<f64>(&npz), archive);
-    let array = "read_npz: got an array of np.save, a .npy file, expected a ZIP archive as np.savez writes it (read_npy)";
+    let array = "read_npz: got an array of np.save, a .npy file, expected a ZIP archive as \
+        np.savez writes it (read_npy)";
     refused(read_npz::<f64>(&file("npy"), "x"), array);
     // An archive of torch.save, whole.
     let torch = zip("net/data.pkl", b"a pickle");
     refused(
         read_npz::<f64>(&torch, "weight"),
         &format!(
-            "read_npz: got a pickle of torch.save, a .pt or .pth file, expected a ZIP archive as np.savez writes it {state_dict}"
+            "read_npz: got a pickle of torch.save, a .pt or .pth file, expected a ZIP archive as \
+             np.savez writes it {state_dict}"
         ),
     );
 }
@@ -452,7 +460,8 @@ fn zip_start(name: &str) -> Vec<u8> {
     bytes
 }
 
-/// An integer or an exact text is rounded to `f32` once: by way of the nearest `f64` some would be off by one.
+/// An integer or an exact text is rounded to `f32` once: by way of the nearest `f64` some would be
+/// off by one.
 #[test]
 fn integers_are_rounded_once() -> Result<()> {
     let mut files = 0;
@@ -643,7 +652,8 @@ fn headers_of_npy() {
         refused(
             ok(&header),
             &format!(
-                "read_npy: got \"{descr}\", expected numbers of type f2, f4, f8, i1 to i8, u1 to u8 or b1 (x.astype(np.float32) makes them)"
+                "read_npy: got \"{descr}\", expected numbers of type f2, f4, f8, i1 to i8, u1 to \
+                 u8 or b1 (x.astype(np.float32) makes them)"
             ),
         );
     }
@@ -657,7 +667,8 @@ fn headers_of_npy() {
     );
 }
 
-/// What a header claims is not believed: nothing is allocated, and no product wraps around to what is there.
+/// What a header claims is not believed: nothing is allocated, and no product wraps around to what
+/// is there.
 #[test]
 fn headers_that_claim_too_much() {
     for (shape, order) in [
@@ -723,8 +734,8 @@ fn truncated_files() {
     assert!(read_idx::<f64>(&[&idx[..], &[0]].concat()).is_err());
 }
 
-/// Bytes changed at random, some of them to what is most likely to be believed: a matrix or an error, never a panic, and of an
-/// archive never other numbers.
+/// Bytes changed at random, some of them to what is most likely to be believed: a matrix or an
+/// error, never a panic, and of an archive never other numbers.
 #[test]
 fn damaged_files() {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(4);
@@ -766,7 +777,7 @@ fn damaged_files() {
     assert!(refusals > 1000, "{refusals}");
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // IDX
 
 /// A file of `code` with these sizes and data.
@@ -898,7 +909,7 @@ fn kinds_of_errors() {
     );
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // ZIP
 
 #[test]
@@ -986,7 +997,7 @@ fn archives_that_are_none() {
     }
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // CSV
 
 #[cfg(feature = "csv")]
@@ -1123,7 +1134,8 @@ mod csv {
         let csv = Csv::new().features(["x", "y"]).labels("c");
         refused(
             read(&csv, text),
-            "CSV, line 3, column \"x\": got \"NA\", a missing value, expected a number (Csv::drop_missing leaves out rows with missing values)",
+            "CSV, line 3, column \"x\": got \"NA\", a missing value, expected a number \
+             (Csv::drop_missing leaves out rows with missing values)",
         );
         let table = read(&csv.clone().drop_missing(), text)?;
         assert_eq!(
@@ -1134,11 +1146,13 @@ mod csv {
         let csv = csv.missing(["-9", ""]);
         refused(
             read(&csv.clone().drop_missing(), text),
-            "CSV, line 3, column \"x\": got \"NA\", expected a number (Csv::features chooses columns)",
+            "CSV, line 3, column \"x\": got \"NA\", expected a number (Csv::features chooses \
+             columns)",
         );
         let table = read(&csv.drop_missing(), "x,y,c\n-9,1,a\n2,3,a\n4,5,b")?;
         assert_eq!((table.dropped, table.data.len()), (1, 2));
-        let text = "CSV, line 3, column \"c\": got \"\", a missing value, expected a class (Csv::drop_missing leaves out rows with missing values)";
+        let text = "CSV, line 3, column \"c\": got \"\", a missing value, expected a class \
+            (Csv::drop_missing leaves out rows with missing values)";
         refused(read(&Csv::new().labels("c"), "x,c\n1,a\n2,\n"), text);
         refused(
             read(&Csv::new().targets(["y"]).drop_missing(), "x,y\n1,\n,2\n"),
@@ -1161,19 +1175,23 @@ mod csv {
             ),
             (
                 "a,b\n1,2\n\n\n3,x",
-                "CSV, line 5, column \"b\": got \"x\", expected a number (Csv::labels reads names of classes)",
+                "CSV, line 5, column \"b\": got \"x\", expected a number (Csv::labels reads names \
+                 of classes)",
             ),
             (
                 "a,b\r\n1,2\r\n\r\n3,x\r\n4,5",
-                "CSV, line 4, column \"b\": got \"x\", expected a number (Csv::labels reads names of classes)",
+                "CSV, line 4, column \"b\": got \"x\", expected a number (Csv::labels reads names \
+                 of classes)",
             ),
             (
                 "a,b\r1,2\r3,x",
-                "CSV, line 3, column \"b\": got \"x\", expected a number (Csv::labels reads names of classes)",
+                "CSV, line 3, column \"b\": got \"x\", expected a number (Csv::labels reads names \
+                 of classes)",
             ),
             (
                 "\"a\nc\",b\n\"1\",2\n1 2,3",
-                "CSV, line 4, column \"a\\nc\": got \"1 2\", expected a number (Csv::features chooses columns)",
+                "CSV, line 4, column \"a\\nc\": got \"1 2\", expected a number (Csv::features \
+                 chooses columns)",
             ),
             (
                 "a,b\n1,inf",
@@ -1215,7 +1233,8 @@ mod csv {
         );
         refused(
             read(&Csv::new().no_header().targets([1]), "1,x"),
-            "CSV, line 1, column 1: got \"x\", expected a number (Csv::labels reads names of classes)",
+            "CSV, line 1, column 1: got \"x\", expected a number (Csv::labels reads names of \
+             classes)",
         );
         let text = "CSV, line 2, column \"c\": got \"A\", expected one of the classes a, b";
         refused(
@@ -1272,7 +1291,8 @@ mod csv {
         );
         for delimiter in ['"', '\n', '\r', 'é', '·'] {
             let error = format!(
-                "delimiter of CSV: got {delimiter:?}, expected an ASCII character, no quote and no end of a line"
+                "delimiter of CSV: got {delimiter:?}, expected an ASCII character, no quote and no \
+                 end of a line"
             );
             refused(read(&new().delimiter(delimiter).targets([0]), text), &error);
         }
@@ -1349,8 +1369,8 @@ mod csv {
         Ok(())
     }
 
-    /// Tables of random numbers, written with random ends of lines, blank lines, quotes and spaces, come back; and with one bad
-    /// field the error has its line.
+    /// Tables of random numbers, written with random ends of lines, blank lines, quotes and spaces,
+    /// come back; and with one bad field the error has its line.
     #[test]
     fn what_is_written_is_read() -> Result<()> {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(8);
@@ -1358,7 +1378,10 @@ mod csv {
             let (rows, cols) = (1 + rng.next_u64() % 6, 2 + rng.next_u64() % 4);
             let bad =
                 (rng.random::<f64>() < 0.5).then(|| (rng.next_u64() % rows, rng.next_u64() % cols));
-            let (mut text, mut line, mut bad_line, mut all) = (String::new(), 1, 0, vec![]);
+            let mut text = String::new();
+            let mut line = 1;
+            let mut bad_line = 0;
+            let mut all = vec![];
             let end = ["\n", "\r\n"][(rng.next_u64() % 2) as usize];
             for row in 0..rows {
                 for _ in 0..rng.next_u64() % 3 {
@@ -1395,7 +1418,8 @@ mod csv {
                     refused(
                         result,
                         &format!(
-                            "CSV, line {bad_line}, column {col}: got \"bad\", expected a number ({next})"
+                            "CSV, line {bad_line}, column {col}: got \"bad\", expected a number \
+                             ({next})"
                         ),
                     );
                 }
@@ -1591,7 +1615,8 @@ mod csv {
             Dataset::from_rows(&[1.5, 3.0, 7.0], 1, &[-0.225, 0.5, 1.0], 1)?
         );
         let place = "CSV, line 2, column \"y\"";
-        let text = "got \"2.5\", expected a number with a decimal comma (a point might separate thousands)";
+        let text = "got \"2.5\", expected a number with a decimal comma (a point might separate \
+            thousands)";
         refused(read(&csv, "x;y\n1,5;2.5"), &format!("{place}: {text}"));
         let text = "got \"1,2,5\", expected a number (Csv::labels reads names of classes)";
         refused(read(&csv, "x;y\n1,5;1,2,5"), &format!("{place}: {text}"));
@@ -1619,7 +1644,8 @@ mod csv {
         );
         refused(
             read(&Csv::new().targets(["y"]), "x,y\n1,tRUE"),
-            "CSV, line 2, column \"y\": got \"tRUE\", expected a number (Csv::labels reads names of classes)",
+            "CSV, line 2, column \"y\": got \"tRUE\", expected a number (Csv::labels reads names \
+             of classes)",
         );
         // As classes they are names.
         assert_eq!(
@@ -1657,7 +1683,8 @@ mod csv {
         // A missing value is none, nor is a field in quotes, nor two of them.
         refused(
             read(&csv, "a,b,c\n1,2,\n4,5,\n"),
-            "CSV, line 2, column \"c\": got \"\", a missing value, expected a number (Csv::drop_missing leaves out rows with missing values)",
+            "CSV, line 2, column \"c\": got \"\", a missing value, expected a number \
+             (Csv::drop_missing leaves out rows with missing values)",
         );
         refused(
             read(&csv, "a,b,c\n1,2,3,\"\"\n"),
@@ -1677,19 +1704,20 @@ mod csv {
         let table = read(&Csv::new().targets(["b"]), "a,b,\n1,2,\n4,5,6\n");
         refused(
             table,
-            "CSV, line 2, column \"\": got \"\", a missing value, expected a number (Csv::drop_missing leaves out rows with missing values)",
+            "CSV, line 2, column \"\": got \"\", a missing value, expected a number \
+             (Csv::drop_missing leaves out rows with missing values)",
         );
         Ok(())
     }
 
-    /// `write.table(df, sep = ",", na = "")` of a last column in which all is missing looks like columns with a name less and a
-    /// delimiter too many: either reading may be wrong.
+    /// `write.table(df, sep = ",", na = "")` of a last column in which all is missing looks like
+    /// columns with a name less and a delimiter too many: either reading may be wrong.
     #[test]
     fn names_of_rows_or_a_delimiter_too_many() -> Result<()> {
         let csv = Csv::new().targets(["b"]);
-        let expected = "CSV, line 2: got one field more than names in each row, the first in quotes and the last empty, expected rows that \
-                        the header tells how to read (begin it with a name for their first field, or end it with the delimiter that \
-                        ends them)";
+        let expected = "CSV, line 2: got one field more than names in each row, the first in \
+            quotes and the last empty, expected rows that the header tells how to read (begin it \
+            with a name for their first field, or end it with the delimiter that ends them)";
         for rows in ["\"1\",5,\n\"2\",6,\n", "\"Mazda\",5,\n\"Fiat\",6, \n\n"] {
             refused(read(&csv, &format!("\"a\",\"b\"\n{rows}")), expected);
         }
@@ -1728,7 +1756,8 @@ mod csv {
         Ok(())
     }
 
-    /// R writes the names of the rows, but none above them; pandas and other writers of R none, in quotes or not.
+    /// R writes the names of the rows, but none above them; pandas and other writers of R none, in
+    /// quotes or not.
     #[test]
     fn names_of_rows() -> Result<()> {
         let expected = Dataset::from_rows(&[1.0, 2.0, 4.0, 5.0], 2, &[3.0, 6.0], 1)?;
@@ -1796,7 +1825,8 @@ mod csv {
         }
         refused(
             read(&csv.clone().skip_lines(3), "1\n2\n3\na,b\n\n1,x"),
-            "CSV, line 6, column \"b\": got \"x\", expected a number (Csv::labels reads names of classes)",
+            "CSV, line 6, column \"b\": got \"x\", expected a number (Csv::labels reads names of \
+             classes)",
         );
         refused(
             read(&csv.clone().skip_lines(9), "a,b\n1,2"),
@@ -1809,7 +1839,8 @@ mod csv {
         );
         refused(
             read(&comments, "a,b\n1,2\n3,4 % end"),
-            "CSV, line 3, column \"b\": got \"4 % end\", expected a number (Csv::labels reads names of classes)",
+            "CSV, line 3, column \"b\": got \"4 % end\", expected a number (Csv::labels reads \
+             names of classes)",
         );
         refused(
             read(&csv.clone().comment('é'), "a,b\n1,2"),
@@ -1857,7 +1888,8 @@ mod csv {
         #[cfg(not(feature = "deflate"))]
         assert_eq!(
             text(b"\x1f\x8b\x08\0"),
-            "CSV: got a gzip file, expected bytes that are not compressed (unpack them with gzip -d, or enable the feature `deflate` of chainrule)"
+            "CSV: got a gzip file, expected bytes that are not compressed (unpack them with gzip \
+             -d, or enable the feature `deflate` of chainrule)"
         );
     }
 
@@ -1885,8 +1917,9 @@ mod csv {
     }
 }
 
-/// Mutated files and texts: an error or numbers, never a panic, and no more memory than the bytes are good for.
-/// `FUZZ_SECONDS=600 cargo test --release --all-features --test data fuzz -- --ignored`
+/// Mutated files and texts: an error or numbers, never a panic, and no more memory than the bytes
+/// are good for. `FUZZ_SECONDS=600 cargo test --release --all-features --test data fuzz --
+/// --ignored`
 #[test]
 #[ignore = "as long as FUZZ_SECONDS says, 60 by default"]
 fn fuzz() {

@@ -102,7 +102,8 @@ fn edges(neurons: usize) -> DMatrix<f32> {
     })
 }
 
-/// Every kind of picture in several forms, to be looked at: `cargo test --features plot --test plot -- --ignored`.
+/// Every kind of picture in several forms, to be looked at: `cargo test --features plot --test plot
+/// -- --ignored`.
 #[test]
 #[ignore = "writes pictures"]
 fn gallery() -> Result<()> {
@@ -143,17 +144,15 @@ fn gallery() -> Result<()> {
 
     let steps: Vec<f64> = (0..=200).map(f64::from).collect();
     let schedule = |rate: fn(f64) -> f64| steps.iter().map(|t| (*t, rate(*t))).collect::<Vec<_>>();
-    let (cosine, steps, exponential) = (
-        schedule(|t| 5e-7 * (1.0 + (t / 200.0 * std::f64::consts::PI).cos())),
-        schedule(|t| 1e-6 * 0.5f64.powf((t / 50.0).floor())),
-        schedule(|t| {
-            if (80.0..90.0).contains(&t) {
-                f64::NAN
-            } else {
-                1e-6 * (-t / 40.0).exp()
-            }
-        }),
-    );
+    let cosine = schedule(|t| 5e-7 * (1.0 + (t / 200.0 * std::f64::consts::PI).cos()));
+    let steps = schedule(|t| 1e-6 * 0.5f64.powf((t / 50.0).floor()));
+    let exponential = schedule(|t| {
+        if (80.0..90.0).contains(&t) {
+            f64::NAN
+        } else {
+            1e-6 * (-t / 40.0).exp()
+        }
+    });
     let rates = Curves::new("Learning rates", "step", "rate η per sample")
         .series("cosine", &cosine)
         .series("steps", &steps)
@@ -700,7 +699,8 @@ fn errors_name_what_is_wrong() -> Result<()> {
         (0.0, f64::INFINITY),
     ] {
         let text = format!(
-            "rectangle of plot::Boundary, input 1: got ({}, {}), expected two finite numbers, the second larger",
+            "rectangle of plot::Boundary, input 1: got ({}, {}), expected two finite numbers, the \
+             second larger",
             over.0, over.1
         );
         refuses(
@@ -754,7 +754,8 @@ fn errors_name_what_is_wrong() -> Result<()> {
         ErrorKind::Shape,
         text,
     );
-    let text = "plot::Weights: got 4294967296 × 4294967296, expected images of as many pixels as a neuron has inputs, 6";
+    let text = "plot::Weights: got 4294967296 × 4294967296, expected images of as many pixels as a \
+        neuron has inputs, 6";
     refuses(
         Weights::new("t", view(&weights), 1 << 32, 1 << 32).draw(),
         ErrorKind::Shape,

@@ -51,7 +51,8 @@ impl<T: Real> Observer<T> for Look {
     }
 }
 
-/// y = w·x + b with w = b = 0 at first, and 4 samples at 1 with targets 2: a step of η = ¼ makes w = b = 1, and the cost 0.
+/// y = w·x + b with w = b = 0 at first, and 4 samples at 1 with targets 2: a step of η = ¼ makes
+/// w = b = 1, and the cost 0.
 fn task() -> Result<(Sequential<f64>, Dataset<f64>)> {
     let mut net = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Linear))
@@ -97,8 +98,10 @@ fn it_says_where_training_is() -> Result<()> {
         "████████████████████ 2/2 of epoch 1/2  cost 0  rate 0.2500  TIME left",
         // The line is drawn anew at the end of an epoch only where it was not a moment ago.
         "████████████████████ 2/2 of epoch 1/2  cost 0  rate 0.2500  TIME left",
-        "██████████░░░░░░░░░░ 1/2 of epoch 2/2  cost 0  rate 0.2500  TIME left  last epoch: cost 2.000  validation 0  largest 0",
-        "████████████████████ 2/2 of epoch 2/2  cost 0  rate 0.2500  TIME left  last epoch: cost 2.000  validation 0  largest 0",
+        "██████████░░░░░░░░░░ 1/2 of epoch 2/2  cost 0  rate 0.2500  TIME left  last epoch: cost \
+         2.000  validation 0  largest 0",
+        "████████████████████ 2/2 of epoch 2/2  cost 0  rate 0.2500  TIME left  last epoch: cost \
+         2.000  validation 0  largest 0",
         "████████████████████ 2/2 of epoch 2/2  after TIME  cost 0  validation 0  largest 0",
     ];
     assert_eq!(timeless, expected);
@@ -127,7 +130,8 @@ fn the_time_that_is_left_is_that_of_the_steps_that_are_left() -> Result<()> {
         terminal: terminal.clone(),
         seen: seen.clone(),
     };
-    // After 2 of 2400 steps of a quarter of a second, ten minutes are left, and on a busy machine more.
+    // After 2 of 2400 steps of a quarter of a second, ten minutes are left, and on a busy machine
+    // more.
     let halt = |_: &Epoch, _: &Sequential<f64>| ControlFlow::Break(());
     trainer()
         .epochs(1200)
@@ -222,7 +226,8 @@ fn short_steps_and_epochs_are_not_all_drawn() -> Result<()> {
         .epochs(20_000)
         .observe(on(&terminal))
         .fit(&mut net, &data)?;
-    // The first looks are at steps 0, 2, 6, 14 and so on, of which 80,000 steps have at most 17; then one in 0.1 s, and each draws twice.
+    // The first looks are at steps 0, 2, 6, 14 and so on, of which 80,000 steps have at most 17;
+    // then one in 0.1 s, and each draws twice.
     let most = 2 * (17 + started.elapsed().as_millis() / 100) + 10;
     let drawn = terminal.moves_since_last_check().matches("Flush").count() as u128;
     assert!((2..=most).contains(&drawn), "{drawn} times, at most {most}");

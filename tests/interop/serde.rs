@@ -1,5 +1,5 @@
-//! Everything that is data goes through serde and comes back the same, in a format for people and in a binary one; what is no sound
-//! value is refused.
+//! Everything that is data goes through serde and comes back the same, in a format for people and
+//! in a binary one; what is no sound value is refused.
 
 use chainrule::Real;
 use chainrule::nn::layer::{BackwardArgs, Block, InferArgs, Layer, Role};
@@ -191,7 +191,9 @@ fn rule<T: Real, O: Optimizer<T> + Serialize + DeserializeOwned + PartialEq + Cl
         let gradient = w.map(|w| w + T::of(0.1));
         round(rule.clone());
         for mut read in back(&rule) {
-            let (mut rule, mut other, mut w) = (rule.clone(), w, w);
+            let mut rule = rule.clone();
+            let mut other = w;
+            let mut w = w;
             rule.step(0.01, &mut w, &gradient, &groups).expect("a step");
             read.step(0.01, &mut other, &gradient, &groups)
                 .expect("a step");
@@ -578,12 +580,22 @@ fn what_is_no_network_is_refused() -> Result<()> {
 
     let text = |scalar: &str, inputs: &str, layers: &str, params: &str| {
         format!(
-            r#"{{"scalar": "{scalar}", "inputs": {inputs}, "layers": [{layers}], "params": [{params}]}}"#
+            r#"{{
+                "scalar": "{scalar}",
+                "inputs": {inputs},
+                "layers": [{layers}],
+                "params": [{params}]
+            }}"#
         )
     };
     let dense = |outputs: &str| {
         format!(
-            r#"{{"Dense": {{"outputs": {outputs}, "activation": "tanh", "bias": "Zeros", "init": "HeNormal"}}}}"#
+            r#"{{"Dense": {{
+                "outputs": {outputs},
+                "activation": "tanh",
+                "bias": "Zeros",
+                "init": "HeNormal"
+            }}}}"#
         )
     };
     serde_json::from_str::<Sequential<f64>>(&text("f64", "1", &dense("1"), "1, 2"))
@@ -627,7 +639,10 @@ fn what_is_no_network_is_refused() -> Result<()> {
         text(
             "f64",
             "1",
-            r#"{"BatchNorm": {"norm": {"eps": 0.0, "scale": true, "bias": true}, "momentum": 0.1}}"#,
+            r#"{"BatchNorm": {
+                "norm": {"eps": 0.0, "scale": true, "bias": true},
+                "momentum": 0.1
+            }}"#,
             "",
         ),
         "eps",
@@ -648,14 +663,27 @@ fn what_is_no_network_is_refused() -> Result<()> {
     let other = text("f64", "1", &dense("1"), "1, 2");
     refused::<Model<f64>>(
         &format!(
-            r#"{{"net": {other}, "inputs": {{"shift": [0, 0], "scale": [1, 1]}}, "outputs": null, "output_function": "identity",
-            "classes": null, "metadata": {{}}}}"#
+            r#"{{
+                "net": {other},
+                "inputs": {{"shift": [0, 0], "scale": [1, 1]}},
+                "outputs": null,
+                "output_function": "identity",
+                "classes": null,
+                "metadata": {{}}
+            }}"#
         ),
         "scaler of inputs: got 2, expected 1 features",
     );
     let model = |function: &str, classes: &str| {
         format!(
-            r#"{{"net": {other}, "inputs": null, "outputs": null, "output_function": {function}, "classes": {classes}, "metadata": {{}}}}"#
+            r#"{{
+                "net": {other},
+                "inputs": null,
+                "outputs": null,
+                "output_function": {function},
+                "classes": {classes},
+                "metadata": {{}}
+            }}"#
         )
     };
     serde_json::from_str::<Model<f64>>(&model(r#""sigmoid""#, r#"["no", "yes"]"#))

@@ -1,5 +1,6 @@
-//! Model files and state dicts: what is written is read with the same bits, files of the first version and of PyTorch are read for ever, and
-//! whatever else a file may hold is an error that takes no memory and changes nothing.
+//! Model files and state dicts: what is written is read with the same bits, files of the first
+//! version and of PyTorch are read for ever, and whatever else a file may hold is an error that
+//! takes no memory and changes nothing.
 #![cfg(feature = "safetensors")]
 
 use crate::common::{Folder, rng};
@@ -22,7 +23,8 @@ use std::{env, fs};
 
 /// Every layer, every activation, and options that are not the defaults.
 fn all_layers<T: Real>() -> Result<Sequential<T>> {
-    let names = "step sign piecewise_linear sigmoid tanh relu relu6 selu gelu gelu_tanh silu mish softplus softsign hard_sigmoid hard_tanh hard_swish";
+    let names = "step sign piecewise_linear sigmoid tanh relu relu6 selu gelu gelu_tanh silu mish \
+        softplus softsign hard_sigmoid hard_tanh hard_swish";
     let mut activations = names
         .split_whitespace()
         .map(str::parse)
@@ -291,7 +293,8 @@ fn names_are_those_of_pytorch() -> Result<()> {
         .collect();
     shapes.sort_unstable();
     let names: Vec<&str> = shapes.iter().map(|(name, _)| *name).collect();
-    let expected = "0.bias 0.weight 12.bias 12.weight 3.weight 4.bias 4.running_mean 4.running_var 4.weight 6.bias 6.weight 7.weight 8.weight 9.weight";
+    let expected = "0.bias 0.weight 12.bias 12.weight 3.weight 4.bias 4.running_mean 4.running_var \
+        4.weight 6.bias 6.weight 7.weight 8.weight 9.weight";
     assert_eq!(names.join(" "), expected);
     let shape = |name: &str| tensors.tensor(name).expect("there").shape().to_vec();
     assert_eq!(
@@ -308,7 +311,8 @@ fn golden(file: &str) -> PathBuf {
         .join(file)
 }
 
-/// Whether the kernels use fused multiply-add, whose bits are the same on all machines that have it.
+/// Whether the kernels use fused multiply-add, whose bits are the same on all machines that have
+/// it.
 fn fused() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
@@ -316,8 +320,10 @@ fn fused() -> bool {
     return cfg!(target_arch = "aarch64");
 }
 
-/// A golden file, which holds `model` at the parameters that its table has, and makes of some inputs what the table says. With `UPDATE_GOLDEN`
-/// set, writes both anew: that is for a new version of the format, in a folder of its own; the files of a version that has been released stay.
+/// A golden file, which holds `model` at the parameters that its table has, and makes of some
+/// inputs what the table says. With `UPDATE_GOLDEN` set, writes both anew: that is for a new
+/// version of the format, in a folder of its own; the files of a version that has been released
+/// stay.
 fn check_golden<T: Real>(name: &str, model: Model<T>, tolerance: f64) -> Result<()> {
     let (path, table) = (
         golden(&format!("v1/{name}.safetensors")),
@@ -385,10 +391,21 @@ fn files_of_version_1_are_read() -> Result<()> {
     Ok(())
 }
 
-/// Reads a state dict that PyTorch has written and compares what the network makes of some inputs with what PyTorch did.
-fn check_pytorch<T: Real>(name: &str, mut net: Sequential<T>, tolerance: f64) -> Result<()> {
-    net.load_params(golden(&format!("pytorch/{name}.safetensors")))?;
-    let table = fs::read_to_string(golden(&format!("pytorch/{name}.tsv"))).expect("the table");
+/// Reads a state dict that PyTorch has written and compares what the network makes of some inputs
+/// with what PyTorch did.
+fn check_pytorch<T: Real>(name: &str, net: Sequential<T>, tolerance: f64) -> Result<()> {
+    agrees(
+        &golden(&format!("pytorch/{name}.safetensors")),
+        net,
+        tolerance,
+    )
+}
+
+/// Reads a state dict and compares what the network makes of the inputs in the table beside it with
+/// the outputs there.
+pub(crate) fn agrees<T: Real>(path: &Path, mut net: Sequential<T>, tolerance: f64) -> Result<()> {
+    net.load_params(path)?;
+    let table = fs::read_to_string(path.with_extension("tsv")).expect("the table");
     for line in table.lines() {
         let numbers = |text: &str| {
             text.split(' ')
@@ -405,7 +422,8 @@ fn check_pytorch<T: Real>(name: &str, mut net: Sequential<T>, tolerance: f64) ->
         for (y, t) in y.iter().zip(t) {
             assert!(
                 (y.as_f64() - t).abs() <= tolerance * (1.0 + t.abs()),
-                "{name}: {y}, expected {t}"
+                "{}: {y}, expected {t}",
+                path.display()
             );
         }
     }
@@ -445,8 +463,8 @@ fn state_dicts_of_pytorch_are_read() -> Result<()> {
     check_pytorch::<f64>("mlp_bf16", mlp()?, 1e-14)?;
     check_pytorch::<f32>("norms_f32", norms()?, 1e-6)?;
     check_pytorch::<f64>("norms_f32", norms()?, 1e-14)?;
-    let names = "sigmoid tanh relu leaky_relu(slope=0.2) relu6 elu(alpha=0.7) selu gelu gelu_tanh silu mish softplus softsign hard_sigmoid \
-                 hard_tanh hard_swish";
+    let names = "sigmoid tanh relu leaky_relu(slope=0.2) relu6 elu(alpha=0.7) selu gelu gelu_tanh \
+        silu mish softplus softsign hard_sigmoid hard_tanh hard_swish";
     let activations = names
         .split_whitespace()
         .map(str::parse::<Activation>)
@@ -472,7 +490,10 @@ fn state_dicts_of_pytorch_are_read() -> Result<()> {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Incompatible);
     assert!(
-        error.to_string().ends_with("tensor 0.bias: got F64, expected numbers that f32 holds (a network of f64 takes them all)"),
+        error.to_string().ends_with(
+            "tensor 0.bias: got F64, expected numbers that f32 holds (a \
+            network of f64 takes them all)"
+        ),
         "{error}"
     );
     let error = net
@@ -511,7 +532,8 @@ fn state_dicts_of_pytorch_are_read() -> Result<()> {
     Ok(())
 }
 
-/// A state dict whose modules have names: each is mapped to the place of its layer, in both directions.
+/// A state dict whose modules have names: each is mapped to the place of its layer, in both
+/// directions.
 #[test]
 fn state_dicts_of_named_modules() -> Result<()> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
@@ -557,7 +579,13 @@ fn state_dicts_of_named_modules() -> Result<()> {
             .prefix("module.")
             .read_params(&mut net, &bytes),
     );
-    assert!(error.contains("tensor module.0.bias: got none, expected one of shape [4] (there are module.bias module.bn.beta"), "{error}");
+    assert!(
+        error.contains(
+            "tensor module.0.bias: got none, expected one of shape [4] (there are \
+        module.bias module.bn.beta"
+        ),
+        "{error}"
+    );
     assert!(
         error.ends_with("; Safetensors::rename and prefix map names)"),
         "{error}"
@@ -570,7 +598,8 @@ fn state_dicts_of_named_modules() -> Result<()> {
                 .read_params(&mut net, &bytes),
         );
         let start = format!(
-            "safetensors: Safetensors::rename: got {name:?}, expected a name of the network, or the part of one"
+            "safetensors: Safetensors::rename: got {name:?}, expected a name of the network, or \
+             the part of one"
         );
         assert!(
             error.starts_with(&start) && error.contains("(there are 0.weight 0.bias 2.weight"),
@@ -686,9 +715,8 @@ fn hostile_headers_are_refused() -> Result<()> {
     };
     // 2⁴⁰ × 2⁴⁰, and sizes whose product, sum or number of bits overflows.
     let tensor = |shape: &str, from: &str, to: &str| {
-        format!(
-            r#"{{"0.weight":{{"dtype":"F32","shape":[{shape}],"data_offsets":[{from},{to}]}},{BIAS}}}"#
-        )
+        let weight = format!(r#"{{"dtype":"F32","shape":[{shape}],"data_offsets":[{from},{to}]}}"#);
+        format!(r#"{{"0.weight":{weight},{BIAS}}}"#)
     };
     check(
         &tensor("1099511627776,1099511627776", "0", "8"),
@@ -788,9 +816,8 @@ fn hostile_headers_are_refused() -> Result<()> {
         "got \"2\", expected version 1, the only one so far",
     );
     let typed = |dtype: &str, shape: &str, bytes: usize| {
-        format!(
-            r#"{{{WEIGHT},"0.bias":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[8,{bytes}]}}}}"#
-        )
+        let bias = format!(r#"{{"dtype":"{dtype}","shape":{shape},"data_offsets":[8,{bytes}]}}"#);
+        format!(r#"{{{WEIGHT},"0.bias":{bias}}}"#)
     };
     check(
         &typed("I32", "[1]", 12),
@@ -808,18 +835,16 @@ fn hostile_headers_are_refused() -> Result<()> {
         "a network of f64 takes them all",
     );
     check(&typed("F128", "[1]", 24), 24, "as JSON");
+    let more = r#"{"dtype":"F32","shape":[1,1],"data_offsets":[12,16]}"#;
     check(
-        &format!(
-            r#"{{{WEIGHT},{BIAS},"1.weight":{{"dtype":"F32","shape":[1,1],"data_offsets":[12,16]}}}}"#
-        ),
+        &format!(r#"{{{WEIGHT},{BIAS},"1.weight":{more}}}"#),
         16,
         "tensor 1.weight: got one, expected none",
     );
     // PyTorch's count of batches belongs to a batch norm.
+    let count = r#"{"dtype":"I64","shape":[],"data_offsets":[12,20]}"#;
     check(
-        &format!(
-            r#"{{{WEIGHT},{BIAS},"0.num_batches_tracked":{{"dtype":"I64","shape":[],"data_offsets":[12,20]}}}}"#
-        ),
+        &format!(r#"{{{WEIGHT},{BIAS},"0.num_batches_tracked":{count}}}"#),
         20,
         "tensor 0.num_batches_tracked: got one, expected none",
     );
@@ -876,14 +901,12 @@ fn hostile_architectures_are_refused() -> Result<()> {
         assert!(took < 16 * bytes.len() + 20_000, "{took} bytes for {text}");
     };
     let described = |scalar: &str, inputs: &str, layers: &str, scalers: &str| {
-        format!(
-            r#"{{"scalar":"{scalar}","inputs":{inputs},"layers":[{layers}],{scalers},"output_function":"identity","classes":null}}"#
-        )
+        let rest = r#""output_function":"identity","classes":null"#;
+        format!(r#"{{"scalar":"{scalar}","inputs":{inputs},"layers":[{layers}],{scalers},{rest}}}"#)
     };
     let dense = |outputs: &str| {
-        format!(
-            r#"{{"Dense":{{"outputs":{outputs},"activation":"linear","bias":"Zeros","init":"HeNormal"}}}}"#
-        )
+        let rest = r#""activation":"linear","bias":"Zeros","init":"HeNormal""#;
+        format!(r#"{{"Dense":{{"outputs":{outputs},{rest}}}}}"#)
     };
     let none = r#""input_scaler":null,"output_scaler":null"#;
     check(&described("f32", "2", &dense("1"), none), "read: [Dense");
@@ -930,7 +953,8 @@ fn hostile_architectures_are_refused() -> Result<()> {
     );
     check(
         &described("f32", "2", r#"{"Swish":null}"#, none),
-        "layer 0: got unknown variant `Swish`, expected a layer of this crate, or one that is made known",
+        "layer 0: got unknown variant `Swish`, expected a layer of this crate, or one that is made \
+         known",
     );
     check(
         &described("f32", "2", r#"{"Dropout":{"p":1.0}}"#, none),
@@ -990,7 +1014,8 @@ fn hostile_architectures_are_refused() -> Result<()> {
     check(&function("null"), "chainrule.model");
     check(
         &function(r#""softmax""#),
-        "got a single output, whose softmax is always 1, expected a network that ends on scores, for Softmax",
+        "got a single output, whose softmax is always 1, expected a network that ends on scores, \
+         for Softmax",
     );
     check(
         &sound.replace(",\"output_function\":\"identity\"", ""),
@@ -1004,7 +1029,8 @@ fn hostile_architectures_are_refused() -> Result<()> {
     check(&classes(r#"["no","yes"]"#), "read: [Dense");
     check(
         &classes(r#"["no"]"#),
-        "classes of Model: got 1, expected 2 names, the second of the class whose probability the only output is",
+        "classes of Model: got 1, expected 2 names, the second of the class whose probability the \
+         only output is",
     );
     check(&classes("[]"), "classes of Model: got 0, expected 2 names");
     check(
@@ -1018,7 +1044,11 @@ fn hostile_architectures_are_refused() -> Result<()> {
     check(&classes(r#"{"no":1}"#), "chainrule.model");
     check("", "chainrule.model");
     let model = described("f32", "2", &dense("1"), none);
-    let notes = serde_json::json!({ "chainrule.version": "1", "chainrule.model": model, "chainrule.more": "" });
+    let notes = serde_json::json!({
+        "chainrule.version": "1",
+        "chainrule.model": model,
+        "chainrule.more": "",
+    });
     let error = Model::<f32>::from_safetensors(&file(
         &format!(r#"{{"__metadata__":{notes},{WEIGHT},{BIAS}}}"#),
         12,
@@ -1083,7 +1113,8 @@ fn damaged_files_are_refused() -> Result<()> {
     }
     assert_eq!(read(&bytes)?, (true, true));
 
-    // Without its checksum a file is read as it is; the name with a wrong letter is no name of a note.
+    // Without its checksum a file is read as it is; the name with a wrong letter is no name of a
+    // note.
     let size = 8 + u64::from_le_bytes(bytes[..8].try_into().expect("8 bytes")) as usize;
     let header = std::str::from_utf8(&bytes[8..size]).expect("a text");
     let start = header
@@ -1287,8 +1318,8 @@ fn layers_of_other_crates_are_known_by_name() -> Result<()> {
 
     // Not known, or by another name.
     let error = Model::<f64>::from_safetensors(&bytes).unwrap_err();
-    let text = "safetensors: layer 1: got unknown variant `mine::Gain`, expected a layer of this crate, or one that is made known by \
-                Safetensors::layer";
+    let text = "safetensors: layer 1: got unknown variant `mine::Gain`, expected a layer of this \
+        crate, or one that is made known by Safetensors::layer";
     assert_eq!(error.to_string(), text);
     assert!(
         Safetensors::<f64>::new()
@@ -1321,7 +1352,10 @@ fn layers_of_other_crates_are_known_by_name() -> Result<()> {
         .write(&foreign(Twins)?)
         .unwrap_err();
     assert!(
-        error.to_string().contains("layer 1 (Twins): got two of \"twin\", expected parameter blocks with names of their own"),
+        error.to_string().contains(
+            "layer 1 (Twins): got two of \"twin\", expected parameter \
+            blocks with names of their own"
+        ),
         "{error}"
     );
     // What JSON cannot hold could not be read back.
@@ -1352,8 +1386,12 @@ fn a_module_within_a_larger_one_has_a_prefix() -> Result<()> {
         "{error}"
     );
     // Two modules in one dict.
-    let two = r#"{"value.0.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"policy.0.weight":{"dtype":"BF16","shape":[1,2],"data_offsets":[8,12]},
-            "policy.0.bias":{"dtype":"F16","shape":[1],"data_offsets":[12,14]},"value.0.bias":{"dtype":"F32","shape":[1],"data_offsets":[14,18]}}"#;
+    let two = r#"{
+        "value.0.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},
+        "policy.0.weight":{"dtype":"BF16","shape":[1,2],"data_offsets":[8,12]},
+        "policy.0.bias":{"dtype":"F16","shape":[1],"data_offsets":[12,14]},
+        "value.0.bias":{"dtype":"F32","shape":[1],"data_offsets":[14,18]}
+    }"#;
     let mut bytes = file(two, 0);
     bytes.extend([1.5_f32, -2.0].iter().flat_map(|x| x.to_le_bytes()));
     bytes.extend(
@@ -1646,7 +1684,8 @@ mod saving {
                 let known = [in_folder(&folder.0), vec![name(kind)]].concat();
                 let mut child = child("child_that_saves", kind, &path);
                 let start = Instant::now();
-                // Every other one while something is being written for sure, however long it took to make.
+                // Every other one while something is being written for sure, however long it took
+                // to make.
                 let writes = || {
                     in_folder(&folder.0)
                         .iter()
@@ -1695,7 +1734,8 @@ mod saving {
         eprintln!("{kind}: {saves} saves");
     }
 
-    /// Two processes save to one path and a third loads from it: for 8 s of each kind with `CHAINRULE_SECONDS=8`.
+    /// Two processes save to one path and a third loads from it: for 8 s of each kind with
+    /// `CHAINRULE_SECONDS=8`.
     #[test]
     fn two_writers_at_once() {
         let seconds = setting("CHAINRULE_SECONDS", 1);
@@ -2001,7 +2041,8 @@ mod saving {
         }
     }
 
-    /// A folder in which files may be made, but which nobody may read, cannot be brought to the disk. (For root every folder can be.)
+    /// A folder in which files may be made, but which nobody may read, cannot be brought to the
+    /// disk. (For root every folder can be.)
     #[test]
     fn a_folder_that_cannot_be_synced_is_no_failure() {
         for kind in KINDS {

@@ -1,14 +1,17 @@
-//! Files go to Python and come from there: safetensors' own package and NumPy, and PyTorch where the interpreter has it.
+//! Files go to Python and come from there: safetensors' own package and NumPy, and PyTorch where
+//! the interpreter has it.
 //!
-//! `tests/interchange/run` prepares an interpreter and runs these tests, which are ignored elsewhere.
+//! `tests/interchange/run` prepares an interpreter and runs these tests, which are ignored
+//! elsewhere.
 #![cfg(feature = "safetensors")]
 
 use crate::common::rng;
+use crate::files::agrees;
+use chainrule::Real;
 use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax};
 use chainrule::prelude::*;
 use chainrule::rand::RngExt;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
-use chainrule::{Real, View};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -57,32 +60,6 @@ fn perceptron<T: Real>(widths: &[usize]) -> Result<Sequential<T>> {
         .build_with(&mut rng(1))
 }
 
-fn read_perceptron<T: Real>(path: &Path, widths: &[usize], tolerance: f64) -> Result<()> {
-    let mut net = perceptron::<T>(widths)?;
-    net.load_params(path)?;
-    let table = fs::read_to_string(path.with_extension("tsv")).expect("the table");
-    for line in table.lines() {
-        let numbers = |text: &str| {
-            text.split(' ')
-                .map(|x| x.parse().expect("a number"))
-                .collect::<Vec<f64>>()
-        };
-        let (x, t) = line
-            .split_once('\t')
-            .map(|(x, t)| (numbers(x), numbers(t)))
-            .expect("inputs and outputs");
-        let x: Vec<T> = x.into_iter().map(T::of).collect();
-        let y = net.predict(View::new(&x, x.len())?)?;
-        let close = |(y, t): (&T, &f64)| (y.as_f64() - t).abs() <= tolerance * (1.0 + t.abs());
-        assert!(
-            y.len() == t.len() && y.iter().zip(&t).all(close),
-            "{}: {y} for {t:?}",
-            path.display()
-        );
-    }
-    Ok(())
-}
-
 #[test]
 #[ignore = "needs Python"]
 fn state_dicts_that_python_writes_are_read() -> Result<()> {
@@ -110,11 +87,11 @@ fn state_dicts_that_python_writes_are_read() -> Result<()> {
             );
             let widths = &parts[..parts.len() - 1];
             if wide {
-                read_perceptron::<f64>(&path, widths, 1e-14)?;
+                agrees(&path, perceptron::<f64>(widths)?, 1e-14)?;
                 assert!(perceptron::<f32>(widths)?.load_params(&path).is_err());
             } else {
-                read_perceptron::<f32>(&path, widths, 1e-6)?;
-                read_perceptron::<f64>(&path, widths, 1e-14)?;
+                agrees(&path, perceptron::<f32>(widths)?, 1e-6)?;
+                agrees(&path, perceptron::<f64>(widths)?, 1e-14)?;
             }
             count += 1;
         }
@@ -130,7 +107,8 @@ fn write<T: Real>(
     mut net: Sequential<T>,
     rng: &mut Xoshiro256PlusPlus,
 ) -> Result<()> {
-    // No parameter at its start: a scale of 1 would hide one that is at the wrong place. Variances stay positive.
+    // No parameter at its start: a scale of 1 would hide one that is at the wrong place. Variances
+    // stay positive.
     net.params_mut()
         .iter_mut()
         .for_each(|p| *p += T::of(rng.random_range(0.0..0.5)));
@@ -160,8 +138,8 @@ fn write<T: Real>(
 
 /// Every layer and activation that PyTorch has.
 fn everything<T: Real>(seed: u64) -> Result<Sequential<T>> {
-    let names = "sigmoid tanh relu leaky_relu(slope=0.2) relu6 elu(alpha=0.7) celu(alpha=0.7) selu gelu gelu_tanh silu mish softplus softsign hard_sigmoid \
-                 hard_tanh hard_swish";
+    let names = "sigmoid tanh relu leaky_relu(slope=0.2) relu6 elu(alpha=0.7) celu(alpha=0.7) selu \
+        gelu gelu_tanh silu mish softplus softsign hard_sigmoid hard_tanh hard_swish";
     let mut rng = rng(seed);
     let mut builder = Sequential::builder(rng.random_range(1..9))
         .layer(GaussianNoise::new(0.1))

@@ -1,6 +1,8 @@
-//! ONNX with the real things: onnxruntime runs what is written, and what scikit-learn's models become by skl2onnx is read.
+//! ONNX with the real things: onnxruntime runs what is written, and what scikit-learn's models
+//! become by skl2onnx is read.
 //!
-//! `tests/interchange/run` installs them and runs these tests; the variable `CHAINRULE_PYTHON` is the interpreter that has them.
+//! `tests/interchange/run` installs them and runs these tests; the variable `CHAINRULE_PYTHON` is
+//! the interpreter that has them.
 #![cfg(feature = "onnx")]
 
 use crate::zoo::{self, EDGES, activations, inputs, layers};
@@ -90,7 +92,9 @@ fn cases<T: Real>() -> Result<Vec<Case<T>>> {
     });
     let mut cases = Vec::new();
     for (i, activation) in activations()?.into_iter().enumerate() {
-        let (alone, fused, x) = (activation.clone(), activation.clone(), inputs(4, 20));
+        let alone = activation.clone();
+        let fused = activation.clone();
+        let x = inputs(4, 20);
         cases.push(case(
             format!("edges{i} {activation}"),
             &plain,
@@ -107,7 +111,10 @@ fn cases<T: Real>() -> Result<Vec<Case<T>>> {
     let nets = [
         (
             "without_bias",
-            layers!(4; Dense::new(3, Activation::Tanh).without_bias(), Dense::new(2, Activation::Linear).without_bias())?,
+            layers!(4;
+                Dense::new(3, Activation::Tanh).without_bias(),
+                Dense::new(2, Activation::Linear).without_bias()
+            )?,
         ),
         (
             "nothing",
@@ -159,9 +166,18 @@ fn cases<T: Real>() -> Result<Vec<Case<T>>> {
         ),
         (
             "deep",
-            layers!(4; GaussianNoise::new(0.1), Dense::new(16, Activation::Gelu), LayerNorm::new(), AlphaDropout::new(0.1),
-                Dense::new(7, Activation::Linear).without_bias(), BatchNorm::new(), Activation::HardSwish, Dense::new(7, Activation::Mish),
-                RmsNorm::new(), Dense::new(3, Activation::Linear))?,
+            layers!(4;
+                GaussianNoise::new(0.1),
+                Dense::new(16, Activation::Gelu),
+                LayerNorm::new(),
+                AlphaDropout::new(0.1),
+                Dense::new(7, Activation::Linear).without_bias(),
+                BatchNorm::new(),
+                Activation::HardSwish,
+                Dense::new(7, Activation::Mish),
+                RmsNorm::new(),
+                Dense::new(3, Activation::Linear)
+            )?,
         ),
     ];
     for (name, net) in nets {

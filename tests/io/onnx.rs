@@ -1,4 +1,5 @@
-//! ONNX: what is written is read again, files of PyTorch and scikit-learn are read, and others are refused.
+//! ONNX: what is written is read again, files of PyTorch and scikit-learn are read, and others are
+//! refused.
 #![cfg(feature = "onnx")]
 
 use crate::common::refused;
@@ -13,7 +14,7 @@ use chainrule::{ErrorKind, Real, View};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // There and back
 
 /// The same layers, parameters, scalers and notes, and so the same outputs.
@@ -50,7 +51,9 @@ fn layers_come_back<T: Real>() -> Result<()> {
             layers!(3; Dense::new(5, activation), Dense::new(2, Activation::Linear))?.into(),
         )?;
     }
-    comes_back::<T>(layers!(4; Dense::new(3, Activation::Tanh).without_bias(), Dense::new(2, Activation::Linear).without_bias())?.into())?;
+    let tanh = Dense::new(3, Activation::Tanh).without_bias();
+    let linear = Dense::new(2, Activation::Linear).without_bias();
+    comes_back::<T>(layers!(4; tanh, linear)?.into())?;
     comes_back::<T>(layers!(4; Dense::new(6, Activation::Relu), Softmax)?.into())?;
     comes_back::<T>(layers!(4; LayerNorm::new())?.into())?;
     comes_back::<T>(layers!(4; LayerNorm::new().eps(0.3).without_bias())?.into())?;
@@ -59,16 +62,24 @@ fn layers_come_back<T: Real>() -> Result<()> {
     comes_back::<T>(layers!(4; RmsNorm::new())?.into())?;
     comes_back::<T>(layers!(4; RmsNorm::new().without_scale().eps(1e-3))?.into())?;
     comes_back::<T>(layers!(4; Prelu::new())?.into())?;
-    comes_back::<T>(layers!(4; Dense::new(5, Activation::Linear), Prelu::new().per_feature(), Prelu::new(), Activation::Tanh)?.into())?;
+    let linear = Dense::new(5, Activation::Linear);
+    let each = Prelu::new().per_feature();
+    comes_back::<T>(layers!(4; linear, each, Prelu::new(), Activation::Tanh)?.into())?;
     comes_back::<T>(layers!(4; BatchNorm::new())?.into())?;
     comes_back::<T>(layers!(4; BatchNorm::new().eps(0.3).without_bias())?.into())?;
     comes_back::<T>(layers!(4; BatchNorm::new().without_scale())?.into())?;
     comes_back::<T>(layers!(4; BatchNorm::new().without_scale().without_bias())?.into())?;
-    comes_back::<T>(
-        layers!(4; Dense::new(16, Activation::Gelu), LayerNorm::new(), Dense::new(7, Activation::Linear).without_bias(), BatchNorm::new(),
-            Activation::HardSwish, Dense::new(7, Activation::Mish), RmsNorm::new(), Dense::new(3, Activation::Linear))?
-        .into(),
-    )
+    let deep = layers!(4;
+        Dense::new(16, Activation::Gelu),
+        LayerNorm::new(),
+        Dense::new(7, Activation::Linear).without_bias(),
+        BatchNorm::new(),
+        Activation::HardSwish,
+        Dense::new(7, Activation::Mish),
+        RmsNorm::new(),
+        Dense::new(3, Activation::Linear)
+    );
+    comes_back::<T>(deep?.into())
 }
 
 #[test]
@@ -123,8 +134,14 @@ fn what_does_not_come_back() -> Result<()> {
         comes_back_as(&net.into(), &other.into())
     };
     same(
-        layers!(4; GaussianNoise::new(0.1), Dense::new(3, Activation::Selu), AlphaDropout::new(0.1), Activation::Linear, Dropout::new(0.5),
-            Softmax),
+        layers!(4;
+            GaussianNoise::new(0.1),
+            Dense::new(3, Activation::Selu),
+            AlphaDropout::new(0.1),
+            Activation::Linear,
+            Dropout::new(0.5),
+            Softmax
+        ),
         layers!(4; Dense::new(3, Activation::Selu), Softmax),
     )?;
     // Of dropouts only something must be left.
@@ -281,13 +298,17 @@ fn metadata_that_lies_is_refused() -> Result<()> {
         ["b"]
     );
     let parse = ErrorKind::Parse;
-    let text = "ONNX metadata \"chainrule.output_function\": got another end, expected a graph that ends on softmax";
+    let text = "ONNX metadata \"chainrule.output_function\": got another end, expected a graph \
+        that ends on softmax";
     refused(read(&[(function, "softmax")]), parse, text);
-    let text = "ONNX metadata: OutputFunction: got \"ln\", expected one of identity, sigmoid, softmax, exp";
+    let text = "ONNX metadata: OutputFunction: got \"ln\", expected one of identity, sigmoid, \
+        softmax, exp";
     refused(read(&[(function, "ln")]), parse, text);
-    let text = "ONNX metadata \"chainrule.output_function\": got another end, expected a graph that ends on exp";
+    let text = "ONNX metadata \"chainrule.output_function\": got another end, expected a graph \
+        that ends on exp";
     refused(read(&[(function, "exp")]), parse, text);
-    let text = "ONNX metadata: got \"chainrule.class.2\", expected a note that this version writes (classes from 0 on, without a gap)";
+    let text = "ONNX metadata: got \"chainrule.class.2\", expected a note that this version writes \
+        (classes from 0 on, without a gap)";
     refused(
         read(&[("chainrule.class.0", "a"), ("chainrule.class.2", "b")]),
         parse,
@@ -314,7 +335,8 @@ fn metadata_that_lies_is_refused() -> Result<()> {
     model
         .metadata_mut()
         .insert("chainrule.class.0".into(), "a".into());
-    let text = "metadata of Model: got \"chainrule.class.0\", expected names that do not begin with chainrule.";
+    let text = "metadata of Model: got \"chainrule.class.0\", expected names that do not begin \
+        with chainrule.";
     refused(Onnx::new().write(&model), ErrorKind::Value, text);
     Ok(())
 }
@@ -363,14 +385,16 @@ fn floats_widen_and_doubles_do_not_narrow() -> Result<()> {
         Onnx::new().read::<f64>(&Onnx::new().write(&Model::from(single))?)?,
         double.clone().into()
     );
-    let text = "ONNX tensor \"0.weight\": got double, expected numbers of type float (f64 holds those of type double)";
+    let text = "ONNX tensor \"0.weight\": got double, expected numbers of type float (f64 holds \
+        those of type double)";
     refused(
         Onnx::new().read::<f32>(&Onnx::new().write(&Model::from(double))?),
         ErrorKind::Incompatible,
         text,
     );
     let without_weights = Model::<f64>::from(layers!(4; Activation::Tanh)?);
-    let text = "ONNX input \"input\": got double, expected numbers of type float (f64 holds those of type double)";
+    let text = "ONNX input \"input\": got double, expected numbers of type float (f64 holds those \
+        of type double)";
     refused(
         Onnx::new().read::<f32>(&Onnx::new().write(&without_weights)?),
         ErrorKind::Incompatible,
@@ -410,11 +434,11 @@ fn layers_of_others_are_named() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Files of others
 
-/// Files that PyTorch and scikit-learn have written (`interchange/onnx_*.py`), each with inputs and outputs; and this crate's version 0.1,
-/// with the outputs of onnxruntime.
+/// Files that PyTorch and scikit-learn have written (`interchange/onnx_*.py`), each with inputs and
+/// outputs; and this crate's version 0.1, with the outputs of onnxruntime.
 fn golden() -> BTreeMap<String, (Vec<u8>, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/onnx");
     let paths = std::fs::read_dir(folder)
@@ -483,7 +507,8 @@ fn layers_of_others_and_earlier_versions() -> Result<()> {
                 "torch_script_smooth",
                 "torch_script_opset13_smooth",
             ],
-            "Dense gelu, Dense silu, Dense mish, Dense gelu_tanh, Dense softplus, Dense softsign, Dense sigmoid",
+            "Dense gelu, Dense silu, Dense mish, Dense gelu_tanh, Dense softplus, Dense softsign, \
+             Dense sigmoid",
         ),
         (
             &[
@@ -491,8 +516,9 @@ fn layers_of_others_and_earlier_versions() -> Result<()> {
                 "torch_script_kinked",
                 "torch_script_opset13_kinked",
             ],
-            "Dense hard_sigmoid, Dense hard_swish, Dense hard_tanh, Dense breakpoints(-2:-2, 3:3), Dense relu6, Dense elu(alpha=0.5), Dense selu, \
-             Dense leaky_relu(slope=0.2), Dense linear, Prelu",
+            "Dense hard_sigmoid, Dense hard_swish, Dense hard_tanh, Dense breakpoints(-2:-2, 3:3), \
+             Dense relu6, Dense elu(alpha=0.5), Dense selu, Dense leaky_relu(slope=0.2), Dense \
+             linear, Prelu",
         ),
         (
             &["torch_script_images", "torch_dynamo_images"],
@@ -504,15 +530,18 @@ fn layers_of_others_and_earlier_versions() -> Result<()> {
         ),
         (
             &["torch_dynamo_norms"],
-            "BatchNorm, Dense relu, BatchNorm, LayerNorm, Dense tanh, BatchNorm, LayerNorm, RmsNorm, RmsNorm",
+            "BatchNorm, Dense relu, BatchNorm, LayerNorm, Dense tanh, BatchNorm, LayerNorm, \
+             RmsNorm, RmsNorm",
         ),
         (
             &["torch_script_norms", "torch_script_opset13_norms"],
-            "BatchNorm, Dense linear, BatchNorm, relu, BatchNorm, LayerNorm, Dense tanh, BatchNorm, LayerNorm",
+            "BatchNorm, Dense linear, BatchNorm, relu, BatchNorm, LayerNorm, Dense tanh, \
+             BatchNorm, LayerNorm",
         ),
         (
             &["chainrule_0.1", "chainrule_0.1_f64"],
-            "Dense gelu, LayerNorm, Dense linear, BatchNorm, hard_swish, Dense mish, RmsNorm, Dense linear",
+            "Dense gelu, LayerNorm, Dense linear, BatchNorm, hard_swish, Dense mish, RmsNorm, \
+             Dense linear",
         ),
         (
             &["sklearn_classifier3@probabilities"],
@@ -542,11 +571,13 @@ fn layers_of_others_and_earlier_versions() -> Result<()> {
         ),
         (
             &["torch_dynamo_rare"],
-            "Dense linear, Prelu, Dense celu(alpha=0.5), Dense thresholded_relu(theta=0.5), Dense softplus, Dense breakpoints(2:2, 2.001:2.001)",
+            "Dense linear, Prelu, Dense celu(alpha=0.5), Dense thresholded_relu(theta=0.5), Dense \
+             softplus, Dense breakpoints(2:2, 2.001:2.001)",
         ),
         (
             &["torch_script_rare"],
-            "Dense linear, Prelu, Dense celu(alpha=0.5), Dense relu, Dense softplus, Dense breakpoints(2:2, 2.001:2.001)",
+            "Dense linear, Prelu, Dense celu(alpha=0.5), Dense relu, Dense softplus, Dense \
+             breakpoints(2:2, 2.001:2.001)",
         ),
         (
             &[
@@ -638,7 +669,7 @@ fn layers_of_others_and_earlier_versions() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Files by hand
 
 /// The layers' names, and what they make of one sample.
@@ -1008,7 +1039,8 @@ fn samples_in_one_row() -> Result<()> {
     let two = file(&[Some(2), Some(1)])
         .node("Squeeze: x first -> z", &[])
         .node("Relu: z -> y", &[]);
-    let text = "ONNX node \"z\" (Squeeze): got axes [0] of dimensions (samples, 1) with 2 samples, expected axes of one";
+    let text = "ONNX node \"z\" (Squeeze): got axes [0] of dimensions (samples, 1) with 2 samples, \
+        expected axes of one";
     refused(
         Onnx::new().read::<f32>(&two.bytes()),
         ErrorKind::Shape,
@@ -1039,8 +1071,8 @@ fn computed_halves_are_rounded() -> Result<()> {
         ]
         .concat()
     };
-    // In float16 2048 + 1 and 2048 + 3, the smallest number / 2 and · 1.5, and 65504 + 15 before it is infinite;
-    // in bfloat16 256 + 1 and 256 + 3.
+    // In float16 2048 + 1 and 2048 + 3, the smallest number / 2 and · 1.5, and 65504 + 15 before it
+    // is infinite; in bfloat16 256 + 1 and 256 + 3.
     let small = 2.0_f64.powi(-24);
     for (op, kind, a, b, y) in [
         (
@@ -1178,27 +1210,29 @@ fn outputs_are_chosen() -> Result<()> {
 #[test]
 fn what_is_refused() {
     let supported = |given: &str| {
-        let list = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with constants, Neg; Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, \
-                    Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish, Mish, Softplus, Softsign, HardSwish, Clip, Sign, Abs, or what these are \
-                    composed of; Softmax, LogSoftmax, BatchNormalization, LayerNormalization, RMSNormalization; Identity, Dropout, Cast, \
-                    Flatten, Reshape, Transpose, Squeeze, Unsqueeze; of ai.onnx.ml Scaler, LinearRegressor, LinearClassifier, Normalizer, ZipMap";
+        let list = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with constants, Neg; Relu, \
+            LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, \
+            Swish, Mish, Softplus, Softsign, HardSwish, Clip, Sign, Abs, or what these are \
+            composed of; Softmax, LogSoftmax, BatchNormalization, LayerNormalization, \
+            RMSNormalization; Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze, \
+            Unsqueeze; of ai.onnx.ml Scaler, LinearRegressor, LinearClassifier, Normalizer, ZipMap";
         format!("got {given}, expected an operator of a feed-forward network ({list})")
     };
-    let chain = "expected one computed value and constants: this crate holds chains of layers, and here two computed values meet";
+    let chain = "expected one computed value and constants: this crate holds chains of layers, and \
+        here two computed values meet";
     let file = || {
         File::new(2)
             .tensor("k", &[2], &[1.0, 2.0])
             .tensor("w", &[2, 1], &[1.0, 2.0])
             .tensor("t", &[3], &[1.0, 2.0, 3.0])
     };
-    let (parse, shape, value, incompatible) = (
-        ErrorKind::Parse,
-        ErrorKind::Shape,
-        ErrorKind::Value,
-        ErrorKind::Incompatible,
-    );
+    let parse = ErrorKind::Parse;
+    let shape = ErrorKind::Shape;
+    let value = ErrorKind::Value;
+    let incompatible = ErrorKind::Incompatible;
     for (file, kind, text) in [
-        (file().node("Conv: x w -> y", &[]), incompatible, format!("ONNX node \"y\" (Conv): {}", supported("Conv"))),
+        (file().node("Conv: x w -> y", &[]), incompatible, format!("ONNX node \"y\" (Conv): \
+            {}", supported("Conv"))),
         (
             file().node("com.microsoft.Relu: x -> y", &[]),
             incompatible,
@@ -1212,28 +1246,36 @@ fn what_is_refused() {
         (
             file().node("Div: k x -> y", &[]),
             incompatible,
-            "ONNX node \"y\" (Div): got \"x\", expected a constant as operand 1: no layer divides by what is computed".into(),
+            "ONNX node \"y\" (Div): got \"x\", expected a constant as operand 1: no layer divides \
+             by what is computed".into(),
         ),
-        (file().node("Sin: y -> y", &[]), incompatible, format!("ONNX node \"y\" (Sin): {}", supported("Sin"))),
+        (file().node("Sin: y -> y", &[]), incompatible, format!("ONNX node \"y\" (Sin): \
+            {}", supported("Sin"))),
         (
             file().node("Relu: y -> y", &[]),
             parse,
-            "ONNX value \"y\": got a value that depends on itself, expected a graph without cycles".into(),
+            "ONNX value \"y\": got a value that depends on itself, expected a graph without \
+             cycles".into(),
         ),
         (
             file().node("Relu: y -> z", &[]).node("Mul: z k -> y", &[]),
             parse,
-            "ONNX value \"y\": got a value that depends on itself, expected a graph without cycles".into(),
+            "ONNX value \"y\": got a value that depends on itself, expected a graph without \
+             cycles".into(),
         ),
-        (file(), incompatible, "ONNX value \"y\": got a value that no node makes, expected a function of the graph's input".into()),
+        (file(), incompatible, "ONNX value \"y\": got a value that no node makes, expected a \
+            function of the graph's input".into()),
         (
             file().node("Relu: k -> y", &[]),
             incompatible,
             "ONNX value \"k\": got a constant, expected a function of the graph's input".into(),
         ),
-        (file().node("Relu: x -> y", &[]).node("Tanh: x -> y", &[]), parse, "ONNX graph: got \"y\" twice, expected each value once".into()),
-        (file().tensor("k", &[], &[1.0]), parse, "ONNX graph: got \"k\" twice, expected each value once".into()),
-        (file().node("MatMul: x -> y", &[]), parse, "ONNX node \"y\" (MatMul): got 1 operands, expected operand 1".into()),
+        (file().node("Relu: x -> y", &[]).node("Tanh: x -> y", &[]), parse, "ONNX graph: got \"y\" \
+            twice, expected each value once".into()),
+        (file().tensor("k", &[], &[1.0]), parse, "ONNX graph: got \"k\" twice, expected each value \
+            once".into()),
+        (file().node("MatMul: x -> y", &[]), parse, "ONNX node \"y\" (MatMul): got 1 operands, \
+            expected operand 1".into()),
         (
             file().node("Tanh: x -> z", &[]).node("MatMul: z x -> y", &[]),
             incompatible,
@@ -1242,22 +1284,26 @@ fn what_is_refused() {
         (
             file().node("MatMul: w x -> y", &[]),
             shape,
-            "ONNX node \"y\" (MatMul): ONNX tensor \"w\": got dimensions [2, 1], expected a matrix for 2 features".into(),
+            "ONNX node \"y\" (MatMul): ONNX tensor \"w\": got dimensions [2, 1], expected a matrix \
+             for 2 features".into(),
         ),
         (
             file().node("MatMul: x t -> y", &[]),
             shape,
-            "ONNX node \"y\" (MatMul): ONNX tensor \"t\": got dimensions [3], expected a matrix for 2 features".into(),
+            "ONNX node \"y\" (MatMul): ONNX tensor \"t\": got dimensions [3], expected a matrix \
+             for 2 features".into(),
         ),
         (
             file().node("MatMul: x w -> z", &[]).node("MatMul: z w -> y", &[]),
             shape,
-            "ONNX node \"y\" (MatMul): ONNX tensor \"w\": got dimensions [2, 1], expected a matrix for 1 features".into(),
+            "ONNX node \"y\" (MatMul): ONNX tensor \"w\": got dimensions [2, 1], expected a matrix \
+             for 1 features".into(),
         ),
         (
             file().node("Mul: x t -> y", &[]),
             shape,
-            "ONNX node \"y\" (Mul): ONNX tensor \"t\": got dimensions [3], expected one number for each of 2 features".into(),
+            "ONNX node \"y\" (Mul): ONNX tensor \"t\": got dimensions [3], expected one number for \
+             each of 2 features".into(),
         ),
         (
             file().node("Softmax: x -> y", &[integer("axis", 0)]),
@@ -1269,17 +1315,20 @@ fn what_is_refused() {
         (
             file().node("Gemm: x w -> y", &[integer("transA", 1)]),
             shape,
-            "ONNX node \"y\" (Gemm): ONNX tensor \"w\": got dimensions [2, 1] after dimensions (2, samples), expected a matrix for 2 features".into(),
+            "ONNX node \"y\" (Gemm): ONNX tensor \"w\": got dimensions [2, 1] after dimensions (2, \
+             samples), expected a matrix for 2 features".into(),
         ),
         (
             file().node("PRelu: x t -> y", &[]),
             shape,
-            "ONNX node \"y\" (PRelu): ONNX tensor \"t\": got dimensions [3], expected one number for each of 2 features".into(),
+            "ONNX node \"y\" (PRelu): ONNX tensor \"t\": got dimensions [3], expected one number \
+             for each of 2 features".into(),
         ),
         (
             file().node("Max: x k -> y", &[]),
             shape,
-            "ONNX node \"y\" (Max): ONNX tensor \"k\": got dimensions [2], expected one number for all features".into(),
+            "ONNX node \"y\" (Max): ONNX tensor \"k\": got dimensions [2], expected one number for \
+             all features".into(),
         ),
         (
             file().node("Max: x k x -> y", &[]),
@@ -1289,26 +1338,30 @@ fn what_is_refused() {
         (
             file().node("LogSoftmax: x -> z", &[]).node("Relu: z -> y", &[]),
             incompatible,
-            "ONNX node \"y\" (Relu): got Relu, expected the logarithm of a softmax at the end only: it is left to the loss".into(),
+            "ONNX node \"y\" (Relu): got Relu, expected the logarithm of a softmax at the end \
+             only: it is left to the loss".into(),
         ),
         (
             file().node("Erf: x -> y", &[]),
             incompatible,
-            "ONNX node \"y\" (Erf): got Erf, expected an operator that an activation computes, alone or with its neighbors (of constants this one is \
-             read, too)"
+            "ONNX node \"y\" (Erf): got Erf, expected an operator that an activation computes, \
+             alone or with its neighbors (of constants this one is read, too)"
                 .into(),
         ),
         (
-            file().node("Shape: q -> s", &[]).node("Tanh: x -> q", &[]).node("Reshape: x s -> y", &[]),
+            file().node("Shape: q -> s", &[]).node("Tanh: x -> q", &[]).node("Reshape: x s -> \
+                y", &[]),
             incompatible,
-            "ONNX node \"y\" (Reshape): ONNX node \"s\" (Shape): got another value's, expected a shape that is constant or computed from the shapes of values \
-             before it"
+            "ONNX node \"y\" (Reshape): ONNX node \"s\" (Shape): got another value's, expected a \
+             shape that is constant or computed from the shapes of values before it"
                 .into(),
         ),
         (
-            file().node("Reshape: x s -> y", &[]).node("Identity: s -> s2", &[]).node("Identity: s2 -> s", &[]),
+            file().node("Reshape: x s -> y", &[]).node("Identity: s -> s2", &[]).node("Identity: \
+                s2 -> s", &[]),
             parse,
-            "ONNX node \"y\" (Reshape): ONNX node \"s\" (Identity): got a value that depends on itself, expected a graph without cycles".into(),
+            "ONNX node \"y\" (Reshape): ONNX node \"s\" (Identity): got a value that depends on \
+             itself, expected a graph without cycles".into(),
         ),
         (
             file().node("Transpose: x -> z", &[]).node("Softmax: z -> y", &[]),
@@ -1317,11 +1370,14 @@ fn what_is_refused() {
              expected the axis of the features, all others being of one (flatten them first)"
                 .into(),
         ),
-        (file().node("Elu: x -> y", &[integer("alpha", 1)]), incompatible, format!("ONNX node \"y\" (Elu): {}", supported("Elu"))),
+        (file().node("Elu: x -> \
+            y", &[integer("alpha", 1)]), incompatible, format!("ONNX node \"y\" (Elu): \
+            {}", supported("Elu"))),
         (
             file().node("Cast: x -> z", &[integer("to", 7)]).node("Relu: z -> y", &[]),
             incompatible,
-            "ONNX node \"z\" (Cast): got data type 7, expected a cast to float, as the weights".into(),
+            "ONNX node \"z\" (Cast): got data type 7, expected a cast to float, as the \
+             weights".into(),
         ),
         (
             file().node("Dropout: x _ k -> y", &[]),
@@ -1341,7 +1397,8 @@ fn what_is_refused() {
         (
             file().node("LayerNormalization: x k -> y", &[float("epsilon", 0.0)]),
             value,
-            "layer 0 (LayerNorm): eps: got 0, expected a finite number > 0 that the scalar can hold".into(),
+            "layer 0 (LayerNorm): eps: got 0, expected a finite number > 0 that the scalar can \
+             hold".into(),
         ),
         (
             file().version(6).node("Relu: x -> y", &[]),
@@ -1351,23 +1408,28 @@ fn what_is_refused() {
         (
             File::bare().input("x", 7, &[None, Some(2)]).output("y").node("Relu: x -> y", &[]),
             incompatible,
-            "ONNX input \"x\": got data type 7, expected numbers of type float, double, float16 or bfloat16".into(),
+            "ONNX input \"x\": got data type 7, expected numbers of type float, double, float16 or \
+             bfloat16".into(),
         ),
-        (File::new(0).node("Relu: x -> y", &[]), shape, "ONNX input \"x\": got none, expected a known number of features".into()),
+        (File::new(0).node("Relu: x -> y", &[]), shape, "ONNX input \"x\": got none, expected a \
+            known number of features".into()),
         (
-            file().field(5, [bytes(8, "e"), int(2, 1), int(14, 1)].concat()).node("Add: x e -> y", &[]),
+            file().field(5, [bytes(8, "e"), int(2, 1), int(14, 1)].concat()).node("Add: x e -> \
+                y", &[]),
             incompatible,
             "ONNX tensor \"e\": got external data, expected numbers in the file itself".into(),
         ),
         (
             file().field(5, [bytes(8, "e"), int(2, 8)].concat()).node("Add: x e -> y", &[]),
             incompatible,
-            "ONNX tensor \"e\": got data type 8, expected numbers of type float, double, float16 or bfloat16 (of shapes: int64 or int32)".into(),
+            "ONNX tensor \"e\": got data type 8, expected numbers of type float, double, float16 \
+             or bfloat16 (of shapes: int64 or int32)".into(),
         ),
         (
             file().tensor("e", &[3, 1], &[1.0, 2.0]).node("MatMul: x e -> y", &[]),
             shape,
-            "ONNX tensor \"e\": got 2, expected as many numbers as its dimensions [3, 1] say".into(),
+            "ONNX tensor \"e\": got 2, expected as many numbers as its dimensions [3, 1] \
+             say".into(),
         ),
     ] {
         refused(Onnx::new().read::<f32>(&file.bytes()), kind, &text);

@@ -10,7 +10,8 @@ use chainrule::nn::{BatchNorm, LayerNorm, RmsNorm, Softmax};
 use chainrule::prelude::*;
 use chainrule::rand::RngExt;
 
-/// Reads a file within 512 times its length and 1 MB. A node takes two bytes in a file and 168 in memory, twice that while a list grows.
+/// Reads a file within 512 times its length and 1 MB. A node takes two bytes in a file and 168 in
+/// memory, twice that while a list grows.
 #[track_caller]
 fn read(file: &[u8]) -> Result<Model<f64>> {
     let (model, taken) = peak(|| Onnx::new().read(file));
@@ -440,7 +441,13 @@ fn long_graphs() {
 fn damaged() -> Result<()> {
     let x = zoo::inputs::<f32>(3, 9);
     let elu = Activation::Elu { alpha: 0.5 };
-    let net = layers!(3; Dense::new(2, Activation::Gelu), LayerNorm::new().without_scale(), BatchNorm::new(), Dense::new(2, elu), Softmax)?;
+    let net = layers!(3;
+        Dense::new(2, Activation::Gelu),
+        LayerNorm::new().without_scale(),
+        BatchNorm::new(),
+        Dense::new(2, elu),
+        Softmax
+    )?;
     let ours = Onnx::new().write(&Model::new(net, Scaler::standard(&x)?, None)?)?;
     let points = chainrule::nn::Breakpoints::new(&[(-1.0, 0.5), (2.0, 1.0)])?.slopes(0.1, 0.2)?;
     let double = Onnx::new().write(&Model::<f64>::from(

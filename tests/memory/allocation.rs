@@ -48,7 +48,9 @@ fn the_counter_counts() {
 }
 
 fn training_steps<T: Real>(mut optimizer: impl Optimizer<T>, loss: &dyn Loss<T>) {
-    let (mut net, data, mut tape) = (net::<T>(), data(33), Tape::new());
+    let mut net = net::<T>();
+    let data = data(33);
+    let mut tape = Tape::new();
     let groups = net.groups(|layer, _| (if layer == 2 { 0.0 } else { 1.0 }, 0.1));
     let mut step = |samples: usize| {
         net.gradient(
@@ -98,7 +100,8 @@ macro_rules! rules {
     };
 }
 
-/// Every rule, at the rate of a schedule, with a penalty and clipping before them and a constraint after.
+/// Every rule, at the rate of a schedule, with a penalty and clipping before them and a constraint
+/// after.
 #[test]
 fn steps_with_all_around_them() {
     let schedule = Schedule::WarmRestarts {
@@ -110,12 +113,10 @@ fn steps_with_all_around_them() {
     .warm_up(2);
     let (penalty, mut plateau) = (Penalty::new().l1(1e-4).l2(1e-4), ReduceOnPlateau::new());
     for mut rule in chainrule::every_rule!(rules) {
-        let (mut net, data, loss, mut tape) = (
-            net::<f64>(),
-            data(33),
-            SoftmaxCrossEntropy::new(),
-            Tape::new(),
-        );
+        let mut net = net::<f64>();
+        let data = data(33);
+        let loss = SoftmaxCrossEntropy::new();
+        let mut tape = Tape::new();
         let groups = net.default_groups();
         let mut step = |t| -> Result<()> {
             let cost =
@@ -204,7 +205,9 @@ fn gradient_by_each_loss() {
     // The network below ends on scores.
     losses.retain(|loss| loss.accepts(chainrule::nn::OutputRange::Real));
     for loss in losses {
-        let (net, data, mut tape) = (net(), data(20), Tape::new());
+        let net = net();
+        let data = data(20);
+        let mut tape = Tape::new();
         // Labels of margins are −1 and 1.
         let targets = if loss.check_targets(data.targets().into()).is_ok() {
             data.targets().clone()
@@ -221,12 +224,10 @@ fn gradient_by_each_loss() {
 }
 
 fn inference<T: Real>() {
-    let (net, data, loss, mut tape) = (
-        net::<T>(),
-        data::<T>(300),
-        SoftmaxCrossEntropy::new(),
-        Tape::new(),
-    );
+    let net = net::<T>();
+    let data = data::<T>(300);
+    let loss = SoftmaxCrossEntropy::new();
+    let mut tape = Tape::new();
     let mut y = DMatrix::zeros(5, 300);
     let mut into = |tape: &mut Tape<T>| {
         net.predict_into(data.inputs(), &mut y, tape)
@@ -261,7 +262,9 @@ fn inference<T: Real>() {
 
 /// A model scales inputs and outputs and applies its output function on the way.
 fn inference_in_units<T: Real>() {
-    let (net, data, mut tape) = (net::<T>(), data::<T>(300), Tape::new());
+    let net = net::<T>();
+    let data = data::<T>(300);
+    let mut tape = Tape::new();
     let inputs = Scaler::standard(data.inputs()).expect("sound data");
     let numbers = Model::new(
         net.clone(),
@@ -313,13 +316,13 @@ fn smooth<T: Real>() -> Sequential<T> {
 }
 
 fn derivatives<T: Real>() {
-    let (net, smooth, data, loss) = (
-        net::<T>(),
-        smooth::<T>(),
-        data::<T>(20),
-        SoftmaxCrossEntropy::new(),
-    );
-    let (mut tape, mut j, mut dx) = (Tape::new(), DMatrix::zeros(5, 40), DMatrix::zeros(40, 20));
+    let net = net::<T>();
+    let smooth = smooth::<T>();
+    let data = data::<T>(20);
+    let loss = SoftmaxCrossEntropy::new();
+    let mut tape = Tape::new();
+    let mut j = DMatrix::zeros(5, 40);
+    let mut dx = DMatrix::zeros(40, 20);
     let mut by_params = DMatrix::zeros(5, net.params().len());
     let (v, mut out) = (
         vec![T::one(); smooth.params().len()],
@@ -365,7 +368,9 @@ fn predictions_and_costs() {
 
 #[test]
 fn at_other_parameters() {
-    let (net, data, mut tape) = (net::<f64>(), data(20), Tape::new());
+    let net = net::<f64>();
+    let data = data(20);
+    let mut tape = Tape::new();
     let other = vec![0.01; net.params().len()];
     let mut pass = || {
         net.at(&other)
@@ -437,8 +442,8 @@ fn a_fit_of_few_or_many_batches() {
     }
 }
 
-/// On threads a pass allocates nothing either, but for the queue through which it reaches them: that takes a block of room
-/// every so many passes.
+/// On threads a pass allocates nothing either, but for the queue through which it reaches them:
+/// that takes a block of room every so many passes.
 #[cfg(feature = "parallel")]
 #[test]
 fn gradients_on_threads() {
@@ -453,11 +458,9 @@ fn gradients_on_threads() {
         .seed(1)
         .build()
         .expect("a sound network");
-    let (data, loss, mut tape) = (
-        data(33),
-        SoftmaxCrossEntropy::new(),
-        Tape::new().threads(2).expect("two threads"),
-    );
+    let data = data(33);
+    let loss = SoftmaxCrossEntropy::new();
+    let mut tape = Tape::new().threads(2).expect("two threads");
     let mut pass = || {
         net.gradient(data.inputs(), data.targets(), &loss, &mut tape)
             .expect("a sound pass")

@@ -4,7 +4,8 @@ use crate::counting::peak;
 use chainrule::Real;
 use chainrule::prelude::*;
 
-/// What a run takes beside the network and the data: the formula of `Trainer`, without the packing buffers.
+/// What a run takes beside the network and the data: the formula of `Trainer`, without the packing
+/// buffers.
 struct Run {
     params: usize,
     /// Vectors of the optimizer.
@@ -113,7 +114,9 @@ fn a_training_run_takes_what_the_documentation_says() -> Result<()> {
 /// One copy of the data in scaled units, and none where there is no scaler.
 #[test]
 fn a_model_copies_its_data_once() -> Result<()> {
-    let (inputs, samples, outputs) = (50, 20_000, 5);
+    let inputs = 50;
+    let samples = 20_000;
+    let outputs = 5;
     let x = DMatrix::from_fn(inputs, samples, |i, j| (i * j % 17) as f64);
     let data = Dataset::new(
         x,
@@ -146,11 +149,9 @@ fn a_model_copies_its_data_once() -> Result<()> {
     };
     let copy = 8 * (inputs + outputs) * samples;
     let (neither, both) = ([false; 2], [true; 2]);
-    let (plain, once, twice) = (
-        taken(neither, false)?,
-        taken(both, false)?,
-        taken(both, true)?,
-    );
+    let plain = taken(neither, false)?;
+    let once = taken(both, false)?;
+    let twice = taken(both, true)?;
     assert!(plain < copy, "{plain} bytes without a copy of {copy}");
     assert!(
         (copy..copy + copy / 50).contains(&(once - plain)),

@@ -27,16 +27,17 @@ fn all() -> Vec<Activation> {
     all
 }
 
-/// How far computed numbers may be from the correctly rounded truth: four units in the last place everywhere (gradually
-/// into the subnormal numbers), and in addition, where the formula itself is worse conditioned:
+/// How far computed numbers may be from the correctly rounded truth: four units in the last place
+/// everywhere (gradually into the subnormal numbers), and in addition, where the formula itself is
+/// worse conditioned:
 ///
-/// - `gelu_tanh`: the tail below 0 is e^−2u, where each rounding of the argument costs |argument| roundings of the result:
-///   seven of 2u.
+/// - `gelu_tanh`: the tail below 0 is e^−2u, where each rounding of the argument costs |argument|
+///   roundings of the result: seven of 2u.
 /// - the derivative of `celu` is e^(z/α) with a rounded z/α.
-/// - `gelu`, `gelu_tanh`, `silu`, `mish`: z·Φ(z) where Φ is subnormal keeps Φ's error of half a subnormal spacing, times |z|; and the
-///   derivative of `gelu_tanh`, times |z·2u′|.
-/// - the derivatives of these four are sums of two terms: eight units, and half an epsilon between −3 and 0, where the two
-///   cancel.
+/// - `gelu`, `gelu_tanh`, `silu`, `mish`: z·Φ(z) where Φ is subnormal keeps Φ's error of half a
+///   subnormal spacing, times |z|; and the derivative of `gelu_tanh`, times |z·2u′|.
+/// - the derivatives of these four are sums of two terms: eight units, and half an epsilon between
+///   −3 and 0, where the two cancel.
 /// - `breakpoints`: y + slope·(z − x) with |y| ≤ 4.
 macro_rules! allowed {
     ($name:ident, $t:ident) => {
@@ -136,7 +137,8 @@ macro_rules! accuracy {
 accuracy!(accurate_in_f64, f64, allowed_f64, rows: 28 * 160);
 accuracy!(accurate_in_f32, f32, allowed_f32, rows: 28 * 136);
 
-/// With f64 right, f32 can be compared with it anywhere: at numbers of every exponent, and densely where things happen.
+/// With f64 right, f32 can be compared with it anywhere: at numbers of every exponent, and densely
+/// where things happen.
 #[test]
 fn f32_is_f64_rounded() {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
@@ -311,8 +313,9 @@ fn nan_gives_nan() {
 
 macro_rules! vectorized {
     ($test:ident, $t:ident) => {
-        /// A slice gives the bits that its numbers give one by one, whatever its length and where it is cut: in inference,
-        /// in the forward pass of training, and for φ′ in the backward pass.
+        /// A slice gives the bits that its numbers give one by one, whatever its length and where
+        /// it is cut: in inference, in the forward pass of training, and for φ′ in the backward
+        /// pass.
         #[test]
         fn $test() -> Result<()> {
             let mut zs: Vec<$t> = TABLE
@@ -365,7 +368,8 @@ macro_rules! vectorized {
                             bits(activation.value(*x)),
                             "{activation} of {x:e} among {length} in training: {a:e}"
                         );
-                        // Of NaN only φ is kept by all: `relu` and `linear` have no cache to remember it in.
+                        // Of NaN only φ is kept by all: `relu` and `linear` have no cache to
+                        // remember it in.
                         if !x.is_nan() {
                             assert_eq!(
                                 bits(*delta),
@@ -574,7 +578,8 @@ fn breakpoints_interpolate() -> Result<()> {
     }
     assert_eq!(compared, 50 * (1 + 2 + 3 + 4 + 5 + 6));
 
-    // The notes' function as breakpoints is the built-in one but at ±½, where the built-in has no slope on either side.
+    // The notes' function as breakpoints is the built-in one but at ±½, where the built-in has no
+    // slope on either side.
     let own = Activation::from(Breakpoints::new(&[(-0.5, 0.0), (0.5, 1.0)])?);
     for i in -40..=40 {
         let z = f64::from(i) / 32.0;
@@ -625,11 +630,12 @@ fn breakpoints_refuse() -> Result<()> {
     Ok(())
 }
 
-/// Written by `reference/second.py`: activation, type, z, φ″(z).
+/// Written by `reference/activations.py`: activation, type, z, φ″(z).
 const SECOND: &str = include_str!("../reference/second.tsv");
 
-/// φ″ is as right as φ′ is: sixteen units in the last place, for it is a product of more factors; the tail of `gelu_tanh` as that of φ′;
-/// half an epsilon per unit of |z| where it changes sign; subnormal factors times |z|, of `gelu` and `gelu_tanh` times its powers.
+/// φ″ is as right as φ′ is: sixteen units in the last place, for it is a product of more factors;
+/// the tail of `gelu_tanh` as that of φ′; half an epsilon per unit of |z| where it changes sign;
+/// subnormal factors times |z|, of `gelu` and `gelu_tanh` times its powers.
 macro_rules! second {
     ($test:ident, $t:ident, rows: $rows:expr) => {
         #[test]
@@ -692,7 +698,8 @@ macro_rules! second {
 second!(second_derivatives_in_f64, f64, rows: 14 * 169);
 second!(second_derivatives_in_f32, f32, rows: 14 * 145);
 
-/// What is made of straight lines has none; NaN passes; a surrogate's is that of the function that lends its derivative.
+/// What is made of straight lines has none; NaN passes; a surrogate's is that of the function that
+/// lends its derivative.
 #[test]
 fn second_derivatives_of_the_rest() {
     let bent: Vec<&str> = SECOND
@@ -731,7 +738,8 @@ fn second_derivatives_of_the_rest() {
     );
 }
 
-/// The error of `f32` against `f64` near the zeros of a derivative, in units of ε: the worst over a dense grid.
+/// The error of `f32` against `f64` near the zeros of a derivative, in units of ε: the worst over a
+/// dense grid.
 fn near_zeros(
     activation: &Activation,
     (low, high): (f32, f32),
@@ -752,8 +760,8 @@ fn near_zeros(
     worst
 }
 
-/// Where a derivative is 0 two terms cancel, and units in its last place say nothing: the absolute error stays as small as the docs
-/// of `Activation` say.
+/// Where a derivative is 0 two terms cancel, and units in its last place say nothing: the absolute
+/// error stays as small as the docs of `Activation` say.
 #[test]
 fn derivatives_near_their_zeros() {
     for activation in [

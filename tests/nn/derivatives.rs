@@ -1,4 +1,5 @@
-//! Jacobians, gradients and curvature of the inference function, against dual numbers, which know nothing of backward passes.
+//! Jacobians, gradients and curvature of the inference function, against dual numbers, which know
+//! nothing of backward passes.
 #![cfg(feature = "num-dual")]
 
 use chainrule::nalgebra::{DMatrix, DVector, SMatrix, SVector};
@@ -179,7 +180,8 @@ fn jacobians_by_inputs_and_parameters() -> Result<()> {
     Ok(())
 }
 
-/// What the passes that have a cache compute is what `predict` computes, to the bit, and NaN stays in its sample.
+/// What the passes that have a cache compute is what `predict` computes, to the bit, and NaN stays
+/// in its sample.
 #[test]
 fn of_what_is_predicted() -> Result<()> {
     for activation in activations() {
@@ -216,8 +218,8 @@ fn of_what_is_predicted() -> Result<()> {
 
 #[test]
 fn a_batch_is_its_samples() -> Result<()> {
-    // Wide enough that products of one column go another way than those of several, with one output and with more; and more
-    // outputs and parameters than one backward pass takes.
+    // Wide enough that products of one column go another way than those of several, with one output
+    // and with more; and more outputs and parameters than one backward pass takes.
     for (inputs, hidden, outputs, samples) in [
         (40, 50, 1, 5),
         (40, 50, 3, 5),
@@ -363,7 +365,8 @@ fn cases() -> Vec<(Activation, usize, usize)> {
     each.chain(losses).collect()
 }
 
-/// H·v and the gradient by the inputs against hyper-dual numbers and dual ones, of the cost alone: no pass back is in them.
+/// H·v and the gradient by the inputs against hyper-dual numbers and dual ones, of the cost alone:
+/// no pass back is in them.
 #[test]
 fn hessians_times_vectors() -> Result<()> {
     let mut straight = 0;
@@ -375,11 +378,9 @@ fn hessians_times_vectors() -> Result<()> {
             direction(at.params().len(), 13),
         );
         let targets = Targets::weighted(&t, &weights)?;
-        let (mut tape, mut product, mut dx) = (
-            Tape::with_seed(1),
-            vec![f64::NAN; v.len()],
-            DMatrix::zeros(3, 4),
-        );
+        let mut tape = Tape::with_seed(1);
+        let mut product = vec![f64::NAN; v.len()];
+        let mut dx = DMatrix::zeros(3, 4);
         at.hessian_product(&x, targets, &*loss(index).0, &v, &mut product, &mut tape)?;
         let cost = at.input_gradient(&x, targets, &*loss(index).0, &mut dx, &mut tape)?;
         assert_eq!(cost, at.cost(&x, targets, &*loss(index).0, &mut tape)?);
@@ -513,15 +514,20 @@ fn the_hessian_is_symmetric() -> Result<()> {
     Ok(())
 }
 
-/// Of a network that is linear in its parameters, with squared errors, H is the Gauss–Newton matrix and is XXᵀ.
+/// Of a network that is linear in its parameters, with squared errors, H is the Gauss–Newton matrix
+/// and is XXᵀ.
 #[test]
 fn of_a_linear_network() -> Result<()> {
     let net = Sequential::<f64>::builder(3)
         .layer(Dense::new(2, Activation::Linear).without_bias())
         .seed(1)
         .build()?;
-    let (x, t, v) = (batch(3, 7, 19), batch(2, 7, 20), direction(6, 21));
-    let (mut h, mut gn, mut tape) = ([0.0; 6], [0.0; 6], Tape::new());
+    let x = batch(3, 7, 19);
+    let t = batch(2, 7, 20);
+    let v = direction(6, 21);
+    let mut h = [0.0; 6];
+    let mut gn = [0.0; 6];
+    let mut tape = Tape::new();
     net.hessian_product(&x, &t, &SumSquaredError, &v, &mut h, &mut tape)?;
     net.gauss_newton_product(&x, &t, &SumSquaredError, &v, &mut gn, &mut tape)?;
     assert_eq!(h, gn);
@@ -549,7 +555,9 @@ fn products_of_batches_and_in_single_precision() -> Result<()> {
             targets(index),
             direction(at.params().len(), 23),
         );
-        let (mut tape, mut all, mut sum) = (Tape::new(), vec![0.0; v.len()], vec![0.0; v.len()]);
+        let mut tape = Tape::new();
+        let mut all = vec![0.0; v.len()];
+        let mut sum = vec![0.0; v.len()];
         at.hessian_product(&x, &t, &*loss(index).0, &v, &mut all, &mut tape)?;
         let share = if index == probable { 0.25 } else { 1.0 };
         for sample in 0..4 {
@@ -567,11 +575,9 @@ fn products_of_batches_and_in_single_precision() -> Result<()> {
 
         let mut single = net::<f32>(&Activation::Gelu, kind)?;
         single.set_params(&at.params().iter().map(|p| *p as f32).collect::<Vec<_>>())?;
-        let (x, t, v) = (
-            x.map(|x| x as f32),
-            t.map(|t| t as f32),
-            v.iter().map(|v| *v as f32).collect::<Vec<_>>(),
-        );
+        let x = x.map(|x| x as f32);
+        let t = t.map(|t| t as f32);
+        let v = v.iter().map(|v| *v as f32).collect::<Vec<_>>();
         let mut product = vec![0.0; v.len()];
         single.hessian_product(&x, &t, &*loss(index).0, &v, &mut product, &mut Tape::new())?;
         let size = all.iter().fold(0.0_f64, |max, h| max.max(h.abs()));
@@ -674,12 +680,10 @@ fn layers_of_other_crates() -> Result<()> {
     assert_eq!(at.params_jacobian(&x)?.shape(), (4, at.params().len()));
 
     // What it has not, is refused by name, before anything has changed.
-    let (t, v, mut out, mut tape) = (
-        DMatrix::zeros(2, 2),
-        vec![1.0; at.params().len()],
-        vec![7.0; at.params().len()],
-        Tape::new(),
-    );
+    let t = DMatrix::zeros(2, 2);
+    let v = vec![1.0; at.params().len()];
+    let mut out = vec![7.0; at.params().len()];
+    let mut tape = Tape::new();
     let errors = [
         at.hessian_product(&x, &t, &QuadraticCost, &v, &mut out, &mut tape)
             .unwrap_err(),
@@ -702,8 +706,12 @@ fn layers_of_other_crates() -> Result<()> {
 #[test]
 fn refusals() -> Result<()> {
     let (at, _) = random(&Activation::Tanh, 0)?;
-    let (x, t, len) = (batch(3, 2, 25), batch(2, 2, 26), at.params().len());
-    let (v, mut out, mut tape) = (vec![1.0; len], vec![7.0; len], Tape::new());
+    let x = batch(3, 2, 25);
+    let t = batch(2, 2, 26);
+    let len = at.params().len();
+    let v = vec![1.0; len];
+    let mut out = vec![7.0; len];
+    let mut tape = Tape::new();
     let text = |result: Result<()>| result.unwrap_err().to_string();
 
     assert_eq!(
@@ -849,13 +857,13 @@ fn edges() -> Result<()> {
         .filter(|a| *a != Activation::Linear)
     {
         let (at, _) = random(&activation, 0)?;
-        let (mut x, t, v) = (
-            batch(3, 2, 28),
-            batch(2, 2, 29),
-            direction(at.params().len(), 30),
-        );
+        let mut x = batch(3, 2, 28);
+        let t = batch(2, 2, 29);
+        let v = direction(at.params().len(), 30);
         x[(0, 1)] = f64::NAN;
-        let (mut tape, mut h, mut gn) = (Tape::new(), vec![0.0; v.len()], vec![0.0; v.len()]);
+        let mut tape = Tape::new();
+        let mut h = vec![0.0; v.len()];
+        let mut gn = vec![0.0; v.len()];
         at.hessian_product(&x, &t, &QuadraticCost, &v, &mut h, &mut tape)?;
         at.gauss_newton_product(&x, &t, &QuadraticCost, &v, &mut gn, &mut tape)?;
         assert!(
@@ -883,18 +891,14 @@ fn on_threads() -> Result<()> {
         .layer(Dense::new(3, Activation::Linear))
         .seed(1)
         .build()?;
-    let (x, t, v) = (
-        batch(200, 101, 31),
-        batch(3, 101, 32),
-        direction(net.params().len(), 33),
-    );
+    let x = batch(200, 101, 31);
+    let t = batch(3, 101, 32);
+    let v = direction(net.params().len(), 33);
     let pass = |tape: &mut Tape<f64>| -> Result<_> {
         let (mut j, mut dx) = (DMatrix::zeros(3, 200 * 101), DMatrix::zeros(200, 101));
-        let (mut h, mut gn, mut y_dot) = (
-            vec![0.0; v.len()],
-            vec![0.0; v.len()],
-            DMatrix::zeros(3, 101),
-        );
+        let mut h = vec![0.0; v.len()];
+        let mut gn = vec![0.0; v.len()];
+        let mut y_dot = DMatrix::zeros(3, 101);
         net.jacobian_into(&x, &mut j, tape)?;
         net.input_gradient(&x, &t, &QuadraticCost, &mut dx, tape)?;
         net.hessian_product(&x, &t, &QuadraticCost, &v, &mut h, tape)?;

@@ -1,4 +1,5 @@
-//! Networks of dual numbers: derivatives of whole networks that owe nothing to the backward pass, and derivatives of it.
+//! Networks of dual numbers: derivatives of whole networks that owe nothing to the backward pass,
+//! and derivatives of it.
 #![cfg(feature = "num-dual")]
 
 use chainrule::nalgebra::DMatrix;
@@ -14,7 +15,8 @@ use chainrule::rand::{RngExt, SeedableRng};
 use chainrule::{Real, View};
 use num_dual::{Dual2_64, Dual3_64, Dual32, Dual64, DualSVec64, HyperDual64};
 
-/// Every activation that is smooth but for points that random numbers do not hit; true where it is smooth everywhere.
+/// Every activation that is smooth but for points that random numbers do not hit; true where it is
+/// smooth everywhere.
 fn activations() -> Vec<(Activation, bool)> {
     let zigzag = Breakpoints::new(&[(-1.0, 0.5), (0.25, -0.5)])
         .and_then(|b| b.slopes(-0.3, 0.7))
@@ -43,7 +45,8 @@ fn activations() -> Vec<(Activation, bool)> {
     ]
 }
 
-/// The network in any numbers: 3-5-4-2 with dropout in the middle, ending on logits or on probabilities.
+/// The network in any numbers: 3-5-4-2 with dropout in the middle, ending on logits or on
+/// probabilities.
 fn net<T: Real>(activation: &Activation, softmax: bool) -> Result<Sequential<T>> {
     let net = Sequential::<T>::builder(3)
         .layer(Dense::new(5, activation.clone()))
@@ -124,8 +127,9 @@ fn gradient(
     Ok((cost, tape.grads().to_vec()))
 }
 
-/// C(p + εv) = C + ε ∇C·v: the dual part of the cost, which knows nothing of the backward pass, against the f64 gradient.
-/// And the gradient computed in dual numbers has the f64 gradient as its real part.
+/// C(p + εv) = C + ε ∇C·v: the dual part of the cost, which knows nothing of the backward pass,
+/// against the f64 gradient. And the gradient computed in dual numbers has the f64 gradient as its
+/// real part.
 #[test]
 fn directional_derivatives() -> Result<()> {
     for (activation, _) in activations() {
@@ -171,8 +175,9 @@ fn directional_derivatives() -> Result<()> {
     Ok(())
 }
 
-/// ∇C(p + εv) = ∇C + ε Hv: the Hessian times a vector, from one backward pass in dual numbers, against differences of f64
-/// gradients; and vᵀHv against the second derivative along v, of the cost alone.
+/// ∇C(p + εv) = ∇C + ε Hv: the Hessian times a vector, from one backward pass in dual numbers,
+/// against differences of f64 gradients; and vᵀHv against the second derivative along v, of the
+/// cost alone.
 #[test]
 fn hessian_vector_products() -> Result<()> {
     let mut seen = 0;
@@ -212,8 +217,9 @@ fn hessian_vector_products() -> Result<()> {
                 "{activation}, {loss2:?}: vᵀHv {curvature} and {along}"
             );
 
-            // Differences of gradients at two steps: the error of the first order in h² is removed, and what remains, a
-            // difference of the two, is the measure; a kink within the steps shows as one.
+            // Differences of gradients at two steps: the error of the first order in h² is removed,
+            // and what remains, a difference of the two, is the measure; a kink within the steps
+            // shows as one.
             let differences = |h: f64| -> Result<Vec<f64>> {
                 let step = |h: f64| -> Vec<f64> {
                     case.params
@@ -298,8 +304,9 @@ fn the_hessian_is_symmetric() -> Result<()> {
     Ok(())
 }
 
-/// Pointwise: the dual part of φ(z + ε) is φ′(z), that of φ′(z + ε) is φ″(z), also where the formulas change branch. At 0
-/// are many networks: with biases of 0 and an input of 0, or with all weights 0.
+/// Pointwise: the dual part of φ(z + ε) is φ′(z), that of φ′(z + ε) is φ″(z), also where the
+/// formulas change branch. At 0 are many networks: with biases of 0 and an input of 0, or with all
+/// weights 0.
 #[test]
 fn activations_at_every_branch() {
     for (activation, smooth) in activations() {
@@ -397,8 +404,8 @@ fn losses_at_every_branch() -> Result<()> {
     Ok(())
 }
 
-/// The dual part of the cost and the gradient agree through every normalizing layer and every kind of noise, too; and so do
-/// two ways to the curvature.
+/// The dual part of the cost and the gradient agree through every normalizing layer and every kind
+/// of noise, too; and so do two ways to the curvature.
 #[test]
 fn norms_and_noise() -> Result<()> {
     fn net<T: Real>(kind: usize) -> Result<Sequential<T>> {
@@ -418,7 +425,8 @@ fn norms_and_noise() -> Result<()> {
     for kind in 0..3 {
         let plain = net::<f64>(kind)?;
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(90 + kind as u64);
-        // Statistics have no part in training, and what stands for their gradient none in the derivative.
+        // Statistics have no part in training, and what stands for their gradient none in the
+        // derivative.
         let statistics = if kind == 2 { 30..40 } else { 0..0 };
         let mut direction: Vec<f64> = plain
             .params()

@@ -1,4 +1,5 @@
-//! Gradients: against finite differences, against the four equations written out, and a check that the checks can fail.
+//! Gradients: against finite differences, against the four equations written out, and a check that
+//! the checks can fail.
 
 use crate::common::rng;
 use chainrule::nalgebra::{DMatrix, DVector};
@@ -11,7 +12,8 @@ use chainrule::rand::{RngExt, SeedableRng};
 use chainrule::{ErrorKind, View, gradcheck};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What finite differences in f64 resolve, with a good deal to spare: the errors seen are below 1e−9.
+/// What finite differences in f64 resolve, with a good deal to spare: the errors seen are below
+/// 1e−9.
 const TOLERANCE: f64 = 1e-8;
 const BATCHES: [usize; 4] = [1, 2, 5, 32];
 
@@ -151,8 +153,8 @@ impl Total {
     }
 }
 
-/// Every activation with every loss, fused and as a layer of its own; with and without bias and in batches of every size in
-/// turn, so that each activation and each loss meets all of them.
+/// Every activation with every loss, fused and as a layer of its own; with and without bias and in
+/// batches of every size in turn, so that each activation and each loss meets all of them.
 #[test]
 fn activations_by_losses() -> Result<()> {
     let (mut total, mut turn) = (Total::default(), 0);
@@ -186,7 +188,8 @@ fn activations_by_losses() -> Result<()> {
                 moved += usize::from(tape.grads().iter().any(|g| *g != 0.0));
             }
         }
-        // Agreement on zeros shows nothing; only the flat ends of a piecewise-linear function may give them all.
+        // Agreement on zeros shows nothing; only the flat ends of a piecewise-linear function may
+        // give them all.
         assert!(
             moved >= 20,
             "{activation}: {moved} of 26 gradients are not 0"
@@ -196,7 +199,8 @@ fn activations_by_losses() -> Result<()> {
     Ok(())
 }
 
-/// With and without bias, in every batch size, for every layer by itself: by parameters and by inputs.
+/// With and without bias, in every batch size, for every layer by itself: by parameters and by
+/// inputs.
 #[test]
 fn layers_by_themselves() -> Result<()> {
     let mut total = Total::default();
@@ -226,7 +230,8 @@ fn layers_by_themselves() -> Result<()> {
     Ok(())
 }
 
-/// Random networks of up to five layers of any kind, dropout with its masks and softmax in the middle among them.
+/// Random networks of up to five layers of any kind, dropout with its masks and softmax in the
+/// middle among them.
 #[test]
 fn random_networks() -> Result<()> {
     let (activations, losses) = (activations(), losses());
@@ -281,7 +286,7 @@ fn random_networks() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // The four equations, written out with nalgebra and nothing of this crate.
 
 /// φ and φ′ as a textbook has them.
@@ -336,7 +341,8 @@ fn textbook() -> Vec<(Activation, Phi)> {
                 |z| if z.abs() < 0.5 { 1.0 } else { 0.0 },
             ),
         ),
-        // Surrogates: the value of one function, the derivative of another; finite differences do not apply to them.
+        // Surrogates: the value of one function, the derivative of another; finite differences do
+        // not apply to them.
         (Activation::Step.straight_through(), (step, |_| 1.0)),
         (
             Activation::Step.surrogate(Activation::Sigmoid),
@@ -381,7 +387,8 @@ struct Plain {
 type Pass = Vec<(DMatrix<f64>, DMatrix<f64>, DMatrix<f64>, DVector<f64>)>;
 
 impl Plain {
-    /// BP1–BP4 for the half squared error, summed over the outputs and times `weight` for each sample.
+    /// BP1–BP4 for the half squared error, summed over the outputs and times `weight` for each
+    /// sample.
     fn pass(&self, x: &DMatrix<f64>, t: &DMatrix<f64>, weight: f64) -> (f64, Pass) {
         let (mut zs, mut activations) = (vec![], vec![x.clone()]);
         for ((w, b), (phi, _)) in self.w.iter().zip(&self.b).zip(&self.phi) {
@@ -397,9 +404,11 @@ impl Plain {
         for l in (0..=top).rev() {
             let slope = zs[l].map(self.phi[l].1);
             delta = if l == top {
-                (&difference * weight).component_mul(&slope) // BP1: δᴸ = ∇ₐC ⊙ σ′(zᴸ)
+                // BP1: δᴸ = ∇ₐC ⊙ σ′(zᴸ)
+                (&difference * weight).component_mul(&slope)
             } else {
-                (self.w[l + 1].transpose() * &delta).component_mul(&slope) // BP2: δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ′(zˡ)
+                // BP2: δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ′(zˡ)
+                (self.w[l + 1].transpose() * &delta).component_mul(&slope)
             };
             let db = delta.column_sum(); // BP3: ∂C/∂b = δ, summed over the samples
             let dw = &delta * activations[l].transpose(); // BP4: ∂C/∂w = δ·aᵀ
@@ -419,8 +428,8 @@ fn close(got: DMatrix<f64>, want: &DMatrix<f64>, bound: f64, place: &str) {
     );
 }
 
-/// aˡ, δˡ, ∂C/∂Wˡ and ∂C/∂bˡ of every layer equal those of the four equations, for each activation of the textbook, the
-/// surrogates among them.
+/// aˡ, δˡ, ∂C/∂Wˡ and ∂C/∂bˡ of every layer equal those of the four equations, for each activation
+/// of the textbook, the surrogates among them.
 #[test]
 fn four_equations() -> Result<()> {
     let textbook = textbook();
@@ -513,7 +522,8 @@ fn four_equations() -> Result<()> {
     Ok(())
 }
 
-/// The same for layers of many neurons and batches of odd sizes, where products are computed in blocks.
+/// The same for layers of many neurons and batches of odd sizes, where products are computed in
+/// blocks.
 #[test]
 fn four_equations_in_wide_layers() -> Result<()> {
     let mut rng = rng(12);
@@ -581,7 +591,8 @@ fn four_equations_in_wide_layers() -> Result<()> {
     Ok(())
 }
 
-/// An activation fused into `Dense` and the same as a layer of its own give the same bits, in both directions.
+/// An activation fused into `Dense` and the same as a layer of its own give the same bits, in both
+/// directions.
 #[test]
 fn fused_as_apart() -> Result<()> {
     let mut rng = rng(13);
@@ -658,7 +669,8 @@ fn f32_follows_f64() -> Result<()> {
                 let off = (f64::from(*low) - high).abs();
                 assert!(
                     off < 5e-6 * largest,
-                    "{activation}, batch {batch}: {low:e}, not {high:e}, the largest being {largest:e}"
+                    "{activation}, batch {batch}: {low:e}, not {high:e}, the largest being \
+                     {largest:e}"
                 );
             }
         }
@@ -666,8 +678,9 @@ fn f32_follows_f64() -> Result<()> {
     Ok(())
 }
 
-/// The notes' batch form, samples as rows: Z² = XW¹, A² = f(Z²), Z³ = A²W², Ŷ = f(Z³); δ³ = −(y−ŷ)f′(z³),
-/// ∂J/∂W² = (A²)ᵀδ³ (6), δ² = δ³(W²)ᵀf′(z²), ∂J/∂W¹ = Xᵀδ² (7). Their matrices are the transposes of ours.
+/// The notes' batch form, samples as rows: Z² = XW¹, A² = f(Z²), Z³ = A²W², Ŷ = f(Z³); δ³ =
+/// −(y−ŷ)f′(z³), ∂J/∂W² = (A²)ᵀδ³ (6), δ² = δ³(W²)ᵀf′(z²), ∂J/∂W¹ = Xᵀδ² (7). Their matrices are
+/// the transposes of ours.
 #[test]
 fn row_form_of_the_notes() -> Result<()> {
     let mut rng = rng(3);
@@ -690,7 +703,8 @@ fn row_form_of_the_notes() -> Result<()> {
         let (dw2, dw1) = (a2.transpose() * &delta3, x.transpose() * &delta2);
         let j = 0.5 * (&y - &y_hat).norm_squared(); // (5)
 
-        // A row-major (samples, features) array is what a View reads: the transpose in nalgebra's memory.
+        // A row-major (samples, features) array is what a View reads: the transpose in nalgebra's
+        // memory.
         let (rows, targets) = (x.transpose(), y.transpose());
         let cost = net.gradient(
             View::new(rows.as_slice(), 2)?,
@@ -724,8 +738,8 @@ fn notes(rng: &mut Xoshiro256PlusPlus) -> Result<Sequential<f64>> {
         .build_with(rng)
 }
 
-/// The notes' worked example: sleep and study against the test score, one step of 0.01 along −∂J/∂W lowers J. From 100
-/// starts; and by what a gradient promises: η‖∇J‖², to first order.
+/// The notes' worked example: sleep and study against the test score, one step of 0.01 along −∂J/∂W
+/// lowers J. From 100 starts; and by what a gradient promises: η‖∇J‖², to first order.
 #[test]
 fn a_step_down_lowers_the_cost() -> Result<()> {
     let (x, y) = (
@@ -753,7 +767,8 @@ fn a_step_down_lowers_the_cost() -> Result<()> {
     Ok(())
 }
 
-/// The gradient of a batch is the average (or sum) of those of its samples, and the order of the samples is nothing.
+/// The gradient of a batch is the average (or sum) of those of its samples, and the order of the
+/// samples is nothing.
 #[test]
 fn batches_are_averages() -> Result<()> {
     let mut rng = rng(4);
@@ -790,7 +805,8 @@ fn batches_are_averages() -> Result<()> {
     Ok(())
 }
 
-/// Rosenblatt's rule, Δw = η(t − y)x, is what the squared error gives through a step with the derivative 1.
+/// Rosenblatt's rule, Δw = η(t − y)x, is what the squared error gives through a step with the
+/// derivative 1.
 #[test]
 fn perceptron_rule() -> Result<()> {
     let mut rng = rng(5);
@@ -817,7 +833,8 @@ fn perceptron_rule() -> Result<()> {
     Ok(())
 }
 
-/// Through a step or a sign without a surrogate no gradient can pass, and saying so names the layer.
+/// Through a step or a sign without a surrogate no gradient can pass, and saying so names the
+/// layer.
 #[test]
 fn steps_are_untrainable() -> Result<()> {
     for activation in [
@@ -851,7 +868,7 @@ fn steps_are_untrainable() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // The checks can fail.
 
 /// What is wrong with a layer.
@@ -1062,8 +1079,9 @@ fn kinks_are_undecided_not_wrong() -> Result<()> {
     Ok(())
 }
 
-/// The forward pass of a layer is asked for by its own name: a layer that counts shows that a gradient is one pass and no
-/// more, so that agreement with differences is not differences in disguise.
+/// The forward pass of a layer is asked for by its own name: a layer that counts shows that a
+/// gradient is one pass and no more, so that agreement with differences is not differences in
+/// disguise.
 #[test]
 fn a_gradient_is_one_pass() -> Result<()> {
     static FORWARD: AtomicUsize = AtomicUsize::new(0);
@@ -1112,7 +1130,8 @@ fn a_gradient_is_one_pass() -> Result<()> {
     Ok(())
 }
 
-/// A layer that adds to its gradient in place of overwriting it is right on a fresh tape and wrong on the next pass.
+/// A layer that adds to its gradient in place of overwriting it is right on a fresh tape and wrong
+/// on the next pass.
 #[derive(Debug)]
 struct Adds;
 
@@ -1180,7 +1199,8 @@ fn slopes_start_at_zero() -> Result<()> {
     Ok(())
 }
 
-/// Fixed features may step: only parameters at or below a layer without a derivative are out of reach.
+/// Fixed features may step: only parameters at or below a layer without a derivative are out of
+/// reach.
 #[test]
 fn a_step_below_all_parameters_is_trained_past() -> Result<()> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);

@@ -1,8 +1,10 @@
-//! How weights start: the moments, the limits and the shape of each distribution, on layers large enough to see them.
+//! How weights start: the moments, the limits and the shape of each distribution, on layers large
+//! enough to see them.
 //!
-//! Statistical bounds are five standard deviations of what is measured: of the mean of N numbers σ/√N, of their variance
-//! σ²√((κ−1)/N) with the kurtosis κ (3 of a normal, 9/5 of a uniform distribution), of a frequency p √(p(1−p)/N). A right
-//! initializer misses one of them in 1.7 million seeds; the seeds are fixed, so a test that passed passes again.
+//! Statistical bounds are five standard deviations of what is measured: of the mean of N numbers
+//! σ/√N, of their variance σ²√((κ−1)/N) with the kurtosis κ (3 of a normal, 9/5 of a uniform
+//! distribution), of a frequency p √(p(1−p)/N). A right initializer misses one of them in 1.7
+//! million seeds; the seeds are fixed, so a test that passed passes again.
 
 use crate::common::rng;
 use chainrule::nalgebra::DMatrix;
@@ -162,7 +164,8 @@ fn uniform_initializers() -> Result<()> {
             "{init:?}: correlation {}",
             got.neighbors
         );
-        // Within the limits, and up to them: all N stay 20/N of the width away with probability e^−20.
+        // Within the limits, and up to them: all N stay 20/N of the width away with probability
+        // e^−20.
         let (least, most) = (w.min(), w.max());
         assert!(
             low <= least && most < high,
@@ -176,12 +179,12 @@ fn uniform_initializers() -> Result<()> {
     Ok(())
 }
 
-/// Keras's truncated normal: the variance is that of what is left, and nothing lies beyond two standard deviations of the
-/// normal distribution that was cut.
+/// Keras's truncated normal: the variance is that of what is left, and nothing lies beyond two
+/// standard deviations of the normal distribution that was cut.
 #[test]
 fn truncated_initializers() -> Result<()> {
-    // Of the standard normal distribution cut at ±2 (Φ(2) − Φ(−2) = 0.9545, density φ(2) = 0.053991): the variance
-    // 1 − 4φ(2)/0.9545, and the fourth moment 3·variance − 16φ(2)/0.9545.
+    // Of the standard normal distribution cut at ±2 (Φ(2) − Φ(−2) = 0.9545, density φ(2) =
+    // 0.053991): the variance 1 − 4φ(2)/0.9545, and the fourth moment 3·variance − 16φ(2)/0.9545.
     let variance = 1.0 - 4.0 * 0.053_990_966_513_188_06 / 0.954_499_736_103_641_6;
     let kurtosis = (3.0 * variance - 16.0 * 0.053_990_966_513_188_06 / 0.954_499_736_103_641_6)
         / (variance * variance);
@@ -220,7 +223,8 @@ fn truncated_initializers() -> Result<()> {
                 "{init:?}: correlation {}",
                 got.neighbors
             );
-            // The density at the limit is φ(2)/0.9545, so all stay 400/N away from it with probability e^−20 or so.
+            // The density at the limit is φ(2)/0.9545, so all stay 400/N away from it with
+            // probability e^−20 or so.
             let limit = 2.0 * std / variance.sqrt();
             assert!(
                 w.amax() <= limit * (1.0 + 1e-12),
@@ -262,7 +266,8 @@ fn named_initializers_are_scaled_variances() -> Result<()> {
     Ok(())
 }
 
-/// Scaled variances give the bounds of other libraries: what they draw from, its limits reached and kept.
+/// Scaled variances give the bounds of other libraries: what they draw from, its limits reached and
+/// kept.
 #[test]
 fn starts_of_other_libraries() -> Result<()> {
     let (n, m) = (N as f64, M as f64);
@@ -437,9 +442,12 @@ fn orthogonal() -> Result<()> {
             );
         }
     }
-    // Uniform over all of them: both signs of 1 × 1, both determinants of 3 × 3, and E[w²] = 1/3 in each place of 3 × 3.
+    // Uniform over all of them: both signs of 1 × 1, both determinants of 3 × 3, and E[w²] = 1/3 in
+    // each place of 3 × 3.
     let count = 900.0;
-    let (mut positive, mut proper, mut squares) = (0.0, 0.0, DMatrix::zeros(3, 3));
+    let mut positive = 0.0;
+    let mut proper = 0.0;
+    let mut squares = DMatrix::zeros(3, 3);
     for seed in 0..900 {
         positive += f64::from(u8::from(
             weights(Init::Orthogonal { gain: 1.0 }, 1, 1, seed)?[0] > 0.0,
@@ -464,8 +472,9 @@ fn orthogonal() -> Result<()> {
     Ok(())
 }
 
-/// The variance of the forward signal stays through ten wide layers, which is what each is made for: He through rectifiers,
-/// LeCun through SELU. (Of a thousand sums each; a wrong factor of 2 would be 2¹⁰ by then.)
+/// The variance of the forward signal stays through ten wide layers, which is what each is made
+/// for: He through rectifiers, LeCun through SELU. (Of a thousand sums each; a wrong factor of 2
+/// would be 2¹⁰ by then.)
 #[test]
 fn variance_survives_depth() -> Result<()> {
     for (activation, init) in [
@@ -632,7 +641,8 @@ fn draws_are_finite_in_the_scalar() {
     }
 }
 
-/// An f32 network starts as the f64 network of the same seed does, rounded; `reset` draws what `build` drew.
+/// An f32 network starts as the f64 network of the same seed does, rounded; `reset` draws what
+/// `build` drew.
 #[test]
 fn reproducible() -> Result<()> {
     for init in [

@@ -1,5 +1,7 @@
-//! Layers one by one: dropout and its masks, noise, softmax, dense without bias; the summary; and what converts to a batch.
+//! Layers one by one: dropout and its masks, noise, softmax, dense without bias; the summary; and
+//! what converts to a batch.
 
+use crate::alone;
 use crate::common::rng;
 use chainrule::nalgebra::{DMatrix, DVector, DVectorView, RowDVector, SMatrix, SVector};
 use chainrule::nn::layer::{Factor, Layer, Role, Scratch};
@@ -10,17 +12,6 @@ use chainrule::prelude::*;
 use chainrule::rand::RngExt;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::{ErrorKind, Real, View, gradcheck};
-
-/// A network of nothing but the layer, on top of one that shows ∂C/∂ its input as its δ.
-fn alone<T: chainrule::Real>(
-    width: usize,
-    layer: impl Layer<T> + 'static,
-) -> Result<Sequential<T>> {
-    Sequential::builder(width)
-        .layer(Activation::Linear)
-        .layer(layer)
-        .build_with(&mut rng(0))
-}
 
 fn dropout(width: usize, p: f64) -> Result<Sequential<f64>> {
     alone(width, Dropout::new(p))
@@ -48,14 +39,17 @@ fn factors(
     pass(net, &DMatrix::from_element(net.inputs(), batch, 1.0), tape)
 }
 
-/// Each input is 0 with probability p and else multiplied by exactly 1/(1−p); so its expectation stays. Bounds are five
-/// standard deviations: of a frequency √(p(1−p)/N), of the mean of the factors √(p/(1−p)/N).
+/// Each input is 0 with probability p and else multiplied by exactly 1/(1−p); so its expectation
+/// stays. Bounds are five standard deviations: of a frequency √(p(1−p)/N), of the mean of the
+/// factors √(p/(1−p)/N).
 #[test]
 fn dropout_rate_and_expectation() -> Result<()> {
     for (seed, p) in [0.1, 0.25, 0.5, 0.8, 0.99].into_iter().enumerate() {
         let net = dropout(501, p)?; // odd, so that a pair of draws is cut
         let mut tape = Tape::with_seed(seed as u64);
-        let (mut zeros, mut sum, mut count) = (0.0, 0.0, 0.0);
+        let mut zeros = 0.0;
+        let mut sum = 0.0;
+        let mut count = 0.0;
         let mut by_sample = vec![0.0; 20];
         for _ in 0..20 {
             let (y, _) = factors(&net, 20, &mut tape)?;
@@ -145,8 +139,8 @@ fn dropout_is_independent() -> Result<()> {
     Ok(())
 }
 
-/// A pass is a function of the tape's seed and step: the same again gives the same, another gives another; a sample's mask
-/// does not depend on the batch around it, nor on the type of the numbers.
+/// A pass is a function of the tape's seed and step: the same again gives the same, another gives
+/// another; a sample's mask does not depend on the batch around it, nor on the type of the numbers.
 #[test]
 fn dropout_is_reproducible() -> Result<()> {
     let net = dropout(40, 0.5)?;
@@ -248,8 +242,8 @@ fn dropout_refuses() {
     assert!(dropout(3, 0.999_999_999).is_ok());
 }
 
-/// What is kept is a·x + b, the rest a·α′ + b, by the masks of dropout and with the numbers that PyTorch 2.15 gives:
-/// `F.alpha_dropout` of ones in f64.
+/// What is kept is a·x + b, the rest a·α′ + b, by the masks of dropout and with the numbers that
+/// PyTorch 2.15 gives: `F.alpha_dropout` of ones in f64.
 #[test]
 fn alpha_dropout_values() -> Result<()> {
     let cases = [
@@ -321,7 +315,8 @@ fn moments(numbers: &DMatrix<f64>) -> (f64, f64) {
     (mean, numbers.map(|v| (v - mean) * (v - mean)).mean())
 }
 
-/// Inputs of mean 0 and variance 1 keep both. Bounds are five standard deviations, the fourth moment taken as 10 at most.
+/// Inputs of mean 0 and variance 1 keep both. Bounds are five standard deviations, the fourth
+/// moment taken as 10 at most.
 #[test]
 fn alpha_dropout_keeps_mean_and_variance() -> Result<()> {
     let mut rng = rng(20);
@@ -343,8 +338,8 @@ fn alpha_dropout_keeps_mean_and_variance() -> Result<()> {
     Ok(())
 }
 
-/// The noise is normal: its first four moments, and how many numbers are beyond 1, 2 and 3 σ, within five standard
-/// deviations; independent among neighbors, samples, passes and layers.
+/// The noise is normal: its first four moments, and how many numbers are beyond 1, 2 and 3 σ,
+/// within five standard deviations; independent among neighbors, samples, passes and layers.
 #[test]
 fn gaussian_noise_is_normal() -> Result<()> {
     let n = 400_000.0_f64;
@@ -415,8 +410,8 @@ fn gaussian_noise_is_normal() -> Result<()> {
     Ok(())
 }
 
-/// The same pass has the same noise, a sample's does not depend on the batch around it, f32 has it rounded; backward the
-/// slopes pass, and in inference there is none.
+/// The same pass has the same noise, a sample's does not depend on the batch around it, f32 has it
+/// rounded; backward the slopes pass, and in inference there is none.
 #[test]
 fn gaussian_noise_is_reproducible() -> Result<()> {
     let net = alone(40, GaussianNoise::new(0.5))?;
@@ -532,7 +527,8 @@ fn softmax_is_a_distribution() -> Result<()> {
     Ok(())
 }
 
-/// Only differences of scores count. (The numbers are such that adding the shift is exact: then not a bit changes.)
+/// Only differences of scores count. (The numbers are such that adding the shift is exact: then not
+/// a bit changes.)
 #[test]
 fn softmax_is_invariant_to_shifts() -> Result<()> {
     let mut rng = rng(3);
@@ -595,7 +591,8 @@ fn softmax_at_the_ends() -> Result<()> {
     Ok(())
 }
 
-/// The Jacobian is diag(y) − y·yᵀ: symmetric, and blind to a slope that is the same for all classes.
+/// The Jacobian is diag(y) − y·yᵀ: symmetric, and blind to a slope that is the same for all
+/// classes.
 #[test]
 fn softmax_backward() -> Result<()> {
     let mut rng = rng(4);
@@ -776,13 +773,15 @@ fn output_ranges() -> Result<()> {
     Ok(())
 }
 
-/// Everything contiguous is a batch: matrices and vectors of nalgebra, of fixed and of free size, and row-major data.
+/// Everything contiguous is a batch: matrices and vectors of nalgebra, of fixed and of free size,
+/// and row-major data.
 #[test]
 fn views() -> Result<()> {
     let net = Sequential::<f64>::builder(3)
         .layer(Dense::new(2, Activation::Sigmoid))
         .build_with(&mut rng(10))?;
-    // Three samples of (1, 2, 3), (4, 5, 6), (7, 8, 9): sample after sample, as rows of a row-major array.
+    // Three samples of (1, 2, 3), (4, 5, 6), (7, 8, 9): sample after sample, as rows of a row-major
+    // array.
     let data = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
     let row_major = View::new(&data, 3)?;
     assert_eq!(
@@ -830,11 +829,9 @@ fn views() -> Result<()> {
 
     // Outputs go into anything contiguous too.
     let mut tape = Tape::new();
-    let (mut free, mut fixed, mut flat) = (
-        DMatrix::zeros(2, 3),
-        SMatrix::<f64, 2, 3>::zeros(),
-        [0.0; 6],
-    );
+    let mut free = DMatrix::zeros(2, 3);
+    let mut fixed = SMatrix::<f64, 2, 3>::zeros();
+    let mut flat = [0.0; 6];
     net.predict_into(&dynamic, &mut free, &mut tape)?;
     net.predict_into(&dynamic, &mut fixed, &mut tape)?;
     net.predict_into(&dynamic, ViewMut::new(&mut flat, 2)?, &mut tape)?;
@@ -854,7 +851,8 @@ fn views() -> Result<()> {
     Ok(())
 }
 
-/// A sample's output has the same bits alone, in a batch of any size, and in batches that inference cuts.
+/// A sample's output has the same bits alone, in a batch of any size, and in batches that inference
+/// cuts.
 #[test]
 fn a_sample_has_the_same_bits_in_any_batch() -> Result<()> {
     let mut rng = rng(11);
@@ -908,7 +906,8 @@ fn gradient<T: chainrule::Real>(
     Ok(tape.grads().to_vec())
 }
 
-/// Sums over the samples of a large batch are as right in `f32` as those over a few, whose terms are added first to last.
+/// Sums over the samples of a large batch are as right in `f32` as those over a few, whose terms
+/// are added first to last.
 #[test]
 fn gradients_of_many_samples() -> Result<()> {
     const WIDTH: usize = 70;

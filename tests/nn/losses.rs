@@ -1,4 +1,5 @@
-//! Every loss against 60-digit references and PyTorch, at the ends of the line, and its derivative by differences.
+//! Every loss against 60-digit references and PyTorch, at the ends of the line, and its derivative
+//! by differences.
 
 use chainrule::nalgebra::DMatrix;
 use chainrule::nn::loss::*;
@@ -95,7 +96,8 @@ fn of_classes(name: &str) -> bool {
         || ["CategoricalCrossEntropy", "KlDivergence"].contains(&name)
 }
 
-/// The rows of the table on which the losses are defined; the others, of one class or of targets above 1, must be refused.
+/// The rows of the table on which the losses are defined; the others, of one class or of targets
+/// above 1, must be refused.
 fn defined() -> Vec<Row> {
     let (refused, defined): (Vec<Row>, Vec<Row>) = table()
         .into_iter()
@@ -122,9 +124,11 @@ fn defined() -> Vec<Row> {
     defined
 }
 
-/// Whether a loss's slope is a difference of probabilities, of which floating point keeps an epsilon of 1 and no more.
+/// Whether a loss's slope is a difference of probabilities, of which floating point keeps an
+/// epsilon of 1 and no more.
 fn slope_cancels(row: &Row) -> bool {
-    // Yes-or-no targets leave one term of two for the sigmoid, to full relative accuracy: (1−t)σ(y) − tσ(−y).
+    // Yes-or-no targets leave one term of two for the sigmoid, to full relative accuracy: (1−t)σ(y)
+    // − tσ(−y).
     let plain = [
         "SigmoidCrossEntropy::new()",
         "SigmoidCrossEntropy weights",
@@ -136,7 +140,8 @@ fn slope_cancels(row: &Row) -> bool {
         || row.name.starts_with("SigmoidCrossEntropy") && !plain
 }
 
-/// How large the numbers are of which a loss of rates e^y is a difference, and its slope: 0 of others.
+/// How large the numbers are of which a loss of rates e^y is a difference, and its slope: 0 of
+/// others.
 fn rates(row: &Row) -> Vec<(f64, f64)> {
     let pairs = row.y.iter().zip(&row.t);
     if loss::<f64>(row.name, row.d).output_function() != OutputFunction::Exp {
@@ -154,17 +159,16 @@ fn largest(rates: &[(f64, f64)]) -> f64 {
     rates.iter().map(|(cost, _)| *cost).fold(0.0, f64::max)
 }
 
-/// Within a few roundings of the definition; and of PyTorch's number, whose own roundings count too.
+/// Within a few roundings of the definition; and of PyTorch's number, whose own roundings count
+/// too.
 #[test]
 fn values_and_gradients() -> Result<()> {
     let rows = defined();
     let mut pytorch = 0;
     for row in &rows {
-        let (y, t, loss) = (
-            View::new(&row.y, row.d)?,
-            View::new(&row.t, row.d)?,
-            loss::<f64>(row.name, row.d),
-        );
+        let y = View::new(&row.y, row.d)?;
+        let t = View::new(&row.t, row.d)?;
+        let loss = loss::<f64>(row.name, row.d);
         let place = format!("{} of y {:?}, t {:?}, d {}", row.name, row.y, row.t, row.d);
         let cost = loss.value(y, t.into())?;
         // The terms of KL have both signs, so that they cancel in the sum.
@@ -218,7 +222,9 @@ fn values_and_gradients_in_f32() -> Result<()> {
         let got = loss::<f32>(row.name, row.d);
         let cost = f64::from(got.value(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?);
         let gradient = got.gradient(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?;
-        let (y, t, want) = (wide(&y), wide(&t), loss::<f64>(row.name, row.d));
+        let y = wide(&y);
+        let t = wide(&t);
+        let want = loss::<f64>(row.name, row.d);
         let want_cost = want.value(View::new(&y, row.d)?, View::new(&t, row.d)?.into())?;
         let close = |got: f64, want: f64, floor: f64| {
             got == want || (got - want).abs() <= 8.0 * eps * want.abs() + floor
@@ -247,8 +253,8 @@ fn values_and_gradients_in_f32() -> Result<()> {
     Ok(())
 }
 
-/// A batch that repeats a sample has its cost, or as many times its cost for the one loss that is a sum; and each sample
-/// then has its slope over n, or its slope.
+/// A batch that repeats a sample has its cost, or as many times its cost for the one loss that is a
+/// sum; and each sample then has its slope over n, or its slope.
 #[test]
 fn reduction() -> Result<()> {
     let (y, t) = ([0.25, 0.5, 0.125], [0.0, 1.0, 0.0]);
@@ -296,8 +302,8 @@ fn reduction() -> Result<()> {
     Ok(())
 }
 
-/// A loss that averages over d outputs gives, for a sample whose outputs repeat, what one of them gives; one that sums
-/// gives d times that.
+/// A loss that averages over d outputs gives, for a sample whose outputs repeat, what one of them
+/// gives; one that sums gives d times that.
 #[test]
 fn over_outputs() -> Result<()> {
     let sums = [
@@ -335,8 +341,8 @@ fn over_outputs() -> Result<()> {
     Ok(())
 }
 
-/// ln cosh r = r²/2 − r⁴/12 + r⁶/45 − … near 0 and |r| − ln 2 + e^−2|r| − … far out, to full relative accuracy: the
-/// plain formula loses all digits below 1e−8 and overflows beyond 710.
+/// ln cosh r = r²/2 − r⁴/12 + r⁶/45 − … near 0 and |r| − ln 2 + e^−2|r| − … far out, to full
+/// relative accuracy: the plain formula loses all digits below 1e−8 and overflows beyond 710.
 #[test]
 fn log_cosh_near_and_far() -> Result<()> {
     let cost = |r: f64| LogCosh.value(View::new(&[r], 1)?, View::new(&[0.0], 1)?.into());
@@ -422,7 +428,9 @@ fn infinite_outputs() -> Result<()> {
     for (name, y, t, cost, slope) in cases {
         // Beside a class of probability 1 that is not the sample's, which costs nothing.
         let d = if of_classes(name) { 2 } else { 1 };
-        let (loss, both, target) = (loss::<f64>(name, d), [y, 1.0], [t, 0.0]);
+        let loss = loss::<f64>(name, d);
+        let both = [y, 1.0];
+        let target = [t, 0.0];
         let (view, target) = (View::new(&both[..d], d)?, View::new(&target[..d], d)?);
         assert_eq!(
             loss.value(view, target.into())?,
@@ -435,7 +443,8 @@ fn infinite_outputs() -> Result<()> {
             "slope of {name} at {y} and {t}: {got}"
         );
     }
-    // A class with the logit −∞ is impossible: free where nothing is expected of it, ∞ where something is.
+    // A class with the logit −∞ is impossible: free where nothing is expected of it, ∞ where
+    // something is.
     let y = [-INF, 0.0, 0.0];
     let softmax = SoftmaxCrossEntropy::new();
     assert_eq!(
@@ -484,7 +493,8 @@ fn exponentials() {
     assert!(ends[4].is_nan());
 }
 
-/// A NaN among the outputs must never be averaged away, whichever class it is in and whatever is expected of it.
+/// A NaN among the outputs must never be averaged away, whichever class it is in and whatever is
+/// expected of it.
 #[test]
 fn nan_outputs_give_nan_costs() -> Result<()> {
     for &name in NAMES {
@@ -512,7 +522,8 @@ fn nan_outputs_give_nan_costs() -> Result<()> {
     Ok(())
 }
 
-/// Probabilities down to the smallest number have a logarithm, so their cost is finite: 1/y alone would overflow.
+/// Probabilities down to the smallest number have a logarithm, so their cost is finite: 1/y alone
+/// would overflow.
 #[test]
 fn tiny_probabilities_cost_finitely() -> Result<()> {
     for y in [f64::MIN_POSITIVE, 1e-310, 5e-324] {
@@ -540,7 +551,8 @@ fn tiny_probabilities_cost_finitely() -> Result<()> {
     Ok(())
 }
 
-/// KL(t‖y) = H(t, y) − H(t): cross-entropy less the entropy of the targets, 0 where y is t, and never below.
+/// KL(t‖y) = H(t, y) − H(t): cross-entropy less the entropy of the targets, 0 where y is t, and
+/// never below.
 #[test]
 fn kl_is_cross_entropy_less_entropy() -> Result<()> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(8);
@@ -571,7 +583,8 @@ fn kl_is_cross_entropy_less_entropy() -> Result<()> {
     Ok(())
 }
 
-/// Probabilities and logits agree where both can: softmax then cross-entropy is cross-entropy on logits, σ likewise.
+/// Probabilities and logits agree where both can: softmax then cross-entropy is cross-entropy on
+/// logits, σ likewise.
 #[test]
 fn output_functions_join_logits_and_probabilities() -> Result<()> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(9);
@@ -652,7 +665,8 @@ fn slopes_are_derivatives() -> Result<()> {
             1 + 2 + 5
         };
         assert_eq!(compared + undecided, 3 * (1 + 2 + 7) * outputs, "{name}");
-        // A kink (of the absolute value, of Huber, of the hinge) is near a few outputs; smooth losses have none.
+        // A kink (of the absolute value, of Huber, of the hinge) is near a few outputs; smooth
+        // losses have none.
         let kinks = ["MeanAbsoluteError", "Huber", "Hinge"]
             .iter()
             .any(|loss| name.starts_with(loss));
@@ -673,11 +687,9 @@ fn sequential_uses_the_same_numbers() -> Result<()> {
         if ["CategoricalCrossEntropy", "KlDivergence"].contains(&row.name) {
             continue; // They need a softmax layer on top, which the rows do not have.
         }
-        let (y, t, loss) = (
-            View::new(&row.y, row.d)?,
-            View::new(&row.t, row.d)?,
-            loss::<f64>(row.name, row.d),
-        );
+        let y = View::new(&row.y, row.d)?;
+        let t = View::new(&row.t, row.d)?;
+        let loss = loss::<f64>(row.name, row.d);
         let net = Sequential::<f64>::builder(row.d)
             .layer(Activation::Linear)
             .build_with(&mut rng)?;
@@ -700,7 +712,8 @@ fn sequential_uses_the_same_numbers() -> Result<()> {
     Ok(())
 }
 
-/// Costs of many samples in `f32`: as right as of few, where a sum from first to last has lost its second digit.
+/// Costs of many samples in `f32`: as right as of few, where a sum from first to last has lost its
+/// second digit.
 #[test]
 fn costs_of_many_samples() -> Result<()> {
     const N: usize = 10_000_000;

@@ -12,3 +12,16 @@ mod layers;
 mod losses;
 mod norm;
 mod published;
+
+use chainrule::Real;
+use chainrule::nn::layer::Layer;
+use chainrule::prelude::*;
+
+/// A network of this layer, on top of one that shows ∂C/∂ its input as its δ.
+fn alone<T: Real>(width: usize, layer: impl Layer<T> + 'static) -> Result<Sequential<T>> {
+    Sequential::builder(width)
+        .layer(Activation::Linear)
+        .layer(layer)
+        .seed(0)
+        .build()
+}

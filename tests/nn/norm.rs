@@ -1,5 +1,7 @@
-//! Layer, RMS and batch norm: against PyTorch, by finite differences, at the edges; and the running averages.
+//! Layer, RMS and batch norm: against PyTorch, by finite differences, at the edges; and the running
+//! averages.
 
+use crate::alone;
 use crate::common::rng;
 use chainrule::nalgebra::{DMatrix, DVector};
 use chainrule::nn::layer::{BackwardArgs, Block, GradientArgs, InferArgs, Layer, Role};
@@ -11,20 +13,12 @@ use chainrule::rand::{RngExt, SeedableRng};
 use chainrule::{ErrorKind, Real, View, gradcheck};
 use std::ops::Range;
 
-/// Written by `reference/norms.py`: layer, eps, momentum, step, features, x, dy, scale, bias, y, dx, dscale, dbias, mean, variance,
-/// infer.
+/// Written by `reference/norms.py`: layer, eps, momentum, step, features, x, dy, scale, bias, y,
+/// dx, dscale, dbias, mean, variance, infer.
 const TABLE: &str = include_str!("../reference/norms.tsv");
 
 /// What finite differences in f64 resolve, with a good deal to spare.
 const TOLERANCE: f64 = 1e-8;
-
-/// A network of one layer, below it one that shows ∂C/∂ its input as its δ.
-fn alone<T: Real>(width: usize, layer: impl Layer<T> + 'static) -> Result<Sequential<T>> {
-    Sequential::builder(width)
-        .layer(Activation::Linear)
-        .layer(layer)
-        .build_with(&mut rng(0))
-}
 
 /// Every normalizing layer, with and without what it may lack.
 fn layers<T: Real>() -> Vec<Box<dyn Layer<T>>> {
@@ -81,7 +75,8 @@ fn pass<T: Real>(
     Ok((tape.a(1)?.clone_owned(), tape.delta(0)?.clone_owned()))
 }
 
-/// Within 10⁻¹² of PyTorch in f64: outputs, all gradients, and the running averages over several steps.
+/// Within 10⁻¹² of PyTorch in f64: outputs, all gradients, and the running averages over several
+/// steps.
 #[test]
 fn values_and_gradients_of_pytorch() -> Result<()> {
     let numbers = |text: &str| -> Option<Vec<f64>> {
@@ -213,16 +208,20 @@ fn values_and_gradients_of_pytorch() -> Result<()> {
     Ok(())
 }
 
-/// By parameters and by inputs, in many sizes: one feature, one sample, and more than the loops take at a time.
+/// By parameters and by inputs, in many sizes: one feature, one sample, and more than the loops
+/// take at a time.
 #[test]
 fn derivatives_of_layers() -> Result<()> {
-    let (mut compared, mut undecided, mut seed) = (0, 0, 0);
+    let mut compared = 0;
+    let mut undecided = 0;
+    let mut seed = 0;
     for inputs in [1, 2, 3, 16, 17, 40] {
         for batch in [1, 2, 3, 8] {
             for layer in layers() {
                 seed += 1;
                 let report = gradcheck::layer(&*layer, inputs, batch, seed)?;
-                // Two samples are ±1 whatever they are, but for ε: of such derivatives differences decide few.
+                // Two samples are ±1 whatever they are, but for ε: of such derivatives differences
+                // decide few.
                 let wrong = report
                     .worst
                     .as_ref()
@@ -356,7 +355,8 @@ impl Layer<f64> for Counted {
     }
 }
 
-/// Statistics are neither compared nor do they hide what is wrong beside them, and blocks keep their names.
+/// Statistics are neither compared nor do they hide what is wrong beside them, and blocks keep
+/// their names.
 #[test]
 fn checks_leave_statistics_out() -> Result<()> {
     for (factor, wrong) in [(1.0, false), (1.0 + 1e-5, true)] {
@@ -455,7 +455,8 @@ fn running_averages() -> Result<()> {
     Ok(())
 }
 
-/// A mean of gradients over parts of a batch is a mean of their statistics; a step over it, one of both.
+/// A mean of gradients over parts of a batch is a mean of their statistics; a step over it, one of
+/// both.
 #[test]
 fn statistics_of_parts_are_averaged() -> Result<()> {
     let mut net = alone::<f64>(1, BatchNorm::new().momentum(0.5))?;
@@ -607,7 +608,8 @@ fn batch_norm_of_one_sample() -> Result<()> {
     Ok(())
 }
 
-/// NaN and ±∞ pass on, and stay where they belong: in the sample, or for batch norm in the feature, in inference in both.
+/// NaN and ±∞ pass on, and stay where they belong: in the sample, or for batch norm in the feature,
+/// in inference in both.
 #[test]
 fn not_a_number_stays_in_its_place() -> Result<()> {
     let (d, n) = (70, 5);
@@ -663,8 +665,8 @@ fn not_a_number_stays_in_its_place() -> Result<()> {
     Ok(())
 }
 
-/// Layer norms treat each sample by itself, in training too, and batch norm in inference: the same bits in any batch; and
-/// every pass again gives the bits of the first.
+/// Layer norms treat each sample by itself, in training too, and batch norm in inference: the same
+/// bits in any batch; and every pass again gives the bits of the first.
 #[test]
 fn same_bits() -> Result<()> {
     fn check<T: Real>() -> Result<()> {
@@ -830,7 +832,8 @@ fn refusals() {
     for (eps, given) in cases {
         let text = |name: &str| {
             format!(
-                "layer 1 ({name}): eps: got {given}, expected a finite number > 0 that the scalar can hold"
+                "layer 1 ({name}): eps: got {given}, expected a finite number > 0 that the scalar \
+                 can hold"
             )
         };
         refused(alone(3, LayerNorm::new().eps(eps)), &text("LayerNorm"));
@@ -857,7 +860,8 @@ fn refusals() {
     }
 }
 
-/// Statistics over many numbers in `f32` are as right as those over few: of a sample's features, and of a batch.
+/// Statistics over many numbers in `f32` are as right as those over few: of a sample's features,
+/// and of a batch.
 #[test]
 fn statistics_of_many_numbers() -> Result<()> {
     const N: usize = 1_000_000;

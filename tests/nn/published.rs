@@ -65,8 +65,9 @@ fn mazur() -> Result<()> {
         "0.149780716 0.199561432 0.249751144 0.299502287"
     );
 
-    // With exactly these weights the error is 0.291027774. The page prints 0.291027924, which belongs to hidden weights
-    // that follow from δ¹ by the output weights *after* their update, against its own text and its own w1:
+    // With exactly these weights the error is 0.291027774. The page prints 0.291027924, which
+    // belongs to hidden weights that follow from δ¹ by the output weights *after* their update,
+    // against its own text and its own w1:
     let mut tape_after = Tape::new();
     assert_eq!(
         format!(

@@ -1,5 +1,5 @@
-//! Optimizers against their formulas, written out here in plain `f64` as PyTorch documents them, and on their way to
-//! known minima.
+//! Optimizers against their formulas, written out here in plain `f64` as PyTorch documents them,
+//! and on their way to known minima.
 
 use chainrule::Real;
 use chainrule::optim::Group;
@@ -30,8 +30,8 @@ fn rate(t: usize) -> f64 {
     0.1 / t as f64
 }
 
-/// `STEPS` steps of `optimizer` next to `rule`, which is given the step counted from 1, the rate, one parameter's
-/// gradient and what it remembers, and returns the change.
+/// `STEPS` steps of `optimizer` next to `rule`, which is given the step counted from 1, the rate,
+/// one parameter's gradient and what it remembers, and returns the change.
 fn follow<T: Real>(
     mut optimizer: impl Optimizer<T>,
     groups: &[Group],
@@ -138,15 +138,46 @@ macro_rules! each {
         let (groups, tolerance) = ($groups, $tolerance);
         follow::<$t>(Sgd::new(), &groups, tolerance, sgd(0.0, 0.0, false));
         follow::<$t>(Sgd::default(), &groups, tolerance, sgd(0.0, 0.0, false));
-        follow::<$t>(Sgd::new().momentum(0.9), &groups, tolerance, sgd(0.9, 0.0, false));
-        follow::<$t>(Sgd::new().momentum(0.9).dampening(0.5), &groups, tolerance, sgd(0.9, 0.5, false));
-        follow::<$t>(Sgd::new().momentum(0.8).nesterov(), &groups, tolerance, sgd(0.8, 0.0, true));
+        follow::<$t>(
+            Sgd::new().momentum(0.9),
+            &groups,
+            tolerance,
+            sgd(0.9, 0.0, false),
+        );
+        follow::<$t>(
+            Sgd::new().momentum(0.9).dampening(0.5),
+            &groups,
+            tolerance,
+            sgd(0.9, 0.5, false),
+        );
+        follow::<$t>(
+            Sgd::new().momentum(0.8).nesterov(),
+            &groups,
+            tolerance,
+            sgd(0.8, 0.0, true),
+        );
         follow::<$t>(Adam::new(), &groups, tolerance, adam(0.9, 0.999, 1e-8));
         follow::<$t>(Adam::default(), &groups, tolerance, adam(0.9, 0.999, 1e-8));
-        follow::<$t>(Adam::new().beta1(0.5).beta2(0.9), &groups, tolerance, adam(0.5, 0.9, 1e-8));
-        follow::<$t>(Adam::new().beta1(0.0), &groups, tolerance, adam(0.0, 0.999, 1e-8));
-        // So large that it shows whether it is within the root, and whether it is corrected for the bias.
-        follow::<$t>(Adam::new().eps(0.1), &groups, tolerance, adam(0.9, 0.999, 0.1));
+        follow::<$t>(
+            Adam::new().beta1(0.5).beta2(0.9),
+            &groups,
+            tolerance,
+            adam(0.5, 0.9, 1e-8),
+        );
+        follow::<$t>(
+            Adam::new().beta1(0.0),
+            &groups,
+            tolerance,
+            adam(0.0, 0.999, 1e-8),
+        );
+        // So large that it shows whether it is within the root, and whether it is corrected for the
+        // bias.
+        follow::<$t>(
+            Adam::new().eps(0.1),
+            &groups,
+            tolerance,
+            adam(0.9, 0.999, 0.1),
+        );
     };
 }
 
@@ -179,7 +210,8 @@ fn trajectories_in_single_precision() {
     each!(f32, groups(), 1e-5);
 }
 
-/// PyTorch 2's own documentation gives AdamW as θ ← θ − γλθ and then the step: once by hand, to the last digit.
+/// PyTorch 2's own documentation gives AdamW as θ ← θ − γλθ and then the step: once by hand, to the
+/// last digit.
 #[test]
 fn a_step_by_hand() -> Result<()> {
     let mut w = [2.0_f64];
@@ -241,7 +273,8 @@ fn states() -> Result<()> {
     Ok(())
 }
 
-/// Parameters in no group and in a frozen one, and what the rule knows of them, are the same to the bit.
+/// Parameters in no group and in a frozen one, and what the rule knows of them, are the same to the
+/// bit.
 #[test]
 fn what_no_group_names() -> Result<()> {
     let optimizers: [Box<dyn Optimizer<f64>>; 4] = [
@@ -344,8 +377,8 @@ fn a_rate_of_zero() -> Result<()> {
     Ok(())
 }
 
-/// Where gradients have ceased, what is remembered fades to 0 without passing through the subnormal numbers, on which
-/// machines are slow.
+/// Where gradients have ceased, what is remembered fades to 0 without passing through the subnormal
+/// numbers, on which machines are slow.
 #[test]
 fn memories_fade() -> Result<()> {
     let optimizers: [Box<dyn Optimizer<f32>>; 2] = [
@@ -378,7 +411,7 @@ fn memories_fade() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Minima
 
 /// Where `optimizer` comes to from `start` in `steps` steps at a rate that falls linearly to 0.

@@ -1,4 +1,5 @@
-//! Every rule of an optimizer: against PyTorch, on its way to known minima, saved and restored, at the edges.
+//! Every rule of an optimizer: against PyTorch, on its way to known minima, saved and restored, at
+//! the edges.
 
 use crate::common::bits;
 use chainrule::nn::loss::QuadraticCost;
@@ -8,7 +9,8 @@ use chainrule::rand::SeedableRng;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::{ErrorKind, Real};
 
-/// Written by `reference/optimizers.py`: rule, rate, decay, the parameters after the steps of `AFTER`.
+/// Written by `reference/optimizers.py`: rule, rate, decay, the parameters after the steps of
+/// `AFTER`.
 const TABLE: &str = include_str!("../reference/optimizers.tsv");
 
 const AFTER: [usize; 8] = [1, 2, 3, 4, 5, 10, 15, 20];
@@ -67,7 +69,9 @@ fn trajectories<T: Real>(tolerance: f64) {
     for line in TABLE.lines().skip(1) {
         let fields: Vec<_> = line.split('\t').collect();
         let number = |text: &str| text.parse::<f64>().expect("a number");
-        let (name, rate, decay) = (fields[0], number(fields[1]), number(fields[2]));
+        let name = fields[0];
+        let rate = number(fields[1]);
+        let decay = number(fields[2]);
         let mut after = fields[3].split(' ').map(number);
         let (mut optimizer, mut w) = (rule::<T>(name), start::<T>());
         let groups = [Group {
@@ -130,7 +134,8 @@ fn in_single_precision() {
     trajectories::<f32>(1e-3);
 }
 
-/// What a rule remembers, saved after any step, is all there is: another one goes on with the same bits.
+/// What a rule remembers, saved after any step, is all there is: another one goes on with the same
+/// bits.
 #[test]
 fn saved_and_restored() -> Result<()> {
     for name in names() {
@@ -226,8 +231,8 @@ fn states_of_other_options() -> Result<()> {
     Ok(())
 }
 
-/// Parameters in no group and in a frozen one, and what the rule knows of them, are the same to the bit; running statistics take their gradient,
-/// at any rate but 0.
+/// Parameters in no group and in a frozen one, and what the rule knows of them, are the same to the
+/// bit; running statistics take their gradient, at any rate but 0.
 #[test]
 fn groups() -> Result<()> {
     for name in names() {
@@ -269,7 +274,8 @@ fn groups() -> Result<()> {
     Ok(())
 }
 
-/// A rate of a group is one of the step, and its decay that times the rate, whatever the rule: two groups at their rates are two optimizers.
+/// A rate of a group is one of the step, and its decay that times the rate, whatever the rule: two
+/// groups at their rates are two optimizers.
 #[test]
 fn rates_of_groups() -> Result<()> {
     for name in names() {
@@ -305,7 +311,8 @@ fn rates_of_groups() -> Result<()> {
     Ok(())
 }
 
-/// Where gradients have ceased, what is remembered fades without passing through the subnormal numbers, on which machines are slow.
+/// Where gradients have ceased, what is remembered fades without passing through the subnormal
+/// numbers, on which machines are slow.
 #[test]
 fn memories_fade() -> Result<()> {
     for name in names() {
@@ -347,7 +354,8 @@ fn nan_passes() -> Result<()> {
     Ok(())
 }
 
-/// A gradient that does not change: its variance is 0, and rounding must not make a root of a negative number.
+/// A gradient that does not change: its variance is 0, and rounding must not make a root of a
+/// negative number.
 #[test]
 fn centered_at_a_constant_gradient() -> Result<()> {
     let (mut optimizer, mut w) = (RmsProp::<f64>::new().rho(0.5).centered(), vec![0.0]);
@@ -358,8 +366,8 @@ fn centered_at_a_constant_gradient() -> Result<()> {
     Ok(())
 }
 
-/// Gradients that hardly vary beside their mean: in `f32` the deviation and with it the steps are those of `f64`, whatever the
-/// mean and the sign.
+/// Gradients that hardly vary beside their mean: in `f32` the deviation and with it the steps are
+/// those of `f64`, whatever the mean and the sign.
 #[test]
 fn centered_where_gradients_hardly_vary() -> Result<()> {
     for (momentum, mean, change) in [
@@ -386,8 +394,8 @@ fn centered_where_gradients_hardly_vary() -> Result<()> {
     Ok(())
 }
 
-/// The largest rate of each rule is that whose longest step is still finite in the scalar; beyond, a step is refused and changes
-/// nothing, by itself and in a training.
+/// The largest rate of each rule is that whose longest step is still finite in the scalar; beyond,
+/// a step is refused and changes nothing, by itself and in a training.
 #[test]
 fn the_largest_rate() -> Result<()> {
     let data = Dataset::new(
@@ -449,7 +457,8 @@ fn the_largest_rate() -> Result<()> {
     Ok(())
 }
 
-/// Written by `reference/keras.py`: rule, rate, weights after steps by the gradients of `KERAS_GRADIENTS`.
+/// Written by `reference/keras.py`: rule, rate, weights after steps by the gradients of
+/// `KERAS_GRADIENTS`.
 const KERAS: &str = include_str!("../reference/keras.tsv");
 
 /// What the docs say of Keras' rules: which are ours, and where theirs differ.
@@ -680,7 +689,7 @@ fn names_of_rules() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Minima
 
 /// Where `optimizer` comes to from `start` in `steps` steps at a rate that falls linearly to 0.

@@ -63,7 +63,8 @@ fn plateaus_as_pytorch() {
     }
 }
 
-/// Every schedule is finite and not negative wherever it is asked, and has come to its end beyond the end.
+/// Every schedule is finite and not negative wherever it is asked, and has come to its end beyond
+/// the end.
 #[test]
 fn at_the_ends() {
     let edges = [
@@ -227,7 +228,8 @@ fn restarts_are_exact() {
     }
 }
 
-/// Runs of 4, 8 and 16 steps: in the middle of each the rate is halfway, a quarter of a cosine before and after it likewise.
+/// Runs of 4, 8 and 16 steps: in the middle of each the rate is halfway, a quarter of a cosine
+/// before and after it likewise.
 #[test]
 fn restarts_of_factor_2_in_mid_run() {
     let schedule = Schedule::WarmRestarts {

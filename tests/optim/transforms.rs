@@ -1,4 +1,5 @@
-//! What happens to gradients before a rule and to weights after it: clipping, penalties, constraints; and the groups of running statistics.
+//! What happens to gradients before a rule and to weights after it: clipping, penalties,
+//! constraints; and the groups of running statistics.
 
 use chainrule::nalgebra::RowDVector;
 use chainrule::nn::layer::{BackwardArgs, Block, GradientArgs, InferArgs, Layer, Role};
@@ -226,7 +227,8 @@ fn norms_of_any_size() -> Result<()> {
         let mut g = grads::<f32>(scale);
         let limit = scale * 2.0;
         let size = f64::from(Clip::GlobalNorm(limit).apply(&net, &mut g)?);
-        // At the end of `f32` the norm is no number of it any more, but what becomes of the gradient is.
+        // At the end of `f32` the norm is no number of it any more, but what becomes of the
+        // gradient is.
         assert!(
             (size / (exact * scale) - 1.0).abs() < 1e-6 || (scale == 2e37 && size.is_infinite()),
             "{size} at {scale}"
@@ -385,7 +387,9 @@ fn penalties() -> Result<()> {
 /// The gradient is that of the cost, by differences.
 #[test]
 fn slopes_of_penalties() -> Result<()> {
-    let (mut net, penalty, mut g) = (net::<f64>(), Penalty::new().l1(0.3).l2(0.7), vec![0.0; 29]);
+    let mut net = net::<f64>();
+    let penalty = Penalty::new().l1(0.3).l2(0.7);
+    let mut g = vec![0.0; 29];
     penalty.add_gradient(&net, &mut g)?;
     for (i, g) in g.iter().enumerate() {
         let (w, h) = (net.params()[i], 1e-6);

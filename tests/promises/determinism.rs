@@ -1,8 +1,9 @@
-//! The same seed, the same bits: initial weights, orders, masks, training runs, and predictions whatever the batch.
+//! The same seed, the same bits: initial weights, orders, masks, training runs, and predictions
+//! whatever the batch.
 //!
-//! The pinned numbers do not come from this crate. They were computed apart from it, from the published algorithms:
-//! SplitMix64 (Steele, Lea & Flood 2014), xoshiro256++ (Blackman & Vigna 2021), the ziggurat of Doornik (2005),
-//! Fisher & Yates with Lemire's bounded integers (2019).
+//! The pinned numbers do not come from this crate. They were computed apart from it, from the
+//! published algorithms: SplitMix64 (Steele, Lea & Flood 2014), xoshiro256++ (Blackman & Vigna
+//! 2021), the ziggurat of Doornik (2005), Fisher & Yates with Lemire's bounded integers (2019).
 
 use crate::common::{bits, rng};
 use chainrule::data::Batches;
@@ -13,7 +14,7 @@ use chainrule::optim::{Group, OptimizerState};
 use chainrule::prelude::*;
 use chainrule::{Real, View};
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Initial weights
 
 /// One layer of 3 inputs and 2 outputs without biases, from seed 7.
@@ -187,7 +188,7 @@ fn networks_and_resets() {
     assert_eq!(bits(other.params()), bits(net(1).params()));
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Orders
 
 /// Samples 0, 1, 2, … whose only feature and target is their number.
@@ -247,10 +248,11 @@ fn order_of_a_split() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Masks
 
-/// What dropout of `p` as layer `layer` makes of ones in the next training pass of `tape`: the samples as columns.
+/// What dropout of `p` as layer `layer` makes of ones in the next training pass of `tape`: the
+/// samples as columns.
 fn mask(p: f64, layer: usize, samples: usize, tape: &mut Tape<f64>) -> Result<DMatrix<f64>> {
     let builder = (0..layer).fold(Sequential::builder(5), |builder, _| {
         builder.layer(Activation::Linear)
@@ -344,7 +346,7 @@ fn inference_draws_nothing() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Training
 
 /// 23 samples, so that the last of the batches of 5 is smaller.
@@ -370,7 +372,9 @@ fn run<T: Real>(
     let mut net = dropout_net::<T>()
         .build_with(&mut rng(5))
         .expect("a sound network");
-    let (data, mut trainer, mut costs) = (data::<T>(), trainer(optimizer).epochs(epochs), vec![]);
+    let data = data::<T>();
+    let mut trainer = trainer(optimizer).epochs(epochs);
+    let mut costs = vec![];
     for _ in 0..calls {
         costs.extend(trainer.fit(&mut net, &data).expect("a sound fit").costs());
     }
@@ -427,16 +431,15 @@ fn another_seed_is_another_run() -> Result<()> {
     Ok(())
 }
 
-/// n epochs at once are n times one epoch: shuffled, with dropout, with an optimizer that remembers.
+/// n epochs at once are n times one epoch: shuffled, with dropout, with an optimizer that
+/// remembers.
 #[test]
 fn epochs_at_once_or_one_by_one() {
     macro_rules! same {
         ($t:ty, $optimizer:expr) => {
-            let (at_once, one_by_one, in_two) = (
-                run::<$t>($optimizer, 1, 6),
-                run::<$t>($optimizer, 6, 1),
-                run::<$t>($optimizer, 2, 3),
-            );
+            let at_once = run::<$t>($optimizer, 1, 6);
+            let one_by_one = run::<$t>($optimizer, 6, 1);
+            let in_two = run::<$t>($optimizer, 2, 3);
             assert_eq!(at_once.1.step, 6 * 5);
             let at_once = exactly(at_once);
             assert_eq!(exactly(one_by_one), at_once);
@@ -480,17 +483,13 @@ fn a_run_resumed_from_what_was_saved() -> Result<()> {
         || Box::new(Adam::new()),
     ];
     for make in makes {
-        let (mut whole, mut optimizer, mut tape) = (
-            dropout_net().build_with(&mut rng(5))?,
-            make(),
-            Tape::with_seed(11),
-        );
+        let mut whole = dropout_net().build_with(&mut rng(5))?;
+        let mut optimizer = make();
+        let mut tape = Tape::with_seed(11);
         epochs(&mut whole, &mut *optimizer, &mut tape, 0..3)?;
-        let (params, state, step) = (
-            whole.params().to_vec(),
-            optimizer.state().clone(),
-            tape.step(),
-        );
+        let params = whole.params().to_vec();
+        let state = optimizer.state().clone();
+        let step = tape.step();
         epochs(&mut whole, &mut *optimizer, &mut tape, 3..6)?;
 
         // Everything made anew, from another seed.
@@ -568,7 +567,7 @@ fn a_used_tape() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Predictions
 
 /// A sample by itself and among 1, 2, 16 or 199 others, wherever it stands among them.

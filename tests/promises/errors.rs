@@ -1,5 +1,6 @@
-//! Every way to go wrong through the public interface: an error of the right kind, whose text names the place, what was
-//! expected and what was given; and whatever could have been changed is as it was.
+//! Every way to go wrong through the public interface: an error of the right kind, whose text names
+//! the place, what was expected and what was given; and whatever could have been changed is as it
+//! was.
 
 use crate::common::{refused, rng};
 use chainrule::data::Batches;
@@ -53,12 +54,13 @@ fn warm_tape(net: &Sequential<f64>) -> Tape<f64> {
     tape
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Building
 
 #[test]
 fn builder_refuses_bad_shapes() {
-    let half = isize::MAX as usize / 16; // so many weights and as many biases are the most that a `Vec<f64>` could name
+    // So many weights and as many biases are the most that a `Vec<f64>` could name.
+    let half = isize::MAX as usize / 16;
     let blocks = [
         Block::new("weights", Role::Weight, 1, half),
         Block::new("bias", Role::Bias, 1, 1),
@@ -350,7 +352,7 @@ fn a_failed_build_draws_nothing() {
     assert_eq!(used.next_u64(), fresh.next_u64());
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Views
 
 #[test]
@@ -395,7 +397,7 @@ fn views() {
     );
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Inference
 
 #[test]
@@ -511,7 +513,7 @@ fn predict_into() {
     assert_eq!(format!("{tape:?}"), before);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Passes
 
 #[test]
@@ -693,7 +695,8 @@ fn losses_on_outputs_they_are_not_defined_on() {
                     " (scores: leave the sigmoid out, the loss does it)"
                 }
                 "Real" => {
-                    " (probabilities: let a Softmax be the last layer, or take SoftmaxCrossEntropy, which does it)"
+                    " (probabilities: let a Softmax be the last layer, or take \
+                     SoftmaxCrossEntropy, which does it)"
                 }
                 _ => "",
             };
@@ -785,7 +788,8 @@ fn no_gradient_passes_a_step() {
             assert_eq!((error.kind(), error.place()), (Untrainable, place));
             assert_eq!(
                 error.expected(),
-                "one that training can follow (straight_through() or surrogate() lends the activation one)"
+                "one that training can follow (straight_through() or surrogate() lends the \
+                 activation one)"
             );
             assert_eq!(error.given(), "a derivative that is 0 everywhere");
         }
@@ -960,7 +964,7 @@ fn the_last_step_of_a_tape() {
     );
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Losses
 
 #[test]
@@ -1062,7 +1066,8 @@ fn losses_with_bad_parameters() {
         (
             positive(&[-0.5, 1.0]),
             Value,
-            "positive weights of SigmoidCrossEntropy, weight 0: got -0.5, expected a finite weight ≥ 0",
+            "positive weights of SigmoidCrossEntropy, weight 0: got -0.5, expected a finite weight \
+             ≥ 0",
         ),
         (
             softmax(&[0.0; 2]),
@@ -1206,7 +1211,8 @@ fn losses_with_bad_targets() {
     }
 }
 
-/// A cost that is 0 whatever the network says is no cost: the one class of one output has the probability 1.
+/// A cost that is 0 whatever the network says is no cost: the one class of one output has the
+/// probability 1.
 #[test]
 fn losses_of_classes_on_one_output() {
     let losses: [&dyn Loss<f64>; 3] = [
@@ -1217,8 +1223,8 @@ fn losses_of_classes_on_one_output() {
     for loss in losses {
         let (y, t) = (samples(1), DMatrix::from_element(1, 4, 1.0));
         let text = format!(
-            "outputs of {}: got 1, expected at least 2 outputs, one per class (for yes or no take SigmoidCrossEntropy, \
-             for numbers MeanSquaredError)",
+            "outputs of {}: got 1, expected at least 2 outputs, one per class (for yes or no take \
+             SigmoidCrossEntropy, for numbers MeanSquaredError)",
             loss.name()
         );
         refused(loss.check(1), Incompatible, &text);
@@ -1279,7 +1285,7 @@ fn losses_on_wrong_shapes() {
     }
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Optimizers
 
 /// A step that must fail and leave the parameters and the optimizer as they were.
@@ -1449,7 +1455,8 @@ fn steps_with_bad_groups() {
         (
             Shape,
             format!(
-                "group {index}: got {given}, expected a range within {free}..3, after the group before"
+                "group {index}: got {given}, expected a range within {free}..3, after the group \
+                 before"
             ),
         )
     };
@@ -1535,11 +1542,9 @@ fn states_of_another_rule() {
     let text = |expected: &str, given: &str| {
         format!("Optimizer::restore: got {given}, expected a state of {expected} of one length")
     };
-    let (plain, momentum, adam) = (
-        "Sgd with 0 vectors",
-        "Sgd with 1 vectors",
-        "Adam with 2 vectors",
-    );
+    let plain = "Sgd with 0 vectors";
+    let momentum = "Sgd with 1 vectors";
+    let adam = "Adam with 2 vectors";
     let cases: Vec<(AnyOptimizer, OptimizerState<f64>, String)> = vec![
         (
             Box::new(Adam::new()),
@@ -1771,7 +1776,7 @@ fn rates_whose_product_overflows() {
     assert_eq!(p, [1.0]);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Data
 
 #[test]
@@ -1857,22 +1862,22 @@ fn datasets() {
 
     let data = Dataset::new(samples(2), samples(1)).expect("sound data");
     refused(
-        data.with_inputs(ones(2, 3)),
+        data.clone().map_inputs(|_| Ok(ones(2, 3))),
         Shape,
         "targets of Dataset: got 4, expected 3 columns, one per sample of the inputs",
     );
     refused(
-        data.with_inputs(ones(2, 0)),
+        data.clone().map_inputs(|_| Ok(ones(2, 0))),
         Empty,
         &format!("inputs of Dataset: got 2 × 0, {empty}"),
     );
     refused(
-        data.with_targets(ones(1, 5)),
+        data.clone().map_targets(|_| Ok(ones(1, 5))),
         Shape,
         "targets of Dataset: got 5, expected 4 columns, one per sample of the inputs",
     );
     refused(
-        data.with_targets(DMatrix::from_element(1, 4, NAN)),
+        data.map_targets(|t| Ok(t * NAN)),
         NotFinite,
         "targets of Dataset, row 0, column 0: got NaN, expected a finite number",
     );
@@ -2042,7 +2047,7 @@ fn scalers_of_too_large_numbers() {
     );
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Metrics
 
 #[test]
@@ -2142,13 +2147,14 @@ fn confusion_matrices() {
     }
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Activations
 
 #[test]
 fn texts_that_are_no_activation() {
-    let known = "expected one of linear, step, sign, piecewise_linear, sigmoid, tanh, relu, leaky_relu, thresholded_relu, relu6, elu, celu, selu, gelu, gelu_tanh, silu, \
-                 mish, softplus, softsign, hard_sigmoid, hard_tanh, hard_swish, breakpoints(x:y, …)";
+    let known = "expected one of linear, step, sign, piecewise_linear, sigmoid, tanh, relu, \
+        leaky_relu, thresholded_relu, relu6, elu, celu, selu, gelu, gelu_tanh, silu, mish, \
+        softplus, softsign, hard_sigmoid, hard_tanh, hard_swish, breakpoints(x:y, …)";
     for text in [
         "swoosh",
         "",
@@ -2352,7 +2358,7 @@ fn parses_a_long_chain_of_surrogates() {
     assert!((text + "swoosh").parse::<Activation>().is_err());
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Training
 
 /// A fit that must fail before anything is changed.
@@ -2420,7 +2426,9 @@ fn trainers_with_bad_settings() {
 fn trainers_with_wrong_data() {
     let data =
         |features, outputs| Dataset::new(samples(features), samples(outputs)).expect("sound data");
-    let (sound, features, outputs) = (data(2, 2), data(3, 2), data(2, 1));
+    let sound = data(2, 2);
+    let features = data(3, 2);
+    let outputs = data(2, 1);
     let trainer = || {
         Trainer::new(QuadraticCost, Adam::new())
             .on_epoch(|_, _| panic!("an epoch in spite of the data"))
@@ -2458,8 +2466,8 @@ fn trainers_with_wrong_data() {
     let half = Dataset::new(samples(2), DMatrix::from_element(2, 4, 0.5)).expect("sound data");
     let one = Dataset::new(samples(2), DMatrix::from_element(2, 4, 1.0)).expect("sound data");
     let hinge = || Trainer::new(Hinge, Adam::new());
-    let text = "target of Hinge, row 0, column 0: got 0.5, expected −1 or 1 (for 0 and 1 take SigmoidCrossEntropy, \
-                for numbers MeanSquaredError)";
+    let text = "target of Hinge, row 0, column 0: got 0.5, expected −1 or 1 (for 0 and 1 take \
+        SigmoidCrossEntropy, for numbers MeanSquaredError)";
     fit_refused(hinge(), &half, Value, &format!("training data: {text}"));
     fit_refused(
         hinge().validation_data(&half),
@@ -2477,8 +2485,9 @@ fn trainers_on_another_network() {
     let state = trainer.optimizer().state().clone();
     let mut other = build(dense(2, Activation::Linear));
     let before = other.clone();
-    let text = "network of Trainer: got others, expected the parameters that the call before left (Trainer::reset begins anew, \
-                Trainer::continue_with goes on with a network that was changed on purpose)";
+    let text = "network of Trainer: got others, expected the parameters that the call before left \
+        (Trainer::reset begins anew, Trainer::continue_with goes on with a network that was \
+        changed on purpose)";
     refused(
         trainer.fit(&mut other, &data),
         ErrorKind::Incompatible,
@@ -2497,7 +2506,8 @@ fn trainers_on_another_network() {
         trainer.reset().expect("a rule of this crate");
         trainer.fit(&mut net(), &data).expect("a sound fit");
         trainer.continue_with(&other);
-        let text = "network of Trainer: got 6, expected a network of 17 parameters, as in the steps before (Trainer::reset begins anew)";
+        let text = "network of Trainer: got 6, expected a network of 17 parameters, as in the \
+            steps before (Trainer::reset begins anew)";
         refused(trainer.fit(&mut other, &data), Shape, text);
         assert_eq!(other, before);
     }
@@ -2512,7 +2522,8 @@ fn divergence() {
     .expect("sound data");
     let mut net = build(Sequential::builder(1).layer(Dense::new(1, Activation::Linear)));
     let before = net.clone();
-    // y = 0 + …, so the first cost is ½·10²⁰⁰, the step 10¹⁶⁰, and the second cost beyond all numbers.
+    // y = 0 + …, so the first cost is ½·10²⁰⁰, the step 10¹⁶⁰, and the second cost beyond all
+    // numbers.
     let mut trainer = Trainer::new(QuadraticCost, Sgd::new().momentum(0.5))
         .batch_size(1)
         .shuffle(false)
@@ -2529,7 +2540,8 @@ fn divergence() {
     );
 }
 
-/// An epoch whose last step leaves numbers that are none is not a finished epoch: there is nothing to go back to later.
+/// An epoch whose last step leaves numbers that are none is not a finished epoch: there is nothing
+/// to go back to later.
 #[test]
 fn divergence_in_the_last_step_of_an_epoch() {
     let data = Dataset::new(
@@ -2558,7 +2570,7 @@ fn metrics_that_fail() {
     fit_refused(trainer, &data, Value, "mine: got 0, expected patience");
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Checks
 
 #[test]
@@ -2617,7 +2629,7 @@ fn errors_are_errors() {
     assert_eq!(error.clone(), error);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Errors of others
 
 /// What a file, a parser or a format says itself is the source, and a program can use `?` on it.

@@ -15,10 +15,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{self, ThreadId};
 
-/// More threads than most machines of the tests have cores, and numbers by which no width here divides.
+/// More threads than most machines of the tests have cores, and numbers by which no width here
+/// divides.
 const COUNTS: [usize; 4] = [2, 3, 4, 7];
 
-/// How the results of other numbers of threads are to be: bit by bit, so that −0 and 0 differ and NaN equals itself.
+/// How the results of other numbers of threads are to be: bit by bit, so that −0 and 0 differ and
+/// NaN equals itself.
 #[derive(PartialEq)]
 struct Bits(Vec<u64>);
 
@@ -75,7 +77,8 @@ fn small<T: Real>() -> Sequential<T> {
     )
 }
 
-/// A layer of two million weights, enough work in two samples, on top of one that asks it for ∂C/∂x.
+/// A layer of two million weights, enough work in two samples, on top of one that asks it for
+/// ∂C/∂x.
 fn vast<T: Real>() -> Sequential<T> {
     let builder = Sequential::builder(1500)
         .layer(Activation::Softsign)
@@ -110,7 +113,7 @@ fn pass<T: Real>(
     Ok(Bits::of(&all))
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Gradients
 
 /// Gradients of batches of several sizes, one after the other on the same tape.
@@ -163,7 +166,8 @@ fn gradients_of_small_networks() -> Result<()> {
     gradients(&small::<f64>(), &[1, 2, 3, 40])
 }
 
-/// In layers of odd widths: where a thread's part begins, vectors begin elsewhere than in the whole.
+/// In layers of odd widths: where a thread's part begins, vectors begin elsewhere than in the
+/// whole.
 fn gradients_by_activation<T: Real>() -> Result<()> {
     let activations = [
         Activation::Linear,
@@ -249,7 +253,7 @@ fn gradients_in_other_ways() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Predictions
 
 /// Predictions and costs of 1 to 600 samples: below, at and beyond what inference takes at a time.
@@ -333,7 +337,7 @@ fn predictions_of_one() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Training
 
 /// 100 samples, so that the last of the batches of 40 is smaller.
@@ -342,7 +346,8 @@ fn data<T: Real>(features: usize) -> Result<Dataset<T>> {
     Dataset::new(inputs(features, 100), one_hot(&labels, 10)?)
 }
 
-/// A quarter of a million weights in the first layer: work for several threads in a step of an optimizer, too.
+/// A quarter of a million weights in the first layer: work for several threads in a step of an
+/// optimizer, too.
 fn learner<T: Real>() -> Sequential<T> {
     let builder = Sequential::builder(400)
         .layer(Dense::new(600, Activation::Relu))
@@ -520,7 +525,8 @@ fn a_loop_by_hand() -> Result<()> {
     Ok(())
 }
 
-/// A run that diverges ends at the same batch, with the same words and the network of the last epoch that was finished.
+/// A run that diverges ends at the same batch, with the same words and the network of the last
+/// epoch that was finished.
 #[test]
 fn divergence() -> Result<()> {
     let data = data::<f32>(400)?;
@@ -553,7 +559,7 @@ fn divergence() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // No threads
 
 #[test]
@@ -622,13 +628,16 @@ fn a_trainer_of_no_threads() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Many at once
 
-/// Several tapes with threads of their own, and clones that share theirs, each in a thread of the program.
+/// Several tapes with threads of their own, and clones that share theirs, each in a thread of the
+/// program.
 #[test]
 fn tapes_side_by_side() -> Result<()> {
-    let (net, x, t) = (wide::<f32>(), inputs(300, 130), targets(10, 130));
+    let net = wide::<f32>();
+    let x = inputs(300, 130);
+    let t = targets(10, 130);
     let work = |mut tape: Tape<f32>, size: usize| {
         let (x, t) = (
             View::from(&x).columns(0, size)?,
@@ -690,7 +699,7 @@ fn trainers_side_by_side() -> Result<()> {
     })
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Where the work is done
 
 /// Hands its input on, remembers the threads on which it was asked to, and panics on demand.
@@ -742,7 +751,9 @@ fn witnessed(witness: &Witness) -> Sequential<f32> {
 #[test]
 fn large_passes_leave_the_callers_thread_and_small_ones_stay() -> Result<()> {
     let witness = Witness::default();
-    let (net, x, t) = (witnessed(&witness), inputs(300, 96), targets(2, 96));
+    let net = witnessed(&witness);
+    let x = inputs(300, 96);
+    let t = targets(2, 96);
     let elsewhere = |count: usize, samples: usize| {
         let (mut tape, here) = (Tape::new().threads(count)?, thread::current().id());
         let (x, t) = (
@@ -770,7 +781,9 @@ fn large_passes_leave_the_callers_thread_and_small_ones_stay() -> Result<()> {
 #[test]
 fn a_panic_comes_back() -> Result<()> {
     let witness = Witness::default();
-    let (net, x, t) = (witnessed(&witness), inputs(300, 96), targets(2, 96));
+    let net = witnessed(&witness);
+    let x = inputs(300, 96);
+    let t = targets(2, 96);
     let expected = pass(&net, (&x).into(), (&t).into(), &mut Tape::new())?;
     let mut tape = Tape::new().threads(3)?;
     pass(&net, (&x).into(), (&t).into(), &mut tape)?;

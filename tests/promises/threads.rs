@@ -1,4 +1,5 @@
-//! One network, many threads: what may be shared and sent, and the bits of one thread in each of them.
+//! One network, many threads: what may be shared and sent, and the bits of one thread in each of
+//! them.
 
 use chainrule::data::Batches;
 use chainrule::nalgebra::DMatrix;
@@ -26,7 +27,8 @@ fn public_types_are_send_and_sync() {
     fn shared<T: Send + Sync>() {}
     fn owned<T: Send + Sync + 'static>() {}
     all!(owned: Error, ErrorKind, Result<f64>);
-    all!(owned: Sequential<f32>, Sequential<f64>, Builder<f64>, Tape<f32>, Tape<f64>, Scratch<f64>, Arc<dyn Layer<f64>>, Box<dyn Loss<f64>>);
+    all!(owned: Sequential<f32>, Sequential<f64>, Builder<f64>, Tape<f32>, Tape<f64>);
+    all!(owned: Scratch<f64>, Arc<dyn Layer<f64>>, Box<dyn Loss<f64>>);
     macro_rules! layers {
         ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
             all!(owned: $($layer,)+ Breakpoints, OutputRange, Init, Block, Role);
@@ -43,8 +45,11 @@ fn public_types_are_send_and_sync() {
         };
     }
     chainrule::every_rule!(rules);
-    all!(owned: Dataset<f64>, Batches<f64>, metrics::Average, Scaler<f64>, History, Epoch, metrics::ConfusionMatrix, gradcheck::Report, gradcheck::Derivative);
-    all!(shared: View<'_, f64>, ViewMut<'_, f64>, Targets<'_, f64>, chainrule::data::Batch<'_, f64>, At<'_, f64>);
+    all!(owned: Dataset<f64>, Batches<f64>, Scaler<f64>, History, Epoch);
+    all!(owned: metrics::Average, metrics::ConfusionMatrix);
+    all!(owned: gradcheck::Report, gradcheck::Derivative);
+    all!(shared: View<'_, f64>, ViewMut<'_, f64>, Targets<'_, f64>, At<'_, f64>);
+    all!(shared: chainrule::data::Batch<'_, f64>);
     fn sent<T: Send + ?Sized>() {}
     sent::<dyn Optimizer<f64>>();
     // What `?` in a function that returns a boxed error, and `anyhow`, ask for.
@@ -136,7 +141,9 @@ fn everything_moves() -> Result<()> {
             let groups = Group::all(net.params().len());
             optimizer.step(0.01, net.params_mut(), tape.grads(), &groups)
         };
-    let (mut here, mut tape, mut optimizer) = (net(), Tape::with_seed(2), Adam::new());
+    let mut here = net();
+    let mut tape = Tape::with_seed(2);
+    let mut optimizer = Adam::new();
     for _ in 0..4 {
         train(&mut here, &mut tape, &mut optimizer)?;
     }

@@ -1,11 +1,14 @@
-"""Writes activations.tsv: every activation and its derivative to 60 digits, rounded once to f64 and to f32.
+"""Writes activations.tsv, every activation and its derivative, and second.tsv, the second derivative of those that bend.
 
     pip install mpmath==1.3.0 && python3 activations.py
 
-A line is: activation, type, z, value, derivative. z is a number of that type, and so are the results: the formulas of the
-definitions, evaluated at exactly that z, correctly rounded (gradually into the subnormal numbers). At a kink, where there
-is no derivative, the value is the one that the documentation of `Activation` promises. NaN is not in the table: it gives
-NaN everywhere.
+A line of the first is: activation, type, z, value, derivative; of the second: activation, type, z, second derivative. z is
+a number of that type, and so are the results: the formulas of the definitions, evaluated at exactly that z, correctly
+rounded (gradually into the subnormal numbers). At a kink, where there is no derivative, the value is the one that the
+documentation of `Activation` promises. NaN is in neither table: it gives NaN everywhere.
+
+Values and derivatives are computed to 60 digits, by formulas that do not cancel. Second derivatives are the textbooks', by
+the product and the chain rule from σ, tanh and Φ, to so many digits (800) that nothing that a f64 can hold cancels.
 """
 
 import math
@@ -181,38 +184,88 @@ def thresholded(theta):
     return lambda z: (z, 1) if z > theta else (0, 0)
 
 
-# name: (function, (value, derivative) at -inf, (value, derivative) at inf)
+def sigma_and_slopes(z):
+    s = 1 / (1 + mp.exp(-z))
+    return s, s * (1 - s), s * (1 - s) * (1 - 2 * s)
+
+
+def tanh_and_slopes(u):
+    t = mp.tanh(u)
+    return t, 1 - t * t, -2 * t * (1 - t * t)
+
+
+def times_z(z, f):
+    """(z·f)″ = 2f′ + z·f″."""
+    return 2 * f[1] + z * f[2]
+
+
+def chain(f, du, ddu):
+    """f(u(z)) and two derivatives, from those of f at u and those of u."""
+    return f[0], f[1] * du, f[2] * du * du + f[1] * ddu
+
+
+def gelu_second(z):
+    density = mp.exp(-z * z / 2) / mp.sqrt(2 * mp.pi)
+    return times_z(z, (None, density, -z * density))
+
+
+def gelu_tanh_second(z):
+    k, c = mp.sqrt(2 / mp.pi), mpf(0.044715)
+    u, du, ddu = k * (z + c * z**3), k * (1 + 3 * c * z * z), 6 * k * c * z
+    return times_z(z, chain(tanh_and_slopes(u), du, ddu)) / 2
+
+
+def mish_second(z):
+    s = sigma_and_slopes(z)
+    return times_z(z, chain(tanh_and_slopes(softplus(z)[0]), s[0], s[1]))
+
+
+def elu_second(alpha):
+    return lambda z: 0 if z > 0 else alpha * mp.exp(z)
+
+
+def celu_second(alpha):
+    return lambda z: 0 if z > 0 else mp.exp(z / alpha) / alpha
+
+
+# name: (function, (value, derivative) at -inf, (value, derivative) at inf, and for those that bend the second derivative)
 ACTIVATIONS = {
     "linear": (lambda z: (z, 1), (-INF, 1), (INF, 1)),
     "step": (lambda z: ((mp.sign(z) + 1) / 2, 0), (0, 0), (1, 0)),
     "sign": (lambda z: (mp.sign(z), 0), (-1, 0), (1, 0)),
     "piecewise_linear": (ramp(-0.5, 0.5, 0, 1, 1), (0, 0), (1, 0)),
-    "sigmoid": (lambda z: (sigma(z), sech2(z / 2) / 4), (0, 0), (1, 0)),
-    "tanh": (lambda z: (mp.tanh(z), sech2(z)), (-1, 0), (1, 0)),
+    "sigmoid": (lambda z: (sigma(z), sech2(z / 2) / 4), (0, 0), (1, 0), lambda z: sigma_and_slopes(z)[2]),
+    "tanh": (lambda z: (mp.tanh(z), sech2(z)), (-1, 0), (1, 0), lambda z: tanh_and_slopes(z)[2]),
     "relu": (rectifier(lambda z: 0, lambda z: 0), (0, 0), (INF, 1)),
     "leaky_relu(slope=0.25)": (rectifier(lambda z: z / 4, lambda z: mpf(0.25)), (-INF, 0.25), (INF, 1)),
     "leaky_relu(slope=-1.5)": (rectifier(lambda z: -z * 1.5, lambda z: mpf(-1.5)), (INF, -1.5), (INF, 1)),
     "thresholded_relu(theta=1)": (thresholded(1), (0, 0), (INF, 1)),
     "thresholded_relu(theta=-0.5)": (thresholded(-0.5), (0, 0), (INF, 1)),
     "relu6": (ramp(0, 6, 0, 6, 1), (0, 0), (6, 0)),
-    "elu(alpha=1)": (elu(1), (-1, 0), (INF, 1)),
-    "elu(alpha=0.75)": (elu(mpf(0.75)), (-0.75, 0), (INF, 1)),
-    "celu(alpha=2)": (celu(2), (-2, 0), (INF, 1)),
-    "celu(alpha=0.75)": (celu(mpf(0.75)), (-0.75, 0), (INF, 1)),
+    "elu(alpha=1)": (elu(1), (-1, 0), (INF, 1), elu_second(1)),
+    "elu(alpha=0.75)": (elu(mpf(0.75)), (-0.75, 0), (INF, 1), elu_second(mpf(0.75))),
+    "celu(alpha=2)": (celu(2), (-2, 0), (INF, 1), celu_second(2)),
+    "celu(alpha=0.75)": (celu(mpf(0.75)), (-0.75, 0), (INF, 1), celu_second(mpf(0.75))),
     "selu": (
         lambda z: (SCALE * z, SCALE) if z > 0 else (SCALE * ALPHA * mp.expm1(z), SCALE * ALPHA * mp.exp(z)),
         (-SCALE * ALPHA, 0),
         (INF, SCALE),
+        elu_second(SCALE * ALPHA),
     ),
-    "gelu": (gelu, (0, 0), (INF, 1)),
-    "gelu_tanh": (gelu_tanh, (0, 0), (INF, 1)),
-    "silu": (silu, (0, 0), (INF, 1)),
-    "mish": (mish, (0, 0), (INF, 1)),
-    "softplus": (softplus, (0, 0), (INF, 1)),
-    "softsign": (lambda z: (z / (1 + abs(z)), 1 / (1 + abs(z)) ** 2), (-1, 0), (1, 0)),
+    "gelu": (gelu, (0, 0), (INF, 1), gelu_second),
+    "gelu_tanh": (gelu_tanh, (0, 0), (INF, 1), gelu_tanh_second),
+    "silu": (silu, (0, 0), (INF, 1), lambda z: times_z(z, sigma_and_slopes(z))),
+    "mish": (mish, (0, 0), (INF, 1), mish_second),
+    "softplus": (softplus, (0, 0), (INF, 1), lambda z: sigma_and_slopes(z)[1]),
+    "softsign": (
+        lambda z: (z / (1 + abs(z)), 1 / (1 + abs(z)) ** 2),
+        (-1, 0),
+        (1, 0),
+        lambda z: (-2 if z >= 0 else 2) / (1 + abs(z)) ** 3,
+    ),
     "hard_sigmoid": (ramp(-3, 3, 0, 1, mpf(1) / 6), (0, 0), (1, 0)),
     "hard_tanh": (lambda z: (min(max(-1, z), 1), 1 if -1 < z < 1 else 0), (-1, 0), (1, 0)),
-    "hard_swish": (hard_swish, (0, 0), (INF, 1)),
+    "hard_swish": (hard_swish, (0, 0), (INF, 1), lambda z: mpf(1) / 3 if -3 < z < 3 else 0),
     "breakpoints(-1:0.5, 0.25:-2, 3:4)": (breakpoints([(-1, 0.5), (0.25, -2), (3, 4)], 0, 0), (0.5, 0), (4, 0)),
     "breakpoints(-2:1, 2:-1; 0.5, -0.25)": (breakpoints([(-2, 1), (2, -1)], 0.5, -0.25), (-INF, 0.5), (-INF, -0.25)),
 }
@@ -222,6 +275,11 @@ MAGNITUDES = [
     30.0, 36.7, 37.0, 38.0, 38.5, 40.0, 86.0, 88.0, 90.0, 92.0, 96.0, 100.0, 103.0, 110.0, 300.0, 700.0, 709.5, 712.0, 714.0, 740.0, 745.0,
     750.0, 810.0, 1e4, 1e38, 1e100, 1.7e308, INF,
 ]  # fmt: skip
+
+
+# Where second derivatives change sign, with both signs: of gelu, silu, gelu_tanh and mish.
+ZEROS = [math.sqrt(2.0), 2.399357280520, 1.4116, 2.2564, 1.4907]
+FEW = 1e5  # Beyond it every second derivative is 0 but for softsign's.
 
 
 def points():
@@ -235,7 +293,11 @@ def points():
     return zs
 
 
-def main():
+def write(name, lines):
+    Path(__file__).with_name(name).write_text("\n".join(lines) + "\n")
+
+
+def values_and_slopes():
     lines = ["activation\ttype\tz\tvalue\tderivative"]
     for kind, (digits, smallest, largest) in TYPES.items():
         seen, zs = set(), []
@@ -244,13 +306,26 @@ def main():
             if key not in seen:
                 seen.add(key)
                 zs.append(z)
-        for name, (f, low, high) in ACTIVATIONS.items():
+        for name, (f, low, high, *_) in ACTIVATIONS.items():
             for z in zs:
                 value, derivative = low if z == -INF else high if z == INF else f(mpf(z))
                 value, derivative = (rounded(v, digits, smallest, largest) for v in (value, derivative))
                 lines.append("\t".join([name, kind, *(shortest(float(v), kind) for v in (z, value, derivative))]))
-    Path(__file__).with_name("activations.tsv").write_text("\n".join(lines) + "\n")
+    write("activations.tsv", lines)
 
 
-if __name__ == "__main__":
-    main()
+def seconds():
+    lines = ["activation\ttype\tz\tsecond"]
+    for kind, (digits, smallest, largest) in TYPES.items():
+        zs = dict.fromkeys(to_type(z, kind) for z in points() + [sign * z for z in ZEROS for sign in (1, -1)])
+        for name, (_, _, _, *second) in ACTIVATIONS.items():
+            for z in zs if second else []:
+                known = math.isinf(z) or (abs(z) > FEW and name != "softsign")
+                value = rounded(0 if known else second[0](mpf(z)), digits, smallest, largest)
+                lines.append("\t".join([name, kind, *(shortest(float(v), kind) for v in (z, value))]))
+    write("second.tsv", lines)
+
+
+values_and_slopes()
+with mp.workdps(800):
+    seconds()

@@ -1,4 +1,5 @@
-//! Checkpoints: training resumed from any step has the bits of training that was not interrupted, whatever interrupted it.
+//! Checkpoints: training resumed from any step has the bits of training that was not interrupted,
+//! whatever interrupted it.
 
 use crate::common::Folder;
 use chainrule::nn::loss::Huber;
@@ -59,7 +60,8 @@ impl<T: Real> Observer<T> for Limit {
 
 const EPOCHS: usize = 9;
 
-/// Everything that has a state: dropout, batch norm, shuffling, a schedule with warm-up, a plateau, stops, the best so far.
+/// Everything that has a state: dropout, batch norm, shuffling, a schedule with warm-up, a plateau,
+/// stops, the best so far.
 fn trainer<'a, T: Real>(
     optimizer: impl Optimizer<T> + 'a,
     rate: f64,
@@ -100,9 +102,12 @@ fn bits<T: Real>(net: &Sequential<T>) -> Vec<u64> {
     net.params().iter().map(|p| p.as_f64().to_bits()).collect()
 }
 
-/// Stops at 20 random steps, resumes in a new trainer with a new network, and compares with what was never interrupted.
+/// Stops at 20 random steps, resumes in a new trainer with a new network, and compares with what
+/// was never interrupted.
 fn resumes<T: Real, O: Optimizer<T>>(name: &str, rate: f64, optimizer: impl Fn() -> O) {
-    let (scratch, data, judge) = (Folder::new(name), data::<T>(), data::<T>());
+    let scratch = Folder::new(name);
+    let judge = data::<T>();
+    let data = data::<T>();
     let mut whole = net::<T>();
     let mut uninterrupted = trainer(optimizer(), rate, u64::MAX, &judge);
     let history = uninterrupted
@@ -319,7 +324,8 @@ fn a_save_costs_the_same_after_many_epochs() {
         last <= 3 * LONG as u64 * epoch && last >= (3 * LONG as u64 - 258) * epoch,
         "{last} bytes"
     );
-    // Appended, not written again: it never becomes shorter, and grows by no more than a checkpoint held.
+    // Appended, not written again: it never becomes shorter, and grows by no more than a checkpoint
+    // held.
     assert!(
         sizes
             .windows(2)
@@ -494,7 +500,8 @@ fn a_history_is_removed_with_the_checkpoint_that_named_it_and_with_no_other() ->
     assert_eq!(files(&scratch.0), 3);
     std::fs::remove_file(&copy).expect("to be removed");
 
-    // While its writer lives, a history stays, whoever replaces the checkpoint; and what he saves next is whole.
+    // While its writer lives, a history stays, whoever replaces the checkpoint; and what he saves
+    // next is whole.
     first.save(&net, scratch.file())?;
     first.save(&net, scratch.file())?;
     let mine = history_beside(&scratch.0);
@@ -591,7 +598,8 @@ fn a_history_that_is_gone_is_written_anew() -> Result<()> {
     Ok(())
 }
 
-/// What checkpoints say of layers, losses and stops is what they are meant to say, and no text that a compiler makes.
+/// What checkpoints say of layers, losses and stops is what they are meant to say, and no text that
+/// a compiler makes.
 #[test]
 fn descriptions_are_deliberate() -> Result<()> {
     let scratch = Folder::new("descriptions");
@@ -609,9 +617,10 @@ fn descriptions_are_deliberate() -> Result<()> {
         .seed(1)
         .build()?;
     let layers = "3 inputs, Dense(outputs=5, activation=leaky_relu(slope=0.1), bias=true), \
-                  Dense(outputs=5, activation=tanh, bias=false), BatchNorm(eps=0.00001, scale=true, bias=false, momentum=0.2), \
-                  LayerNorm(eps=0.00001, scale=false, bias=true), RmsNorm(eps=epsilon of the scalar, scale=true, bias=false), \
-                  Dropout(p=0.25), AlphaDropout(p=0.5), GaussianNoise(std=0.1), elu(alpha=0.7), Softmax";
+        Dense(outputs=5, activation=tanh, bias=false), BatchNorm(eps=0.00001, scale=true, \
+        bias=false, momentum=0.2), LayerNorm(eps=0.00001, scale=false, bias=true), \
+        RmsNorm(eps=epsilon of the scalar, scale=true, bias=false), Dropout(p=0.25), \
+        AlphaDropout(p=0.5), GaussianNoise(std=0.1), elu(alpha=0.7), Softmax";
     let text = |trainer: &Trainer<'_, f32>, net: &Sequential<f32>| {
         trainer.save(net, scratch.file())?;
         Ok::<_, Error>(
@@ -827,7 +836,8 @@ fn killed<'a>() -> (Sequential<f64>, Trainer<'a, f64>) {
     )
 }
 
-/// A process is killed 200 times while it trains and saves after every step, or every epoch, and is started again.
+/// A process is killed 200 times while it trains and saves after every step, or every epoch, and is
+/// started again.
 #[cfg(unix)]
 #[test]
 fn killed_at_any_instant() {

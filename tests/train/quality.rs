@@ -1,17 +1,21 @@
-//! How good networks become on real data: five classical sets, 64-32 ReLU neurons trained with Adam, on 70 % of the samples and
-//! judged by the other 30 %, as means over ten splits, each with its own start.
+//! How good networks become on real data: five classical sets, 64-32 ReLU neurons trained with
+//! Adam, on 70 % of the samples and judged by the other 30 %, as means over ten splits, each with
+//! its own start.
 //!
-//! All sets have one recipe but for the strength λ₂ of the penalty. Both were chosen by 5-fold cross-validation within the training
-//! parts of the same ten splits (breast cancer's λ₂ was looked at again after its test score had been seen) from these: 50, 100 and 200 epochs; batches of 16 and 32; rates from 0.001
-//! to 0.01, each falling along half a cosine to 0; λ₂ from 0 to 0.1 (regression: to 1); labels smoothed by 0.1 or not; dropout of
-//! 0, 0.2, 0.3 and 0.4.
+//! All sets have one recipe but for the strength λ₂ of the penalty. Both were chosen by 5-fold
+//! cross-validation within the training parts of the same ten splits (breast cancer's λ₂ was looked
+//! at again after its test score had been seen) from these: 50, 100 and 200 epochs; batches of 16
+//! and 32; rates from 0.001 to 0.01, each falling along half a cosine to 0; λ₂ from 0 to 0.1
+//! (regression: to 1); labels smoothed by 0.1 or not; dropout of 0, 0.2, 0.3 and 0.4.
 //!
-//! A test part has 45 irises, 53 wines, 171 patients: one sample is up to 2 %, and what a split is like counts for more than how
-//! one learns. Over ten such splits of its own, scikit-learn 1.9.1's classifiers reach, as
-//! logistic regression, support vectors, and 64-32 ReLU neurons with α = 1: iris 0.949, 0.942, 0.953; wine 0.982, 0.985, 0.978;
-//! breast cancer 0.972, 0.969, 0.972 (`tests/reference/quality.py`). The goals were 0.956, 0.97 and R² 0.45 for iris, digits and
-//! diabetes, which are the bounds below, and 0.99 and 0.98 for wine and breast cancer, which none of these classifiers reaches on
-//! such splits, nor do we (0.979 and 0.971): those bounds only keep what there is.
+//! A test part has 45 irises, 53 wines, 171 patients: one sample is up to 2 %, and what a split is
+//! like counts for more than how one learns. Over ten such splits of its own, scikit-learn 1.9.1's
+//! classifiers reach, as logistic regression, support vectors, and 64-32 ReLU neurons with α = 1:
+//! iris 0.949, 0.942, 0.953; wine 0.982, 0.985, 0.978; breast cancer 0.972, 0.969, 0.972
+//! (`tests/reference/quality.py`). The goals were 0.956, 0.97 and R² 0.45 for iris, digits and
+//! diabetes, which are the bounds below, and 0.99 and 0.98 for wine and breast cancer, which none
+//! of these classifiers reaches on such splits, nor do we (0.979 and 0.971): those bounds only keep
+//! what there is.
 
 use chainrule::nn::loss::Loss;
 use chainrule::optim::{Penalty, Schedule};
@@ -48,7 +52,8 @@ fn train(
     Ok(net)
 }
 
-/// The mean over ten seeds of what `score` says of the training and test parts, whose inputs have been standardized by the training part.
+/// The mean over ten seeds of what `score` says of the training and test parts, whose inputs have
+/// been standardized by the training part.
 fn mean(
     split: impl Fn(u64) -> Result<(Dataset<f32>, Dataset<f32>)>,
     score: impl Fn(&Dataset<f32>, &Dataset<f32>, u64) -> Result<f64>,
@@ -56,8 +61,8 @@ fn mean(
     let scores = (0..10).map(|seed| {
         let (train, test) = split(seed)?;
         let scaler = Scaler::standard(train.inputs())?;
-        let standardize = |data: &Dataset<f32>| data.with_inputs(scaler.transform(data.inputs())?);
-        score(&standardize(&train)?, &standardize(&test)?, seed)
+        let standardize = |data: Dataset<f32>| data.map_inputs(|x| scaler.transform(&x));
+        score(&standardize(train)?, &standardize(test)?, seed)
     });
     let scores = scores.collect::<Result<Vec<_>>>()?;
     println!("{scores:.3?}");
@@ -115,8 +120,9 @@ fn iris() {
     assert!(mean >= 0.956, "{mean}");
 }
 
-/// The start that a layer has by default, without any help: 64-32 ReLU neurons, Adam at 0.001, 60 epochs. scikit-learn and
-/// PyTorch reach 0.95 to 0.96 with it; weights as wide as He's, which are too wide for four inputs, reach 0.88.
+/// The start that a layer has by default, without any help: 64-32 ReLU neurons, Adam at 0.001, 60
+/// epochs. scikit-learn and PyTorch reach 0.95 to 0.96 with it; weights as wide as He's, which are
+/// too wide for four inputs, reach 0.88.
 #[test]
 fn a_default_start_for_few_inputs() {
     let (inputs, labels) = read(without_header(include_str!("../../examples/data/iris.csv")));
@@ -177,7 +183,8 @@ fn digits() {
     assert!(mean >= 0.97, "{mean}");
 }
 
-/// The progression of a disease within a year: R² ≥ 0.45, of a number that is hard to tell (a linear model has about as much).
+/// The progression of a disease within a year: R² ≥ 0.45, of a number that is hard to tell (a
+/// linear model has about as much).
 #[test]
 fn diabetes() {
     let (inputs, progression) = read(without_header(include_str!(
@@ -194,7 +201,7 @@ fn diabetes() {
         |learn, test, seed| {
             let scaler = Scaler::standard(learn.targets())?;
             let net = train(
-                &learn.with_targets(scaler.transform(learn.targets())?)?,
+                &learn.clone().map_targets(|t| scaler.transform(&t))?,
                 MeanSquaredError,
                 0.1,
                 seed,

@@ -1,4 +1,5 @@
-//! What goes on around the steps: stops, the best weights, observers, rates, penalties, clips, constraints, weights of samples.
+//! What goes on around the steps: stops, the best weights, observers, rates, penalties, clips,
+//! constraints, weights of samples.
 
 use crate::common::rng;
 use chainrule::nn::BatchNorm;
@@ -44,7 +45,7 @@ fn scripted(values: &[f64]) -> impl FnMut(View<'_, f64>, Targets<'_, f64>) -> Re
     }
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Stops
 
 #[test]
@@ -80,7 +81,8 @@ fn patience_counts_epochs_without_a_better_number() -> Result<()> {
     Ok(())
 }
 
-/// Better means better by more than `min_change`: by just as much is a tie, and a tie is not better.
+/// Better means better by more than `min_change`: by just as much is a tie, and a tie is not
+/// better.
 #[test]
 fn patience_with_a_least_change_and_on_a_tie() -> Result<()> {
     let epochs = |monitor: Monitor, values: &[f64], min_change: f64| {
@@ -107,7 +109,8 @@ fn patience_with_a_least_change_and_on_a_tie() -> Result<()> {
                 Monitor::highest("score")
             }
         };
-        // Every epoch is better by ½: more than ¼, no more than ½ (every other one is by 1), and never by 1 within 2 epochs.
+        // Every epoch is better by ½: more than ¼, no more than ½ (every other one is by 1), and
+        // never by 1 within 2 epochs.
         assert_eq!(epochs(monitor(), &values, 0.25)?, 12, "{lowest}");
         assert_eq!(epochs(monitor(), &values, 0.5)?, 12, "{lowest}");
         assert_eq!(epochs(monitor(), &values, 1.0)?, 3, "{lowest}");
@@ -144,7 +147,8 @@ fn patience_with_a_least_change_and_on_a_tie() -> Result<()> {
     Ok(())
 }
 
-/// A plateau of a metric that should be high: the rate stays while it rises, and falls when it does not.
+/// A plateau of a metric that should be high: the rate stays while it rises, and falls when it does
+/// not.
 #[test]
 fn a_plateau_of_what_should_be_high() -> Result<()> {
     let rates = |monitor: Monitor, values: &[f64]| {
@@ -201,14 +205,12 @@ fn convergence_target_and_the_first_of_several() -> Result<()> {
     assert_eq!(history.epochs.len(), first + 1);
 
     let steps: Vec<f64> = {
-        let (mut net, data, mut trainer) = (
-            net(),
-            data(),
-            Trainer::new(MeanSquaredError, Sgd::new())
-                .learning_rate(0.2)
-                .batch_size(100)
-                .epochs(1),
-        );
+        let mut net = net();
+        let data = data();
+        let mut trainer = Trainer::new(MeanSquaredError, Sgd::new())
+            .learning_rate(0.2)
+            .batch_size(100)
+            .epochs(1);
         (0..300)
             .map(|_| {
                 let before = net.params().to_vec();
@@ -251,7 +253,9 @@ fn convergence_target_and_the_first_of_several() -> Result<()> {
 
 #[test]
 fn a_time_budget_ends_within_an_epoch_that_the_next_call_finishes() -> Result<()> {
-    let (mut net, mut whole, data) = (net(), net(), data());
+    let mut whole = net();
+    let mut net = net();
+    let data = data();
     let history = trainer().epochs(3).fit(&mut whole, &data)?;
     let mut hurried = trainer().epochs(3).stop(Stop::Time(Duration::ZERO));
     let mut epochs = Vec::new();
@@ -349,7 +353,9 @@ fn settings_out_of_range_are_refused_before_anything_changes() {
 #[test]
 fn a_schedule_that_breaks() -> Result<()> {
     let broken = Schedule::custom(|step| if step == 9 { f64::NAN } else { 0.01 });
-    let (mut net, mut whole, data) = (net(), net(), data());
+    let mut whole = net();
+    let mut net = net();
+    let data = data();
     let error = trainer()
         .learning_rate(broken)
         .fit(&mut net, &data)
@@ -360,12 +366,14 @@ fn a_schedule_that_breaks() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // The best weights
 
 /// The parameters after each epoch of the plain training.
 fn after_epochs() -> Result<Vec<Sequential<f64>>> {
-    let (mut net, data, mut trainer) = (net(), data(), trainer().epochs(1));
+    let mut net = net();
+    let data = data();
+    let mut trainer = trainer().epochs(1);
     (0..12)
         .map(|_| trainer.fit(&mut net, &data).map(|_| net.clone()))
         .collect()
@@ -442,7 +450,9 @@ fn training_goes_on_from_the_latest_weights() -> Result<()> {
             )
             .stop(Stop::early_stopping(Monitor::highest("score"), 50))
     };
-    let (data, mut once, mut often) = (data(), net(), net());
+    let data = data();
+    let mut once = net();
+    let mut often = net();
     let history = start().epochs(9).fit(&mut once, &data)?;
     let (mut trainer, mut epochs) = (start().epochs(1), Vec::new());
     for _ in 0..9 {
@@ -458,14 +468,13 @@ fn training_goes_on_from_the_latest_weights() -> Result<()> {
     Ok(())
 }
 
-/// A network that the caller has changed is refused, and taken as it is when the caller says that it was meant.
+/// A network that the caller has changed is refused, and taken as it is when the caller says that
+/// it was meant.
 #[test]
 fn a_network_changed_on_purpose_keeps_the_moments() -> Result<()> {
-    let (mut changed, data, mut trainer) = (
-        net(),
-        data(),
-        trainer().epochs(4).restore_best(Monitor::TrainingCost),
-    );
+    let mut changed = net();
+    let data = data();
+    let mut trainer = trainer().epochs(4).restore_best(Monitor::TrainingCost);
     trainer.fit(&mut changed, &data)?;
     changed.params_mut()[0] += 1.0;
     let (before, state) = (changed.clone(), trainer.optimizer().state().clone());
@@ -489,7 +498,9 @@ fn a_network_changed_on_purpose_keeps_the_moments() -> Result<()> {
     let mut trainer = trainer.epochs(1).batch_size(100).shuffle(false);
     trainer.fit(&mut changed, &data)?;
     // One step by hand from the changed parameters, with the moments of the sixteen before.
-    let (mut by_hand, mut tape, mut adam) = (before, Tape::new(), Adam::new());
+    let mut by_hand = before;
+    let mut tape = Tape::new();
+    let mut adam = Adam::new();
     adam.restore(&state)?;
     by_hand.gradient(data.inputs(), data.targets(), &MeanSquaredError, &mut tape)?;
     let groups = by_hand.default_groups();
@@ -500,7 +511,7 @@ fn a_network_changed_on_purpose_keeps_the_moments() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Observers and history
 
 /// Writes down what it is told.
@@ -626,7 +637,7 @@ fn the_history_as_text() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // What happens to the gradient and to the weights
 
 #[test]
@@ -744,7 +755,7 @@ fn batch_norm_learns_the_moments() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Weights of samples
 
 #[test]
@@ -758,7 +769,9 @@ fn a_sample_of_weight_2_is_two_samples() -> Result<()> {
         data.select(&repeated)?,
         data.clone().weighted(weights.clone())?,
     );
-    let (net, mut one, mut other) = (net(), Tape::new(), Tape::new());
+    let net = net();
+    let mut one = Tape::new();
+    let mut other = Tape::new();
     // A sum has no number of samples to divide by.
     let a = net.gradient(twice.inputs(), &twice, &SumSquaredError, &mut one)?;
     let b = net.gradient(weighted.inputs(), &weighted, &SumSquaredError, &mut other)?;
@@ -859,9 +872,10 @@ fn networks_in_the_units_of_their_data() -> Result<()> {
     let mut model = Model::new(net(), scalers.0.clone(), scalers.1.clone())?;
     model.fit(&mut trainer().epochs(50), &units)?;
     let mut by_hand = net();
-    let scaled = units
-        .with_inputs(scalers.0.transform(units.inputs())?)?
-        .with_targets(scalers.1.transform(units.targets())?)?;
+    let scaled = Dataset::new(
+        scalers.0.transform(units.inputs())?,
+        scalers.1.transform(units.targets())?,
+    )?;
     trainer().epochs(50).fit(&mut by_hand, &scaled)?;
     assert_eq!(model.net(), &by_hand);
     assert_eq!(model.scale(units.clone())?, scaled);

@@ -48,11 +48,11 @@ fn data(n: usize) -> Dataset<f64> {
 fn classes(n: usize) -> Dataset<f64> {
     let data = data(n);
     let labels = metrics::classes(data.targets()).expect("numbers");
-    data.with_targets(one_hot(&labels, 3).expect("labels"))
+    data.map_targets(|_| one_hot(&labels, 3))
         .expect("sound data")
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // It learns
 
 #[test]
@@ -83,7 +83,8 @@ fn a_line() -> Result<()> {
 #[test]
 fn least_squares() -> Result<()> {
     let x = DMatrix::from_fn(3, 40, |i, j| (0.77 * ((i + 2) * (j + 1)) as f64).sin());
-    let t = DMatrix::from_fn(2, 40, |i, j| ((i * 7 + j * 3) as f64).cos()); // no linear function of x
+    // No linear function of x.
+    let t = DMatrix::from_fn(2, 40, |i, j| ((i * 7 + j * 3) as f64).cos());
     let mut net = Sequential::builder(3)
         .layer(Dense::new(2, Activation::Linear))
         .build_with(&mut rng(1))?;
@@ -177,7 +178,8 @@ fn classes_in_single_precision() -> Result<()> {
     Ok(())
 }
 
-/// The perceptron rule of Rosenblatt (1958) finds a line between what a line divides, and then moves no more.
+/// The perceptron rule of Rosenblatt (1958) finds a line between what a line divides, and then
+/// moves no more.
 #[test]
 fn a_perceptron() -> Result<()> {
     let and = Dataset::from_rows(
@@ -186,7 +188,8 @@ fn a_perceptron() -> Result<()> {
         &[0.0, 0.0, 0.0, 1.0],
         1,
     )?;
-    // A step without the ½ at 0, as a function of its own would be one: steep, but with a derivative that is replaced.
+    // A step without the ½ at 0, as a function of its own would be one: steep, but with a
+    // derivative that is replaced.
     let step = Activation::from(Breakpoints::new(&[(-1e-9, 0.0), (0.0, 1.0)])?).straight_through();
     let mut net = Sequential::builder(2)
         .layer(Dense::new(1, step).init(Init::Zeros))
@@ -203,7 +206,7 @@ fn a_perceptron() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Rates, frozen layers, decay
 
 /// One step by the whole data set, and the gradient that it followed.
@@ -327,12 +330,14 @@ fn frozen_layers() -> Result<()> {
     check(Adam::new())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // History
 
 #[test]
 fn history() -> Result<()> {
-    let (mut net, data, validation) = (net(), data(20), data(9));
+    let mut net = net();
+    let validation = data(9);
+    let data = data(20);
     let mut seen = vec![];
     let mut trainer = Trainer::new(QuadraticCost, Adam::new())
         .epochs(3)
@@ -414,8 +419,8 @@ fn without_validation_data_there_is_no_validation_cost() -> Result<()> {
     Ok(())
 }
 
-/// The cost of an epoch is that of each mini-batch before its step: at rate 0 that of the network on all the data,
-/// though the last batch is smaller.
+/// The cost of an epoch is that of each mini-batch before its step: at rate 0 that of the network
+/// on all the data, though the last batch is smaller.
 #[test]
 fn costs_are_averaged_over_samples() -> Result<()> {
     fn check(loss: impl Loss<f64> + Clone) -> Result<()> {
@@ -475,7 +480,9 @@ fn the_first_cost_is_that_of_the_start() -> Result<()> {
 #[test]
 fn validation_costs() -> Result<()> {
     // More samples than inference takes at a time; dropout in the network, which must not show.
-    let (mut net, data, validation) = (net(), data(20), data(300));
+    let mut net = net();
+    let validation = data(300);
+    let data = data(20);
     for _ in 0..3 {
         let history = Trainer::new(QuadraticCost, Adam::new())
             .epochs(1)
@@ -564,10 +571,13 @@ fn metrics_in_order() -> Result<()> {
     Ok(())
 }
 
-/// Metrics see predictions after the loss's output function, and the targets: of the validation data where there is some.
+/// Metrics see predictions after the loss's output function, and the targets: of the validation
+/// data where there is some.
 #[test]
 fn what_metrics_see() -> Result<()> {
-    let (mut net, data, validation) = (net(), classes(20), classes(300));
+    let mut net = net();
+    let data = classes(20);
+    let validation = classes(300);
     for validated in [false, true] {
         let mut seen = vec![];
         let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
@@ -596,7 +606,7 @@ fn what_metrics_see() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Models, in the units of their data
 
 /// A plane through noise, in units far from 1: the plane itself has an R² of about 0.957.
@@ -666,7 +676,8 @@ fn a_model_scales_its_validation_data() -> Result<()> {
         "in units of the targets"
     );
 
-    // Costs are those of scaled data, and so the whole run is that of a trainer which is given them.
+    // Costs are those of scaled data, and so the whole run is that of a trainer which is given
+    // them.
     let scaled = [
         plane_model(&train)?.scale(train.clone())?,
         plane_model(&train)?.scale(judge.clone())?,
@@ -728,7 +739,8 @@ fn a_model_stops_as_its_validation_data_say() -> Result<()> {
     Ok(())
 }
 
-/// Differences and products overflow on the way where their results do not: training and prediction scale alike.
+/// Differences and products overflow on the way where their results do not: training and prediction
+/// scale alike.
 #[test]
 fn a_model_of_huge_numbers_predicts_in_their_units() -> Result<()> {
     let x = DMatrix::from_fn(1, 10, |_, j| if j == 0 { -1.5e308 } else { 1.7e308 });
@@ -838,7 +850,8 @@ fn what_metrics_of_a_model_see() -> Result<()> {
     Ok(())
 }
 
-/// A model has the output function of the loss that trained it last, also if the run failed after an epoch.
+/// A model has the output function of the loss that trained it last, also if the run failed after
+/// an epoch.
 #[test]
 fn a_model_knows_the_output_function_of_its_loss() -> Result<()> {
     let data = classes(30);
@@ -932,9 +945,11 @@ fn models_that_cannot_be() -> Result<()> {
     );
     assert_eq!(
         text(Model::from(line()?).with_classes(["yes"])),
-        "classes of Model: got 1, expected 2 names, the second of the class whose probability the only output is"
+        "classes of Model: got 1, expected 2 names, the second of the class whose probability the \
+         only output is"
     );
-    let expected = "classes of Model: got a scaler of outputs, expected outputs without a scaler: probabilities or scores of classes";
+    let expected = "classes of Model: got a scaler of outputs, expected outputs without a scaler: \
+        probabilities or scores of classes";
     assert_eq!(text(scaled.clone().with_classes(["a", "b", "c"])), expected);
     let expected = "expected a network that ends on scores, for Sigmoid";
     assert_eq!(
@@ -952,7 +967,8 @@ fn models_that_cannot_be() -> Result<()> {
     );
     assert_eq!(
         text(Model::from(line()?).with_output_function(OutputFunction::Softmax)),
-        "Model: got a single output, whose softmax is always 1, expected a network that ends on scores, for Softmax"
+        "Model: got a single output, whose softmax is always 1, expected a network that ends on \
+         scores, for Softmax"
     );
     let mut fitted = scaled.clone();
     let error = fitted
@@ -1237,7 +1253,7 @@ fn bits_of(model: &Model<f32>) -> Vec<u32> {
     model.net().params().iter().map(|v| v.to_bits()).collect()
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Callbacks
 
 #[test]
@@ -1317,10 +1333,11 @@ fn early_stopping() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Going back
 
-/// A rate at which each step makes the weight 10¹⁰ times larger: finite for some epochs, then no more.
+/// A rate at which each step makes the weight 10¹⁰ times larger: finite for some epochs, then no
+/// more.
 #[test]
 fn divergence_goes_back_to_the_last_finished_epoch() -> Result<()> {
     fn check<O: Optimizer<f64> + Clone + 'static>(optimizer: O) -> Result<()> {
@@ -1371,7 +1388,8 @@ fn divergence_goes_back_to_the_last_finished_epoch() -> Result<()> {
     check(Sgd::new().momentum(0.5).nesterov())
 }
 
-/// A metric that fails in its third epoch: two epochs are kept, and the run goes on as if nothing had been.
+/// A metric that fails in its third epoch: two epochs are kept, and the run goes on as if nothing
+/// had been.
 #[test]
 fn a_failing_metric_goes_back_to_the_last_finished_epoch() -> Result<()> {
     let data = data(20);
@@ -1463,7 +1481,7 @@ fn a_failing_optimizer_goes_back_to_the_last_finished_epoch() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Batches
 
 #[test]
@@ -1497,7 +1515,8 @@ fn a_batch_beyond_the_data_is_the_full_batch() -> Result<()> {
     Ok(())
 }
 
-/// The full batch is the same set in any order, so that without dropout it is the same descent but for rounding.
+/// The full batch is the same set in any order, so that without dropout it is the same descent but
+/// for rounding.
 #[test]
 fn the_full_batch_in_any_order() -> Result<()> {
     let data = data(20);
@@ -1571,7 +1590,7 @@ fn a_trainer_describes_itself() {
     }
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Single steps
 
 /// With dropout, running statistics, and weights that everything around a rule would move.
@@ -1615,7 +1634,9 @@ fn surrounded<'a>(rule: impl Optimizer<f64> + 'a) -> Trainer<'a, f64> {
 /// The steps of a loop of one's own are those of `fit`, to the last bit.
 #[test]
 fn steps_are_those_of_fit() -> Result<()> {
-    let (mut fitted, mut stepped, data) = (deep(), deep(), data(20));
+    let mut fitted = deep();
+    let mut stepped = deep();
+    let data = data(20);
     let (mut fitting, mut stepping) = (surrounded(Adam::new()), surrounded(Adam::new()));
     let history = fitting.fit(&mut fitted, &data)?;
     let mut batches = Batches::shuffled(6, 7)?;
@@ -1636,11 +1657,9 @@ fn steps_are_those_of_fit() -> Result<()> {
     assert_eq!((stepping.epoch(), fitting.epoch()), (0, 3));
 
     // The cost is that of the batch before the step, with the penalty.
-    let (mut plain, x, t) = (
-        line()?,
-        DMatrix::from_element(1, 2, 1.0),
-        DMatrix::from_element(1, 2, 5.0),
-    );
+    let mut plain = line()?;
+    let x = DMatrix::from_element(1, 2, 1.0);
+    let t = DMatrix::from_element(1, 2, 5.0);
     let penalty = Penalty::new().l2(0.3);
     let before = plain.cost(&x, &t, &MeanSquaredError, &mut Tape::new())? + penalty.cost(&plain);
     let step = Trainer::new(MeanSquaredError, Sgd::new())
@@ -1777,7 +1796,9 @@ fn a_step_after_the_best_weights() -> Result<()> {
             Ok(y.as_slice().iter().map(|y: &f64| y.abs()).sum())
         });
     trainer.fit(&mut net, &data)?;
-    let (best, mut by_hand, mut tape) = (net.clone(), net.clone(), Tape::with_seed(0));
+    let best = net.clone();
+    let mut by_hand = net.clone();
+    let mut tape = Tape::with_seed(0);
     tape.seek(0, 6);
     best.gradient(data.inputs(), &data, &QuadraticCost, &mut tape)?;
     Sgd::new().step(
@@ -1791,10 +1812,11 @@ fn a_step_after_the_best_weights() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Frozen layers
 
-/// Not a bit of a frozen layer moves, whatever asks for it, and the others learn as if it were fixed.
+/// Not a bit of a frozen layer moves, whatever asks for it, and the others learn as if it were
+/// fixed.
 #[test]
 fn frozen_layers_keep_their_bits() -> Result<()> {
     fn check(rule: impl Optimizer<f64> + Clone) -> Result<()> {
@@ -1881,7 +1903,8 @@ fn frozen_layers_have_no_gradient() -> Result<()> {
     Ok(())
 }
 
-/// Freezing all but one layer is training this layer on what is below it, and `freeze([])` frees all.
+/// Freezing all but one layer is training this layer on what is below it, and `freeze([])` frees
+/// all.
 #[test]
 fn what_is_left_of_frozen_layers_learns_alike() -> Result<()> {
     let data = data(20);
@@ -1948,7 +1971,7 @@ fn layers_that_cannot_be_frozen() {
     refused(&[2, 1, 0, 2], ErrorKind::Empty, text);
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Evaluation
 
 /// What `fit` says of validation data after an epoch, `evaluate` says of the network after it.
@@ -2015,7 +2038,8 @@ fn an_evaluation_is_that_of_the_last_epoch() -> Result<()> {
     Ok(())
 }
 
-/// Of a model, metrics are in the units of the data and the cost in scaled ones, with either trainer.
+/// Of a model, metrics are in the units of the data and the cost in scaled ones, with either
+/// trainer.
 #[test]
 fn an_evaluation_of_a_model() -> Result<()> {
     fn check(mut trainer: impl Fit<f64>, train: &Dataset<f64>, judge: &Dataset<f64>) -> Result<()> {
@@ -2059,10 +2083,11 @@ fn an_evaluation_of_a_model() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // What is noticed
 
-/// A line in single precision, whose gradient is ±`size`: the absolute error of inputs of that size.
+/// A line in single precision, whose gradient is ±`size`: the absolute error of inputs of that
+/// size.
 fn steep(size: f32) -> Result<(Sequential<f32>, Dataset<f32>)> {
     let mut net = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Linear).without_bias())
@@ -2077,7 +2102,8 @@ fn steep(size: f32) -> Result<(Sequential<f32>, Dataset<f32>)> {
     ))
 }
 
-/// The square of a gradient above √MAX is infinite, and so is every root of it: the step would be 0 for ever.
+/// The square of a gradient above √MAX is infinite, and so is every root of it: the step would be 0
+/// for ever.
 #[test]
 fn overflow_that_freezes_is_an_error() -> Result<()> {
     fn check<O: Optimizer<f32> + Clone + 'static>(rule: O, frozen_rules: &mut usize) -> Result<()> {
@@ -2188,7 +2214,8 @@ fn remembering(judge: &Dataset<f64>) -> Trainer<'_, f64> {
         .restore_best(Monitor::ValidationCost)
 }
 
-/// The loop over folds: without `reset` it is refused, with it each fold has the bits of a new trainer.
+/// The loop over folds: without `reset` it is refused, with it each fold has the bits of a new
+/// trainer.
 #[test]
 fn one_trainer_for_several_networks() -> Result<()> {
     let (data, judge) = (data(40), data(15));
@@ -2227,7 +2254,8 @@ fn one_trainer_for_several_networks() -> Result<()> {
         );
         assert_eq!(bits(net.params()), bits(fresh.params()), "start {seed}");
         assert_eq!(trainer.optimizer().state(), new.optimizer().state());
-        // The network that it left, which has the best weights, it knows; a copy is the same network.
+        // The network that it left, which has the best weights, it knows; a copy is the same
+        // network.
         let mut copy = net.clone();
         assert_eq!(trainer.fit(&mut copy, &data)?, new.fit(&mut fresh, &data)?);
     }
@@ -2269,9 +2297,10 @@ fn other_data_are_refused() -> Result<()> {
         (0..20).map(|j| 1.0 + f64::from(j)).collect::<Vec<_>>(),
     );
     let changed = |j: usize| {
-        let mut x = first.inputs().clone();
-        x[(2, j)] += 1e-12;
-        first.with_inputs(x)
+        first.clone().map_inputs(|mut x| {
+            x[(2, j)] += 1e-12;
+            Ok(x)
+        })
     };
     let others = [
         (data(21), "21 samples of 4 inputs and 3 outputs"),
@@ -2284,7 +2313,7 @@ fn other_data_are_refused() -> Result<()> {
             "20 samples of 4 inputs and 3 outputs with other numbers in the first or last sample",
         ),
         (
-            first.with_targets(first.targets() * 2.0)?,
+            first.clone().map_targets(|t| Ok(t * 2.0))?,
             "20 samples of 4 inputs and 3 outputs with other numbers in the first or last sample",
         ),
         (
@@ -2349,7 +2378,9 @@ fn other_data_are_refused() -> Result<()> {
 fn a_resumed_run_takes_its_own_network_and_data_alone() -> Result<()> {
     let folder = std::env::temp_dir().join(format!("chainrule-other-data-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for temporary files");
-    let (path, data, other) = (folder.join("run.checkpoint"), data(20), self::data(21));
+    let path = folder.join("run.checkpoint");
+    let data = data(20);
+    let other = self::data(21);
     let trainer = || {
         Trainer::new(QuadraticCost, Adam::new())
             .epochs(3)
@@ -2489,7 +2520,7 @@ fn targets_that_the_last_layer_cannot_reach() -> Result<()> {
     let mut net = Sequential::builder(1)
         .layer(Dense::new(1, Activation::Relu))
         .build_with(&mut rng(1))?;
-    let below = data.with_targets(DMatrix::from_element(1, 20, -1.0))?;
+    let below = data.map_targets(|t| Ok(t.map(|_| -1.0)))?;
     assert!(
         Trainer::new(Hinge, Sgd::new())
             .fit(&mut net, &below)
@@ -2498,7 +2529,8 @@ fn targets_that_the_last_layer_cannot_reach() -> Result<()> {
     Ok(())
 }
 
-/// The interval of each activation holds all of its values, and comes as near to them as a grid can tell.
+/// The interval of each activation holds all of its values, and comes as near to them as a grid can
+/// tell.
 #[test]
 fn bounds_of_activations() -> Result<()> {
     let points = Breakpoints::new(&[(-1.0, 2.0), (0.0, -3.0), (1.0, 1.0)])?;
@@ -2565,7 +2597,7 @@ fn bounds_of_activations() -> Result<()> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 // Threads and observers
 
 /// What a program hands to a thread, whatever it borrows.
@@ -2584,7 +2616,9 @@ fn trainers_and_models_are_send() {
 /// With all that can be given to it.
 #[test]
 fn a_trainer_is_sent_to_another_thread() -> Result<()> {
-    let (data, mut here, mut there) = (data(20), net(), net());
+    let data = data(20);
+    let mut here = net();
+    let mut there = net();
     let trainer = || {
         Trainer::new(QuadraticCost, Adam::new())
             .metric("zero", |_, _| Ok(0.0))
@@ -2635,8 +2669,12 @@ impl Observer<f64> for Watching {
 
 #[test]
 fn observers_see_the_network_as_it_is() -> Result<()> {
-    let (mut net, data, seen) = (net(), data(20), Watching::default());
-    let (start, log, mut called) = (net.params().to_vec(), seen.0.clone(), Vec::new());
+    let mut net = net();
+    let data = data(20);
+    let seen = Watching::default();
+    let start = net.params().to_vec();
+    let log = seen.0.clone();
+    let mut called = Vec::new();
     let mut trainer = Trainer::new(QuadraticCost, Sgd::new())
         .learning_rate(0.1)
         .batch_size(10)

@@ -1,10 +1,10 @@
 //! The data sets: small parts of real ones, and three that are computed.
 
 use crate::AnyResult;
+use chainrule::data::{Csv, Table, read_idx};
 use chainrule::prelude::*;
-use chainrule::data::{read_idx, Csv, Table};
-use chainrule::rand::{RngExt, SeedableRng};
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::rand::{RngExt, SeedableRng};
 use flate2::read::GzDecoder;
 use std::f32::consts::PI;
 use std::fs::File;
@@ -24,15 +24,27 @@ impl Set {
     /// The training part (70 %) and the test part, standardized by the training part.
     pub fn split(&self, seed: u64) -> Result<(Dataset<f32>, Dataset<f32>)> {
         let fraction = SAMPLES as f64 / self.data.len() as f64;
-        let some = if fraction < 1.0 { self.data.split(fraction, seed)?.0 } else { self.data.clone() };
-        let (train, test) = if self.classes { some.stratified_split(0.7, seed)? } else { some.split(0.7, seed)? };
+        let some = if fraction < 1.0 {
+            self.data.split(fraction, seed)?.0
+        } else {
+            self.data.clone()
+        };
+        let (train, test) = if self.classes {
+            some.stratified_split(0.7, seed)?
+        } else {
+            some.split(0.7, seed)?
+        };
         let inputs = Scaler::standard(train.inputs())?;
-        let targets = if self.classes { None } else { Some(Scaler::standard(train.targets())?) };
+        let targets = if self.classes {
+            None
+        } else {
+            Some(Scaler::standard(train.targets())?)
+        };
         let standardize = |part: Dataset<f32>| -> Result<Dataset<f32>> {
-            let part = part.with_inputs(inputs.transform(part.inputs())?)?;
+            let part = part.map_inputs(|x| inputs.transform(&x))?;
             match &targets {
                 None => Ok(part),
-                Some(scaler) => part.with_targets(scaler.transform(part.targets())?),
+                Some(scaler) => part.map_targets(|t| scaler.transform(&t)),
             }
         };
         Ok((standardize(train)?, standardize(test)?))
@@ -41,8 +53,16 @@ impl Set {
 
 /// Ten sets of 2 to 784 inputs; `mnist` is a folder with MNIST's four files, gzipped.
 pub fn sets(mnist: &Path) -> AnyResult<Vec<Set>> {
-    let classes = |name, data| Set { name, classes: true, data };
-    let numbers = |name, data| Set { name, classes: false, data };
+    let classes = |name, data| Set {
+        name,
+        classes: true,
+        data,
+    };
+    let numbers = |name, data| Set {
+        name,
+        classes: false,
+        data,
+    };
     let data = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/data"));
     let read = |file: &str, csv: Csv| -> Result<Dataset<f32>> {
         let table: Table<f32> = csv.read_file(data.join(file))?;
@@ -53,12 +73,24 @@ pub fn sets(mnist: &Path) -> AnyResult<Vec<Set>> {
         classes("spirals", spirals()?),
         numbers("waves", waves()?),
         classes("iris", read("iris.csv", labels("species"))?),
-        numbers("diabetes", read("diabetes.csv", Csv::new().targets(["progression"]))?),
+        numbers(
+            "diabetes",
+            read("diabetes.csv", Csv::new().targets(["progression"]))?,
+        ),
         numbers("friedman", friedman()?),
-        numbers("wine quality", read("winequality-red.csv", Csv::new().targets(["quality"]))?),
+        numbers(
+            "wine quality",
+            read("winequality-red.csv", Csv::new().targets(["quality"]))?,
+        ),
         classes("wine", read("wine.csv", Csv::new().labels(13))?),
-        classes("breast cancer", read("breast_cancer.csv", Csv::new().labels(30))?),
-        classes("digits", read("digits.csv", Csv::new().no_header().labels(64))?),
+        classes(
+            "breast cancer",
+            read("breast_cancer.csv", Csv::new().labels(30))?,
+        ),
+        classes(
+            "digits",
+            read("digits.csv", Csv::new().no_header().labels(64))?,
+        ),
         classes("mnist", digits(mnist)?),
     ])
 }
@@ -82,11 +114,14 @@ fn spirals() -> Result<Dataset<f32>> {
 fn waves() -> Result<Dataset<f32>> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
     let x = DMatrix::from_fn(2, 400, |_, _| rng.random_range(-1.0_f32..1.0));
-    let y = DMatrix::from_fn(1, 400, |_, j| (3.0 * x[(0, j)]).sin() * (2.0 * x[(1, j)]).cos() + rng.random_range(-0.1..0.1));
+    let y = DMatrix::from_fn(1, 400, |_, j| {
+        (3.0 * x[(0, j)]).sin() * (2.0 * x[(1, j)]).cos() + rng.random_range(-0.1..0.1)
+    });
     Dataset::new(x, y)
 }
 
-/// Friedman's first: 10 sin πx₁x₂ + 20(x₃ − ½)² + 10x₄ + 5x₅ of ten inputs on [0, 1], with noise (Friedman 1991).
+/// Friedman's first: 10 sin πx₁x₂ + 20(x₃ − ½)² + 10x₄ + 5x₅ of ten inputs on [0, 1], with noise
+/// (Friedman 1991).
 fn friedman() -> Result<Dataset<f32>> {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(3);
     let x = DMatrix::from_fn(10, 400, |_, _| rng.random::<f32>());
@@ -107,6 +142,13 @@ fn digits(folder: &Path) -> AnyResult<Dataset<f32>> {
         Ok(read_idx(&bytes)?)
     };
     let (images, labels) = (read("images-idx3-ubyte")?, read("labels-idx1-ubyte")?);
-    let labels: Vec<usize> = labels.iter().take(3000).map(|label| *label as usize).collect();
-    Ok(Dataset::new(images.columns(0, labels.len()).into_owned(), one_hot(&labels, 10)?)?)
+    let labels: Vec<usize> = labels
+        .iter()
+        .take(3000)
+        .map(|label| *label as usize)
+        .collect();
+    Ok(Dataset::new(
+        images.columns(0, labels.len()).into_owned(),
+        one_hot(&labels, 10)?,
+    )?)
 }

@@ -3,13 +3,13 @@
 mod data;
 mod report;
 
-use chainrule::prelude::*;
 use chainrule::View;
 use chainrule::data::Batches;
-use chainrule::nn::{Distribution, Fan};
 use chainrule::nn::loss::Loss;
+use chainrule::nn::{Distribution, Fan};
 use chainrule::numeric::Targets;
 use chainrule::optim::Group;
+use chainrule::prelude::*;
 use data::{Set, sets};
 use std::io::Write;
 use std::path::Path;
@@ -29,9 +29,15 @@ const BUDGETS: [usize; 3] = [5, 20, 60];
 
 /// Each with two activations: the first with even seeds, the second with odd ones.
 const FAMILIES: [(&str, [Activation; 2]); 4] = [
-    ("ReLU", [Activation::Relu, Activation::LeakyRelu { slope: 0.1 }]),
+    (
+        "ReLU",
+        [Activation::Relu, Activation::LeakyRelu { slope: 0.1 }],
+    ),
     ("tanh/sigmoid", [Activation::Tanh, Activation::Sigmoid]),
-    ("SELU/ELU", [Activation::Selu, Activation::Elu { alpha: 1.0 }]),
+    (
+        "SELU/ELU",
+        [Activation::Selu, Activation::Elu { alpha: 1.0 }],
+    ),
     ("GELU/SiLU", [Activation::Gelu, Activation::Silu]),
 ];
 
@@ -58,13 +64,19 @@ const CANDIDATES: [&str; 19] = [
 ];
 
 const fn uniform(scale: f64, fan: Fan) -> Init {
-    Init::VarianceScaling { scale, fan, distribution: Distribution::Uniform }
+    Init::VarianceScaling {
+        scale,
+        fan,
+        distribution: Distribution::Uniform,
+    }
 }
 
-/// ±√(1/n), PyTorch's start of weights and biases, and the random biases of all candidates with "+ b".
+/// ±√(1/n), PyTorch's start of weights and biases, and the random biases of all candidates with "+
+/// b".
 const TORCH: Init = uniform(1.0 / 3.0, Fan::In);
 
-/// A layer as `candidate` starts it. The last layer, which is linear, starts as any other but where its name says "last".
+/// A layer as `candidate` starts it. The last layer, which is linear, starts as any other but where
+/// its name says "last".
 fn layer(candidate: &str, outputs: usize, activation: &Activation) -> Dense {
     use Activation::{Linear, Selu, Sigmoid, Tanh};
     let (name, last) = match candidate.strip_suffix(", last") {
@@ -85,31 +97,51 @@ fn layer(candidate: &str, outputs: usize, activation: &Activation) -> Dense {
         "LeCun uniform" => (Init::LeCunUniform, Init::Zeros),
         "Glorot normal" => (Init::GlorotNormal, Init::Zeros),
         "Glorot uniform" => (Init::GlorotUniform, Init::Zeros),
-        "scikit-learn" if *activation == Sigmoid => (uniform(1.0 / 3.0, Fan::Average), uniform(1.0 / 3.0, Fan::Average)),
+        "scikit-learn" if *activation == Sigmoid => (
+            uniform(1.0 / 3.0, Fan::Average),
+            uniform(1.0 / 3.0, Fan::Average),
+        ),
         "scikit-learn" => (Init::GlorotUniform, Init::GlorotUniform),
         "PyTorch" => (TORCH, TORCH),
         "PyTorch − b" => (TORCH, Init::Zeros),
-        "orthogonal" => (Init::Orthogonal { gain: activation.gain().unwrap_or(2.0_f64.sqrt()) }, Init::Zeros),
+        "orthogonal" => (
+            Init::Orthogonal {
+                gain: activation.gain().unwrap_or(2.0_f64.sqrt()),
+            },
+            Init::Zeros,
+        ),
         "chosen" if *activation == Sigmoid => (Init::HeUniform, Init::LeCunUniform),
         "chosen" => (Init::LeCunUniform, Init::LeCunUniform),
-        "by activation" if matches!(activation, Linear | Tanh | Sigmoid) => (Init::GlorotUniform, Init::Zeros),
+        "by activation" if matches!(activation, Linear | Tanh | Sigmoid) => {
+            (Init::GlorotUniform, Init::Zeros)
+        }
         "by activation" if *activation == Selu => (Init::LeCunNormal, Init::Zeros),
         "by activation" => (Init::HeNormal, Init::Zeros),
         _ => unreachable!("a candidate of the list"),
     };
-    Dense::new(outputs, activation.clone()).init(init).bias_init(random.unwrap_or(bias))
+    Dense::new(outputs, activation.clone())
+        .init(init)
+        .bias_init(random.unwrap_or(bias))
 }
 
 /// Accuracy or R² (below 0 as 0), and the cost, of the test part.
 fn judge(net: &Sequential<f32>, test: &Dataset<f32>, classes: bool) -> Result<(f64, f64)> {
     let outputs = net.predict(test.inputs())?;
     let (y, t) = (View::from(&outputs), Targets::from(test));
-    let score = if classes { metrics::accuracy(y, t) } else { metrics::r2(y, t) }?;
+    let score = if classes {
+        metrics::accuracy(y, t)
+    } else {
+        metrics::r2(y, t)
+    }?;
     Ok((score.max(0.0), loss(classes).value(y, t)?.into()))
 }
 
 fn loss(classes: bool) -> Box<dyn Loss<f32>> {
-    if classes { Box::new(SoftmaxCrossEntropy::new()) } else { Box::new(MeanSquaredError) }
+    if classes {
+        Box::new(SoftmaxCrossEntropy::new())
+    } else {
+        Box::new(MeanSquaredError)
+    }
 }
 
 /// What one run is judged after each of the budgets.
@@ -130,7 +162,9 @@ fn run(
     let mut net = builder.layer(last).seed(seed).build()?;
 
     let loss = loss(set.classes);
-    let (mut tape, mut adam, groups) = (Tape::new(), Adam::new(), Group::all(net.params().len()));
+    let mut tape = Tape::new();
+    let mut adam = Adam::new();
+    let groups = Group::all(net.params().len());
     let mut batches = Batches::shuffled(BATCH, seed)?;
     let mut judged = Vec::new();
     for epoch in 1..=BUDGETS[BUDGETS.len() - 1] {
@@ -146,8 +180,9 @@ fn run(
     Ok(judged)
 }
 
-/// Each fifth of the design has all seeds and candidates, and each set, family and depth with two seeds, one for each
-/// activation. So the runs that are there when the program is stopped after a fifth are a balanced part of all.
+/// Each fifth of the design has all seeds and candidates, and each set, family and depth with two
+/// seeds, one for each activation. So the runs that are there when the program is stopped after a
+/// fifth are a balanced part of all.
 fn runs(mnist: &Path, mut out: impl Write, candidates: &[&str]) -> AnyResult<()> {
     let sets = sets(mnist)?;
     let start = Instant::now();
@@ -171,7 +206,10 @@ fn runs(mnist: &Path, mut out: impl Write, candidates: &[&str]) -> AnyResult<()>
             }
             out.flush()?;
         }
-        eprintln!("fifth {fifth}, seed {seed}: {:.0} s", start.elapsed().as_secs_f64());
+        eprintln!(
+            "fifth {fifth}, seed {seed}: {:.0} s",
+            start.elapsed().as_secs_f64()
+        );
     }
     Ok(())
 }
@@ -184,7 +222,11 @@ fn main() -> AnyResult<()> {
                 return Err(format!("{unknown} is none of the candidates {CANDIDATES:?}").into());
             }
             let file = std::io::BufWriter::new(fs::File::create(file)?);
-            runs(Path::new(mnist), file, if some.is_empty() { &CANDIDATES } else { some })
+            runs(
+                Path::new(mnist),
+                file,
+                if some.is_empty() { &CANDIDATES } else { some },
+            )
         }
         ["report", file] => report::print(&fs::read_to_string(file)?),
         _ => Err("usage: run MNIST_FOLDER RUNS.csv [CANDIDATE…], or report RUNS.csv".into()),

@@ -21,14 +21,30 @@ pub struct Spec {
 }
 
 pub fn spec(item: &str) -> Spec {
-    let s = |sizes, sigmoid, loss, adam, lr, batch, rows| Spec { sizes, sigmoid, loss, adam, lr, batch, rows };
+    let s = |sizes, sigmoid, loss, adam, lr, batch, rows| Spec {
+        sizes,
+        sigmoid,
+        loss,
+        adam,
+        lr,
+        batch,
+        rows,
+    };
     match item {
         "T1" => s(&[2, 3, 1], true, Loss::Sse, false, 0.5, 3, 3),
         "T2" => s(&[13, 64, 64, 1], false, Loss::Mse, true, 1e-3, 32, 4096),
         "T3" => s(&[64, 64, 64, 10], false, Loss::Ce, true, 1e-3, 32, 4096),
         "T4" => s(&[784, 128, 10], false, Loss::Ce, false, 0.01, 32, 4096),
         "T5" => s(&[784, 512, 512, 10], false, Loss::Ce, true, 1e-3, 128, 8192),
-        "T6" => s(&[1024, 1024, 1024, 1024, 10], false, Loss::Ce, true, 1e-3, 256, 4096),
+        "T6" => s(
+            &[1024, 1024, 1024, 1024, 10],
+            false,
+            Loss::Ce,
+            true,
+            1e-3,
+            256,
+            4096,
+        ),
         _ => panic!("no such item {item}"),
     }
 }
@@ -56,16 +72,24 @@ pub fn splitmix(seed: u64, n: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Row-major X [rows*in], regression targets [rows] (empty for CE), labels [rows] (empty otherwise).
+/// Row-major X [rows*in], regression targets [rows] (empty for CE), labels [rows] (empty
+/// otherwise).
 pub fn data(item: &str) -> (Vec<f32>, Vec<f32>, Vec<u32>) {
     if item == "T1" {
-        return (vec![0.3, 0.5, 0.5, 0.1, 1.0, 0.2], vec![0.75, 0.82, 0.93], vec![]);
+        return (
+            vec![0.3, 0.5, 0.5, 0.1, 1.0, 0.2],
+            vec![0.75, 0.82, 0.93],
+            vec![],
+        );
     }
     let s = spec(item);
     let d = s.sizes[0];
     let x = splitmix(42, s.rows * d);
     if s.loss == Loss::Ce {
-        let y = x.chunks(d).map(|r| (0..10).fold(0, |b, j| if r[j] > r[b] { j } else { b }) as u32).collect();
+        let y = x
+            .chunks(d)
+            .map(|r| (0..10).fold(0, |b, j| if r[j] > r[b] { j } else { b }) as u32)
+            .collect();
         (x, vec![], y)
     } else {
         let y = x.chunks(d).map(|r| r[0] - r[1] + 0.5 * r[2]).collect();
@@ -83,7 +107,10 @@ pub struct Args {
 
 pub fn args() -> Args {
     let mut a = Args {
-        items: "T1,T2,T3,T4,T5,T6,I1a,I1b,I2".split(',').map(Into::into).collect(),
+        items: "T1,T2,T3,T4,T5,T6,I1a,I1b,I2"
+            .split(',')
+            .map(Into::into)
+            .collect(),
         threads: 1,
         seconds: 0.8,
         warm: 0.3,
@@ -139,13 +166,23 @@ pub fn emit(peer: &str, item: &str, threads: usize, sec: f64, loss: Option<f32>)
         "I1a" | "I1b" => (sec * 1e6, "us/call"),
         _ => (spec(item).batch as f64 / sec, "samples/s"),
     };
-    let l = loss.map_or(String::new(), |l| if l.is_finite() { format!(", \"loss\": {l:e}") } else { ", \"loss\": null".into() });
-    println!("{{\"peer\": \"{peer}\", \"item\": \"{item}\", \"threads\": {threads}, \"value\": {v}, \"unit\": \"{u}\"{l}}}");
+    let l = loss.map_or(String::new(), |l| {
+        if l.is_finite() {
+            format!(", \"loss\": {l:e}")
+        } else {
+            ", \"loss\": null".into()
+        }
+    });
+    println!(
+        "{{\"peer\": \"{peer}\", \"item\": \"{item}\", \"threads\": {threads}, \"value\": \
+         {v}, \"unit\": \"{u}\"{l}}}"
+    );
 }
 
 pub fn emit_a1(peer: &str, threads: usize, acc: f64, ep: &[f64]) {
     println!(
-        "{{\"peer\": \"{peer}\", \"item\": \"A1\", \"threads\": {threads}, \"value\": {acc:.4}, \"unit\": \"test acc\", \"epoch_s\": {ep:.3?}}}"
+        "{{\"peer\": \"{peer}\", \"item\": \"A1\", \"threads\": {threads}, \"value\": \
+         {acc:.4}, \"unit\": \"test acc\", \"epoch_s\": {ep:.3?}}}"
     );
 }
 
@@ -154,7 +191,12 @@ pub fn mnist(dir: &str) -> (Vec<f32>, Vec<u32>, Vec<f32>, Vec<u32>) {
     let rd = |f: &str, skip: usize| std::fs::read(format!("{dir}/{f}")).unwrap()[skip..].to_vec();
     let img = |f: &str| rd(f, 16).into_iter().map(|b| b as f32 / 255.0).collect();
     let lab = |f: &str| rd(f, 8).into_iter().map(u32::from).collect();
-    (img("train-images-idx3-ubyte"), lab("train-labels-idx1-ubyte"), img("t10k-images-idx3-ubyte"), lab("t10k-labels-idx1-ubyte"))
+    (
+        img("train-images-idx3-ubyte"),
+        lab("train-labels-idx1-ubyte"),
+        img("t10k-images-idx3-ubyte"),
+        lab("t10k-labels-idx1-ubyte"),
+    )
 }
 
 /// Fisher-Yates permutation of 0..n from a splitmix stream.

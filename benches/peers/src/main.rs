@@ -1,20 +1,21 @@
-//! The items of the comparison, through chainrule's public API as a program of a user would call it: one JSON line per item.
+//! The items of the comparison, through chainrule's public API as a program of a user would call
+//! it: one JSON line per item.
 
 #[path = "../rust_common/common.rs"]
 mod common;
 
-use chainrule::prelude::*;
 use chainrule::View;
 use chainrule::nn::loss::SumSquaredError;
 use chainrule::numeric::ViewMut;
-use core::ops::ControlFlow;
+use chainrule::prelude::*;
 use common::{Args, Spec, args, emit, emit_a1, infer, measure, mnist, spec, splitmix};
+use core::ops::ControlFlow;
 use std::time::Instant;
 
 const PEER: &str = "chainrule";
 
-/// How often T1's data set repeats its three samples: with so few steps an epoch would be the trainer's bookkeeping. The
-/// peer that compiles its whole epoch takes as many.
+/// How often T1's data set repeats its three samples: with so few steps an epoch would be the
+/// trainer's bookkeeping. The peer that compiles its whole epoch takes as many.
 const T1_REPEATS: usize = 1000;
 
 fn main() -> Result<()> {
@@ -51,7 +52,10 @@ fn trainer<'a>(spec: &Spec, threads: usize) -> Trainer<'a, f32> {
         (common::Loss::Ce, true) => Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()),
         other => unreachable!("no item has {other:?}"),
     };
-    trainer.batch_size(spec.batch).learning_rate(spec.lr).threads(threads)
+    trainer
+        .batch_size(spec.batch)
+        .learning_rate(spec.lr)
+        .threads(threads)
 }
 
 fn dataset(item: &str, spec: &Spec) -> Result<Dataset<f32>> {
@@ -59,12 +63,19 @@ fn dataset(item: &str, spec: &Spec) -> Result<Dataset<f32>> {
     if item == "T1" {
         (x, targets) = (x.repeat(T1_REPEATS), targets.repeat(T1_REPEATS));
     }
-    if labels.is_empty() { Dataset::from_rows(&x, spec.sizes[0], &targets, 1) } else { classes(x, spec, &labels) }
+    if labels.is_empty() {
+        Dataset::from_rows(&x, spec.sizes[0], &targets, 1)
+    } else {
+        classes(x, spec, &labels)
+    }
 }
 
 fn classes(x: Vec<f32>, spec: &Spec, labels: &[u32]) -> Result<Dataset<f32>> {
     let labels: Vec<usize> = labels.iter().map(|label| *label as usize).collect();
-    Dataset::new(DMatrix::from_vec(spec.sizes[0], labels.len(), x), one_hot(&labels, spec.sizes[spec.sizes.len() - 1])?)
+    Dataset::new(
+        DMatrix::from_vec(spec.sizes[0], labels.len(), x),
+        one_hot(&labels, spec.sizes[spec.sizes.len() - 1])?,
+    )
 }
 
 fn training(item: &str, spec: &Spec, args: &Args) -> Result<()> {
@@ -74,14 +85,22 @@ fn training(item: &str, spec: &Spec, args: &Args) -> Result<()> {
     let mut cost = f64::NAN;
     let seconds_per_epoch = measure(args.seconds, args.warm, |epochs| {
         for _ in 0..epochs {
-            let history = trainer.fit(&mut net, &data).expect("the items do not diverge");
+            let history = trainer
+                .fit(&mut net, &data)
+                .expect("the items do not diverge");
             cost = history.last().map_or(f64::NAN, |epoch| epoch.cost);
         }
     });
     if item == "T1" {
         cost /= T1_REPEATS as f64; // its loss sums over the samples
     }
-    emit(PEER, item, args.threads, seconds_per_epoch / (data.len() / spec.batch) as f64, Some(cost as f32));
+    emit(
+        PEER,
+        item,
+        args.threads,
+        seconds_per_epoch / (data.len() / spec.batch) as f64,
+        Some(cost as f32),
+    );
     Ok(())
 }
 
@@ -96,7 +115,11 @@ fn inference(item: &str, spec: &Spec, batch: usize, args: &Args) -> Result<()> {
         if batch == 1 {
             net.predict_one(x, &mut y, &mut tape)
         } else {
-            net.predict_into(View::new(x, net.inputs())?, ViewMut::new(&mut y, net.outputs())?, &mut tape)
+            net.predict_into(
+                View::new(x, net.inputs())?,
+                ViewMut::new(&mut y, net.outputs())?,
+                &mut tape,
+            )
         }
     };
     let seconds_per_call = measure(args.seconds, args.warm, |calls| {
@@ -112,7 +135,10 @@ fn inference(item: &str, spec: &Spec, batch: usize, args: &Args) -> Result<()> {
 fn digits(args: &Args) -> Result<()> {
     let spec = spec("T5");
     let (x, labels, test_x, test_labels) = mnist(&args.data);
-    let (train, test) = (classes(x, &spec, &labels)?, classes(test_x, &spec, &test_labels)?);
+    let (train, test) = (
+        classes(x, &spec, &labels)?,
+        classes(test_x, &spec, &test_labels)?,
+    );
     let mut net = network(&spec)?;
     let mut epochs = Vec::new();
     let mut start = Instant::now();

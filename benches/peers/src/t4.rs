@@ -1,4 +1,5 @@
-//! The T4 network alone, in its shortest form: for the build time and the size of a program that uses the crate.
+//! The T4 network alone, in its shortest form: for the build time and the size of a program that
+//! uses the crate.
 
 use chainrule::prelude::*;
 
@@ -10,7 +11,11 @@ fn main() -> Result<()> {
         .layer(Dense::new(10, Activation::Linear))
         .seed(1)
         .build()?;
-    let history = Trainer::new(SoftmaxCrossEntropy::new(), Sgd::new()).epochs(1).batch_size(32).learning_rate(0.01).fit(&mut net, &data)?;
+    let history = Trainer::new(SoftmaxCrossEntropy::new(), Sgd::new())
+        .epochs(1)
+        .batch_size(32)
+        .learning_rate(0.01)
+        .fit(&mut net, &data)?;
     println!("{:?}", history.last());
     Ok(())
 }

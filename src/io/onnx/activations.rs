@@ -17,7 +17,8 @@ pub(super) enum Expr {
     Tensor(String),
     /// A constant that is found where the expression is.
     Slot(usize),
-    /// The mean over the features of a sample; of a kind of its own, because ONNX has changed how it says which axis.
+    /// The mean over the features of a sample; of a kind of its own, because ONNX has changed how
+    /// it says which axis.
     Mean(Box<Expr>),
     /// An operator with its attributes, which all are numbers, and its operands.
     Apply(&'static str, Vec<(&'static str, Expr)>, Vec<Expr>),
@@ -108,9 +109,9 @@ fn clip(x: Expr, low: f64, high: f64) -> Expr {
     apply("Clip", [x, Number(low), Number(high)])
 }
 
-/// `activation`, which is no surrogate, in operators that onnxruntime has for `f32` or, if `double`, for `f64`. There it has none of
-/// ELU, SELU, softplus, softsign, hard sigmoid, hard swish and erf; and attributes are `f32` in every file, so that a slope of 0.01 must
-/// be an operand.
+/// `activation`, which is no surrogate, in operators that onnxruntime has for `f32` or, if
+/// `double`, for `f64`. There it has none of ELU, SELU, softplus, softsign, hard sigmoid, hard
+/// swish and erf. Attributes are `f32` in every file, so that a slope of 0.01 must be an operand.
 pub(super) fn activation(activation: &Activation, double: bool) -> Expr {
     match activation {
         Activation::Linear => X,
@@ -229,7 +230,8 @@ pub(super) fn line(x: Expr, slope: Expr, y: Expr) -> Expr {
     (X - x) * slope + y
 }
 
-/// The piece that z lies on, by its point and slope: before x₀ the first, else before x₁ the second, …
+/// The piece that z lies on, by its point and slope: before x₀ the first, else before x₁ the
+/// second, …
 fn breakpoints(points: &Breakpoints) -> Expr {
     let piece = |before| {
         let ((x, y), slope) = points.piece(before);
@@ -266,7 +268,8 @@ pub(super) fn batch_norm(mean: Expr, variance: Expr, eps: Expr) -> Expr {
     (X - mean) / apply("Sqrt", [variance + eps])
 }
 
-/// What an expression in a file is; slots are counted from 0 in the order of the fields' description.
+/// What an expression in a file is; slots are counted from 0 in the order of the fields'
+/// description.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Meaning {
     Activation(Activation),
@@ -294,7 +297,8 @@ pub(super) enum Meaning {
     BothClasses,
 }
 
-/// All that is read: what is written here, and what others write for the same; the largest first, because some are parts of others.
+/// All that is read: what is written here, and what others write for the same; the largest first,
+/// because some are parts of others.
 pub(super) fn table() -> &'static [(Expr, Meaning)] {
     static TABLE: OnceLock<Vec<(Expr, Meaning)>> = OnceLock::new();
     TABLE.get_or_init(make_table)
@@ -376,7 +380,8 @@ fn make_table() -> Vec<(Expr, Meaning)> {
     table.push((X / root(X), Meaning::RmsNorm));
     table.push((centered.clone() / root(centered), Meaning::LayerNorm));
     table.push((apply("Concat", [Number(1.0) - X, X]), Meaning::BothClasses));
-    // Of two that are as large, the one of numbers before the one of slots, and the earlier before the later.
+    // Of two that are as large, the one of numbers before the one of slots, and the earlier before
+    // the later.
     table.sort_by_key(|(expr, _)| (Reverse(expr.size()), expr.slots()));
     table
 }

@@ -1,10 +1,11 @@
-//! From the steps of a graph to a model: which constants are parameters of which layer, and which are scalers.
+//! From the links of a graph to a model: which constants are parameters of which layer, and which
+//! are scalers.
 
 use super::axes::Axes;
 use super::constant::{Constant, MAX_RANK, product};
 use super::fold::walk;
 use super::graph::Graph;
-use super::import::{Affine, Along, Norm, Part, Product, Step, is_float};
+use super::import::{Affine, Along, Link, Norm, Part, Product, is_float};
 use super::node::{int, place};
 use super::proto::{self, Size};
 use super::shapes::Shapes;
@@ -41,8 +42,8 @@ struct Assembly<'a, 'g, T: Real> {
     /// How features lie after the last step.
     axes: Axes,
     shapes: Shapes<'a, 'g>,
-    /// So many numbers may still be made of the file's: with declared widths of any size, or with many nodes that use the same constant,
-    /// a small file could else ask for all memory.
+    /// So many numbers may still be made of the file's. Else a small file could ask for all memory,
+    /// by declared widths of any size or many nodes that use the same constant.
     budget: usize,
     layers: Vec<Open<T>>,
     /// Maps of single features since the last layer.
@@ -52,11 +53,12 @@ struct Assembly<'a, 'g, T: Real> {
     scores: bool,
 }
 
-/// The model that takes the graph's `input` through `steps`; `budget` bounds what is made of single numbers.
+/// The model that takes the graph's `input` through `links`; `budget` bounds what is made of single
+/// numbers.
 pub(super) fn assemble<'g, T: Real>(
     graph: &Graph<'g>,
     input: &'g proto::ValueInfo,
-    steps: &[Step<'g>],
+    links: &[Link<'g>],
     budget: usize,
 ) -> Result<Model<T>> {
     let place = format!("ONNX input {:?}", input.name);
@@ -76,7 +78,7 @@ pub(super) fn assemble<'g, T: Real>(
             format!("data type {kind}"),
         ));
     }
-    let constants = || steps.iter().flat_map(|step| step.part.constants());
+    let constants = || links.iter().flat_map(|link| link.part.constants());
     let double = if constants().next().is_some() {
         constants().any(Constant::is_double)
     } else {
@@ -102,7 +104,7 @@ pub(super) fn assemble<'g, T: Real>(
     });
     let readings = readings(
         dims.as_deref(),
-        steps.iter().find_map(|step| step.part.inputs()),
+        links.iter().find_map(|link| link.part.inputs()),
     );
     if readings.is_empty() {
         return Err(Error::new(
@@ -115,7 +117,7 @@ pub(super) fn assemble<'g, T: Real>(
     // What is wrong with the likeliest reading.
     let mut first = None;
     for axes in readings {
-        match Assembly::new(graph, input, axes, budget).run(steps, double) {
+        match Assembly::new(graph, input, axes, budget).run(links, double) {
             Ok(model) => return Ok(model),
             Err(error) => first = first.or(Some(error)),
         }
@@ -131,7 +133,8 @@ fn size(size: Option<&Size>) -> Option<usize> {
     }
 }
 
-/// Which axis of an input may be that of the samples, the likeliest first: one whose size the file leaves open, the first, none, the last.
+/// Which axis of an input may be that of the samples, the likeliest first: one whose size the file
+/// leaves open, the first, none, the last.
 fn readings(dims: Option<&[Option<usize>]>, first: Option<usize>) -> Vec<Axes> {
     let samples_first = |width| Axes::new(vec![None, Some(width)], None);
     let Some(dims) = dims else {
@@ -209,9 +212,9 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
         }
     }
 
-    fn run(mut self, steps: &[Step<'g>], double: bool) -> Result<Model<T>> {
+    fn run(mut self, links: &[Link<'g>], double: bool) -> Result<Model<T>> {
         let inputs = self.axes.width();
-        for Step { node, value, part } in steps {
+        for Link { node, value, part } in links {
             self.step(node, part, double)
                 .map_err(|error| error.within(place(node)))?;
             self.shapes.insert(value, self.axes.shape());
@@ -290,7 +293,9 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                         .map(|constant| self.vector(constant))
                         .transpose()
                 };
-                let (scale, bias, mut numbers) = (all(scale)?, all(bias)?, Vec::new());
+                let scale = all(scale)?;
+                let bias = all(bias)?;
+                let mut numbers = Vec::new();
                 for statistic in statistics.iter().flatten() {
                     numbers.extend(self.vector(statistic)?);
                 }
@@ -475,7 +480,8 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
         })
     }
 
-    /// Gives the maps since the last layer to whom they belong, where a layer follows: `next`, or an activation.
+    /// Gives the maps since the last layer to whom they belong, where a layer follows: `next`, or
+    /// an activation.
     fn close(&mut self, next: Option<&mut Open<T>>) -> Result<()> {
         self.absorb();
         let maps = mem::take(&mut self.maps);
@@ -539,7 +545,8 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                 }
                 *bias = Some(sum).filter(|_| !without);
             }
-            // A layer of its own: batch norm of mean 0 and variance 1, with an ε that 1 does not feel.
+            // A layer of its own: batch norm of mean 0 and variance 1, with an ε that 1 does not
+            // feel.
             _ => {
                 let mut statistics = vec![T::zero(); scale.len()];
                 statistics.resize(2 * scale.len(), T::one());
@@ -558,7 +565,8 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
         Ok(())
     }
 
-    /// Maps that are parameters of the last layer, and written as if they were not: its bias after a product, γ and β after a norm.
+    /// Maps that are parameters of the last layer, and written as if they were not: its bias after
+    /// a product, γ and β after a norm.
     fn absorb(&mut self) {
         let mut maps = mem::take(&mut self.maps).into_iter().peekable();
         match self.layers.last_mut() {

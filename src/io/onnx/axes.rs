@@ -1,4 +1,5 @@
-//! How the features of a sample lie in a value of the graph: which axis runs over the samples, and how long the others are.
+//! How the features of a sample lie in a value of the graph: which axis runs over the samples, and
+//! how long the others are.
 
 use super::constant::{Constant, MAX_RANK, Size, product};
 use super::fold::{axis, end, insert, permutation, spread};
@@ -6,13 +7,15 @@ use super::proto;
 use crate::error::{Error, ErrorKind, Result};
 use alloc::{format, string::String, vec, vec::Vec};
 
-/// The axes of a value, in order: so many features, or `None` for the samples, of which there is one axis or none.
+/// The axes of a value, in order: so many features, or `None` for the samples, of which there is
+/// one axis or none.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Axes {
     sizes: Vec<Option<usize>>,
     /// As many samples as the file is made for, where it says.
     samples: Option<usize>,
-    /// Whether all that is known is how many features there are, not how they lie: all stand along the axis behind the first.
+    /// Whether all that is known is how many features there are, not how they lie: all stand along
+    /// the axis behind the first.
     open: bool,
 }
 
@@ -26,7 +29,8 @@ impl Axes {
         }
     }
 
-    /// `width` features along axes that the file leaves open, behind the first, until they are flattened.
+    /// `width` features along axes that the file leaves open, behind the first, until they are
+    /// flattened.
     pub(super) fn open(rank: usize, width: usize, samples: Option<usize>) -> Self {
         let sizes = (0..rank)
             .map(|at| (at > 0).then_some(if at == 1 { width } else { 1 }))
@@ -93,7 +97,8 @@ impl Axes {
             .filter_map(|(_, size)| *size)
     }
 
-    /// Refuses anything but one row of features for each sample along this axis, all others being of one.
+    /// Refuses anything but one row of features for each sample along this axis, all others being
+    /// of one.
     pub(super) fn line(&self, at: Option<usize>) -> Result<usize> {
         self.closed()?;
         match at
@@ -141,8 +146,8 @@ impl Axes {
         format!("dimensions ({})", sizes.collect::<Vec<_>>().join(", "))
     }
 
-    /// After a product with a matrix that takes `inputs` features to `outputs`: along the last axis, or along the last but one where the
-    /// matrix is on the left.
+    /// After a product with a matrix that takes `inputs` features to `outputs`: along the last
+    /// axis, or along the last but one where the matrix is on the left.
     pub(super) fn product(
         &mut self,
         left: bool,
@@ -358,7 +363,8 @@ impl Axes {
             (whole && stays).then_some(sizes)
         };
         let first = match sizes.first() {
-            // As many rows as the file is made for; where it does not say, one, or as many as this says.
+            // As many rows as the file is made for; where it does not say, one, or as many as this
+            // says.
             Some(Ok(Some(size))) => Some(0).filter(|_| {
                 self.samples
                     .map_or(rest.is_none() || *size == 1, |samples| *size == samples)
@@ -399,8 +405,9 @@ impl Axes {
         }
     }
 
-    /// Of a constant that has a number for some features: the lengths of the axes and the strides that it has along them. Axes that the
-    /// constant has before those of the value are added to the value.
+    /// Of a constant that has a number for some features: the lengths of the axes and the strides
+    /// that it has along them. Axes that the constant has before those of the value are added to
+    /// the value.
     pub(super) fn spread(&mut self, constant: &Constant<'_>) -> Result<(Vec<usize>, Vec<usize>)> {
         let dims = constant.dims();
         if constant.len() != 1 || dims.len() > self.rank() {

@@ -1,4 +1,5 @@
-//! Constant tensors: those that a file holds, read where they lie, and those that its nodes compute.
+//! Constant tensors: those that a file holds, read where they lie, and those that its nodes
+//! compute.
 
 use super::proto::{self, BFLOAT16, BOOL, DOUBLE, FLOAT, FLOAT16, INT32, INT64};
 use crate::error::{Error, ErrorKind, Result};
@@ -62,7 +63,8 @@ impl<'g> Constant<'g> {
             INT64 => Numbers::I64(&tensor.int64_data),
             FLOAT16 | BFLOAT16 | INT32 | BOOL => Numbers::I32(&tensor.int32_data),
             other => {
-                let expected = "numbers of type float, double, float16 or bfloat16 (of shapes: int64 or int32)";
+                let expected = "numbers of type float, double, float16 or bfloat16 (of shapes: \
+                    int64 or int32)";
                 return Err(Error::new(
                     ErrorKind::Incompatible,
                     place,
@@ -301,7 +303,8 @@ impl<'g> Constant<'g> {
         self.sizes()?.iter().map(known).collect()
     }
 
-    /// The integers of a list of axes or of dimensions. Only such a list is short, and many nodes may read the same one.
+    /// The integers of a list of axes or of dimensions. Only such a list is short, and many nodes
+    /// may read the same one.
     pub(super) fn axes(&self) -> Result<Vec<i64>> {
         if self.len() > MAX_RANK {
             return Err(Error::new(
@@ -323,7 +326,8 @@ impl<'g> Constant<'g> {
         }
     }
 
-    /// The only number as it was meant: of an `f32` the shortest decimal that gives it, because 0.01 was said and not 0.00999999977648.
+    /// The only number as it was meant: of an `f32` the shortest decimal that gives it, because
+    /// 0.01 was said and not 0.00999999977648.
     pub(super) fn meant(&self) -> Result<f64> {
         match self.single() {
             Some(v) if self.kind == FLOAT => Ok(meant(v as f32)),
@@ -382,7 +386,8 @@ fn bytes_of(kind: i32) -> usize {
     }
 }
 
-/// The product of sizes that a memory can have, and so can the product of any of them: a 0 makes up for no other size.
+/// The product of sizes that a memory can have, and so can the product of any of them: a 0 makes up
+/// for no other size.
 pub(super) fn product(sizes: &[usize]) -> Option<usize> {
     let others = sizes
         .iter()

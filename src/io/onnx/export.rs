@@ -18,8 +18,8 @@ use alloc::{
 };
 use prost::Message;
 
-/// The versions of ONNX's operators and of its format: of 2021 and 2022, the first with `LayerNormalization`, which every reader of
-/// today knows.
+/// The versions of ONNX's operators and of its format: of 2021 and 2022, the first with
+/// `LayerNormalization`, which every reader of today knows.
 const OPERATORS: i64 = 17;
 const FORMAT: i64 = 8;
 
@@ -300,7 +300,8 @@ impl Writer {
             BuiltIn::Softmax(_) => self.activation("Softmax"),
             // In inference they do nothing.
             BuiltIn::Dropout(_) | BuiltIn::AlphaDropout(_) | BuiltIn::GaussianNoise(_) => {}
-            // Attributes are f32, and ONNX's own norms have their ε there and need a scale, batch norm a bias, too.
+            // Attributes are f32, and ONNX's own norms have their ε there and need a scale, batch
+            // norm a bias, too.
             BuiltIn::BatchNorm(norm) => {
                 let (eps, momentum) = norm.settings();
                 let [mean, variance] =

@@ -6,7 +6,8 @@ use super::proto::{self, ATTRIBUTE_INTS, ATTRIBUTE_TENSOR, BOOL, FLOAT, INT32, I
 use crate::error::{Error, ErrorKind, Result};
 use alloc::{format, string::String, vec, vec::Vec};
 
-/// Numbers that may still be read or computed: a small file could else ask for all memory, or for work without end.
+/// Numbers that may still be read or computed: a small file could else ask for all memory, or for
+/// work without end.
 #[derive(Debug)]
 pub(super) struct Budget(pub(super) usize);
 
@@ -60,8 +61,8 @@ impl List {
     }
 }
 
-/// The constant that `node` makes of its operands, one for each of its inputs (`None` where there is none); `None` for an operator that
-/// is not computed here.
+/// The constant that `node` makes of its operands, one for each of its inputs (`None` where there
+/// is none); `None` for an operator that is not computed here.
 pub(super) fn fold<'g>(
     node: &'g proto::Node,
     operands: &[Option<Constant<'g>>],
@@ -247,7 +248,9 @@ fn computed<'g>(
             )
         }
         "Where" => {
-            let (condition, yes, no) = (operand(0)?, operand(1)?, operand(2)?);
+            let condition = operand(0)?;
+            let yes = operand(1)?;
+            let no = operand(2)?;
             let dims = broadcast(&broadcast(condition.dims(), yes.dims())?, no.dims())?;
             budget.take(&dims)?;
             for operand in [condition, yes, no] {
@@ -380,7 +383,8 @@ fn node_constant<'g>(node: &'g proto::Node, budget: &mut Budget) -> Result<Const
     }
 }
 
-/// A tensor of which only the numbers that are not 0 are in the file, each with its place in the whole or its indices.
+/// A tensor of which only the numbers that are not 0 are in the file, each with its place in the
+/// whole or its indices.
 pub(super) fn sparse<'g>(
     place: String,
     sparse: &proto::SparseTensor,
@@ -949,7 +953,8 @@ pub(super) fn spread(dims: &[usize], rank: usize) -> Vec<usize> {
         .collect()
 }
 
-/// The places of all numbers of a tensor of these dimensions, in the order in which they lie, in one of these strides.
+/// The places of all numbers of a tensor of these dimensions, in the order in which they lie, in
+/// one of these strides.
 pub(super) fn walk(dims: &[usize], strides: Vec<usize>) -> impl Iterator<Item = usize> {
     let count = product(dims).unwrap_or(0);
     (0..count).map(move |mut flat| {

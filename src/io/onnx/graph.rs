@@ -1,4 +1,5 @@
-//! The graph of a file: which node makes which value, what the constants are, and which expressions are written in it.
+//! The graph of a file: which node makes which value, what the constants are, and which expressions
+//! are written in it.
 
 use super::activations::{Expr, commutes};
 use super::constant::{Constant, Size};
@@ -33,7 +34,8 @@ pub(super) struct Graph<'g> {
     graph: &'g proto::Graph,
     /// The node that makes a value.
     makers: BTreeMap<&'g str, &'g proto::Node>,
-    /// Values that depend on no input, those that nodes compute among them; what is wrong with one matters where it is used.
+    /// Values that depend on no input, those that nodes compute among them; what is wrong with one
+    /// matters where it is used.
     constants: BTreeMap<&'g str, Result<Constant<'g>>>,
     inputs: BTreeMap<&'g str, &'g proto::ValueInfo>,
     /// The version of ONNX's operators.
@@ -294,7 +296,8 @@ fn fill<'g>(found: &mut Match<'g>, index: usize, what: Found<'g>) -> bool {
     found.slots.get(index) == Some(&what)
 }
 
-/// Whether a file's number is the formula's: exporters round differently, by some spacings of the file's type.
+/// Whether a file's number is the formula's: exporters round differently, by some spacings of the
+/// file's type.
 fn same(v: f64, number: f64, spacing: f64) -> bool {
     (v - number).abs() <= 4.0 * spacing * number.abs()
 }

@@ -12,14 +12,16 @@ use crate::nn::activation::{Activation, Breakpoints};
 use alloc::{format, string::String, vec, vec::Vec};
 
 /// What can be read, for the error of what cannot.
-const SUPPORTED: &str = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with constants, Neg; Relu, LeakyRelu, PRelu, ThresholdedRelu, \
-    Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish, Mish, Softplus, Softsign, HardSwish, Clip, Sign, Abs, or what these are composed \
-    of; Softmax, LogSoftmax, BatchNormalization, LayerNormalization, RMSNormalization; Identity, Dropout, Cast, Flatten, Reshape, Transpose, \
-    Squeeze, Unsqueeze; of ai.onnx.ml Scaler, LinearRegressor, LinearClassifier, Normalizer, ZipMap";
+const SUPPORTED: &str = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with constants, Neg; \
+    Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, \
+    Swish, Mish, Softplus, Softsign, HardSwish, Clip, Sign, Abs, or what these are composed of; \
+    Softmax, LogSoftmax, BatchNormalization, LayerNormalization, RMSNormalization; Identity, \
+    Dropout, Cast, Flatten, Reshape, Transpose, Squeeze, Unsqueeze; of ai.onnx.ml Scaler, \
+    LinearRegressor, LinearClassifier, Normalizer, ZipMap";
 
-/// A step of the way from input to output, the node that makes it, and the value that the node makes.
+/// A link of the chain from input to output: the node, the value that it makes, and what it does.
 #[derive(Debug)]
-pub(super) struct Step<'g> {
+pub(super) struct Link<'g> {
     pub(super) node: &'g proto::Node,
     pub(super) value: &'g str,
     pub(super) part: Part<'g>,
@@ -78,7 +80,8 @@ pub(super) struct Product<'g> {
     pub(super) flip: bool,
 }
 
-/// The features that a softmax is over: those along an axis or, in old versions, along this axis and all that follow.
+/// The features that a softmax is over: those along an axis or, in old versions, along this axis
+/// and all that follow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Along {
     pub(super) axis: i64,
@@ -103,17 +106,17 @@ pub(super) enum Norm {
 /// What a node does, first things first, and the value that it does it to.
 type Reading<'g> = (Vec<Part<'g>>, &'g str);
 
-/// The steps from an input of the graph, which is given too, to `output`.
-pub(super) fn steps<'g>(
+/// The links from an input of the graph, which is given too, to `output`.
+pub(super) fn links<'g>(
     graph: &Graph<'g>,
     output: &'g str,
-) -> Result<(&'g proto::ValueInfo, Vec<Step<'g>>)> {
-    let (mut value, mut steps) = (output, Vec::new());
+) -> Result<(&'g proto::ValueInfo, Vec<Link<'g>>)> {
+    let (mut value, mut links) = (output, Vec::new());
     // Each step goes back by a node at least, unless the graph has a cycle.
     for _ in 0..=graph.nodes() {
         if let Some(input) = graph.input(value) {
-            steps.reverse();
-            return Ok((input, steps));
+            links.reverse();
+            return Ok((input, links));
         }
         let constant = graph.constant(value)?;
         let Some(node) = graph.maker(value).filter(|_| constant.is_none()) else {
@@ -130,11 +133,11 @@ pub(super) fn steps<'g>(
             ));
         };
         let (parts, before) = read(graph, node, value)?;
-        steps.extend(
+        links.extend(
             parts
                 .into_iter()
                 .rev()
-                .map(|part| Step { node, value, part }),
+                .map(|part| Link { node, value, part }),
         );
         value = before;
     }
@@ -411,7 +414,8 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
             parts
         }
         ("", "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Erf" | "Pow") => {
-            let expected = "an operator that an activation computes, alone or with its neighbors (of constants this one is read, too)";
+            let expected = "an operator that an activation computes, alone or with its neighbors \
+                (of constants this one is read, too)";
             return refuse(expected, operator());
         }
         _ => {
@@ -425,7 +429,8 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
 }
 
 /// What is expected where several computed values meet.
-const CHAIN: &str = "one computed value and constants: this crate holds chains of layers, and here two computed values meet";
+const CHAIN: &str = "one computed value and constants: this crate holds chains of layers, and here \
+    two computed values meet";
 
 /// Of a node whose operands may be in any order, the only one that is computed, and the constants.
 fn only<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<(&'g str, Vec<Constant<'g>>)> {
@@ -696,7 +701,8 @@ fn meant_by<'g>(
     }])
 }
 
-/// The function through points that [`formula::breakpoints`](super::formula) writes; `None` where something else is.
+/// The function through points that [`formula::breakpoints`](super::formula) writes; `None` where
+/// something else is.
 fn breakpoints<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<Option<Reading<'g>>> {
     /// y + slope·(z − x); a constant has no x.
     struct Piece<'g> {
@@ -727,13 +733,14 @@ fn breakpoints<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<Option<Re
     let bound = Expr::X.below(Expr::Slot(0));
     // Where(z < x₀, piece 0, Where(z < x₁, piece 1, …, the last)), of one z.
     let chain = || {
-        let (mut z, mut xs, mut pieces, mut rest) = (None, Vec::new(), Vec::new(), node);
+        let mut z = None;
+        let mut xs = Vec::new();
+        let mut pieces = Vec::new();
+        let mut rest = node;
         loop {
-            let (condition, below, above) = (
-                input(rest, 0).ok()?,
-                input(rest, 1).ok()?,
-                input(rest, 2).ok()?,
-            );
+            let condition = input(rest, 0).ok()?;
+            let below = input(rest, 1).ok()?;
+            let above = input(rest, 2).ok()?;
             let Match { x, slots } = graph.find(&bound, condition)?;
             xs.push(number(&slots[0])?);
             pieces.push(piece(below)?);

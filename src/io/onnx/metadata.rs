@@ -1,4 +1,5 @@
-//! What a model is beside its graph, as the metadata of a file: notes, the output function, the names of the classes.
+//! What a model is beside its graph, as the metadata of a file: notes, the output function, the
+//! names of the classes.
 
 use super::proto::Entry;
 use crate::error::{Error, ErrorKind, Result};

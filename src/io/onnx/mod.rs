@@ -24,13 +24,14 @@ use crate::train::Model;
 use alloc::{format, string::String, vec::Vec};
 use fold::Budget;
 use graph::Graph;
-use import::{Part, Step};
+use import::{Link, Part};
 use metadata::Metadata;
 use prost::Message;
 use std::path::Path;
 
-/// Writes models as [ONNX](https://onnx.ai) files, which onnxruntime, tract and many others run, and reads feed-forward networks from
-/// files that PyTorch, scikit-learn (by skl2onnx) or this crate wrote.
+/// Writes models as [ONNX](https://onnx.ai) files, which onnxruntime, tract and many others run,
+/// and reads feed-forward networks from files that PyTorch, scikit-learn (by skl2onnx) or this
+/// crate wrote.
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -55,50 +56,64 @@ use std::path::Path;
 ///
 /// # What is written
 ///
-/// One input, `input`, of shape `(batch, features)`, and one output, `output`, of `(batch, outputs)`, for batches of any size: row by
-/// row what lies in memory here column by column. The numbers are of type float or double, as the model's. Version 17 of the operators,
-/// version 8 of the format; the same model gives the same bytes. Parameters have the names that PyTorch gives them in an
-/// `nn.Sequential` of the same layers (`0.weight`, `0.bias`, …); the scalers are nodes before and after the network, the model's
-/// [`OutputFunction`] is the last node, and the notes are the file's metadata. The metadata also has the names of the classes
-/// (`chainrule.class.0`, `chainrule.class.1`, …) and the name of the output function (`chainrule.output_function`), by which
-/// reading knows that the last node is not a layer. A dense layer is `Gemm` and its activation, as in PyTorch's files.
+/// One input, `input`, of shape `(batch, features)`, and one output, `output`, of `(batch,
+/// outputs)`, for batches of any size: row by row what lies in memory here column by column. The
+/// numbers are of type float or double, as the model's. Version 17 of the operators, version 8 of
+/// the format; the same model gives the same bytes. Parameters have the names that PyTorch gives
+/// them in an `nn.Sequential` of the same layers (`0.weight`, `0.bias`, …). The scalers are nodes
+/// before and after the network, the model's [`OutputFunction`] is the last node, and the notes are
+/// the file's metadata. The metadata also has the names of the classes (`chainrule.class.0`,
+/// `chainrule.class.1`, …) and of the output function (`chainrule.output_function`). By the latter,
+/// reading knows that the last node is not a layer. A dense layer is `Gemm` and its activation, as
+/// in PyTorch's files.
 ///
-/// What ONNX has no operator for (step, GELU, Mish, breakpoints, RMS norm, …) is written in those it has. So are, for double, the
-/// activations for which onnxruntime has only float, and whatever has an attribute: ONNX keeps attributes as `f32`, and a slope of
-/// 0.01 would become 0.0099999998. The mean squares of the norms are then computed as they stand: in `f32` inputs beyond 10¹⁹ overflow,
-/// which they do not here. Dropout and noise, which do nothing in inference, are left out; a surrogate is its value; ±∞ may become NaN.
-/// Initializers are not kept.
+/// What ONNX has no operator for (step, GELU, Mish, breakpoints, RMS norm, …) is written in those
+/// it has. So are, for double, the activations for which onnxruntime has only float, and whatever
+/// has an attribute: ONNX keeps attributes as `f32`, and a slope of 0.01 would become 0.0099999998.
+/// The mean squares of the norms are then computed as they stand: in `f32` inputs beyond 10¹⁹
+/// overflow, which they do not here. Dropout and noise, which do nothing in inference, are left
+/// out; a surrogate is its value; ±∞ may become NaN. Initializers are not kept.
 ///
 /// # What is read
 ///
-/// A chain of these operators, each with constants beside the one value that is computed from the input:
+/// A chain of these operators, each with constants beside the one value that is computed from the
+/// input:
 ///
-/// - Gemm and MatMul, with the weights on either side or transposed; Add, Sub, Mul, Div, Sum and Neg
-/// - Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, Swish, Mish, Softplus, Softsign, HardSwish,
-///   Clip, Max, Min, Sign and Abs, and what exporters compose activations and norms of (x·σ(x), GELU by erf or tanh, …)
+/// - Gemm and MatMul, with the weights on either side or transposed; Add, Sub, Mul, Div, Sum and
+///   Neg
+/// - Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu,
+///   Swish, Mish, Softplus, Softsign, HardSwish, Clip, Max, Min, Sign and Abs, and what exporters
+///   compose activations and norms of (x·σ(x), GELU by erf or tanh, …)
 /// - BatchNormalization, LayerNormalization, RMSNormalization, and Softmax
 /// - LogSoftmax at the end: the network ends on the scores, because its loss takes the logarithm
-/// - Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze and Unsqueeze, where the features of a sample stay in their order
+/// - Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze and Unsqueeze, where the
+///   features of a sample stay in their order
 /// - of scikit-learn Scaler, LinearRegressor, LinearClassifier, Normalizer and ZipMap
 ///
-/// Everything else is an error that names the node. Constants may be computed by nodes (Transpose, Cast, Reshape, Sqrt, Concat, Gather, …),
-/// and so may shapes from the input's shape. Numbers are of type float, double, float16 or bfloat16; casts between these are left out,
-/// because everything is computed in `T`.
+/// Everything else is an error that names the node. Constants may be computed by nodes (Transpose,
+/// Cast, Reshape, Sqrt, Concat, Gather, …), and so may shapes from the input's shape. Numbers are
+/// of type float, double, float16 or bfloat16; casts between these are left out, because everything
+/// is computed in `T`.
 ///
-/// The samples lie along the first axis of the input, or along the only one whose length the file leaves open. A file without an axis
-/// for samples describes one sample, and so does one that reshapes all it is given into one row. More dimensions are one row of features.
-/// If the file leaves several lengths open, a node must flatten them first.
+/// The samples lie along the first axis of the input, or along the only one whose length the file
+/// leaves open. A file without an axis for samples describes one sample, and so does one that
+/// reshapes all it is given into one row. More dimensions are one row of features. If the file
+/// leaves several lengths open, a node must flatten them first.
 ///
-/// An activation becomes part of the dense layer before it. Maps of single features before the first layer become the scaler of
-/// inputs, and those behind the last the scaler of outputs. Those between layers become part of the dense layer before them, or else
-/// of the one behind them, or else a [`BatchNorm`](crate::nn::BatchNorm) of mean 0 and variance 1. A PRelu whose slope is a scalar is a leaky
-/// ReLU, any other a [`Prelu`](crate::nn::Prelu). What is left of a file without layers, such as of dropouts only, is a linear activation.
-/// What this crate wrote so becomes the same layers with the same bits, but for
-/// dropout and noise, surrogates, initializers, an activation of its own after a linear layer, of doubles the momentum of batch norm, and
-/// ε, slopes and α of floats: these become the shortest decimal number that gives the `f32`. A CELU of α = 1 becomes the ELU that it is.
+/// An activation becomes part of the dense layer before it. Maps of single features before the
+/// first layer become the scaler of inputs, and those behind the last the scaler of outputs. Those
+/// between layers become part of the dense layer before them, or else of the one behind them, or
+/// else a [`BatchNorm`](crate::nn::BatchNorm) of mean 0 and variance 1. A PRelu whose slope is a
+/// scalar is a leaky ReLU, any other a [`Prelu`](crate::nn::Prelu). What is left of a file without
+/// layers, such as of dropouts only, is a linear activation. What this crate wrote so becomes the
+/// same layers with the same bits. Lost are dropout and noise, surrogates, initializers, an
+/// activation of its own after a linear layer and, of doubles, the momentum of batch norm. ε,
+/// slopes and α of floats become the shortest decimal number that gives the `f32`. A CELU of α = 1
+/// becomes the ELU that it is.
 ///
-/// A file of floats can be read as `f64`; one of doubles as `f32` cannot. PyTorch's softplus goes over to z beyond 20; ours does not,
-/// which makes a difference of 2·10⁻⁹ there. Memory stays within a multiple of the file's length, whatever it says.
+/// A file of floats can be read as `f64`; one of doubles as `f32` cannot. PyTorch's softplus goes
+/// over to z beyond 20; ours does not, which makes a difference of 2·10⁻⁹ there. Memory stays
+/// within a multiple of the file's length, whatever it says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[doc(alias("torch.onnx", "onnxruntime"))]
 pub struct Onnx {
@@ -112,7 +127,8 @@ impl Onnx {
         Self::default()
     }
 
-    /// Writes softmax behind the network, which ends on class scores, whatever the model's own output function is.
+    /// Writes softmax behind the network, which ends on class scores, whatever the model's own
+    /// output function is.
     #[must_use]
     pub fn softmax(self) -> Self {
         Self {
@@ -155,9 +171,10 @@ impl Onnx {
         }
     }
 
-    /// Reads what leads to the output of this name, where a file has several: scikit-learn's classifiers have `label` and
-    /// `probabilities`. Any other value of the graph may be named, too, such as the scores before a softmax; output function and
-    /// names of classes, which the metadata gives for the graph's own output, are then not taken.
+    /// Reads what leads to the output of this name, where a file has several: scikit-learn's
+    /// classifiers have `label` and `probabilities`. Any other value of the graph may be named,
+    /// too, such as the scores before a softmax. Output function and names of classes are then not
+    /// taken: the metadata gives them for the graph's own output.
     #[must_use]
     pub fn output(self, name: impl Into<String>) -> Self {
         Self {
@@ -169,9 +186,10 @@ impl Onnx {
     /// The bytes of a file.
     ///
     /// # Errors
-    /// [`ErrorKind::Incompatible`] for a layer of another crate, for scalars other than `f32` and `f64`, and for an output
-    /// function where the network's outputs are probabilities already or have a scaler; [`ErrorKind::Value`] for a note that
-    /// begins with `chainrule.` and for 2 GiB or more.
+    /// [`ErrorKind::Incompatible`] for a layer of another crate, for scalars other than `f32` and
+    /// `f64`, and for an output function where the network's outputs are probabilities already or
+    /// have a scaler; [`ErrorKind::Value`] for a note that begins with `chainrule.` and for 2 GiB
+    /// or more.
     pub fn write<T: Real>(&self, model: &Model<T>) -> Result<Vec<u8>> {
         in_files::<T>("Onnx::write")?;
         check_notes(model)?;
@@ -193,10 +211,12 @@ impl Onnx {
     /// The model in the bytes of a file.
     ///
     /// # Errors
-    /// [`ErrorKind::Parse`] for bytes that are no such file or a graph that is none; [`ErrorKind::Incompatible`] for operators and
-    /// settings of theirs that a feed-forward network has not, for numbers that `T` cannot hold or that are in another file, and
-    /// for scalars other than `f32` and `f64`; [`ErrorKind::Shape`] where numbers of features do not fit; [`ErrorKind::Value`] where there
-    /// are several outputs and none was chosen, and for what the layers refuse.
+    /// [`ErrorKind::Parse`] for bytes that are no such file or a graph that is none;
+    /// [`ErrorKind::Incompatible`] for operators and settings of theirs that a feed-forward network
+    /// has not, for numbers that `T` cannot hold or that are in another file, and for scalars other
+    /// than `f32` and `f64`; [`ErrorKind::Shape`] where numbers of features do not fit;
+    /// [`ErrorKind::Value`] where there are several outputs and none was chosen, and for what the
+    /// layers refuse.
     pub fn read<T: Real>(&self, bytes: &[u8]) -> Result<Model<T>> {
         in_files::<T>("Onnx::read")?;
         let file = proto::Model::decode(bytes).map_err(|error| {
@@ -240,7 +260,7 @@ impl Onnx {
                 && matches!(graph.constant(output), Ok(None))
         });
         let exponent = exponent.and_then(|node| node.input.first());
-        let (input, mut steps) = import::steps(&graph, exponent.map_or(output, |input| input))?;
+        let (input, mut links) = import::links(&graph, exponent.map_or(output, |input| input))?;
         let Metadata {
             notes,
             mut output_function,
@@ -250,18 +270,19 @@ impl Onnx {
             // They are about another value.
             (output_function, classes) = (OutputFunction::Identity, None);
         }
-        if steps
+        if links
             .iter()
-            .any(|step| matches!(step.part, Part::LogSoftmax(_)))
+            .any(|link| matches!(link.part, Part::LogSoftmax(_)))
         {
-            // The scores are read, whose softmax are the probabilities that the file takes the logarithm of.
+            // The scores are read, whose softmax are the probabilities that the file takes the
+            // logarithm of.
             output_function = OutputFunction::Softmax;
         } else if exponent.is_some() && output_function == OutputFunction::Identity {
             output_function = OutputFunction::Exp;
         } else {
-            take_output_function(&mut steps, output_function, exponent.is_some())?;
+            take_output_function(&mut links, output_function, exponent.is_some())?;
         }
-        let mut model = assemble::assemble(&graph, input, &steps, bytes.len().saturating_mul(16))?
+        let mut model = assemble::assemble(&graph, input, &links, bytes.len().saturating_mul(16))?
             .with_output_function(output_function)?;
         if let Some(names) = classes {
             model = model.with_classes(names)?;
@@ -281,20 +302,21 @@ impl Onnx {
     }
 }
 
-/// Takes this function, which must be the last step, off the outputs; `exponent` where one is off already.
+/// Takes this function, which must be the last step, off the outputs; `exponent` where one is off
+/// already.
 fn take_output_function(
-    steps: &mut Vec<Step<'_>>,
+    links: &mut Vec<Link<'_>>,
     function: OutputFunction,
     exponent: bool,
 ) -> Result<()> {
     if function == OutputFunction::Identity {
         return Ok(());
     }
-    let found = match (function, steps.last_mut().map(|step| &mut step.part)) {
+    let found = match (function, links.last_mut().map(|link| &mut link.part)) {
         (OutputFunction::Exp, _) => exponent,
         _ if exponent => false,
         (OutputFunction::Sigmoid, Some(Part::Activation(Activation::Sigmoid))) => {
-            steps.pop().is_some()
+            links.pop().is_some()
         }
         (OutputFunction::Softmax, Some(last)) => match *last {
             Part::Softmax(along) => {

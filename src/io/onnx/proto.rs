@@ -1,5 +1,5 @@
-//! The messages of ONNX's files, with the fields that are written or read here, as `onnx.proto` of ONNX 1.x numbers them. All others are
-//! passed over; protobuf's nesting is bounded by the reader.
+//! The messages of ONNX's files, with the fields that are written or read here, as `onnx.proto` of
+//! ONNX 1.x numbers them. All others are passed over; protobuf's nesting is bounded by the reader.
 
 use prost::Message;
 

@@ -33,7 +33,8 @@ impl<'a, 'g> Shapes<'a, 'g> {
         self.sizes.insert(value, sizes);
     }
 
-    /// The integers of this name: a constant, or computed from shapes of values that have been passed.
+    /// The integers of this name: a constant, or computed from shapes of values that have been
+    /// passed.
     pub(super) fn get(&mut self, name: &'g str) -> Result<Constant<'g>> {
         let mut open = vec![name];
         let mut begun = BTreeSet::new();

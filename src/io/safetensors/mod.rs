@@ -21,11 +21,13 @@ use std::path::Path;
 /// How model files and state dicts are written and read, in the format of
 /// [safetensors](https://huggingface.co/docs/safetensors), which many tools know.
 ///
-/// What has no options is there as [`Model::save`], [`Model::load`], [`Sequential::load_params`] and their kin; with options, such as the
-/// layers of another crate, it is done by the methods here.
+/// What has no options is there as [`Model::save`], [`Model::load`], [`Sequential::load_params`]
+/// and their kin; with options, such as the layers of another crate, it is done by the methods
+/// here.
 ///
-/// **Tensors** are the parameters and nothing else, under the names and in the layout that PyTorch gives them in an `nn.Sequential` of the
-/// same layers: `load_state_dict(strict=True)` takes a file of ours, and a state dict loads into a network that is built alike.
+/// **Tensors** are the parameters and nothing else, under the names and in the layout that PyTorch
+/// gives them in an `nn.Sequential` of the same layers: `load_state_dict(strict=True)` takes a file
+/// of ours, and a state dict loads into a network that is built alike.
 ///
 /// | layer | in PyTorch | tensors, for module i |
 /// |---|---|---|
@@ -37,15 +39,18 @@ use std::path::Path;
 /// | [`Prelu`](crate::nn::Prelu) | `PReLU` | `i.weight` |
 /// | of another crate | counts as a module | its blocks by their names: weights (rows, columns), others with one column as vectors |
 ///
-/// So a `Dense` with ReLU, a `Dropout` and a linear `Dense` have `0.weight`, `0.bias`, `3.weight` and `3.bias`. PyTorch's count of batches,
-/// `i.num_batches_tracked`, is passed over. Numbers are `F32` or `F64`, as the network's; `F16`, `BF16` and `F32` are read into either, `F64` into
-/// `f64` alone.
+/// So a `Dense` with ReLU, a `Dropout` and a linear `Dense` have `0.weight`, `0.bias`, `3.weight`
+/// and `3.bias`. PyTorch's count of batches, `i.num_batches_tracked`, is passed over. Numbers are
+/// `F32` or `F64`, as the network's; `F16`, `BF16` and `F32` are read into either, `F64` into `f64`
+/// alone.
 ///
-/// **Everything else** of a [`Model`] stands in the metadata of the header: `chainrule.version`, which is 1, `chainrule.model`, which is the
-/// scalar, inputs, layers, scalers, output function and names of classes as JSON, `chainrule.checksum`, and the model's own notes as they
-/// are. The same model gives the same bytes. The checksum is the CRC-64/XZ of all notes and tensors. It is compared wherever it is
-/// present, also when parameters alone are read. (A program that changes tensors and keeps the notes should leave it out.) Files of this
-/// version can be read by all later ones; one of a later version is refused.
+/// **Everything else** of a [`Model`] stands in the metadata of the header: `chainrule.version`,
+/// which is 1, `chainrule.model`, which is the scalar, inputs, layers, scalers, output function and
+/// names of classes as JSON, `chainrule.checksum`, and the model's own notes as they are. The same
+/// model gives the same bytes. The checksum is the CRC-64/XZ of all notes and tensors. It is
+/// compared wherever it is present, also when parameters alone are read. (A program that changes
+/// tensors and keeps the notes should leave it out.) Files of this version can be read by all later
+/// ones; one of a later version is refused.
 ///
 /// A layer of another crate takes part under a name of its choice, with what serde makes of it:
 ///
@@ -65,11 +70,19 @@ use std::path::Path;
 /// #   fn name(&self) -> String { "Times".into() }
 /// #   fn outputs(&self, inputs: usize) -> Result<usize> { Ok(inputs) }
 /// #   fn infer(&self, mut p: InferArgs<'_, T>) {
-/// #       for (y, x) in p.y.as_mut_slice().iter_mut().zip(p.x.as_slice()) { *y = T::of(self.0) * *x }
+/// #       for (y, x) in p.y.as_mut_slice().iter_mut().zip(p.x.as_slice()) {
+/// #           *y = T::of(self.0) * *x
+/// #       }
 /// #   }
 /// #   fn backward(&self, p: BackwardArgs<'_, T>) {
 /// #       let Some(mut dx) = p.dx else { return };
-/// #       for (dx, dy) in dx.as_mut_slice().iter_mut().zip(p.delta.as_view().as_slice()) { *dx = T::of(self.0) * *dy }
+/// #       for (dx, dy) in dx
+/// #           .as_mut_slice()
+/// #           .iter_mut()
+/// #           .zip(p.delta.as_view().as_slice())
+/// #       {
+/// #           *dx = T::of(self.0) * *dy
+/// #       }
 /// #   }
 /// }
 ///
@@ -79,7 +92,8 @@ use std::path::Path;
 ///     .seed(1)
 ///     .build()?;
 /// let model = Model::from(net);
-/// assert!(model.to_safetensors().is_err()); // layer 0 (Times): got Times, expected a layer of this crate, or …
+/// // layer 0 (Times): got Times, expected a layer of this crate, or …
+/// assert!(model.to_safetensors().is_err());
 ///
 /// let files = Safetensors::new().layer::<Times>("my_crate::Times")?;
 /// let read = files.read(&files.write(&model)?)?;
@@ -120,8 +134,8 @@ impl<T: Real> Safetensors<T> {
         }
     }
 
-    /// Knows layers of another crate, too, under a name that must stay the same as long as there are files with them. Under a second name
-    /// a layer is only read.
+    /// Knows layers of another crate, too, under a name that must stay the same as long as there
+    /// are files with them. Under a second name a layer is only read.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] when the name is taken.
@@ -155,19 +169,18 @@ impl<T: Real> Safetensors<T> {
         }
     }
 
-    /// Begins all names of tensors with `prefix`, as those of a module within a larger one do in PyTorch: `"policy."`. Tensors whose
-    /// names begin otherwise are passed over in reading.
+    /// Begins all names of tensors with `prefix`, as those of a module within a larger one do in
+    /// PyTorch: `"policy."`. Tensors whose names begin otherwise are passed over in reading.
     ///
     /// ```
     /// use chainrule::prelude::*;
     /// use chainrule::io::Safetensors;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
-    /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-    /// let policy = Sequential::<f32>::builder(2).layer(Dense::new(1, Activation::Tanh)).build_with(&mut rng)?;
-    /// let bytes = Safetensors::new().prefix("policy.").write(&policy.clone().into())?; // policy.0.weight, policy.0.bias
+    /// let net = Sequential::<f32>::builder(2).layer(Dense::new(1, Activation::Tanh));
+    /// let policy = net.clone().seed(1).build()?;
+    /// // policy.0.weight, policy.0.bias
+    /// let bytes = Safetensors::new().prefix("policy.").write(&policy.clone().into())?;
     ///
-    /// let mut other = Sequential::<f32>::builder(2).layer(Dense::new(1, Activation::Tanh)).build_with(&mut rng)?;
+    /// let mut other = net.seed(2).build()?;
     /// assert!(other.read_params(&bytes).is_err()); // there is no 0.weight
     /// Safetensors::new().prefix("policy.").read_params(&mut other, &bytes)?;
     /// assert_eq!(other, policy);
@@ -181,25 +194,25 @@ impl<T: Real> Safetensors<T> {
         }
     }
 
-    /// Calls a tensor `file` in files that is `network` in the table above: how the state dict of a PyTorch
-    /// module with named parts is read and written. Both are whole names or parts of names that a dot
-    /// follows, so that `rename("fc1", "0")` maps `fc1.weight` to `0.weight` and `fc1.bias` to `0.bias`. If
-    /// several calls fit a tensor, the one with the longest `network` counts. An empty `file` leaves the part
-    /// out, as in the state dict of a single `nn.Linear`. The [`prefix`](Self::prefix) comes before `file`.
+    /// Calls a tensor `file` in files that is `network` in the table above: how the state dict of a
+    /// PyTorch module with named parts is read and written. Both are whole names or parts of names
+    /// that a dot follows, so that `rename("fc1", "0")` maps `fc1.weight` to `0.weight` and
+    /// `fc1.bias` to `0.bias`. If several calls fit a tensor, the one with the longest `network`
+    /// counts. An empty `file` leaves the part out, as in the state dict of a single `nn.Linear`.
+    /// The [`prefix`](Self::prefix) comes before `file`.
     ///
-    /// A `network` that no parameter is called by, or that is given twice, is an error in reading and writing.
+    /// A `network` that no parameter is called by, or that is given twice, is an error in reading
+    /// and writing.
     ///
     /// ```
     /// use chainrule::prelude::*;
     /// use chainrule::io::Safetensors;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
-    /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-    /// let mut build = || {
+    /// let build = |seed| {
     ///     Sequential::<f32>::builder(2)
     ///         .layer(Dense::new(3, Activation::Relu))
     ///         .layer(Dense::new(1, Activation::Linear))
-    ///         .build_with(&mut rng)
+    ///         .seed(seed)
+    ///         .build()
     /// };
     /// // class Net(nn.Module):
     /// //     def __init__(self):
@@ -207,8 +220,9 @@ impl<T: Real> Safetensors<T> {
     /// //         self.fc1 = nn.Linear(2, 3)
     /// //         self.fc2 = nn.Linear(3, 1)
     /// let files = Safetensors::new().rename("fc1", "0").rename("fc2", "2");
-    /// let (trained, mut net) = (build()?, build()?);
-    /// let bytes = files.write(&trained.clone().into())?; // fc1.weight, fc1.bias, fc2.weight, fc2.bias
+    /// let (trained, mut net) = (build(1)?, build(2)?);
+    /// // fc1.weight, fc1.bias, fc2.weight, fc2.bias
+    /// let bytes = files.write(&trained.clone().into())?;
     /// files.read_params(&mut net, &bytes)?;
     /// assert_eq!(net, trained);
     /// # Ok::<(), Error>(())
@@ -227,15 +241,17 @@ impl<T: Real> Default for Safetensors<T> {
 }
 
 impl<T: Real> Model<T> {
-    /// Writes the model to one file: layers, parameters, scalers, output function, names of classes and notes, in the format of [`Safetensors`]. Whatever happens, the old or the
-    /// new file is there.
+    /// Writes the model to one file: layers, parameters, scalers, output function, names of classes
+    /// and notes, in the format of [`Safetensors`]. Whatever happens, the old or the new file is
+    /// there.
     ///
     /// # Errors
     /// As [`Safetensors::save`] without options.
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// # let path = std::env::temp_dir().join(format!("chainrule-doc-{}.safetensors", std::process::id()));
+    /// # let path = std::env::temp_dir()
+    /// #     .join(format!("chainrule-doc-{}.safetensors", std::process::id()));
     /// let x = DMatrix::from_row_slice(2, 3, &[1.0, 2.0, 3.0, 50.0, 60.0, 80.0]);
     /// let net = Sequential::<f64>::builder(2)
     ///     .layer(Dense::new(4, Activation::Tanh))
@@ -258,8 +274,8 @@ impl<T: Real> Model<T> {
 
     /// Reads a model from a file that [`save`](Self::save) has written.
     ///
-    /// A file of `f32` is read as a model of `f64`, too, in which every number is the same; an ε that an [`RmsNorm`](crate::nn::RmsNorm) takes from
-    /// its scalar is then that of `f64`.
+    /// A file of `f32` is read as a model of `f64`, too, in which every number is the same. An ε
+    /// that an [`RmsNorm`](crate::nn::RmsNorm) takes from its scalar is then that of `f64`.
     ///
     /// # Errors
     /// As [`Safetensors::load`] without options.
@@ -285,10 +301,12 @@ impl<T: Real> Model<T> {
 }
 
 impl<T: Real> Sequential<T> {
-    /// Reads all parameters from a state dict of PyTorch in the format of safetensors, or from a model file of ours.
+    /// Reads all parameters from a state dict of PyTorch in the format of safetensors, or from a
+    /// model file of ours.
     ///
-    /// The network must be built like the `nn.Sequential` that the file is of; which tensors it wants is told by [`Safetensors`], and which
-    /// of them are missing, too many or of another shape by the error.
+    /// The network must be built like the `nn.Sequential` that the file is of. [`Safetensors`]
+    /// tells which tensors it wants, the error which of them are missing, too many or of another
+    /// shape.
     ///
     /// # Errors
     /// As [`Safetensors::load_params`] without options; nothing is changed then.
@@ -318,11 +336,8 @@ impl<T: Real> Sequential<T> {
     ///
     /// ```
     /// use chainrule::prelude::*;
-    /// use chainrule::rand::SeedableRng;
-    /// use chainrule::rand::rngs::Xoshiro256PlusPlus;
-    /// let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-    /// let mut build = || Sequential::<f64>::builder(2).layer(Dense::new(1, Activation::Tanh)).build_with(&mut rng);
-    /// let (mut net, other) = (build()?, build()?);
+    /// let net = Sequential::<f64>::builder(2).layer(Dense::new(1, Activation::Tanh));
+    /// let (other, mut net) = (net.clone().seed(1).build()?, net.seed(2).build()?);
     /// net.read_params(&Model::from(other.clone()).to_safetensors()?)?;
     /// assert_eq!(net.params(), other.params());
     /// # Ok::<(), Error>(())

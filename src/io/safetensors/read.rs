@@ -42,14 +42,16 @@ impl<T: Real> Safetensors<T> {
 
     /// A model from the bytes of a file.
     ///
-    /// Memory is taken only once the header fits the length of the file and the tensors those that the model's layers ask for.
+    /// Memory is taken only once the header fits the length of the file and the tensors those that
+    /// the model's layers ask for.
     ///
     /// # Errors
-    /// [`ErrorKind::Parse`] for what is no such file, is damaged or of a later version, naming the tensor or the note; [`ErrorKind::Value`]
-    /// for parameters that a layer can never have, such as a negative variance; [`ErrorKind::Shape`] and
-    /// [`ErrorKind::Incompatible`] for a tensor of the wrong shape or type, for one too few or too many, for a layer that is not known, and for
-    /// a model of `f64` where `T` is `f32`; those of [`Builder::build`](crate::nn::Builder::build); [`ErrorKind::NotFinite`] where only
-    /// [`finite`](Self::finite) parameters may be.
+    /// [`ErrorKind::Parse`] for what is no such file, is damaged or of a later version, naming the
+    /// tensor or the note; [`ErrorKind::Value`] for parameters that a layer can never have, such as
+    /// a negative variance; [`ErrorKind::Shape`] and [`ErrorKind::Incompatible`] for a tensor of
+    /// the wrong shape or type, for one too few or too many, for a layer that is not known, and for
+    /// a model of `f64` where `T` is `f32`; those of [`Builder::build`](crate::nn::Builder::build);
+    /// [`ErrorKind::NotFinite`] where only [`finite`](Self::finite) parameters may be.
     pub fn read(&self, bytes: &[u8]) -> Result<Model<T>> {
         from_bytes(bytes, |source| self.read_model(source))
     }
@@ -57,7 +59,8 @@ impl<T: Real> Safetensors<T> {
     /// [`Sequential::load_params`] with options.
     ///
     /// # Errors
-    /// Those of [`read_params`](Self::read_params), and [`ErrorKind::Io`] when the file cannot be read.
+    /// Those of [`read_params`](Self::read_params), and [`ErrorKind::Io`] when the file cannot be
+    /// read.
     pub fn load_params(&self, net: &mut Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
         from_file(path.as_ref(), |source| self.read_state(net, source))
     }
@@ -83,7 +86,8 @@ impl<T: Real> Safetensors<T> {
     fn read_model(&self, source: &mut Source<'_>) -> Result<Model<T>> {
         let header = source.header()?;
         let (Some(_), Some(json)) = (header.version()?, header.notes.get(MODEL_NOTE)) else {
-            let expected = "a model file (a state dict has no architecture: build the network and use Sequential::load_params)";
+            let expected = "a model file (a state dict has no architecture: build the network \
+                and use Sequential::load_params)";
             return Err(Error::new(
                 ErrorKind::Parse,
                 "metadata",
@@ -155,7 +159,8 @@ impl<T: Real> Safetensors<T> {
         }
     }
 
-    /// Where the tensors of a file belong, one after the other; `None` for those that are passed over.
+    /// Where the tensors of a file belong, one after the other; `None` for those that are passed
+    /// over.
     fn fit<'l>(&self, layout: &'l Layout, header: &Header) -> Result<Vec<Option<PlacedBlock<'l>>>> {
         in_files::<T>("Safetensors")?;
         let places = self.places(layout)?;
@@ -323,7 +328,8 @@ impl Source<'_> {
         match &self.sum {
             Some((sum, said)) if sum.value() != *said => {
                 let expected = format!(
-                    "{} (the file is damaged; a program that changes it on purpose must leave this note out)",
+                    "{} (the file is damaged; a program that changes it on purpose must leave this \
+                     note out)",
                     digits(*said)
                 );
                 Err(Error::new(

@@ -1,4 +1,5 @@
-//! The tensors that a network has in a file: their names, their places in the flat vector, their shapes.
+//! The tensors that a network has in a file: their names, their places in the flat vector, their
+//! shapes.
 
 use super::Safetensors;
 use crate::error::{Error, ErrorKind, Result};

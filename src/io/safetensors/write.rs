@@ -33,9 +33,10 @@ impl<T: Real> Safetensors<T> {
     /// A model as the bytes of a file.
     ///
     /// # Errors
-    /// [`ErrorKind::Incompatible`] for a layer that is not known, two parameter blocks of one name, or scalars other than `f32` and `f64`;
-    /// [`ErrorKind::Value`] for a note that begins with `chainrule.` and for a running variance below 0; [`ErrorKind::NotFinite`] where only [`finite`](Self::finite)
-    /// parameters may be.
+    /// [`ErrorKind::Incompatible`] for a layer that is not known, two parameter blocks of one name,
+    /// or scalars other than `f32` and `f64`; [`ErrorKind::Value`] for a note that begins with
+    /// `chainrule.` and for a running variance below 0; [`ErrorKind::NotFinite`] where only
+    /// [`finite`](Self::finite) parameters may be.
     pub fn write(&self, model: &Model<T>) -> Result<Vec<u8>> {
         let net = model.net();
         in_files::<T>("Safetensors")?;

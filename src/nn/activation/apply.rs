@@ -18,8 +18,8 @@ impl Activation {
         z[0]
     }
 
-    /// φ′(z), by which δ is multiplied in the backward pass: of a surrogate the derivative that stands in.
-    /// At a kink, where there is none, the value of the table above.
+    /// φ′(z), by which δ is multiplied in the backward pass: of a surrogate the derivative that
+    /// stands in. At a kink, where there is none, the value of the table above.
     ///
     /// ```
     /// use chainrule::Activation;
@@ -32,10 +32,10 @@ impl Activation {
         slope[0]
     }
 
-    /// Second derivative φ″(z), accurate for every z. Piecewise-linear functions return 0; a surrogate
-    /// returns that of the function it borrows its derivative from. At a kink of φ or φ′ it is the
-    /// derivative of one side: for `elu` and `selu` at 0 the left one, as for φ′; for `softsign` at 0
-    /// the right one, −2; for `hard_swish` at ±3 the outer one, 0.
+    /// Second derivative φ″(z), accurate for every z. Piecewise-linear functions return 0; a
+    /// surrogate returns that of the function it borrows its derivative from. At a kink of φ or φ′
+    /// it is the derivative of one side. `elu` and `selu` take the left one at 0, as for φ′.
+    /// `softsign` takes the right one at 0, −2, and `hard_swish` the outer one at ±3, 0.
     ///
     /// ```
     /// use chainrule::Activation;
@@ -100,8 +100,9 @@ impl Activation {
         }
     }
 
-    /// How many numbers per element [`forward`](Self::forward) keeps for [`backward`](Self::backward): where φ′ can be
-    /// read off φ without loss none, else φ′ itself, which costs little beside φ.
+    /// How many numbers per element [`forward`](Self::forward) keeps for
+    /// [`backward`](Self::backward): where φ′ can be read off φ without loss none, else φ′ itself,
+    /// which costs little beside φ.
     pub(crate) fn cache_len(&self) -> usize {
         usize::from(!matches!(self, Self::Linear | Self::Relu))
     }

@@ -1,11 +1,12 @@
 //! A user's own piecewise-linear activation.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::numeric::bounds::not_empty;
 use alloc::{format, sync::Arc, vec::Vec};
 use core::{fmt, str::FromStr};
 
-/// A continuous piecewise-linear function through points (x, y): straight between neighbors, constant beyond the
-/// first and the last unless [slopes](Breakpoints::slopes) are given there.
+/// A continuous piecewise-linear function through points (x, y): straight between neighbors,
+/// constant beyond the first and the last unless [slopes](Breakpoints::slopes) are given there.
 ///
 /// ```
 /// use chainrule::Activation;
@@ -30,17 +31,11 @@ impl Breakpoints {
     /// The function through `points`, constant beyond the ends.
     ///
     /// # Errors
-    /// [`ErrorKind::Empty`] without a point; [`ErrorKind::NotFinite`] for a coordinate that is NaN or ±∞;
-    /// [`ErrorKind::Value`] when the x do not increase strictly, or two are so close that the slope between overflows.
+    /// [`ErrorKind::Empty`] without a point; [`ErrorKind::NotFinite`] for a coordinate that is NaN
+    /// or ±∞; [`ErrorKind::Value`] when the x do not increase strictly, or two are so close that
+    /// the slope between overflows.
     pub fn new(points: &[(f64, f64)]) -> Result<Self> {
-        if points.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Empty,
-                "Breakpoints::new",
-                "at least 1 point",
-                0,
-            ));
-        }
+        not_empty("Breakpoints::new", "at least 1 point", points.len())?;
         for (i, (x, y)) in points.iter().enumerate() {
             if !x.is_finite() || !y.is_finite() {
                 return Err(Error::new(

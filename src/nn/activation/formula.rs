@@ -1,8 +1,10 @@
 //! The formulas of the activations: φ(z), φ′(z) and φ″(z), accurate for every z.
 //!
-//! In each entry the first block gives φ and φ′, the second φ″, which is 0 where there is no second block. They are written
-//! once for every scalar; `loops.rs` runs them over slices. Each formula is the textbook one, arranged so that nothing cancels or overflows, ±∞ give the limits, and NaN passes.
-//! Where a formula has branches, 0 belongs to the upper one, as in `magnitude`: dual numbers see the derivative of a branch.
+//! In each entry the first block gives φ and φ′, the second φ″, which is 0 where there is no second
+//! block. They are written once for every scalar; `loops.rs` runs them over slices. Each formula is
+//! the textbook one, arranged so that nothing cancels or overflows, ±∞ give the limits, and NaN
+//! passes. Where a formula has branches, 0 belongs to the upper one, as in `magnitude`: dual
+//! numbers see the derivative of a branch.
 
 use super::Breakpoints;
 use crate::numeric::real::{Real, is_nan, magnitude};
@@ -15,7 +17,8 @@ pub(super) trait Formula<T>: Copy {
     fn second<const FMA: bool>(self, z: T) -> T;
 }
 
-/// `value` unless z is NaN: comparisons are false on NaN and would turn it into a number. By arithmetic, as in [`ramp`].
+/// `value` unless z is NaN: comparisons are false on NaN and would turn it into a number. By
+/// arithmetic, as in [`ramp`].
 #[inline(always)]
 fn unless_nan<T: Real>(z: T, value: T) -> T {
     let one = T::one();
@@ -60,14 +63,16 @@ fn logistic_slope<T: Real, const FMA: bool>(z: T) -> (T, T) {
     (e * r * r, if z < T::zero() { t } else { -t })
 }
 
-/// `bottom` up to the kink at `low`, `middle` with its slope, `top` from the kink at `high` on; `middle` of NaN is NaN.
+/// `bottom` up to the kink at `low`, `middle` with its slope, `top` from the kink at `high` on;
+/// `middle` of NaN is NaN.
 #[inline(always)]
 fn ramp<T: Real>(z: T, low: f64, high: f64, bottom: f64, top: f64, middle: T, slope: T) -> (T, T) {
     let (low, high) = (T::of(low), T::of(high));
     let value = if z <= low { T::of(bottom) } else { middle };
     let value = if z >= high { T::of(top) } else { value };
-    // By z cut off at the kinks and not by the conditions above: of conditions that two results share, the compiler makes
-    // branches, and of branches no vector code. It is finite or NaN, and so is `inside`.
+    // By z cut off at the kinks and not by the conditions above: of conditions that two results
+    // share, the compiler makes branches, and of branches no vector code. It is finite or NaN, and
+    // so is `inside`.
     let near = if z < low { low } else { z };
     let near = if near > high { high } else { near };
     let inside = if near <= low { T::zero() } else { slope };
@@ -76,10 +81,17 @@ fn ramp<T: Real>(z: T, low: f64, high: f64, bottom: f64, top: f64, middle: T, sl
 }
 
 macro_rules! formulas {
-    ($($(#[$doc:meta])* $name:ident $({ $field:ident })? |$z:ident, $zero:ident, $one:ident| $body:block $(, $second:block)?)*) => {$(
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $({ $field:ident })? |$z:ident, $zero:ident, $one:ident| $body:block
+        $(, $second:block)?
+    )*) => {$(
         formulas!(@one $(#[$doc])* $name $($field)? |$z, $zero, $one| $body [$($second)?]);
     )*};
-    (@one $(#[$doc:meta])* $name:ident |$z:ident, $zero:ident, $one:ident| $body:block [$($second:block)?]) => {
+    (
+        @one $(#[$doc:meta])*
+        $name:ident |$z:ident, $zero:ident, $one:ident| $body:block [$($second:block)?]
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
         pub(super) struct $name;
@@ -87,7 +99,10 @@ macro_rules! formulas {
             formulas!(@functions [] |$z, $zero, $one| $body [$($second)?]);
         }
     };
-    (@one $(#[$doc:meta])* $name:ident $field:ident |$z:ident, $zero:ident, $one:ident| $body:block [$($second:block)?]) => {
+    (
+        @one $(#[$doc:meta])*
+        $name:ident $field:ident |$z:ident, $zero:ident, $one:ident| $body:block [$($second:block)?]
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
         pub(super) struct $name<T> {
@@ -97,7 +112,10 @@ macro_rules! formulas {
             formulas!(@functions [$field] |$z, $zero, $one| $body [$($second)?]);
         }
     };
-    (@functions [$($field:ident)?] |$z:ident, $zero:ident, $one:ident| $body:block [$($second:block)?]) => {
+    (
+        @functions [$($field:ident)?]
+        |$z:ident, $zero:ident, $one:ident| $body:block [$($second:block)?]
+    ) => {
         #[inline(always)]
         #[allow(unused_variables)]
         fn both<const FMA: bool>(self, $z: T) -> (T, T) {
@@ -137,7 +155,8 @@ formulas! {
         let (slope, t) = logistic_slope::<T, FMA>(z);
         -(slope * t)
     }
-    /// With m = e^(−2|z|) − 1 and e = m + 1: tanh |z| = −m/(2+m), tanh′ z = 4e/(1+e)², tanh″ = −2·tanh·tanh′.
+    /// With m = e^(−2|z|) − 1 and e = m + 1: tanh |z| = −m/(2+m), tanh′ z = 4e/(1+e)², tanh″ =
+    /// −2·tanh·tanh′.
     #[doc(alias("tansig"))]
     Tanh |z, zero, one| {
         let two = T::of(2.0);
@@ -149,14 +168,19 @@ formulas! {
         let (t, slope) = Tanh.both::<FMA>(z);
         -(T::of(2.0) * t * slope)
     }
-    Relu |z, zero, one| { (if z <= zero { zero } else { z }, unless_nan(z, if z <= zero { zero } else { one })) }
+    Relu |z, zero, one| {
+        let slope = if z <= zero { zero } else { one };
+        (if z <= zero { zero } else { z }, unless_nan(z, slope))
+    }
     LeakyRelu { slope } |z, zero, one| {
         // slope 0 times −∞ is no number, but the limit is 0.
         let below = if slope == zero { zero } else { slope * z };
-        (unless_nan(z, if z > zero { z } else { below }), unless_nan(z, if z > zero { one } else { slope }))
+        let value = if z > zero { z } else { below };
+        (unless_nan(z, value), unless_nan(z, if z > zero { one } else { slope }))
     }
     ThresholdedRelu { theta } |z, zero, one| {
-        (unless_nan(z, if z > theta { z } else { zero }), unless_nan(z, if z > theta { one } else { zero }))
+        let value = if z > theta { z } else { zero };
+        (unless_nan(z, value), unless_nan(z, if z > theta { one } else { zero }))
     }
     Relu6 |z, zero, one| { ramp(z, 0.0, 6.0, 0.0, 6.0, z, one) }
     Elu { alpha } |z, zero, one| {
@@ -182,9 +206,11 @@ formulas! {
         let (value, derivative) = Elu { alpha: T::of(1.673_263_242_354_377_2) }.both::<FMA>(z);
         (scale * value, scale * derivative)
     }, {
-        T::of(1.050_700_987_355_480_5) * Elu { alpha: T::of(1.673_263_242_354_377_2) }.second::<FMA>(z)
+        let elu = Elu { alpha: T::of(1.673_263_242_354_377_2) };
+        T::of(1.050_700_987_355_480_5) * elu.second::<FMA>(z)
     }
-    /// z·Φ(z) with Φ(z) = erfc(−z/√2)/2; the derivative is Φ(z) + z·e^(−z²/2)/√(2π), the second (2 − z²)·e^(−z²/2)/√(2π).
+    /// z·Φ(z) with Φ(z) = erfc(−z/√2)/2; the derivative is Φ(z) + z·e^(−z²/2)/√(2π), the second
+    /// (2 − z²)·e^(−z²/2)/√(2π).
     #[doc(alias("GELU"))]
     Gelu |z, zero, one| {
         let near = bounded(z);
@@ -194,14 +220,16 @@ formulas! {
         let near = bounded(z);
         (T::of(2.0) - near * near) * near.normal_kernel::<FMA>().1
     }
-    /// ½z(1 + tanh u) = z·σ(v), v = 2u = √(8/π)(z + 0.044715 z³); the second derivative is σ′(v)·(2v′ + z·v″ − z·tanh(½v)·v′²).
+    /// ½z(1 + tanh u) = z·σ(v), v = 2u = √(8/π)(z + 0.044715 z³); the second derivative is
+    /// σ′(v)·(2v′ + z·v″ − z·tanh(½v)·v′²).
     #[doc(alias("gelu_new"))]
     GeluTanh |z, zero, one| {
         let (scale, cubic) = (T::of(1.595_769_121_605_730_8), T::of(0.044_715));
         let near = bounded(z);
         let square = near * near;
         let (s, ds) = logistic::<T, FMA>(scale * near * (one + cubic * square));
-        (if z > near { z } else { near * s }, s + near * ds * scale * (one + T::of(3.0) * cubic * square))
+        let value = if z > near { z } else { near * s };
+        (value, s + near * ds * scale * (one + T::of(3.0) * cubic * square))
     }, {
         let (scale, cubic) = (T::of(1.595_769_121_605_730_8), T::of(0.044_715));
         let near = bounded(z);
@@ -221,7 +249,8 @@ formulas! {
         let (slope, t) = logistic_slope::<T, FMA>(near);
         slope * (T::of(2.0) - near * t)
     }
-    /// z·tanh(ln(1 + eᶻ)) by e = e^(−|z|): tanh is (1+2e)/(1+2e+2e²) above 0 and (e²+2e)/(e²+2e+2) below.
+    /// z·tanh(ln(1 + eᶻ)) by e = e^(−|z|): tanh is (1+2e)/(1+2e+2e²) above 0 and (e²+2e)/(e²+2e+2)
+    /// below.
     Mish |z, zero, one| {
         let two = T::of(2.0);
         let near = bounded(z);
@@ -291,7 +320,9 @@ impl<T: Real> Formula<T> for &Breakpoints {
             return (z, z);
         }
         let ((x, y), slope) = self.piece(self.points().partition_point(|(x, _)| T::of(*x) <= z));
-        let (x, y, slope) = (T::of(x), T::of(y), T::of(slope));
+        let x = T::of(x);
+        let y = T::of(y);
+        let slope = T::of(slope);
         // A slope of 0 times ∞ is no number, but the function is constant there.
         (
             if slope == T::zero() {

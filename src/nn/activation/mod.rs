@@ -24,8 +24,8 @@ pub enum OutputRange {
     Simplex,
 }
 
-/// An activation function φ, applied to each element; as a [`Layer`](crate::nn::layer::Layer) of its own or fused into
-/// [`Dense`](crate::Dense).
+/// An activation function φ, applied to each element; as a [`Layer`](crate::nn::layer::Layer) of
+/// its own or fused into [`Dense`](crate::Dense).
 ///
 /// | variant | φ(z) | φ′(z) at a kink |
 /// |---|---|---|
@@ -54,17 +54,21 @@ pub enum OutputRange {
 /// | `Breakpoints(…)` | a user's own piecewise-linear function | slope to the right |
 /// | `Surrogate { … }` | the value of one activation with the derivative of another | |
 ///
-/// Values and derivatives are right over the whole line: nothing cancels or overflows, ±∞ give the limits,
-/// NaN gives NaN. They are within a few units in the last place of the true value, with three exceptions:
+/// Values and derivatives are right over the whole line: nothing cancels or overflows, ±∞ give the
+/// limits, NaN gives NaN. They are within a few units in the last place of the true value, with
+/// three exceptions:
 ///
-/// - φ′ of `gelu`, `gelu_tanh`, `silu` and `mish` is a sum of two terms that cancel near its zero (at −0.75, −0.75, −1.28 and
-///   −1.19), and so is φ″ near its zeros: the absolute error is at most ε there, of φ″ 2ε, ε being the machine epsilon.
-/// - Far to the left, `gelu`, `gelu_tanh` and φ′ of `celu` are e^−u with a rounded u, of relative error u·ε (at most 1e−13 in
-///   `f64`).
-/// - Where e^z is subnormal (z < −708, in `f32` −87), `gelu`, `gelu_tanh`, `silu` and `mish` are within |z| subnormal spacings.
+/// - φ′ of `gelu`, `gelu_tanh`, `silu` and `mish` is a sum of two terms that cancel near its zero
+///   (at −0.75, −0.75, −1.28 and −1.19). The absolute error is at most ε there, ε being the machine
+///   epsilon, and that of φ″ near its zeros at most 2ε.
+/// - Far to the left, `gelu`, `gelu_tanh` and φ′ of `celu` are e^−u with a rounded u, of relative
+///   error u·ε (at most 1e−13 in `f64`).
+/// - Where e^z is subnormal (z < −708, in `f32` −87), `gelu`, `gelu_tanh`, `silu` and `mish` are
+///   within |z| subnormal spacings.
 ///
-/// `Step` and `Sign` have derivative 0 wherever it exists, so gradient descent cannot pass them: training through one
-/// is an error ([`ErrorKind::Untrainable`]) unless it is given a [surrogate](Activation::surrogate).
+/// `Step` and `Sign` have derivative 0 wherever it exists, so gradient descent cannot pass them:
+/// training through one is an error ([`ErrorKind::Untrainable`]) unless it is given a
+/// [surrogate](Activation::surrogate).
 ///
 /// ```
 /// use chainrule::Activation;
@@ -116,7 +120,8 @@ pub enum Activation {
         /// −α is the limit at −∞; finite.
         alpha: f64,
     },
-    /// The exponential linear unit with a derivative of 1 on both sides of 0, whatever α is (usual α: 1).
+    /// The exponential linear unit with a derivative of 1 on both sides of 0, whatever α is (usual
+    /// α: 1).
     Celu {
         /// −α is the limit at −∞; finite and above 0.
         alpha: f64,
@@ -146,7 +151,8 @@ pub enum Activation {
     HardSwish,
     /// A piecewise-linear function through given points.
     Breakpoints(Breakpoints),
-    /// The value of one activation, trained with the derivative of another; made by [`Activation::surrogate`].
+    /// The value of one activation, trained with the derivative of another; made by
+    /// [`Activation::surrogate`].
     #[doc(alias("surrogate_gradient"))]
     Surrogate {
         /// Gives φ(z).
@@ -157,8 +163,8 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// This activation, trained with the derivative of `other` in place of its own (a *surrogate gradient*:
-    /// Neftci, Mostafa & Zenke 2019).
+    /// This activation, trained with the derivative of `other` in place of its own (a *surrogate
+    /// gradient*: Neftci, Mostafa & Zenke 2019).
     ///
     /// ```
     /// use chainrule::Activation;
@@ -178,8 +184,8 @@ impl Activation {
         Self::Surrogate { value, derivative }
     }
 
-    /// Every activation but breakpoints and surrogates, those with a number at its default: what tests
-    /// go through.
+    /// Every activation but breakpoints and surrogates, those with a number at its default: what
+    /// tests go through.
     #[doc(hidden)]
     pub fn every() -> impl Iterator<Item = Self> {
         NAMES.into_iter().map(|(_, activation)| activation)
@@ -197,8 +203,9 @@ impl Activation {
         (value, slope)
     }
 
-    /// This activation, trained as if its derivative were 1 (the *straight-through estimator*: Bengio, Léonard &
-    /// Courville 2013). With `Step` and the squared error, gradient descent is then Rosenblatt's perceptron rule.
+    /// This activation, trained as if its derivative were 1 (the *straight-through estimator*:
+    /// Bengio, Léonard & Courville 2013). With `Step` and the squared error, gradient descent is
+    /// then Rosenblatt's perceptron rule.
     ///
     /// ```
     /// use chainrule::Activation;
@@ -210,8 +217,8 @@ impl Activation {
         self.surrogate(Self::Linear)
     }
 
-    /// Whether gradient descent can pass: false for `Step`, `Sign` and constant breakpoints, and for a surrogate that is one
-    /// of them.
+    /// Whether gradient descent can pass: false for `Step`, `Sign` and constant breakpoints, and
+    /// for a surrogate that is one of them.
     ///
     /// ```
     /// use chainrule::Activation;
@@ -227,8 +234,8 @@ impl Activation {
         }
     }
 
-    /// The recommended gain of the weights of a layer before this activation, by the table of PyTorch's
-    /// `torch.nn.init.calculate_gain`; `None` for activations that are not in it.
+    /// The recommended gain of the weights of a layer before this activation, by the table of
+    /// PyTorch's `torch.nn.init.calculate_gain`; `None` for activations that are not in it.
     ///
     /// | activation | gain |
     /// |---|---|
@@ -277,7 +284,8 @@ impl Activation {
         }
     }
 
-    /// The smallest closed interval that holds all φ(z): its infimum and its supremum, which may be infinite.
+    /// The smallest closed interval that holds all φ(z): its infimum and its supremum, which may be
+    /// infinite.
     ///
     /// ```
     /// use chainrule::Activation;
@@ -310,7 +318,8 @@ impl Activation {
     }
 }
 
-/// The names by which [`Activation`] is written and read; those with a number take it as `name(key=number)`.
+/// The names by which [`Activation`] is written and read; those with a number take it as
+/// `name(key=number)`.
 const NAMES: [(&str, Activation); 22] = [
     ("linear", Activation::Linear),
     ("step", Activation::Step),
@@ -360,8 +369,8 @@ impl fmt::Display for Activation {
     }
 }
 
-/// Reads what `Display` writes; `leaky_relu`, `elu` and `celu` alone take PyTorch's defaults, slope 0.01 and α 1, and `thresholded_relu`
-/// that of Keras, θ 1.
+/// Reads what `Display` writes; `leaky_relu`, `elu` and `celu` alone take PyTorch's defaults, slope
+/// 0.01 and α 1, and `thresholded_relu` that of Keras, θ 1.
 ///
 /// ```
 /// use chainrule::Activation;

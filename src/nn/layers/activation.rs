@@ -10,8 +10,8 @@ use crate::nn::layer::{
 use crate::numeric::real::Real;
 use alloc::string::{String, ToString};
 
-/// y = φ(x), element by element. Fused into [`Dense`](crate::Dense) it saves a pass over memory; on its own it keeps
-/// z readable as the output of the layer before.
+/// y = φ(x), element by element. Fused into [`Dense`](crate::Dense) it saves a pass over memory; on
+/// its own it keeps z readable as the output of the layer before.
 impl<T: Real> Layer<T> for Activation {
     fn name(&self) -> String {
         self.to_string()

@@ -8,17 +8,18 @@ use crate::nn::layer::{
 use crate::numeric::real::Real;
 use alloc::{format, string::String};
 
-/// The dropout of self-normalizing networks (Klambauer, Unterthiner, Mayr & Hochreiter 2017), for use after
-/// [`Activation::Selu`](crate::Activation::Selu): in training each input is set to α′ with probability p, and all are then
-/// scaled and shifted so that inputs of mean 0 and variance 1 keep both; in inference nothing happens.
+/// The dropout of self-normalizing networks (Klambauer, Unterthiner, Mayr & Hochreiter 2017), for
+/// use after [`Activation::Selu`](crate::Activation::Selu). In training each input is set to α′
+/// with probability p. All are then scaled and shifted, so that inputs of mean 0 and variance 1
+/// keep both. In inference nothing happens.
 ///
 /// ```text
 /// y = a·x + b of what is kept, a·α′ + b of the rest
 /// α′ = −λα = −1.7581, the limit of SELU at −∞,  a = 1/√((1 − p)(1 + p·α′²)),  b = −a·p·α′
 /// ```
 ///
-/// The constants are those of the paper, PyTorch and Keras. The masks are those of a [`Dropout`] in its place: a function of the
-/// [`Tape`](crate::Tape)'s seed, its step, the layer and the sample.
+/// The constants are those of the paper, PyTorch and Keras. The masks are those of a [`Dropout`] in
+/// its place: a function of the [`Tape`](crate::Tape)'s seed, its step, the layer and the sample.
 ///
 /// ```
 /// use chainrule::{Activation, Dense, Sequential};

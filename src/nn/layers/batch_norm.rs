@@ -9,46 +9,54 @@ use crate::nn::layer::{
 use crate::numeric::bounds::UNIT;
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, accumulate, by_blocks, magnitude};
-use crate::numeric::view::View;
+use crate::numeric::view::{View, ViewMut};
 use alloc::{format, string::String, vec::Vec};
 use core::ops::Range;
 
-/// Batch normalization (Ioffe & Szegedy 2015): each feature gets mean 0 and variance 1, then a scale and a bias:
+/// Batch normalization (Ioffe & Szegedy 2015): each feature gets mean 0 and variance 1, then a
+/// scale and a bias:
 ///
 /// ```text
 /// y = γ·x̂ + β,  x̂ = (x − μ)/√(v + ε)
 /// ```
 ///
-/// for each feature. In training μ = 1/n Σ x and v = 1/n Σ (x − μ)² are those of the n samples of the batch, so that a
-/// sample's output depends on its batch; in inference μ and v are running averages, and each sample is by itself. The
-/// definition, ε = 10⁻⁵ and the momentum m = 0.1 are those of PyTorch's `BatchNorm1d` (Keras: 10⁻³, and its momentum 0.99
-/// is our 1 − m). In training NaN or ±∞ makes its feature NaN in the whole batch. The squares of large
-/// numbers do not overflow, but in the running variance, which has to hold them.
+/// for each feature. In training μ = 1/n Σ x and v = 1/n Σ (x − μ)² are those of the n samples of
+/// the batch, so that a sample's output depends on its batch. In inference μ and v are running
+/// averages, and each sample is by itself. The definition, ε = 10⁻⁵ and the momentum m = 0.1 are
+/// those of PyTorch's `BatchNorm1d` (Keras: 10⁻³, and its momentum 0.99 is our 1 − m). In training
+/// NaN or ±∞ makes its feature NaN in the whole batch. The squares of large numbers do not
+/// overflow, but in the running variance, which has to hold them.
 ///
 /// Backward the gradient passes through μ and v, with means over the samples:
 ///
 /// ```text
-/// ∂C/∂x = γ·(∂C/∂y − mean(∂C/∂y) − x̂·mean(∂C/∂y·x̂))/√(v + ε),  ∂C/∂γ = Σ ∂C/∂y·x̂,  ∂C/∂β = Σ ∂C/∂y
+/// ∂C/∂x = γ·(∂C/∂y − mean(∂C/∂y) − x̂·mean(∂C/∂y·x̂))/√(v + ε)
+/// ∂C/∂γ = Σ ∂C/∂y·x̂,  ∂C/∂β = Σ ∂C/∂y
 /// ```
 ///
-/// γ, the block `scale`, starts at 1 and is of [`Role::Scale`], β, the block `bias`, at 0 and of [`Role::Bias`]: what decays
-/// weights leaves both alone. β takes the place of a bias in the layer before.
+/// γ, the block `scale`, starts at 1 and is of [`Role::Scale`], β, the block `bias`, at 0 and of
+/// [`Role::Bias`]: what decays weights leaves both alone. β takes the place of a bias in the layer
+/// before.
 ///
-/// **Running averages.** A layer holds no state, so they lie among the parameters: the blocks `running_mean`, from 0, and
-/// `running_variance`, from 1, of [`Role::Statistic`]. In place of their gradient [`Layer::gradient`] writes
+/// **Running averages.** A layer holds no state, so they lie among the parameters: the blocks
+/// `running_mean`, from 0, and `running_variance`, from 1, of [`Role::Statistic`]. In place of
+/// their gradient [`Layer::gradient`] writes
 ///
 /// ```text
 /// g = m·(running − batch)
 /// ```
 ///
-/// and what takes a step takes it there by p ← p − g, whatever its rule and rate: running ← (1 − m)·running + m·batch. A mean
-/// of gradients over parts of a batch is then a mean of their statistics. The variance of the batch is here the unbiased
-/// one, 1/(n−1) Σ (x − μ)², as in PyTorch (Keras has 1/n).
+/// and what takes a step takes it there by p ← p − g, whatever its rule and rate: running ← (1 −
+/// m)·running + m·batch. A mean of gradients over parts of a batch is then a mean of their
+/// statistics. The variance of the batch is here the unbiased one, 1/(n−1) Σ (x − μ)², as in
+/// PyTorch (Keras has 1/n).
 ///
-/// Out of training the layer is an affine map and the running averages are constants: the gradient by them is 0.
+/// Out of training the layer is an affine map and the running averages are constants: the gradient
+/// by them is 0.
 ///
-/// A batch of one sample has x̂ = 0 and hence y = β and ∂C/∂x = 0; it says nothing about the variance, so that the running
-/// one stays, while the running mean follows. (PyTorch refuses such a batch.)
+/// A batch of one sample has x̂ = 0 and hence y = β and ∂C/∂x = 0. It says nothing about the
+/// variance, so that the running one stays, while the running mean follows. (PyTorch refuses such a
+/// batch.)
 ///
 /// ```
 /// use chainrule::{Activation, Dense, Sequential};
@@ -92,13 +100,8 @@ impl BatchNorm {
     /// The same layer with this ε, finite and above 0.
     #[must_use]
     pub fn eps(self, eps: f64) -> Self {
-        Self {
-            norm: Norm {
-                eps: Some(eps),
-                ..self.norm
-            },
-            ..self
-        }
+        let norm = self.norm.with_eps(eps);
+        Self { norm, ..self }
     }
 
     /// The same layer with this momentum m in [0, 1]: the part of a batch in the running averages.
@@ -111,25 +114,15 @@ impl BatchNorm {
     #[must_use]
     #[doc(alias("affine", "scale"))]
     pub fn without_scale(self) -> Self {
-        Self {
-            norm: Norm {
-                scale: false,
-                ..self.norm
-            },
-            ..self
-        }
+        let norm = self.norm.without_scale();
+        Self { norm, ..self }
     }
 
     /// The same layer without β.
     #[must_use]
     pub fn without_bias(self) -> Self {
-        Self {
-            norm: Norm {
-                bias: false,
-                ..self.norm
-            },
-            ..self
-        }
+        let norm = self.norm.without_bias();
+        Self { norm, ..self }
     }
 
     /// The inputs of a pass, with the moments by which they are normalized.
@@ -142,6 +135,23 @@ impl BatchNorm {
             x: x.as_slice(),
             running,
         }
+    }
+
+    /// y = γ·x̂ + β.
+    fn normalize<T: Real>(
+        &self,
+        params: &[T],
+        x: View<'_, T>,
+        mut y: ViewMut<'_, T>,
+        training: bool,
+    ) {
+        let (scale, bias, _) = self.norm.split(params, x.rows());
+        T::vectorize(Normalize {
+            batch: self.batch(params, x, training),
+            scale,
+            bias,
+            y: y.as_mut_slice(),
+        });
     }
 
     /// ε and the momentum.
@@ -186,7 +196,8 @@ impl<T: Real> Layer<T> for BatchNorm {
         blocks
     }
 
-    /// A variance below 0 has no root. NaN is what training that has diverged leaves, here as in all other blocks.
+    /// A variance below 0 has no root. NaN is what training that has diverged leaves, here as in
+    /// all other blocks.
     fn check_params(&self, inputs: usize, params: &[T]) -> Result<()> {
         let (.., statistics) = self.norm.split(params, inputs);
         match statistics[inputs..]
@@ -213,33 +224,11 @@ impl<T: Real> Layer<T> for BatchNorm {
     }
 
     fn infer(&self, p: InferArgs<'_, T>) {
-        let InferArgs {
-            params, x, mut y, ..
-        } = p;
-        let (scale, bias, _) = self.norm.split(params, x.rows());
-        T::vectorize(Normalize {
-            batch: self.batch(params, x, false),
-            scale,
-            bias,
-            y: y.as_mut_slice(),
-        });
+        self.normalize(p.params, p.x, p.y, false);
     }
 
     fn forward(&self, p: ForwardArgs<'_, T>) {
-        let ForwardArgs {
-            params,
-            x,
-            mut y,
-            training,
-            ..
-        } = p;
-        let (scale, bias, _) = self.norm.split(params, x.rows());
-        T::vectorize(Normalize {
-            batch: self.batch(params, x, training),
-            scale,
-            bias,
-            y: y.as_mut_slice(),
-        });
+        self.normalize(p.params, p.x, p.y, p.training);
     }
 
     fn backward(&self, p: BackwardArgs<'_, T>) {
@@ -298,11 +287,9 @@ impl<T: Real> Layer<T> for BatchNorm {
         } = p;
         let (scale, ..) = self.norm.split(params, x.rows());
         let (scale_dot, bias_dot, _) = self.norm.split(params_dot, x.rows());
-        let (batch, x_dot, y_dot) = (
-            self.batch(params, x, false),
-            x_dot.as_slice(),
-            y_dot.as_mut_slice(),
-        );
+        let batch = self.batch(params, x, false);
+        let x_dot = x_dot.as_slice();
+        let y_dot = y_dot.as_mut_slice();
         T::vectorize(Along {
             batch,
             scale,
@@ -314,7 +301,8 @@ impl<T: Real> Layer<T> for BatchNorm {
         Ok(())
     }
 
-    /// (∂C/∂x)˙ = (γ·(∂C/∂y)˙ + γ̇·∂C/∂y)/√(v + ε), (∂C/∂γ)˙ = Σ (∂C/∂y)˙·x̂ + ∂C/∂y·ẋ/√(v + ε), (∂C/∂β)˙ = Σ (∂C/∂y)˙.
+    /// (∂C/∂x)˙ = (γ·(∂C/∂y)˙ + γ̇·∂C/∂y)/√(v + ε), (∂C/∂γ)˙ = Σ (∂C/∂y)˙·x̂ + ∂C/∂y·ẋ/√(v + ε),
+    /// (∂C/∂β)˙ = Σ (∂C/∂y)˙.
     fn backward_tangent(&self, p: BackwardTangentArgs<'_, T>) -> Result<()> {
         let BackwardTangentArgs {
             params,
@@ -333,7 +321,9 @@ impl<T: Real> Layer<T> for BatchNorm {
         statistics.fill(T::zero());
         let batch = self.batch(params, x, false);
         let (dy, dy_dot) = (delta.as_view(), delta_dot.as_view());
-        let (x_dot, dy, dy_dot) = (x_dot.as_slice(), dy.as_slice(), dy_dot.as_slice());
+        let x_dot = x_dot.as_slice();
+        let dy = dy.as_slice();
+        let dy_dot = dy_dot.as_slice();
         let (mut dx, mut dx_dot) = dx.unzip();
         let dx = dx.as_mut().map_or(&mut [][..], |dx| dx.as_mut_slice());
         let dx_dot = dx_dot
@@ -355,8 +345,8 @@ impl<T: Real> Layer<T> for BatchNorm {
     }
 }
 
-/// So many features at a time, a multiple of every vector width: their numbers are on the stack, their part of the batch
-/// stays in the first-level cache.
+/// So many features at a time, a multiple of every vector width: their numbers are on the stack,
+/// their part of the batch stays in the first-level cache.
 const STRIP: usize = 64;
 
 /// A number for each feature of a strip.
@@ -365,8 +355,8 @@ type Lanes<T> = [T; STRIP];
 /// So many samples are added one after the other.
 const BLOCK: usize = 64;
 
-/// The inputs of a batch, inputs × samples. Their moments are computed anew in each pass: that is two passes over numbers
-/// that are near, and nothing to keep.
+/// The inputs of a batch, inputs × samples. Their moments are computed anew in each pass: that is
+/// two passes over numbers that are near, and nothing to keep.
 #[derive(Clone, Copy)]
 struct Batch<'a, T> {
     eps: T,
@@ -487,7 +477,8 @@ impl<'a, T: Real> Batch<'a, T> {
     #[inline(always)]
     fn plain_moments(&self, strip: &Range<usize>, factor: &Lanes<T>) -> (Lanes<T>, Lanes<T>) {
         let n = T::of(self.samples() as f64);
-        // From the first sample on: of a constant feature the differences are exactly 0, however large it is.
+        // From the first sample on: of a constant feature the differences are exactly 0, however
+        // large it is.
         let mut first = [T::zero(); STRIP];
         for (first, (x, factor)) in first
             .iter_mut()

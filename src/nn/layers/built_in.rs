@@ -1,4 +1,5 @@
-//! Which layers this crate has, as data: what goes into files, comes out of them, and is cast to another scalar.
+//! Which layers this crate has, as data: what goes into files, comes out of them, and is cast to
+//! another scalar.
 
 use super::*;
 use crate::nn::layer::Layer;

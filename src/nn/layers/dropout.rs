@@ -13,10 +13,12 @@ use crate::numeric::real::Real;
 use alloc::{format, string::String};
 use rand::Rng;
 
-/// Dropout in its inverted form: in training each input is set to 0 with probability p and else multiplied by
-/// 1/(1−p), so that its expectation stays; in inference nothing happens (Srivastava et al. 2014).
+/// Dropout in its inverted form (Srivastava et al. 2014). In training each input is set to 0 with
+/// probability p and else multiplied by 1/(1−p), so that its expectation stays. In inference
+/// nothing happens.
 ///
-/// The masks are a function of the [`Tape`](crate::Tape)'s seed, its step, the layer and the sample.
+/// The masks are a function of the [`Tape`](crate::Tape)'s seed, its step, the layer and the
+/// sample.
 ///
 /// ```
 /// use chainrule::{Activation, Dense, Dropout, Sequential};
@@ -151,7 +153,8 @@ impl<T: Real> Pass for Masks<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        // Words first and then comparisons: the one is a chain of integers, the other vector code without a branch.
+        // Words first and then comparisons: the one is a chain of integers, the other vector code
+        // without a branch.
         let mut words = [0_u32; 64];
         for (sample, factors) in self.factors.chunks_exact_mut(self.width).enumerate() {
             let mut rng = stream(derive(self.seed, Purpose::Sample, sample as u64));

@@ -8,28 +8,31 @@ use crate::nn::layer::{
 };
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, SAMPLES, magnitude, over_samples, sum_pairs};
+use crate::numeric::view::{View, ViewMut};
 use alloc::{format, string::String, vec::Vec};
 use core::ops::Range;
 
-/// Layer normalization (Ba, Kiros & Hinton 2016): the features of each sample get mean 0 and variance 1, then a scale
-/// and a bias of their own:
+/// Layer normalization (Ba, Kiros & Hinton 2016): the features of each sample get mean 0 and
+/// variance 1, then a scale and a bias of their own:
 ///
 /// ```text
 /// yⱼ = γⱼ·x̂ⱼ + βⱼ,  x̂ⱼ = (xⱼ − μ)/√(v + ε),  μ = 1/n Σₖ xₖ,  v = 1/n Σₖ (xₖ − μ)²
 /// ```
 ///
-/// with the n features of the sample; the same in training and in inference. The definition and ε = 10⁻⁵ are PyTorch's
-/// (Keras: 10⁻³). Of a constant sample x̂ is 0, so of a single feature always. NaN or ±∞ makes its own sample NaN, no other;
-/// the squares of large numbers do not overflow.
+/// with the n features of the sample; the same in training and in inference. The definition and ε =
+/// 10⁻⁵ are PyTorch's (Keras: 10⁻³). Of a constant sample x̂ is 0, so of a single feature always.
+/// NaN or ±∞ makes its own sample NaN, no other; the squares of large numbers do not overflow.
 ///
 /// Backward, with g = γ ⊙ ∂C/∂y and means over the features:
 ///
 /// ```text
-/// ∂C/∂x = (g − mean(g) − x̂·mean(g ⊙ x̂))/√(v + ε),  ∂C/∂γ = Σ ∂C/∂y ⊙ x̂,  ∂C/∂β = Σ ∂C/∂y over the samples
+/// ∂C/∂x = (g − mean(g) − x̂·mean(g ⊙ x̂))/√(v + ε)
+/// ∂C/∂γ = Σ ∂C/∂y ⊙ x̂,  ∂C/∂β = Σ ∂C/∂y  over the samples
 /// ```
 ///
-/// γ, the block `scale`, starts at 1 and is of [`Role::Scale`](crate::nn::layer::Role::Scale), β, the block `bias`, at 0 and of
-/// [`Role::Bias`](crate::nn::layer::Role::Bias): what decays weights leaves both alone. They are PyTorch's `weight` and `bias`.
+/// γ, the block `scale`, starts at 1 and is of [`Role::Scale`](crate::nn::layer::Role::Scale), β,
+/// the block `bias`, at 0 and of [`Role::Bias`](crate::nn::layer::Role::Bias): what decays weights
+/// leaves both alone. They are PyTorch's `weight` and `bias`.
 ///
 /// ```
 /// use chainrule::Sequential;
@@ -45,15 +48,17 @@ use core::ops::Range;
 #[doc(alias("LayerNormalization"))]
 pub struct LayerNorm(Norm);
 
-/// Normalization by the root of the mean square (Zhang & Sennrich 2019): layer norm without the mean and the bias:
+/// Normalization by the root of the mean square (Zhang & Sennrich 2019): layer norm without the
+/// mean and the bias:
 ///
 /// ```text
 /// yⱼ = γⱼ·x̂ⱼ,  x̂ⱼ = xⱼ/√(1/n Σₖ xₖ² + ε)
 /// ```
 ///
-/// with the n features of the sample; the same in training and in inference. ε is the machine epsilon of the network's
-/// scalar, as in PyTorch; others take 10⁻⁵ or 10⁻⁶, which [`eps`](Self::eps) sets. NaN or ±∞ makes its own sample NaN,
-/// no other; the squares of large numbers do not overflow.
+/// with the n features of the sample; the same in training and in inference. ε is the machine
+/// epsilon of the network's scalar, as in PyTorch; others take 10⁻⁵ or 10⁻⁶, which
+/// [`eps`](Self::eps) sets. NaN or ±∞ makes its own sample NaN, no other; the squares of large
+/// numbers do not overflow.
 ///
 /// Backward, with g = γ ⊙ ∂C/∂y and the mean over the features:
 ///
@@ -61,7 +66,8 @@ pub struct LayerNorm(Norm);
 /// ∂C/∂x = (g − x̂·mean(g ⊙ x̂))/√(1/n Σₖ xₖ² + ε),  ∂C/∂γ = Σ ∂C/∂y ⊙ x̂ over the samples
 /// ```
 ///
-/// γ, the block `scale`, starts at 1 and is of [`Role::Scale`](crate::nn::layer::Role::Scale): what decays weights leaves it alone.
+/// γ, the block `scale`, starts at 1 and is of [`Role::Scale`](crate::nn::layer::Role::Scale): what
+/// decays weights leaves it alone.
 ///
 /// ```
 /// use chainrule::Sequential;
@@ -90,28 +96,19 @@ impl LayerNorm {
     /// The same layer with this ε, finite and above 0.
     #[must_use]
     pub fn eps(self, eps: f64) -> Self {
-        Self(Norm {
-            eps: Some(eps),
-            ..self.0
-        })
+        Self(self.0.with_eps(eps))
     }
 
     /// The same layer without γ.
     #[must_use]
     pub fn without_scale(self) -> Self {
-        Self(Norm {
-            scale: false,
-            ..self.0
-        })
+        Self(self.0.without_scale())
     }
 
     /// The same layer without β.
     #[must_use]
     pub fn without_bias(self) -> Self {
-        Self(Norm {
-            bias: false,
-            ..self.0
-        })
+        Self(self.0.without_bias())
     }
 
     /// ε.
@@ -140,19 +137,13 @@ impl RmsNorm {
     /// The same layer with this ε, finite and above 0.
     #[must_use]
     pub fn eps(self, eps: f64) -> Self {
-        Self(Norm {
-            eps: Some(eps),
-            ..self.0
-        })
+        Self(self.0.with_eps(eps))
     }
 
     /// The same layer without γ.
     #[must_use]
     pub fn without_scale(self) -> Self {
-        Self(Norm {
-            scale: false,
-            ..self.0
-        })
+        Self(self.0.without_scale())
     }
 
     /// ε in a network of `T`.
@@ -168,7 +159,8 @@ impl Default for RmsNorm {
     }
 }
 
-/// The layer of each: `$centered` says whether the mean is subtracted, which is all that they differ in.
+/// The layer of each: `$centered` says whether the mean is subtracted, which is all that they
+/// differ in.
 macro_rules! layer {
     ($name:ident, $centered:literal) => {
         impl<T: Real> Layer<T> for $name {
@@ -199,41 +191,12 @@ macro_rules! layer {
             }
 
             fn infer(&self, p: InferArgs<'_, T>) {
-                let InferArgs {
-                    params, x, mut y, ..
-                } = p;
-                let (scale, bias, _) = self.0.split(params, x.rows());
-                let (eps, width, x, y) = (self.0.eps(), x.rows(), x.as_slice(), y.as_mut_slice());
-                T::vectorize(Normalize::<_, $centered> {
-                    eps,
-                    width,
-                    scale,
-                    bias,
-                    x,
-                    y,
-                    moments: &mut [],
-                });
+                normalize::<T, $centered>(&self.0, p.params, p.x, p.y, &mut []);
             }
 
             fn forward(&self, p: ForwardArgs<'_, T>) {
-                let ForwardArgs {
-                    params,
-                    x,
-                    mut y,
-                    cache,
-                    ..
-                } = p;
-                let (scale, bias, _) = self.0.split(params, x.rows());
-                let (eps, width, x, y) = (self.0.eps(), x.rows(), x.as_slice(), y.as_mut_slice());
-                T::vectorize(Normalize::<_, $centered> {
-                    eps,
-                    width,
-                    scale,
-                    bias,
-                    x,
-                    y,
-                    moments: cache.as_chunks_mut().0,
-                });
+                let moments = p.cache.as_chunks_mut().0;
+                normalize::<T, $centered>(&self.0, p.params, p.x, p.y, moments);
             }
 
             fn backward(&self, p: BackwardArgs<'_, T>) {
@@ -249,8 +212,12 @@ macro_rules! layer {
                     return;
                 };
                 let (scale, ..) = self.0.split(params, x.rows());
-                let (width, dy, dx) = (x.rows(), delta.as_view(), dx.as_mut_slice());
-                let (x, moments, dy) = (x.as_slice(), cache.as_chunks().0, dy.as_slice());
+                let width = x.rows();
+                let dy = delta.as_view();
+                let dx = dx.as_mut_slice();
+                let x = x.as_slice();
+                let moments = cache.as_chunks().0;
+                let dy = dy.as_slice();
                 T::vectorize(NormSlopes::<_, $centered> {
                     width,
                     scale,
@@ -270,12 +237,10 @@ macro_rules! layer {
                     ..
                 } = p;
                 let (dscale, dbias, _) = self.0.split_mut(grads, x.rows());
-                let (width, x, moments, dy) = (
-                    x.rows(),
-                    x.as_slice(),
-                    cache.as_chunks().0,
-                    delta.as_slice(),
-                );
+                let width = x.rows();
+                let x = x.as_slice();
+                let moments = cache.as_chunks().0;
+                let dy = delta.as_slice();
                 T::vectorize(Sums {
                     width,
                     x,
@@ -298,7 +263,9 @@ macro_rules! layer {
                 } = p;
                 let (scale, ..) = self.0.split(params, x.rows());
                 let (scale_dot, bias_dot, _) = self.0.split(params_dot, x.rows());
-                let (width, moments, y_dot) = (x.rows(), cache.as_chunks().0, y_dot.as_mut_slice());
+                let width = x.rows();
+                let moments = cache.as_chunks().0;
+                let y_dot = y_dot.as_mut_slice();
                 let (x, x_dot) = (x.as_slice(), x_dot.as_slice());
                 T::vectorize(Along::<_, $centered> {
                     width,
@@ -329,18 +296,14 @@ macro_rules! layer {
                 let (scale, ..) = self.0.split(params, x.rows());
                 let (scale_dot, ..) = self.0.split(params_dot, x.rows());
                 let (dscale, dbias, _) = self.0.split_mut(grads_dot, x.rows());
-                let (width, moments, dy, dy_dot) = (
-                    x.rows(),
-                    cache.as_chunks().0,
-                    delta.as_view(),
-                    delta_dot.as_view(),
-                );
-                let (x, x_dot, dy, dy_dot) = (
-                    x.as_slice(),
-                    x_dot.as_slice(),
-                    dy.as_slice(),
-                    dy_dot.as_slice(),
-                );
+                let width = x.rows();
+                let moments = cache.as_chunks().0;
+                let dy = delta.as_view();
+                let dy_dot = delta_dot.as_view();
+                let x = x.as_slice();
+                let x_dot = x_dot.as_slice();
+                let dy = dy.as_slice();
+                let dy_dot = dy_dot.as_slice();
                 let (mut dx, mut dx_dot) = dx.unzip();
                 let dx = dx.as_mut().map_or(&mut [][..], |dx| dx.as_mut_slice());
                 let dx_dot = dx_dot
@@ -368,6 +331,26 @@ macro_rules! layer {
 }
 layer!(LayerNorm, true);
 layer!(RmsNorm, false);
+
+/// y = γ·x̂ + β, and the moments of each sample, where there is room for them.
+fn normalize<T: Real, const CENTERED: bool>(
+    norm: &Norm,
+    params: &[T],
+    x: View<'_, T>,
+    mut y: ViewMut<'_, T>,
+    moments: &mut [[T; 2]],
+) {
+    let (scale, bias, _) = norm.split(params, x.rows());
+    T::vectorize(Normalize::<_, CENTERED> {
+        eps: norm.eps(),
+        width: x.rows(),
+        scale,
+        bias,
+        x: x.as_slice(),
+        y: y.as_mut_slice(),
+        moments,
+    });
+}
 
 /// y = γ·x̂ + β.
 struct Normalize<'a, T, const CENTERED: bool> {
@@ -508,7 +491,8 @@ fn add_terms<'a, T: Real>(
     }
 }
 
-/// The derivative of x̂ along a direction: (ẋ − mean(ẋ) − x̂·mean(ẋ ⊙ x̂))/√(v + ε), without mean(ẋ) for RMS norm.
+/// The derivative of x̂ along a direction: (ẋ − mean(ẋ) − x̂·mean(ẋ ⊙ x̂))/√(v + ε), without
+/// mean(ẋ) for RMS norm.
 struct Motion<T> {
     mean: T,
     inverse: T,
@@ -581,8 +565,8 @@ impl<T: Real, const CENTERED: bool> Pass for Along<'_, T, CENTERED> {
     }
 }
 
-/// The derivatives of ∂C/∂x, ∂C/∂γ and ∂C/∂β along a direction, and ∂C/∂x. With q = mean(ẋ ⊙ x̂), by which
-/// (1/√(v + ε))˙ = −q/(v + ε), and x̂˙ the derivative of x̂:
+/// The derivatives of ∂C/∂x, ∂C/∂γ and ∂C/∂β along a direction, and ∂C/∂x. With q = mean(ẋ ⊙ x̂),
+/// by which (1/√(v + ε))˙ = −q/(v + ε), and x̂˙ the derivative of x̂:
 ///
 /// ```text
 /// (∂C/∂x)˙ = (ġ − mean(ġ) − x̂˙·mean(g ⊙ x̂) − x̂·mean(ġ ⊙ x̂ + g ⊙ x̂˙) − q·∂C/∂x)/√(v + ε)
@@ -655,7 +639,9 @@ impl<T: Real, const CENTERED: bool> Pass for BackAlong<'_, T, CENTERED> {
             };
             let normal =
                 |g: &[T]| sum_pairs(g, x, |g, x| g * ((x - motion.mean) * motion.inverse)) / n;
-            let (level, tilt, level_dot) = (plain(dx), normal(dx), plain(dx_dot));
+            let level = plain(dx);
+            let tilt = normal(dx);
+            let level_dot = plain(dx_dot);
             let along = motion.inverse
                 * (sum_pairs(dx, x_dot, |g, x_dot| g * x_dot) / n
                     - motion.level * level
@@ -704,7 +690,8 @@ fn moments<T: Real, const CENTERED: bool>(x: &[T], eps: T) -> [T; 2] {
 fn plain_moments<T: Real, const CENTERED: bool>(x: &[T], factor: T) -> [T; 2] {
     let n = T::of(x.len() as f64);
     let mean = if CENTERED {
-        // From the first feature on: of a constant sample the differences are exactly 0, however large it is.
+        // From the first feature on: of a constant sample the differences are exactly 0, however
+        // large it is.
         let first = x[0] * factor;
         first + sum_pairs(x, x, |x, _| x * factor - first) / n
     } else {

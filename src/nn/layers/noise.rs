@@ -11,12 +11,13 @@ use crate::numeric::real::Real;
 use alloc::{format, string::String};
 use rand_distr::{Distribution, StandardNormal};
 
-/// Additive noise: in training y = x + σ·ν with independent normal ν of mean 0 and variance 1, in inference y = x; so
-/// ∂C/∂x = ∂C/∂y. On the inputs of a network and with the squared error, small noise acts like a penalty on slopes
-/// (Bishop 1995). The definition is that of the layer of this name in Keras.
+/// Additive noise: in training y = x + σ·ν with independent normal ν of mean 0 and variance 1, in
+/// inference y = x; so ∂C/∂x = ∂C/∂y. On the inputs of a network and with the squared error, small
+/// noise acts like a penalty on slopes (Bishop 1995). The definition is that of the layer of this
+/// name in Keras.
 ///
-/// The noise is a function of the [`Tape`](crate::Tape)'s seed, its step, the layer and the sample. It is drawn in `f64` and
-/// rounded.
+/// The noise is a function of the [`Tape`](crate::Tape)'s seed, its step, the layer and the sample.
+/// It is drawn in `f64` and rounded.
 ///
 /// ```
 /// use chainrule::{Activation, Dense, Sequential};

@@ -25,6 +25,21 @@ pub(super) struct Norm {
 }
 
 impl Norm {
+    pub(super) fn with_eps(self, eps: f64) -> Self {
+        let eps = Some(eps);
+        Self { eps, ..self }
+    }
+
+    pub(super) fn without_scale(self) -> Self {
+        let scale = false;
+        Self { scale, ..self }
+    }
+
+    pub(super) fn without_bias(self) -> Self {
+        let bias = false;
+        Self { bias, ..self }
+    }
+
     /// ε as the scalar has it.
     pub(super) fn eps<T: Real>(&self) -> T {
         self.eps.map_or_else(T::default_epsilon, T::of)

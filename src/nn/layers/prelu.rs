@@ -10,16 +10,18 @@ use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, SAMPLES, over_samples, sum};
 use alloc::{format, string::String, vec, vec::Vec};
 
-/// The parametric ReLU (He, Zhang, Ren & Sun 2015): a leaky ReLU whose slope a is a parameter, one for all features or one of each.
+/// The parametric ReLU (He, Zhang, Ren & Sun 2015): a leaky ReLU whose slope a is a parameter, one
+/// for all features or one of each.
 ///
 /// ```text
 /// yⱼ = xⱼ for xⱼ > 0, aⱼ·xⱼ else
 /// ∂C/∂xⱼ = ∂C/∂yⱼ for xⱼ > 0, aⱼ·∂C/∂yⱼ else,  ∂C/∂aⱼ = Σ over the samples of ∂C/∂yⱼ·min(xⱼ, 0)
 /// ```
 ///
-/// Input and output are features × samples. The definition is that of PyTorch's `nn.PReLU`, as are one shared slope and the start at ¼;
-/// Keras learns one of each feature and starts at 0. The slopes have the role [`Role::Scale`]: penalties on weights pass them over, as
-/// the authors advise, since decay would make a plain ReLU of them. At x = 0 the derivative is a.
+/// Input and output are features × samples. The definition is that of PyTorch's `nn.PReLU`, as are
+/// one shared slope and the start at ¼; Keras learns one of each feature and starts at 0. The
+/// slopes have the role [`Role::Scale`]: penalties on weights pass them over, as the authors
+/// advise, since decay would make a plain ReLU of them. At x = 0 the derivative is a.
 ///
 /// ```
 /// use chainrule::Sequential;

@@ -10,7 +10,8 @@ pub(super) fn identity<T: Real>(mut p: TangentArgs<'_, T>) {
     p.y_dot.as_mut_slice().copy_from_slice(p.x_dot.as_slice());
 }
 
-/// ∂C/∂x = ∂C/∂y and the derivative of that; also what is left to do where both are in `delta` and `delta_dot`.
+/// ∂C/∂x = ∂C/∂y and the derivative of that; also what is left to do where both are in `delta` and
+/// `delta_dot`.
 pub(super) fn backward_identity<T: Real>(p: BackwardTangentArgs<'_, T>) {
     if let Some((mut dx, mut dx_dot)) = p.dx {
         dx.as_mut_slice()
@@ -21,17 +22,15 @@ pub(super) fn backward_identity<T: Real>(p: BackwardTangentArgs<'_, T>) {
     }
 }
 
-/// From ∂C/∂a of a = φ(z) and its derivative to δ = ∂C/∂z and its: δ = ∂C/∂a ⊙ φ′(z), δ̇ = (∂C/∂a)˙ ⊙ φ′(z) + ∂C/∂a ⊙ φ″(z) ⊙ ż. The
-/// tangent pass kept φ″(z) ⊙ ż, where it is not 0.
+/// From ∂C/∂a of a = φ(z) and its derivative to δ = ∂C/∂z and its: δ = ∂C/∂a ⊙ φ′(z), δ̇ = (∂C/∂a)˙
+/// ⊙ φ′(z) + ∂C/∂a ⊙ φ″(z) ⊙ ż. The tangent pass kept φ″(z) ⊙ ż, where it is not 0.
 pub(super) fn backward_activation<T: Real>(
     activation: &Activation,
     p: &mut BackwardTangentArgs<'_, T>,
 ) {
-    let (a, delta, delta_dot) = (
-        p.y.as_slice(),
-        p.delta.as_mut_slice(),
-        p.delta_dot.as_mut_slice(),
-    );
+    let a = p.y.as_slice();
+    let delta = p.delta.as_mut_slice();
+    let delta_dot = p.delta_dot.as_mut_slice();
     activation.backward(a, p.cache, delta_dot);
     T::vectorize(AddProduct {
         to: delta_dot,

@@ -12,10 +12,12 @@ use alloc::string::String;
 ///
 /// Of a single score the softmax is always 1; for one probability take a sigmoid.
 ///
-/// The largest score is subtracted first, so that no score is too large. For training with cross-entropy prefer to end
-/// the network on its scores and to use [`SoftmaxCrossEntropy`](crate::SoftmaxCrossEntropy), which is stable where
-/// the two apart are not; this layer is for [`CategoricalCrossEntropy`](crate::nn::loss::CategoricalCrossEntropy) and
-/// [`KlDivergence`](crate::nn::loss::KlDivergence) on probabilities, or for a network whose output shall be probabilities.
+/// The largest score is subtracted first, so that no score is too large. For training with
+/// cross-entropy prefer to end the network on its scores and to use
+/// [`SoftmaxCrossEntropy`](crate::SoftmaxCrossEntropy), which is stable where the two apart are
+/// not. This layer is for [`CategoricalCrossEntropy`](crate::nn::loss::CategoricalCrossEntropy) and
+/// [`KlDivergence`](crate::nn::loss::KlDivergence) on probabilities, or for a network whose outputs
+/// are to be probabilities.
 ///
 /// ```
 /// use chainrule::Sequential;

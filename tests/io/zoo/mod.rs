@@ -56,7 +56,9 @@ pub(crate) fn net<T: Real>(builder: Builder<T>) -> Result<Sequential<T>> {
 }
 
 macro_rules! layers {
-    ($inputs:expr; $($layer:expr),*) => { $crate::zoo::net(chainrule::Sequential::builder($inputs)$(.layer($layer))*) };
+    ($inputs:expr; $($layer:expr),*) => {
+        $crate::zoo::net(chainrule::Sequential::builder($inputs)$(.layer($layer))*)
+    };
 }
 pub(crate) use layers;
 

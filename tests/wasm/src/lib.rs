@@ -1,8 +1,9 @@
-//! A training run as numbers, exported one by one: all that crosses the border of a module without glue.
+//! A training run as numbers, exported one by one: all that crosses the border of a module without
+//! glue.
 
+use chainrule::nn::LayerNorm;
 use chainrule::prelude::*;
 use chainrule::{ErrorKind, Real};
-use chainrule::nn::LayerNorm;
 
 /// Exclusive or, learned by a small network of several kinds of layers, in both scalars.
 fn train<T: Real>(bits: impl Fn(T) -> u64) -> Result<Vec<u64>> {
@@ -24,7 +25,10 @@ fn train<T: Real>(bits: impl Fn(T) -> u64) -> Result<Vec<u64>> {
     let history = trainer.fit(&mut net, &data)?;
     let accuracy = history.last().and_then(|epoch| epoch.metric("accuracy"));
     assert_eq!(accuracy, Some(1.0), "exclusive or is not learned");
-    assert!(history.epochs.iter().all(|epoch| epoch.seconds.is_none()), "a time without a clock");
+    assert!(
+        history.epochs.iter().all(|epoch| epoch.seconds.is_none()),
+        "a time without a clock"
+    );
     let (params, outputs) = (net.params().iter(), net.predict(data.inputs())?);
     let found = params.chain(outputs.iter()).map(|x| bits(*x));
     Ok(history.costs().map(f64::to_bits).chain(found).collect())
@@ -65,8 +69,14 @@ pub extern "C" fn refuses_to_stop_by_time() -> u32 {
             .build()?;
         let before = net.clone();
         let time = Stop::Time(core::time::Duration::from_secs(1));
-        let error = Trainer::new(MeanSquaredError, Sgd::new()).stop(time).fit(&mut net, &data).err();
-        Ok::<_, Error>(error.is_some_and(|e| e.kind() == ErrorKind::Incompatible && e.place() == "Stop::Time") && net == before)
+        let error = Trainer::new(MeanSquaredError, Sgd::new())
+            .stop(time)
+            .fit(&mut net, &data)
+            .err();
+        Ok::<_, Error>(
+            error.is_some_and(|e| e.kind() == ErrorKind::Incompatible && e.place() == "Stop::Time")
+                && net == before,
+        )
     };
     run().is_ok_and(|refused| refused).into()
 }

@@ -17,7 +17,13 @@ struct Mlp {
 
 impl Mlp {
     fn new(s: &Spec, dev: &Device) -> Self {
-        Self { layers: s.sizes.windows(2).map(|w| LinearConfig::new(w[0], w[1]).init(dev)).collect() }
+        Self {
+            layers: s
+                .sizes
+                .windows(2)
+                .map(|w| LinearConfig::new(w[0], w[1]).init(dev))
+                .collect(),
+        }
     }
     fn forward(&self, s: &Spec, mut h: Tensor<2>) -> Tensor<2> {
         let last = self.layers.len() - 1;
@@ -54,19 +60,28 @@ struct LossFn {
 
 impl LossFn {
     fn new(dev: &Device) -> Self {
-        Self { ce: CrossEntropyLossConfig::new().init(dev), mse: MseLoss::new() }
+        Self {
+            ce: CrossEntropyLossConfig::new().init(dev),
+            mse: MseLoss::new(),
+        }
     }
     fn eval(&self, s: &Spec, p: Tensor<2>, y: &Y) -> Tensor<1> {
         match y {
             Y::Cls(y) => self.ce.forward(p, y.clone()),
-            Y::Reg(y) if s.loss == Loss::Sse => self.mse.forward(p, y.clone(), Reduction::Sum) * 0.5,
+            Y::Reg(y) if s.loss == Loss::Sse => {
+                self.mse.forward(p, y.clone(), Reduction::Sum) * 0.5
+            }
             Y::Reg(y) => self.mse.forward(p, y.clone(), Reduction::Mean),
         }
     }
 }
 
 fn optim(s: &Spec) -> ModuleOptimizer {
-    if s.adam { AdamConfig::new().with_epsilon(1e-8).init() } else { SgdConfig::new().init() }
+    if s.adam {
+        AdamConfig::new().with_epsilon(1e-8).init()
+    } else {
+        SgdConfig::new().init()
+    }
 }
 
 fn peer() -> &'static str {
@@ -95,7 +110,10 @@ fn tensors(item: &str, dev: &Device) -> (Tensor<2>, Y) {
     let (x, yr, yc) = data(item);
     let x = Tensor::<2>::from_data(TensorData::new(x, [s.rows, s.sizes[0]]), dev);
     let y = if s.loss == Loss::Ce {
-        Y::Cls(Tensor::from_data(TensorData::new(yc.iter().map(|&c| c as i32).collect::<Vec<_>>(), [s.rows]), dev))
+        Y::Cls(Tensor::from_data(
+            TensorData::new(yc.iter().map(|&c| c as i32).collect::<Vec<_>>(), [s.rows]),
+            dev,
+        ))
     } else {
         Y::Reg(Tensor::from_data(TensorData::new(yr, [s.rows, 1]), dev))
     };
@@ -120,7 +138,9 @@ fn main() {
             let s = spec(base);
             let m = Mlp::new(&s, &dev);
             let (x, _) = tensors(base, &dev);
-            let xs: Vec<_> = (0..64.max(4 * b) / b).map(|i| x.clone().narrow(0, i * b, b)).collect();
+            let xs: Vec<_> = (0..64.max(4 * b) / b)
+                .map(|i| x.clone().narrow(0, i * b, b))
+                .collect();
             let mut i = 0;
             let sec = measure(a.seconds, a.warm, |n| {
                 for _ in 0..n {
@@ -139,8 +159,14 @@ fn main() {
         let dev = device().autodiff();
         let s = spec(item);
         let (x, y) = tensors(item, &dev);
-        let bs: Vec<_> =
-            (0..s.rows / s.batch).map(|i| (x.clone().narrow(0, i * s.batch, s.batch), y.batch(i * s.batch, s.batch))).collect();
+        let bs: Vec<_> = (0..s.rows / s.batch)
+            .map(|i| {
+                (
+                    x.clone().narrow(0, i * s.batch, s.batch),
+                    y.batch(i * s.batch, s.batch),
+                )
+            })
+            .collect();
         let lf = LossFn::new(&dev);
         let mut opt = optim(&s);
         let mut m = Some(Mlp::new(&s, &dev));
@@ -153,7 +179,9 @@ fn main() {
             }
             dev.sync().unwrap();
         });
-        let l: f32 = lf.eval(&s, m.as_ref().unwrap().forward(&s, x), &y).into_scalar();
+        let l: f32 = lf
+            .eval(&s, m.as_ref().unwrap().forward(&s, x), &y)
+            .into_scalar();
         emit(peer(), item, a.threads, sec, Some(l));
     }
 }
@@ -163,7 +191,8 @@ fn a1(a: &Args) {
     let s = spec("T5");
     let (xt, yt, xv, yv) = mnist(&a.data);
     let n = yt.len();
-    let ints = |v: &[u32]| TensorData::new(v.iter().map(|&c| c as i32).collect::<Vec<_>>(), [v.len()]);
+    let ints =
+        |v: &[u32]| TensorData::new(v.iter().map(|&c| c as i32).collect::<Vec<_>>(), [v.len()]);
     let x = Tensor::<2>::from_data(TensorData::new(xt, [n, 784]), &dev);
     let y = Tensor::<1, Int>::from_data(ints(&yt), &dev);
     let xv = Tensor::<2>::from_data(TensorData::new(xv, [yv.len(), 784]), &dev);
@@ -174,15 +203,34 @@ fn a1(a: &Args) {
     for e in 0..5 {
         let t = Instant::now();
         let p = Tensor::<1, Int>::from_data(ints(&permutation(n, e)), &dev);
-        let (xs, ys) = (x.clone().select(0, p.clone()), Y::Cls(y.clone().select(0, p)));
+        let (xs, ys) = (
+            x.clone().select(0, p.clone()),
+            Y::Cls(y.clone().select(0, p)),
+        );
         for i in (0..n).step_by(s.batch) {
             let b = s.batch.min(n - i);
-            m = step(&s, m, &lf, &mut opt, xs.clone().narrow(0, i, b), &ys.batch(i, b));
+            m = step(
+                &s,
+                m,
+                &lf,
+                &mut opt,
+                xs.clone().narrow(0, i, b),
+                &ys.batch(i, b),
+            );
         }
         dev.sync().unwrap();
         ep.push(t.elapsed().as_secs_f64());
     }
-    let pred: Vec<i64> = m.forward(&s, xv).argmax(1).into_data().iter::<i64>().collect();
-    let ok = pred.iter().zip(&yv).filter(|(p, y)| **p == **y as i64).count();
+    let pred: Vec<i64> = m
+        .forward(&s, xv)
+        .argmax(1)
+        .into_data()
+        .iter::<i64>()
+        .collect();
+    let ok = pred
+        .iter()
+        .zip(&yv)
+        .filter(|(p, y)| **p == **y as i64)
+        .count();
     emit_a1(peer(), a.threads, ok as f64 / yv.len() as f64, &ep);
 }

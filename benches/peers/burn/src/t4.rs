@@ -1,8 +1,8 @@
 //! The T4 program alone (binary size, shortest form).
-use burn::nn::{Linear, LinearConfig, loss::CrossEntropyLossConfig};
+use burn::nn::{loss::CrossEntropyLossConfig, Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::prelude::*;
-use burn::tensor::{Distribution, activation::relu};
+use burn::tensor::{activation::relu, Distribution};
 
 #[derive(Module, Debug)]
 struct Net {
@@ -12,7 +12,10 @@ struct Net {
 
 fn main() {
     let dev = Device::default().autodiff();
-    let mut net = Net { a: LinearConfig::new(784, 128).init(&dev), b: LinearConfig::new(128, 10).init(&dev) };
+    let mut net = Net {
+        a: LinearConfig::new(784, 128).init(&dev),
+        b: LinearConfig::new(128, 10).init(&dev),
+    };
     let mut opt = SgdConfig::new().init();
     let ce = CrossEntropyLossConfig::new().init(&dev);
     let x = Tensor::<2>::random([4096, 784], Distribution::Uniform(0.0, 1.0), &dev);

@@ -1,8 +1,8 @@
 //! candle peer: candle-nn Linear, AdamW (weight decay 0) / SGD.
 #[path = "../../rust_common/common.rs"]
 mod common;
-use candle_core::{D, DType, Device, Module, Result, Tensor};
-use candle_nn::{AdamW, Linear, Optimizer, ParamsAdamW, SGD, VarBuilder, VarMap, linear, loss};
+use candle_core::{DType, Device, Module, Result, Tensor, D};
+use candle_nn::{linear, loss, AdamW, Linear, Optimizer, ParamsAdamW, VarBuilder, VarMap, SGD};
 use common::*;
 use std::time::Instant;
 
@@ -17,7 +17,12 @@ impl Mlp {
     fn new(spec: Spec) -> Result<(Self, VarMap)> {
         let vm = VarMap::new();
         let vb = VarBuilder::from_varmap(&vm, DType::F32, &DEV);
-        let layers = spec.sizes.windows(2).enumerate().map(|(i, w)| linear(w[0], w[1], vb.pp(i))).collect::<Result<_>>()?;
+        let layers = spec
+            .sizes
+            .windows(2)
+            .enumerate()
+            .map(|(i, w)| linear(w[0], w[1], vb.pp(i)))
+            .collect::<Result<_>>()?;
         Ok((Self { layers, spec }, vm))
     }
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
@@ -50,8 +55,16 @@ enum Opt {
 
 impl Opt {
     fn new(spec: Spec, vm: &VarMap) -> Result<Self> {
-        let p = ParamsAdamW { lr: spec.lr, weight_decay: 0.0, ..Default::default() };
-        Ok(if spec.adam { Opt::Adam(AdamW::new(vm.all_vars(), p)?) } else { Opt::Sgd(SGD::new(vm.all_vars(), spec.lr)?) })
+        let p = ParamsAdamW {
+            lr: spec.lr,
+            weight_decay: 0.0,
+            ..Default::default()
+        };
+        Ok(if spec.adam {
+            Opt::Adam(AdamW::new(vm.all_vars(), p)?)
+        } else {
+            Opt::Sgd(SGD::new(vm.all_vars(), spec.lr)?)
+        })
     }
     fn backward_step(&mut self, l: &Tensor) -> Result<()> {
         match self {
@@ -62,14 +75,22 @@ impl Opt {
 }
 
 fn peer() -> &'static str {
-    if cfg!(feature = "x86-v4") { "candle" } else { "candle-default" }
+    if cfg!(feature = "x86-v4") {
+        "candle"
+    } else {
+        "candle-default"
+    }
 }
 
 fn tensors(item: &str) -> Result<(Tensor, Tensor)> {
     let s = spec(item);
     let (x, yr, yc) = data(item);
     let x = Tensor::from_vec(x, (s.rows, s.sizes[0]), &DEV)?;
-    let y = if s.loss == Loss::Ce { Tensor::from_vec(yc, s.rows, &DEV)? } else { Tensor::from_vec(yr, (s.rows, 1), &DEV)? };
+    let y = if s.loss == Loss::Ce {
+        Tensor::from_vec(yc, s.rows, &DEV)?
+    } else {
+        Tensor::from_vec(yr, (s.rows, 1), &DEV)?
+    };
     Ok((x, y))
 }
 
@@ -84,11 +105,17 @@ fn main() -> Result<()> {
             let (m, _vm) = Mlp::new(spec(base))?;
             // weights detached from the graph, as a user would do for serving
             let m = Mlp {
-                layers: m.layers.iter().map(|l| Linear::new(l.weight().detach(), l.bias().map(|b| b.detach()))).collect(),
+                layers: m
+                    .layers
+                    .iter()
+                    .map(|l| Linear::new(l.weight().detach(), l.bias().map(|b| b.detach())))
+                    .collect(),
                 spec: m.spec,
             };
             let (x, _) = tensors(base)?;
-            let xs: Vec<Tensor> = (0..64.max(4 * b) / b).map(|i| x.narrow(0, i * b, b)).collect::<Result<_>>()?;
+            let xs: Vec<Tensor> = (0..64.max(4 * b) / b)
+                .map(|i| x.narrow(0, i * b, b))
+                .collect::<Result<_>>()?;
             let mut i = 0;
             let sec = measure(a.seconds, a.warm, |n| {
                 for _ in 0..n {
@@ -102,7 +129,12 @@ fn main() -> Result<()> {
         let s = spec(item);
         let (x, y) = tensors(item)?;
         let bs: Vec<(Tensor, Tensor)> = (0..s.rows / s.batch)
-            .map(|i| Ok((x.narrow(0, i * s.batch, s.batch)?, y.narrow(0, i * s.batch, s.batch)?)))
+            .map(|i| {
+                Ok((
+                    x.narrow(0, i * s.batch, s.batch)?,
+                    y.narrow(0, i * s.batch, s.batch)?,
+                ))
+            })
             .collect::<Result<_>>()?;
         let (m, vm) = Mlp::new(s)?;
         let mut opt = Opt::new(s, &vm)?;
@@ -115,7 +147,13 @@ fn main() -> Result<()> {
                 i += 1;
             }
         });
-        emit(peer(), item, a.threads, sec, Some(m.loss(&x, &y)?.to_scalar()?));
+        emit(
+            peer(),
+            item,
+            a.threads,
+            sec,
+            Some(m.loss(&x, &y)?.to_scalar()?),
+        );
     }
     Ok(())
 }
@@ -124,8 +162,14 @@ fn a1(a: &Args) -> Result<()> {
     let s = spec("T5");
     let (xt, yt, xv, yv) = mnist(&a.data);
     let n = yt.len();
-    let (x, y) = (Tensor::from_vec(xt, (n, 784), &DEV)?, Tensor::from_vec(yt, n, &DEV)?);
-    let (xv, yv) = (Tensor::from_vec(xv, (yv.len(), 784), &DEV)?, Tensor::from_vec(yv.clone(), yv.len(), &DEV)?);
+    let (x, y) = (
+        Tensor::from_vec(xt, (n, 784), &DEV)?,
+        Tensor::from_vec(yt, n, &DEV)?,
+    );
+    let (xv, yv) = (
+        Tensor::from_vec(xv, (yv.len(), 784), &DEV)?,
+        Tensor::from_vec(yv.clone(), yv.len(), &DEV)?,
+    );
     let (m, vm) = Mlp::new(s)?;
     let mut opt = Opt::new(s, &vm)?;
     let mut ep = vec![];
@@ -139,7 +183,13 @@ fn a1(a: &Args) -> Result<()> {
         }
         ep.push(t.elapsed().as_secs_f64());
     }
-    let ok = m.forward(&xv)?.argmax(D::Minus1)?.eq(&yv)?.to_dtype(DType::F32)?.mean_all()?.to_scalar::<f32>()?;
+    let ok = m
+        .forward(&xv)?
+        .argmax(D::Minus1)?
+        .eq(&yv)?
+        .to_dtype(DType::F32)?
+        .mean_all()?
+        .to_scalar::<f32>()?;
     emit_a1(peer(), a.threads, ok as f64, &ep);
     Ok(())
 }

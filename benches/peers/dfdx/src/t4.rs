@@ -8,7 +8,13 @@ fn main() {
     let dev = Cpu::default();
     let mut net = dev.build_module::<Net, f32>();
     let mut grads = net.alloc_grads();
-    let mut opt = Sgd::new(&net, SgdConfig { lr: 0.01, ..Default::default() });
+    let mut opt = Sgd::new(
+        &net,
+        SgdConfig {
+            lr: 0.01,
+            ..Default::default()
+        },
+    );
     for i in 0..128 {
         let x: Tensor<Rank2<32, 784>, f32, _> = dev.sample_uniform();
         let mut y: Tensor<Rank2<32, 10>, f32, _> = dev.zeros();
