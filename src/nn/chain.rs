@@ -146,20 +146,18 @@ impl<T: Real + Element> Kernel for &mut Forward<'_, T> {
             };
             product.run(simd, z);
             // a = φ(z), and φ′(z) for the way back
-            if link.activation != Activation::Linear {
-                let len = (link.outputs * n).next_multiple_of(LANES);
-                let keeps = link.cache_len() > 0 && !self.cache.is_empty();
-                let apply = Apply {
-                    activation: &link.activation,
-                    z: &mut z[..len],
-                    d: if keeps {
-                        &mut self.cache[link.cache(n)..][..len]
-                    } else {
-                        &mut []
-                    },
-                };
-                apply.call::<S, FMA>(simd);
-            }
+            let len = (link.outputs * n).next_multiple_of(LANES);
+            let keeps = link.cache_len() > 0 && !self.cache.is_empty();
+            let apply = Apply {
+                activation: &link.activation,
+                z: &mut z[..len],
+                d: if keeps {
+                    &mut self.cache[link.cache(n)..][..len]
+                } else {
+                    &mut []
+                },
+            };
+            apply.call::<S, FMA>(simd);
         }
     }
 }

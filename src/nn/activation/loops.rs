@@ -4,6 +4,7 @@ use super::Activation;
 use super::formula::*;
 use crate::numeric::kernel::{self, Kernel, Pass, Simd, compiled};
 use crate::numeric::real::{Real, is_nan, vectorize};
+use core::hint::black_box;
 
 /// Runs a pass over slices with the formula of an activation; a surrogate has none of its own.
 macro_rules! with_formula {
@@ -66,6 +67,9 @@ impl<T: Real> Apply<'_, T> {
     /// Runs the pass within another kernel, as a function of its own: the formulas are many.
     #[inline(always)]
     pub(crate) fn call<S: Simd, const FMA: bool>(self, simd: S) {
+        if matches!(self.activation, Activation::Linear) && self.d.is_empty() {
+            return;
+        }
         let Self { activation, z, d } = self;
         // What the closure owned would be copied, by wide loads that wait for narrow stores.
         let (z, d) = (&mut *z, &mut *d);
@@ -133,7 +137,10 @@ impl<T: Real> Kernel for Activate<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd, const FMA: bool>(self, simd: S) {
-        self.run(|apply| apply.call::<S, FMA>(simd));
+        self.run(
+            #[inline(always)]
+            |apply| apply.call::<S, FMA>(simd),
+        );
     }
 }
 
@@ -327,7 +334,11 @@ impl<T: Real, F: Formula<T>> Pass for Values<'_, T, F> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        each(self.1, |z| self.0.both::<FMA>(z).0);
+        each(
+            self.1,
+            #[inline(always)]
+            |z| self.0.both::<FMA>(z).0,
+        );
     }
 }
 
@@ -338,7 +349,11 @@ impl<T: Real, F: Formula<T>> Pass for Seconds<'_, T, F> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        each(self.1, |z| self.0.second::<FMA>(z));
+        each(
+            self.1,
+            #[inline(always)]
+            |z| self.0.second::<FMA>(z),
+        );
     }
 }
 
@@ -347,9 +362,10 @@ impl<T: Real, F: Formula<T>> Pass for Seconds<'_, T, F> {
 fn each<T: Real>(numbers: &mut [T], f: impl Fn(T) -> T) {
     let (chunks, rest) = numbers.as_chunks_mut::<LANES>();
     let mut last = padded(rest);
+    let nothing = nothing(chunks.len());
     for chunk in chunks.iter_mut().chain(last.as_mut()) {
         for z in chunk {
-            *z = f(*z);
+            *z = f(*z) - nothing;
         }
     }
     unpad(&last, rest);
@@ -366,13 +382,15 @@ impl<T: Real, F: Formula<T>> Pass for Both<'_, T, F> {
         let (z, z_rest) = z.as_chunks_mut::<LANES>();
         let (d, d_rest) = d.as_chunks_mut::<LANES>();
         let (mut z_last, mut d_last) = (padded(z_rest), padded(d_rest));
+        let nothing = nothing(z.len());
         for (z, d) in z
             .iter_mut()
             .chain(z_last.as_mut())
             .zip(d.iter_mut().chain(d_last.as_mut()))
         {
             for i in 0..LANES {
-                (z[i], d[i]) = f.both::<FMA>(z[i]);
+                let (value, slope) = f.both::<FMA>(z[i]);
+                (z[i], d[i]) = (value - nothing, slope);
             }
         }
         unpad(&z_last, z_rest);
@@ -380,14 +398,26 @@ impl<T: Real, F: Formula<T>> Pass for Both<'_, T, F> {
     }
 }
 
+/// A zero of which the compiler does not know. Without it a loop that leaves some numbers as they are,
+/// as φ(z) = max(0, z) does, would store by masks, which takes ten times as long on some machines.
+#[inline(always)]
+fn nothing<T: Real>(chunks: usize) -> T {
+    if chunks > 1 {
+        black_box(T::zero())
+    } else {
+        T::zero()
+    }
+}
+
 /// The rest of a slice as one more step of the loop; nothing where there is none.
 #[inline(always)]
 fn padded<T: Real>(rest: &[T]) -> Option<[T; LANES]> {
-    (!rest.is_empty()).then(|| {
-        let mut chunk = [T::zero(); LANES];
-        copy_few(&mut chunk[..rest.len()], rest);
-        chunk
-    })
+    if rest.is_empty() {
+        return None;
+    }
+    let mut chunk = [T::zero(); LANES];
+    copy_few(&mut chunk[..rest.len()], rest);
+    Some(chunk)
 }
 
 #[inline(always)]
