@@ -38,7 +38,6 @@ use crate::numeric::real::Real;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(bound = "T: Real"))]
-
 pub struct Adan<T> {
     beta1: f64,
     beta2: f64,

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The floors, lowest first: a file imports only from its own floor and those before it.
-const FLOORS: [&str; 11] = [
+pub(crate) const FLOORS: [&str; 11] = [
     "error", "ground", "numeric", "nn", "optim", "data", "metrics", "train", "io", "plot",
     "progress",
 ];
@@ -173,7 +173,7 @@ fn target(
     Some(absolute)
 }
 
-fn edges() -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
+pub(crate) fn edges() -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut sources = Vec::new();
     read(&root, &root, &mut sources);

@@ -5,6 +5,7 @@
 mod common;
 
 mod determinism;
+mod documents;
 mod errors;
 mod floors;
 mod parallel;
