@@ -2,6 +2,7 @@
 //!
 //! - [`Runs`]: costs and metrics over epochs,
 //! - [`Curves`]: any other series,
+//! - [`Bars`]: numbers by name,
 //! - [`Confusion`]: confusion matrices,
 //! - [`Boundary`]: decision boundaries over two inputs,
 //! - [`Weights`]: the weights of neurons as images.
@@ -27,6 +28,7 @@
 //! ```
 
 mod axes;
+mod bars;
 mod boundary;
 mod canvas;
 mod confusion;
@@ -42,6 +44,7 @@ mod style;
 mod svg;
 mod weights;
 
+pub use bars::Bars;
 pub use boundary::Boundary;
 pub use confusion::Confusion;
 pub use curves::Curves;

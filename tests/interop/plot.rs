@@ -279,6 +279,11 @@ fn count(figure: &Figure, what: &str) -> usize {
     figure.to_svg().matches(what).count()
 }
 
+/// Markers of every form, and other areas.
+fn marks(figure: &Figure) -> usize {
+    count(figure, "<polygon") + count(figure, "<circle")
+}
+
 fn has(figure: &Figure, expected: &[&str]) {
     let texts = texts(figure);
     for text in expected {
@@ -333,7 +338,7 @@ fn a_run_has_its_curves() -> Result<()> {
         (4, 2)
     );
     // Eight markers each, two in the legend, and two stars.
-    assert_eq!(count(&figure, "<polygon"), 8 + 8 + 2 + 2);
+    assert_eq!(marks(&figure), 8 + 8 + 2 + 2);
 
     // The star is at the lowest validation cost.
     let (best, cost) = history
@@ -397,10 +402,10 @@ fn numbers_that_cannot_be_drawn_leave_gaps() -> Result<()> {
     let lines = |figure: &Figure| count(figure, r#"stroke-width="2""#) - 2; // without the legend
     let linear = curves.draw()?;
     // 0–1 and 5–6; 3 is alone, as a marker.
-    assert_eq!((lines(&linear), count(&linear, "<polygon")), (2, 5 + 2));
+    assert_eq!((lines(&linear), marks(&linear)), (2, 5 + 2));
     has(&linear, &["gaps", "none (nothing finite)"]);
     let log = curves.log().draw()?;
-    assert_eq!((lines(&log), count(&log, "<polygon")), (1, 3 + 2));
+    assert_eq!((lines(&log), marks(&log)), (1, 3 + 2));
     has(&log, &["none (nothing finite above 0)"]);
     for figure in [linear, log] {
         assert!(!figure.to_svg().contains("NaN") && !figure.to_svg().contains("inf"));
@@ -516,7 +521,7 @@ fn a_boundary_shows_regions_and_points() -> Result<()> {
         &["Half", "left", "right", "x₁", "x₂", "probability of right"],
     );
     // Three points, and the legend's two markers on their regions.
-    assert_eq!(count(&figure, "<polygon"), 3 + 4);
+    assert_eq!(marks(&figure), 3 + 4);
     assert_eq!(figure, draw()?);
 
     let (width, height, pixels) = decode(&figure.to_png());
