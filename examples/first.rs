@@ -25,10 +25,8 @@ fn main() -> Result<()> {
     let probabilities = model.predict(test.inputs())?; // a column for each image
     let accuracy = metrics::accuracy(&probabilities, &test)?;
     println!("accuracy on {} new images: {accuracy:.3}", test.len());
-    let (class, first) = (
-        metrics::classes(&probabilities)?[0],
-        probabilities.column(0),
-    );
+    let class = metrics::classes(&probabilities)?[0];
+    let first = probabilities.column(0);
     println!("the first is a {class}: {:.3?}", first.as_slice());
     Ok(())
 }
