@@ -10,7 +10,8 @@
 //! Each is put together by a builder, whose `draw` returns a [`Figure`]. Pictures can be read
 //! without color: curves differ in stroke and marker as well, and scales of colors get lighter or
 //! darker all the way. The font comes with this crate; none of the system is needed. An empty title
-//! takes no room, and a text that is too long ends in "…".
+//! takes no room, and a text that is too long ends in "…". [`Figure::light_dark`] is for web pages
+//! and READMEs that are read in the dark, too.
 //!
 //! ```no_run
 //! use chainrule::prelude::*;

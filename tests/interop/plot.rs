@@ -188,6 +188,12 @@ fn gallery() -> Result<()> {
             .draw()?,
     )?;
 
+    let models = ["linear", "one hidden layer", "two hidden layers"];
+    let bars = Bars::new("Three models", "accuracy", &models)
+        .series("training", &[0.912, 0.991, 1.0])
+        .series("test", &[0.905, 0.972, 0.968]);
+    save("bars", bars.draw()?)?;
+
     save(
         "confusion",
         Confusion::new("Digits", &confusion(10, 1500)).draw()?,
