@@ -114,15 +114,19 @@ fn pictures(
     use chainrule::plot::{Confusion, Runs};
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pictures");
     std::fs::create_dir_all(&folder)?;
-    Runs::new("Digits: cost and accuracy", &[("", history)])
+    Runs::new("Handwritten digits: training", &[("", history)])
         .metrics()
+        .size(440, 400)
         .draw()?
-        .save(folder.join("digits-training.png"))?;
-    Confusion::new("Digits of the test", confusion)
+        .light_dark()
+        .save(folder.join("digits-training.svg"))?;
+    Confusion::new("Handwritten digits: the test", confusion)
+        .size(440, 400)
         .draw()?
-        .save(folder.join("digits-confusion.png"))?;
+        .light_dark()
+        .save(folder.join("digits-confusion.svg"))?;
     println!(
-        "pictures: digits-training.png and digits-confusion.png in {}",
+        "pictures: digits-training.svg and digits-confusion.svg in {}",
         folder.display()
     );
     Ok(())

@@ -5,8 +5,8 @@
 //! cargo run --release --features plot --example two_moons
 //! ```
 //!
-//! The pictures go to `target/pictures/`: the probability of the lower moon as color, the boundary
-//! where it is ½, and the points.
+//! The pictures go to `target/pictures/`, for light and dark viewers: the probability of the lower
+//! moon as color, the boundary where it is ½, and the points.
 
 use chainrule::nalgebra::Matrix2xX;
 use chainrule::plot::Boundary;
@@ -46,18 +46,19 @@ fn main() -> Result<(), Box<dyn error::Error>> {
             .net()
             .cost(test.inputs(), test.targets(), &loss, &mut tape)?;
         let accuracy = metrics::accuracy(&model.predict(test.inputs())?, test.targets())?;
-        let path = Path::new(PICTURES).join(format!("two_moons-{until:03}.png"));
+        let path = Path::new(PICTURES).join(format!("two_moons-{until:03}.svg"));
         Boundary::new(
             format!(
-                "After {until} epochs: {:.1} % of new points right",
+                "{until} epochs: {:.1} % of new points right",
                 100.0 * accuracy
             ),
             &train,
             |x| model.predict(x),
         )
         .names(&["upper moon", "lower moon"])
-        .size(640, 480)
+        .size(440, 380)
         .draw()?
+        .light_dark()
         .save(&path)?;
         println!(
             "{until:>6}   {cost:>9.4}   {accuracy:>13.3}   {}",

@@ -1,4 +1,13 @@
-#![doc = include_str!("../README.md")]
+#![doc = include_str!("root.md")]
+// What a build without all features cannot link to.
+#![cfg_attr(
+    not(any(feature = "ndarray", feature = "onnx", feature = "safetensors")),
+    doc = "\n[`io`]: https://docs.rs/chainrule/latest/chainrule/io/"
+)]
+#![cfg_attr(
+    not(feature = "plot"),
+    doc = "\n[`plot`]: https://docs.rs/chainrule/latest/chainrule/plot/"
+)]
 #![forbid(unsafe_code)]
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -27,6 +27,8 @@ pub(super) struct Axis {
     low: f64,
     high: f64,
     pub ticks: Vec<(f64, String)>,
+    /// Whether lines go across the chart from its ticks.
+    pub mesh: bool,
 }
 
 impl Axis {
@@ -103,6 +105,7 @@ impl Axis {
             low,
             high,
             ticks: vec![],
+            mesh: true,
         };
         if log {
             axis.mark_logarithmic(steps)
@@ -110,6 +113,21 @@ impl Axis {
             axis.mark_linear(low, high, whole, steps)
         }
         axis
+    }
+
+    /// A vertical axis of names from top to bottom, each at most `limit` pixels wide.
+    pub(super) fn of_names(names: &[String], limit: f64) -> Self {
+        let share = |index: usize| 1.0 - (index as f64 + 0.5) / names.len() as f64;
+        Self {
+            label: String::new(),
+            log: false,
+            low: 0.0,
+            high: 1.0,
+            ticks: (0..names.len())
+                .map(|index| (share(index), font::fit(&names[index], SMALL, limit)))
+                .collect(),
+            mesh: false,
+        }
     }
 
     /// Where a number lies, in 0..1 if on the axis; `None` of a number that the axis cannot have.

@@ -3,7 +3,7 @@
 use super::axes::{Axis, steps};
 use super::canvas::{BLACK, Canvas, SIZE, WHITE};
 use super::figure::Figure;
-use super::parts::{Sample, bar, chart, legend};
+use super::parts::{Sample, bar, chart, legend, marker};
 use super::shape::Rgb;
 use super::style;
 use crate::data::Dataset;
@@ -249,7 +249,8 @@ impl<'a, T: Real> Boundary<'a, T> {
                 .any(|(r, c)| class(r, c).is_some_and(|other| other != mine));
             match (edge, binary) {
                 (true, _) => BLACK,
-                (false, true) => style::two(probability),
+                // In steps that nobody sees, so that the colors are few and the file is small.
+                (false, true) => style::two((200.0 * probability).round() / 200.0),
                 (false, false) => style::region(mine),
             }
         };
@@ -258,12 +259,9 @@ impl<'a, T: Real> Boundary<'a, T> {
         let radius = if points.len() > 500 { 3.0 } else { 4.5 };
         for (point, label) in points.into_iter().zip(labels) {
             if let Some(point) = point {
-                canvas.area(
-                    style::marker(label, point, radius),
-                    fill(label),
-                    if fill(label) == BLACK { WHITE } else { BLACK },
-                    1.0,
-                );
+                let outline = if fill(label) == BLACK { WHITE } else { BLACK };
+                let colors = (fill(label), outline);
+                marker(&mut canvas, label, point, radius, colors, 1.0);
             }
         }
         Ok(canvas.finish())

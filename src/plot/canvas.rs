@@ -110,6 +110,23 @@ impl Canvas {
         });
     }
 
+    pub(super) fn circle(
+        &mut self,
+        center: Point,
+        radius: f64,
+        fill: Rgb,
+        outline: Rgb,
+        width: f64,
+    ) {
+        self.shapes.push(Shape::Circle {
+            center,
+            radius,
+            fill,
+            outline,
+            width,
+        });
+    }
+
     /// An empty rectangle.
     pub(super) fn frame(&mut self, r: Rect) {
         let corners = vec![
@@ -192,6 +209,7 @@ impl Canvas {
             width: self.width,
             height: self.height,
             shapes: self.shapes,
+            light_dark: false,
         }
     }
 }

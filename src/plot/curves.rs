@@ -3,7 +3,7 @@
 use super::axes::{Axis, TINY, steps};
 use super::canvas::{BLACK, Canvas, Rect, SIZE, WHITE};
 use super::figure::Figure;
-use super::parts::{Sample, chart, legend};
+use super::parts::{Sample, chart, legend, marker};
 use super::shape::{Point, Rgb};
 use super::style;
 use crate::error::{Error, ErrorKind, Result};
@@ -236,12 +236,8 @@ impl Panel<'_> {
                 .skip(every * (2 * index + 1) / (2 * curves.len()))
                 .step_by(every)
             {
-                canvas.area(
-                    style::marker(curve.marker, *point, 4.0),
-                    curve.color,
-                    WHITE,
-                    0.8,
-                );
+                let colors = (curve.color, WHITE);
+                marker(canvas, curve.marker, *point, 4.0, colors, 0.8);
             }
         }
         for star in self.stars.iter().filter_map(place) {

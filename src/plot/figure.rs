@@ -28,6 +28,7 @@ pub struct Figure {
     pub(super) height: u32,
     /// Later ones lie over earlier ones.
     pub(super) shapes: Vec<Shape>,
+    pub(super) light_dark: bool,
 }
 
 impl Figure {
@@ -36,9 +37,28 @@ impl Figure {
         (self.width, self.height)
     }
 
+    /// The same picture, whose SVG turns dark where the viewer prefers that: black on white becomes
+    /// white on black, and colors keep their hue. For web pages and READMEs; PNG stays light.
+    ///
+    /// ```
+    /// use chainrule::plot::Bars;
+    /// let figure = Bars::new("Wins", "games", &["Ada", "Emmy"]).series("", &[3.0, 4.0]).draw()?;
+    /// assert!(!figure.to_svg().contains("prefers-color-scheme"));
+    /// assert!(figure.light_dark().to_svg().contains("prefers-color-scheme: dark"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[must_use]
+    #[doc(alias("dark_mode", "dark_background", "theme"))]
+    pub fn light_dark(self) -> Self {
+        Self {
+            light_dark: true,
+            ..self
+        }
+    }
+
     /// The picture as the text of an SVG file.
     pub fn to_svg(&self) -> String {
-        svg::text(self.width, self.height, &self.shapes)
+        svg::text(self.width, self.height, &self.shapes, self.light_dark)
     }
 
     /// The picture as the bytes of a PNG file, 24 bit a pixel.

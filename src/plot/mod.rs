@@ -2,6 +2,7 @@
 //!
 //! - [`Runs`]: costs and metrics over epochs,
 //! - [`Curves`]: any other series,
+//! - [`Bars`]: numbers by name,
 //! - [`Confusion`]: confusion matrices,
 //! - [`Boundary`]: decision boundaries over two inputs,
 //! - [`Weights`]: the weights of neurons as images.
@@ -9,7 +10,8 @@
 //! Each is put together by a builder, whose `draw` returns a [`Figure`]. Pictures can be read
 //! without color: curves differ in stroke and marker as well, and scales of colors get lighter or
 //! darker all the way. The font comes with this crate; none of the system is needed. An empty title
-//! takes no room, and a text that is too long ends in "…".
+//! takes no room, and a text that is too long ends in "…". [`Figure::light_dark`] is for web pages
+//! and READMEs that are read in the dark, too.
 //!
 //! ```no_run
 //! use chainrule::prelude::*;
@@ -31,6 +33,7 @@
 //! ```
 
 mod axes;
+mod bars;
 mod boundary;
 mod canvas;
 mod confusion;
@@ -46,6 +49,7 @@ mod style;
 mod svg;
 mod weights;
 
+pub use bars::Bars;
 pub use boundary::Boundary;
 pub use confusion::Confusion;
 pub use curves::Curves;

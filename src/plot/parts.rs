@@ -15,8 +15,9 @@ const MESH: Rgb = [225; 3];
 
 /// Draws a chart with two axes into `room`; returns the rectangle between them.
 pub(super) fn chart(canvas: &mut Canvas, room: Rect, x: &Axis, y: &Axis) -> Result<Rect> {
+    let beside = if y.label.is_empty() { 0.0 } else { LABEL + 8.0 };
     let inside = Rect {
-        left: room.left + y.width() + LABEL + 20.0,
+        left: room.left + y.width() + beside + 12.0,
         top: room.top,
         // Half of the last number at the x axis.
         right: room.right - 16.0,
@@ -49,7 +50,7 @@ pub(super) fn chart(canvas: &mut Canvas, room: Rect, x: &Axis, y: &Axis) -> Resu
             &[],
         );
     }
-    for (place, _) in &y.ticks {
+    for (place, _) in y.ticks.iter().take_while(|_| y.mesh) {
         canvas.line(
             vec![inside.at(0.0, *place), inside.at(1.0, *place)],
             MESH,
@@ -118,14 +119,13 @@ pub(super) enum Sample {
         marker: usize,
         fill: Rgb,
     },
+    Bar(Rgb),
     Star,
 }
 
 /// Writes a legend at the top of `room`, in as many rows as it needs; returns what is left below.
 pub(super) fn legend(canvas: &mut Canvas, mut room: Rect, entries: &[(Sample, String)]) -> Rect {
-    let size = 13.0;
-    let row = 20.0;
-    let gap = 20.0;
+    let (size, row, gap) = (13.0, 20.0, 20.0);
     let sample = |sample: &Sample| {
         if matches!(sample, Sample::Line { .. }) {
             38.0
@@ -171,7 +171,7 @@ fn draw_sample(canvas: &mut Canvas, sample: &Sample, left: f64, middle: Point) {
         Sample::Line {
             color,
             dash,
-            marker,
+            marker: shape,
         } => {
             canvas.line(
                 vec![(left, middle.1), (2.0 * middle.0 - left, middle.1)],
@@ -179,17 +179,39 @@ fn draw_sample(canvas: &mut Canvas, sample: &Sample, left: f64, middle: Point) {
                 2.0,
                 dash,
             );
-            canvas.area(style::marker(*marker, middle, 4.0), *color, WHITE, 0.8);
+            marker(canvas, *shape, middle, 4.0, (*color, WHITE), 0.8);
         }
         Sample::Class {
             region,
-            marker,
+            marker: shape,
             fill,
         } => {
-            canvas.area(style::marker(1, middle, 9.0), *region, BLACK, 0.8);
-            canvas.area(style::marker(*marker, middle, 4.5), *fill, BLACK, 1.0);
+            marker(canvas, SQUARE, middle, 9.0, (*region, BLACK), 0.8);
+            marker(canvas, *shape, middle, 4.5, (*fill, BLACK), 1.0);
         }
+        Sample::Bar(color) => marker(canvas, SQUARE, middle, 7.0, (*color, *color), 0.0),
         Sample::Star => canvas.area(style::star(middle, 8.0), WHITE, BLACK, 1.2),
+    }
+}
+
+/// The marker that is a square.
+const SQUARE: usize = 1;
+
+/// Draws a marker with a fill and an outline of some width.
+pub(super) fn marker(
+    canvas: &mut Canvas,
+    index: usize,
+    center: Point,
+    radius: f64,
+    (fill, outline): (Rgb, Rgb),
+    width: f64,
+) {
+    match style::marker(index) {
+        [] => canvas.circle(center, radius, fill, outline, width),
+        corners => {
+            let place = |(x, y): &Point| (center.0 + x * radius, center.1 - y * radius);
+            canvas.area(corners.iter().map(place).collect(), fill, outline, width);
+        }
     }
 }
 

@@ -38,11 +38,14 @@ impl Pixels {
                 fill,
                 outline,
                 width,
-            } => {
-                self.fill(points, 1.0, *fill, |pen| pen.polygon(points));
-                let closed: Vec<_> = points.iter().chain(points.first()).copied().collect();
-                self.stroke(&closed, *outline, *width);
-            }
+            } => self.area(points, *fill, *outline, *width),
+            Shape::Circle {
+                center,
+                radius,
+                fill,
+                outline,
+                width,
+            } => self.area(&circle(*center, *radius, 24), *fill, *outline, *width),
             Shape::Text {
                 text,
                 at,
@@ -58,6 +61,12 @@ impl Pixels {
                 colors,
             } => self.image(*at, *size, *cols, colors),
         }
+    }
+
+    fn area(&mut self, points: &[Point], fill: Rgb, outline: Rgb, width: f64) {
+        self.fill(points, 1.0, fill, |pen| pen.polygon(points));
+        let closed: Vec<_> = points.iter().chain(points.first()).copied().collect();
+        self.stroke(&closed, outline, width);
     }
 
     /// Blends `color` where what the pen draws covers; all of it lies within `margin` of the
@@ -227,9 +236,7 @@ fn dashes(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
     let (Some(first), Some(mut left)) = (points.first(), pattern.first().copied()) else {
         return vec![points.to_vec()];
     };
-    let mut strokes = Vec::new();
-    let mut stroke = vec![*first];
-    let mut part = 0;
+    let (mut strokes, mut stroke, mut part) = (Vec::new(), vec![*first], 0);
     for ends in points.windows(2) {
         let (mut from, to) = (ends[0], ends[1]);
         loop {

@@ -31,6 +31,14 @@ pub(super) enum Shape {
         outline: Rgb,
         width: f64,
     },
+    /// A filled circle with an outline of its own color and width.
+    Circle {
+        center: Point,
+        radius: f64,
+        fill: Rgb,
+        outline: Rgb,
+        width: f64,
+    },
     /// A text on a base line that begins, has its middle or ends at a point; turned, it reads from
     /// bottom to top.
     Text {

@@ -1,7 +1,7 @@
 //! Colors, strokes and markers that can be told apart, in gray as well; and how numbers look.
 
 use super::canvas::{BLACK, WHITE};
-use super::shape::{Point, Rgb, circle};
+use super::shape::{Point, Rgb};
 use crate::ground::table::short;
 
 /// The colors of Okabe and Ito (Color Universal Design, 2008) without yellow, which is too pale for
@@ -54,6 +54,16 @@ pub(super) fn number(value: f64) -> String {
     short(value).replace('-', "−")
 }
 
+/// The same without zeros at its end.
+pub(super) fn brief(value: f64) -> String {
+    match number(value) {
+        text if text.contains('.') && !text.contains('e') => {
+            text.trim_end_matches('0').trim_end_matches('.').into()
+        }
+        text => text,
+    }
+}
+
 pub(super) fn color(index: usize) -> Rgb {
     COLORS[index % COLORS.len()]
 }
@@ -62,15 +72,9 @@ pub(super) fn dash(index: usize) -> &'static [f64] {
     DASHES[index % DASHES.len()]
 }
 
-/// The outline of a marker.
-pub(super) fn marker(index: usize, center: Point, radius: f64) -> Vec<Point> {
-    match MARKERS[index % MARKERS.len()] {
-        [] => circle(center, radius, 24),
-        corners => corners
-            .iter()
-            .map(|(x, y)| (center.0 + x * radius, center.1 - y * radius))
-            .collect(),
-    }
+/// The corners of a marker of radius 1 from its middle, the y axis upwards; none for a circle.
+pub(super) fn marker(index: usize) -> &'static [Point] {
+    MARKERS[index % MARKERS.len()]
 }
 
 /// The outline of a star of five points.
@@ -193,6 +197,15 @@ mod tests {
     fn zero_is_gray() {
         let [r, g, b] = signed(0.5);
         assert!(r.abs_diff(g) < 4 && g.abs_diff(b) < 4);
+    }
+
+    #[test]
+    fn brief_numbers_keep_their_value() {
+        let numbers = [100.0, 0.0, -2.5, 0.105, 1e-7, 2e9, 120.0];
+        assert_eq!(
+            numbers.map(brief),
+            ["100", "0", "−2.5", "0.105", "1.000e−7", "2.000e9", "120"]
+        );
     }
 
     #[test]

@@ -4,19 +4,26 @@ use super::font;
 use super::png;
 use super::shape::{Anchor, Point, Rgb, Shape};
 
-/// The text of an SVG file with these shapes on white, later ones over earlier ones.
-pub(super) fn text(width: u32, height: u32, shapes: &[Shape]) -> String {
+/// What turns light pictures dark: black and white change places, and half a turn of the circle of
+/// hues takes colors back to theirs. White does not become all black, to tire eyes less.
+const DARK: &str = "<style>@media (prefers-color-scheme: dark) \
+    {svg {filter: invert(0.93) hue-rotate(180deg)}}</style>\n";
+
+/// The text of an SVG file with these shapes on white, later ones over earlier ones; `light_dark`
+/// where the viewer prefers that on black.
+pub(super) fn text(width: u32, height: u32, shapes: &[Shape], light_dark: bool) -> String {
     let mut svg = format!(
         concat!(
             r#"<svg xmlns="http://www.w3.org/2000/svg" width="{0}" height="{1}" "#,
             r#"viewBox="0 0 {0} {1}" font-family="{2}">"#,
-            "\n",
+            "\n{3}",
             r##"<rect width="{0}" height="{1}" fill="#ffffff"/>"##,
             "\n"
         ),
         width,
         height,
-        font::FAMILY
+        font::FAMILY,
+        if light_dark { DARK } else { "" }
     );
     for shape in shapes {
         svg.push_str(&element(shape));
@@ -60,6 +67,21 @@ fn element(shape: &Shape) -> String {
             hex(*outline),
             number(*width)
         ),
+        Shape::Circle {
+            center,
+            radius,
+            fill,
+            outline,
+            width,
+        } => format!(
+            r#"<circle cx="{}" cy="{}" r="{}" fill="{}" stroke="{}" stroke-width="{}"/>"#,
+            number(center.0),
+            number(center.1),
+            number(*radius),
+            hex(*fill),
+            hex(*outline),
+            number(*width)
+        ),
         Shape::Text {
             text,
             at,
@@ -98,10 +120,12 @@ fn element(shape: &Shape) -> String {
                 (size.1 / rows as f64).ceil().max(1.0) as usize,
             );
             let (across, down) = (cols * wide, rows * high);
-            let pixels: Vec<u8> = (0..across * down)
-                .flat_map(|k| colors[k / across / high * cols + k % across / wide])
+            let pixels: Vec<Rgb> = (0..across * down)
+                .map(|k| colors[k / across / high * cols + k % across / wide])
                 .collect();
-            let bytes = png::encode(across as u32, down as u32, &pixels);
+            let (across, down) = (across as u32, down as u32);
+            let bytes = png::encode_indexed(across, down, &pixels)
+                .unwrap_or_else(|| png::encode(across, down, pixels.as_flattened()));
             format!(
                 concat!(
                     r#"<image x="{}" y="{}" width="{}" height="{}" preserveAspectRatio="none" "#,

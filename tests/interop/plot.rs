@@ -7,7 +7,7 @@ mod common;
 use chainrule::metrics::ConfusionMatrix;
 use chainrule::nalgebra::{DMatrix, DMatrixView};
 use chainrule::nn::loss::OutputFunction;
-use chainrule::plot::{Boundary, Confusion, Curves, Figure, Runs, Weights};
+use chainrule::plot::{Bars, Boundary, Confusion, Curves, Figure, Runs, Weights};
 use chainrule::prelude::*;
 use chainrule::rand::RngExt;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
@@ -187,6 +187,12 @@ fn gallery() -> Result<()> {
             .draw()?,
     )?;
 
+    let models = ["linear", "one hidden layer", "two hidden layers"];
+    let bars = Bars::new("Three models", "accuracy", &models)
+        .series("training", &[0.912, 0.991, 1.0])
+        .series("test", &[0.905, 0.972, 0.968]);
+    save("bars", bars.draw()?)?;
+
     save(
         "confusion",
         Confusion::new("Digits", &confusion(10, 1500)).draw()?,
@@ -278,6 +284,11 @@ fn count(figure: &Figure, what: &str) -> usize {
     figure.to_svg().matches(what).count()
 }
 
+/// Markers of every form, and other areas.
+fn marks(figure: &Figure) -> usize {
+    count(figure, "<polygon") + count(figure, "<circle")
+}
+
 fn has(figure: &Figure, expected: &[&str]) {
     let texts = texts(figure);
     for text in expected {
@@ -332,7 +343,7 @@ fn a_run_has_its_curves() -> Result<()> {
         (4, 2)
     );
     // Eight markers each, two in the legend, and two stars.
-    assert_eq!(count(&figure, "<polygon"), 8 + 8 + 2 + 2);
+    assert_eq!(marks(&figure), 8 + 8 + 2 + 2);
 
     // The star is at the lowest validation cost.
     let (best, cost) = history
@@ -396,15 +407,160 @@ fn numbers_that_cannot_be_drawn_leave_gaps() -> Result<()> {
     let lines = |figure: &Figure| count(figure, r#"stroke-width="2""#) - 2; // without the legend
     let linear = curves.draw()?;
     // 0–1 and 5–6; 3 is alone, as a marker.
-    assert_eq!((lines(&linear), count(&linear, "<polygon")), (2, 5 + 2));
+    assert_eq!((lines(&linear), marks(&linear)), (2, 5 + 2));
     has(&linear, &["gaps", "none (nothing finite)"]);
     let log = curves.log().draw()?;
-    assert_eq!((lines(&log), count(&log, "<polygon")), (1, 3 + 2));
+    assert_eq!((lines(&log), marks(&log)), (1, 3 + 2));
     has(&log, &["none (nothing finite above 0)"]);
     for figure in [linear, log] {
         assert!(!figure.to_svg().contains("NaN") && !figure.to_svg().contains("inf"));
     }
     Ok(())
+}
+
+#[test]
+fn bars_have_names_and_numbers() -> Result<()> {
+    let bars = Bars::new("Speed", "steps / s", &["a & b", "c", "none"])
+        .series("one", &[100.0, -2.5, f64::NAN])
+        .series("two", &[0.0, 40.0, f64::INFINITY]);
+    let figure = bars.draw()?;
+    has(&figure, &["Speed", "steps / s", "a &amp; b", "c", "none"]);
+    has(&figure, &["one", "two", "100", "−2.5", "0", "40"]);
+    // A square of the legend for each series, and a bar for each finite number.
+    assert_eq!(marks(&figure), 2 + 4);
+    let svg = figure.to_svg();
+    assert!(!svg.contains("NaN") && !svg.contains("inf"));
+    // No legend without names.
+    let alone = Bars::new("", "", &["a"]).series("", &[1.0]).draw()?;
+    assert_eq!(marks(&alone), 1);
+    Ok(())
+}
+
+/// Bars lie as their numbers do: from 0, to the left or to the right, as far as they are large.
+#[test]
+fn bars_are_as_long_as_their_numbers() -> Result<()> {
+    let lengths = |values: &[f64]| -> Result<Vec<f64>> {
+        let names: Vec<_> = (0..values.len()).collect();
+        let svg = Bars::new("", "x", &names)
+            .series("", values)
+            .draw()?
+            .to_svg();
+        let starts = svg
+            .match_indices("<polygon points=\"")
+            .map(|(at, found)| at + found.len());
+        let number = |text: &str| text.split(',').next().unwrap().parse::<f64>().unwrap();
+        let length = |start: usize| {
+            let mut corners = svg[start..].split(' ').map(number);
+            let zero = corners.next().unwrap();
+            corners.next().unwrap() - zero
+        };
+        Ok(starts.map(length).collect())
+    };
+    for values in [
+        [1.0, 2.0, 4.0],
+        [-1.0, 3.0, 0.0],
+        [1e300, 2e300, -1e300],
+        [3e-8, 1e-8, 5e-8],
+    ] {
+        let lengths = lengths(&values)?;
+        let scale = lengths[1] / values[1];
+        for (length, value) in lengths.iter().zip(values) {
+            assert!(
+                (length - scale * value).abs() < 0.05,
+                "{lengths:?} of {values:?}"
+            );
+        }
+    }
+    for wild in [0.0, -0.0, 5e-324, f64::MAX, -f64::MAX, 1e16] {
+        for other in [0.0, -1.0, f64::MAX, -f64::MAX] {
+            assert!(
+                lengths(&[wild, other])?
+                    .iter()
+                    .all(|length| length.abs() <= 800.0)
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Only the SVG knows of dark viewers, and only when asked to.
+#[test]
+fn light_and_dark() -> Result<()> {
+    let light = Bars::new("t", "x", &["a"]).series("", &[1.0]).draw()?;
+    let both = light.clone().light_dark();
+    assert_eq!(light.to_png(), both.to_png());
+    assert!(!light.to_svg().contains("<style>"));
+    let svg = both.to_svg();
+    let (start, end) = (
+        svg.find("<style>").unwrap(),
+        svg.find("</style>\n").unwrap(),
+    );
+    assert!(svg[start..end].contains("prefers-color-scheme: dark"));
+    assert_eq!(
+        [&svg[..start], &svg[end + "</style>\n".len()..]].concat(),
+        light.to_svg()
+    );
+    Ok(())
+}
+
+/// The picture within an SVG has a list of colors when they are few, and shows the same as the PNG.
+#[test]
+fn pictures_in_svg_have_few_colors() -> Result<()> {
+    let (history, net) = run(Adam::new(), 0.05, 8);
+    assert_eq!(history.epochs.len(), 8);
+    let data = rings(2, 60);
+    let figure = Boundary::new("", &data, sigmoid(&net))
+        .size(400, 300)
+        .draw()?;
+    let svg = figure.to_svg();
+    let image = svg.split("<image ").last().unwrap();
+    let attribute = |name: &str| -> &str {
+        let from = image.find(&format!("{name}=\"")).unwrap() + name.len() + 2;
+        image[from..].split('"').next().unwrap()
+    };
+    let bytes = base64(
+        attribute("href")
+            .strip_prefix("data:image/png;base64,")
+            .unwrap(),
+    );
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let mut reader = decoder.read_info().unwrap();
+    assert_eq!(reader.info().color_type, png::ColorType::Indexed);
+    let mut inside = vec![0; reader.output_buffer_size().unwrap()];
+    reader.next_frame(&mut inside).unwrap();
+
+    let (width, _, outside) = decode(&figure.to_png());
+    let place = |name: &str| attribute(name).parse::<usize>().unwrap();
+    let (left, top, cols) = (place("x"), place("y"), place("width"));
+    let mut same = 0;
+    for (k, pixel) in inside.chunks(3).enumerate() {
+        let at = ((top + k / cols) * width as usize + left + k % cols) * 3;
+        same += usize::from(outside[at..at + 3] == *pixel);
+    }
+    // All but what the points cover.
+    assert!(
+        same * 10 > inside.len() / 3 * 7,
+        "{same} of {}",
+        inside.len() / 3
+    );
+    Ok(())
+}
+
+/// RFC 4648, section 4.
+fn base64(text: &str) -> Vec<u8> {
+    const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits: Vec<u32> = text
+        .trim_end_matches('=')
+        .chars()
+        .map(|digit| DIGITS.find(digit).unwrap() as u32)
+        .collect();
+    let mut bytes = Vec::new();
+    for four in digits.chunks(4) {
+        let word = four.iter().fold(0, |word, digit| word << 6 | digit) << (6 * (4 - four.len()));
+        bytes.extend(&word.to_be_bytes()[1..four.len()]);
+    }
+    bytes
 }
 
 #[test]
@@ -515,7 +671,7 @@ fn a_boundary_shows_regions_and_points() -> Result<()> {
         &["Half", "left", "right", "x₁", "x₂", "probability of right"],
     );
     // Three points, and the legend's two markers on their regions.
-    assert_eq!(count(&figure, "<polygon"), 3 + 4);
+    assert_eq!(marks(&figure), 3 + 4);
     assert_eq!(figure, draw()?);
 
     let (width, height, pixels) = decode(&figure.to_png());
@@ -657,6 +813,28 @@ fn errors_name_what_is_wrong() -> Result<()> {
             &text,
         );
     }
+
+    let none: [&str; 0] = [];
+    let text = "plot::Bars: got none, expected at least 1 name";
+    refuses(
+        Bars::new("t", "x", &none).series("a", &[]).draw(),
+        ErrorKind::Empty,
+        text,
+    );
+    let text = "plot::Bars: got none, expected a series with a finite number";
+    refuses(Bars::new("t", "x", &["a"]).draw(), ErrorKind::Empty, text);
+    let bars = || Bars::new("t", "x", &["a", "b"]);
+    refuses(
+        bars().series("s", &[f64::NAN; 2]).draw(),
+        ErrorKind::Empty,
+        text,
+    );
+    let text = "series \"s\" of plot::Bars: got 1, expected 2 numbers, as there are names";
+    refuses(bars().series("s", &[1.0]).draw(), ErrorKind::Shape, text);
+    let text = "size of plot::Bars: got 800 × 600, expected a pixel for each of 1000 × 1 bars";
+    let names: Vec<_> = (0..1000).collect();
+    let many = Bars::new("t", "x", &names).series("s", &[1.0; 1000]);
+    refuses(many.draw(), ErrorKind::Value, text);
 
     refuses(
         Runs::new("t", &[]).draw(),
