@@ -16,6 +16,7 @@
 
 use alloc::vec::Vec;
 use core::array::from_fn;
+use core::hint::black_box;
 use core::ops::Range;
 
 use super::Kernel;
@@ -709,12 +710,12 @@ fn tile<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_ROW: boo
             } else {
                 (1, out.ld)
             };
-            let (c, corner) = (
-                out.c.as_ptr(),
-                rows.start * row_step + columns.start * column_step,
-            );
+            let c = &*out.c;
+            let corner = rows.start * row_step + columns.start * column_step;
+            let first = &c[corner];
             let soon = |row: usize, column: usize| {
-                c.wrapping_add(corner + row * row_step + column * column_step)
+                c.get(corner + row * row_step + column * column_step)
+                    .unwrap_or(first)
             };
             if nr > 4 || NR <= 4 {
                 let tile =
@@ -730,15 +731,22 @@ fn tile<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_ROW: boo
 }
 
 /// The tile: sums over p of (column p of `left`) × (row p of `right`), whose rows are its columns if `BY_ROW`. The loop over
-/// packed factors also fetches the memory that the tile is about to go to: `soon` gives the address of an element.
+/// packed factors also fetches the memory that the tile is about to go to: `soon` gives an element.
 #[inline(always)]
-fn accumulate<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_ROW: bool>(
+fn accumulate<
+    'a,
+    T: Element + 'a,
+    S: Simd,
+    const MV: usize,
+    const NR: usize,
+    const BY_ROW: bool,
+>(
     simd: S,
     len: usize,
     left: Columns<'_, T>,
     right: Columns<'_, T>,
     nr: usize,
-    soon: impl Fn(usize, usize) -> *const T,
+    soon: impl Fn(usize, usize) -> &'a T,
 ) -> Tile<T, S, MV, NR> {
     const UNROLL: usize = 4;
     let width = MV * T::Native::<S>::LEN;
@@ -747,11 +755,10 @@ fn accumulate<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_RO
     if BY_ROW && (left.ld, left.skip, right.ld, right.skip) == (width, 0, NR, 0) {
         let mut columns = left.data[..len * width].chunks_exact(width * UNROLL);
         let mut rows = right.data[..len * NR].chunks_exact(NR * UNROLL);
-        let lines: [[*const T; MV]; NR] =
-            from_fn(|j| from_fn(|i| soon(i * T::Native::<S>::LEN, j)));
+        let lines: [[&T; MV]; NR] = from_fn(|j| from_fn(|i| soon(i * T::Native::<S>::LEN, j)));
         for ((line, columns), rows) in lines.as_flattened().iter().zip(&mut columns).zip(&mut rows)
         {
-            prefetch(simd, *line);
+            fetch(*line);
             for u in 0..UNROLL {
                 multiply_add(simd, &mut tile, &columns[u * width..(u + 1) * width], |j| {
                     rows[u * NR + j]
@@ -1003,7 +1010,7 @@ fn matvec_panel<T: Element, S: Simd, const MV: usize, const L: usize>(
             ld: block.len,
             skip: 0,
         };
-        accumulate::<T, S, MV, 1, false>(simd, block.len, left, right, 1, |_, _| x.as_ptr())
+        accumulate::<T, S, MV, 1, false>(simd, block.len, left, right, 1, |_, _| &x[0])
     } else {
         ragged_tile(simd, left, rows.len(), &x[..block.len], &mut pack[..width])
     };
@@ -1153,17 +1160,10 @@ fn transpose_columns<T: Element, S: Simd, const L: usize>(
     simd.vectorize(
         #[inline(always)]
         || {
-            let distant = size_of_val(from.data) > 1 << 17;
             for i in (0..rows).step_by(L) {
                 for p in (0..len).step_by(L) {
                     let start = |q: usize| from.skip + p + (i + q).min(rows - 1) * from.ld;
                     if start(L - 1) + L <= from.data.len() {
-                        // so many columns at once are too many for the processor's own prefetching
-                        if distant {
-                            for q in 0..L {
-                                prefetch(simd, from.data.as_ptr().wrapping_add(start(q) + 3 * L));
-                            }
-                        }
                         let lines = transpose::<S, _, L>(from_fn(|q| {
                             T::Native::<S>::from_slice(simd, &from.data[start(q)..][..L])
                         }));
@@ -1188,23 +1188,10 @@ fn transpose_columns<T: Element, S: Simd, const L: usize>(
     );
 }
 
-/// Asks for the cache line at an address, valid or not.
+/// Reads a number that is soon to be written, so that its memory is near by then. The processor waits for nothing.
 #[inline(always)]
-fn prefetch<T, S: Simd>(simd: S, address: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        fearless_simd::kernel!(
-            #[inline]
-            fn fetch(sse2: Sse2, address: *const i8) {
-                core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(address)
-            }
-        );
-        if let Some(sse2) = simd.level().as_sse2() {
-            fetch(sse2, address.cast());
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (simd, address);
+fn fetch<T: Copy>(number: &T) {
+    black_box(*number);
 }
 
 /// The transpose of N vectors, N a power of two: read one after the other, the results hold element 0 of every vector, then
