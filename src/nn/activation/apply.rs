@@ -1,5 +1,6 @@
 //! Activations at numbers: what needs the scalar.
 
+use super::formula::*;
 use super::{Activation, Breakpoints};
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::bounds::{FINITE, POSITIVE_IN_SCALAR, ensure};
@@ -49,25 +50,10 @@ impl Activation {
 
     /// Whether φ″ is anything but 0 anywhere.
     pub(crate) fn bends(&self) -> bool {
-        use Activation::{
-            Celu, Elu, Gelu, GeluTanh, HardSwish, Mish, Selu, Sigmoid, Silu, Softplus, Softsign,
-            Tanh,
-        };
-        matches!(
-            self.parts().1,
-            Celu { .. }
-                | Elu { .. }
-                | Gelu
-                | GeluTanh
-                | HardSwish
-                | Mish
-                | Selu
-                | Sigmoid
-                | Silu
-                | Softplus
-                | Softsign
-                | Tanh
-        )
+        fn bends<F: Formula<f64>>(_: F) -> bool {
+            F::BENDS
+        }
+        with_formula!(f64, self.parts().1, f => bends(f))
     }
 
     /// Refuses a surrogate, whose backward pass is not the derivative of its values.

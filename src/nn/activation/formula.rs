@@ -11,6 +11,8 @@ use crate::numeric::real::{Real, is_nan, magnitude};
 
 /// φ and its derivatives at z.
 pub(super) trait Formula<T>: Copy {
+    /// Whether φ″ is anything but 0 anywhere.
+    const BENDS: bool;
     /// φ and φ′.
     fn both<const FMA: bool>(self, z: T) -> (T, T);
     /// φ″; at a kink of φ or φ′ that of the branch to which the kink belongs.
@@ -80,6 +82,31 @@ fn ramp<T: Real>(z: T, low: f64, high: f64, bottom: f64, top: f64, middle: T, sl
     (value, inside - nothing(near))
 }
 
+/// Evaluates an expression with the formula `$f` of an activation, for numbers of type `$t`; a
+/// surrogate has none of its own.
+macro_rules! with_formula {
+    ($t:ty, $activation:expr, $f:ident => $value:expr) => {
+        with_formula!(@one $t, $activation, $f => $value;
+            Linear, Step, Sign, PiecewiseLinear, Sigmoid, Tanh, Relu, Relu6, Selu, Gelu, GeluTanh, Silu,
+            Mish, Softplus, Softsign, HardSigmoid, HardTanh, HardSwish;
+            LeakyRelu slope, Elu alpha, Celu alpha, ThresholdedRelu theta
+        )
+    };
+    (@one $t:ty, $activation:expr, $f:ident => $value:expr;
+        $($name:ident),*; $($with:ident $field:ident),*) => {
+        match $activation {
+            $(Activation::$name => { let $f = $name; $value })*
+            $(Activation::$with { $field } => {
+                let $f = $with { $field: <$t as Real>::of(*$field) };
+                $value
+            })*
+            Activation::Breakpoints($f) => $value,
+            Activation::Surrogate { .. } => Default::default(),
+        }
+    };
+}
+pub(super) use with_formula;
+
 macro_rules! formulas {
     ($(
         $(#[$doc:meta])*
@@ -96,6 +123,7 @@ macro_rules! formulas {
         #[derive(Clone, Copy)]
         pub(super) struct $name;
         impl<T: Real> Formula<T> for $name {
+            const BENDS: bool = formulas!(@bends [$($second)?]);
             formulas!(@functions [] |$z, $zero, $one| $body [$($second)?]);
         }
     };
@@ -109,6 +137,7 @@ macro_rules! formulas {
             pub(super) $field: T,
         }
         impl<T: Real> Formula<T> for $name<T> {
+            const BENDS: bool = formulas!(@bends [$($second)?]);
             formulas!(@functions [$field] |$z, $zero, $one| $body [$($second)?]);
         }
     };
@@ -132,6 +161,8 @@ macro_rules! formulas {
         }
     };
     // A piecewise-linear function.
+    (@bends []) => { false };
+    (@bends [$second:block]) => { true };
     (@second $z:ident $zero:ident []) => { unless_nan($z, $zero) };
     (@second $z:ident $zero:ident [$second:block]) => { $second };
 }
@@ -314,6 +345,8 @@ formulas! {
 }
 
 impl<T: Real> Formula<T> for &Breakpoints {
+    const BENDS: bool = false;
+
     #[inline(always)]
     fn both<const FMA: bool>(self, z: T) -> (T, T) {
         if is_nan(z) {

@@ -6,40 +6,6 @@ use crate::numeric::kernel::{self, Kernel, Pass, Simd, compiled};
 use crate::numeric::real::{Real, is_nan, vectorize};
 use core::hint::black_box;
 
-/// Runs a pass over slices with the formula of an activation; a surrogate has none of its own.
-macro_rules! with_formula {
-    ($activation:expr, $pass:ident($($slice:expr),*)) => {
-        match $activation {
-            Activation::Linear => (Pass::run::<FMA>($pass(Linear, $($slice),*))),
-            Activation::Step => (Pass::run::<FMA>($pass(Step, $($slice),*))),
-            Activation::Sign => (Pass::run::<FMA>($pass(Sign, $($slice),*))),
-            Activation::PiecewiseLinear => (Pass::run::<FMA>($pass(PiecewiseLinear, $($slice),*))),
-            Activation::Sigmoid => (Pass::run::<FMA>($pass(Sigmoid, $($slice),*))),
-            Activation::Tanh => (Pass::run::<FMA>($pass(Tanh, $($slice),*))),
-            Activation::Relu => (Pass::run::<FMA>($pass(Relu, $($slice),*))),
-            Activation::LeakyRelu { slope } => (Pass::run::<FMA>($pass(LeakyRelu { slope: T::of(*slope) }, $($slice),*))),
-            Activation::Relu6 => (Pass::run::<FMA>($pass(Relu6, $($slice),*))),
-            Activation::Elu { alpha } => (Pass::run::<FMA>($pass(Elu { alpha: T::of(*alpha) }, $($slice),*))),
-            Activation::Celu { alpha } => (Pass::run::<FMA>($pass(Celu { alpha: T::of(*alpha) }, $($slice),*))),
-            Activation::ThresholdedRelu { theta } => {
-                (Pass::run::<FMA>($pass(ThresholdedRelu { theta: T::of(*theta) }, $($slice),*)))
-            }
-            Activation::Selu => (Pass::run::<FMA>($pass(Selu, $($slice),*))),
-            Activation::Gelu => (Pass::run::<FMA>($pass(Gelu, $($slice),*))),
-            Activation::GeluTanh => (Pass::run::<FMA>($pass(GeluTanh, $($slice),*))),
-            Activation::Silu => (Pass::run::<FMA>($pass(Silu, $($slice),*))),
-            Activation::Mish => (Pass::run::<FMA>($pass(Mish, $($slice),*))),
-            Activation::Softplus => (Pass::run::<FMA>($pass(Softplus, $($slice),*))),
-            Activation::Softsign => (Pass::run::<FMA>($pass(Softsign, $($slice),*))),
-            Activation::HardSigmoid => (Pass::run::<FMA>($pass(HardSigmoid, $($slice),*))),
-            Activation::HardTanh => (Pass::run::<FMA>($pass(HardTanh, $($slice),*))),
-            Activation::HardSwish => (Pass::run::<FMA>($pass(HardSwish, $($slice),*))),
-            Activation::Breakpoints(points) => (Pass::run::<FMA>($pass(points, $($slice),*))),
-            Activation::Surrogate { .. } => {}
-        }
-    };
-}
-
 /// So many numbers stay in the first-level cache from one loop to the next.
 const NEAR: usize = 4096;
 
@@ -56,9 +22,9 @@ impl<T: Real> Pass for Apply<'_, T> {
     fn run<const FMA: bool>(self) {
         let Self { activation, z, d } = self;
         if d.is_empty() {
-            with_formula!(activation, Values(z));
+            with_formula!(T, activation, f => Pass::run::<FMA>(Values(f, z)));
         } else {
-            with_formula!(activation, Both(z, d));
+            with_formula!(T, activation, f => Pass::run::<FMA>(Both(f, z, d)));
         }
     }
 }
@@ -182,7 +148,7 @@ impl<T: Real> Pass for Bend<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let Self { activation, z } = self;
-        with_formula!(activation, Seconds(z));
+        with_formula!(T, activation, f => Pass::run::<FMA>(Seconds(f, z)));
     }
 }
 
