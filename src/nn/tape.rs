@@ -20,11 +20,12 @@ pub(crate) enum Stage {
     Backward,
 }
 
-/// All that a forward and a backward pass produce: aˡ, δˡ, ∂C/∂Wˡ, ∂C/∂bˡ of every layer, and the buffers of the kernels.
+/// All that a forward and a backward pass produce: aˡ, δˡ, ∂C/∂Wˡ, ∂C/∂bˡ of every layer, and the
+/// buffers of the kernels.
 ///
-/// A network is not changed by a pass, so any number of tapes can be used with it at once, one per thread. A tape grows
-/// to what a pass needs and is then reused: a pass with a number of samples that it has seen before allocates nothing.
-/// It may be handed to different networks in turn.
+/// A network is not changed by a pass, so any number of tapes can be used with it at once, one per
+/// thread. A tape grows to what a pass needs and is then reused: a pass with a number of samples
+/// that it has seen before allocates nothing. It may be handed to different networks in turn.
 ///
 /// ```
 /// use chainrule::{Activation, Dense, Sequential, Tape};
@@ -210,9 +211,9 @@ impl<T> Tape<T> {
         }
     }
 
-    /// The same tape with `count` threads of its own, which live as long as it does: passes of enough work run on them, each
-    /// on a part of the samples or of the weights, and small ones on the caller's thread alone. The results have the same
-    /// bits for any number of threads.
+    /// The same tape with `count` threads of its own, which live as long as it does: passes of
+    /// enough work run on them, each on a part of the samples or of the weights, and small ones on
+    /// the caller's thread alone. The results have the same bits for any number of threads.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] when `count` is 0 or above 1024, or the system refuses the threads.
@@ -260,13 +261,14 @@ impl<T> Tape<T> {
         Ok(())
     }
 
-    /// The number of training passes so far. Randomness is a function of the seed, this number, the layer and the
-    /// sample, so that each pass draws anew.
+    /// The number of training passes so far. Randomness is a function of the seed, this number, the
+    /// layer and the sample, so that each pass draws anew.
     pub fn step(&self) -> u64 {
         self.step
     }
 
-    /// Continues at a seed and a step: the next pass draws what that pass of a tape of that seed drew.
+    /// Continues at a seed and a step: the next pass draws what that pass of a tape of that seed
+    /// drew.
     ///
     /// ```
     /// use chainrule::Tape;
@@ -285,9 +287,10 @@ impl<T> Tape<T> {
 }
 
 impl<T: Real> Tape<T> {
-    /// aˡ: the output of a layer for each sample, outputs × batch. To read zˡ, too, make the activation a layer of its own
-    /// (`Dense` with [`Activation::Linear`](crate::Activation::Linear), then the activation): z is then the output of the
-    /// first of the two, and the parameters lie as they did.
+    /// aˡ: the output of a layer for each sample, outputs × batch. To read zˡ, too, make the
+    /// activation a layer of its own (`Dense` with
+    /// [`Activation::Linear`](crate::Activation::Linear), then the activation): z is then the
+    /// output of the first of the two, and the parameters lie as they did.
     ///
     /// # Errors
     /// [`ErrorKind::NotReady`] before a pass, [`ErrorKind::Value`] if there is no such layer.
@@ -295,8 +298,8 @@ impl<T: Real> Tape<T> {
         self.matrix("Tape::a", Stage::Forward, layer, &self.record.activations)
     }
 
-    /// δˡ = ∂C/∂zˡ of each sample, outputs × batch, with the 1/n of an average over the batch. Of a layer without
-    /// activation (dropout), ∂C/∂ its output.
+    /// δˡ = ∂C/∂zˡ of each sample, outputs × batch, with the 1/n of an average over the batch. Of a
+    /// layer without activation (dropout), ∂C/∂ its output.
     ///
     /// # Errors
     /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] if there is no such
@@ -309,7 +312,8 @@ impl<T: Real> Tape<T> {
     /// ∂C/∂Wˡ, laid as [`Sequential::weights`](crate::Sequential::weights).
     ///
     /// # Errors
-    /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] for a layer that has no weights.
+    /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] for a layer that has no
+    /// weights.
     pub fn dw(&self, layer: usize) -> Result<DMatrixView<'_, T>> {
         let (block, range) =
             self.layout("Tape::dw", Stage::Backward)?
@@ -324,7 +328,8 @@ impl<T: Real> Tape<T> {
     /// ∂C/∂bˡ.
     ///
     /// # Errors
-    /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] for a layer that has no biases.
+    /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] for a layer that has no
+    /// biases.
     pub fn db(&self, layer: usize) -> Result<DVectorView<'_, T>> {
         let (block, range) =
             self.layout("Tape::db", Stage::Backward)?
@@ -335,7 +340,8 @@ impl<T: Real> Tape<T> {
         ))
     }
 
-    /// The whole gradient, laid as [`Sequential::params`](crate::Sequential::params); empty before a backward pass.
+    /// The whole gradient, laid as [`Sequential::params`](crate::Sequential::params); empty before
+    /// a backward pass.
     pub fn grads(&self) -> &[T] {
         if self.stage == Stage::Backward {
             &self.record.grads

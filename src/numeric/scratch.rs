@@ -1,5 +1,5 @@
-//! What passes work with beside their numbers: threads, and buffers that are kept from one pass to the next. On them stands the
-//! matrix product.
+//! What passes work with beside their numbers: threads, and buffers that are kept from one pass to
+//! the next. On them stands the matrix product.
 
 use crate::error::Result;
 use crate::numeric::kernel::gemm::{Mat, Product, Size};
@@ -9,7 +9,8 @@ use crate::numeric::view::{View, ViewMut, check_shape};
 use alloc::vec::Vec;
 use nalgebra::{Dim, IsContiguous, Matrix, RawStorage};
 
-/// Threads and buffers for matrix products. A [`Tape`](crate::Tape) owns one and hands it to each layer.
+/// Threads and buffers for matrix products. A [`Tape`](crate::Tape) owns one and hands it to each
+/// layer.
 #[derive(Clone, Debug)]
 pub struct Scratch<T> {
     pub(crate) workers: Workers,
@@ -31,15 +32,17 @@ impl<T> Scratch<T> {
 }
 
 impl<T: Real> Scratch<T> {
-    /// C = A·B, where A and B are matrices or, by [`View::transposed`], their transposes. C is overwritten; an inner dimension
-    /// of 0 gives zeros.
+    /// C = A·B, where A and B are matrices or, by [`View::transposed`], their transposes. C is
+    /// overwritten; an inner dimension of 0 gives zeros.
     ///
-    /// This is the product of [`Dense`](crate::Dense), for layers of other crates: vectorized for the machine, shared among
-    /// the threads of the tape where the work is worth waking them, and free of allocation once the buffers have grown.
-    /// C has the same bits for any number of threads, and a column of W·X has them in every batch X.
+    /// This is the product of [`Dense`](crate::Dense), for layers of other crates: vectorized for
+    /// the machine, shared among the threads of the tape where the work is worth waking them, and
+    /// free of allocation once the buffers have grown. C has the same bits for any number of
+    /// threads, and a column of W·X has them in every batch X.
     ///
     /// # Errors
-    /// [`ErrorKind::Shape`](crate::ErrorKind::Shape) unless A is m × k, B k × n and C m × n; C is then as it was.
+    /// [`ErrorKind::Shape`](crate::ErrorKind::Shape) unless A is m × k, B k × n and C m × n; C is
+    /// then as it was.
     ///
     /// ```
     /// use chainrule::View;
@@ -123,8 +126,9 @@ impl<T: Real> Scratch<T> {
         self.spare = spare;
     }
 
-    /// Does work of `cost` multiplications for each of `columns` columns: side by side where it is worth it.
-    /// Two columns are the least for a thread, because the product for a single one may round differently.
+    /// Does work of `cost` multiplications for each of `columns` columns: side by side where it is
+    /// worth it. Two columns are the least for a thread, because the product for a single one may
+    /// round differently.
     #[inline]
     pub(crate) fn share<W: Divide>(
         &mut self,
@@ -152,8 +156,8 @@ impl<T> Default for Scratch<T> {
     }
 }
 
-/// Into how many parts work of `cost` multiplications for each of `columns` columns is worth cutting: a part must take a
-/// thread longer than it takes to wake it.
+/// Into how many parts work of `cost` multiplications for each of `columns` columns is worth
+/// cutting: a part must take a thread longer than it takes to wake it.
 pub(crate) fn parts(cost: usize, columns: usize) -> usize {
     const LEAST: usize = 1 << 21;
     cost.saturating_mul(columns) / LEAST

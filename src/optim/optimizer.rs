@@ -10,8 +10,8 @@ use core::fmt::Debug;
 
 /// A rule by which parameters follow a gradient, over one flat vector.
 ///
-/// The clock [`OptimizerState::step`] advances once a step for the whole vector, whatever the number of groups.
-/// Hyper-parameters are `f64` for every scalar type and rounded once.
+/// The clock [`OptimizerState::step`] advances once a step for the whole vector, whatever the
+/// number of groups. Hyper-parameters are `f64` for every scalar type and rounded once.
 ///
 /// What each rule remembers is in the table of [`optim`](crate::optim).
 ///
@@ -43,18 +43,21 @@ use core::fmt::Debug;
 /// # Ok::<(), Error>(())
 /// ```
 pub trait Optimizer<T: Real>: Debug + Send {
-    /// One step: changes `params` within each group by `grads`, at the rate `lr` times the group's, and running statistics
-    /// ([`Group::statistic`]) by p ← p − g. Parameters in no group, and those of a group whose rate is 0, stay as they are, and
-    /// so does what the rule knows of them.
+    /// One step: changes `params` within each group by `grads`, at the rate `lr` times the group's,
+    /// and running statistics ([`Group::statistic`]) by p ← p − g. Parameters in no group, and
+    /// those of a group whose rate is 0, stay as they are, and so does what the rule knows of them.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`](crate::ErrorKind::Value) for a rate or a hyper-parameter out of range, [`ErrorKind::Empty`](crate::ErrorKind::Empty) without a group,
-    /// [`ErrorKind::Shape`](crate::ErrorKind::Shape) when the lengths differ from each other, or from earlier steps of a rule that remembers
-    /// them, or a group reaches beyond them; nothing is changed then.
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value) for a rate or a hyper-parameter out of range,
+    /// [`ErrorKind::Empty`](crate::ErrorKind::Empty) without a group,
+    /// [`ErrorKind::Shape`](crate::ErrorKind::Shape) when the lengths differ from each other, or
+    /// from earlier steps of a rule that remembers them, or a group reaches beyond them; nothing is
+    /// changed then.
     fn step(&mut self, lr: f64, params: &mut [T], grads: &[T], groups: &[Group]) -> Result<()>;
 
-    /// [`step`](Optimizer::step) on several threads, for a rule that can, by a caller that has checked the hyper-parameters,
-    /// the groups and their rates, and need not again: only what could reach beyond a slice or overflow is looked at.
+    /// [`step`](Optimizer::step) on several threads, for a rule that can, by a caller that has
+    /// checked the hyper-parameters, the groups and their rates, and need not again: only what
+    /// could reach beyond a slice or overflow is looked at.
     ///
     /// # Errors
     /// As [`step`](Optimizer::step), of what is looked at.
@@ -80,10 +83,12 @@ pub trait Optimizer<T: Real>: Debug + Send {
     /// The state, to be saved.
     fn state(&self) -> &OptimizerState<T>;
 
-    /// Goes on from a saved state: the steps that follow give the same bits as if there had been no interruption.
+    /// Goes on from a saved state: the steps that follow give the same bits as if there had been no
+    /// interruption.
     ///
     /// # Errors
-    /// [`ErrorKind::Incompatible`](crate::ErrorKind::Incompatible) when the state is not of this rule; nothing is changed then.
+    /// [`ErrorKind::Incompatible`](crate::ErrorKind::Incompatible) when the state is not of this
+    /// rule; nothing is changed then.
     fn restore(&mut self, state: &OptimizerState<T>) -> Result<()>;
 }
 

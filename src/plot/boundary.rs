@@ -3,7 +3,7 @@
 use super::axes::{Axis, steps};
 use super::canvas::{BLACK, Canvas, SIZE, WHITE};
 use super::figure::Figure;
-use super::parts::{Sample, bar, chart, legend, marker};
+use super::parts::{ColorBar, Sample, chart, legend, marker};
 use super::shape::Rgb;
 use super::style;
 use crate::data::Dataset;
@@ -189,20 +189,15 @@ impl<'a, T: Real> Boundary<'a, T> {
             })
             .collect();
         let room = canvas.title(&self.title);
-        let mut room = legend(&mut canvas, room, &entries);
-        if binary {
-            let ticks: Vec<_> = [0.0, 0.25, 0.5, 0.75, 1.0]
-                .map(|p| (p, p.to_string()))
-                .into();
-            room = bar(
-                &mut canvas,
-                room,
-                &format!("probability of {}", names[1]),
-                &ticks,
-                style::two,
-            );
-        }
-        let mut inside = chart(&mut canvas, room, &x, &y)?;
+        let room = legend(&mut canvas, room, &entries);
+        let ticks = [0.0, 0.25, 0.5, 0.75, 1.0].map(|p| (p, p.to_string()));
+        let bar = binary.then(|| ColorBar {
+            label: format!("probability of {}", names[1]),
+            ticks: ticks.into(),
+            color: style::two,
+        });
+        let left = bar.as_ref().map_or(room, |bar| bar.beside(room));
+        let mut inside = chart(&mut canvas, left, &x, &y)?;
         let points: Vec<_> = inputs
             .column_iter()
             .map(|p| Some(inside.at(x.inside(p[0].as_f64())?, y.inside(p[1].as_f64())?)))
@@ -256,6 +251,9 @@ impl<'a, T: Real> Boundary<'a, T> {
         };
         canvas.image(inside, cols, (0..cols * rows).map(color).collect());
         canvas.frame(inside);
+        if let Some(bar) = bar {
+            bar.draw(&mut canvas, room, inside);
+        }
         let radius = if points.len() > 500 { 3.0 } else { 4.5 };
         for (point, label) in points.into_iter().zip(labels) {
             if let Some(point) = point {

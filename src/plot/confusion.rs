@@ -3,7 +3,7 @@
 use super::axes::{LABEL, SMALL};
 use super::canvas::{BLACK, Canvas, Rect, SIZE};
 use super::figure::Figure;
-use super::parts::bar;
+use super::parts::ColorBar;
 use super::shape::Anchor;
 use super::{font, style};
 use crate::error::{Error, ErrorKind, Result};
@@ -59,17 +59,15 @@ impl<'a> Confusion<'a> {
         const PLACE: &str = "plot::Confusion";
         let mut canvas = Canvas::new(PLACE, self.size)?;
         let (n, names) = (self.matrix.classes(), self.matrix.names());
-        let room = canvas.title(&self.title);
-        let ticks: Vec<_> = (0..=4)
-            .map(|k| (f64::from(k) / 4.0, format!("{} %", 25 * k)))
-            .collect();
-        let room = bar(
-            &mut canvas,
-            room,
-            "share of actual class",
-            &ticks,
-            style::amount,
-        );
+        let whole = canvas.title(&self.title);
+        let bar = ColorBar {
+            label: "share of actual class".into(),
+            ticks: (0..=4)
+                .map(|k| (f64::from(k) / 4.0, format!("{} %", 25 * k)))
+                .collect(),
+            color: style::amount,
+        };
+        let room = bar.beside(whole);
 
         let widest = names
             .iter()
@@ -108,6 +106,7 @@ impl<'a> Confusion<'a> {
             right: left + cell * n as f64,
             bottom: top + cell * n as f64,
         };
+        bar.draw(&mut canvas, whole, table);
 
         let samples: Vec<f64> = (0..n).map(|actual| self.matrix.support(actual)).collect();
         let color = |actual: usize, predicted: usize| match samples[actual] {

@@ -215,55 +215,55 @@ pub(super) fn marker(
     }
 }
 
-/// Draws a bar of the colors from 0 (below) to 1 into the right of `room`, with numbers and a
-/// label; returns the room that is left.
-pub(super) fn bar(
-    canvas: &mut Canvas,
-    room: Rect,
-    label: &str,
-    ticks: &[(f64, String)],
-    color: fn(f64) -> Rgb,
-) -> Rect {
-    let widest = ticks
-        .iter()
-        .map(|(_, text)| font::width(text, SMALL))
-        .fold(0.0, f64::max);
-    let right = room.right - LABEL - 10.0 - widest;
-    let (height, middle) = (room.height().min(400.0), room.middle().1);
-    let bar = Rect {
-        left: right - 16.0 - 8.0,
-        top: middle - height / 2.0,
-        right: right - 8.0,
-        bottom: middle + height / 2.0,
-    };
-    canvas.image(
-        bar,
-        1,
-        (0..256)
-            .rev()
-            .map(|k| color(f64::from(k) / 255.0))
-            .collect(),
-    );
-    canvas.frame(bar);
-    for (place, text) in ticks {
-        let (x, y) = bar.at(1.0, *place);
-        canvas.line(vec![(x, y), (x + TICK, y)], BLACK, 1.0, &[]);
-        canvas.text(
-            text.clone(),
-            (x + 2.0 * TICK, y.clamp(bar.top + 4.0, bar.bottom - 4.0)),
-            SMALL,
-            BLACK,
-            Anchor::Start,
-        );
+/// A bar of the colors from 0 (below) to 1, with numbers and a label, at the right of a picture.
+pub(super) struct ColorBar {
+    pub(super) label: String,
+    pub(super) ticks: Vec<(f64, String)>,
+    pub(super) color: fn(f64) -> Rgb,
+}
+
+impl ColorBar {
+    /// The right edge of the colors, if all lies in `room`.
+    fn right(&self, room: Rect) -> f64 {
+        let widths = self.ticks.iter().map(|(_, text)| font::width(text, SMALL));
+        room.right - LABEL - 18.0 - widths.fold(0.0, f64::max)
     }
-    canvas.turned(
-        font::fit(label, LABEL, room.height()),
-        (room.right - LABEL / 2.0, middle),
-        LABEL,
-        Anchor::Middle,
-    );
-    Rect {
-        right: bar.left - 20.0,
-        ..room
+
+    /// What is left of `room` for the picture.
+    pub(super) fn beside(&self, room: Rect) -> Rect {
+        Rect {
+            right: self.right(room) - 36.0,
+            ..room
+        }
+    }
+
+    /// Draws the bar into the right of `room`, as high as what it explains.
+    pub(super) fn draw(&self, canvas: &mut Canvas, room: Rect, picture: Rect) {
+        let right = self.right(room);
+        let bar = Rect {
+            left: right - 16.0,
+            right,
+            ..picture
+        };
+        let shades = (0..256).rev().map(|k| (self.color)(f64::from(k) / 255.0));
+        canvas.image(bar, 1, shades.collect());
+        canvas.frame(bar);
+        for (place, text) in &self.ticks {
+            let (x, y) = bar.at(1.0, *place);
+            canvas.line(vec![(x, y), (x + TICK, y)], BLACK, 1.0, &[]);
+            canvas.text(
+                text.clone(),
+                (x + 2.0 * TICK, y.clamp(bar.top + 4.0, bar.bottom - 4.0)),
+                SMALL,
+                BLACK,
+                Anchor::Start,
+            );
+        }
+        canvas.turned(
+            font::fit(&self.label, LABEL, bar.height()),
+            (room.right - LABEL / 2.0, bar.middle().1),
+            LABEL,
+            Anchor::Middle,
+        );
     }
 }

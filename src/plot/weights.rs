@@ -2,7 +2,7 @@
 
 use super::canvas::{BLACK, Canvas, Rect, SIZE};
 use super::figure::Figure;
-use super::parts::bar;
+use super::parts::ColorBar;
 use super::shape::Anchor;
 use super::style;
 use crate::error::{Error, ErrorKind, Result};
@@ -100,8 +100,20 @@ impl Weights {
                 .map(|place| (place, style::number((2.0 * place - 1.0) * w)))
                 .into(),
         };
-        let room = canvas.title(&self.title);
-        let room = bar(&mut canvas, room, "weight", &ticks, style::signed);
+        let whole = canvas.title(&self.title);
+        let bar = ColorBar {
+            label: "weight".into(),
+            ticks,
+            color: style::signed,
+        };
+        let (middle, half) = (whole.middle().1, whole.height().min(400.0) / 2.0);
+        let beside = Rect {
+            top: middle - half,
+            bottom: middle + half,
+            ..whole
+        };
+        bar.draw(&mut canvas, whole, beside);
+        let room = bar.beside(whole);
 
         let Some(Grid {
             across,

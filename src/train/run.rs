@@ -22,7 +22,8 @@ use crate::optim::plateau::ReduceOnPlateau;
 use alloc::{format, vec::Vec};
 
 /// What can train a [`Model`](crate::Model): a [`Trainer`](crate::Trainer) or a
-/// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt). It cannot be implemented outside this crate.
+/// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt). It cannot be implemented outside this
+/// crate.
 pub trait Fit<T: Real> {
     /// What makes predictions of raw outputs.
     #[doc(hidden)]

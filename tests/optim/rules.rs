@@ -2,11 +2,8 @@
 //! the edges.
 
 use crate::common::bits;
-use chainrule::nn::loss::QuadraticCost;
 use chainrule::optim::*;
 use chainrule::prelude::*;
-use chainrule::rand::SeedableRng;
-use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::{ErrorKind, Real};
 
 /// Written by `reference/optimizers.py`: rule, rate, decay, the parameters after the steps of
@@ -787,6 +784,10 @@ fn the_minimum_of_rosenbrock() {
 #[cfg(feature = "parallel")]
 #[test]
 fn on_threads() -> Result<()> {
+    use chainrule::nn::loss::QuadraticCost;
+    use chainrule::rand::SeedableRng;
+    use chainrule::rand::rngs::Xoshiro256PlusPlus;
+
     let data = Dataset::new(
         DMatrix::from_fn(200, 8, |i, j| ((i * 7 + j * 31) as f32).sin()),
         DMatrix::from_fn(3, 8, |i, j| (i + j) as f32),

@@ -306,7 +306,10 @@ impl<T: Real> Sequential<T> {
     ///
     /// The network must be built like the `nn.Sequential` that the file is of. [`Safetensors`]
     /// tells which tensors it wants, the error which of them are missing, too many or of another
-    /// shape.
+    /// shape. A state dict holds numbers alone: it does not say what the activations are, nor how
+    /// much a dropout drops, and a network with others reads it without an error.
+    ///
+    /// The way back is [`Model::save`], whose tensors are the state dict.
     ///
     /// # Errors
     /// As [`Safetensors::load_params`] without options; nothing is changed then.

@@ -175,7 +175,8 @@ impl<T: Real> Safetensors<T> {
         {
             let there = list(names.iter().copied());
             let expected = format!(
-                "one of shape {:?} (there are {there}; Safetensors::rename and prefix map names)",
+                "one of shape {:?} (there are {there}; an activation and a Dropout are modules, too; \
+                 Safetensors::rename and prefix map names)",
                 shape(block)
             );
             return Err(Error::new(

@@ -46,8 +46,8 @@ impl<T: Real> Apply<'_, T> {
     }
 }
 
-/// z ← φ(z + b) for each column of z, as long as b, and d ← φ′(z + b) where d is not empty. An empty b adds nothing. For
-/// activations that are no surrogates.
+/// z ← φ(z + b) for each column of z, as long as b, and d ← φ′(z + b) where d is not empty. An
+/// empty b adds nothing. For activations that are no surrogates.
 struct Activate<'a, T> {
     activation: &'a Activation,
     bias: &'a [T],
@@ -110,10 +110,12 @@ impl<T: Real> Kernel for Activate<'_, T> {
     }
 }
 
-/// sums ← z + b for each column of z. Element by element, because a copy before would be read before it is in the cache.
+/// sums ← z + b for each column of z. Element by element, because a copy before would be read
+/// before it is in the cache.
 #[inline(always)]
 fn add_bias<T: Real>(mut sums: &mut [T], mut z: &[T], bias: &[T]) {
-    // Split off one after the other: `chunks_exact` divides first, which takes longer than a small layer.
+    // Split off one after the other: `chunks_exact` divides first, which takes longer than a small
+    // layer.
     while let Some((column, z_rest)) = z.split_at_checked(bias.len()) {
         let (to, rest) = sums.split_at_mut(bias.len());
         for (to, (z, b)) in to.iter_mut().zip(column.iter().zip(bias)) {
@@ -218,7 +220,8 @@ impl Activation {
         self.forward(&[], z, &mut []);
     }
 
-    /// z ← φ(z + b) for each column of z, and into `slopes` φ′(z + b) where it is not empty. An empty `bias` adds nothing.
+    /// z ← φ(z + b) for each column of z, and into `slopes` φ′(z + b) where it is not empty. An
+    /// empty `bias` adds nothing.
     #[inline]
     pub(crate) fn forward<T: Real>(&self, bias: &[T], z: &mut [T], slopes: &mut [T]) {
         match self {
@@ -226,7 +229,8 @@ impl Activation {
             Self::Surrogate { .. } => {
                 Self::Linear.forward(bias, z, &mut []);
                 let (value, derivative) = self.parts();
-                // The values of the function that lends its derivative are nobody's: a few at a time.
+                // The values of the function that lends its derivative are nobody's: a few at a
+                // time.
                 let mut values = [T::zero(); 64];
                 for (z, d) in z.chunks(values.len()).zip(slopes.chunks_mut(values.len())) {
                     let values = &mut values[..z.len()];
@@ -290,7 +294,8 @@ impl<T: Real> Pass for Chain<'_, T> {
     }
 }
 
-/// Elements to a step of a loop: a multiple of every vector width, so that short slices are vector code, too.
+/// Elements to a step of a loop: a multiple of every vector width, so that short slices are vector
+/// code, too.
 pub(crate) const LANES: usize = 16;
 
 /// z ← φ(z).
@@ -364,8 +369,9 @@ impl<T: Real, F: Formula<T>> Pass for Both<'_, T, F> {
     }
 }
 
-/// A zero of which the compiler does not know. Without it a loop that leaves some numbers as they are,
-/// as φ(z) = max(0, z) does, would store by masks, which takes ten times as long on some machines.
+/// A zero of which the compiler does not know. Without it a loop that leaves some numbers as they
+/// are, as φ(z) = max(0, z) does, would store by masks, which takes ten times as long on some
+/// machines.
 #[inline(always)]
 fn nothing<T: Real>(chunks: usize) -> T {
     if chunks > 1 {

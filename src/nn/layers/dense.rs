@@ -1,4 +1,6 @@
-//! The fully connected layer: the four equations of backpropagation, in `forward`, `backward` and `gradient`.
+//! The fully connected layer: the four equations of backpropagation, in `forward`, `backward` and
+//! `gradient`. Where a network has nothing but small layers of this kind, `chain.rs` computes the
+//! same for all of them in one call.
 
 use super::smooth;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,11 +16,11 @@ use crate::numeric::scratch::{Scratch, multiply};
 use crate::numeric::view::{View, ViewMut};
 use alloc::{format, string::String, vec, vec::Vec};
 
-/// A fully connected layer with its activation: a = φ(z), z = W·x + b, where W is outputs × inputs and wⱼₖ goes from
-/// input k to neuron j.
+/// A fully connected layer with its activation: a = φ(z), z = W·x + b, where W is outputs × inputs
+/// and wⱼₖ goes from input k to neuron j.
 ///
-/// For a batch X with samples as columns: Z = W·X + b·1ᵀ (with samples as rows, as many texts write, Zᵀ = XᵀWᵀ + 1·bᵀ).
-/// Backward, with ∂C/∂a of this layer given:
+/// For a batch X with samples as columns: Z = W·X + b·1ᵀ (with samples as rows, as many texts
+/// write, Zᵀ = XᵀWᵀ + 1·bᵀ). Backward, with ∂C/∂a of this layer given:
 ///
 /// ```text
 /// δ = ∂C/∂a ⊙ φ′(z)        (BP1; the second factor of BP2)
@@ -67,7 +69,8 @@ pub struct Dense {
 
 impl Dense {
     /// A layer of `outputs` neurons (at least 1). Its weights start by the default for `activation`
-    /// ([`Init::for_activation`]), its biases by [`Init::LeCunUniform`]: uniform on ±√(3/n), n being the number of inputs.
+    /// ([`Init::for_activation`]), its biases by [`Init::LeCunUniform`]: uniform on ±√(3/n), n
+    /// being the number of inputs.
     pub fn new(outputs: usize, activation: Activation) -> Self {
         Self {
             outputs,
@@ -336,7 +339,8 @@ impl<T: Real> Pass for SumSamples<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(mut self) {
         self.sums.fill(T::zero());
-        // Split off one after the other: `chunks_exact` divides first, which takes longer than a small layer.
+        // Split off one after the other: `chunks_exact` divides first, which takes longer than a
+        // small layer.
         while let Some((column, rest)) = self.delta.split_at_checked(self.sums.len()) {
             for (sum, d) in self.sums.iter_mut().zip(column) {
                 *sum += *d;

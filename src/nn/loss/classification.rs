@@ -95,21 +95,23 @@ fn check_smoothing(place: &str, smoothing: f64) -> Result<()> {
     UNIT.check(format_args!("label smoothing of {place}"), smoothing)
 }
 
-/// Cross-entropy of class scores (logits) that a softmax turns into probabilities: for a sample
-/// C = −Σⱼ wⱼtⱼ ln softmax(y)ⱼ = Σⱼ wⱼtⱼ(ln Σₖ e^yₖ − yⱼ), summed over the classes, averaged over the samples.
+/// Cross-entropy of class scores (logits) that a softmax turns into probabilities: for a sample C =
+/// −Σⱼ wⱼtⱼ ln softmax(y)ⱼ = Σⱼ wⱼtⱼ(ln Σₖ e^yₖ − yⱼ), summed over the classes, averaged over the
+/// samples.
 ///
-/// The network ends on its scores, without a softmax layer; [`OutputFunction::Softmax`] gives the probabilities. A single output is
-/// refused, because its probability is always 1: two classes take two outputs, or one and [`SigmoidCrossEntropy`].
-/// ∂C/∂y = s·softmax(y) − w⊙t with s = Σⱼ wⱼtⱼ, which is the textbook's a − t where targets sum to one and weigh 1.
+/// The network ends on its scores, without a softmax layer; [`OutputFunction::Softmax`] gives the
+/// probabilities. A single output is refused, because its probability is always 1: two classes take
+/// two outputs, or one and [`SigmoidCrossEntropy`]. ∂C/∂y = s·softmax(y) − w⊙t with s = Σⱼ wⱼtⱼ,
+/// which is the textbook's a − t where targets sum to one and weigh 1.
 ///
-/// - [Label smoothing](Self::label_smoothing) ε replaces t by (1−ε)t + ε/K with K classes (Szegedy et al. 2016), as in
-///   PyTorch: of a sample whose targets are all 0 to mask it, too.
-/// - [Class weights](Self::class_weights) multiply the classes' terms; the average stays over the number of samples, as
-///   PyTorch does for targets that are probabilities and Keras for `class_weight` (PyTorch divides by the sum of the
-///   weights where targets are class numbers).
+/// - [Label smoothing](Self::label_smoothing) ε replaces t by (1−ε)t + ε/K with K classes (Szegedy
+///   et al. 2016), as in PyTorch: of a sample whose targets are all 0 to mask it, too.
+/// - [Class weights](Self::class_weights) multiply the classes' terms; the average stays over the
+///   number of samples, as PyTorch does for targets that are probabilities and Keras for
+///   `class_weight` (PyTorch divides by the sum of the weights where targets are class numbers).
 ///
-/// Targets are probabilities in [0, 1], one column per sample ([`one_hot`](crate::one_hot) makes them of labels);
-/// they need not sum to one.
+/// Targets are probabilities in [0, 1], one column per sample ([`one_hot`](crate::one_hot) makes
+/// them of labels); they need not sum to one.
 ///
 /// ```
 /// use chainrule::{SoftmaxCrossEntropy, View};
@@ -247,17 +249,18 @@ impl<T: Real> Pass for SoftmaxCosts<'_, T> {
     }
 }
 
-/// Cross-entropy of independent yes-or-no outputs given as logits: for a sample
-/// C = −1/d Σⱼ wⱼ(pⱼtⱼ ln σ(yⱼ) + (1−tⱼ) ln(1−σ(yⱼ))), averaged over the d outputs and over the samples (PyTorch's
+/// Cross-entropy of independent yes-or-no outputs given as logits: for a sample C = −1/d Σⱼ wⱼ(pⱼtⱼ
+/// ln σ(yⱼ) + (1−tⱼ) ln(1−σ(yⱼ))), averaged over the d outputs and over the samples (PyTorch's
 /// `BCEWithLogitsLoss` and Keras's `BinaryCrossentropy(from_logits=True)`).
 ///
-/// The network ends on its scores, without a sigmoid; [`OutputFunction::Sigmoid`] gives the probabilities. Computed as
-/// −ln σ(y) = ln(1 + e^−y) without overflow. ∂C/∂y = w((1−t)σ(y) − p·t·σ(−y))/(nd), which is (σ(y) − t)/(nd) where all
-/// weights are 1.
+/// The network ends on its scores, without a sigmoid; [`OutputFunction::Sigmoid`] gives the
+/// probabilities. Computed as −ln σ(y) = ln(1 + e^−y) without overflow. ∂C/∂y = w((1−t)σ(y) −
+/// p·t·σ(−y))/(nd), which is (σ(y) − t)/(nd) where all weights are 1.
 ///
 /// - [Label smoothing](Self::label_smoothing) ε replaces t by (1−ε)t + ε/2.
-/// - [Class weights](Self::class_weights) w, one per output; [positive weights](Self::positive_weights) p, one per
-///   output, weigh its yes against its no (PyTorch's `weight` and `pos_weight`).
+/// - [Class weights](Self::class_weights) w, one per output; [positive
+///   weights](Self::positive_weights) p, one per output, weigh its yes against its no (PyTorch's
+///   `weight` and `pos_weight`).
 ///
 /// Targets lie in [0, 1].
 ///
@@ -518,11 +521,12 @@ impl<T: Real> Pass for SigmoidCurvatures<'_, T> {
     }
 }
 
-/// Cross-entropy of probabilities: for a sample C = −Σⱼ tⱼ ln yⱼ, summed over the classes, averaged over the samples.
+/// Cross-entropy of probabilities: for a sample C = −Σⱼ tⱼ ln yⱼ, summed over the classes, averaged
+/// over the samples.
 ///
-/// For a network that ends on [`Softmax`](crate::nn::Softmax) of at least 2 outputs, and targets in [0, 1].
-/// ∂C/∂y = −t/(ny). Nothing is clipped: a probability of 0 where
-/// the target is not 0 costs ∞. On logits, [`SoftmaxCrossEntropy`] is exact where this is not.
+/// For a network that ends on [`Softmax`](crate::nn::Softmax) of at least 2 outputs, and targets in
+/// [0, 1]. ∂C/∂y = −t/(ny). Nothing is clipped: a probability of 0 where the target is not 0 costs
+/// ∞. On logits, [`SoftmaxCrossEntropy`] is exact where this is not.
 ///
 /// ```
 /// use chainrule::View;
@@ -536,12 +540,12 @@ impl<T: Real> Pass for SigmoidCurvatures<'_, T> {
 #[doc(alias("CategoricalCrossentropy", "NLLLoss", "crossentropy"))]
 pub struct CategoricalCrossEntropy;
 
-/// The Kullback–Leibler divergence of the outputs from the targets: for a sample
-/// KL(t‖y) = Σⱼ tⱼ ln(tⱼ/yⱼ) = Σⱼ tⱼ ln(1/yⱼ) − H(t), summed over the classes, averaged over the samples (PyTorch's
+/// The Kullback–Leibler divergence of the outputs from the targets: for a sample KL(t‖y) = Σⱼ tⱼ
+/// ln(tⱼ/yⱼ) = Σⱼ tⱼ ln(1/yⱼ) − H(t), summed over the classes, averaged over the samples (PyTorch's
 /// `KLDivLoss` with `batchmean`, on probabilities).
 ///
-/// ∂/∂y = −t/(ny), as of [`CategoricalCrossEntropy`]: the entropy H(t) of the targets is constant. Terms with t = 0 are 0. Outputs
-/// are at least 2, and targets lie in [0, 1].
+/// ∂/∂y = −t/(ny), as of [`CategoricalCrossEntropy`]: the entropy H(t) of the targets is constant.
+/// Terms with t = 0 are 0. Outputs are at least 2, and targets lie in [0, 1].
 ///
 /// ```
 /// use chainrule::View;
@@ -612,8 +616,9 @@ on_probabilities!(CategoricalCrossEntropy, |y, t| times(t, -y.ln()));
 // Apart, because t/y can overflow.
 on_probabilities!(KlDivergence, |y, t| times(t, t.ln()) + times(t, -y.ln()));
 
-/// The hinge loss max(0, 1 − t·y) of margins, with targets −1 and 1, averaged over outputs and samples (Keras's `Hinge`;
-/// for one output scikit-learn's `hinge_loss`). With a linear output it makes a margin classifier.
+/// The hinge loss max(0, 1 − t·y) of margins, with targets −1 and 1, averaged over outputs and
+/// samples (Keras's `Hinge`; for one output scikit-learn's `hinge_loss`). With a linear output it
+/// makes a margin classifier.
 ///
 /// ∂C/∂y = −t/(nd) within the margin, 0 beyond and on it.
 ///

@@ -100,11 +100,13 @@ pub struct CurvaturesArgs<'a, T> {
     pub dy_dot: ViewMut<'a, T>,
 }
 
-/// A loss: the cost Cᵢ of one sample, its derivative, and whether a batch costs the average or the sum.
+/// A loss: the cost Cᵢ of one sample, its derivative, and whether a batch costs the average or the
+/// sum.
 ///
-/// A loss of another crate implements [`name`](Loss::name), [`costs`](Loss::costs) and [`slopes`](Loss::slopes), and
-/// [`curvatures`](Loss::curvatures) for products with the Hessian; [`gradcheck::loss`](crate::gradcheck::loss) tests its derivative. Targets always have the shape of the outputs; they are
-/// never broadcast.
+/// A loss of another crate implements [`name`](Loss::name), [`costs`](Loss::costs) and
+/// [`slopes`](Loss::slopes), and [`curvatures`](Loss::curvatures) for products with the Hessian;
+/// [`gradcheck::loss`](crate::gradcheck::loss) tests its derivative. Targets always have the shape
+/// of the outputs; they are never broadcast.
 ///
 /// | loss | cost of a sample | of a batch | outputs |
 /// |---|---|---|---|
@@ -126,8 +128,9 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
     /// The name by which errors call the loss.
     fn name(&self) -> &str;
 
-    /// A text that stays the same in all versions and tells apart losses that compute different things: `Huber(delta=1)`.
-    /// Checkpoints keep it, and training goes on only with the same. Without configuration the name will do.
+    /// A text that stays the same in all versions and tells apart losses that compute different
+    /// things: `Huber(delta=1)`. Checkpoints keep it, and training goes on only with the same.
+    /// Without configuration the name will do.
     fn describe(&self) -> String {
         self.name().into()
     }
@@ -138,8 +141,9 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
     /// Writes ∂Cᵢ/∂y of each sample, without the 1/n of an average over the batch.
     fn slopes(&self, p: SlopesArgs<'_, T>);
 
-    /// Writes ∂²Cᵢ/∂y²·ẏ, the product of each sample's Hessian with a direction, without the 1/n of an average over the batch;
-    /// where the slope jumps, as of Hinge at the margin, 0. Products with the Hessian of a network need it, training does not.
+    /// Writes ∂²Cᵢ/∂y²·ẏ, the product of each sample's Hessian with a direction, without the 1/n of
+    /// an average over the batch; where the slope jumps, as of Hinge at the margin, 0. Products
+    /// with the Hessian of a network need it, training does not.
     ///
     /// # Errors
     /// When the loss has none: as long as this method is not written, always.
@@ -176,8 +180,9 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
         true
     }
 
-    /// Whether the cost measures how far each output is from its target, so that targets beyond the reach of the
-    /// last layer are a mistake: true of the squared error and its like, false of losses on logits and margins.
+    /// Whether the cost measures how far each output is from its target, so that targets beyond the
+    /// reach of the last layer are a mistake: true of the squared error and its like, false of
+    /// losses on logits and margins.
     fn measures_distance(&self) -> bool {
         false
     }
@@ -199,7 +204,8 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
         check_targets(self.name(), target, "a finite number", |t| t.is_finite())
     }
 
-    /// The cost of a batch: the sum or the average of wᵢ·Cᵢ with the weights of the samples, 1 without.
+    /// The cost of a batch: the sum or the average of wᵢ·Cᵢ with the weights of the samples, 1
+    /// without.
     ///
     /// # Errors
     /// When the shapes differ, there is no sample, or the loss is not defined on the targets.

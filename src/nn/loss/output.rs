@@ -9,7 +9,8 @@ use crate::numeric::view::ViewMut;
 use alloc::format;
 use core::{fmt, str::FromStr};
 
-/// The function from raw outputs (scores) y to predictions p, chosen by the loss ([`Loss::output_function`](super::Loss::output_function)).
+/// The function from raw outputs (scores) y to predictions p, chosen by the loss
+/// ([`Loss::output_function`](super::Loss::output_function)).
 ///
 /// | variant | prediction | losses |
 /// |---|---|---|
@@ -18,8 +19,9 @@ use core::{fmt, str::FromStr};
 /// | `Softmax` | pⱼ = e^yⱼ / Σₖ e^yₖ | [`SoftmaxCrossEntropy`](crate::SoftmaxCrossEntropy) |
 /// | `Exp` | pⱼ = e^yⱼ | of counts, on logarithms of rates |
 ///
-/// [`Sequential::predict`](crate::Sequential::predict) returns y, [`Model::predict`](crate::Model::predict) p.
-/// A generalized linear model calls the inverse of this function its link.
+/// [`Sequential::predict`](crate::Sequential::predict) returns y,
+/// [`Model::predict`](crate::Model::predict) p. A generalized linear model calls the inverse of
+/// this function its link.
 ///
 /// ```
 /// use chainrule::nalgebra::DMatrix;
@@ -57,7 +59,8 @@ impl OutputFunction {
         }
     }
 
-    /// Replaces raw outputs, outputs × samples, by predictions. NaN propagates, in `Softmax` to all outputs of its sample.
+    /// Replaces raw outputs, outputs × samples, by predictions. NaN propagates, in `Softmax` to all
+    /// outputs of its sample.
     ///
     /// ```
     /// use chainrule::nn::loss::OutputFunction;

@@ -14,8 +14,8 @@ use alloc::{format, string::String};
 ///
 /// The network ends on the logarithms of the rates; [`OutputFunction::Exp`] gives the rates, so
 /// that [`Model::predict`](crate::Model::predict) returns expected counts. ∂C/∂y = (e^y − t)/(nd)
-/// and ∂²C/∂y² = e^y/(nd). Targets are finite and at least 0; they need not be whole, so that counts
-/// may be divided by the time in which they were made.
+/// and ∂²C/∂y² = e^y/(nd). Targets are finite and at least 0; they need not be whole, so that
+/// counts may be divided by the time in which they were made.
 ///
 /// Left out is ln t!, which does not depend on y; [`full`](Self::full) adds it in Stirling's
 /// approximation. Without it costs may be negative.

@@ -127,7 +127,8 @@ macro_rules! residual_loss {
 
 /// J = Σ ½(y−t)², summed over the outputs **and over the samples**.
 ///
-/// ∂J/∂y = y − t. The gradient grows with the batch; where that is not wanted take [`QuadraticCost`].
+/// ∂J/∂y = y − t. The gradient grows with the batch; where that is not wanted take
+/// [`QuadraticCost`].
 ///
 /// ```
 /// use chainrule::View;
@@ -142,8 +143,8 @@ macro_rules! residual_loss {
 pub struct SumSquaredError;
 residual_loss!(SumSquaredError, Reduction::Sum, Over::Sum, self, r, cost: T::of(0.5) * r * r, slope: r, curvature: T::one());
 
-/// C = 1/(2n) Σₓ ‖t(x) − y(x)‖²: half the squared distance, summed over the outputs, averaged over the n samples
-/// (Nielsen 2015, equation 6).
+/// C = 1/(2n) Σₓ ‖t(x) − y(x)‖²: half the squared distance, summed over the outputs, averaged over
+/// the n samples (Nielsen 2015, equation 6).
 ///
 /// ∂C/∂y = (y − t)/n.
 ///
@@ -159,8 +160,8 @@ residual_loss!(SumSquaredError, Reduction::Sum, Over::Sum, self, r, cost: T::of(
 pub struct QuadraticCost;
 residual_loss!(QuadraticCost, Reduction::Mean, Over::Sum, self, r, cost: T::of(0.5) * r * r, slope: r, curvature: T::one());
 
-/// The mean squared error 1/(nd) Σ (y−t)², averaged over n samples and d outputs: PyTorch's `MSELoss` and
-/// scikit-learn's `mean_squared_error`.
+/// The mean squared error 1/(nd) Σ (y−t)², averaged over n samples and d outputs: PyTorch's
+/// `MSELoss` and scikit-learn's `mean_squared_error`.
 ///
 /// ∂C/∂y = 2(y − t)/(nd).
 ///
@@ -197,8 +198,8 @@ residual_loss!(MeanAbsoluteError, Reduction::Mean, Over::Mean, self, r, cost: ma
     if r < T::zero() { -T::one() } else { sign }
 }, curvature: T::zero());
 
-/// Huber's loss: ½r² for |r| ≤ δ and δ(|r| − ½δ) beyond, r = y − t, averaged over samples and outputs (Huber 1964;
-/// PyTorch's `HuberLoss`).
+/// Huber's loss: ½r² for |r| ≤ δ and δ(|r| − ½δ) beyond, r = y − t, averaged over samples and
+/// outputs (Huber 1964; PyTorch's `HuberLoss`).
 ///
 /// ∂C/∂y = r/(nd) within ±δ, ±δ/(nd) beyond.
 ///

@@ -1,10 +1,11 @@
 //! Matrix products on column-major slices, vectorized at run time.
 //!
-//! Every element of a product is summed in one fixed order: the inner dimension is cut into blocks whose length depends on it
-//! alone, each block is one chain of (fused) multiply-adds from zero, and the block sums are added in ascending order. Neither
-//! the vector width nor the tiling enters, so all levels with fused multiply-add give the same bits, and a sample's result does
-//! not depend on the batch around it. Products with a single row or column that lie along memory are dot products over sixteen
-//! (`f64`: eight) interleaved chains instead, again on every level.
+//! Every element of a product is summed in one fixed order: the inner dimension is cut into blocks
+//! whose length depends on it alone, each block is one chain of (fused) multiply-adds from zero,
+//! and the block sums are added in ascending order. Neither the vector width nor the tiling enters,
+//! so all levels with fused multiply-add give the same bits, and a sample's result does not depend
+//! on the batch around it. Products with a single row or column that lie along memory are dot
+//! products over sixteen (`f64`: eight) interleaved chains instead, again on every level.
 #![allow(
     clippy::too_many_arguments,
     reason = "a product has three sizes and three matrices"
@@ -22,7 +23,8 @@ use core::ops::Range;
 use super::Kernel;
 use fearless_simd::{Simd, f32x4, f32x8, f32x16, f64x2, f64x4, f64x8, prelude::*};
 
-/// A column-major operand: element (i, j) lies at `data[i + j * ld]`; `transposed` multiplies with its transpose.
+/// A column-major operand: element (i, j) lies at `data[i + j * ld]`; `transposed` multiplies with
+/// its transpose.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mat<'a, T> {
     /// The elements, column by column.
@@ -72,7 +74,8 @@ impl<'a, T> Mat<'a, T> {
     }
 }
 
-/// C = op(A)·op(B) for `f32` and `f64`. C is packed column-major, overwritten; an inner dimension of 0 gives zeros.
+/// C = op(A)·op(B) for `f32` and `f64`. C is packed column-major, overwritten; an inner dimension
+/// of 0 gives zeros.
 #[derive(Debug)]
 pub struct Product<'a, T> {
     pub(crate) size: Size,
@@ -127,13 +130,14 @@ pub(crate) struct Size {
 }
 
 impl Size {
-    /// Whether C is a row of dot products: columns of B times the one row of A. That must not depend on n, because one sample's
-    /// result must not depend on the samples beside it.
+    /// Whether C is a row of dot products: columns of B times the one row of A. That must not
+    /// depend on n, because one sample's result must not depend on the samples beside it.
     fn is_row<T>(self, b: Mat<'_, T>) -> bool {
         self.m == 1 && self.k > DOT_MIN && !b.transposed
     }
 
-    /// Whether C is a column of dot products: columns of A, which is transposed, times the one column of B.
+    /// Whether C is a column of dot products: columns of A, which is transposed, times the one
+    /// column of B.
     fn is_column<T>(self, a: Mat<'_, T>) -> bool {
         self.n == 1 && self.k > DOT_MIN && a.transposed
     }
@@ -143,7 +147,8 @@ impl Size {
 const K_BLOCK: usize = 384;
 /// Bytes of the left factor that are packed at once, half of a large second-level cache.
 const LEFT_BYTES: usize = 1 << 20;
-/// Bytes of a right factor stored by rows that are packed at once, so that its rows are read in long pieces.
+/// Bytes of a right factor stored by rows that are packed at once, so that its rows are read in
+/// long pieces.
 const RIGHT_BYTES: usize = 1 << 18;
 /// Up to this inner dimension nothing is gained by dot products.
 const DOT_MIN: usize = 16;
@@ -158,7 +163,8 @@ const GEMV: usize = 8;
 pub(crate) trait Element: SimdFloatElement {
     type Wide<S: Simd>: SimdFloat<S, Element = Self>;
     type Half<S: Simd>: SimdFloat<S, Element = Self>;
-    /// a·b + c, rounded as the vectors' multiply-add. `FMA` says whether that is one instruction for a scalar.
+    /// a·b + c, rounded as the vectors' multiply-add. `FMA` says whether that is one instruction
+    /// for a scalar.
     fn multiply_add<S: Simd, const FMA: bool>(simd: S, a: Self, b: Self, c: Self) -> Self;
 }
 macro_rules! element {
@@ -181,7 +187,8 @@ macro_rules! element {
 element!(f32, f32x16, f32x8, f32x4);
 element!(f64, f64x8, f64x4, f64x2);
 
-/// Picks the register tile: MV vectors of L lanes by NR columns fill, but do not overflow, the registers.
+/// Picks the register tile: MV vectors of L lanes by NR columns fill, but do not overflow, the
+/// registers.
 #[inline(always)]
 fn by_width<T: Element, S: Simd>(
     simd: S,
@@ -262,7 +269,8 @@ fn by_shape<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usiz
             outer(simd, column, row, m, c, pack)
         };
     }
-    // Lanes run along the rows of C, or along its columns: then the transposed problem is solved and its tiles are transposed.
+    // Lanes run along the rows of C, or along its columns: then the transposed problem is solved
+    // and its tiles are transposed.
     let padded = (m.next_multiple_of(L) * n, n.next_multiple_of(L) * m);
     let across = match (a.transposed, b.transposed) {
         (false, false) => false,
@@ -542,7 +550,8 @@ fn blocked<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize
     let pack_a = a.transposed || n > 256 || (n > 32 && a.ld * bytes > 1024);
     // Two packed factors make the fastest loop, if it is long and many panels share the copy.
     let pack_b = pack_a && panels > 4 && k >= 64;
-    // As many panels of each factor as the caches hold; one of b if its columns lie along memory, because then it is read on.
+    // As many panels of each factor as the caches hold; one of b if its columns lie along memory,
+    // because then it is read on.
     let group = (LEFT_BYTES / (block_len * MV * L * bytes)).clamp(1, panels);
     let strip = if pack_b && by_row {
         (RIGHT_BYTES / (block_len * NR * bytes)).clamp(1, n.div_ceil(NR)) * NR
@@ -577,7 +586,8 @@ fn blocked<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize
             matvec::<T, S, L>(simd, block, m, a_block, &b.data[k0..], out.c, a_pack);
             continue;
         }
-        // From the last panel to the first, because `store` spills over the end of a column into rows that come later.
+        // From the last panel to the first, because `store` spills over the end of a column into
+        // rows that come later.
         for first in (0..panels).step_by(group).rev() {
             let last = (first + group).min(panels);
             // What must be packed because a panel would reach beyond the matrix is at its end.
@@ -730,8 +740,9 @@ fn tile<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_ROW: boo
     );
 }
 
-/// The tile: sums over p of (column p of `left`) × (row p of `right`), whose rows are its columns if `BY_ROW`. The loop over
-/// packed factors also fetches the memory that the tile is about to go to: `soon` gives an element.
+/// The tile: sums over p of (column p of `left`) × (row p of `right`), whose rows are its columns
+/// if `BY_ROW`. The loop over packed factors also fetches the memory that the tile is about to go
+/// to: `soon` gives an element.
 #[inline(always)]
 fn accumulate<
     'a,
@@ -751,7 +762,8 @@ fn accumulate<
     const UNROLL: usize = 4;
     let width = MV * T::Native::<S>::LEN;
     let mut tile = [[T::Native::<S>::splat(simd, T::default()); MV]; NR];
-    // These loops hold no panics and no calls, which keeps the tile in registers; the `else` arms never run.
+    // These loops hold no panics and no calls, which keeps the tile in registers; the `else` arms
+    // never run.
     if BY_ROW && (left.ld, left.skip, right.ld, right.skip) == (width, 0, NR, 0) {
         let mut columns = left.data[..len * width].chunks_exact(width * UNROLL);
         let mut rows = right.data[..len * NR].chunks_exact(NR * UNROLL);
@@ -842,8 +854,9 @@ fn store<T: Element, S: Simd, const MV: usize, const NR: usize>(
     out: &mut Out<'_, T>,
 ) {
     let lanes = T::Native::<S>::LEN;
-    // Whole vectors even at the ragged end of a column, if it is written rather than added to and the memory is C's: what they
-    // spill into are rows of later columns, which are written afterward.
+    // Whole vectors even at the ragged end of a column, if it is written rather than added to and
+    // the memory is C's: what they spill into are rows of later columns, which are written
+    // afterward.
     let end = rows.start + (columns.end - 1) * out.ld + MV * lanes;
     if !out.transposed && (rows.len() == MV * lanes || (!add && end <= out.c.len())) {
         for j in 0..NR {
@@ -1029,8 +1042,8 @@ fn matvec_panel<T: Element, S: Simd, const MV: usize, const L: usize>(
     i + width
 }
 
-/// The sums over columns that end within a vector: what lies below the last row is summed, too, and a column that the memory
-/// ends with is padded in `pack`.
+/// The sums over columns that end within a vector: what lies below the last row is summed, too, and
+/// a column that the memory ends with is padded in `pack`.
 #[inline(always)]
 fn ragged_tile<T: Element, S: Simd, const MV: usize>(
     simd: S,
@@ -1053,7 +1066,8 @@ fn ragged_tile<T: Element, S: Simd, const MV: usize>(
     tile
 }
 
-/// Copies panels, the rows from `start(q)` to `start(q + 1)` of the first `len` columns, one after the other.
+/// Copies panels, the rows from `start(q)` to `start(q + 1)` of the first `len` columns, one after
+/// the other.
 #[inline(always)]
 fn copy_panels<T: Element, S: Simd, const N: usize>(
     simd: S,
@@ -1064,7 +1078,8 @@ fn copy_panels<T: Element, S: Simd, const N: usize>(
     start: impl Fn(usize) -> usize,
     to: &mut [T],
 ) {
-    // Several columns are read at once, along all panels: few far jumps, and much under way from a distant cache.
+    // Several columns are read at once, along all panels: few far jumps, and much under way from a
+    // distant cache.
     const AT_ONCE: usize = 8;
     simd.vectorize(
         #[inline(always)]
@@ -1085,7 +1100,8 @@ fn copy_panels<T: Element, S: Simd, const N: usize>(
     );
 }
 
-/// Copies the first `rows` elements of each column, padded to `width`, a multiple of N, by whatever follows them.
+/// Copies the first `rows` elements of each column, padded to `width`, a multiple of N, by whatever
+/// follows them.
 #[inline(always)]
 fn copy_columns<T: Element, const N: usize>(
     count: usize,
@@ -1111,7 +1127,8 @@ fn copy_columns<T: Element, const N: usize>(
     }
 }
 
-/// to[j + p * NR] = element p of column j, for `count` columns of `len` elements; missing columns are replaced by the last one.
+/// to[j + p * NR] = element p of column j, for `count` columns of `len` elements; missing columns
+/// are replaced by the last one.
 #[inline(always)]
 fn transpose_panel<T: Element, S: Simd, const NR: usize>(
     simd: S,
@@ -1188,14 +1205,16 @@ fn transpose_columns<T: Element, S: Simd, const L: usize>(
     );
 }
 
-/// Reads a number that is soon to be written, so that its memory is near by then. The processor waits for nothing.
+/// Reads a number that is soon to be written, so that its memory is near by then. The processor
+/// waits for nothing.
 #[inline(always)]
 fn fetch<T: Copy>(number: &T) {
     black_box(*number);
 }
 
-/// The transpose of N vectors, N a power of two: read one after the other, the results hold element 0 of every vector, then
-/// element 1 of every vector, and so on. Each round moves the highest bit of the vectors' index to the low end of the lanes'.
+/// The transpose of N vectors, N a power of two: read one after the other, the results hold element
+/// 0 of every vector, then element 1 of every vector, and so on. Each round moves the highest bit
+/// of the vectors' index to the low end of the lanes'.
 #[inline(always)]
 pub(crate) fn transpose<S: Simd, V: SimdBase<S>, const N: usize>(mut vectors: [V; N]) -> [V; N] {
     let mut rounds = N;
@@ -1228,7 +1247,8 @@ mod tests {
         (0..count).map(|_| next()).collect()
     }
 
-    /// The shapes (m, n, k): around the widths of tiles and vectors, the thin ones, and some with several blocks of k.
+    /// The shapes (m, n, k): around the widths of tiles and vectors, the thin ones, and some with
+    /// several blocks of k.
     fn shapes() -> Vec<(usize, usize, usize)> {
         const SIZES: [usize; 11] = [1, 2, 3, 5, 8, 15, 16, 17, 33, 49, 100];
         let mut shapes: Vec<_> = SIZES
@@ -1256,7 +1276,8 @@ mod tests {
         shapes
     }
 
-    /// An operand op(X) of the given size with `extra` unused elements after each column but the last.
+    /// An operand op(X) of the given size with `extra` unused elements after each column but the
+    /// last.
     fn operand<T>(
         data: &[T],
         rows: usize,
@@ -1416,7 +1437,8 @@ mod tests {
                             let (mut a, mut b) = (numbers::<$t>(m * k, 5), vec![0.0; k * n]);
                             let (ta, tb) = (case & 1 != 0, case & 2 != 0);
                             let (i, j, p) = (m - 1, n / 2, k - 1);
-                            // row i of op(A) holds an infinity, which meets zeros; column j of op(B) holds a NaN
+                            // row i of op(A) holds an infinity, which meets zeros; column j of
+                            // op(B) holds a NaN
                             a[if ta { p + i * k } else { i + p * m }] = <$t>::INFINITY;
                             b[if tb { j + p * n } else { p + j * k }] = <$t>::NAN;
                             for level in levels() {

@@ -1,13 +1,15 @@
-//! eˣ, eˣ − 1, ln(1 + x) and the normal distribution without a branch, so that a compiler turns them into vector code.
+//! eˣ, eˣ − 1, ln(1 + x) and the normal distribution without a branch, so that a compiler turns
+//! them into vector code.
 //!
-//! x = n·ln 2 + r with |r| ≤ ½ ln 2, eˣ = 2ⁿ·eʳ (Cody & Waite, *Software Manual for the Elementary Functions*, 1980).
-//! 2ⁿ is applied in two factors, so that results underflow gradually and overflow to ∞ as the definition says; NaN passes.
-//! ln(1 + x) is 2 artanh s with s = x/(2 + x) (Muller, *Elementary Functions*, 2016), in the form of fdlibm's logarithm: as
-//! 2s = x − s·x, it is x − s·(x − R) with R = 2 artanh(s)/s − 2, where only x itself is of full size, and it is exact.
-//! The tail of the normal distribution is e^(−a²/2) times a factor that hardly varies: times a + K it is a polynomial in
-//! t = (a − K)/(a + K) for all a ≥ 0 (Shepherd & Laframboise, *Mathematics of Computation* 36, 1981). Near 0 it is ½ and an odd
-//! polynomial.
-//! With `FMA` the steps are fused; callers set it where the machine can.
+//! x = n·ln 2 + r with |r| ≤ ½ ln 2, eˣ = 2ⁿ·eʳ (Cody & Waite, *Software Manual for the Elementary
+//! Functions*, 1980). 2ⁿ is applied in two factors, so that results underflow gradually and
+//! overflow to ∞ as the definition says; NaN passes. ln(1 + x) is 2 artanh s with s = x/(2 + x)
+//! (Muller, *Elementary Functions*, 2016), in the form of fdlibm's logarithm: as 2s = x − s·x, it
+//! is x − s·(x − R) with R = 2 artanh(s)/s − 2, where only x itself is of full size, and it is
+//! exact. The tail of the normal distribution is e^(−a²/2) times a factor that hardly varies: times
+//! a + K it is a polynomial in t = (a − K)/(a + K) for all a ≥ 0 (Shepherd & Laframboise,
+//! *Mathematics of Computation* 36, 1981). Near 0 it is ½ and an odd polynomial. With `FMA` the
+//! steps are fused; callers set it where the machine can.
 
 macro_rules! functions {
     ($module:ident, $t:ident, $int:ident, $bias:literal, $mantissa:literal, magic: $magic:literal, range: ($low:literal, $high:literal),
@@ -29,7 +31,8 @@ macro_rules! functions {
                 // Written so that NaN stays NaN.
                 let x = if x < $low { $low } else { x };
                 let x = if x > $high { $high } else { x };
-                // Adding the magic number leaves round(x / ln 2) in the low bits of the significand.
+                // Adding the magic number leaves round(x / ln 2) in the low bits of the
+                // significand.
                 let shifted = fma::<FMA>(x, core::$t::consts::LOG2_E, $magic);
                 let n = shifted - $magic;
                 let r = fma::<FMA>(n, -$ln2_low, fma::<FMA>(n, -$ln2_high, x));
@@ -45,7 +48,8 @@ macro_rules! functions {
                 $t::from_bits((n.wrapping_add($bias) << $mantissa) as _)
             }
 
-            /// The center K and the polynomial of the normal distribution's tail, for files that must write it out.
+            /// The center K and the polynomial of the normal distribution's tail, for files that
+            /// must write it out.
             #[cfg(feature = "onnx")]
             #[allow(dead_code, reason = "f32 has an operator for it")]
             pub(crate) const TAIL: ($t, &[$t]) = ($center, &[$($k),*]);
@@ -79,13 +83,15 @@ macro_rules! functions {
                 fma::<FMA>(-s, fma::<FMA>(-square, q, x), x)
             }
 
-            /// The normal distribution Φ(z) = erfc(−z/√2)/2 and its density φ(z) = e^(−z²/2)/√(2π), for |z| ≤ 1000.
+            /// The normal distribution Φ(z) = erfc(−z/√2)/2 and its density φ(z) = e^(−z²/2)/√(2π),
+            /// for |z| ≤ 1000.
             #[inline(always)]
             pub(crate) fn normal<const FMA: bool>(z: $t) -> ($t, $t) {
                 let a = z.abs();
                 let square = a * a;
-                // What the rounding of a² took away would cost as many roundings of e^(−a²/2) as a²/2 says. Without a fused
-                // multiply-add by halves of the digits, whose products are exact (Dekker 1971).
+                // What the rounding of a² took away would cost as many roundings of e^(−a²/2) as
+                // a²/2 says. Without a fused multiply-add by halves of the digits, whose products
+                // are exact (Dekker 1971).
                 let rest = if FMA {
                     fma::<FMA>(a, a, -square)
                 } else {
@@ -96,7 +102,8 @@ macro_rules! functions {
                 let e = exp::<FMA>(-0.5 * square);
                 let e = fma::<FMA>(e, -0.5 * rest, e);
                 let r = 1.0 / (a + $center);
-                // (a − K)/(a + K), in the form whose error is least where a is small and the digits count.
+                // (a − K)/(a + K), in the form whose error is least where a is small and the digits
+                // count.
                 let t = fma::<FMA>(2.0 * a, r, -1.0);
                 let mut q: $t = 0.0;
                 $(q = fma::<FMA>(q, t, $k);)*
@@ -111,14 +118,16 @@ macro_rules! functions {
     };
 }
 
-// (eʳ − 1 − r) / r²: minimax coefficients of the Cephes library (S. Moshier, expf) for f32, the Taylor series for f64,
-// highest power first; ln 2 in two parts, the first with enough trailing zeros that n·ln 2 is exact.
+// (eʳ − 1 − r) / r²: minimax coefficients of the Cephes library (S. Moshier, expf) for f32, the
+// Taylor series for f64, highest power first; ln 2 in two parts, the first with enough trailing
+// zeros that n·ln 2 is exact.
 //
-// The others are interpolations at Chebyshev nodes in 60 digits (mpmath's chebyfit), rounded, highest power first.
-// artanh: (2 artanh(s)/s − 2)/s² in s² ≤ 1/9, to 8e−9 (f32) and 1e−16 (f64); of ln(1 + x) it is a tenth at most.
-// tail: (a + K)·e^(a²/2)·Φ(−a) in t for 0 ≤ a ≤ 15 (f32, K = 3) to 1.6e−8 and for 0 ≤ a ≤ 40 (f64, K = 5) to 2.2e−16 at the far
-// end and 7e−19 before the coefficients were rounded; beyond, Φ(−a) is 0. `half` are the digits of the lower half.
-// middle: (Φ(z) − ½)/z in z² ≤ ½, to 1.4e−9 (f32) and 4e−18 (f64).
+// The others are interpolations at Chebyshev nodes in 60 digits (mpmath's chebyfit), rounded,
+// highest power first. artanh: (2 artanh(s)/s − 2)/s² in s² ≤ 1/9, to 8e−9 (f32) and 1e−16 (f64);
+// of ln(1 + x) it is a tenth at most. tail: (a + K)·e^(a²/2)·Φ(−a) in t for 0 ≤ a ≤ 15 (f32, K = 3)
+// to 1.6e−8 and for 0 ≤ a ≤ 40 (f64, K = 5) to 2.2e−16 at the far end and 7e−19 before the
+// coefficients were rounded; beyond, Φ(−a) is 0. `half` are the digits of the lower half. middle:
+// (Φ(z) − ½)/z in z² ≤ ½, to 1.4e−9 (f32) and 4e−18 (f64).
 functions!(f32, f32, i32, 127, 23, magic: 12_582_912.0, range: (-105.0, 89.0),
     ln2: (0.693_359_4, -2.121_944_4e-4),
     series: [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5],

@@ -24,11 +24,13 @@ pub(crate) fn level() -> Level {
 pub trait Pass {
     /// What the loop returns.
     type Output;
-    /// Runs the loop. `FMA` says whether fused multiply-add is an instruction here. Must be `#[inline(always)]`.
+    /// Runs the loop. `FMA` says whether fused multiply-add is an instruction here. Must be
+    /// `#[inline(always)]`.
     fn run<const FMA: bool>(self) -> Self::Output;
 }
 
-/// A [`Pass`] that needs to know its instruction set, to call kernels of the same without asking again.
+/// A [`Pass`] that needs to know its instruction set, to call kernels of the same without asking
+/// again.
 pub(crate) trait Kernel {
     /// What the kernel returns.
     type Output;
@@ -54,12 +56,14 @@ fn run_at<S: Simd, K: Kernel, const FMA: bool>(simd: S, kernel: K) -> K::Output 
     )
 }
 
-/// Runs `kernel` compiled for the instruction set of `level`: of x86 there are three, AVX-512, AVX2 and SSE2.
+/// Runs `kernel` compiled for the instruction set of `level`: of x86 there are three, AVX-512, AVX2
+/// and SSE2.
 #[inline]
 pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
     {
-        // Without `std` there is no fused multiply-add of a scalar to call but one in software, and no way to ask.
+        // Without `std` there is no fused multiply-add of a scalar to call but one in software, and
+        // no way to ask.
         #[cfg(feature = "std")]
         {
             if let Some(avx512) = level.as_avx512() {
@@ -85,8 +89,9 @@ pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
     fearless_simd::dispatch!(level, simd => kernel.run::<_, false>(simd))
 }
 
-/// Whichever of two functions is an `F`: code that is generic over the scalar finds with it a function for `f32` or `f64` that
-/// has no type parameters. Such a function is compiled in this crate, once, and not in every crate that uses it.
+/// Whichever of two functions is an `F`: code that is generic over the scalar finds with it a
+/// function for `f32` or `f64` that has no type parameters. Such a function is compiled in this
+/// crate, once, and not in every crate that uses it.
 #[inline(always)]
 pub(crate) fn compiled<F: Any + Copy>(single: impl Any, double: impl Any) -> Option<F> {
     let [single, double]: [&dyn Any; 2] = [&single, &double];

@@ -8,12 +8,14 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// More threads than two sockets have (768). In rayon each looks for work at all others before it sleeps, so that to
-    /// make them takes time that grows with the square of their number: 1,024 took 9 s on two busy cores, 2,048 a minute.
+    /// More threads than two sockets have (768). In rayon each looks for work at all others before
+    /// it sleeps, so that to make them takes time that grows with the square of their number: 1,024
+    /// took 9 s on two busy cores, 2,048 a minute.
     #[cfg(feature = "parallel")]
     pub(crate) const MOST: usize = 1024;
 
-    /// `count` threads, which live as long as this value and its clones; `None` where the system refuses them.
+    /// `count` threads, which live as long as this value and its clones; `None` where the system
+    /// refuses them.
     #[cfg(feature = "parallel")]
     pub(crate) fn new(count: usize) -> Option<Self> {
         if count < 2 {
@@ -73,7 +75,8 @@ impl<A: Divide, B: Divide, C: Divide> Divide for (A, B, C) {
     }
 }
 
-/// Does `work` on a sequence of `len` with one of `tools` per part: within [`Workers::run`] side by side, else in turn.
+/// Does `work` on a sequence of `len` with one of `tools` per part: within [`Workers::run`] side by
+/// side, else in turn.
 pub(crate) fn spread<W: Divide, S: Send>(
     work: W,
     len: usize,

@@ -15,11 +15,13 @@ use alloc::{string::ToString, vec::Vec};
 use core::cmp::Ordering;
 use nalgebra::RealField;
 
-/// A real number that a network can be made of: `f32`, `f64`, or any nalgebra [`RealField`] that is `Copy`.
+/// A real number that a network can be made of: `f32`, `f64`, or any nalgebra [`RealField`] that is
+/// `Copy`.
 ///
-/// `f32` and `f64` run on vectorized kernels; every other type, such as the dual numbers of the crate `num-dual`
-/// (feature `num-dual`), runs on the plain definitions that this trait's provided methods hold. For a type of your own
-/// an empty `impl Real for MyNumber {}` is all there is to write.
+/// `f32` and `f64` run on vectorized kernels; every other type, such as the dual numbers of the
+/// crate `num-dual` (feature `num-dual`), runs on the plain definitions that this trait's provided
+/// methods hold. For a type of your own an empty `impl Real for MyNumber {}` is all there is to
+/// write.
 ///
 /// ```
 /// use chainrule::Real;
@@ -27,7 +29,8 @@ use nalgebra::RealField;
 /// assert_eq!(half::<f32>() + half::<f32>(), 1.0);
 /// ```
 pub trait Real: RealField + Copy {
-    /// The nearest number of this type: how constants and hyper-parameters, all `f64`, enter a computation.
+    /// The nearest number of this type: how constants and hyper-parameters, all `f64`, enter a
+    /// computation.
     fn of(value: f64) -> Self {
         nalgebra::convert(value)
     }
@@ -79,7 +82,8 @@ pub trait Real: RealField + Copy {
         self.ln_1p()
     }
 
-    /// The normal distribution Φ(x) = erfc(−x/√2)/2 and its density e^(−x²/2)/√(2π), for |x| ≤ 1000.
+    /// The normal distribution Φ(x) = erfc(−x/√2)/2 and its density e^(−x²/2)/√(2π), for |x|
+    /// ≤ 1000.
     #[doc(hidden)]
     #[inline(always)]
     fn normal_kernel<const FMA: bool>(self) -> (Self, Self) {
@@ -90,7 +94,8 @@ pub trait Real: RealField + Copy {
         )
     }
 
-    /// This number, or 0 where it is too small to be normal: arithmetic on subnormal numbers is a hundred times slower.
+    /// This number, or 0 where it is too small to be normal: arithmetic on subnormal numbers is a
+    /// hundred times slower.
     #[doc(hidden)]
     #[inline(always)]
     fn flush(self) -> Self {
@@ -169,7 +174,8 @@ macro_rules! fast {
                 }
             }
 
-            // Without type parameters: compiled here once, and not in every crate that uses this one.
+            // Without type parameters: compiled here once, and not in every crate that uses this
+            // one.
             fn product(product: &mut Product<'_, Self>) {
                 kernel::dispatch(kernel::level(), product);
             }
@@ -185,8 +191,9 @@ macro_rules! fast {
 fast!(f32);
 fast!(f64);
 
-/// Runs a loop over `len` numbers, compiled for the best instruction set where they are so many that asking for it pays. More
-/// than one step of a loop are, for wide loads that follow narrow stores wait.
+/// Runs a loop over `len` numbers, compiled for the best instruction set where they are so many
+/// that asking for it pays. More than one step of a loop are, for wide loads that follow narrow
+/// stores wait.
 #[inline]
 pub(crate) fn vectorize<T: Real, P: Pass<Output = ()>>(len: usize, pass: P) {
     const FEW: usize = 16;
@@ -213,9 +220,9 @@ pub(crate) fn magnitude<T: Real>(x: T) -> T {
 }
 
 /// The `T` nearest to a number of which `wide` is the nearest `f64`, and `side` says how the number
-/// compares with `wide`. `T::of(wide)` rounds a second time, which is wrong where `wide` lies halfway
-/// between two `T` and the number beside it; there the odd neighbor of `wide` takes its place
-/// (Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums", 2008).
+/// compares with `wide`. `T::of(wide)` rounds a second time, which is wrong where `wide` lies
+/// halfway between two `T` and the number beside it; there the odd neighbor of `wide` takes its
+/// place (Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums", 2008).
 pub(crate) fn nearest<T: Real>(wide: f64, side: impl FnOnce() -> Ordering) -> T {
     let number = T::of(wide);
     let [below, above] = [wide.next_down(), wide.next_up()].map(T::of);
@@ -258,8 +265,9 @@ pub(crate) fn zeros<T: Real>(place: &str, sizes: &[usize]) -> Result<Vec<T>> {
     Ok(numbers)
 }
 
-/// erfc x = 2/√π ∫ₓ^∞ e^(−t²) dt by the series erf x = 2/√π · e^(−x²) Σ 2ⁿx²ⁿ⁺¹/(2n+1)!! near 0 and Laplace's continued fraction beyond
-/// (Abramowitz & Stegun 7.1.6 and 7.1.14), for numbers that no library serves.
+/// erfc x = 2/√π ∫ₓ^∞ e^(−t²) dt by the series erf x = 2/√π · e^(−x²) Σ 2ⁿx²ⁿ⁺¹/(2n+1)!! near 0 and
+/// Laplace's continued fraction beyond (Abramowitz & Stegun 7.1.6 and 7.1.14), for numbers that no
+/// library serves.
 fn erfc_by_series<T: Real>(x: T) -> T {
     let number = <T as Real>::of;
     let a = magnitude(x);

@@ -1,7 +1,9 @@
-//! Numbers in serde's formats, with every bit that counts: `#[serde(with = "crate::numeric::real::serde")]` on a field that holds some.
+//! Numbers in serde's formats, with every bit that counts: `#[serde(with =
+//! "crate::numeric::real::serde")]` on a field that holds some.
 //!
-//! JSON and its like have no NaN or ∞, and their readers may take a short `f32` for another: there a finite number is written as the `f64` it
-//! is, and the others by name, `"NaN"`, `"inf"` and `"-inf"`. Binary formats take the number itself.
+//! JSON and its like have no NaN or ∞, and their readers may take a short `f32` for another: there
+//! a finite number is written as the `f64` it is, and the others by name, `"NaN"`, `"inf"` and
+//! `"-inf"`. Binary formats take the number itself.
 
 use super::{Real, nearest_integer};
 use alloc::{format, string::String, vec::Vec};

@@ -1,14 +1,17 @@
-//! Sums whose rounding does not grow with the number of terms, in an order that depends on nothing but that number.
+//! Sums whose rounding does not grow with the number of terms, in an order that depends on nothing
+//! but that number.
 //!
-//! Added first to last, n terms of one sign may lose n/2 units in the last place: of 10⁷ in `f32`, the second digit. Sums of
-//! blocks, then of blocks of blocks, lose as many as a block has terms, times the logarithm of n. The scalar adds by itself
-//! and not by way of `f64`, for it may be a dual number.
+//! Added first to last, n terms of one sign may lose n/2 units in the last place: of 10⁷ in `f32`,
+//! the second digit. Sums of blocks, then of blocks of blocks, lose as many as a block has terms,
+//! times the logarithm of n. The scalar adds by itself and not by way of `f64`, for it may be a
+//! dual number.
 
 use super::Real;
 use core::mem::replace;
 use core::ops::Range;
 
-/// Σ `block(i)` for i below `blocks`, at least one, element by element: eight at a time, and of these sums again eight.
+/// Σ `block(i)` for i below `blocks`, at least one, element by element: eight at a time, and of
+/// these sums again eight.
 #[inline(always)]
 pub(crate) fn by_blocks<T: Real, const N: usize>(
     blocks: usize,
@@ -67,7 +70,8 @@ pub(crate) fn sum_pairs<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
 /// Σ f(aᵢ, bᵢ): by lanes, then the lanes in pairs.
 #[inline(always)]
 fn by_lanes<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
-    /// So many at a time, a multiple of every vector width; of fewer the compiler makes as many variables, and no vectors.
+    /// So many at a time, a multiple of every vector width; of fewer the compiler makes as many
+    /// variables, and no vectors.
     const LANES: usize = 64;
     let mut lanes = [T::zero(); LANES];
     for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
@@ -87,8 +91,9 @@ fn by_lanes<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
 /// So many samples are added one after the other.
 pub(crate) const SAMPLES: usize = 64;
 
-/// Σ over samples of two terms of each feature; either of `sums`, to be overwritten, may be empty. `add` adds the terms of a
-/// range of samples and of features to sums of these features. For more than [`SAMPLES`] samples: fewer need no blocks.
+/// Σ over samples of two terms of each feature; either of `sums`, to be overwritten, may be empty.
+/// `add` adds the terms of a range of samples and of features to sums of these features. For more
+/// than [`SAMPLES`] samples: fewer need no blocks.
 #[inline(always)]
 pub(crate) fn over_samples<T: Real>(
     samples: usize,
