@@ -18,7 +18,8 @@ fn main() -> Result<()> {
         .layer(Dense::new(10, Activation::Linear)) // scores: the softmax belongs to the loss
         .seed(1)
         .build()?;
-    let mut model = Model::new(net, Scaler::standard(train.inputs())?, None)?;
+    let inputs = Scaler::standard(train.inputs())?;
+    let mut model = Model::new(net, inputs, None)?; // for prices: a scaler of the targets, too
     let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(30);
     model.fit(&mut trainer, &train)?;
 

@@ -73,7 +73,8 @@ enum Wanted {
 /// - With the feature `deflate` the file may be gzipped.
 ///
 /// Nothing is left out silently: a row with a field too few, or with text where a number is wanted,
-/// is an error that says where.
+/// is an error that says where. So is a header of nothing but numbers, because it may be a sample,
+/// unless they number the columns from 0 or 1 on or stand in quotes.
 ///
 /// ```
 /// use chainrule::data::Csv;
@@ -284,6 +285,11 @@ impl Csv {
     /// Names that are numbers are compared as numbers: `1`, `1.0`, `+1`, `01` and `1e0` are one
     /// class, which is called by the shortest of the names it has in the file.
     ///
+    /// Two classes make two rows of targets, too, for
+    /// [`SoftmaxCrossEntropy`](crate::SoftmaxCrossEntropy). For
+    /// [`SigmoidCrossEntropy`](crate::SigmoidCrossEntropy) read a column of 0 and 1 by
+    /// [`targets`](Self::targets).
+    ///
     /// ```
     /// use chainrule::data::Csv;
     /// let table = Csv::new().labels("y").read::<f64>("x,y\n5,0\n6,1.0\n7,1\n8,0".as_bytes())?;
@@ -385,6 +391,12 @@ impl Csv {
         let mut row = Row::default();
 
         not_empty(PLACE, "at least 1 line", rows.next(&mut row)?.into())?;
+        if self.header && !row.quoted && self.is_sample(&row.fields) {
+            let expected = "names of columns (Csv::no_header, if these numbers are a sample; if they \
+                are names, leave them out by skip_lines and no_header)";
+            let given = "nothing but numbers in the header";
+            return wrong(ErrorKind::Parse, &rows.place(row.start), expected, given);
+        }
         let layout = Layout::of(&rows, &row, self.header)?;
         let header = self.header.then(|| {
             row.fields[..layout.width]
@@ -561,10 +573,26 @@ impl Csv {
             );
         }
         for (what, columns) in [("target", &wanted), ("feature", &features)] {
-            let expected = format_args!("at least 1 column that is a {what}");
+            let hint = match what {
+                "target" => " (Csv::targets names those of numbers, Csv::labels that of classes)",
+                _ => "",
+            };
+            let expected = format_args!("at least 1 column that is a {what}{hint}");
             not_empty(PLACE, expected, columns.len())?;
         }
         Ok((features, wanted))
+    }
+
+    /// Whether a first line is numbers, other than those of the columns, from 0 or from 1 on.
+    fn is_sample(&self, fields: &[Cow<'_, str>]) -> bool {
+        let number = |field: &Cow<'_, str>| {
+            numeral(field, self.decimal_comma).and_then(|text| decimal::parse::<f64>(&text))
+        };
+        let Some(numbers) = fields.iter().map(number).collect::<Option<Vec<_>>>() else {
+            return false;
+        };
+        let counted = |first: usize| (first..).zip(&numbers).all(|(k, x)| *x == k as f64);
+        numbers.len() < 2 || !counted(0) && !counted(1)
     }
 }
 

@@ -163,6 +163,9 @@ impl<T: Real> Dataset<T> {
     /// samples in class i: all classes count the same, and the weights sum to n (scikit-learn's
     /// `balanced`). A class without a sample is none of the k.
     ///
+    /// Balance the data for training alone, after the split: metrics count weights, too, and a
+    /// confusion matrix of weighted samples holds fractions.
+    ///
     /// # Errors
     /// [`ErrorKind::Value`] for targets that are no classes.
     ///

@@ -287,7 +287,8 @@ impl<T> Tape<T> {
 }
 
 impl<T: Real> Tape<T> {
-    /// aˡ: the output of a layer for each sample, outputs × batch. To read zˡ, too, make the
+    /// aˡ: the output of a layer for each sample in the last pass of a gradient, outputs × batch.
+    /// Predictions and costs between do not change it. To read zˡ, too, make the
     /// activation a layer of its own (`Dense` with
     /// [`Activation::Linear`](crate::Activation::Linear), then the activation): z is then the
     /// output of the first of the two, and the parameters lie as they did.
@@ -299,7 +300,8 @@ impl<T: Real> Tape<T> {
     }
 
     /// δˡ = ∂C/∂zˡ of each sample, outputs × batch, with the 1/n of an average over the batch. Of a
-    /// layer without activation (dropout), ∂C/∂ its output.
+    /// layer without activation (dropout), ∂C/∂ its output; of an activation that is a layer of its
+    /// own, ∂C/∂ its input, as of the linear layer below.
     ///
     /// # Errors
     /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] if there is no such
@@ -388,11 +390,15 @@ impl<T: Real> Tape<T> {
             _ => {
                 let forward = stage == Stage::Forward;
                 let expected = if forward {
-                    "a forward pass before"
+                    "the activations of a forward pass (a gradient leaves them, predictions and costs \
+                     do not)"
                 } else {
-                    "a backward pass before"
+                    "the gradient of a backward pass (Sequential::gradient leaves it)"
                 };
-                let given = format!("a tape after {:?}", self.stage);
+                let given = match self.stage {
+                    Stage::Empty => "nothing on the tape",
+                    _ => "a forward pass alone",
+                };
                 Err(Error::new(ErrorKind::NotReady, function, expected, given))
             }
         }

@@ -487,6 +487,27 @@ impl<'a, T> From<View<'a, T>> for Targets<'a, T> {
     }
 }
 
+/// One sample: its targets.
+impl<'a, T> From<&'a [T]> for Targets<'a, T> {
+    fn from(sample: &'a [T]) -> Self {
+        View::from(sample).into()
+    }
+}
+
+/// One sample: its targets.
+impl<'a, T, const N: usize> From<&'a [T; N]> for Targets<'a, T> {
+    fn from(sample: &'a [T; N]) -> Self {
+        View::from(sample).into()
+    }
+}
+
+/// One sample: its targets.
+impl<'a, T> From<&'a Vec<T>> for Targets<'a, T> {
+    fn from(sample: &'a Vec<T>) -> Self {
+        View::from(sample).into()
+    }
+}
+
 impl<'a, T, R: Dim, C: Dim, S: RawStorage<T, R, C> + IsContiguous> From<&'a Matrix<T, R, C, S>>
     for Targets<'a, T>
 {

@@ -77,6 +77,15 @@ pub enum Warning {
         #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
         high: f64,
     },
+    /// The targets are far larger than what a network gives at its start, which is near 1. Training
+    /// takes very long then, or diverges, unless a scaler brings the targets near 1:
+    /// [`Scaler::standard`](crate::Scaler::standard) of the training targets, in
+    /// [`Model::new`](crate::Model::new).
+    LargeTargets {
+        /// The largest target, without its sign.
+        #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
+        largest: f64,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -92,6 +101,13 @@ impl fmt::Display for Warning {
                     f,
                     "{outside} of {targets} targets lie outside [{low}, {high}], beyond which the \
                      last layer gives no number"
+                )
+            }
+            Self::LargeTargets { largest } => {
+                write!(
+                    f,
+                    "targets reach {largest}, where a network starts near 1: scale them \
+                     (Scaler::standard(targets) in Model::new)"
                 )
             }
         }

@@ -456,10 +456,19 @@ impl<T: Real> Model<T> {
     }
 
     /// Predictions for a batch, outputs × samples: of classes probabilities, of numbers those in
-    /// the units of the data.
+    /// the units of the data. A slice or an array is one sample.
     ///
     /// # Errors
     /// As [`Sequential::predict`].
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// let net = Sequential::builder(3).layer(Dense::new(2, Activation::Linear)).build()?;
+    /// let model = Model::from(net);
+    /// let y = model.predict(&[1.0, 0.5, -1.0])?; // one sample of three features
+    /// assert_eq!(y.shape(), (2, 1));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn predict<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
         let mut y = self.scores(x)?;
         self.output_function.apply(&mut y);
@@ -569,6 +578,7 @@ impl<T: Real> Model<T> {
     /// ½ on. The first of equals wins. Numbers of classes instead of names:
     /// [`metrics::classes`]`(&model.predict(x)?)`. Independent classes, of which a sample may have
     /// several, are those whose probability in [`predict`](Self::predict) is at least ½.
+    /// [Judging](crate::guide::judging) shows another threshold than ½.
     ///
     /// # Errors
     /// As [`predict`](Self::predict); [`ErrorKind::Empty`] without [names](Self::with_classes);

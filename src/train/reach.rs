@@ -1,4 +1,4 @@
-//! Targets that the last layer cannot reach.
+//! Targets that the last layer cannot reach, or that are far.
 
 use super::history::Warning;
 use crate::error::{Error, ErrorKind, Result};
@@ -8,16 +8,25 @@ use crate::numeric::real::Real;
 use crate::numeric::view::View;
 use alloc::format;
 
+/// Targets beyond this take a network that starts near 1 longer than anybody waits.
+const LARGE: f64 = 1000.0;
+
 /// Refuses targets of which no output can reach any, and warns of those of which some are out of
-/// reach.
+/// reach, or far.
 pub(super) fn check_reach<T: Real>(
     net: &Sequential<T>,
     targets: View<'_, T>,
     loss: &dyn Loss<T>,
 ) -> Result<Option<Warning>> {
     let (low, high) = net.bounds();
-    if !loss.measures_distance() || (low, high) == (f64::NEG_INFINITY, f64::INFINITY) {
+    if !loss.measures_distance() {
         return Ok(None);
+    }
+    let sizes = targets.as_slice().iter().map(|t| t.as_f64().abs());
+    let largest = sizes.fold(0.0, f64::max);
+    let far = (largest > LARGE).then_some(Warning::LargeTargets { largest });
+    if (low, high) == (f64::NEG_INFINITY, f64::INFINITY) {
+        return Ok(far);
     }
     let reached = |t: &&T| **t >= T::of(low) && **t <= T::of(high);
     let numbers = targets.as_slice();
@@ -37,10 +46,11 @@ pub(super) fn check_reach<T: Real>(
             given,
         ));
     }
-    Ok((outside > 0).then_some(Warning::TargetsOutOfReach {
+    let out_of_reach = Warning::TargetsOutOfReach {
         outside,
         targets,
         low,
         high,
-    }))
+    };
+    Ok(if outside > 0 { Some(out_of_reach) } else { far })
 }

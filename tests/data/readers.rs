@@ -462,6 +462,49 @@ fn zip_start(name: &str) -> Vec<u8> {
 
 /// An integer or an exact text is rounded to `f32` once: by way of the nearest `f64` some would be
 /// off by one.
+#[cfg(feature = "csv")]
+#[test]
+fn a_header_that_may_be_a_sample() -> Result<()> {
+    use chainrule::data::Csv;
+    let csv = Csv::new().targets([1]);
+    let read = |csv: &Csv, text: &str| csv.read::<f64>(text.as_bytes());
+    let numbers = |csv: &Csv, text: &str, line: usize| {
+        let error = format!(
+            "CSV, line {line}: got nothing but numbers in the header, expected names of columns \
+             (Csv::no_header, if these numbers are a sample; if they are names, leave them out by \
+             skip_lines and no_header)"
+        );
+        refused(read(csv, text), &error);
+    };
+    for text in ["5.1,0\n4.9,1", "1,3\n2,4", "-1e3, 0\n1,2", "1,0\n3,4"] {
+        numbers(&csv, text, 1);
+    }
+    let after_a_title = csv.clone().skip_lines(1);
+    numbers(&after_a_title, "150,4,setosa\n5.1,0\n4.9,1", 2);
+    let german = csv.clone().decimal_comma().delimiter(';');
+    numbers(&german, "5,1;0\n4,9;1", 1);
+    assert_eq!(
+        read(&csv.clone().no_header(), "5.1,0\n4.9,1")?.data.len(),
+        2
+    );
+    assert_eq!(
+        read(&csv.clone().skip_lines(1).no_header(), "2019,2020\n4.9,1")?
+            .data
+            .len(),
+        1
+    );
+    // Names that are numbers: those of the columns, in quotes, or beside others.
+    for text in [
+        "0,1\n4.9,1",
+        "1,2\n4.9,1",
+        "\"2019\",\"2020\"\n4.9,1",
+        "2019,y\n4.9,1",
+    ] {
+        assert_eq!(read(&csv, text)?.data.len(), 1, "{text}");
+    }
+    Ok(())
+}
+
 #[test]
 fn integers_are_rounded_once() -> Result<()> {
     let mut files = 0;

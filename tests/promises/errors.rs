@@ -603,17 +603,20 @@ fn an_error_of_the_slopes_passes_through() {
     refused(
         tape.delta(0),
         NotReady,
-        "Tape::delta: got a tape after Forward, expected a backward pass before",
+        "Tape::delta: got a forward pass alone, expected the gradient of a backward pass \
+         (Sequential::gradient leaves it)",
     );
     refused(
         tape.dw(0),
         NotReady,
-        "Tape::dw: got a tape after Forward, expected a backward pass before",
+        "Tape::dw: got a forward pass alone, expected the gradient of a backward pass \
+         (Sequential::gradient leaves it)",
     );
     refused(
         tape.db(1),
         NotReady,
-        "Tape::db: got a tape after Forward, expected a backward pass before",
+        "Tape::db: got a forward pass alone, expected the gradient of a backward pass \
+         (Sequential::gradient leaves it)",
     );
 }
 
@@ -910,22 +913,26 @@ fn a_tape_before_its_passes() {
         refused(
             tape.a(0),
             NotReady,
-            "Tape::a: got a tape after Empty, expected a forward pass before",
+            "Tape::a: got nothing on the tape, expected the activations of a forward pass (a gradient \
+             leaves them, predictions and costs do not)",
         );
         refused(
             tape.delta(0),
             NotReady,
-            "Tape::delta: got a tape after Empty, expected a backward pass before",
+            "Tape::delta: got nothing on the tape, expected the gradient of a backward pass \
+             (Sequential::gradient leaves it)",
         );
         refused(
             tape.dw(0),
             NotReady,
-            "Tape::dw: got a tape after Empty, expected a backward pass before",
+            "Tape::dw: got nothing on the tape, expected the gradient of a backward pass \
+             (Sequential::gradient leaves it)",
         );
         refused(
             tape.db(0),
             NotReady,
-            "Tape::db: got a tape after Empty, expected a backward pass before",
+            "Tape::db: got nothing on the tape, expected the gradient of a backward pass \
+             (Sequential::gradient leaves it)",
         );
         assert!(tape.grads().is_empty());
     };

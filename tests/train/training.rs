@@ -2499,12 +2499,15 @@ fn targets_that_the_last_layer_cannot_reach() -> Result<()> {
                 "{history}"
             );
         }
-        assert!(fit(&Activation::Linear, own, &|_| 1e9)?.warnings.is_empty());
-        assert!(
-            fit(&Activation::LeakyRelu { slope: 0.1 }, own, &|_| -1e9)?
-                .warnings
-                .is_empty()
-        );
+        // In reach, but far.
+        for activation in [Activation::Linear, Activation::LeakyRelu { slope: 0.1 }] {
+            let history = fit(&activation, own, &|x| if x < 0.25 { -1e9 } else { 0.5 })?;
+            let far = Warning::LargeTargets { largest: 1e9 };
+            assert_eq!(history.warnings, [far], "{activation}");
+            assert!(history.to_string().contains("Scaler::standard"));
+            let near = fit(&activation, own, &|_| -1000.0)?;
+            assert!(near.warnings.is_empty(), "{activation}");
+        }
     }
     // Logits and margins are not what targets say.
     let data = Dataset::new(x.clone(), x.map(|x| f64::from(x > 0.5)))?;
