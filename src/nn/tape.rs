@@ -8,7 +8,7 @@ use crate::numeric::random::{Purpose, derive};
 use crate::numeric::real::Real;
 use crate::numeric::scratch::{Scratch, parts};
 use crate::numeric::view::{View, ViewMut};
-use alloc::{format, sync::Arc, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 use core::ops::Range;
 use nalgebra::{DMatrixView, DVectorView};
 
@@ -245,7 +245,7 @@ impl<T> Tape<T> {
             return Err(Error::new(
                 ErrorKind::Value,
                 "threads",
-                format!("from 1 to {}", Workers::MOST),
+                alloc::format!("from 1 to {}", Workers::MOST),
                 count,
             ));
         }
