@@ -985,7 +985,10 @@ impl Columns {
             (Column::Index(index), _) => wrong(
                 ErrorKind::Value,
                 PLACE,
-                format!("a column below {}", self.width),
+                format!(
+                    "a column below {}, as many as the first line has",
+                    self.width
+                ),
                 index,
             ),
             (Column::Name(name), None) => {

@@ -696,7 +696,10 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         let inputs = self.inputs();
         if x.rows() != inputs {
             let hint = if x.cols() == inputs {
-                "; a sample is a column: transpose it"
+                "; a sample is a column: transpose a matrix with a sample in each row, but take \
+                 View::new of a buffer that goes sample by sample"
+            } else if x.cols() == 1 && x.rows() > 0 && x.rows().is_multiple_of(inputs) {
+                "; a slice is one sample: View::new makes columns of it"
             } else {
                 ""
             };

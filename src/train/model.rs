@@ -270,7 +270,9 @@ impl<T: Real> Model<T> {
         ))
     }
 
-    /// The network, which works in scaled units.
+    /// The network, which works in scaled units. Its derivatives do, too: with the
+    /// [scales](crate::Scaler::scale) s of inputs and outputs, ∂yⱼ/∂xₖ = sⱼ·Jⱼₖ/sₖ, J being the
+    /// [Jacobian](Sequential::jacobian) at the scaled inputs.
     pub fn net(&self) -> &Sequential<T> {
         &self.net
     }

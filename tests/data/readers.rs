@@ -1312,7 +1312,7 @@ mod csv {
         );
         refused(
             read(&new().targets([4]), text),
-            "CSV: got 4, expected a column below 4",
+            "CSV: got 4, expected a column below 4, as many as the first line has",
         );
         refused(
             read(&new().no_header().targets(["b"]), text),

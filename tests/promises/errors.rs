@@ -428,8 +428,8 @@ fn predict() {
 /// Samples as rows are told to turn; a slice is one sample, and not several.
 #[test]
 fn predict_of_rows_and_of_slices() {
-    let turned =
-        "inputs x: got 4 × 2, expected 2 rows (features; a sample is a column: transpose it)";
+    let turned = "inputs x: got 4 × 2, expected 2 rows (features; a sample is a column: transpose a matrix \
+         with a sample in each row, but take View::new of a buffer that goes sample by sample)";
     refused(net().predict(&DMatrix::zeros(4, 2)), Shape, turned);
     // A slice is one sample.
     refused(

@@ -57,13 +57,9 @@ struct Activate<'a, T> {
 
 impl<T: Real> Activate<'_, T> {
     #[inline(always)]
-    fn run(self, mut apply: impl FnMut(Apply<'_, T>)) {
-        let Self {
-            activation,
-            bias,
-            z,
-            d,
-        } = self;
+    fn run(&mut self, mut apply: impl FnMut(Apply<'_, T>)) {
+        let (activation, bias) = (self.activation, self.bias);
+        let (z, d) = (&mut *self.z, &mut *self.d);
         if z.len() <= LANES {
             // Filled up to one step of the loops below, whose length is then known.
             let (mut few, mut slopes) = ([T::zero(); LANES], [T::zero(); LANES]);
@@ -99,7 +95,7 @@ impl<T: Real> Activate<'_, T> {
     }
 }
 
-impl<T: Real> Kernel for Activate<'_, T> {
+impl<T: Real> Kernel for &mut Activate<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd, const FMA: bool>(self, simd: S) {
@@ -172,7 +168,7 @@ macro_rules! entries {
             ) {
                 kernel::dispatch(
                     kernel::level(),
-                    Activate {
+                    &mut Activate {
                         activation,
                         bias,
                         z,
