@@ -18,8 +18,7 @@ fn main() -> Result<()> {
         .layer(Dense::new(10, Activation::Linear)) // scores: the softmax belongs to the loss
         .seed(1)
         .build()?;
-    let inputs = Scaler::standard(train.inputs())?; // of numbers, such as prices, the targets, too
-    let mut model = Model::new(net, inputs, None)?; // Some(Scaler::standard(train.targets())?)
+    let mut model = Model::new(net, Scaler::standard(train.inputs())?, None)?;
     let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(30);
     model.fit(&mut trainer, &train)?;
 
