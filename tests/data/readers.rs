@@ -1292,7 +1292,8 @@ mod csv {
         let new = Csv::new;
         refused(
             read(&new(), text),
-            "CSV: got 0, expected at least 1 column that is a target",
+            "CSV: got 0, expected at least 1 column that is a target (Csv::targets names those of \
+             numbers, Csv::labels that of classes)",
         );
         refused(
             read(&new().targets(["b"]).features::<usize>([]), text),
