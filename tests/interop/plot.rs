@@ -513,7 +513,8 @@ fn pictures_in_svg_have_few_colors() -> Result<()> {
         .size(400, 300)
         .draw()?;
     let svg = figure.to_svg();
-    let image = svg.split("<image ").last().unwrap();
+    // The second is the bar of colors.
+    let image = svg.split("<image ").nth(1).unwrap();
     let attribute = |name: &str| -> &str {
         let from = image.find(&format!("{name}=\"")).unwrap() + name.len() + 2;
         image[from..].split('"').next().unwrap()

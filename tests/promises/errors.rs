@@ -435,7 +435,8 @@ fn predict_of_rows_and_of_slices() {
     refused(
         net().predict(&Vec::from([0.0; 4])),
         Shape,
-        "inputs x: got 4 × 1, expected 2 rows (features)",
+        "inputs x: got 4 × 1, expected 2 rows (features; a slice is one sample: View::new makes \
+         columns of it)",
     );
 }
 
