@@ -135,7 +135,9 @@ impl Place {
 #[inline]
 fn place_of(range: &Range<usize>, layer: usize, batch: usize) -> Range<usize> {
     let before = SPARE * layer;
-    range.start * batch + before..range.end * batch + before
+    // Widths may have saturated: such a network can be built, though no pass of it fits into memory.
+    let at = |numbers: usize| (numbers * batch).saturating_add(before);
+    at(range.start)..at(range.end)
 }
 
 impl Layout {
@@ -249,7 +251,7 @@ impl Layout {
 
     fn len(&self, range: fn(&Place) -> &Range<usize>, batch: usize) -> usize {
         let last = self.layers.last().map_or(0, |last| range(last).end);
-        last * batch + SPARE * self.layers.len()
+        (last * batch).saturating_add(SPARE * self.layers.len())
     }
 
     /// Where the outputs of the network lie.
@@ -449,6 +451,31 @@ mod tests {
             "f: got layer 2 (L2), expected a layer with a block of role Bias"
         );
         assert!(layout.block("f", 3, Role::Bias).is_err());
+    }
+
+    #[test]
+    fn widths_whose_sum_saturates_have_spans() {
+        let mut layout = Layout::new(1);
+        for layer in 0..3 {
+            layout.push(Described {
+                name: format!("L{layer}"),
+                outputs: usize::MAX - 1,
+                names: vec![],
+                params: 0..0,
+                blocks: vec![],
+                cache_len: usize::MAX - 1,
+                tangent_cache_len: usize::MAX - 1,
+                small: None,
+            });
+        }
+        assert!(
+            layout
+                .spans(1)
+                .all(|span| span.outputs > 0 || span.layer > 0)
+        );
+        assert_eq!(layout.spans(1).count(), 3);
+        assert_eq!(layout.outputs_len(1), usize::MAX);
+        assert_eq!(layout.top(1).end, usize::MAX);
     }
 
     #[test]
