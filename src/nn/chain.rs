@@ -15,14 +15,14 @@ use crate::nn::activation::loops::{Apply, Chain, LANES, copy_few};
 use crate::nn::layer::Layer;
 use crate::nn::layers::Dense;
 use crate::nn::layout::{Layout, Link};
-use crate::numeric::kernel::gemm::{Element, transpose};
+use crate::numeric::kernel::gemm::{Element, K_BLOCK, transpose};
 use crate::numeric::kernel::{self, Kernel, Pass, Simd, SimdBase, SimdFloat, compiled};
 use crate::numeric::real::Real;
 use alloc::vec::Vec;
 use core::any::Any;
 
 /// The most samples of a pass: beyond them the ordinary product sums by blocks.
-const MOST_SAMPLES: usize = 384;
+const MOST_SAMPLES: usize = K_BLOCK;
 
 /// Room for a transposed matrix, and for what its last column spills.
 const ROOM: usize = LANES * LANES + LANES;

@@ -47,7 +47,7 @@ fn maximum<T: Real>(column: &[T]) -> T {
 /// (m, l) with ln Σ e^z = m + l, m the largest element and l = ln(1 + the rest): apart, because m −
 /// zⱼ + l is exact where one class is certain.
 #[inline(always)]
-pub(crate) fn log_sum_exp<T: Real, const FMA: bool>(column: &[T]) -> (T, T) {
+fn log_sum_exp<T: Real, const FMA: bool>(column: &[T]) -> (T, T) {
     let max = maximum(column);
     let mut seen = false;
     let [rest] = by_blocks(column.len().div_ceil(BLOCK), |i| {

@@ -329,10 +329,10 @@ impl<T: Real, F: Formula<T>> Pass for Seconds<'_, T, F> {
 fn each<T: Real>(numbers: &mut [T], f: impl Fn(T) -> T) {
     let (chunks, rest) = numbers.as_chunks_mut::<LANES>();
     let mut last = padded(rest);
-    let nothing = nothing(chunks.len());
+    let zero = opaque_zero(chunks.len());
     for chunk in chunks.iter_mut().chain(last.as_mut()) {
         for z in chunk {
-            *z = f(*z) - nothing;
+            *z = f(*z) - zero;
         }
     }
     unpad(&last, rest);
@@ -349,7 +349,7 @@ impl<T: Real, F: Formula<T>> Pass for Both<'_, T, F> {
         let (z, z_rest) = z.as_chunks_mut::<LANES>();
         let (d, d_rest) = d.as_chunks_mut::<LANES>();
         let (mut z_last, mut d_last) = (padded(z_rest), padded(d_rest));
-        let nothing = nothing(z.len());
+        let zero = opaque_zero(z.len());
         for (z, d) in z
             .iter_mut()
             .chain(z_last.as_mut())
@@ -357,7 +357,7 @@ impl<T: Real, F: Formula<T>> Pass for Both<'_, T, F> {
         {
             for i in 0..LANES {
                 let (value, slope) = f.both::<FMA>(z[i]);
-                (z[i], d[i]) = (value - nothing, slope);
+                (z[i], d[i]) = (value - zero, slope);
             }
         }
         unpad(&z_last, z_rest);
@@ -369,7 +369,7 @@ impl<T: Real, F: Formula<T>> Pass for Both<'_, T, F> {
 /// are, as φ(z) = max(0, z) does, would store by masks, which takes ten times as long on some
 /// machines.
 #[inline(always)]
-fn nothing<T: Real>(chunks: usize) -> T {
+fn opaque_zero<T: Real>(chunks: usize) -> T {
     if chunks > 1 {
         black_box(T::zero())
     } else {

@@ -144,7 +144,7 @@ impl Size {
 }
 
 /// Longest block of the inner dimension.
-const K_BLOCK: usize = 384;
+pub(crate) const K_BLOCK: usize = 384;
 /// Bytes of the left factor that are packed at once, half of a large second-level cache.
 const LEFT_BYTES: usize = 1 << 20;
 /// Bytes of a right factor stored by rows that are packed at once, so that its rows are read in
