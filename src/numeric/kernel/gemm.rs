@@ -17,7 +17,6 @@
 
 use alloc::vec::Vec;
 use core::array::from_fn;
-use core::hint::black_box;
 use core::ops::Range;
 
 use super::Kernel;
@@ -145,10 +144,10 @@ impl Size {
 
 /// Longest block of the inner dimension.
 pub(crate) const K_BLOCK: usize = 384;
-/// Bytes of the left factor that are packed at once, half of a large second-level cache.
-const LEFT_BYTES: usize = 1 << 20;
-/// Bytes of a right factor stored by rows that are packed at once, so that its rows are read in
-/// long pieces.
+/// Bytes of the left factor that are packed at once, so that 1024 × 256 numbers are one group.
+const LEFT_BYTES: usize = 5 << 18;
+/// Bytes of the right factor that are packed at once, which stay near while the panels of the left
+/// one go by; rows that lie along memory are read in long pieces.
 const RIGHT_BYTES: usize = 1 << 18;
 /// Up to this inner dimension nothing is gained by dot products.
 const DOT_MIN: usize = 16;
@@ -550,10 +549,11 @@ fn blocked<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize
     let pack_a = a.transposed || n > 256 || (n > 32 && a.ld * bytes > 1024);
     // Two packed factors make the fastest loop, if it is long and many panels share the copy.
     let pack_b = pack_a && panels > 4 && k >= 64;
-    // As many panels of each factor as the caches hold; one of b if its columns lie along memory,
-    // because then it is read on.
-    let group = (LEFT_BYTES / (block_len * MV * L * bytes)).clamp(1, panels);
-    let strip = if pack_b && by_row {
+    // As few groups of panels of the left factor as there may be, because each packs the right one
+    // again, and equal ones.
+    let most = (LEFT_BYTES / (block_len * MV * L * bytes)).max(1);
+    let group = panels.div_ceil(panels.div_ceil(most));
+    let strip = if pack_b {
         (RIGHT_BYTES / (block_len * NR * bytes)).clamp(1, n.div_ceil(NR)) * NR
     } else {
         NR
@@ -644,32 +644,36 @@ fn blocked<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize
                         b_pack,
                     );
                 } else if b_packed {
-                    transpose_panel::<T, S, NR>(
-                        simd,
-                        block.len,
-                        strip_end - strip_start,
-                        original,
-                        b_pack,
-                    );
+                    for j in (strip_start..strip_end).step_by(NR) {
+                        transpose_panel::<T, S, NR>(
+                            simd,
+                            block.len,
+                            NR.min(strip_end - j),
+                            b_block.from(0, j),
+                            &mut b_pack[(j - strip_start) * block.len..],
+                        );
+                    }
                 }
-                for j in (strip_start..strip_end).step_by(NR) {
-                    let right = match b_packed {
-                        true => Columns {
-                            data: &b_pack[(j - strip_start) * block.len..],
-                            ld: NR,
+                // A panel of the left factor stays in the first-level cache while panels of the right
+                // one, which are narrower, go by.
+                for panel in (first..last).rev() {
+                    let (i, width) = (start(panel), start(panel + 1) - start(panel));
+                    let left = match panel < packed_from {
+                        true => a_block.from(i, 0),
+                        false => Columns {
+                            data: &a_pack[(i - top) * block.len..],
+                            ld: width,
                             skip: 0,
                         },
-                        false => original,
                     };
-                    for panel in (first..last).rev() {
-                        let (i, width) = (start(panel), start(panel + 1) - start(panel));
-                        let left = match panel < packed_from {
-                            true => a_block.from(i, 0),
-                            false => Columns {
-                                data: &a_pack[(i - top) * block.len..],
-                                ld: width,
+                    for j in (strip_start..strip_end).step_by(NR) {
+                        let right = match b_packed {
+                            true => Columns {
+                                data: &b_pack[(j - strip_start) * block.len..],
+                                ld: NR,
                                 skip: 0,
                             },
+                            false => original,
                         };
                         let (rows, columns, out) =
                             (i..m.min(i + width), j..strip_end.min(j + NR), &mut out);
@@ -715,25 +719,11 @@ fn tile<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_ROW: boo
         #[inline(always)]
         || {
             let nr = columns.len();
-            let (row_step, column_step) = if out.transposed {
-                (out.ld, 1)
-            } else {
-                (1, out.ld)
-            };
-            let c = &*out.c;
-            let corner = rows.start * row_step + columns.start * column_step;
-            let first = &c[corner];
-            let soon = |row: usize, column: usize| {
-                c.get(corner + row * row_step + column * column_step)
-                    .unwrap_or(first)
-            };
             if nr > 4 || NR <= 4 {
-                let tile =
-                    accumulate::<T, S, MV, NR, BY_ROW>(simd, block.len, left, right, nr, soon);
+                let tile = accumulate::<T, S, MV, NR, BY_ROW>(simd, block.len, left, right, nr);
                 store(simd, &tile, block.add, rows, columns, out);
             } else {
-                let tile =
-                    accumulate::<T, S, MV, 4, BY_ROW>(simd, block.len, left, right, nr, soon);
+                let tile = accumulate::<T, S, MV, 4, BY_ROW>(simd, block.len, left, right, nr);
                 store(simd, &tile, block.add, rows, columns, out);
             }
         },
@@ -741,57 +731,20 @@ fn tile<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_ROW: boo
 }
 
 /// The tile: sums over p of (column p of `left`) × (row p of `right`), whose rows are its columns
-/// if `BY_ROW`. The loop over packed factors also fetches the memory that the tile is about to go
-/// to: `soon` gives an element.
+/// if `BY_ROW`.
 #[inline(always)]
-fn accumulate<
-    'a,
-    T: Element + 'a,
-    S: Simd,
-    const MV: usize,
-    const NR: usize,
-    const BY_ROW: bool,
->(
+fn accumulate<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_ROW: bool>(
     simd: S,
     len: usize,
     left: Columns<'_, T>,
     right: Columns<'_, T>,
     nr: usize,
-    soon: impl Fn(usize, usize) -> &'a T,
 ) -> Tile<T, S, MV, NR> {
-    const UNROLL: usize = 4;
     let width = MV * T::Native::<S>::LEN;
     let mut tile = [[T::Native::<S>::splat(simd, T::default()); MV]; NR];
     // These loops hold no panics and no calls, which keeps the tile in registers; the `else` arms
     // never run.
-    if BY_ROW && (left.ld, left.skip, right.ld, right.skip) == (width, 0, NR, 0) {
-        let mut columns = left.data[..len * width].chunks_exact(width * UNROLL);
-        let mut rows = right.data[..len * NR].chunks_exact(NR * UNROLL);
-        let lines: [[&T; MV]; NR] = from_fn(|j| from_fn(|i| soon(i * T::Native::<S>::LEN, j)));
-        for ((line, columns), rows) in lines.as_flattened().iter().zip(&mut columns).zip(&mut rows)
-        {
-            fetch(*line);
-            for u in 0..UNROLL {
-                multiply_add(simd, &mut tile, &columns[u * width..(u + 1) * width], |j| {
-                    rows[u * NR + j]
-                });
-            }
-        }
-        for (columns, rows) in (&mut columns).zip(&mut rows) {
-            for u in 0..UNROLL {
-                multiply_add(simd, &mut tile, &columns[u * width..(u + 1) * width], |j| {
-                    rows[u * NR + j]
-                });
-            }
-        }
-        for (column, row) in columns
-            .remainder()
-            .chunks_exact(width)
-            .zip(rows.remainder().chunks_exact(NR))
-        {
-            multiply_add(simd, &mut tile, column, |j| row[j]);
-        }
-    } else if BY_ROW {
+    if BY_ROW {
         let (left_data, right_data) = (&left.data[..len * left.ld], &right.data[..len * right.ld]);
         for (column, row) in left_data
             .chunks_exact(left.ld)
@@ -1023,7 +976,7 @@ fn matvec_panel<T: Element, S: Simd, const MV: usize, const L: usize>(
             ld: block.len,
             skip: 0,
         };
-        accumulate::<T, S, MV, 1, false>(simd, block.len, left, right, 1, |_, _| &x[0])
+        accumulate::<T, S, MV, 1, false>(simd, block.len, left, right, 1)
     } else {
         ragged_tile(simd, left, rows.len(), &x[..block.len], &mut pack[..width])
     };
@@ -1203,13 +1156,6 @@ fn transpose_columns<T: Element, S: Simd, const L: usize>(
             }
         },
     );
-}
-
-/// Reads a number that is soon to be written, so that its memory is near by then. The processor
-/// waits for nothing.
-#[inline(always)]
-fn fetch<T: Copy>(number: &T) {
-    black_box(*number);
 }
 
 /// The transpose of N vectors, N a power of two: read one after the other, the results hold element
