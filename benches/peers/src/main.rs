@@ -45,14 +45,12 @@ fn training(item: &str, spec: &Spec, args: &Args) -> Result<()> {
             cost = history.last().map_or(f64::NAN, |epoch| epoch.cost);
         }
     });
-    cost /= repeats as f64; // of T1, whose loss sums over the samples
-    emit(
-        PEER,
-        item,
-        args.threads,
-        seconds_per_epoch / (data.len() / spec.batch) as f64,
-        Some(cost as f32),
-    );
+    let steps = (data.len() / spec.batch) as f64;
+    if spec.loss == common::Loss::Sse {
+        cost /= steps; // a sum over the epoch, not a mean
+    }
+    let seconds = seconds_per_epoch / steps;
+    emit(PEER, item, args.threads, seconds, Some(cost as f32));
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The networks, the data and the trainers of the items, through chainrule's public API.
 
-use crate::common::{self, Loss, Spec};
+use crate::common::{self, Act, Loss, Spec};
 use chainrule::nn::loss::SumSquaredError;
 use chainrule::prelude::*;
 
@@ -8,10 +8,11 @@ pub(crate) fn network(spec: &Spec) -> Result<Sequential<f32>> {
     let last = spec.sizes.len() - 2;
     let mut builder = Sequential::builder(spec.sizes[0]);
     for (l, width) in spec.sizes[1..].iter().enumerate() {
-        let activation = match (spec.sigmoid, l == last) {
-            (true, _) => Activation::Sigmoid,
-            (false, true) => Activation::Linear,
-            (false, false) => Activation::Relu,
+        let activation = match spec.act {
+            _ if l == last && spec.loss != Loss::Sse => Activation::Linear,
+            Act::Sigmoid => Activation::Sigmoid,
+            Act::Tanh => Activation::Tanh,
+            Act::Relu => Activation::Relu,
         };
         builder = builder.layer(Dense::new(*width, activation));
     }
@@ -24,6 +25,7 @@ pub(crate) fn trainer<'a>(spec: &Spec) -> Trainer<'a, f32> {
         (Loss::Mse, true) => Trainer::new(MeanSquaredError, Adam::new()),
         (Loss::Ce, false) => Trainer::new(SoftmaxCrossEntropy::new(), Sgd::new()),
         (Loss::Ce, true) => Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()),
+        (Loss::Bce, true) => Trainer::new(SigmoidCrossEntropy::new(), Adam::new()),
         other => unreachable!("no item has {other:?}"),
     };
     trainer.batch_size(spec.batch).learning_rate(spec.lr)
