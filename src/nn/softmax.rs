@@ -52,7 +52,7 @@ fn log_sum_exp<T: Real, const FMA: bool>(column: &[T]) -> (T, T) {
     let mut seen = false;
     let [rest] = by_blocks(
         column.len().div_ceil(BLOCK),
-        // A function of its own would not be compiled for the instruction set.
+        // Not inlined, the closure would be compiled without the caller's instruction set.
         #[inline(always)]
         |i| {
             let scores = &column[i * BLOCK..column.len().min((i + 1) * BLOCK)];

@@ -326,11 +326,15 @@ impl<T: Real> Pass for Sums<'_, T> {
         }
         if samples > SAMPLES {
             return over_samples(samples, [self.sums, &mut []], |[sums, _], block, strip| {
-                block.for_each(|i| add_terms(sums, i * width + strip.start, &below));
+                for i in block {
+                    add_terms(sums, i * width + strip.start, &below);
+                }
             });
         }
         self.sums.fill(T::zero());
-        (0..samples).for_each(|i| add_terms(self.sums, i * width, &below));
+        for i in 0..samples {
+            add_terms(self.sums, i * width, &below);
+        }
     }
 }
 
