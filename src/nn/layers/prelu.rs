@@ -326,15 +326,11 @@ impl<T: Real> Pass for Sums<'_, T> {
         }
         if samples > SAMPLES {
             return over_samples(samples, [self.sums, &mut []], |[sums, _], block, strip| {
-                for i in block {
-                    add_terms(sums, i * width + strip.start, &below);
-                }
+                block.for_each(|i| add_terms(sums, i * width + strip.start, &below));
             });
         }
         self.sums.fill(T::zero());
-        for i in 0..samples {
-            add_terms(self.sums, i * width, &below);
-        }
+        (0..samples).for_each(|i| add_terms(self.sums, i * width, &below));
     }
 }
 
