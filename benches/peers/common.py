@@ -10,6 +10,10 @@ SPEC = {
     "T4": dict(sizes=[784, 128, 10], act="relu", loss="ce", opt="sgd", lr=0.01, batch=32, rows=4096),
     "T5": dict(sizes=[784, 512, 512, 10], act="relu", loss="ce", opt="adam", lr=1e-3, batch=128, rows=8192),
     "T6": dict(sizes=[1024, 1024, 1024, 1024, 10], act="relu", loss="ce", opt="adam", lr=1e-3, batch=256, rows=4096),
+    "S1": dict(sizes=[4, 8, 1], act="tanh", loss="sse", opt="sgd", lr=0.1, batch=1, rows=4096),
+    "S2": dict(sizes=[4, 8, 3], act="tanh", loss="ce", opt="adam", lr=1e-3, batch=16, rows=4096),
+    "S3": dict(sizes=[2, 8, 8, 1], act="tanh", loss="bce", opt="adam", lr=1e-3, batch=32, rows=4096),
+    "S4": dict(sizes=[13, 16, 16, 1], act="relu", loss="mse", opt="adam", lr=1e-3, batch=32, rows=4096),
 }
 # inference: which net, batch
 INFER = {"I1a": ("T4", 1), "I1b": ("T2", 1), "I2": ("T5", 1024)}
@@ -27,14 +31,16 @@ def splitmix(seed, n):
 
 
 def data(item):
-    """X [rows, in] f32 and y: [rows,1] f32 for regression, [rows] int labels for CE."""
+    """X [rows, in] f32 and y: [rows,1] f32 for regression and yes or no, [rows] int labels for CE."""
     s = SPEC[item]
     if item == "T1":
         return (np.array([[.3, .5], [.5, .1], [1., .2]], np.float32),
                 np.array([[.75], [.82], [.93]], np.float32))
     x = splitmix(42, s["rows"] * s["sizes"][0]).reshape(s["rows"], -1)
     if s["loss"] == "ce":
-        return x, np.argmax(x[:, :10], axis=1).astype(np.int64)
+        return x, np.argmax(x[:, :s["sizes"][-1]], axis=1).astype(np.int64)
+    if s["loss"] == "bce":
+        return x, ((x[:, :1] > 0.5) != (x[:, 1:2] > 0.5)).astype(np.float32)
     return x, (x[:, :1] - x[:, 1:2] + 0.5 * x[:, 2:3]).astype(np.float32)
 
 
@@ -74,7 +80,7 @@ def measure(steps, seconds, warm):
 
 
 def emit(peer, item, threads, sec_per_step, loss=None):
-    if item == "T1":
+    if item in ("T1", "S1", "S2", "S3", "S4"):
         v, u = sec_per_step * 1e9, "ns/step"
     elif item.startswith("T"):
         v, u = SPEC[item]["batch"] / sec_per_step, "samples/s"

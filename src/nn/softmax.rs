@@ -50,17 +50,22 @@ fn maximum<T: Real>(column: &[T]) -> T {
 fn log_sum_exp<T: Real, const FMA: bool>(column: &[T]) -> (T, T) {
     let max = maximum(column);
     let mut seen = false;
-    let [rest] = by_blocks(column.len().div_ceil(BLOCK), |i| {
-        let scores = &column[i * BLOCK..column.len().min((i + 1) * BLOCK)];
-        let mut e = [T::zero(); BLOCK];
-        for (e, z) in e.iter_mut().zip(scores) {
-            *e = *z - max;
-        }
-        for e in &mut e {
-            *e = e.exp_kernel::<FMA>();
-        }
-        [rest(&e, scores, max, &mut seen)]
-    });
+    let [rest] = by_blocks(
+        column.len().div_ceil(BLOCK),
+        // Not inlined, the closure would be compiled without the caller's instruction set.
+        #[inline(always)]
+        |i| {
+            let scores = &column[i * BLOCK..column.len().min((i + 1) * BLOCK)];
+            let mut e = [T::zero(); BLOCK];
+            for (e, z) in e.iter_mut().zip(scores) {
+                *e = *z - max;
+            }
+            for e in &mut e {
+                *e = e.exp_kernel::<FMA>();
+            }
+            [rest(&e, scores, max, &mut seen)]
+        },
+    );
     (max, rest.ln_1p())
 }
 

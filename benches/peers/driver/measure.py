@@ -9,7 +9,7 @@ import time
 
 from .peers import HERE, HOME, TARGET, say
 
-ITEMS = ["T1", "T2", "T3", "T4", "T5", "T6", "I1a", "I1b", "I2"]
+ITEMS = ["T1", "T2", "T3", "T4", "T5", "T6", "S1", "S2", "S3", "S4", "I1a", "I1b", "I2"]
 POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "CANDLE_NUM_THREADS")
 TIMEOUT = 1800
 

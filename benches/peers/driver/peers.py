@@ -104,7 +104,7 @@ def python(name, folder, program, variant="", **options):
 @once
 def cargo(name, folder, program, features, items, flags, changes, again):
     """Builds the T4 program alone from nothing, which is what is timed, and then the program of the items, with
-    the features that only `items` needs."""
+    the features that only `items` needs. A library that cannot train T4 has no such program."""
     target, log, folder = os.path.join(TARGET, name), os.path.join(TARGET, name + ".log"), os.path.join(HERE, folder)
     features = features.split()
     build = ["cargo", "build", "--release", *features, "--target-dir", target, "--bin"]
@@ -119,6 +119,7 @@ def cargo(name, folder, program, features, items, flags, changes, again):
         if not call(["cargo", "fetch"], log, cwd=folder):
             raise Missing(f"its packages cannot be fetched, see {log}")
         say(f"builds {name}")
+    if not there and os.path.exists(os.path.join(folder, "src", "t4.rs")):
         start = time.monotonic()
         if not call(build + ["t4"], log, cwd=folder, env=env):
             raise Missing(f"it does not build, see {log}")
@@ -173,39 +174,42 @@ def c(name, source, header, packages, **options):
 
 
 INFERENCE = frozenset({"I1a", "I1b", "I2"})
+SMALL = frozenset({"S1", "S2", "S3", "S4"})
 PEERS = {
     peer.name: peer
     for peer in [
         # It is what changes between two runs.
         rust("chainrule", ".", program="items", items="--features parallel", changes=True),
-        python("torch-eager", "venv", "torch/bench.py", "eager"),
-        python("torch-compile", "venv", "torch/bench.py", "compile", once=True),
-        python("torch-ftz", "venv", "torch/bench.py", "ftz"),
+        python("torch-eager", "venv", "torch/bench.py", "eager", without=SMALL),
+        python("torch-compile", "venv", "torch/bench.py", "compile", once=True, without=SMALL),
+        python("torch-ftz", "venv", "torch/bench.py", "ftz", without=SMALL),
         python("jax-jit", "venv-jax", "jax/bench.py", "jit", once=True),
         python("jax-scan", "venv-jax", "jax/bench.py", "scan", once=True, without=INFERENCE),
-        python("sklearn", "venv-sklearn", "sklearn/bench.py"),
-        rust("candle", "candle", "--features x86-v4", NATIVE),
-        rust("candle-m", "candle", "--features x86-v4", NATIVE, build="candle", env=KEEP_MEMORY),
-        rust("candle-default", "candle"),
-        rust("burn-flex", "burn", "--features x86-v4", NATIVE),
-        rust("burn-flex-m", "burn", "--features x86-v4", NATIVE, build="burn-flex", env=KEEP_MEMORY),
-        rust("burn-flex-default", "burn"),
-        rust("burn-ndarray", "burn", "--no-default-features --features ndarray", NATIVE),
+        python("sklearn", "venv-sklearn", "sklearn/bench.py", without=SMALL),
+        rust("candle", "candle", "--features x86-v4", NATIVE, without=SMALL),
+        rust("candle-m", "candle", "--features x86-v4", NATIVE, build="candle", env=KEEP_MEMORY, without=SMALL),
+        rust("candle-default", "candle", without=SMALL),
+        rust("burn-flex", "burn", "--features x86-v4", NATIVE, without=SMALL),
+        rust("burn-flex-m", "burn", "--features x86-v4", NATIVE, build="burn-flex", env=KEEP_MEMORY, without=SMALL),
+        rust("burn-flex-default", "burn", without=SMALL),
+        rust("burn-ndarray", "burn", "--no-default-features --features ndarray", NATIVE, without=SMALL),
         rust("dfdx", "dfdx", "", NATIVE),
         rust("dfdx-m", "dfdx", "", NATIVE, build="dfdx", env=KEEP_MEMORY),
+        rust("rust-mlp", "rust-mlp", "", NATIVE),
+        rust("fnn", "fnn", "", NATIVE, without=frozenset({"T2", "T3", "T4", "T5", "T6", "S2", "S3", "S4", "A1"}) | INFERENCE),
         c(
             "fann",
             ("gcc", "-O3", "-march=native", "bench.c", "-lfloatfann", "-lm"),
             "/usr/include/floatfann.h",
             "libfann-dev",
-            without=frozenset({"T2", "T3", "T5", "T6", "I2", "A1"}),
+            without=frozenset({"T2", "T3", "T5", "T6", "S2", "S3", "S4", "I2", "A1"}),
         ),
         c(
             "tinydnn",
             ("g++", "-std=c++14", "-O3", "-march=native", "-DCNN_USE_AVX", "bench.cc", "-lpthread"),
             "/usr/include/tiny_dnn/tiny_dnn.h",
             "tiny-dnn libcereal-dev libstb-dev libgemmlowp-dev",
-            without=frozenset({"T5", "T6", "I2", "A1"}),
+            without=frozenset({"T5", "T6", "I2", "A1"}) | SMALL,
         ),
     ]
 }

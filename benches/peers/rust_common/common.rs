@@ -2,17 +2,26 @@
 #![allow(dead_code)]
 use std::time::Instant;
 
+/// Of the hidden layers, and with `Loss::Sse` of the last one, too, which else is linear.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Act {
+    Sigmoid,
+    Tanh,
+    Relu,
+}
+
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Loss {
     Sse,
     Mse,
     Ce,
+    Bce,
 }
 
 #[derive(Clone, Copy)]
 pub struct Spec {
     pub sizes: &'static [usize],
-    pub sigmoid: bool,
+    pub act: Act,
     pub loss: Loss,
     pub adam: bool,
     pub lr: f64,
@@ -21,9 +30,10 @@ pub struct Spec {
 }
 
 pub fn spec(item: &str) -> Spec {
-    let s = |sizes, sigmoid, loss, adam, lr, batch, rows| Spec {
+    use {Act::*, Loss::*};
+    let s = |sizes, act, loss, adam, lr, batch, rows| Spec {
         sizes,
-        sigmoid,
+        act,
         loss,
         adam,
         lr,
@@ -31,20 +41,24 @@ pub fn spec(item: &str) -> Spec {
         rows,
     };
     match item {
-        "T1" => s(&[2, 3, 1], true, Loss::Sse, false, 0.5, 3, 3),
-        "T2" => s(&[13, 64, 64, 1], false, Loss::Mse, true, 1e-3, 32, 4096),
-        "T3" => s(&[64, 64, 64, 10], false, Loss::Ce, true, 1e-3, 32, 4096),
-        "T4" => s(&[784, 128, 10], false, Loss::Ce, false, 0.01, 32, 4096),
-        "T5" => s(&[784, 512, 512, 10], false, Loss::Ce, true, 1e-3, 128, 8192),
+        "T1" => s(&[2, 3, 1], Sigmoid, Sse, false, 0.5, 3, 3),
+        "T2" => s(&[13, 64, 64, 1], Relu, Mse, true, 1e-3, 32, 4096),
+        "T3" => s(&[64, 64, 64, 10], Relu, Ce, true, 1e-3, 32, 4096),
+        "T4" => s(&[784, 128, 10], Relu, Ce, false, 0.01, 32, 4096),
+        "T5" => s(&[784, 512, 512, 10], Relu, Ce, true, 1e-3, 128, 8192),
         "T6" => s(
             &[1024, 1024, 1024, 1024, 10],
-            false,
-            Loss::Ce,
+            Relu,
+            Ce,
             true,
             1e-3,
             256,
             4096,
         ),
+        "S1" => s(&[4, 8, 1], Tanh, Sse, false, 0.1, 1, 4096),
+        "S2" => s(&[4, 8, 3], Tanh, Ce, true, 1e-3, 16, 4096),
+        "S3" => s(&[2, 8, 8, 1], Tanh, Bce, true, 1e-3, 32, 4096),
+        "S4" => s(&[13, 16, 16, 1], Relu, Mse, true, 1e-3, 32, 4096),
         _ => panic!("no such item {item}"),
     }
 }
@@ -85,15 +99,25 @@ pub fn data(item: &str) -> (Vec<f32>, Vec<f32>, Vec<u32>) {
     let s = spec(item);
     let d = s.sizes[0];
     let x = splitmix(42, s.rows * d);
-    if s.loss == Loss::Ce {
-        let y = x
-            .chunks(d)
-            .map(|r| (0..10).fold(0, |b, j| if r[j] > r[b] { j } else { b }) as u32)
-            .collect();
-        (x, vec![], y)
-    } else {
-        let y = x.chunks(d).map(|r| r[0] - r[1] + 0.5 * r[2]).collect();
-        (x, y, vec![])
+    let rows = x.chunks(d);
+    match s.loss {
+        Loss::Ce => {
+            let classes = *s.sizes.last().unwrap();
+            let y = rows
+                .map(|r| (0..classes).fold(0, |b, j| if r[j] > r[b] { j } else { b }) as u32)
+                .collect();
+            (x, vec![], y)
+        }
+        Loss::Bce => {
+            let y = rows
+                .map(|r| ((r[0] > 0.5) != (r[1] > 0.5)) as u8 as f32)
+                .collect();
+            (x, y, vec![])
+        }
+        _ => {
+            let y = rows.map(|r| r[0] - r[1] + 0.5 * r[2]).collect();
+            (x, y, vec![])
+        }
     }
 }
 
@@ -107,7 +131,7 @@ pub struct Args {
 
 pub fn args() -> Args {
     let mut a = Args {
-        items: "T1,T2,T3,T4,T5,T6,I1a,I1b,I2"
+        items: "T1,T2,T3,T4,T5,T6,S1,S2,S3,S4,I1a,I1b,I2"
             .split(',')
             .map(Into::into)
             .collect(),
@@ -161,7 +185,7 @@ pub fn measure(seconds: f64, warm: f64, mut steps: impl FnMut(usize)) -> f64 {
 
 pub fn emit(peer: &str, item: &str, threads: usize, sec: f64, loss: Option<f32>) {
     let (v, u) = match item {
-        "T1" => (sec * 1e9, "ns/step"),
+        "T1" | "S1" | "S2" | "S3" | "S4" => (sec * 1e9, "ns/step"),
         "I2" => (1024.0 / sec, "samples/s"),
         "I1a" | "I1b" => (sec * 1e6, "us/call"),
         _ => (spec(item).batch as f64 / sec, "samples/s"),

@@ -3,14 +3,15 @@
 
 #[path = "../rust_common/common.rs"]
 mod common;
+mod task;
 
 use chainrule::View;
-use chainrule::nn::loss::SumSquaredError;
 use chainrule::numeric::ViewMut;
 use chainrule::prelude::*;
 use common::{Args, Spec, args, emit, emit_a1, infer, measure, mnist, spec, splitmix};
 use core::ops::ControlFlow;
 use std::time::Instant;
+use task::{classes, dataset, network, trainer};
 
 const PEER: &str = "chainrule";
 
@@ -30,58 +31,11 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn network(spec: &Spec) -> Result<Sequential<f32>> {
-    let last = spec.sizes.len() - 2;
-    let mut builder = Sequential::builder(spec.sizes[0]);
-    for (l, width) in spec.sizes[1..].iter().enumerate() {
-        let activation = match (spec.sigmoid, l == last) {
-            (true, _) => Activation::Sigmoid,
-            (false, true) => Activation::Linear,
-            (false, false) => Activation::Relu,
-        };
-        builder = builder.layer(Dense::new(*width, activation));
-    }
-    builder.seed(1).build()
-}
-
-fn trainer<'a>(spec: &Spec, threads: usize) -> Trainer<'a, f32> {
-    let trainer = match (spec.loss, spec.adam) {
-        (common::Loss::Sse, false) => Trainer::new(SumSquaredError, Sgd::new()),
-        (common::Loss::Mse, true) => Trainer::new(MeanSquaredError, Adam::new()),
-        (common::Loss::Ce, false) => Trainer::new(SoftmaxCrossEntropy::new(), Sgd::new()),
-        (common::Loss::Ce, true) => Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()),
-        other => unreachable!("no item has {other:?}"),
-    };
-    trainer
-        .batch_size(spec.batch)
-        .learning_rate(spec.lr)
-        .threads(threads)
-}
-
-fn dataset(item: &str, spec: &Spec) -> Result<Dataset<f32>> {
-    let (mut x, mut targets, labels) = common::data(item);
-    if item == "T1" {
-        (x, targets) = (x.repeat(T1_REPEATS), targets.repeat(T1_REPEATS));
-    }
-    if labels.is_empty() {
-        Dataset::from_rows(&x, spec.sizes[0], &targets, 1)
-    } else {
-        classes(x, spec, &labels)
-    }
-}
-
-fn classes(x: Vec<f32>, spec: &Spec, labels: &[u32]) -> Result<Dataset<f32>> {
-    let labels: Vec<usize> = labels.iter().map(|label| *label as usize).collect();
-    Dataset::new(
-        DMatrix::from_vec(spec.sizes[0], labels.len(), x),
-        one_hot(&labels, spec.sizes[spec.sizes.len() - 1])?,
-    )
-}
-
 fn training(item: &str, spec: &Spec, args: &Args) -> Result<()> {
-    let data = dataset(item, spec)?;
+    let repeats = if item == "T1" { T1_REPEATS } else { 1 };
+    let data = dataset(item, spec, repeats)?;
     let mut net = network(spec)?;
-    let mut trainer = trainer(spec, args.threads).shuffle(false).epochs(1);
+    let mut trainer = trainer(spec).threads(args.threads).shuffle(false).epochs(1);
     let mut cost = f64::NAN;
     let seconds_per_epoch = measure(args.seconds, args.warm, |epochs| {
         for _ in 0..epochs {
@@ -91,16 +45,12 @@ fn training(item: &str, spec: &Spec, args: &Args) -> Result<()> {
             cost = history.last().map_or(f64::NAN, |epoch| epoch.cost);
         }
     });
-    if item == "T1" {
-        cost /= T1_REPEATS as f64; // its loss sums over the samples
+    let steps = (data.len() / spec.batch) as f64;
+    if spec.loss == common::Loss::Sse {
+        cost /= steps; // a sum over the epoch, not a mean
     }
-    emit(
-        PEER,
-        item,
-        args.threads,
-        seconds_per_epoch / (data.len() / spec.batch) as f64,
-        Some(cost as f32),
-    );
+    let seconds = seconds_per_epoch / steps;
+    emit(PEER, item, args.threads, seconds, Some(cost as f32));
     Ok(())
 }
 
@@ -142,7 +92,8 @@ fn digits(args: &Args) -> Result<()> {
     let mut net = network(&spec)?;
     let mut epochs = Vec::new();
     let mut start = Instant::now();
-    trainer(&spec, args.threads)
+    trainer(&spec)
+        .threads(args.threads)
         .epochs(5)
         .on_epoch(|_, _| {
             epochs.push(start.elapsed().as_secs_f64());

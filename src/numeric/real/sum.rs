@@ -61,9 +61,12 @@ pub(crate) fn sum<T: Real>(count: usize, mut terms: impl Iterator<Item = T>) -> 
 pub(crate) fn sum_pairs<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
     const BLOCK: usize = 1024;
     let block = |i: usize| i * BLOCK..a.len().min((i + 1) * BLOCK);
-    let [sum] = by_blocks(a.len().div_ceil(BLOCK), |i| {
-        [by_lanes(&a[block(i)], &b[block(i)], &f)]
-    });
+    let [sum] = by_blocks(
+        a.len().div_ceil(BLOCK),
+        // Not inlined, the closure would be compiled without the caller's instruction set.
+        #[inline(always)]
+        |i| [by_lanes(&a[block(i)], &b[block(i)], &f)],
+    );
     sum
 }
 

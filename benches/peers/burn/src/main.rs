@@ -29,7 +29,7 @@ impl Mlp {
         let last = self.layers.len() - 1;
         for (i, l) in self.layers.iter().enumerate() {
             h = l.forward(h);
-            if s.sigmoid {
+            if s.act == Act::Sigmoid {
                 h = sigmoid(h);
             } else if i < last {
                 h = relu(h);

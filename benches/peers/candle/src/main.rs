@@ -30,7 +30,7 @@ impl Mlp {
         let mut h = x.clone();
         for (i, l) in self.layers.iter().enumerate() {
             h = l.forward(&h)?;
-            if self.spec.sigmoid {
+            if self.spec.act == Act::Sigmoid {
                 h = candle_nn::ops::sigmoid(&h)?;
             } else if i < last {
                 h = h.relu()?;
@@ -44,6 +44,7 @@ impl Mlp {
             Loss::Sse => (p - y)?.sqr()?.sum_all()? * 0.5,
             Loss::Mse => loss::mse(&p, y),
             Loss::Ce => loss::cross_entropy(&p, y),
+            Loss::Bce => unreachable!("no item of candle has it"),
         }
     }
 }

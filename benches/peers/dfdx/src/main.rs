@@ -30,6 +30,15 @@ type N6 = (
     Linear<1024, 10>,
 );
 
+type S1 = ((Linear<4, 8>, Tanh), (Linear<8, 1>, Tanh));
+type S2 = ((Linear<4, 8>, Tanh), Linear<8, 3>);
+type S3 = ((Linear<2, 8>, Tanh), (Linear<8, 8>, Tanh), Linear<8, 1>);
+type S4 = (
+    (Linear<13, 16>, ReLU),
+    (Linear<16, 16>, ReLU),
+    Linear<16, 1>,
+);
+
 const PEER: &str = "dfdx";
 
 fn adam(lr: f64) -> AdamConfig {
@@ -44,9 +53,9 @@ fn sgd(lr: f64) -> SgdConfig {
         ..Default::default()
     }
 }
-fn onehot(y: &[u32]) -> Vec<f32> {
+fn onehot(y: &[u32], classes: u32) -> Vec<f32> {
     y.iter()
-        .flat_map(|&c| (0..10).map(move |j| (j == c) as u8 as f32))
+        .flat_map(|&c| (0..classes).map(move |j| (j == c) as u8 as f32))
         .collect()
 }
 
@@ -57,7 +66,7 @@ macro_rules! train {
     ) => {{
         let dev = Cpu::default();
         let (x, yr, yc) = data($item);
-        let y = if yr.is_empty() { onehot(&yc) } else { yr };
+        let y = if yr.is_empty() { onehot(&yc, $out) } else { yr };
         let bs: Vec<_> = (0..$rows / $b)
             .map(|i| {
                 (
@@ -157,6 +166,27 @@ fn main() {
             "T6" => train!(a, item, N6, 1024, 10, 256, 4096, Adam, adam, |p, y| {
                 cross_entropy_with_logits_loss(p, y)
             }),
+            "S1" => train!(
+                a,
+                item,
+                S1,
+                4,
+                1,
+                1,
+                4096,
+                Sgd,
+                sgd,
+                |p: Tensor<_, f32, _, _>, y| (p - y).square().sum::<Rank0, _>() * 0.5
+            ),
+            "S2" => train!(a, item, S2, 4, 3, 16, 4096, Adam, adam, |p, y| {
+                cross_entropy_with_logits_loss(p, y)
+            }),
+            "S3" => train!(a, item, S3, 2, 1, 32, 4096, Adam, adam, |p, y| {
+                binary_cross_entropy_with_logits_loss(p, y)
+            }),
+            "S4" => train!(a, item, S4, 13, 1, 32, 4096, Adam, adam, |p, y| mse_loss(
+                p, y
+            )),
             "I1a" => inference!(a, item, N4, 784, 1),
             "I1b" => inference!(a, item, N2, 13, 1),
             "I2" => inference!(a, item, N5, 784, 1024),
@@ -182,7 +212,7 @@ fn a1(a: &common::Args) {
                 .flat_map(|&i| &xt[i as usize * 784..][..784])
                 .copied()
                 .collect();
-            let y = onehot(&c.iter().map(|&i| yt[i as usize]).collect::<Vec<_>>());
+            let y = onehot(&c.iter().map(|&i| yt[i as usize]).collect::<Vec<_>>(), 10);
             let x = dev.tensor_from_vec(x, (c.len(), Const::<784>));
             let y = dev.tensor_from_vec(y, (c.len(), Const::<10>));
             let l =
