@@ -59,10 +59,18 @@ macro_rules! optimizer {
                 grads: &[T],
                 groups: &[$crate::optim::Group],
             ) -> $crate::error::Result<()> {
-                self.check_numbers()?;
-                self.state.check(Self::NAME, self.stretch(), lr, params, grads, groups)?;
-                let workers = $crate::numeric::kernel::workers::Workers::default();
-                self.step_on(&workers, lr, params, grads, groups)
+                $crate::numeric::compiled::compiled_here!(T: |rule: &mut $rule<T>,
+                                                              lr: f64,
+                                                              params: &mut [T],
+                                                              grads: &[T],
+                                                              groups: &[$crate::optim::Group]|
+                                                              -> $crate::error::Result<()> {
+                    rule.check_numbers()?;
+                    let (name, stretch) = ($rule::<T>::NAME, rule.stretch());
+                    rule.state.check(name, stretch, lr, params, grads, groups)?;
+                    let workers = $crate::numeric::kernel::workers::Workers::default();
+                    rule.step_on(&workers, lr, params, grads, groups)
+                })(self, lr, params, grads, groups)
             }
 
             fn step_on(
@@ -73,17 +81,28 @@ macro_rules! optimizer {
                 grads: &[T],
                 groups: &[$crate::optim::Group],
             ) -> $crate::error::Result<()> {
-                if !self.state.fits(self.stretch(), lr, params, grads, groups) {
-                    self.state.check(Self::NAME, self.stretch(), lr, params, grads, groups)?;
-                }
-                self.state.begin(params.len(), self.start());
-                let t = self.state.step;
-                self.descend(StepArgs { workers, t, lr, params, grads, groups });
-                Ok(())
+                $crate::numeric::compiled::compiled_here!(T: |rule: &mut $rule<T>,
+                                                              workers: &$crate::numeric::kernel::workers::Workers,
+                                                              lr: f64,
+                                                              params: &mut [T],
+                                                              grads: &[T],
+                                                              groups: &[$crate::optim::Group]|
+                                                              -> $crate::error::Result<()> {
+                    let (name, stretch) = ($rule::<T>::NAME, rule.stretch());
+                    if !rule.state.fits(stretch, lr, params, grads, groups) {
+                        rule.state.check(name, stretch, lr, params, grads, groups)?;
+                    }
+                    rule.state.begin(params.len(), rule.start());
+                    let t = rule.state.step;
+                    rule.descend(StepArgs { workers, t, lr, params, grads, groups });
+                    Ok(())
+                })(self, workers, lr, params, grads, groups)
             }
 
             fn check(&self) -> $crate::error::Result<()> {
-                self.check_numbers()
+                $crate::numeric::compiled::compiled_here!(
+                    T: |rule: &$rule<T>| -> $crate::error::Result<()> { rule.check_numbers() }
+                )(self)
             }
 
             fn state(&self) -> &$crate::optim::OptimizerState<T> {
@@ -94,7 +113,11 @@ macro_rules! optimizer {
                 &mut self,
                 state: &$crate::optim::OptimizerState<T>,
             ) -> $crate::error::Result<()> {
-                self.state.replace(state)
+                $crate::numeric::compiled::compiled_here!(T: |rule: &mut $rule<T>,
+                                                              state: &$crate::optim::OptimizerState<T>|
+                                                              -> $crate::error::Result<()> {
+                    rule.state.replace(state)
+                })(self, state)
             }
         }
 

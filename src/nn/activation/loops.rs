@@ -2,7 +2,8 @@
 
 use super::Activation;
 use super::formula::*;
-use crate::numeric::kernel::{self, Kernel, Pass, Simd, compiled};
+use crate::numeric::compiled::compiled_here;
+use crate::numeric::kernel::{self, Kernel, Pass, Simd};
 use crate::numeric::real::{Real, is_nan, vectorize};
 use core::hint::black_box;
 
@@ -150,64 +151,22 @@ impl<T: Real> Pass for Bend<'_, T> {
     }
 }
 
-/// What runs [`Activate`] and [`Bend`].
-type ActivateFn<T> = fn(&Activation, &[T], &mut [T], &mut [T]);
-type BendFn<T> = fn(&Activation, &mut [T]);
-
-/// Without type parameters: compiled here once, and not in every crate that uses this one.
-macro_rules! entries {
-    ($module:ident, $t:ident) => {
-        mod $module {
-            use super::{Activate, Activation, Bend, kernel};
-
-            pub(super) fn activate(
-                activation: &Activation,
-                bias: &[$t],
-                z: &mut [$t],
-                d: &mut [$t],
-            ) {
-                kernel::dispatch(
-                    kernel::level(),
-                    &mut Activate {
-                        activation,
-                        bias,
-                        z,
-                        d,
-                    },
-                );
-            }
-
-            pub(super) fn bend(activation: &Activation, z: &mut [$t]) {
-                kernel::dispatch(kernel::level(), Bend { activation, z });
-            }
-        }
-    };
-}
-entries!(single, f32);
-entries!(double, f64);
-
 #[inline(always)]
 fn activate<T: Real>(activation: &Activation, bias: &[T], z: &mut [T], d: &mut [T]) {
-    match compiled::<ActivateFn<T>>(
-        single::activate as ActivateFn<f32>,
-        double::activate as ActivateFn<f64>,
-    ) {
-        Some(activate) => activate(activation, bias, z, d),
-        None => Activate {
-            activation,
-            bias,
-            z,
-            d,
+    compiled_here!(T: |activation: &Activation, bias: &[T], z: &mut [T], d: &mut [T]| {
+        let mut activate = Activate { activation, bias, z, d };
+        if const { T::COMPILED_HERE } {
+            kernel::dispatch(kernel::level(), &mut activate);
+        } else {
+            activate.run(|apply| Pass::run::<false>(apply));
         }
-        .run(|apply| Pass::run::<false>(apply)),
-    }
+    })(activation, bias, z, d);
 }
 
 fn bend<T: Real>(activation: &Activation, z: &mut [T]) {
-    match compiled::<BendFn<T>>(single::bend as BendFn<f32>, double::bend as BendFn<f64>) {
-        Some(bend) => bend(activation, z),
-        None => Pass::run::<false>(Bend { activation, z }),
-    }
+    compiled_here!(T: |activation: &Activation, z: &mut [T]| {
+        T::vectorize(Bend { activation, z });
+    })(activation, z);
 }
 
 impl Activation {

@@ -168,6 +168,8 @@ impl Default for BatchNorm {
 }
 
 impl<T: Real> Layer<T> for BatchNorm {
+    shared!(BatchNorm);
+
     fn name(&self) -> String {
         String::from("BatchNorm")
     }

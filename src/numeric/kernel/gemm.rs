@@ -763,7 +763,7 @@ fn accumulate<
     let width = MV * T::Native::<S>::LEN;
     let mut tile = [[T::Native::<S>::splat(simd, T::default()); MV]; NR];
     // These loops hold no panics and no calls, which keeps the tile in registers; the `else` arms
-    // never run.
+    // never run. In a debug build an overflow is a panic, too: indices wrap.
     if BY_ROW && (left.ld, left.skip, right.ld, right.skip) == (width, 0, NR, 0) {
         let mut columns = left.data[..len * width].chunks_exact(width * UNROLL);
         let mut rows = right.data[..len * NR].chunks_exact(NR * UNROLL);
@@ -772,16 +772,14 @@ fn accumulate<
         {
             fetch(*line);
             for u in 0..UNROLL {
-                multiply_add(simd, &mut tile, &columns[u * width..(u + 1) * width], |j| {
-                    rows[u * NR + j]
-                });
+                let row = &rows[nth(u, NR)];
+                multiply_add(simd, &mut tile, &columns[nth(u, width)], |j| row[j]);
             }
         }
         for (columns, rows) in (&mut columns).zip(&mut rows) {
             for u in 0..UNROLL {
-                multiply_add(simd, &mut tile, &columns[u * width..(u + 1) * width], |j| {
-                    rows[u * NR + j]
-                });
+                let row = &rows[nth(u, NR)];
+                multiply_add(simd, &mut tile, &columns[nth(u, width)], |j| row[j]);
             }
         }
         for (column, row) in columns
@@ -797,10 +795,10 @@ fn accumulate<
             .chunks_exact(left.ld)
             .zip(right_data.chunks_exact(right.ld))
         {
-            let Some(column) = column.get(left.skip..left.skip + width) else {
+            let Some(column) = column.get(left.skip..left.skip.wrapping_add(width)) else {
                 break;
             };
-            let Some(row) = row.get(right.skip..right.skip + NR) else {
+            let Some(row) = row.get(right.skip..right.skip.wrapping_add(NR)) else {
                 break;
             };
             multiply_add(simd, &mut tile, column, |j| row[j]);
@@ -814,7 +812,7 @@ fn accumulate<
             let Some((column, after)) = rest.split_at_checked(left.ld) else {
                 break;
             };
-            let Some(column) = column.get(left.skip..left.skip + width) else {
+            let Some(column) = column.get(left.skip..left.skip.wrapping_add(width)) else {
                 break;
             };
             multiply_add(simd, &mut tile, column, |j| columns[j][p]);
@@ -822,6 +820,13 @@ fn accumulate<
         }
     }
     tile
+}
+
+/// Piece i of pieces of one length.
+#[inline(always)]
+fn nth(i: usize, len: usize) -> Range<usize> {
+    let start = i.wrapping_mul(len);
+    start..start.wrapping_add(len)
 }
 
 /// tile += column × row.
@@ -834,7 +839,7 @@ fn multiply_add<T: Element, S: Simd, const MV: usize, const NR: usize>(
 ) {
     let lanes = T::Native::<S>::LEN;
     let column: [T::Native<S>; MV] =
-        from_fn(|i| T::Native::<S>::from_slice(simd, &column[i * lanes..(i + 1) * lanes]));
+        from_fn(|i| T::Native::<S>::from_slice(simd, &column[nth(i, lanes)]));
     for j in 0..NR {
         let x = T::Native::<S>::splat(simd, row(j));
         for i in 0..MV {
