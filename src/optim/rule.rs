@@ -168,15 +168,7 @@ impl<T: Real> StepArgs<'_, T> {
             let range = group.range.clone();
             let (w, g) = (&mut self.params[range.clone()], &self.grads[range.clone()]);
             if group.statistic {
-                update(
-                    self.workers,
-                    Update {
-                        w,
-                        g,
-                        slots: [],
-                        at: follow,
-                    },
-                );
+                follow_all(self.workers, w, g);
                 continue;
             }
             let lr = self.lr * group.rate;
@@ -190,6 +182,13 @@ impl<T: Real> StepArgs<'_, T> {
             update(self.workers, Update { w, g, slots, at });
         }
     }
+}
+
+/// The step of running statistics, the same for every rule.
+#[inline(never)]
+fn follow_all<T: Real>(workers: &Workers, w: &mut [T], g: &[T]) {
+    let (slots, at) = ([], follow);
+    update(workers, Update { w, g, slots, at });
 }
 
 /// What becomes of a running statistic.

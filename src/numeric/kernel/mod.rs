@@ -61,6 +61,14 @@ fn run_at<S: Simd, K: Kernel, const FMA: bool>(simd: S, kernel: K) -> K::Output 
     )
 }
 
+/// Runs `kernel` compiled for SSE2: in a function of its own, which is compiled once, because what
+/// every x86-64 has is otherwise inlined wherever a kernel is called.
+#[cfg(target_arch = "x86_64")]
+#[inline(never)]
+fn run_at_least<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output {
+    run_at::<S, K, false>(simd, kernel)
+}
+
 /// Whether what is compiled with this `FMA` is for a machine from before 2013: large code for vectors
 /// of the least instruction set is not worth its compilation where there are better ones.
 pub(crate) const fn is_least(fma: bool) -> bool {
@@ -87,7 +95,7 @@ pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
             }
         }
         if let Some(sse2) = level.as_sse2() {
-            return run_at::<_, K, false>(sse2, kernel);
+            return run_at_least(sse2, kernel);
         }
         unreachable!("SSE2 is part of x86-64")
     }
