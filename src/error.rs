@@ -99,11 +99,15 @@ impl Error {
         expected: impl Into<String>,
         given: impl ToString,
     ) -> Self {
+        Self::of(kind, place.into(), expected.into(), given.to_string())
+    }
+
+    fn of(kind: ErrorKind, place: String, expected: String, given: String) -> Self {
         Self {
             kind,
-            place: shortened(in_few_digits(place.into()), 1000),
-            expected: shortened(in_few_digits(expected.into()), 1000),
-            given: shortened(in_few_digits(given.to_string()), 240),
+            place: shortened(in_few_digits(place), 1000),
+            expected: shortened(in_few_digits(expected), 1000),
+            given: shortened(in_few_digits(given), 240),
             source: None,
         }
     }

@@ -4,6 +4,7 @@ use super::labels::labels;
 use super::{Batch, Scaler, check_finite};
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::bounds::{BETWEEN, not_empty};
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::random::{Purpose, derive, shuffle, stream};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, check_weights};
@@ -69,22 +70,24 @@ impl<T: Real> Dataset<T> {
     /// numbers of columns differ, [`ErrorKind::NotFinite`] for a NaN or ±∞, naming its row and
     /// column.
     pub fn new(inputs: DMatrix<T>, targets: DMatrix<T>) -> Result<Self> {
-        check_finite(INPUTS, (&inputs).into())?;
-        check_finite(TARGETS, (&targets).into())?;
-        if inputs.ncols() != targets.ncols() {
-            let expected = format!("{} columns, one per sample of the inputs", inputs.ncols());
-            return Err(Error::new(
-                ErrorKind::Shape,
-                TARGETS,
-                expected,
-                targets.ncols(),
-            ));
-        }
-        Ok(Self {
-            inputs,
-            targets,
-            weights: None,
-        })
+        compiled_here!(T: |inputs: DMatrix<T>, targets: DMatrix<T>| -> Result<Dataset<T>> {
+            check_finite(INPUTS, (&inputs).into())?;
+            check_finite(TARGETS, (&targets).into())?;
+            if inputs.ncols() != targets.ncols() {
+                let expected = format!("{} columns, one per sample of the inputs", inputs.ncols());
+                return Err(Error::new(
+                    ErrorKind::Shape,
+                    TARGETS,
+                    expected,
+                    targets.ncols(),
+                ));
+            }
+            Ok(Dataset {
+                inputs,
+                targets,
+                weights: None,
+            })
+        })(inputs, targets)
     }
 
     /// Samples as rows: `inputs` holds `features` numbers per sample, `targets` holds `outputs`,
@@ -238,14 +241,16 @@ impl<T: Real> Dataset<T> {
 
     /// [`select`](Self::select), where the indices are known to be sound.
     fn pick(&self, indices: &[usize]) -> Self {
-        Self {
-            inputs: self.inputs.select_columns(indices),
-            targets: self.targets.select_columns(indices),
-            weights: self
-                .weights
-                .as_ref()
-                .map(|weights| indices.iter().map(|index| weights[*index]).collect()),
-        }
+        compiled_here!(T: |data: &Dataset<T>, indices: &[usize]| -> Dataset<T> {
+            Dataset {
+                inputs: data.inputs.select_columns(indices),
+                targets: data.targets.select_columns(indices),
+                weights: data
+                    .weights
+                    .as_ref()
+                    .map(|weights| indices.iter().map(|index| weights[*index]).collect()),
+            }
+        })(self, indices)
     }
 
     /// The numbers of all samples, in an order that `seed` decides.

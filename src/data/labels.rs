@@ -1,6 +1,7 @@
 //! Class labels as targets.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::{Real, zeros};
 use crate::numeric::view::View;
 use alloc::{format, string::ToString, vec::Vec};
@@ -21,32 +22,34 @@ use nalgebra::DMatrix;
 /// ```
 #[doc(alias("OneHotEncoder", "to_categorical", "ind2vec", "get_dummies"))]
 pub fn one_hot<T: Real>(labels: &[usize], classes: usize) -> Result<DMatrix<T>> {
-    if labels.is_empty() || classes == 0 {
-        let given = format!("{} and {classes}", labels.len());
-        return Err(Error::new(
-            ErrorKind::Empty,
-            "one_hot",
-            "at least 1 label and 1 class",
-            given,
-        ));
-    }
-    if let Some((sample, label)) = labels
-        .iter()
-        .enumerate()
-        .find(|(_, label)| **label >= classes)
-    {
-        return Err(Error::new(
-            ErrorKind::Value,
-            format!("label {sample} of one_hot"),
-            format!("a class below {classes} (they count from 0)"),
-            label,
-        ));
-    }
-    let mut targets = zeros("one_hot", &[classes, labels.len()])?;
-    for (column, label) in targets.chunks_exact_mut(classes).zip(labels) {
-        column[*label] = T::one();
-    }
-    Ok(DMatrix::from_vec(classes, labels.len(), targets))
+    compiled_here!(T: |labels: &[usize], classes: usize| -> Result<DMatrix<T>> {
+        if labels.is_empty() || classes == 0 {
+            let given = format!("{} and {classes}", labels.len());
+            return Err(Error::new(
+                ErrorKind::Empty,
+                "one_hot",
+                "at least 1 label and 1 class",
+                given,
+            ));
+        }
+        if let Some((sample, label)) = labels
+            .iter()
+            .enumerate()
+            .find(|(_, label)| **label >= classes)
+        {
+            return Err(Error::new(
+                ErrorKind::Value,
+                format!("label {sample} of one_hot"),
+                format!("a class below {classes} (they count from 0)"),
+                label,
+            ));
+        }
+        let mut targets = zeros("one_hot", &[classes, labels.len()])?;
+        for (column, label) in targets.chunks_exact_mut(classes).zip(labels) {
+            column[*label] = T::one();
+        }
+        Ok(DMatrix::from_vec(classes, labels.len(), targets))
+    })(labels, classes)
 }
 
 /// The class of a sample: the row of the largest number, the first where there are several; of a

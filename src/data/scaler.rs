@@ -3,6 +3,7 @@
 use super::check_finite;
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::bounds::not_empty;
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::Real;
 use crate::numeric::view::{View, ViewMut, shape};
 use alloc::{format, vec::Vec};
@@ -112,10 +113,12 @@ impl<T: Real> Scaler<T> {
     /// ```
     #[doc(alias("StandardScaler", "zscore"))]
     pub fn standard<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
-        Self::by_feature("Scaler::standard", x.into(), |row| {
-            let mean = Mean::of(row);
-            (mean.value(), mean.deviation(row))
-        })
+        compiled_here!(T: |x: View<'_, T>| -> Result<Scaler<T>> {
+            Scaler::by_feature("Scaler::standard", x, |row| {
+                let mean = Mean::of(row);
+                (mean.value(), mean.deviation(row))
+            })
+        })(x.into())
     }
 
     /// To mean 0.
@@ -123,9 +126,11 @@ impl<T: Real> Scaler<T> {
     /// # Errors
     /// As [`standard`](Self::standard).
     pub fn center<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
-        Self::by_feature("Scaler::center", x.into(), |row| {
-            (Mean::of(row).value(), 1.0)
-        })
+        compiled_here!(T: |x: View<'_, T>| -> Result<Scaler<T>> {
+            Scaler::by_feature("Scaler::center", x, |row| {
+                (Mean::of(row).value(), 1.0)
+            })
+        })(x.into())
     }
 
     /// To [0, 1]: the smallest becomes 0, the largest 1.
@@ -134,12 +139,14 @@ impl<T: Real> Scaler<T> {
     /// As [`standard`](Self::standard).
     #[doc(alias("MinMaxScaler", "mapminmax"))]
     pub fn min_max<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
-        Self::by_feature("Scaler::min_max", x.into(), |row| {
-            let (min, max) = row
-                .iter()
-                .fold((row[0], row[0]), |(min, max), v| (v.min(min), v.max(max)));
-            (min, max - min)
-        })
+        compiled_here!(T: |x: View<'_, T>| -> Result<Scaler<T>> {
+            Scaler::by_feature("Scaler::min_max", x, |row| {
+                let (min, max) = row
+                    .iter()
+                    .fold((row[0], row[0]), |(min, max), v| (v.min(min), v.max(max)));
+                (min, max - min)
+            })
+        })(x.into())
     }
 
     /// To a largest magnitude of 1: of features without negative numbers, division by their
@@ -157,9 +164,11 @@ impl<T: Real> Scaler<T> {
     /// ```
     #[doc(alias("MaxAbsScaler"))]
     pub fn max_abs<'x>(x: impl Into<View<'x, T>>) -> Result<Self> {
-        Self::by_feature("Scaler::max_abs", x.into(), |row| {
-            (0.0, largest(row.iter().copied()))
-        })
+        compiled_here!(T: |x: View<'_, T>| -> Result<Scaler<T>> {
+            Scaler::by_feature("Scaler::max_abs", x, |row| {
+                (0.0, largest(row.iter().copied()))
+            })
+        })(x.into())
     }
 
     /// Measures (shift, scale) of each feature in `f64`, whatever the scalar.
@@ -235,7 +244,9 @@ impl<T: Real> Scaler<T> {
     /// # Errors
     /// [`ErrorKind::Shape`] when `x` has another number of features.
     pub fn transform<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
-        self.map("Scaler::transform", x.into(), to_scale)
+        compiled_here!(T: |scaler: &Scaler<T>, x: View<'_, T>| -> Result<DMatrix<T>> {
+            scaler.map("Scaler::transform", x, to_scale)
+        })(self, x.into())
     }
 
     /// y · scale + shift: back to the units of the data.
@@ -243,17 +254,23 @@ impl<T: Real> Scaler<T> {
     /// # Errors
     /// As [`transform`](Self::transform).
     pub fn inverse_transform<'y>(&self, y: impl Into<View<'y, T>>) -> Result<DMatrix<T>> {
-        self.map("Scaler::inverse_transform", y.into(), from_scale)
+        compiled_here!(T: |scaler: &Scaler<T>, y: View<'_, T>| -> Result<DMatrix<T>> {
+            scaler.map("Scaler::inverse_transform", y, from_scale)
+        })(self, y.into())
     }
 
     /// [`transform`](Self::transform) in place.
     pub(crate) fn transform_mut(&self, x: ViewMut<'_, T>) -> Result<()> {
-        self.map_mut("Scaler::transform", x, to_scale)
+        compiled_here!(T: |scaler: &Scaler<T>, x: ViewMut<'_, T>| -> Result<()> {
+            scaler.map_mut("Scaler::transform", x, to_scale)
+        })(self, x)
     }
 
     /// [`inverse_transform`](Self::inverse_transform) in place.
     pub(crate) fn inverse_mut(&self, y: ViewMut<'_, T>) -> Result<()> {
-        self.map_mut("Scaler::inverse_transform", y, from_scale)
+        compiled_here!(T: |scaler: &Scaler<T>, y: ViewMut<'_, T>| -> Result<()> {
+            scaler.map_mut("Scaler::inverse_transform", y, from_scale)
+        })(self, y)
     }
 
     fn map(&self, place: &str, x: View<'_, T>, f: impl Fn(T, T, T) -> T) -> Result<DMatrix<T>> {

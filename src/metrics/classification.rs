@@ -5,6 +5,7 @@ use super::labels::{Row, both_classes, is_probability};
 use super::{average, check, weights};
 use crate::data::class_of;
 use crate::error::{Error, ErrorKind, Result};
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::{Real, is_nan};
 use crate::numeric::view::{Targets, View, check_each, shape};
 use alloc::{format, vec::Vec};
@@ -58,16 +59,18 @@ pub fn margin_classes<'y, T: Real>(y: impl Into<View<'y, T>>) -> Result<Vec<usiz
 }
 
 fn classes_of<T: Real>(place: &str, y: View<'_, T>, row: Row) -> Result<Vec<usize>> {
-    if y.rows() == 0 || y.cols() == 0 {
-        let given = shape(y.shape());
-        return Err(Error::new(
-            ErrorKind::Empty,
-            place,
-            "at least 1 row and 1 column (sample)",
-            given,
-        ));
-    }
-    row.classes(place, y)
+    compiled_here!(T: |place: &str, y: View<'_, T>, row: Row| -> Result<Vec<usize>> {
+        if y.rows() == 0 || y.cols() == 0 {
+            let given = shape(y.shape());
+            return Err(Error::new(
+                ErrorKind::Empty,
+                place,
+                "at least 1 row and 1 column (sample)",
+                given,
+            ));
+        }
+        row.classes(place, y)
+    })(place, y, row)
 }
 
 /// The fraction of samples whose [class](classes) is that of their target. Predictions are
@@ -123,14 +126,16 @@ fn accuracy_from<T: Real>(
     target: Targets<'_, T>,
     row: Row,
 ) -> Result<f64> {
-    let (predicted, actual) = both_classes(place, y, target, row)?;
-    Ok(average(
-        target,
-        predicted
-            .iter()
-            .zip(&actual)
-            .map(|(p, a)| f64::from(p == a)),
-    ))
+    compiled_here!(T: |place: &str, y: View<'_, T>, target: Targets<'_, T>, row: Row| -> Result<f64> {
+        let (predicted, actual) = both_classes(place, y, target, row)?;
+        Ok(average(
+            target,
+            predicted
+                .iter()
+                .zip(&actual)
+                .map(|(p, a)| f64::from(p == a)),
+        ))
+    })(place, y, target, row)
 }
 
 /// The fraction of samples whose class is among their `k` largest scores. Of equal scores the first

@@ -9,6 +9,7 @@ use crate::nn::layout::{Described, Layout, place};
 use crate::nn::names;
 use crate::nn::sequential::Sequential;
 use crate::numeric::bounds::{not_empty, some};
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::random::stream;
 use crate::numeric::real::{Real, zeros};
 use alloc::{sync::Arc, vec::Vec};
@@ -51,7 +52,7 @@ impl<T: Real> Builder<T> {
     /// Puts a layer on top.
     #[must_use]
     pub fn layer(self, layer: impl Layer<T>) -> Self {
-        self.shared(Arc::new(layer))
+        self.shared(layer.shared())
     }
 
     /// Puts a layer on top that other networks may have, too.
@@ -75,8 +76,10 @@ impl<T: Real> Builder<T> {
     /// Without inputs or layers, and when a layer refuses its inputs or its own configuration; the
     /// error names the layer.
     pub fn build(self) -> Result<Sequential<T>> {
-        let mut rng = stream(self.seed);
-        self.build_with(&mut rng)
+        compiled_here!(T: |builder: Builder<T>| -> Result<Sequential<T>> {
+            let mut rng = stream(builder.seed);
+            builder.build_with(&mut rng)
+        })(self)
     }
 
     /// As [`build`](Self::build), with random numbers from a generator of your own. The seed is not

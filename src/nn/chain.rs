@@ -125,6 +125,7 @@ impl<T: Real> Backward<'_, T> {
 
 impl<T: Real + Element> Kernel for &mut Forward<'_, T> {
     type Output = ();
+    const WIDE: bool = false;
     #[inline(always)]
     fn run<S: Simd, const FMA: bool>(self, simd: S) {
         let n = self.samples;
@@ -148,7 +149,7 @@ impl<T: Real + Element> Kernel for &mut Forward<'_, T> {
             // a = φ(z), and φ′(z) for the way back
             let len = (link.outputs * n).next_multiple_of(LANES);
             let keeps = link.cache_len() > 0 && !self.cache.is_empty();
-            let apply = Apply {
+            let mut apply = Apply {
                 activation: &link.activation,
                 z: &mut z[..len],
                 d: if keeps {
@@ -164,6 +165,7 @@ impl<T: Real + Element> Kernel for &mut Forward<'_, T> {
 
 impl<T: Real + Element> Kernel for &mut Backward<'_, T> {
     type Output = ();
+    const WIDE: bool = false;
     #[inline(always)]
     fn run<S: Simd, const FMA: bool>(self, simd: S) {
         let n = self.samples;

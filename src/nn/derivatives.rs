@@ -7,6 +7,7 @@ use crate::nn::loss::{CurvaturesArgs, Loss, scale, weigh};
 use crate::nn::passes::{self, Rows, Walk};
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::{Stage, TangentTop, Tape};
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::{Real, zeros};
 use crate::numeric::view::{Targets, View, ViewMut, check_shape};
 use alloc::format;
@@ -47,7 +48,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     #[doc(alias("jacrev"))]
     pub fn jacobian<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
         let x = x.into();
-        self.check_inputs(x)?;
+        self.walk().check_inputs(x)?;
         let (rows, cols) = (self.outputs(), x.as_slice().len());
         let mut j = DMatrix::from_vec(
             rows,
@@ -93,24 +94,12 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         j: impl Into<ViewMut<'j, T>>,
         tape: &mut Tape<T>,
     ) -> Result<()> {
-        let (x, mut j) = (x.into(), j.into());
-        self.check_inputs(x)?;
-        let (inputs, outputs) = (self.inputs(), self.outputs());
-        check_shape(
-            || "Jacobian j".into(),
-            (outputs, x.as_slice().len()),
-            j.as_view().shape(),
-        )?;
-        let j = j.as_mut_slice();
-        by_outputs(self.walk(), x, tape, By::Inputs, |sample, first, slopes| {
-            flip(
-                slopes,
-                inputs,
-                &mut j[sample * inputs * outputs + first..],
-                outputs,
-            )
-        });
-        Ok(())
+        compiled_here!(T: |walk: Walk<'_, T>,
+                           x: View<'_, T>,
+                           j: ViewMut<'_, T>,
+                           tape: &mut Tape<T>| -> Result<()> {
+            walk.jacobian(x, j, tape)
+        })(self.walk(), x.into(), j.into(), tape)
     }
 
     /// ∂y/∂θ: a row for each output of each sample, a column for each parameter.
@@ -119,7 +108,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// As [`params_jacobian_into`](Self::params_jacobian_into).
     pub fn params_jacobian<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
         let x = x.into();
-        self.check_inputs(x)?;
+        self.walk().check_inputs(x)?;
         let j = zeros(
             "Jacobian of Sequential::params_jacobian",
             &[self.outputs(), x.cols(), self.params().len()],
@@ -161,18 +150,12 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         j: impl Into<ViewMut<'j, T>>,
         tape: &mut Tape<T>,
     ) -> Result<()> {
-        let (x, mut j) = (x.into(), j.into());
-        self.check_inputs(x)?;
-        let (outputs, params) = (self.outputs(), self.params().len());
-        let rows = outputs.saturating_mul(x.cols());
-        check_shape(|| "Jacobian j".into(), (rows, params), j.as_view().shape())?;
-        let j = j.as_mut_slice();
-        if params > 0 {
-            by_outputs(self.walk(), x, tape, By::Params, |sample, first, grads| {
-                flip(grads, params, &mut j[sample * outputs + first..], rows)
-            });
-        }
-        Ok(())
+        compiled_here!(T: |walk: Walk<'_, T>,
+                           x: View<'_, T>,
+                           j: ViewMut<'_, T>,
+                           tape: &mut Tape<T>| -> Result<()> {
+            walk.params_jacobian(x, j, tape)
+        })(self.walk(), x.into(), j.into(), tape)
     }
 
     /// The gradient by the parameters of every residual y − t: sample after sample, output after
@@ -246,19 +229,22 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         dx: impl Into<ViewMut<'d, T>>,
         tape: &mut Tape<T>,
     ) -> Result<T> {
-        let x = x.into();
-        let target = target.into();
-        let dx = dx.into();
-        self.check_pass(x, target, loss)?;
-        check_shape(|| "gradient dx".into(), x.shape(), dx.as_view().shape())?;
-        let walk = self.walk();
-        Ok(tape.on_threads(walk.layout, x.cols(), |tape| {
-            walk.record(x, tape, false);
-            let cost = passes::cost(target, loss, tape);
-            passes::slopes(target, loss, tape);
-            backward_to_inputs(walk, x, dx, tape);
-            cost
-        }))
+        compiled_here!(T: |walk: Walk<'_, T>,
+                           x: View<'_, T>,
+                           target: Targets<'_, T>,
+                           loss: &dyn Loss<T>,
+                           dx: ViewMut<'_, T>,
+                           tape: &mut Tape<T>| -> Result<T> {
+            walk.check_pass(x, target, loss)?;
+            check_shape(|| "gradient dx".into(), x.shape(), dx.as_view().shape())?;
+            Ok(tape.on_threads(walk.layout, x.cols(), |tape| {
+                walk.record(x, tape, false);
+                let cost = passes::cost(target, loss, tape);
+                passes::slopes(target, loss, tape);
+                backward_to_inputs(walk, x, dx, tape);
+                cost
+            }))
+        })(self.walk(), x.into(), target.into(), loss, dx.into(), tape)
     }
 
     /// As [`input_gradient`](Self::input_gradient), for a cost that is no [`Loss`]: `slopes` is
@@ -292,15 +278,22 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         tape: &mut Tape<T>,
         slopes: impl FnOnce(View<'_, T>, ViewMut<'_, T>) -> Result<R>,
     ) -> Result<R> {
-        let (x, dx) = (x.into(), dx.into());
-        self.check_inputs(x)?;
+        let (walk, x, dx) = (self.walk(), x.into(), dx.into());
         check_shape(|| "gradient dx".into(), x.shape(), dx.as_view().shape())?;
-        let walk = self.walk();
-        tape.on_threads(walk.layout, x.cols(), |tape| walk.record(x, tape, false));
+        compiled_here!(T: |walk: Walk<'_, T>, x: View<'_, T>, tape: &mut Tape<T>| -> Result<()> {
+            walk.check_inputs(x)?;
+            tape.on_threads(walk.layout, x.cols(), |tape| walk.record(x, tape, false));
+            Ok(())
+        })(walk, x, tape)?;
         let result = passes::slopes_by(self.outputs(), tape, slopes)?;
-        tape.on_threads(walk.layout, x.cols(), |tape| {
-            backward_to_inputs(walk, x, dx, tape)
-        });
+        compiled_here!(T: |walk: Walk<'_, T>,
+                           x: View<'_, T>,
+                           dx: ViewMut<'_, T>,
+                           tape: &mut Tape<T>| {
+            tape.on_threads(walk.layout, x.cols(), |tape| {
+                backward_to_inputs(walk, x, dx, tape)
+            });
+        })(walk, x, dx, tape);
         Ok(result)
     }
 
@@ -342,18 +335,24 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         out: &mut [T],
         tape: &mut Tape<T>,
     ) -> Result<()> {
-        let (x, target) = (x.into(), target.into());
-        let walk = self.walk();
-        self.curve(x, target, loss, v, out, tape, |tape| {
-            passes::slopes(target, loss, tape);
-            let TangentTop {
-                y, y_dot, dy_dot, ..
-            } = tape.tangent_top(target.values().rows());
-            curvatures(target, loss, y, y_dot, dy_dot)?;
-            tape.walk(Stage::Empty, |lent| {
-                walk.backward_tangent(x, v, lent.room, lent.tangents, lent.grads)
+        compiled_here!(T: |walk: Walk<'_, T>,
+                           x: View<'_, T>,
+                           target: Targets<'_, T>,
+                           loss: &dyn Loss<T>,
+                           v: &[T],
+                           out: &mut [T],
+                           tape: &mut Tape<T>| -> Result<()> {
+            walk.curve(x, target, loss, v, out, tape, |tape| {
+                passes::slopes(target, loss, tape);
+                let TangentTop {
+                    y, y_dot, dy_dot, ..
+                } = tape.tangent_top(target.values().rows());
+                curvatures(target, loss, y, y_dot, dy_dot)?;
+                tape.walk(Stage::Empty, |lent| {
+                    walk.backward_tangent(x, v, lent.room, lent.tangents, lent.grads)
+                })
             })
-        })
+        })(self.walk(), x.into(), target.into(), loss, v, out, tape)
     }
 
     /// Jᵀ·H_L·J·v into `out`, where J = ∂y/∂θ and H_L is the Hessian of the loss by the outputs.
@@ -402,20 +401,26 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         out: &mut [T],
         tape: &mut Tape<T>,
     ) -> Result<()> {
-        let (x, target) = (x.into(), target.into());
-        let walk = self.walk();
-        self.curve(x, target, loss, v, out, tape, |tape| {
-            let TangentTop { y, y_dot, dy, .. } = tape.tangent_top(target.values().rows());
-            curvatures(target, loss, y, y_dot, dy)?;
-            tape.walk(Stage::Empty, |lent| {
-                let rows = Rows {
-                    grads: lent.grads,
-                    samples: x.cols(),
-                };
-                walk.backward(x, lent.room, None, rows, false);
-            });
-            Ok(())
-        })
+        compiled_here!(T: |walk: Walk<'_, T>,
+                           x: View<'_, T>,
+                           target: Targets<'_, T>,
+                           loss: &dyn Loss<T>,
+                           v: &[T],
+                           out: &mut [T],
+                           tape: &mut Tape<T>| -> Result<()> {
+            walk.curve(x, target, loss, v, out, tape, |tape| {
+                let TangentTop { y, y_dot, dy, .. } = tape.tangent_top(target.values().rows());
+                curvatures(target, loss, y, y_dot, dy)?;
+                tape.walk(Stage::Empty, |lent| {
+                    let rows = Rows {
+                        grads: lent.grads,
+                        samples: x.cols(),
+                    };
+                    walk.backward(x, lent.room, None, rows, false);
+                });
+                Ok(())
+            })
+        })(self.walk(), x.into(), target.into(), loss, v, out, tape)
     }
 
     /// ∂y/∂θ·v into `y_dot`, outputs × samples, without the Jacobian itself: how the outputs change
@@ -447,26 +452,85 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         y_dot: impl Into<ViewMut<'y, T>>,
         tape: &mut Tape<T>,
     ) -> Result<()> {
-        let (x, mut y_dot) = (x.into(), y_dot.into());
+        compiled_here!(T: |walk: Walk<'_, T>,
+                           x: View<'_, T>,
+                           v: &[T],
+                           y_dot: ViewMut<'_, T>,
+                           tape: &mut Tape<T>| -> Result<()> {
+            walk.tangent_of(x, v, y_dot, tape)
+        })(self.walk(), x.into(), v, y_dot.into(), tape)
+    }
+}
+
+impl<T: Real> Walk<'_, T> {
+    /// [`Sequential::jacobian_into`].
+    fn jacobian(self, x: View<'_, T>, mut j: ViewMut<'_, T>, tape: &mut Tape<T>) -> Result<()> {
         self.check_inputs(x)?;
+        let (inputs, outputs) = (self.layout.inputs(), self.layout.outputs());
+        check_shape(
+            || "Jacobian j".into(),
+            (outputs, x.as_slice().len()),
+            j.as_view().shape(),
+        )?;
+        let j = j.as_mut_slice();
+        by_outputs(self, x, tape, By::Inputs, |sample, first, slopes| {
+            flip(
+                slopes,
+                inputs,
+                &mut j[sample * inputs * outputs + first..],
+                outputs,
+            )
+        });
+        Ok(())
+    }
+
+    /// [`Sequential::params_jacobian_into`].
+    fn params_jacobian(
+        self,
+        x: View<'_, T>,
+        mut j: ViewMut<'_, T>,
+        tape: &mut Tape<T>,
+    ) -> Result<()> {
+        self.check_inputs(x)?;
+        let (outputs, params) = (self.layout.outputs(), self.params.len());
+        let rows = outputs.saturating_mul(x.cols());
+        check_shape(|| "Jacobian j".into(), (rows, params), j.as_view().shape())?;
+        let j = j.as_mut_slice();
+        if params > 0 {
+            by_outputs(self, x, tape, By::Params, |sample, first, grads| {
+                flip(grads, params, &mut j[sample * outputs + first..], rows)
+            });
+        }
+        Ok(())
+    }
+
+    /// [`Sequential::params_jacobian_product`].
+    fn tangent_of(
+        self,
+        x: View<'_, T>,
+        v: &[T],
+        mut y_dot: ViewMut<'_, T>,
+        tape: &mut Tape<T>,
+    ) -> Result<()> {
+        self.check_inputs(x)?;
+        let outputs = self.layout.outputs();
         check_shape(
             || "tangent y_dot".into(),
-            (self.outputs(), x.cols()),
+            (outputs, x.cols()),
             y_dot.as_view().shape(),
         )?;
         self.check_vector("vector v", v)?;
-        let walk = self.walk();
-        tape.on_threads(walk.layout, x.cols(), |tape| {
-            walk.record_tangent(x, v, tape)
+        tape.on_threads(self.layout, x.cols(), |tape| {
+            self.record_tangent(x, v, tape)
         })?;
-        let top = tape.tangent_top(self.outputs());
+        let top = tape.tangent_top(outputs);
         y_dot.as_mut_slice().copy_from_slice(top.y_dot.as_slice());
         Ok(())
     }
 
     /// There must be as many numbers as parameters.
-    fn check_vector(&self, place: &str, numbers: &[T]) -> Result<()> {
-        let count = self.params().len();
+    fn check_vector(self, place: &str, numbers: &[T]) -> Result<()> {
+        let count = self.params.len();
         if numbers.len() == count {
             return Ok(());
         }
@@ -481,7 +545,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         reason = "those of the products, and what they differ by"
     )]
     fn curve(
-        &self,
+        self,
         x: View<'_, T>,
         target: Targets<'_, T>,
         loss: &dyn Loss<T>,
@@ -493,9 +557,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         self.check_pass(x, target, loss)?;
         self.check_vector("vector v", v)?;
         self.check_vector("product out", out)?;
-        let walk = self.walk();
-        tape.on_threads(walk.layout, x.cols(), |tape| {
-            walk.record_tangent(x, v, tape)?;
+        tape.on_threads(self.layout, x.cols(), |tape| {
+            self.record_tangent(x, v, tape)?;
             back(tape)
         })?;
         out.copy_from_slice(tape.derivatives());

@@ -5,7 +5,7 @@ use crate::nn::activation::OutputRange;
 use crate::numeric::real::Real;
 pub use crate::numeric::scratch::{Factor, Scratch};
 use crate::numeric::view::{View, ViewMut};
-use alloc::{borrow::Cow, string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, sync::Arc, vec::Vec};
 use core::any::Any;
 use core::fmt::{self, Debug};
 use core::ops::Range;
@@ -404,5 +404,14 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
             "a layer with Layer::backward_tangent",
             self.name(),
         ))
+    }
+
+    /// The layer as networks hold it. A layer of this crate says here where its methods are compiled.
+    #[doc(hidden)]
+    fn shared(self) -> Arc<dyn Layer<T>>
+    where
+        Self: Sized,
+    {
+        Arc::new(self)
     }
 }

@@ -9,6 +9,7 @@ use crate::nn::loss::{CostsArgs, Loss, reduce, weigh};
 use crate::nn::passes::{self, Walk};
 use crate::nn::tape::Tape;
 use crate::numeric::bounds::not_empty;
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::random::stream;
 use crate::numeric::real::{Real, zeros};
 use crate::numeric::view::{Targets, View, ViewMut, check_shape, shape};
@@ -198,9 +199,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
 
     /// The set in which the outputs lie.
     pub fn range(&self) -> OutputRange {
-        self.layers
-            .iter()
-            .fold(OutputRange::Real, |range, layer| layer.range(range))
+        self.walk().range()
     }
 
     /// The interval that holds every output: (−1, 1) after tanh, all numbers after a linear layer.
@@ -452,15 +451,14 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// As [`predict_into`](Self::predict_into).
     #[doc(alias("forward", "__call__", "sim"))]
     pub fn predict<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
-        let x = x.into();
-        self.check_inputs(x)?;
-        let y = zeros(
-            "outputs of Sequential::predict",
-            &[self.outputs(), x.cols()],
-        )?;
-        let mut y = DMatrix::from_vec(self.outputs(), x.cols(), y);
-        self.predict_into(x, &mut y, &mut Tape::new())?;
-        Ok(y)
+        compiled_here!(T: |walk: Walk<'_, T>, x: View<'_, T>| -> Result<DMatrix<T>> {
+            walk.check_inputs(x)?;
+            let (rows, cols) = (walk.layout.outputs(), x.cols());
+            let y = zeros("outputs of Sequential::predict", &[rows, cols])?;
+            let mut y = DMatrix::from_vec(rows, cols, y);
+            walk.predict(x, (&mut y).into(), &mut Tape::new())?;
+            Ok(y)
+        })(self.walk(), x.into())
     }
 
     /// The outputs for a batch into `y`, outputs × samples, without allocation once the tape is
@@ -475,26 +473,12 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         y: impl Into<ViewMut<'y, T>>,
         tape: &mut Tape<T>,
     ) -> Result<()> {
-        let x = x.into();
-        let mut y = y.into();
-        self.check_inputs(x)?;
-        let outputs = self.outputs();
-        check_shape(
-            || "outputs y".into(),
-            (outputs, x.cols()),
-            y.as_view().shape(),
-        )?;
-        let walk = self.walk();
-        tape.on_threads(&self.layout, x.cols(), |tape| {
-            let step = tape.workers().count() * INFERENCE_BATCH;
-            let room = tape.inference();
-            for first in (0..x.cols()).step_by(step) {
-                let end = x.cols().min(first + step);
-                let y = &mut y.as_mut_slice()[first * outputs..end * outputs];
-                walk.infer(x.range(first, end), y, room.ping_pong, room.scratch);
-            }
-        });
-        Ok(())
+        compiled_here!(T: |walk: Walk<'_, T>,
+                           x: View<'_, T>,
+                           y: ViewMut<'_, T>,
+                           tape: &mut Tape<T>| -> Result<()> {
+            walk.predict(x, y, tape)
+        })(self.walk(), x.into(), y.into(), tape)
     }
 
     /// The outputs for one sample into `y`, without allocation once the tape is warm. They have the
@@ -533,32 +517,13 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         loss: &dyn Loss<T>,
         tape: &mut Tape<T>,
     ) -> Result<T> {
-        let x = x.into();
-        let target = target.into();
-        self.check_pass(x, target, loss)?;
-        let outputs = self.outputs();
-        let walk = self.walk();
-        Ok(tape.on_threads(&self.layout, x.cols(), |tape| {
-            let step = tape.workers().count() * INFERENCE_BATCH;
-            let room = tape.inference();
-            let costs = room.costs;
-            room.outputs.resize(outputs * x.cols().min(step), T::zero());
-            costs.resize(x.cols(), T::zero());
-            for first in (0..x.cols()).step_by(step) {
-                let end = x.cols().min(first + step);
-                let y = &mut room.outputs[..outputs * (end - first)];
-                walk.infer(x.range(first, end), y, room.ping_pong, room.scratch);
-                let y = View::from_parts(y, outputs, end - first);
-                let target = target.values().range(first, end);
-                loss.costs(CostsArgs {
-                    y,
-                    target,
-                    costs: &mut costs[first..end],
-                });
-            }
-            weigh(costs, target.weights());
-            reduce(loss.reduction(), costs)
-        }))
+        compiled_here!(T: |walk: Walk<'_, T>,
+                           x: View<'_, T>,
+                           target: Targets<'_, T>,
+                           loss: &dyn Loss<T>,
+                           tape: &mut Tape<T>| -> Result<T> {
+            walk.cost(x, target, loss, tape)
+        })(self.walk(), x.into(), target.into(), loss, tape)
     }
 
     /// The cost on a batch in training (with dropout), and by the four equations δˡ, ∂C/∂Wˡ and
@@ -576,29 +541,15 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         loss: &dyn Loss<T>,
         tape: &mut Tape<T>,
     ) -> Result<T> {
-        let x = x.into();
-        let target = target.into();
-        self.check_pass(x, target, loss)?;
-        self.check_trainable()?;
-        Ok(self.gradient_unchecked(x, target, loss, tape))
-    }
-
-    /// [`gradient`](Self::gradient) of what has been checked.
-    pub(crate) fn gradient_unchecked(
-        &self,
-        x: View<'_, T>,
-        target: Targets<'_, T>,
-        loss: &dyn Loss<T>,
-        tape: &mut Tape<T>,
-    ) -> T {
-        let walk = self.walk();
-        tape.on_threads(&self.layout, x.cols(), |tape| {
-            walk.record(x, tape, true);
-            let cost = passes::cost(target, loss, tape);
-            passes::slopes(target, loss, tape);
-            walk.differentiate(x, tape);
-            cost
-        })
+        compiled_here!(T: |walk: Walk<'_, T>,
+                           x: View<'_, T>,
+                           target: Targets<'_, T>,
+                           loss: &dyn Loss<T>,
+                           tape: &mut Tape<T>| -> Result<T> {
+            walk.check_pass(x, target, loss)?;
+            walk.check_trainable()?;
+            Ok(walk.gradient(x, target, loss, tape))
+        })(self.walk(), x.into(), target.into(), loss, tape)
     }
 
     /// As [`gradient`](Self::gradient), for a cost that is no [`Loss`]: `slopes` is given the
@@ -633,25 +584,110 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         tape: &mut Tape<T>,
         slopes: impl FnOnce(View<'_, T>, ViewMut<'_, T>) -> Result<R>,
     ) -> Result<R> {
-        let x = x.into();
-        self.check_inputs(x)?;
-        self.check_trainable()?;
-        let walk = self.walk();
-        tape.on_threads(&self.layout, x.cols(), |tape| walk.record(x, tape, true));
+        let (walk, x) = (self.walk(), x.into());
+        compiled_here!(T: |walk: Walk<'_, T>, x: View<'_, T>, tape: &mut Tape<T>| -> Result<()> {
+            walk.check_inputs(x)?;
+            walk.check_trainable()?;
+            tape.on_threads(walk.layout, x.cols(), |tape| walk.record(x, tape, true));
+            Ok(())
+        })(walk, x, tape)?;
         let result = passes::slopes_by(self.outputs(), tape, slopes)?;
-        tape.on_threads(&self.layout, x.cols(), |tape| walk.differentiate(x, tape));
+        compiled_here!(T: |walk: Walk<'_, T>, x: View<'_, T>, tape: &mut Tape<T>| {
+            tape.on_threads(walk.layout, x.cols(), |tape| walk.differentiate(x, tape));
+        })(walk, x, tape);
         Ok(result)
     }
+}
 
-    /// All that [`cost`](Self::cost) checks.
+/// What the passes of a network do, wherever its parameters lie.
+impl<T: Real> Walk<'_, T> {
+    /// The set in which the outputs lie.
+    fn range(self) -> OutputRange {
+        self.layers
+            .iter()
+            .fold(OutputRange::Real, |range, layer| layer.range(range))
+    }
+
+    /// [`Sequential::predict_into`].
+    fn predict(self, x: View<'_, T>, mut y: ViewMut<'_, T>, tape: &mut Tape<T>) -> Result<()> {
+        self.check_inputs(x)?;
+        let outputs = self.layout.outputs();
+        check_shape(
+            || "outputs y".into(),
+            (outputs, x.cols()),
+            y.as_view().shape(),
+        )?;
+        tape.on_threads(self.layout, x.cols(), |tape| {
+            let step = tape.workers().count() * INFERENCE_BATCH;
+            let room = tape.inference();
+            for first in (0..x.cols()).step_by(step) {
+                let end = x.cols().min(first + step);
+                let y = &mut y.as_mut_slice()[first * outputs..end * outputs];
+                self.infer(x.range(first, end), y, room.ping_pong, room.scratch);
+            }
+        });
+        Ok(())
+    }
+
+    /// [`Sequential::cost`].
+    fn cost(
+        self,
+        x: View<'_, T>,
+        target: Targets<'_, T>,
+        loss: &dyn Loss<T>,
+        tape: &mut Tape<T>,
+    ) -> Result<T> {
+        self.check_pass(x, target, loss)?;
+        let outputs = self.layout.outputs();
+        Ok(tape.on_threads(self.layout, x.cols(), |tape| {
+            let step = tape.workers().count() * INFERENCE_BATCH;
+            let room = tape.inference();
+            let costs = room.costs;
+            room.outputs.resize(outputs * x.cols().min(step), T::zero());
+            costs.resize(x.cols(), T::zero());
+            for first in (0..x.cols()).step_by(step) {
+                let end = x.cols().min(first + step);
+                let y = &mut room.outputs[..outputs * (end - first)];
+                self.infer(x.range(first, end), y, room.ping_pong, room.scratch);
+                let y = View::from_parts(y, outputs, end - first);
+                let target = target.values().range(first, end);
+                loss.costs(CostsArgs {
+                    y,
+                    target,
+                    costs: &mut costs[first..end],
+                });
+            }
+            weigh(costs, target.weights());
+            reduce(loss.reduction(), costs)
+        }))
+    }
+
+    /// [`Sequential::gradient`] of what has been checked.
+    pub(crate) fn gradient(
+        self,
+        x: View<'_, T>,
+        target: Targets<'_, T>,
+        loss: &dyn Loss<T>,
+        tape: &mut Tape<T>,
+    ) -> T {
+        tape.on_threads(self.layout, x.cols(), |tape| {
+            self.record(x, tape, true);
+            let cost = passes::cost(target, loss, tape);
+            passes::slopes(target, loss, tape);
+            self.differentiate(x, tape);
+            cost
+        })
+    }
+
+    /// All that [`Sequential::cost`] checks.
     pub(crate) fn check_pass(
-        &self,
+        self,
         x: View<'_, T>,
         target: Targets<'_, T>,
         loss: &dyn Loss<T>,
     ) -> Result<()> {
         self.check_inputs(x)?;
-        let outputs = self.outputs();
+        let outputs = self.layout.outputs();
         let wanted = (outputs, x.cols());
         let given = target.values().shape();
         if wanted != given {
@@ -692,8 +728,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         loss.check_targets(target.values())
     }
 
-    pub(crate) fn check_inputs(&self, x: View<'_, T>) -> Result<()> {
-        let inputs = self.inputs();
+    pub(crate) fn check_inputs(self, x: View<'_, T>) -> Result<()> {
+        let inputs = self.layout.inputs();
         if x.rows() != inputs {
             let hint = if x.cols() == inputs {
                 "; a sample is a column: transpose a matrix with a sample in each row, but take \
@@ -715,7 +751,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         Ok(())
     }
 
-    pub(crate) fn check_trainable(&self) -> Result<()> {
+    pub(crate) fn check_trainable(self) -> Result<()> {
         // A layer without a derivative hides only the parameters up to its own: fixed features may
         // step.
         let mut layers = self.layers.iter().zip(self.layout.spans(1));

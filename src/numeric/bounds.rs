@@ -91,7 +91,7 @@ pub(crate) fn not_empty(
     expected: impl fmt::Display,
     len: usize,
 ) -> Result<()> {
-    ensure_or(ErrorKind::Empty, len > 0, place, expected, len)
+    ensure_or(ErrorKind::Empty, len > 0, &place, &expected, &len)
 }
 
 /// Refuses a scalar whose numbers are in no file.
@@ -115,15 +115,15 @@ pub(crate) fn ensure(
     expected: impl fmt::Display,
     given: impl fmt::Display,
 ) -> Result<()> {
-    ensure_or(ErrorKind::Value, sound, place, expected, given)
+    ensure_or(ErrorKind::Value, sound, &place, &expected, &given)
 }
 
 fn ensure_or(
     kind: ErrorKind,
     sound: bool,
-    place: impl fmt::Display,
-    expected: impl fmt::Display,
-    given: impl fmt::Display,
+    place: &dyn fmt::Display,
+    expected: &dyn fmt::Display,
+    given: &dyn fmt::Display,
 ) -> Result<()> {
     if sound {
         return Ok(());

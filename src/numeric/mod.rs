@@ -1,6 +1,7 @@
 //! Numbers: the scalar of a network, borrowed matrices of it, and the kernels that work on them.
 
 pub(crate) mod bounds;
+pub(crate) mod compiled;
 pub(crate) mod kernel;
 pub(crate) mod random;
 pub(crate) mod real;

@@ -8,6 +8,7 @@ use crate::nn::layer::Role;
 use crate::nn::layout::PlacedBlock;
 use crate::nn::sequential::Sequential;
 use crate::numeric::bounds::POSITIVE;
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::Real;
 use core::ops::Range;
 
@@ -87,32 +88,34 @@ impl Clip {
     /// As [`check`](Self::check) in `T`, and [`ErrorKind::Shape`](crate::ErrorKind::Shape) for more
     /// or fewer numbers than parameters; nothing is changed then.
     pub fn apply<T: Real>(&self, net: &Sequential<T>, grads: &mut [T]) -> Result<T> {
-        self.check_in::<T>()?;
-        check_len(|| "grads of Clip::apply".into(), net.params().len(), grads)?;
-        let ranges = learned(net);
-        let mut largest = T::zero();
-        let mut note = |size: T| largest = larger(largest, size);
-        match *self {
-            Self::Value(c) => ranges.for_each(|range| {
-                note(T::vectorize(Largest(&grads[range.clone()])));
-                T::vectorize(Clamp {
-                    x: &mut grads[range],
-                    low: -T::of(c),
-                    high: T::of(c),
-                });
-            }),
-            Self::Norm(c) => ranges.for_each(|range| {
-                let norm = Norm::of(core::iter::once(&grads[range.clone()]));
-                note(norm.value());
-                norm.limit(T::of(c), &mut grads[range]);
-            }),
-            Self::GlobalNorm(c) => {
-                let norm = Norm::of(ranges.clone().map(|range| &grads[range]));
-                note(norm.value());
-                ranges.for_each(|range| norm.limit(T::of(c), &mut grads[range]));
+        compiled_here!(T: |clip: &Clip, net: &Sequential<T>, grads: &mut [T]| -> Result<T> {
+            clip.check_in::<T>()?;
+            check_len(|| "grads of Clip::apply".into(), net.params().len(), grads)?;
+            let ranges = learned(net);
+            let mut largest = T::zero();
+            let mut note = |size: T| largest = larger(largest, size);
+            match *clip {
+                Clip::Value(c) => ranges.for_each(|range| {
+                    note(T::vectorize(Largest(&grads[range.clone()])));
+                    T::vectorize(Clamp {
+                        x: &mut grads[range],
+                        low: -T::of(c),
+                        high: T::of(c),
+                    });
+                }),
+                Clip::Norm(c) => ranges.for_each(|range| {
+                    let norm = Norm::of(core::iter::once(&grads[range.clone()]));
+                    note(norm.value());
+                    norm.limit(T::of(c), &mut grads[range]);
+                }),
+                Clip::GlobalNorm(c) => {
+                    let norm = Norm::of(ranges.clone().map(|range| &grads[range]));
+                    note(norm.value());
+                    ranges.for_each(|range| norm.limit(T::of(c), &mut grads[range]));
+                }
             }
-        }
-        Ok(largest)
+            Ok(largest)
+        })(self, net, grads)
     }
 }
 

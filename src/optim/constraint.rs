@@ -7,6 +7,7 @@ use crate::nn::layer::Role;
 use crate::nn::layout::PlacedBlock;
 use crate::nn::sequential::Sequential;
 use crate::numeric::bounds::{POSITIVE, ensure};
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, by_blocks, magnitude, sum};
 
@@ -87,7 +88,9 @@ impl Constraint {
     /// # Errors
     /// As [`check`](Self::check) in `T`; nothing is changed then.
     pub fn apply<T: Real>(&self, net: &mut Sequential<T>) -> Result<()> {
-        self.apply_on(net, |_| true)
+        compiled_here!(T: |constraint: &Constraint, net: &mut Sequential<T>| -> Result<()> {
+            constraint.apply_on(net, |_| true)
+        })(self, net)
     }
 
     /// [`apply`](Self::apply) on the layers that `chosen` names.

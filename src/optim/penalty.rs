@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::nn::layer::{Block, Role};
 use crate::nn::sequential::Sequential;
 use crate::numeric::bounds::NOT_NEGATIVE;
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, magnitude};
 use alloc::sync::Arc;
@@ -103,11 +104,13 @@ impl Penalty {
 
     /// The penalty of `net`.
     pub fn cost<T: Real>(&self, net: &Sequential<T>) -> T {
-        let (l1, half) = (T::of(self.l1), T::of(0.5 * self.l2));
-        let cost = |w: T| l1 * magnitude(w) + half * (w * w);
-        self.ranges(net).fold(T::zero(), |sum, range| {
-            sum + total(&net.params()[range], cost)
-        })
+        compiled_here!(T: |penalty: &Penalty, net: &Sequential<T>| -> T {
+            let (l1, half) = (T::of(penalty.l1), T::of(0.5 * penalty.l2));
+            let cost = |w: T| l1 * magnitude(w) + half * (w * w);
+            penalty.ranges(net).fold(T::zero(), |sum, range| {
+                sum + total(&net.params()[range], cost)
+            })
+        })(self, net)
     }
 
     /// Adds the penalty's gradient to `grads`, a gradient by the parameters of `net`.
@@ -116,21 +119,23 @@ impl Penalty {
     /// As [`check`](Self::check), and [`ErrorKind::Shape`](crate::ErrorKind::Shape) for more or
     /// fewer numbers than parameters; nothing is changed then.
     pub fn add_gradient<T: Real>(&self, net: &Sequential<T>, grads: &mut [T]) -> Result<()> {
-        self.check()?;
-        check_len(
-            || "grads of Penalty::add_gradient".into(),
-            net.params().len(),
-            grads,
-        )?;
-        for range in self.ranges(net) {
-            T::vectorize(Add {
-                w: &net.params()[range.clone()],
-                g: &mut grads[range],
-                l1: T::of(self.l1),
-                l2: T::of(self.l2),
-            });
-        }
-        Ok(())
+        compiled_here!(T: |penalty: &Penalty, net: &Sequential<T>, grads: &mut [T]| -> Result<()> {
+            penalty.check()?;
+            check_len(
+                || "grads of Penalty::add_gradient".into(),
+                net.params().len(),
+                grads,
+            )?;
+            for range in penalty.ranges(net) {
+                T::vectorize(Add {
+                    w: &net.params()[range.clone()],
+                    g: &mut grads[range],
+                    l1: T::of(penalty.l1),
+                    l2: T::of(penalty.l2),
+                });
+            }
+            Ok(())
+        })(self, net, grads)
     }
 
     fn ranges<T: Real>(&self, net: &Sequential<T>) -> impl Iterator<Item = Range<usize>> {

@@ -59,10 +59,18 @@ macro_rules! optimizer {
                 grads: &[T],
                 groups: &[$crate::optim::Group],
             ) -> $crate::error::Result<()> {
-                self.check_numbers()?;
-                self.state.check(Self::NAME, self.stretch(), lr, params, grads, groups)?;
-                let workers = $crate::numeric::kernel::workers::Workers::default();
-                self.step_on(&workers, lr, params, grads, groups)
+                $crate::numeric::compiled::compiled_here!(T: |rule: &mut $rule<T>,
+                                                              lr: f64,
+                                                              params: &mut [T],
+                                                              grads: &[T],
+                                                              groups: &[$crate::optim::Group]|
+                                                              -> $crate::error::Result<()> {
+                    rule.check_numbers()?;
+                    let (name, stretch) = ($rule::<T>::NAME, rule.stretch());
+                    rule.state.check(name, stretch, lr, params, grads, groups)?;
+                    let workers = $crate::numeric::kernel::workers::Workers::default();
+                    rule.step_on(&workers, lr, params, grads, groups)
+                })(self, lr, params, grads, groups)
             }
 
             fn step_on(
@@ -73,17 +81,28 @@ macro_rules! optimizer {
                 grads: &[T],
                 groups: &[$crate::optim::Group],
             ) -> $crate::error::Result<()> {
-                if !self.state.fits(self.stretch(), lr, params, grads, groups) {
-                    self.state.check(Self::NAME, self.stretch(), lr, params, grads, groups)?;
-                }
-                self.state.begin(params.len(), self.start());
-                let t = self.state.step;
-                self.descend(StepArgs { workers, t, lr, params, grads, groups });
-                Ok(())
+                $crate::numeric::compiled::compiled_here!(T: |rule: &mut $rule<T>,
+                                                              workers: &$crate::numeric::kernel::workers::Workers,
+                                                              lr: f64,
+                                                              params: &mut [T],
+                                                              grads: &[T],
+                                                              groups: &[$crate::optim::Group]|
+                                                              -> $crate::error::Result<()> {
+                    let (name, stretch) = ($rule::<T>::NAME, rule.stretch());
+                    if !rule.state.fits(stretch, lr, params, grads, groups) {
+                        rule.state.check(name, stretch, lr, params, grads, groups)?;
+                    }
+                    rule.state.begin(params.len(), rule.start());
+                    let t = rule.state.step;
+                    rule.descend(StepArgs { workers, t, lr, params, grads, groups });
+                    Ok(())
+                })(self, workers, lr, params, grads, groups)
             }
 
             fn check(&self) -> $crate::error::Result<()> {
-                self.check_numbers()
+                $crate::numeric::compiled::compiled_here!(
+                    T: |rule: &$rule<T>| -> $crate::error::Result<()> { rule.check_numbers() }
+                )(self)
             }
 
             fn state(&self) -> &$crate::optim::OptimizerState<T> {
@@ -94,7 +113,11 @@ macro_rules! optimizer {
                 &mut self,
                 state: &$crate::optim::OptimizerState<T>,
             ) -> $crate::error::Result<()> {
-                self.state.replace(state)
+                $crate::numeric::compiled::compiled_here!(T: |rule: &mut $rule<T>,
+                                                              state: &$crate::optim::OptimizerState<T>|
+                                                              -> $crate::error::Result<()> {
+                    rule.state.replace(state)
+                })(self, state)
             }
         }
 
@@ -145,15 +168,7 @@ impl<T: Real> StepArgs<'_, T> {
             let range = group.range.clone();
             let (w, g) = (&mut self.params[range.clone()], &self.grads[range.clone()]);
             if group.statistic {
-                update(
-                    self.workers,
-                    Update {
-                        w,
-                        g,
-                        slots: [],
-                        at: follow,
-                    },
-                );
+                follow_all(self.workers, w, g);
                 continue;
             }
             let lr = self.lr * group.rate;
@@ -167,6 +182,13 @@ impl<T: Real> StepArgs<'_, T> {
             update(self.workers, Update { w, g, slots, at });
         }
     }
+}
+
+/// The step of running statistics, the same for every rule.
+#[inline(never)]
+fn follow_all<T: Real>(workers: &Workers, w: &mut [T], g: &[T]) {
+    let (slots, at) = ([], follow);
+    update(workers, Update { w, g, slots, at });
 }
 
 /// What becomes of a running statistic.
@@ -210,6 +232,7 @@ impl<T: Real, F: Copy + Send, const K: usize> Divide for Update<'_, T, F, K> {
 
 impl<T: Real, F: Fn(T, T, [T; K]) -> (T, [T; K]), const K: usize> Pass for Update<'_, T, F, K> {
     type Output = ();
+    const WIDE: bool = true;
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let Self { w, g, slots, at } = self;

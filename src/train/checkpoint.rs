@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ground::file::{self, Target};
 use crate::nn::sequential::Sequential;
 use crate::numeric::bounds::in_files;
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::Real;
 use crate::optim::OptimizerState;
 use crate::optim::plateau::ReduceOnPlateau;
@@ -55,7 +56,9 @@ impl<T: Real> Trainer<'_, T> {
     /// regular file; the old one is then still there. [`ErrorKind::Incompatible`] for scalars other
     /// than `f32` and `f64`.
     pub fn save(&self, net: &Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
-        self.run.save(&self.method, net, path.as_ref())
+        compiled_here!(T: |trainer: &Trainer<'_, T>, net: &Sequential<T>, path: &Path| -> Result<()> {
+            trainer.run.save(&trainer.method, net, path)
+        })(self, net, path.as_ref())
     }
 
     /// Goes on where a checkpoint was written, in this process or another: trainer and network
@@ -114,7 +117,11 @@ impl<T: Real> Trainer<'_, T> {
     /// ```
     #[doc(alias("load_checkpoint"))]
     pub fn resume(&mut self, net: &mut Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
-        self.run.resume(&mut self.method, net, path.as_ref())
+        compiled_here!(T: |trainer: &mut Trainer<'_, T>,
+                           net: &mut Sequential<T>,
+                           path: &Path| -> Result<()> {
+            trainer.run.resume(&mut trainer.method, net, path)
+        })(self, net, path.as_ref())
     }
 }
 
@@ -124,7 +131,9 @@ impl<T: Real> LevenbergMarquardt<'_, T> {
     /// # Errors
     /// As [`Trainer::save`].
     pub fn save(&self, net: &Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
-        self.run.save(&self.method, net, path.as_ref())
+        compiled_here!(T: |trainer: &LevenbergMarquardt<'_, T>, net: &Sequential<T>, path: &Path| -> Result<()> {
+            trainer.run.save(&trainer.method, net, path)
+        })(self, net, path.as_ref())
     }
 
     /// Goes on where a checkpoint was written, as [`Trainer::resume`] does. The first damping may
@@ -133,7 +142,11 @@ impl<T: Real> LevenbergMarquardt<'_, T> {
     /// # Errors
     /// As [`Trainer::resume`]; [`ErrorKind::Incompatible`] for the checkpoint of a [`Trainer`].
     pub fn resume(&mut self, net: &mut Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
-        self.run.resume(&mut self.method, net, path.as_ref())
+        compiled_here!(T: |trainer: &mut LevenbergMarquardt<'_, T>,
+                           net: &mut Sequential<T>,
+                           path: &Path| -> Result<()> {
+            trainer.run.resume(&mut trainer.method, net, path)
+        })(self, net, path.as_ref())
     }
 }
 

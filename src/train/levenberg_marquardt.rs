@@ -16,6 +16,7 @@ use crate::nn::loss::{Loss, OutputFunction, SumSquaredError};
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::bounds::{POSITIVE, not_empty};
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::{Real, zeros};
 use crate::numeric::view::{Targets, View, ViewMut};
 use crate::optim::OptimizerState;
@@ -237,8 +238,7 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
     /// # Errors
     /// As [`Trainer::evaluate`](crate::Trainer::evaluate), with [`SumSquaredError`].
     pub fn evaluate(&mut self, net: &Sequential<T>, data: &Dataset<T>) -> Result<Evaluation> {
-        self.run
-            .evaluate(&mut self.method, Units::NETWORK, net, data)
+        self.evaluate_in(Units::NETWORK, net, data)
     }
 }
 
@@ -253,19 +253,21 @@ impl<T: Real> Fit<T> for LevenbergMarquardt<'_, T> {
         net: &mut Sequential<T>,
         data: &Dataset<T>,
     ) -> Result<History> {
-        let before = (
-            net.params().to_vec(),
-            self.method.memory.clone(),
-            self.run.state.clone(),
-        );
-        let result = self.run.fit(&mut self.method, units, net, data);
-        self.method.work = None;
-        if matches!(&result, Err(error) if error.kind() == ErrorKind::NotFinite) {
-            // Of a run that has lost itself in numbers too large, nothing stays.
-            net.params_mut().copy_from_slice(&before.0);
-            (self.method.memory, self.run.state) = (before.1, before.2);
-        }
-        result
+        compiled_here!(T: |trainer: &mut LevenbergMarquardt<'_, T>,
+                           units: Units<'_, T>,
+                           net: &mut Sequential<T>,
+                           data: &Dataset<T>| -> Result<History> {
+            let LevenbergMarquardt { method, run } = trainer;
+            let before = (net.params().to_vec(), method.memory.clone(), run.state.clone());
+            let result = run.fit(method, units, net, data);
+            method.work = None;
+            if matches!(&result, Err(error) if error.kind() == ErrorKind::NotFinite) {
+                // Of a run that has lost itself in numbers too large, nothing stays.
+                net.params_mut().copy_from_slice(&before.0);
+                (method.memory, run.state) = (before.1, before.2);
+            }
+            result
+        })(self, units, net, data)
     }
 
     fn evaluate_in(
@@ -274,7 +276,12 @@ impl<T: Real> Fit<T> for LevenbergMarquardt<'_, T> {
         net: &Sequential<T>,
         data: &Dataset<T>,
     ) -> Result<Evaluation> {
-        self.run.evaluate(&mut self.method, units, net, data)
+        compiled_here!(T: |trainer: &mut LevenbergMarquardt<'_, T>,
+                           units: Units<'_, T>,
+                           net: &Sequential<T>,
+                           data: &Dataset<T>| -> Result<Evaluation> {
+            trainer.run.evaluate(&mut trainer.method, units, net, data)
+        })(self, units, net, data)
     }
 
     fn has_trained(&self, net: &Sequential<T>) -> bool {

@@ -56,8 +56,8 @@ impl<'a, T: Real> MiniBatches<'a, T> {
         position: &mut Position,
         multiplier: f64,
     ) -> Result<Step> {
-        net.check_pass(batch.x, batch.target, self.loss())?;
-        net.check_trainable()?;
+        net.walk().check_pass(batch.x, batch.target, self.loss())?;
+        net.walk().check_trainable()?;
         self.check(net, position.step)?;
         self.make_ready(net)?;
         let (

@@ -10,6 +10,7 @@ use crate::nn::activation::OutputRange;
 use crate::nn::loss::OutputFunction;
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::{Real, zeros};
 use crate::numeric::view::{View, ViewMut};
 use alloc::{
@@ -181,22 +182,24 @@ impl<T: Real> Model<T> {
 
     /// Whether all parts fit each other.
     pub(crate) fn check(&self) -> Result<()> {
-        let scaler = |what: &str, scaler: &Option<Scaler<T>>, width: usize| match scaler
-            .as_ref()
-            .map(Scaler::features)
-        {
-            Some(features) if features != width => Err(Error::new(
-                ErrorKind::Shape,
-                format!("scaler of {what}"),
-                format!("{width} features"),
-                features,
-            )),
-            _ => Ok(()),
-        };
-        scaler("inputs", &self.inputs, self.net.inputs())?;
-        scaler("outputs", &self.outputs, self.net.outputs())?;
-        self.check_output_function("Model", self.output_function)?;
-        self.check_classes()
+        compiled_here!(T: |model: &Model<T>| -> Result<()> {
+            let scaler = |what: &str, scaler: &Option<Scaler<T>>, width: usize| match scaler
+                .as_ref()
+                .map(Scaler::features)
+            {
+                Some(features) if features != width => Err(Error::new(
+                    ErrorKind::Shape,
+                    format!("scaler of {what}"),
+                    format!("{width} features"),
+                    features,
+                )),
+                _ => Ok(()),
+            };
+            scaler("inputs", &model.inputs, model.net.inputs())?;
+            scaler("outputs", &model.outputs, model.net.outputs())?;
+            model.check_output_function("Model", model.output_function)?;
+            model.check_classes()
+        })(self)
     }
 
     /// Whether the outputs are scores that `function` makes predictions of.
@@ -544,7 +547,7 @@ impl<T: Real> Model<T> {
     #[doc(alias("decision_function", "logits"))]
     pub fn scores<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
         let x = x.into();
-        self.net.check_inputs(x)?;
+        self.net.walk().check_inputs(x)?;
         let outputs = self.net.outputs();
         let mut y = DMatrix::from_vec(
             outputs,
@@ -555,25 +558,28 @@ impl<T: Real> Model<T> {
         Ok(y)
     }
 
-    fn scores_into(&self, x: View<'_, T>, mut y: ViewMut<'_, T>, tape: &mut Tape<T>) -> Result<()> {
-        match &self.inputs {
-            None => self.net.predict_into(x, y.reborrow(), tape)?,
-            Some(scaler) => {
-                self.net.check_inputs(x)?;
-                let mut scaled = mem::take(tape.scaled_mut());
-                scaled.clear();
-                scaled.extend_from_slice(x.as_slice());
-                let fitted =
-                    scaler.transform_mut(ViewMut::from_parts(&mut scaled, x.rows(), x.cols()));
-                let x = View::from_parts(&scaled, x.rows(), x.cols());
-                let result = fitted.and_then(|()| self.net.predict_into(x, y.reborrow(), tape));
-                *tape.scaled_mut() = scaled;
-                result?;
+    fn scores_into(&self, x: View<'_, T>, y: ViewMut<'_, T>, tape: &mut Tape<T>) -> Result<()> {
+        compiled_here!(T: |model: &Model<T>, x: View<'_, T>, y: ViewMut<'_, T>, tape: &mut Tape<T>| -> Result<()> {
+            let mut y = y;
+            match &model.inputs {
+                None => model.net.predict_into(x, y.reborrow(), tape)?,
+                Some(scaler) => {
+                    model.net.walk().check_inputs(x)?;
+                    let mut scaled = mem::take(tape.scaled_mut());
+                    scaled.clear();
+                    scaled.extend_from_slice(x.as_slice());
+                    let fitted =
+                        scaler.transform_mut(ViewMut::from_parts(&mut scaled, x.rows(), x.cols()));
+                    let x = View::from_parts(&scaled, x.rows(), x.cols());
+                    let result = fitted.and_then(|()| model.net.predict_into(x, y.reborrow(), tape));
+                    *tape.scaled_mut() = scaled;
+                    result?;
+                }
             }
-        }
-        self.outputs
-            .as_ref()
-            .map_or(Ok(()), |scaler| scaler.inverse_mut(y))
+            model.outputs
+                .as_ref()
+                .map_or(Ok(()), |scaler| scaler.inverse_mut(y))
+        })(self, x, y, tape)
     }
 
     /// The name of the most probable class of each sample; for a single output the second name from

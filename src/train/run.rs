@@ -264,7 +264,7 @@ impl<T: Real> Run<'_, T> {
         let scaled = units.scale(data, "data")?;
         let samples = scaled.batch();
         let (loss, tape) = method.parts();
-        net.check_pass(samples.x, samples.target, loss)?;
+        net.walk().check_pass(samples.x, samples.target, loss)?;
         let in_units = units.outputs.map(|scaler| (scaler, data.into()));
         Judged {
             samples,
@@ -281,10 +281,10 @@ impl<T: Real> Run<'_, T> {
         feed: &Feed<'_, T>,
     ) -> Result<Option<Warning>> {
         let (Batch { x, target }, loss) = (feed.data, method.loss());
-        net.check_pass(x, target, loss)
+        net.walk().check_pass(x, target, loss)
             .map_err(|error| error.within("training data"))?;
         if let Some(Batch { x, target }) = feed.validation {
-            net.check_pass(x, target, loss)
+            net.walk().check_pass(x, target, loss)
                 .map_err(|error| error.within("validation data"))?;
         }
         self.check_same(M::NAME, net, feed.data)?;
@@ -295,7 +295,7 @@ impl<T: Real> Run<'_, T> {
         };
         let warning =
             check_reach(net, target.values(), loss).map_err(|error| error.within(units))?;
-        net.check_trainable()?;
+        net.walk().check_trainable()?;
         method.check(net, self.state.position.step)?;
         self.check_settings(M::NAME)?;
         if let Some(best) = &self.state.best {

@@ -153,7 +153,8 @@ impl<'a, T: Real> Descent<'a, T> {
         };
         let rate = self.rate.rate(tape.step()) * multiplier;
         let cost = net
-            .gradient_unchecked(batch.x, batch.target, &*self.loss, tape)
+            .walk()
+            .gradient(batch.x, batch.target, &*self.loss, tape)
             .as_f64();
         let mut taken = Taken {
             cost,

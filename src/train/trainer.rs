@@ -14,6 +14,7 @@ use crate::data::{Batch, Dataset};
 use crate::error::Result;
 use crate::nn::loss::{Loss, OutputFunction};
 use crate::nn::sequential::Sequential;
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View};
 use crate::optim::{Clip, Constraint, Group, Optimizer, Penalty, ReduceOnPlateau, Schedule};
@@ -452,7 +453,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// [`ErrorKind::Diverged`]: crate::ErrorKind::Diverged
     /// [`ErrorKind::Io`]: crate::ErrorKind::Io
     pub fn fit(&mut self, net: &mut Sequential<T>, data: &Dataset<T>) -> Result<History> {
-        self.run.fit(&mut self.method, Units::NETWORK, net, data)
+        self.fit_in(Units::NETWORK, net, data)
     }
 
     /// Takes one step on the samples `x` and their targets, and returns its cost before the step.
@@ -508,19 +509,23 @@ impl<'a, T: Real> Trainer<'a, T> {
         x: impl Into<View<'x, T>>,
         target: impl Into<Targets<'t, T>>,
     ) -> Result<Step> {
-        self.run.check_settings(MiniBatches::<T>::NAME)?;
         let batch = Batch {
             x: x.into(),
             target: target.into(),
         };
-        let multiplier = self.run.multiplier();
-        let state = &mut self.run.state;
-        let step = self
-            .method
-            .step(net, batch, &mut state.position, multiplier)?;
-        state.left = None;
-        state.latest = None;
-        Ok(step)
+        compiled_here!(T: |trainer: &mut Trainer<'_, T>,
+                           net: &mut Sequential<T>,
+                           batch: Batch<'_, T>| -> Result<Step> {
+            trainer.run.check_settings(MiniBatches::<T>::NAME)?;
+            let multiplier = trainer.run.multiplier();
+            let state = &mut trainer.run.state;
+            let step = trainer
+                .method
+                .step(net, batch, &mut state.position, multiplier)?;
+            state.left = None;
+            state.latest = None;
+            Ok(step)
+        })(self, net, batch)
     }
 
     /// The cost of what `net` predicts for `data`, by the trainer's loss without the penalty, and
@@ -552,8 +557,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn evaluate(&mut self, net: &Sequential<T>, data: &Dataset<T>) -> Result<Evaluation> {
-        self.run
-            .evaluate(&mut self.method, Units::NETWORK, net, data)
+        self.evaluate_in(Units::NETWORK, net, data)
     }
 }
 
@@ -568,7 +572,12 @@ impl<T: Real> Fit<T> for Trainer<'_, T> {
         net: &mut Sequential<T>,
         data: &Dataset<T>,
     ) -> Result<History> {
-        self.run.fit(&mut self.method, units, net, data)
+        compiled_here!(T: |trainer: &mut Trainer<'_, T>,
+                           units: Units<'_, T>,
+                           net: &mut Sequential<T>,
+                           data: &Dataset<T>| -> Result<History> {
+            trainer.run.fit(&mut trainer.method, units, net, data)
+        })(self, units, net, data)
     }
 
     fn evaluate_in(
@@ -577,7 +586,12 @@ impl<T: Real> Fit<T> for Trainer<'_, T> {
         net: &Sequential<T>,
         data: &Dataset<T>,
     ) -> Result<Evaluation> {
-        self.run.evaluate(&mut self.method, units, net, data)
+        compiled_here!(T: |trainer: &mut Trainer<'_, T>,
+                           units: Units<'_, T>,
+                           net: &Sequential<T>,
+                           data: &Dataset<T>| -> Result<Evaluation> {
+            trainer.run.evaluate(&mut trainer.method, units, net, data)
+        })(self, units, net, data)
     }
 
     fn has_trained(&self, net: &Sequential<T>) -> bool {

@@ -2,7 +2,8 @@
 
 use super::Activation;
 use super::formula::*;
-use crate::numeric::kernel::{self, Kernel, Pass, Simd, compiled};
+use crate::numeric::compiled::compiled_here;
+use crate::numeric::kernel::{self, Kernel, Pass, Simd, is_least};
 use crate::numeric::real::{Real, is_nan, vectorize};
 use core::hint::black_box;
 
@@ -20,28 +21,51 @@ impl<T: Real> Pass for Apply<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Self { activation, z, d } = self;
-        if d.is_empty() {
-            with_formula!(T, activation, f => Pass::run::<FMA>(Values(f, z)));
+        if is_least(FMA) {
+            self.by::<FMA, 1>();
+        } else if size_of::<T>() > 4 {
+            self.by::<FMA, { LANES / 2 }>();
         } else {
-            with_formula!(T, activation, f => Pass::run::<FMA>(Both(f, z, d)));
+            self.by::<FMA, LANES>();
         }
     }
 }
 
 impl<T: Real> Apply<'_, T> {
-    /// Runs the pass within another kernel, as a function of its own: the formulas are many.
+    /// N numbers at a time.
     #[inline(always)]
-    pub(crate) fn call<S: Simd, const FMA: bool>(self, simd: S) {
+    fn by<const FMA: bool, const N: usize>(self) {
+        let Self { activation, z, d } = self;
+        let slopes = !d.is_empty();
+        let ((z, z_rest), (d, d_rest)) = (z.as_chunks_mut::<N>(), d.as_chunks_mut::<N>());
+        let (mut z_last, mut d_last) = (padded(z_rest), padded(d_rest));
+        let zero = opaque_zero(z.len());
+        let z = z.iter_mut().chain(z_last.as_mut());
+        let d = d.iter_mut().chain(d_last.as_mut());
+        match activation {
+            // The one whose slopes nobody wants even in training.
+            Activation::Relu if !slopes => Values { f: Relu, z, zero }.run::<FMA>(),
+            _ => with_formula!(T, activation, f => Both { f, z, d, zero }.run::<FMA>()),
+        }
+        unpad(&z_last, z_rest);
+        unpad(&d_last, d_rest);
+    }
+
+    /// Runs the pass within another kernel, as a function of its own: the formulas are many, and to
+    /// be compiled once.
+    #[inline(never)]
+    pub(crate) fn call<S: Simd, const FMA: bool>(&mut self, simd: S) {
         if matches!(self.activation, Activation::Linear) && self.d.is_empty() {
             return;
         }
-        let Self { activation, z, d } = self;
         // What the closure owned would be copied, by wide loads that wait for narrow stores.
-        let (z, d) = (&mut *z, &mut *d);
+        let this = self;
         simd.vectorize(
             #[inline(always)]
-            || Pass::run::<FMA>(Apply { activation, z, d }),
+            || {
+                let Apply { activation, z, d } = this;
+                Pass::run::<FMA>(Apply { activation, z, d });
+            },
         );
     }
 }
@@ -97,11 +121,12 @@ impl<T: Real> Activate<'_, T> {
 
 impl<T: Real> Kernel for &mut Activate<'_, T> {
     type Output = ();
+    const WIDE: bool = false;
     #[inline(always)]
     fn run<S: Simd, const FMA: bool>(self, simd: S) {
         self.run(
             #[inline(always)]
-            |apply| apply.call::<S, FMA>(simd),
+            |mut apply| apply.call::<S, FMA>(simd),
         );
     }
 }
@@ -145,69 +170,45 @@ impl<T: Real> Pass for Bend<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Self { activation, z } = self;
-        with_formula!(T, activation, f => Pass::run::<FMA>(Seconds(f, z)));
+        if is_least(FMA) {
+            self.by::<FMA, 1>();
+        } else if size_of::<T>() > 4 {
+            self.by::<FMA, { LANES / 2 }>();
+        } else {
+            self.by::<FMA, LANES>();
+        }
     }
 }
 
-/// What runs [`Activate`] and [`Bend`].
-type ActivateFn<T> = fn(&Activation, &[T], &mut [T], &mut [T]);
-type BendFn<T> = fn(&Activation, &mut [T]);
-
-/// Without type parameters: compiled here once, and not in every crate that uses this one.
-macro_rules! entries {
-    ($module:ident, $t:ident) => {
-        mod $module {
-            use super::{Activate, Activation, Bend, kernel};
-
-            pub(super) fn activate(
-                activation: &Activation,
-                bias: &[$t],
-                z: &mut [$t],
-                d: &mut [$t],
-            ) {
-                kernel::dispatch(
-                    kernel::level(),
-                    &mut Activate {
-                        activation,
-                        bias,
-                        z,
-                        d,
-                    },
-                );
-            }
-
-            pub(super) fn bend(activation: &Activation, z: &mut [$t]) {
-                kernel::dispatch(kernel::level(), Bend { activation, z });
-            }
-        }
-    };
+impl<T: Real> Bend<'_, T> {
+    /// N numbers at a time.
+    #[inline(always)]
+    fn by<const FMA: bool, const N: usize>(self) {
+        let Self { activation, z } = self;
+        let (z, rest) = z.as_chunks_mut::<N>();
+        let mut last = padded(rest);
+        let z = z.iter_mut().chain(last.as_mut());
+        with_formula!(T, activation, f => Seconds { f, z }.run::<FMA>());
+        unpad(&last, rest);
+    }
 }
-entries!(single, f32);
-entries!(double, f64);
 
 #[inline(always)]
 fn activate<T: Real>(activation: &Activation, bias: &[T], z: &mut [T], d: &mut [T]) {
-    match compiled::<ActivateFn<T>>(
-        single::activate as ActivateFn<f32>,
-        double::activate as ActivateFn<f64>,
-    ) {
-        Some(activate) => activate(activation, bias, z, d),
-        None => Activate {
-            activation,
-            bias,
-            z,
-            d,
+    compiled_here!(T: |activation: &Activation, bias: &[T], z: &mut [T], d: &mut [T]| {
+        let mut activate = Activate { activation, bias, z, d };
+        if const { T::COMPILED_HERE } {
+            kernel::dispatch(kernel::level(), &mut activate);
+        } else {
+            activate.run(|apply| Pass::run::<false>(apply));
         }
-        .run(|apply| Pass::run::<false>(apply)),
-    }
+    })(activation, bias, z, d);
 }
 
 fn bend<T: Real>(activation: &Activation, z: &mut [T]) {
-    match compiled::<BendFn<T>>(single::bend as BendFn<f32>, double::bend as BendFn<f64>) {
-        Some(bend) => bend(activation, z),
-        None => Pass::run::<false>(Bend { activation, z }),
-    }
+    compiled_here!(T: |activation: &Activation, z: &mut [T]| {
+        T::vectorize(Bend { activation, z });
+    })(activation, z);
 }
 
 impl Activation {
@@ -294,74 +295,79 @@ impl<T: Real> Pass for Chain<'_, T> {
 /// code, too.
 pub(crate) const LANES: usize = 16;
 
-/// z ← φ(z).
-struct Values<'a, T, F>(F, &'a mut [T]);
-
-impl<T: Real, F: Formula<T>> Pass for Values<'_, T, F> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        each(
-            self.1,
-            #[inline(always)]
-            |z| self.0.both::<FMA>(z).0,
-        );
-    }
+/// z ← φ(z), N numbers at a time.
+struct Values<F, I, T> {
+    f: F,
+    z: I,
+    zero: T,
 }
 
-/// z ← φ″(z).
-struct Seconds<'a, T, F>(F, &'a mut [T]);
-
-impl<T: Real, F: Formula<T>> Pass for Seconds<'_, T, F> {
-    type Output = ();
+impl<'a, T, F, I, const N: usize> Values<F, I, T>
+where
+    T: Real,
+    F: Formula<T>,
+    I: Iterator<Item = &'a mut [T; N]>,
+{
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        each(
-            self.1,
-            #[inline(always)]
-            |z| self.0.second::<FMA>(z),
-        );
-    }
-}
-
-/// z ← f(z).
-#[inline(always)]
-fn each<T: Real>(numbers: &mut [T], f: impl Fn(T) -> T) {
-    let (chunks, rest) = numbers.as_chunks_mut::<LANES>();
-    let mut last = padded(rest);
-    let zero = opaque_zero(chunks.len());
-    for chunk in chunks.iter_mut().chain(last.as_mut()) {
-        for z in chunk {
-            *z = f(*z) - zero;
-        }
-    }
-    unpad(&last, rest);
-}
-
-/// z ← φ(z), d ← φ′(z).
-struct Both<'a, T, F>(F, &'a mut [T], &'a mut [T]);
-
-impl<T: Real, F: Formula<T>> Pass for Both<'_, T, F> {
-    type Output = ();
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let Self(f, z, d) = self;
-        let (z, z_rest) = z.as_chunks_mut::<LANES>();
-        let (d, d_rest) = d.as_chunks_mut::<LANES>();
-        let (mut z_last, mut d_last) = (padded(z_rest), padded(d_rest));
-        let zero = opaque_zero(z.len());
-        for (z, d) in z
-            .iter_mut()
-            .chain(z_last.as_mut())
-            .zip(d.iter_mut().chain(d_last.as_mut()))
-        {
-            for i in 0..LANES {
-                let (value, slope) = f.both::<FMA>(z[i]);
-                (z[i], d[i]) = (value - zero, slope);
+        for z in self.z {
+            for z in z {
+                *z = self.f.both::<FMA>(*z).0 - self.zero;
             }
         }
-        unpad(&z_last, z_rest);
-        unpad(&d_last, d_rest);
+    }
+}
+
+/// z ← φ″(z), N numbers at a time.
+struct Seconds<F, I> {
+    f: F,
+    z: I,
+}
+
+impl<'a, T, F, I, const N: usize> Seconds<F, I>
+where
+    T: Real,
+    F: Formula<T>,
+    I: Iterator<Item = &'a mut [T; N]>,
+{
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for z in self.z {
+            for z in z {
+                *z = self.f.second::<FMA>(*z);
+            }
+        }
+    }
+}
+
+/// z ← φ(z), and d ← φ′(z) as far as there is a d, N numbers at a time. A loop for the values alone
+/// would take as long to compile again, and hardly less to run.
+struct Both<F, I, J, T> {
+    f: F,
+    z: I,
+    d: J,
+    zero: T,
+}
+
+impl<'a, T, F, I, J, const N: usize> Both<F, I, J, T>
+where
+    T: Real,
+    F: Formula<T>,
+    I: Iterator<Item = &'a mut [T; N]>,
+    J: Iterator<Item = &'a mut [T; N]>,
+{
+    #[inline(always)]
+    fn run<const FMA: bool>(mut self) {
+        for z in self.z {
+            let mut slopes = [T::zero(); N];
+            for i in 0..N {
+                let (value, slope) = self.f.both::<FMA>(z[i]);
+                (z[i], slopes[i]) = (value - self.zero, slope);
+            }
+            if let Some(d) = self.d.next() {
+                *d = slopes;
+            }
+        }
     }
 }
 
@@ -379,17 +385,17 @@ fn opaque_zero<T: Real>(chunks: usize) -> T {
 
 /// The rest of a slice as one more step of the loop; nothing where there is none.
 #[inline(always)]
-fn padded<T: Real>(rest: &[T]) -> Option<[T; LANES]> {
+fn padded<T: Real, const N: usize>(rest: &[T]) -> Option<[T; N]> {
     if rest.is_empty() {
         return None;
     }
-    let mut chunk = [T::zero(); LANES];
+    let mut chunk = [T::zero(); N];
     copy_few(&mut chunk[..rest.len()], rest);
     Some(chunk)
 }
 
 #[inline(always)]
-fn unpad<T: Real>(chunk: &Option<[T; LANES]>, rest: &mut [T]) {
+fn unpad<T: Real, const N: usize>(chunk: &Option<[T; N]>, rest: &mut [T]) {
     if let Some(chunk) = chunk {
         copy_few(rest, chunk);
     }

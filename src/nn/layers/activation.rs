@@ -13,6 +13,8 @@ use alloc::string::{String, ToString};
 /// y = φ(x), element by element. Fused into [`Dense`](crate::Dense) it saves a pass over memory; on
 /// its own it keeps z readable as the output of the layer before.
 impl<T: Real> Layer<T> for Activation {
+    shared!(Activation);
+
     fn name(&self) -> String {
         self.to_string()
     }

@@ -48,6 +48,8 @@ impl AlphaDropout {
 const SATURATED: f64 = -1.758_099_340_847_376_6;
 
 impl<T: Real> Layer<T> for AlphaDropout {
+    shared!(AlphaDropout);
+
     fn name(&self) -> String {
         String::from("AlphaDropout")
     }

@@ -168,6 +168,8 @@ impl Default for BatchNorm {
 }
 
 impl<T: Real> Layer<T> for BatchNorm {
+    shared!(BatchNorm);
+
     fn name(&self) -> String {
         String::from("BatchNorm")
     }
@@ -431,14 +433,21 @@ impl<'a, T: Real> Batch<'a, T> {
             .map(move |sample| &mut sample[strip.clone()])
     }
 
-    /// Those of the batch, or the running ones.
-    #[inline(always)]
+    /// Those of the batch, or the running ones. Called, not inlined, by every pass: it is large.
+    #[inline(never)]
     fn moments(&self, strip: &Range<usize>) -> Moments<T> {
         if let Some((mean, variance)) = self.running {
             return Moments::running(&mean[strip.clone()], &variance[strip.clone()], self.eps);
         }
         let mut factor = [T::one(); STRIP];
-        let (mut mean, mut variance) = self.plain_moments(strip, &factor);
+        let plain = |factor: &Lanes<T>| {
+            T::vectorize(PlainMoments {
+                batch: *self,
+                strip: strip.clone(),
+                factor,
+            })
+        };
+        let (mut mean, mut variance) = plain(&factor);
         if !variance.iter().all(T::is_finite) {
             // Squares overflow, or there is a NaN or ∞, which stays one: the same of x/max|x|.
             let mut max = [T::zero(); STRIP];
@@ -458,7 +467,7 @@ impl<'a, T: Real> Batch<'a, T> {
                     T::one() / *max
                 };
             }
-            (mean, variance) = self.plain_moments(strip, &factor);
+            (mean, variance) = plain(&factor);
         }
         let mut inverse = [T::zero(); STRIP];
         for i in 0..STRIP {
@@ -473,22 +482,47 @@ impl<'a, T: Real> Batch<'a, T> {
         }
     }
 
-    /// μ and v of x times a factor.
+    /// Σ ∂C/∂y and Σ ∂C/∂y·x̂ over the samples.
+    #[inline(never)]
+    fn sums(&self, dy: &[T], strip: &Range<usize>, moments: &Moments<T>) -> (Lanes<T>, Lanes<T>) {
+        T::vectorize(PlainSums {
+            batch: *self,
+            dy,
+            strip: strip.clone(),
+            moments,
+        })
+    }
+}
+
+/// μ and v of x times a factor.
+struct PlainMoments<'a, T> {
+    batch: Batch<'a, T>,
+    strip: Range<usize>,
+    factor: &'a Lanes<T>,
+}
+
+impl<T: Real> Pass for PlainMoments<'_, T> {
+    type Output = (Lanes<T>, Lanes<T>);
     #[inline(always)]
-    fn plain_moments(&self, strip: &Range<usize>, factor: &Lanes<T>) -> (Lanes<T>, Lanes<T>) {
-        let n = T::of(self.samples() as f64);
+    fn run<const FMA: bool>(self) -> Self::Output {
+        let Self {
+            batch,
+            ref strip,
+            factor,
+        } = self;
+        let n = T::of(batch.samples() as f64);
         // From the first sample on: of a constant feature the differences are exactly 0, however
         // large it is.
         let mut first = [T::zero(); STRIP];
         for (first, (x, factor)) in first
             .iter_mut()
-            .zip(self.x[strip.clone()].iter().zip(factor))
+            .zip(batch.x[strip.clone()].iter().zip(factor))
         {
             *first = *x * *factor;
         }
-        let mut mean = by_blocks(self.blocks(), |i| {
+        let mut mean = by_blocks(batch.blocks(), |i| {
             let mut sums = [T::zero(); STRIP];
-            for x in self.rows(self.block(self.x, i), strip) {
+            for x in batch.rows(batch.block(batch.x, i), strip) {
                 for ((sum, x), (first, factor)) in
                     sums.iter_mut().zip(x).zip(first.iter().zip(factor))
                 {
@@ -500,9 +534,9 @@ impl<'a, T: Real> Batch<'a, T> {
         for (mean, first) in mean.iter_mut().zip(&first) {
             *mean = *first + *mean / n;
         }
-        let mut variance = by_blocks(self.blocks(), |i| {
+        let mut variance = by_blocks(batch.blocks(), |i| {
             let mut sums = [T::zero(); STRIP];
-            for x in self.rows(self.block(self.x, i), strip) {
+            for x in batch.rows(batch.block(batch.x, i), strip) {
                 for ((sum, x), (mean, factor)) in
                     sums.iter_mut().zip(x).zip(mean.iter().zip(factor))
                 {
@@ -517,21 +551,37 @@ impl<'a, T: Real> Batch<'a, T> {
         }
         (mean, variance)
     }
+}
 
-    /// Σ ∂C/∂y and Σ ∂C/∂y·x̂ over the samples.
+/// [`Batch::sums`].
+struct PlainSums<'a, T> {
+    batch: Batch<'a, T>,
+    dy: &'a [T],
+    strip: Range<usize>,
+    moments: &'a Moments<T>,
+}
+
+impl<T: Real> Pass for PlainSums<'_, T> {
+    type Output = (Lanes<T>, Lanes<T>);
     #[inline(always)]
-    fn sums(&self, dy: &[T], strip: &Range<usize>, moments: &Moments<T>) -> (Lanes<T>, Lanes<T>) {
-        let plain = by_blocks(self.blocks(), |i| {
+    fn run<const FMA: bool>(self) -> Self::Output {
+        let Self {
+            batch,
+            dy,
+            ref strip,
+            moments,
+        } = self;
+        let plain = by_blocks(batch.blocks(), |i| {
             let mut sums = [T::zero(); STRIP];
-            self.rows(self.block(dy, i), strip)
+            batch.rows(batch.block(dy, i), strip)
                 .for_each(|dy| accumulate(&mut sums, dy));
             sums
         });
-        let weighted = by_blocks(self.blocks(), |i| {
+        let weighted = by_blocks(batch.blocks(), |i| {
             let mut sums = [T::zero(); STRIP];
-            for (x, dy) in self
-                .rows(self.block(self.x, i), strip)
-                .zip(self.rows(self.block(dy, i), strip))
+            for (x, dy) in batch
+                .rows(batch.block(batch.x, i), strip)
+                .zip(batch.rows(batch.block(dy, i), strip))
             {
                 for ((sum, dy), (x, (mean, inverse))) in
                     sums.iter_mut().zip(dy).zip(x.iter().zip(moments.lanes()))

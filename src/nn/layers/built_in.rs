@@ -33,7 +33,7 @@ macro_rules! built_in {
             /// The layer.
             pub(crate) fn layer<T: Real>(self) -> Arc<dyn Layer<T>> {
                 match self {
-                    $(Self::$name(layer) => Arc::new(layer),)+
+                    $(Self::$name(layer) => Layer::<T>::shared(layer),)+
                 }
             }
         }

@@ -148,6 +148,8 @@ impl Dense {
 }
 
 impl<T: Real> Layer<T> for Dense {
+    shared!(Dense);
+
     fn name(&self) -> String {
         format!("Dense {}", self.activation)
     }

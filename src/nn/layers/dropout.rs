@@ -67,6 +67,8 @@ impl Dropout {
 }
 
 impl<T: Real> Layer<T> for Dropout {
+    shared!(Dropout);
+
     fn name(&self) -> String {
         String::from("Dropout")
     }

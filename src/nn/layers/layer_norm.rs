@@ -164,6 +164,8 @@ impl Default for RmsNorm {
 macro_rules! layer {
     ($name:ident, $centered:literal) => {
         impl<T: Real> Layer<T> for $name {
+            shared!($name);
+
             fn name(&self) -> String {
                 String::from(stringify!($name))
             }

@@ -1,5 +1,19 @@
 //! The layers of this crate, one a file.
 
+/// [`Layer::shared`](crate::nn::layer::Layer::shared) of a layer of this crate: whoever makes an
+/// object compiles its methods.
+macro_rules! shared {
+    ($layer:ident) => {
+        fn shared(self) -> alloc::sync::Arc<dyn $crate::nn::layer::Layer<T>> {
+            $crate::numeric::compiled::compiled_here!(
+                T: |layer: $layer| -> alloc::sync::Arc<dyn $crate::nn::layer::Layer<T>> {
+                    alloc::sync::Arc::new(layer)
+                }
+            )(self)
+        }
+    };
+}
+
 mod activation;
 mod alpha_dropout;
 mod batch_norm;

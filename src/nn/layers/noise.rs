@@ -48,6 +48,8 @@ impl GaussianNoise {
 }
 
 impl<T: Real> Layer<T> for GaussianNoise {
+    shared!(GaussianNoise);
+
     fn name(&self) -> String {
         String::from("GaussianNoise")
     }

@@ -78,6 +78,8 @@ impl Default for Prelu {
 }
 
 impl<T: Real> Layer<T> for Prelu {
+    shared!(Prelu);
+
     fn name(&self) -> String {
         "Prelu".into()
     }

@@ -34,6 +34,8 @@ use alloc::string::String;
 pub struct Softmax;
 
 impl<T: Real> Layer<T> for Softmax {
+    shared!(Softmax);
+
     fn name(&self) -> String {
         String::from("Softmax")
     }

@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::{OutputRange, sigmoid, softplus};
 use crate::nn::softmax::{log_sum_exps, softmax_columns};
 use crate::numeric::bounds::{NOT_NEGATIVE, UNIT, ensure};
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{BLOCK, Real, by_blocks, is_nan, sum};
 use crate::numeric::view::View;
@@ -86,9 +87,11 @@ fn check_classes(name: &str, outputs: usize) -> Result<()> {
 
 /// Targets of classes must be probabilities.
 fn check_probabilities<T: Real>(name: &str, target: View<'_, T>) -> Result<()> {
-    let expected =
-        "a probability in [0, 1] (one_hot makes them of labels; for numbers take MeanSquaredError)";
-    check_targets(name, target, expected, |t| t >= T::zero() && t <= T::one())
+    compiled_here!(T: |name: &str, target: View<'_, T>| -> Result<()> {
+        let expected =
+            "a probability in [0, 1] (one_hot makes them of labels; for numbers take MeanSquaredError)";
+        check_targets(name, target, expected, |t| t >= T::zero() && t <= T::one())
+    })(name, target)
 }
 
 fn check_smoothing(place: &str, smoothing: f64) -> Result<()> {
@@ -181,34 +184,42 @@ impl<T: Real> Loss<T> for SoftmaxCrossEntropy {
     }
 
     fn costs(&self, p: CostsArgs<'_, T>) {
-        T::vectorize(SoftmaxCosts(self, p));
+        compiled_here!(T: |loss: &SoftmaxCrossEntropy, p: CostsArgs<'_, T>| {
+            T::vectorize(SoftmaxCosts(loss, p));
+        })(self, p);
     }
 
-    fn slopes(&self, mut p: SlopesArgs<'_, T>) {
-        p.dy.as_mut_slice().copy_from_slice(p.y.as_slice());
-        softmax_columns(p.dy.reborrow());
-        for (dy, t) in p.dy.iter_mut().zip(p.target.iter()) {
-            let sum = sum(t.len(), self.weighted(t));
-            for (dy, t) in dy.iter_mut().zip(self.weighted(t)) {
-                *dy = sum * *dy - t;
+    fn slopes(&self, p: SlopesArgs<'_, T>) {
+        compiled_here!(T: |loss: &SoftmaxCrossEntropy, p: SlopesArgs<'_, T>| {
+            let mut p = p;
+            p.dy.as_mut_slice().copy_from_slice(p.y.as_slice());
+            softmax_columns(p.dy.reborrow());
+            for (dy, t) in p.dy.iter_mut().zip(p.target.iter()) {
+                let sum = sum(t.len(), loss.weighted(t));
+                for (dy, t) in dy.iter_mut().zip(loss.weighted(t)) {
+                    *dy = sum * *dy - t;
+                }
             }
-        }
+        })(self, p);
     }
 
     /// s·p ⊙ (ẏ − Σₖ pₖẏₖ) with p = softmax(y).
-    fn curvatures(&self, mut p: CurvaturesArgs<'_, T>) -> Result<()> {
-        p.dy_dot.as_mut_slice().copy_from_slice(p.y.as_slice());
-        softmax_columns(p.dy_dot.reborrow());
-        for ((dy_dot, y_dot), t) in p.dy_dot.iter_mut().zip(p.y_dot.iter()).zip(p.target.iter()) {
-            let mean = sum(
-                y_dot.len(),
-                dy_dot.iter().zip(y_dot).map(|(p, y_dot)| *p * *y_dot),
-            );
-            let sum = sum(t.len(), self.weighted(t));
-            for (dy_dot, y_dot) in dy_dot.iter_mut().zip(y_dot) {
-                *dy_dot *= sum * (*y_dot - mean);
+    fn curvatures(&self, p: CurvaturesArgs<'_, T>) -> Result<()> {
+        compiled_here!(T: |loss: &SoftmaxCrossEntropy, p: CurvaturesArgs<'_, T>| {
+            let mut p = p;
+            p.dy_dot.as_mut_slice().copy_from_slice(p.y.as_slice());
+            softmax_columns(p.dy_dot.reborrow());
+            for ((dy_dot, y_dot), t) in p.dy_dot.iter_mut().zip(p.y_dot.iter()).zip(p.target.iter()) {
+                let mean = sum(
+                    y_dot.len(),
+                    dy_dot.iter().zip(y_dot).map(|(p, y_dot)| *p * *y_dot),
+                );
+                let sum = sum(t.len(), loss.weighted(t));
+                for (dy_dot, y_dot) in dy_dot.iter_mut().zip(y_dot) {
+                    *dy_dot *= sum * (*y_dot - mean);
+                }
             }
-        }
+        })(self, p);
         Ok(())
     }
 
@@ -349,16 +360,22 @@ impl<T: Real> Loss<T> for SigmoidCrossEntropy {
     }
 
     fn costs(&self, p: CostsArgs<'_, T>) {
-        T::vectorize(SigmoidCosts(self, p));
+        compiled_here!(T: |loss: &SigmoidCrossEntropy, p: CostsArgs<'_, T>| {
+            T::vectorize(SigmoidCosts(loss, p));
+        })(self, p);
     }
 
     fn slopes(&self, p: SlopesArgs<'_, T>) {
-        T::vectorize(SigmoidSlopes(self, p));
+        compiled_here!(T: |loss: &SigmoidCrossEntropy, p: SlopesArgs<'_, T>| {
+            T::vectorize(SigmoidSlopes(loss, p));
+        })(self, p);
     }
 
     /// w((1−t) + p·t)·σ′(y)·ẏ/d.
     fn curvatures(&self, p: CurvaturesArgs<'_, T>) -> Result<()> {
-        T::vectorize(SigmoidCurvatures(self, p));
+        compiled_here!(T: |loss: &SigmoidCrossEntropy, p: CurvaturesArgs<'_, T>| {
+            T::vectorize(SigmoidCurvatures(loss, p));
+        })(self, p);
         Ok(())
     }
 
@@ -646,40 +663,48 @@ impl<T: Real> Loss<T> for Hinge {
     }
 
     fn costs(&self, p: CostsArgs<'_, T>) {
-        let share: T = share(p.y.rows());
-        for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
-            *cost = share
-                * sum(
-                    y.len(),
-                    y.iter().zip(t).map(|(y, t)| relu(T::one() - *t * *y)),
-                );
-        }
+        compiled_here!(T: |p: CostsArgs<'_, T>| {
+            let share: T = share(p.y.rows());
+            for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
+                *cost = share
+                    * sum(
+                        y.len(),
+                        y.iter().zip(t).map(|(y, t)| relu(T::one() - *t * *y)),
+                    );
+            }
+        })(p);
     }
 
-    fn slopes(&self, mut p: SlopesArgs<'_, T>) {
-        let share: T = share(p.y.rows());
-        for ((dy, y), t) in
-            p.dy.as_mut_slice()
-                .iter_mut()
-                .zip(p.y.as_slice())
-                .zip(p.target.as_slice())
-        {
-            let margin = T::one() - *t * *y;
-            // NaN passes.
-            *dy = if margin <= T::zero() {
-                T::zero()
-            } else {
-                -(share * *t)
-            };
-            if is_nan(margin) {
-                *dy = margin;
+    fn slopes(&self, p: SlopesArgs<'_, T>) {
+        compiled_here!(T: |p: SlopesArgs<'_, T>| {
+            let mut p = p;
+            let share: T = share(p.y.rows());
+            for ((dy, y), t) in
+                p.dy.as_mut_slice()
+                    .iter_mut()
+                    .zip(p.y.as_slice())
+                    .zip(p.target.as_slice())
+            {
+                let margin = T::one() - *t * *y;
+                // NaN passes.
+                *dy = if margin <= T::zero() {
+                    T::zero()
+                } else {
+                    -(share * *t)
+                };
+                if is_nan(margin) {
+                    *dy = margin;
+                }
             }
-        }
+        })(p);
     }
 
     /// 0: the loss is made of straight lines.
-    fn curvatures(&self, mut p: CurvaturesArgs<'_, T>) -> Result<()> {
-        p.dy_dot.as_mut_slice().fill(T::zero());
+    fn curvatures(&self, p: CurvaturesArgs<'_, T>) -> Result<()> {
+        compiled_here!(T: |p: CurvaturesArgs<'_, T>| {
+            let mut p = p;
+            p.dy_dot.as_mut_slice().fill(T::zero());
+        })(p);
         Ok(())
     }
 

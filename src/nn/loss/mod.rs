@@ -45,6 +45,7 @@ every_loss!(export);
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::OutputRange;
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::{Real, sum};
 use crate::numeric::view::{Targets, View, ViewMut, check_each, check_shape, shape};
 use alloc::{format, string::String, vec};
@@ -201,7 +202,9 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
     /// # Errors
     /// When they are not, naming the row and the column.
     fn check_targets(&self, target: View<'_, T>) -> Result<()> {
-        check_targets(self.name(), target, "a finite number", |t| t.is_finite())
+        compiled_here!(T: |name: &str, target: View<'_, T>| -> Result<()> {
+            check_targets(name, target, "a finite number", |t| t.is_finite())
+        })(self.name(), target)
     }
 
     /// The cost of a batch: the sum or the average of wᵢ·Cᵢ with the weights of the samples, 1
@@ -230,8 +233,12 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
             target: values,
             costs: &mut costs,
         });
-        weigh(&mut costs, target.weights());
-        Ok(reduce(self.reduction(), &costs))
+        Ok(compiled_here!(
+            T: |costs: &mut [T], target: Targets<'_, T>, reduction: Reduction| -> T {
+                weigh(costs, target.weights());
+                reduce(reduction, costs)
+            }
+        )(&mut costs, target, self.reduction()))
     }
 
     /// ∂C/∂y of a batch, with the 1/n of an average.
@@ -243,15 +250,21 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
         check_pair(self.name(), y, values)?;
         self.check(y.rows())?;
         self.check_targets(values)?;
-        let mut dy = DMatrix::zeros(y.rows(), y.cols());
+        let mut dy = vec![T::zero(); y.as_slice().len()];
         self.slopes(SlopesArgs {
             y,
             target: values,
-            dy: (&mut dy).into(),
+            dy: ViewMut::from_parts(&mut dy, y.rows(), y.cols()),
         });
-        weigh(dy.as_mut_slice(), target.weights());
-        scale(self.reduction(), (&mut dy).into());
-        Ok(dy)
+        let dy = DMatrix::from_vec(y.rows(), y.cols(), dy);
+        Ok(compiled_here!(
+            T: |dy: DMatrix<T>, target: Targets<'_, T>, reduction: Reduction| -> DMatrix<T> {
+                let mut dy = dy;
+                weigh(dy.as_mut_slice(), target.weights());
+                scale(reduction, (&mut dy).into());
+                dy
+            }
+        )(dy, target, self.reduction()))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{CostsArgs, CurvaturesArgs, Loss, OutputFunction, SlopesArgs, check_targets, share};
 use crate::error::Result;
 use crate::nn::activation::OutputRange;
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, sum};
 use crate::numeric::view::View;
@@ -83,16 +84,22 @@ impl<T: Real> Loss<T> for Poisson {
     }
 
     fn costs(&self, p: CostsArgs<'_, T>) {
-        T::vectorize(Costs(*self, p));
+        compiled_here!(T: |loss: &Poisson, p: CostsArgs<'_, T>| {
+            T::vectorize(Costs(*loss, p));
+        })(self, p);
     }
 
     fn slopes(&self, p: SlopesArgs<'_, T>) {
-        T::vectorize(Slopes(p));
+        compiled_here!(T: |p: SlopesArgs<'_, T>| {
+            T::vectorize(Slopes(p));
+        })(p);
     }
 
     /// e^y·ẏ/d.
     fn curvatures(&self, p: CurvaturesArgs<'_, T>) -> Result<()> {
-        T::vectorize(Curvatures(p));
+        compiled_here!(T: |p: CurvaturesArgs<'_, T>| {
+            T::vectorize(Curvatures(p));
+        })(p);
         Ok(())
     }
 

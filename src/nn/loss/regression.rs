@@ -4,6 +4,7 @@ use super::{CostsArgs, CurvaturesArgs, Loss, Reduction, SlopesArgs, share};
 use crate::error::Result;
 use crate::nn::activation::tanh;
 use crate::numeric::bounds::POSITIVE;
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{Real, magnitude, sum};
 use alloc::{format, string::String};
@@ -100,13 +101,19 @@ macro_rules! residual_loss {
                 stringify!($name)
             }
             fn costs(&self, p: CostsArgs<'_, T>) {
-                write_costs(self, $over, p);
+                compiled_here!(T: |loss: &$name, p: CostsArgs<'_, T>| {
+                    write_costs(loss, $over, p);
+                })(self, p);
             }
             fn slopes(&self, p: SlopesArgs<'_, T>) {
-                T::vectorize(WriteSlopes(self, $over.factor(p.y.rows()), p));
+                compiled_here!(T: |loss: &$name, p: SlopesArgs<'_, T>| {
+                    T::vectorize(WriteSlopes(loss, $over.factor(p.y.rows()), p));
+                })(self, p);
             }
             fn curvatures(&self, p: CurvaturesArgs<'_, T>) -> Result<()> {
-                T::vectorize(WriteCurvatures(self, $over.factor(p.y.rows()), p));
+                compiled_here!(T: |loss: &$name, p: CurvaturesArgs<'_, T>| {
+                    T::vectorize(WriteCurvatures(loss, $over.factor(p.y.rows()), p));
+                })(self, p);
                 Ok(())
             }
             fn reduction(&self) -> Reduction {

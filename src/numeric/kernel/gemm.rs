@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 use core::array::from_fn;
 use core::ops::Range;
 
-use super::Kernel;
+use super::{Kernel, is_least};
 use fearless_simd::{Simd, f32x4, f32x8, f32x16, f64x2, f64x4, f64x8, prelude::*};
 
 /// A column-major operand: element (i, j) lies at `data[i + j * ld]`; `transposed` multiplies with
@@ -87,6 +87,7 @@ pub struct Product<'a, T> {
 
 impl<T: Element> Kernel for &mut Product<'_, T> {
     type Output = ();
+    const WIDE: bool = true;
     #[inline(always)]
     fn run<S: Simd, const FMA: bool>(self, simd: S) {
         product::<T, S, FMA>(simd, self.size, self.a, self.b, self.c, self.pack);
@@ -103,6 +104,9 @@ pub(crate) fn product<T: Element, S: Simd, const FMA: bool>(
     c: &mut [T],
     pack: &mut Vec<T>,
 ) {
+    if is_least(FMA) {
+        return plain(size, a, b, c, pack);
+    }
     let Size { m, n, k } = size;
     if m * n <= TINY / 2
         && k <= TINY
@@ -304,6 +308,71 @@ fn by_shape<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usiz
             },
             pack,
         );
+    }
+}
+
+/// The product by loops that a compiler vectorizes as it can, in the common order of summation.
+fn plain<T: Element>(size: Size, a: Mat<'_, T>, b: Mat<'_, T>, c: &mut [T], pack: &mut Vec<T>) {
+    const ROWS: usize = 16;
+    let Size { m, n, k } = size;
+    let c = &mut c[..m * n];
+    if c.is_empty() || k == 0 {
+        return c.fill(T::default());
+    }
+    if size.is_row(b) {
+        let (data, step) = (a.data, a.strides().1);
+        return plain_dots(k, b, Line { data, step }.contiguous(k, pack), c);
+    }
+    if size.is_column(a) {
+        let (data, step) = (b.data, b.strides().0);
+        return plain_dots(k, a, Line { data, step }.contiguous(k, pack), c);
+    }
+    for (j, c) in c.chunks_exact_mut(m).enumerate() {
+        for (i, c) in c.chunks_mut(ROWS).enumerate() {
+            for (q, first) in (0..k).step_by(block_len(k)).enumerate() {
+                let mut sums = [T::default(); ROWS];
+                for p in first..k.min(first + block_len(k)) {
+                    let x = b.at(p, j);
+                    let column = a.data.get(i * ROWS + p * a.ld..);
+                    match column.and_then(|column| column.first_chunk::<ROWS>()) {
+                        Some(column) if !a.transposed => {
+                            for r in 0..ROWS {
+                                sums[r] = column[r] * x + sums[r];
+                            }
+                        }
+                        _ => {
+                            for (r, sum) in sums[..c.len()].iter_mut().enumerate() {
+                                *sum = a.at(i * ROWS + r, p) * x + *sum;
+                            }
+                        }
+                    }
+                }
+                put(c, &sums[..c.len()], q > 0);
+            }
+        }
+    }
+}
+
+/// [`dots`] likewise.
+fn plain_dots<T: Element>(k: usize, a: Mat<'_, T>, x: &[T], c: &mut [T]) {
+    const MOST: usize = 16;
+    let lanes = 64 / size_of::<T>();
+    for (c, column) in c.iter_mut().zip(a.data.chunks(a.ld)) {
+        let mut sums = [T::default(); MOST];
+        for (a, x) in column[..k].chunks(lanes).zip(x.chunks(lanes)) {
+            for (sum, (a, x)) in sums.iter_mut().zip(a.iter().zip(x)) {
+                *sum = *a * *x + *sum;
+            }
+        }
+        // Added up in the order of `dots`.
+        let quarter = lanes / 4;
+        let sum = |e: usize| {
+            (sums[e] + sums[e + quarter]) + (sums[e + 2 * quarter] + sums[e + 3 * quarter])
+        };
+        *c = match quarter {
+            4 => (sum(0) + sum(1)) + (sum(2) + sum(3)),
+            _ => sum(0) + sum(1),
+        };
     }
 }
 
@@ -525,6 +594,12 @@ struct Block {
 
 type Tile<T, S, const MV: usize, const NR: usize> = [[<T as SimdFloatElement>::Native<S>; MV]; NR];
 
+/// Length of the blocks of an inner dimension: equal, so that none is short; whole vectors, for the
+/// transposing copy.
+fn block_len(k: usize) -> usize {
+    k.div_ceil(k.div_ceil(K_BLOCK)).next_multiple_of(16)
+}
+
 /// out = a·b (m × n), a's rows along the lanes.
 #[inline(always)]
 fn blocked<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize>(
@@ -538,8 +613,7 @@ fn blocked<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize
     let by_row = b.transposed && !(n == 1 && b.ld == 1);
     let gemv = n == 1 && !a.transposed && !by_row;
     let bytes = size_of::<T>();
-    // Blocks of equal length, so that none is short; whole vectors, for the transposing copy.
-    let block_len = k.div_ceil(k.div_ceil(K_BLOCK)).next_multiple_of(16);
+    let block_len = block_len(k);
     // Panels of at most MV vectors, as equal as can be: the first `larger` have one more.
     let vectors = m.div_ceil(L);
     let panels = vectors.div_ceil(MV);
@@ -743,31 +817,34 @@ fn accumulate<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_RO
     let width = MV * T::Native::<S>::LEN;
     let mut tile = [[T::Native::<S>::splat(simd, T::default()); MV]; NR];
     // These loops hold no panics and no calls, which keeps the tile in registers; the `else` arms
-    // never run.
+    // never run. In a debug build an overflow is a panic, too: indices wrap.
     if BY_ROW {
         let (left_data, right_data) = (&left.data[..len * left.ld], &right.data[..len * right.ld]);
         for (column, row) in left_data
             .chunks_exact(left.ld)
             .zip(right_data.chunks_exact(right.ld))
         {
-            let Some(column) = column.get(left.skip..left.skip + width) else {
+            let Some(column) = column.get(left.skip..left.skip.wrapping_add(width)) else {
                 break;
             };
-            let Some(row) = row.get(right.skip..right.skip + NR) else {
+            let Some(row) = row.get(right.skip..right.skip.wrapping_add(NR)) else {
                 break;
             };
             multiply_add(simd, &mut tile, column, |j| row[j]);
         }
     } else {
-        // Missing columns are replaced by the last one.
-        let columns: [&[T]; NR] =
-            from_fn(|j| &right.data[j.min(nr - 1) * right.ld + right.skip..][..len]);
+        // Missing columns are replaced by the last one. By a loop: in a debug build `from_fn` is a
+        // call, behind which the lengths are forgotten.
+        let mut columns: [&[T]; NR] = [&[]; NR];
+        for (j, column) in columns.iter_mut().enumerate() {
+            *column = &right.data[j.min(nr - 1) * right.ld + right.skip..][..len];
+        }
         let mut rest = left.data;
         for p in 0..len {
             let Some((column, after)) = rest.split_at_checked(left.ld) else {
                 break;
             };
-            let Some(column) = column.get(left.skip..left.skip + width) else {
+            let Some(column) = column.get(left.skip..left.skip.wrapping_add(width)) else {
                 break;
             };
             multiply_add(simd, &mut tile, column, |j| columns[j][p]);
@@ -775,6 +852,13 @@ fn accumulate<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_RO
         }
     }
     tile
+}
+
+/// Piece i of pieces of one length.
+#[inline(always)]
+fn nth(i: usize, len: usize) -> Range<usize> {
+    let start = i.wrapping_mul(len);
+    start..start.wrapping_add(len)
 }
 
 /// tile += column × row.
@@ -787,7 +871,7 @@ fn multiply_add<T: Element, S: Simd, const MV: usize, const NR: usize>(
 ) {
     let lanes = T::Native::<S>::LEN;
     let column: [T::Native<S>; MV] =
-        from_fn(|i| T::Native::<S>::from_slice(simd, &column[i * lanes..(i + 1) * lanes]));
+        from_fn(|i| T::Native::<S>::from_slice(simd, &column[nth(i, lanes)]));
     for j in 0..NR {
         let x = T::Native::<S>::splat(simd, row(j));
         for i in 0..MV {

@@ -24,6 +24,8 @@ pub(crate) fn level() -> Level {
 pub trait Pass {
     /// What the loop returns.
     type Output;
+    /// Whether vectors of 512 bits are worth the compilation of one more instruction set.
+    const WIDE: bool = false;
     /// Runs the loop. `FMA` says whether fused multiply-add is an instruction here. Must be
     /// `#[inline(always)]`.
     fn run<const FMA: bool>(self) -> Self::Output;
@@ -34,12 +36,15 @@ pub trait Pass {
 pub(crate) trait Kernel {
     /// What the kernel returns.
     type Output;
+    /// Whether vectors of 512 bits are worth the compilation of one more instruction set.
+    const WIDE: bool;
     /// Runs the kernel. Must be `#[inline(always)]`.
     fn run<S: Simd, const FMA: bool>(self, simd: S) -> Self::Output;
 }
 
 impl<P: Pass> Kernel for P {
     type Output = P::Output;
+    const WIDE: bool = P::WIDE;
     #[inline(always)]
     fn run<S: Simd, const FMA: bool>(self, _simd: S) -> P::Output {
         Pass::run::<FMA>(self)
@@ -56,8 +61,22 @@ fn run_at<S: Simd, K: Kernel, const FMA: bool>(simd: S, kernel: K) -> K::Output 
     )
 }
 
-/// Runs `kernel` compiled for the instruction set of `level`: of x86 there are three, AVX-512, AVX2
-/// and SSE2.
+/// Runs `kernel` compiled for SSE2: in a function of its own, which is compiled once, because what
+/// every x86-64 has is otherwise inlined wherever a kernel is called.
+#[cfg(target_arch = "x86_64")]
+#[inline(never)]
+fn run_at_least<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output {
+    run_at::<S, K, false>(simd, kernel)
+}
+
+/// Whether what is compiled with this `FMA` is for a machine from before 2013: large code for vectors
+/// of the least instruction set is not worth its compilation where there are better ones.
+pub(crate) const fn is_least(fma: bool) -> bool {
+    cfg!(all(feature = "std", target_arch = "x86_64")) && !fma
+}
+
+/// Runs `kernel` compiled for the instruction set of `level`: of x86 there are three, AVX-512 (if the
+/// kernel is [`WIDE`](Kernel::WIDE)), AVX2 and SSE2.
 #[inline]
 pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
@@ -66,7 +85,9 @@ pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
         // no way to ask.
         #[cfg(feature = "std")]
         {
-            if let Some(avx512) = level.as_avx512() {
+            if K::WIDE
+                && let Some(avx512) = level.as_avx512()
+            {
                 return run_at::<_, K, true>(avx512, kernel);
             }
             if let Some(avx2) = level.as_avx2() {
@@ -74,7 +95,7 @@ pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
             }
         }
         if let Some(sse2) = level.as_sse2() {
-            return run_at::<_, K, false>(sse2, kernel);
+            return run_at_least(sse2, kernel);
         }
         unreachable!("SSE2 is part of x86-64")
     }

@@ -44,6 +44,10 @@ pub trait Real: RealField + Copy {
     #[doc(hidden)]
     const NAME: &'static str = "";
 
+    /// Whether this crate has compiled its functions for this type: true of `f32` and `f64` alone.
+    #[doc(hidden)]
+    const COMPILED_HERE: bool = false;
+
     /// How many bytes this number is saved in; 0 where it cannot be.
     #[doc(hidden)]
     const BYTES: usize = 0;
@@ -131,6 +135,7 @@ macro_rules! fast {
     ($t:ident) => {
         impl Real for $t {
             const NAME: &'static str = stringify!($t);
+            const COMPILED_HERE: bool = true;
             const BYTES: usize = size_of::<$t>();
 
             fn to_bytes(self) -> [u8; 8] {
