@@ -25,7 +25,7 @@ use core::any::Any;
 const MOST_SAMPLES: usize = K_BLOCK;
 
 /// Room for a transposed matrix, and for what its last column spills.
-const ROOM: usize = LANES * LANES + LANES;
+const TURNED: usize = LANES * LANES + LANES;
 
 /// The activation of a small dense layer, and whether it has biases: the inputs and the outputs fit
 /// into a vector each, beyond which the ordinary product may take dot products. `None` of any other.
@@ -61,7 +61,6 @@ pub(crate) struct Forward<'a, T> {
     pub(crate) samples: usize,
     pub(crate) activations: &'a mut [T],
     pub(crate) cache: &'a mut [T],
-    pub(crate) buffer: &'a mut Vec<T>,
 }
 
 /// All δ and gradients from ∂C/∂y.
@@ -74,7 +73,8 @@ pub(crate) struct Backward<'a, T> {
     pub(crate) cache: &'a [T],
     pub(crate) deltas: &'a mut [T],
     pub(crate) grads: &'a mut [T],
-    pub(crate) buffer: &'a mut Vec<T>,
+    /// Room for a transposed matrix, which grows on first use.
+    pub(crate) turned: &'a mut Vec<T>,
 }
 
 type ForwardFn<T> = fn(&mut Forward<'_, T>);
@@ -129,7 +129,8 @@ impl<T: Real + Element> Kernel for &mut Forward<'_, T> {
     #[inline(always)]
     fn run<S: Simd, const FMA: bool>(self, simd: S) {
         let n = self.samples;
-        let ([params], _) = with_room([self.params], self.buffer);
+        let mut room = [T::zero(); 2 * LANES];
+        let params = Numbers::new(self.params, &mut room);
         for (index, link) in self.links.iter().enumerate() {
             let (lower, z) = self.activations.split_at_mut(link.y(n));
             let x = match index.checked_sub(1) {
@@ -141,7 +142,7 @@ impl<T: Real + Element> Kernel for &mut Forward<'_, T> {
                 m: link.outputs,
                 k: link.inputs,
                 n,
-                w: &params[link.params.start..],
+                w: params.from(link.params.start),
                 x,
                 bias: link.bias,
             };
@@ -175,7 +176,13 @@ impl<T: Real + Element> Kernel for &mut Backward<'_, T> {
         } else {
             &[]
         };
-        let ([params, inputs], turned) = with_room([self.params, inputs], self.buffer);
+        let mut rooms = [[T::zero(); 2 * LANES]; 2];
+        let [room, inputs_room] = &mut rooms;
+        let params = Numbers::new(self.params, room);
+        let inputs = Numbers::new(inputs, inputs_room);
+        if self.turned.len() < TURNED {
+            self.turned.resize(TURNED, T::zero());
+        }
         for (index, link) in self.links.iter().enumerate().rev() {
             let (lower, delta) = self.deltas.split_at_mut(link.y(n));
             // BP1 at the top, the second factor of BP2 below: δ = ∂C/∂a ⊙ φ′(z)
@@ -194,7 +201,7 @@ impl<T: Real + Element> Kernel for &mut Backward<'_, T> {
                     m: link.inputs,
                     k: link.outputs,
                     n,
-                    w: turn(simd, link, &params[link.params.start..], turned),
+                    w: turn(simd, link, params.from(link.params.start), self.turned),
                     x: delta,
                     bias: false,
                 };
@@ -205,14 +212,14 @@ impl<T: Real + Element> Kernel for &mut Backward<'_, T> {
         for (index, link) in self.links.iter().enumerate() {
             let x = match index.checked_sub(1) {
                 None if link.outputs == 1 => inputs,
-                None => self.x,
-                Some(below) => &self.activations[self.links[below].y(n)..],
+                None => Numbers::with_room(self.x),
+                Some(below) => Numbers::with_room(&self.activations[self.links[below].y(n)..]),
             };
             let outer = Outer {
                 m: link.outputs,
                 k: link.inputs,
                 n,
-                delta: &self.deltas[link.y(n)..],
+                delta: Numbers::with_room(&self.deltas[link.y(n)..]),
                 x,
             };
             // BP3: ∂C/∂b = Σ δ over the samples; BP4: ∂C/∂W = δ·xᵀ
@@ -221,31 +228,66 @@ impl<T: Real + Element> Kernel for &mut Backward<'_, T> {
     }
 }
 
-/// Copies of some numbers, behind each of which there is room for a vector, and a place for a
-/// transposed matrix.
-#[inline(always)]
-fn with_room<'a, T: Real, const N: usize>(
-    numbers: [&[T]; N],
-    buffer: &'a mut Vec<T>,
-) -> ([&'a [T]; N], &'a mut [T]) {
-    let room = |numbers: &[T]| numbers.len().next_multiple_of(LANES) + LANES;
-    let len = numbers.iter().fold(ROOM, |sum, some| sum + room(some));
-    if buffer.len() < len {
-        buffer.resize(len, T::zero());
-    }
-    let mut rest = &mut buffer[..];
-    let mut copies = [&[][..]; N];
-    for (copy, numbers) in copies.iter_mut().zip(numbers) {
-        let (to, others) = rest.split_at_mut(room(numbers));
-        let (body, last) = numbers.as_chunks::<LANES>();
-        for (to, body) in to.as_chunks_mut::<LANES>().0.iter_mut().zip(body) {
-            *to = *body;
+/// Numbers that are read in whole vectors: where one would reach beyond the end, from a copy of the
+/// last of them with room behind it.
+#[derive(Clone, Copy)]
+struct Numbers<'a, T> {
+    all: &'a [T],
+    /// The numbers from `end` on, and zeros.
+    last: &'a [T],
+    end: usize,
+}
+
+impl<'a, T: Real> Numbers<'a, T> {
+    /// Puts the copy into `room`.
+    #[inline(always)]
+    fn new(all: &'a [T], room: &'a mut [T; 2 * LANES]) -> Self {
+        let end = all.len().saturating_sub(LANES);
+        copy_few(&mut room[..all.len() - end], &all[end..]);
+        Self {
+            all,
+            last: room,
+            end,
         }
-        copy_few(&mut to[body.len() * LANES..][..last.len()], last);
-        *copy = to;
-        rest = others;
     }
-    (copies, rest)
+
+    /// Numbers with room behind them already.
+    #[inline(always)]
+    fn with_room(all: &'a [T]) -> Self {
+        Self {
+            all,
+            last: all,
+            end: 0,
+        }
+    }
+
+    /// Without the first `count`, of which there are so many.
+    #[inline(always)]
+    fn from(self, count: usize) -> Self {
+        Self {
+            all: &self.all[count..],
+            last: &self.last[count.saturating_sub(self.end)..],
+            end: self.end.saturating_sub(count),
+        }
+    }
+
+    /// The column of `len` numbers from `at` on. One number is in all lanes: it waits for nothing.
+    #[inline(always)]
+    fn column<S: Simd, V: SimdFloat<S, Element = T>>(self, simd: S, at: usize, len: usize) -> V {
+        match len {
+            1 => V::splat(simd, self.all[at]),
+            _ => self.load(simd, at),
+        }
+    }
+
+    /// The vector from `at` on.
+    #[inline(always)]
+    fn load<S: Simd, V: SimdFloat<S, Element = T>>(self, simd: S, at: usize) -> V {
+        match self.all.get(at..at + V::LEN) {
+            Some(numbers) => V::from_slice(simd, numbers),
+            None => load(simd, self.last, at - self.end),
+        }
+    }
 }
 
 /// The vector from `at` on.
@@ -272,9 +314,9 @@ fn store<T: Real, S: Simd, V: SimdFloat<S, Element = T>>(vector: V, to: &mut [T]
 fn turn<'w, T: Real + Element, S: Simd>(
     simd: S,
     link: &Link,
-    w: &'w [T],
+    w: Numbers<'w, T>,
     to: &'w mut [T],
-) -> &'w [T] {
+) -> Numbers<'w, T> {
     if link.outputs == 1 {
         return w;
     }
@@ -285,7 +327,7 @@ fn turn<'w, T: Real + Element, S: Simd>(
         (_, 8) => turn_by::<T, S, T::Wide<S>, 16>(simd, link, w, to),
         _ => turn_by::<T, S, T::Wide<S>, 8>(simd, link, w, to),
     }
-    to
+    Numbers::with_room(to)
 }
 
 /// [`turn`] by N vectors of N lanes.
@@ -293,13 +335,13 @@ fn turn<'w, T: Real + Element, S: Simd>(
 fn turn_by<T: Real + Element, S: Simd, V: SimdFloat<S, Element = T>, const N: usize>(
     simd: S,
     link: &Link,
-    w: &[T],
+    w: Numbers<'_, T>,
     to: &mut [T],
 ) {
     let (m, k) = (link.outputs, link.inputs);
     let mut lines = [V::splat(simd, T::zero()); N];
     for (p, line) in lines.iter_mut().take(k).enumerate() {
-        *line = load(simd, w, p * m);
+        *line = w.load(simd, p * m);
     }
     let lines = transpose::<S, V, N>(lines);
     for (j, line) in lines.into_iter().take(m).enumerate() {
@@ -319,7 +361,7 @@ struct Product<'a, T> {
     m: usize,
     k: usize,
     n: usize,
-    w: &'a [T],
+    w: Numbers<'a, T>,
     x: &'a [T],
     bias: bool,
 }
@@ -347,7 +389,7 @@ impl<T: Real + Element> Product<'_, T> {
     #[inline(always)]
     fn by<S: Simd, V: SimdFloat<S, Element = T>, const N: usize>(self, simd: S, z: &mut [T]) {
         let Self { m, k, n, w, x, .. } = self;
-        let bias = self.bias.then(|| load::<T, S, V>(simd, w, m * k));
+        let bias = self.bias.then(|| w.column::<S, V>(simd, m * k, m));
         for first in (0..n).step_by(N) {
             // By a loop: `from_fn` of so many is a call of its own, behind which the lengths are forgotten.
             let mut columns: [&[T]; N] = [&[]; N];
@@ -356,7 +398,7 @@ impl<T: Real + Element> Product<'_, T> {
             }
             let mut sums = [V::splat(simd, T::zero()); N];
             for p in 0..k {
-                let w: V = load(simd, w, p * m);
+                let w: V = w.column(simd, p * m, m);
                 for q in 0..N {
                     sums[q] = w.mul_add(V::splat(simd, columns[q][p]), sums[q]);
                 }
@@ -375,8 +417,8 @@ struct Outer<'a, T> {
     m: usize,
     k: usize,
     n: usize,
-    delta: &'a [T],
-    x: &'a [T],
+    delta: Numbers<'a, T>,
+    x: Numbers<'a, T>,
 }
 
 impl<T: Real + Element> Outer<'_, T> {
@@ -440,8 +482,8 @@ impl<T: Real + Element> Outer<'_, T> {
         let Self { m, k, n, delta, x } = self;
         let mut sums = [V::splat(simd, T::zero()); N];
         for i in 0..n {
-            let delta: V = load(simd, delta, i * m);
-            let x = &x[i * k + p..][..N];
+            let delta: V = delta.load(simd, i * m);
+            let x = &x.all[i * k + p..][..N];
             for q in 0..N {
                 sums[q] = delta.mul_add(V::splat(simd, x[q]), sums[q]);
             }
@@ -458,12 +500,12 @@ fn sum_columns<T: Real, S: Simd, V: SimdFloat<S, Element = T>>(
     simd: S,
     m: usize,
     n: usize,
-    delta: &[T],
+    delta: Numbers<'_, T>,
     sums: &mut [T],
 ) {
     let mut sum = V::splat(simd, T::zero());
     for i in 0..n {
-        sum += load::<T, S, V>(simd, delta, i * m);
+        sum += delta.load::<S, V>(simd, i * m);
     }
     store(sum, sums, 0);
 }

@@ -70,7 +70,6 @@ impl<'a, T: Real> Walk<'a, T> {
                 samples: batch,
                 activations: here,
                 cache: &mut [],
-                buffer: scratch.pack(),
             }
             .run();
             return y.copy_from_slice(&here[self.layout.top(batch)]);
@@ -123,7 +122,6 @@ impl<'a, T: Real> Walk<'a, T> {
                 samples: batch,
                 activations,
                 cache,
-                buffer: scratch.pack(),
             }
             .run();
         }
@@ -171,7 +169,7 @@ impl<'a, T: Real> Walk<'a, T> {
                 cache,
                 deltas,
                 grads: rows.grads,
-                buffer: scratch.pack(),
+                turned: scratch.pack(),
             }
             .run();
         }

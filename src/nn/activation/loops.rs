@@ -39,7 +39,7 @@ impl<T: Real> Apply<'_, T> {
         let slopes = !d.is_empty();
         let ((z, z_rest), (d, d_rest)) = (z.as_chunks_mut::<N>(), d.as_chunks_mut::<N>());
         let (mut z_last, mut d_last) = (padded(z_rest), padded(d_rest));
-        let zero = opaque_zero(z.len());
+        let zero = opaque_zero(z.len() * N);
         let z = z.iter_mut().chain(z_last.as_mut());
         let d = d.iter_mut().chain(d_last.as_mut());
         match activation {
@@ -292,7 +292,7 @@ impl<T: Real> Pass for Chain<'_, T> {
 }
 
 /// Elements to a step of a loop: a multiple of every vector width, so that short slices are vector
-/// code, too.
+/// code, too. Of eight the compiler makes none.
 pub(crate) const LANES: usize = 16;
 
 /// z ← φ(z), N numbers at a time.
@@ -375,8 +375,8 @@ where
 /// are, as φ(z) = max(0, z) does, would store by masks, which takes ten times as long on some
 /// machines.
 #[inline(always)]
-fn opaque_zero<T: Real>(chunks: usize) -> T {
-    if chunks > 1 {
+fn opaque_zero<T: Real>(len: usize) -> T {
+    if len > LANES {
         black_box(T::zero())
     } else {
         T::zero()
