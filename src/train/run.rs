@@ -281,10 +281,12 @@ impl<T: Real> Run<'_, T> {
         feed: &Feed<'_, T>,
     ) -> Result<Option<Warning>> {
         let (Batch { x, target }, loss) = (feed.data, method.loss());
-        net.walk().check_pass(x, target, loss)
+        net.walk()
+            .check_pass(x, target, loss)
             .map_err(|error| error.within("training data"))?;
         if let Some(Batch { x, target }) = feed.validation {
-            net.walk().check_pass(x, target, loss)
+            net.walk()
+                .check_pass(x, target, loss)
                 .map_err(|error| error.within("validation data"))?;
         }
         self.check_same(M::NAME, net, feed.data)?;

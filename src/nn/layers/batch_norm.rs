@@ -573,7 +573,8 @@ impl<T: Real> Pass for PlainSums<'_, T> {
         } = self;
         let plain = by_blocks(batch.blocks(), |i| {
             let mut sums = [T::zero(); STRIP];
-            batch.rows(batch.block(dy, i), strip)
+            batch
+                .rows(batch.block(dy, i), strip)
                 .for_each(|dy| accumulate(&mut sums, dy));
             sums
         });
