@@ -69,8 +69,8 @@ fn run_at_least<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output {
     run_at::<S, K, false>(simd, kernel)
 }
 
-/// Whether what is compiled with this `FMA` is for a machine from before 2013: large code for vectors
-/// of the least instruction set is not worth its compilation where there are better ones.
+/// Whether what is compiled with this `FMA` is for an x86 without AVX2, for which large code is not
+/// worth its compilation in vectors.
 pub(crate) const fn is_least(fma: bool) -> bool {
     cfg!(all(feature = "std", target_arch = "x86_64")) && !fma
 }
