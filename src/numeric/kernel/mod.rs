@@ -37,6 +37,7 @@ pub(crate) trait Kernel {
     /// What the kernel returns.
     type Output;
     /// Whether vectors of 512 bits are worth the compilation of one more instruction set.
+    #[allow(dead_code, reason = "who asks is on x86-64 and has `std`")]
     const WIDE: bool;
     /// Runs the kernel. Must be `#[inline(always)]`.
     fn run<S: Simd, const FMA: bool>(self, simd: S) -> Self::Output;
