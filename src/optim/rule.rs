@@ -239,7 +239,11 @@ impl<T: Real, F: Fn(T, T, [T; K]) -> (T, [T; K]), const K: usize> Pass for Updat
         // All are as long as the group; said once, so that no element is asked.
         let (g, slots) = (&g[..w.len()], slots.map(|slot| &mut slot[..w.len()]));
         for i in 0..w.len() {
-            let (next, known) = at(w[i], g[i], from_fn(|k| slots[k][i]));
+            let mut known = [T::zero(); K];
+            for k in 0..K {
+                known[k] = slots[k][i];
+            }
+            let (next, known) = at(w[i], g[i], known);
             w[i] = next;
             for k in 0..K {
                 slots[k][i] = known[k];

@@ -193,12 +193,12 @@ macro_rules! layer {
             }
 
             fn infer(&self, p: InferArgs<'_, T>) {
-                normalize::<T, $centered>(&self.0, p.params, p.x, p.y, &mut []);
+                normalize($centered, &self.0, p.params, p.x, p.y, &mut []);
             }
 
             fn forward(&self, p: ForwardArgs<'_, T>) {
                 let moments = p.cache.as_chunks_mut().0;
-                normalize::<T, $centered>(&self.0, p.params, p.x, p.y, moments);
+                normalize($centered, &self.0, p.params, p.x, p.y, moments);
             }
 
             fn backward(&self, p: BackwardArgs<'_, T>) {
@@ -220,7 +220,8 @@ macro_rules! layer {
                 let x = x.as_slice();
                 let moments = cache.as_chunks().0;
                 let dy = dy.as_slice();
-                T::vectorize(NormSlopes::<_, $centered> {
+                T::vectorize(NormSlopes {
+                    centered: $centered,
                     width,
                     scale,
                     x,
@@ -269,7 +270,8 @@ macro_rules! layer {
                 let moments = cache.as_chunks().0;
                 let y_dot = y_dot.as_mut_slice();
                 let (x, x_dot) = (x.as_slice(), x_dot.as_slice());
-                T::vectorize(Along::<_, $centered> {
+                T::vectorize(Along {
+                    centered: $centered,
                     width,
                     scale,
                     scale_dot,
@@ -311,7 +313,8 @@ macro_rules! layer {
                 let dx_dot = dx_dot
                     .as_mut()
                     .map_or(&mut [][..], |dx_dot| dx_dot.as_mut_slice());
-                let pass = BackAlong::<_, $centered> {
+                let pass = BackAlong {
+                    centered: $centered,
                     width,
                     scale,
                     scale_dot,
@@ -335,7 +338,8 @@ layer!(LayerNorm, true);
 layer!(RmsNorm, false);
 
 /// y = γ·x̂ + β, and the moments of each sample, where there is room for them.
-fn normalize<T: Real, const CENTERED: bool>(
+fn normalize<T: Real>(
+    centered: bool,
     norm: &Norm,
     params: &[T],
     x: View<'_, T>,
@@ -343,7 +347,8 @@ fn normalize<T: Real, const CENTERED: bool>(
     moments: &mut [[T; 2]],
 ) {
     let (scale, bias, _) = norm.split(params, x.rows());
-    T::vectorize(Normalize::<_, CENTERED> {
+    T::vectorize(Normalize {
+        centered,
         eps: norm.eps(),
         width: x.rows(),
         scale,
@@ -355,7 +360,8 @@ fn normalize<T: Real, const CENTERED: bool>(
 }
 
 /// y = γ·x̂ + β.
-struct Normalize<'a, T, const CENTERED: bool> {
+struct Normalize<'a, T> {
+    centered: bool,
     eps: T,
     width: usize,
     scale: &'a [T],
@@ -366,7 +372,7 @@ struct Normalize<'a, T, const CENTERED: bool> {
     moments: &'a mut [[T; 2]],
 }
 
-impl<T: Real, const CENTERED: bool> Pass for Normalize<'_, T, CENTERED> {
+impl<T: Real> Pass for Normalize<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
@@ -376,7 +382,7 @@ impl<T: Real, const CENTERED: bool> Pass for Normalize<'_, T, CENTERED> {
             .chunks_exact(self.width)
             .zip(self.y.chunks_exact_mut(self.width))
         {
-            let [mean, inverse] = moments::<T, CENTERED>(x, self.eps);
+            let [mean, inverse] = moments(self.centered, x, self.eps);
             for (y, x) in y.iter_mut().zip(x) {
                 *y = (*x - mean) * inverse;
             }
@@ -390,7 +396,8 @@ impl<T: Real, const CENTERED: bool> Pass for Normalize<'_, T, CENTERED> {
 }
 
 /// ∂C/∂x.
-struct NormSlopes<'a, T, const CENTERED: bool> {
+struct NormSlopes<'a, T> {
+    centered: bool,
     width: usize,
     scale: &'a [T],
     x: &'a [T],
@@ -399,7 +406,7 @@ struct NormSlopes<'a, T, const CENTERED: bool> {
     dx: &'a mut [T],
 }
 
-impl<T: Real, const CENTERED: bool> Pass for NormSlopes<'_, T, CENTERED> {
+impl<T: Real> Pass for NormSlopes<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
@@ -412,7 +419,7 @@ impl<T: Real, const CENTERED: bool> Pass for NormSlopes<'_, T, CENTERED> {
         for (dx, ((x, dy), [mean, inverse])) in self.dx.chunks_exact_mut(self.width).zip(samples) {
             dx.copy_from_slice(dy);
             multiply(dx, self.scale);
-            let level = if CENTERED {
+            let level = if self.centered {
                 sum_pairs(dx, dx, |g, _| g) / n
             } else {
                 T::zero()
@@ -505,9 +512,9 @@ struct Motion<T> {
 
 impl<T: Real> Motion<T> {
     #[inline(always)]
-    fn of<const CENTERED: bool>(x: &[T], x_dot: &[T], [mean, inverse]: [T; 2]) -> Self {
+    fn of(centered: bool, x: &[T], x_dot: &[T], [mean, inverse]: [T; 2]) -> Self {
         let n = T::of(x.len() as f64);
-        let level = if CENTERED {
+        let level = if centered {
             sum_pairs(x_dot, x_dot, |d, _| d) / n
         } else {
             T::zero()
@@ -533,7 +540,8 @@ impl<T: Real> Motion<T> {
 }
 
 /// ẏ.
-struct Along<'a, T, const CENTERED: bool> {
+struct Along<'a, T> {
+    centered: bool,
     width: usize,
     scale: &'a [T],
     scale_dot: &'a [T],
@@ -544,7 +552,7 @@ struct Along<'a, T, const CENTERED: bool> {
     y_dot: &'a mut [T],
 }
 
-impl<T: Real, const CENTERED: bool> Pass for Along<'_, T, CENTERED> {
+impl<T: Real> Pass for Along<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
@@ -554,7 +562,7 @@ impl<T: Real, const CENTERED: bool> Pass for Along<'_, T, CENTERED> {
             .zip(self.x_dot.chunks_exact(self.width))
             .zip(self.moments);
         for (y_dot, ((x, x_dot), moments)) in self.y_dot.chunks_exact_mut(self.width).zip(samples) {
-            let motion = Motion::of::<CENTERED>(x, x_dot, *moments);
+            let motion = Motion::of(self.centered, x, x_dot, *moments);
             for (y_dot, (x, x_dot)) in y_dot.iter_mut().zip(x.iter().zip(x_dot)) {
                 *y_dot = motion.at(*x, *x_dot).1;
             }
@@ -573,7 +581,8 @@ impl<T: Real, const CENTERED: bool> Pass for Along<'_, T, CENTERED> {
 /// ```text
 /// (∂C/∂x)˙ = (ġ − mean(ġ) − x̂˙·mean(g ⊙ x̂) − x̂·mean(ġ ⊙ x̂ + g ⊙ x̂˙) − q·∂C/∂x)/√(v + ε)
 /// ```
-struct BackAlong<'a, T, const CENTERED: bool> {
+struct BackAlong<'a, T> {
+    centered: bool,
     width: usize,
     scale: &'a [T],
     scale_dot: &'a [T],
@@ -589,7 +598,7 @@ struct BackAlong<'a, T, const CENTERED: bool> {
     dbias: &'a mut [T],
 }
 
-impl<T: Real, const CENTERED: bool> Pass for BackAlong<'_, T, CENTERED> {
+impl<T: Real> Pass for BackAlong<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
@@ -610,7 +619,7 @@ impl<T: Real, const CENTERED: bool> Pass for BackAlong<'_, T, CENTERED> {
             .chunks_exact(self.width)
             .zip(self.dy_dot.chunks_exact(self.width));
         for (((x, x_dot), moments), (dy, dy_dot)) in samples.zip(slopes) {
-            let motion = Motion::of::<CENTERED>(x, x_dot, *moments);
+            let motion = Motion::of(self.centered, x, x_dot, *moments);
             for ((sum, (dy, dy_dot)), (x, x_dot)) in self
                 .dscale
                 .iter_mut()
@@ -633,7 +642,7 @@ impl<T: Real, const CENTERED: bool> Pass for BackAlong<'_, T, CENTERED> {
                 *g_dot += *dy * *scale_dot;
             }
             let plain = |g: &[T]| {
-                if CENTERED {
+                if self.centered {
                     sum_pairs(g, g, |g, _| g) / n
                 } else {
                     T::zero()
@@ -665,13 +674,20 @@ impl<T: Real, const CENTERED: bool> Pass for BackAlong<'_, T, CENTERED> {
 
 /// [μ, 1/√(v + ε)] of a sample; of RMS norm μ is 0.
 #[inline(always)]
-fn moments<T: Real, const CENTERED: bool>(x: &[T], eps: T) -> [T; 2] {
+fn moments<T: Real>(centered: bool, x: &[T], eps: T) -> [T; 2] {
     let one = T::one();
-    let [mean, variance] = plain_moments::<T, CENTERED>(x, one);
+    let [mean, variance] = plain_moments(centered, x, one);
     if variance.is_finite() {
-        return [mean, one / (variance + eps).sqrt()];
+        [mean, one / (variance + eps).sqrt()]
+    } else {
+        scaled_moments(centered, x, eps)
     }
-    // Squares overflow, or there is a NaN or ∞, which stays one: the same of x/max|x|.
+}
+
+/// [`moments`] where squares overflow, or there is a NaN or ∞, which stays one: the same of x/max|x|.
+#[cold]
+#[inline(never)]
+fn scaled_moments<T: Real>(centered: bool, x: &[T], eps: T) -> [T; 2] {
     let max = x.iter().fold(T::zero(), |max, x| {
         if magnitude(*x) > max {
             magnitude(*x)
@@ -679,8 +695,8 @@ fn moments<T: Real, const CENTERED: bool>(x: &[T], eps: T) -> [T; 2] {
             max
         }
     });
-    let factor = one / max;
-    let [mean, variance] = plain_moments::<T, CENTERED>(x, factor);
+    let factor = T::one() / max;
+    let [mean, variance] = plain_moments(centered, x, factor);
     [
         mean * max,
         factor / (variance + eps * factor * factor).sqrt(),
@@ -689,9 +705,9 @@ fn moments<T: Real, const CENTERED: bool>(x: &[T], eps: T) -> [T; 2] {
 
 /// [μ, v] of x times a factor.
 #[inline(always)]
-fn plain_moments<T: Real, const CENTERED: bool>(x: &[T], factor: T) -> [T; 2] {
+fn plain_moments<T: Real>(centered: bool, x: &[T], factor: T) -> [T; 2] {
     let n = T::of(x.len() as f64);
-    let mean = if CENTERED {
+    let mean = if centered {
         // From the first feature on: of a constant sample the differences are exactly 0, however
         // large it is.
         let first = x[0] * factor;

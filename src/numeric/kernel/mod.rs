@@ -37,6 +37,7 @@ pub(crate) trait Kernel {
     /// What the kernel returns.
     type Output;
     /// Whether vectors of 512 bits are worth the compilation of one more instruction set.
+    #[allow(dead_code, reason = "who asks is on x86-64 and has `std`")]
     const WIDE: bool;
     /// Runs the kernel. Must be `#[inline(always)]`.
     fn run<S: Simd, const FMA: bool>(self, simd: S) -> Self::Output;
@@ -69,8 +70,8 @@ fn run_at_least<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output {
     run_at::<S, K, false>(simd, kernel)
 }
 
-/// Whether what is compiled with this `FMA` is for a machine from before 2013: large code for vectors
-/// of the least instruction set is not worth its compilation where there are better ones.
+/// Whether what is compiled with this `FMA` is for an x86 without AVX2, for which large code is not
+/// worth its compilation in vectors.
 pub(crate) const fn is_least(fma: bool) -> bool {
     cfg!(all(feature = "std", target_arch = "x86_64")) && !fma
 }
