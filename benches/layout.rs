@@ -241,6 +241,7 @@ fn plain(data: &[f32], ld: usize) -> Mat<'_, f32> {
     Mat {
         data,
         ld,
+        skip: 0,
         transposed: false,
     }
 }
@@ -249,6 +250,7 @@ fn turned(data: &[f32], ld: usize) -> Mat<'_, f32> {
     Mat {
         data,
         ld,
+        skip: 0,
         transposed: true,
     }
 }

@@ -3,9 +3,10 @@
 use super::batch::Batch;
 use crate::error::Result;
 use crate::numeric::bounds::some;
+use crate::numeric::kernel::workers::Workers;
 use crate::numeric::random::{Purpose, derive, shuffle, stream};
 use crate::numeric::real::Real;
-use crate::numeric::view::{Targets, View};
+use crate::numeric::view::{Targets, View, ViewMut};
 use alloc::vec::Vec;
 
 /// The mini-batches of a data set, epoch after epoch; the last of an epoch may be smaller. Its
@@ -116,6 +117,11 @@ impl<T: Real> EpochBatches<'_, T> {
 
     /// The next batch; `None` after the last.
     pub fn next_batch(&mut self) -> Option<Batch<'_, T>> {
+        self.next_batch_by(&Workers::default())
+    }
+
+    /// [`next_batch`](Self::next_batch), copied by `workers`.
+    pub(crate) fn next_batch_by(&mut self, workers: &Workers) -> Option<Batch<'_, T>> {
         let Batches {
             size,
             seed,
@@ -142,20 +148,31 @@ impl<T: Real> EpochBatches<'_, T> {
             });
         }
         let order = &order[first..end];
-        let w = w.map(|w| gather(View::from_parts(w, 1, w.len()), order, weights).as_slice());
+        let w = w.map(|w| gather(View::from_parts(w, 1, w.len()), order, weights, workers));
         Some(Batch {
-            x: gather(x, order, inputs),
-            target: Targets::from_parts(gather(t, order, targets), w),
+            x: gather(x, order, inputs, workers),
+            target: Targets::from_parts(
+                gather(t, order, targets, workers),
+                w.map(|w| w.as_slice()),
+            ),
         })
     }
 }
 
 /// The columns at `order`, copied side by side.
-fn gather<'a, T: Real>(from: View<'_, T>, order: &[usize], to: &'a mut Vec<T>) -> View<'a, T> {
+fn gather<'a, T: Real>(
+    from: View<'_, T>,
+    order: &[usize],
+    to: &'a mut Vec<T>,
+    workers: &Workers,
+) -> View<'a, T> {
     let rows = from.rows();
-    to.clear();
-    for index in order {
-        to.extend_from_slice(&from.as_slice()[index * rows..(index + 1) * rows]);
-    }
+    to.resize(rows * order.len(), T::zero());
+    let work = (order, ViewMut::from_parts(to, rows, order.len()));
+    workers.over(work, order.len(), rows, |(order, mut to)| {
+        for (to, index) in to.iter_mut().zip(order) {
+            to.copy_from_slice(&from.as_slice()[index * rows..(index + 1) * rows]);
+        }
+    });
     View::from_parts(to, rows, order.len())
 }

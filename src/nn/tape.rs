@@ -3,10 +3,10 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layer::Role;
 use crate::nn::layout::Layout;
-use crate::numeric::kernel::workers::Workers;
+use crate::numeric::kernel::workers::{NUMBER, Workers};
 use crate::numeric::random::{Purpose, derive};
 use crate::numeric::real::Real;
-use crate::numeric::scratch::{Scratch, parts};
+use crate::numeric::scratch::Scratch;
 use crate::numeric::view::{View, ViewMut};
 use alloc::{sync::Arc, vec::Vec};
 use core::ops::Range;
@@ -214,6 +214,9 @@ impl<T> Tape<T> {
     /// The same tape with `count` threads of its own, which live as long as it does: passes of
     /// enough work run on them, each on a part of the samples or of the weights, and small ones on
     /// the caller's thread alone. The results have the same bits for any number of threads.
+    ///
+    /// During a pass a thread without work looks for some for up to 100 µs before it sleeps, because
+    /// the next is near, and gives way to any other thread meanwhile. Between passes all sleep.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] when `count` is 0 or above 1024, or the system refuses the threads.
@@ -603,19 +606,48 @@ impl<T: Real> Tape<T> {
         &self.scratch.workers
     }
 
-    /// Runs passes of so many samples where they may use the threads of this tape, if they are
-    /// worth them.
+    /// Runs a pass of so many samples where it may use the threads of this tape, if it is worth
+    /// them.
     #[inline]
     pub(crate) fn on_threads<R: Send>(
         &mut self,
         layout: &Layout,
         samples: usize,
+        pass: impl FnOnce(&mut Self) -> R + Send,
+    ) -> R {
+        self.on_threads_if(
+            |workers| workers.are_worth(layout.largest_block().saturating_mul(samples), 1),
+            pass,
+        )
+    }
+
+    /// [`on_threads`](Self::on_threads) for so many steps of training.
+    pub(crate) fn steps_on_threads<R: Send>(
+        &mut self,
+        layout: &Layout,
+        samples: usize,
+        steps: usize,
         passes: impl FnOnce(&mut Self) -> R + Send,
     ) -> R {
-        if self.workers().count() == 1 || parts(layout.largest_block(), samples) < 2 {
+        // The update of a parameter takes as long as a few samples.
+        let samples = samples.max(NUMBER);
+        self.on_threads_if(
+            |workers| workers.are_worth(layout.largest_block().saturating_mul(samples), steps),
+            passes,
+        )
+    }
+
+    #[inline]
+    fn on_threads_if<R: Send>(
+        &mut self,
+        worth: impl FnOnce(&Workers) -> bool,
+        passes: impl FnOnce(&mut Self) -> R + Send,
+    ) -> R {
+        let workers = self.workers();
+        if workers.count() == 1 || !worth(workers) {
             return passes(self);
         }
-        let workers = self.workers().clone();
+        let workers = workers.clone();
         workers.run(|| passes(self))
     }
 

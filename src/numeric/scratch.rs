@@ -3,10 +3,11 @@
 
 use crate::error::Result;
 use crate::numeric::kernel::gemm::{Mat, Product, Size};
-use crate::numeric::kernel::workers::{Divide, Workers, spread};
+use crate::numeric::kernel::workers::{Divide, Workers};
 use crate::numeric::real::Real;
 use crate::numeric::view::{View, ViewMut, check_shape};
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
+use core::ops::Range;
 use nalgebra::{Dim, IsContiguous, Matrix, RawStorage};
 
 /// Threads and buffers for matrix products. A [`Tape`](crate::Tape) owns one and hands it to each
@@ -14,17 +15,32 @@ use nalgebra::{Dim, IsContiguous, Matrix, RawStorage};
 #[derive(Clone, Debug)]
 pub struct Scratch<T> {
     pub(crate) workers: Workers,
-    /// A buffer for the products of each thread.
-    packs: Vec<Vec<T>>,
+    /// One for each thread.
+    tools: Vec<Tool<T>>,
     /// A buffer for a product that is to be added to something.
     spare: Vec<T>,
 }
 
+/// The buffers of a thread.
+#[derive(Clone, Debug)]
+struct Tool<T> {
+    /// Factors of products.
+    pack: Vec<T>,
+    /// Some rows of a product.
+    rows: Vec<T>,
+    /// How many these are.
+    count: usize,
+}
+
 impl<T> Scratch<T> {
     pub(crate) fn new(workers: Workers) -> Self {
-        let packs = (0..workers.count()).map(|_| Vec::new()).collect();
+        let tool = |_| Tool {
+            pack: Vec::new(),
+            rows: Vec::new(),
+            count: 0,
+        };
         Self {
-            packs,
+            tools: (0..workers.count()).map(tool).collect(),
             workers,
             spare: Vec::new(),
         }
@@ -91,16 +107,66 @@ impl<T: Real> Scratch<T> {
         b: impl Into<Factor<'b, T>>,
         c: ViewMut<'_, T>,
     ) {
+        self.multiply_then(a, b, c, (), |_, ()| {});
+    }
+
+    /// C = A·B of matrices that fit, then `finish` on columns of C and on what lies `beside` them.
+    ///
+    /// A thread that computes some columns of C reads all of A, one that computes some rows reads
+    /// all of B: so C is cut along its longer side. Rows go through a buffer of the thread's, for
+    /// they are not one piece of memory.
+    #[inline]
+    pub(crate) fn multiply_then<'a, 'b, W: Divide>(
+        &mut self,
+        a: impl Into<Factor<'a, T>>,
+        b: impl Into<Factor<'b, T>>,
+        c: ViewMut<'_, T>,
+        beside: W,
+        finish: impl Fn(ViewMut<'_, T>, W) + Sync,
+    ) {
         let (a, b) = (a.into(), b.into());
         let (cost, columns) = (a.rows * a.cols, b.cols);
-        self.share(cost, columns, (b, c), |(b, c), pack| {
-            multiply(a, b, c, pack)
-        });
+        let parts = self.workers.parts(cost.saturating_mul(columns));
+        let parts = parts.min(a.rows / Rows::<T>::LEAST);
+        if parts < 2 || a.rows < 2 * columns {
+            return self.share(cost, columns, (b, c, beside), |(b, mut c, beside), pack| {
+                multiply(a, b, c.reborrow(), pack);
+                finish(c, beside);
+            });
+        }
+        let tools = &mut self.tools[..parts];
+        let work = Rows(a);
+        self.workers
+            .spread(work, a.rows / Rows::<T>::LEAST, tools, &|Rows(a), tool| {
+                let len = a.rows * columns;
+                if tool.rows.len() < len {
+                    tool.rows.resize(len, T::zero());
+                }
+                tool.count = a.rows;
+                let c = ViewMut::from_parts(&mut tool.rows[..len], a.rows, columns);
+                multiply(a, b, c, &mut tool.pack);
+            });
+        let pieces = &*tools;
+        self.workers.spread(
+            (0..columns, c, beside),
+            columns,
+            &mut vec![(); parts.min(columns)],
+            &|(range, mut c, beside): (Range<usize>, ViewMut<'_, T>, W), ()| {
+                for (mut column, index) in c.iter_mut().zip(range) {
+                    for Tool { rows, count, .. } in pieces {
+                        let (some, rest) = column.split_at_mut(*count);
+                        some.copy_from_slice(&rows[index * count..][..*count]);
+                        column = rest;
+                    }
+                }
+                finish(c, beside);
+            },
+        );
     }
 
     /// The buffer of this thread's products.
     pub(crate) fn pack(&mut self) -> &mut Vec<T> {
-        &mut self.packs[0]
+        &mut self.tools[0].pack
     }
 
     /// C ← C + A·B, of matrices that fit.
@@ -137,16 +203,15 @@ impl<T: Real> Scratch<T> {
         work: W,
         run: impl Fn(W, &mut Vec<T>) + Sync,
     ) {
-        if let [pack] = &mut self.packs[..] {
-            return run(work, pack);
+        if let [tool] = &mut self.tools[..] {
+            return run(work, &mut tool.pack);
         }
-        let parts = self
-            .packs
-            .len()
-            .min(parts(cost, columns))
-            .min(columns / 2)
-            .max(1);
-        spread(work, columns, &mut self.packs[..parts], &run);
+        let parts = self.workers.parts(cost.saturating_mul(columns));
+        let parts = parts.min(columns / 2).max(1);
+        self.workers
+            .spread(work, columns, &mut self.tools[..parts], &|work, tool| {
+                run(work, &mut tool.pack)
+            });
     }
 }
 
@@ -154,13 +219,6 @@ impl<T> Default for Scratch<T> {
     fn default() -> Self {
         Self::new(Workers::default())
     }
-}
-
-/// Into how many parts work of `cost` multiplications for each of `columns` columns is worth
-/// cutting: a part must take a thread longer than it takes to wake it.
-pub(crate) fn parts(cost: usize, columns: usize) -> usize {
-    const LEAST: usize = 1 << 21;
-    cost.saturating_mul(columns) / LEAST
 }
 
 /// C = A·B on this thread, of matrices that fit.
@@ -237,17 +295,38 @@ impl<'a, T, R: Dim, C: Dim, S: RawStorage<T, R, C> + IsContiguous> From<&'a Matr
     }
 }
 
+/// Rows of a factor, at least [`LEAST`](Self::LEAST) at a time.
+struct Rows<'a, T>(Factor<'a, T>);
+
+impl<T> Rows<'_, T> {
+    /// So many fill the widest vector. A single one would be a row of dot products, which may round
+    /// differently.
+    const LEAST: usize = 16;
+}
+
+impl<T: Real> Divide for Rows<'_, T> {
+    fn divide(self, at: usize) -> (Self, Self) {
+        let (rows, factor) = (at * Self::LEAST, self.0);
+        let mat = factor.mat.rest(rows, 0);
+        (
+            Self(Factor { rows, ..factor }),
+            Self(Factor {
+                mat,
+                rows: factor.rows - rows,
+                ..factor
+            }),
+        )
+    }
+}
+
 /// Columns of a factor.
 impl<T: Real> Divide for Factor<'_, T> {
     fn divide(self, at: usize) -> (Self, Self) {
-        let rest = Mat {
-            data: &self.mat.data[at * self.mat.strides().1..],
-            ..self.mat
-        };
+        let mat = self.mat.rest(0, at);
         (
             Self { cols: at, ..self },
             Self {
-                mat: rest,
+                mat,
                 cols: self.cols - at,
                 ..self
             },

@@ -4,10 +4,10 @@ use super::group::Group;
 use crate::error::Result;
 use crate::numeric::kernel::{
     Pass,
-    workers::{Divide, Workers, spread},
+    workers::{Divide, Workers},
 };
 use crate::numeric::real::Real;
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 use core::array::from_fn;
 use core::mem::take;
 
@@ -179,7 +179,8 @@ impl<T: Real> StepArgs<'_, T> {
                     .next()
                     .map_or(&mut [][..], |slot| &mut slot[range.clone()])
             });
-            update(self.workers, Update { w, g, slots, at });
+            let pass = Update { w, g, slots, at };
+            self.workers.over(pass, range.len(), 1, T::vectorize);
         }
     }
 }
@@ -187,8 +188,9 @@ impl<T: Real> StepArgs<'_, T> {
 /// The step of running statistics, the same for every rule.
 #[inline(never)]
 fn follow_all<T: Real>(workers: &Workers, w: &mut [T], g: &[T]) {
+    let len = w.len();
     let (slots, at) = ([], follow);
-    update(workers, Update { w, g, slots, at });
+    workers.over(Update { w, g, slots, at }, len, 1, T::vectorize);
 }
 
 /// What becomes of a running statistic.
@@ -249,26 +251,5 @@ impl<T: Real, F: Fn(T, T, [T; K]) -> (T, [T; K]), const K: usize> Pass for Updat
                 slots[k][i] = known[k];
             }
         }
-    }
-}
-
-/// Runs the loop of a rule, side by side where there are enough parameters.
-fn update<T, F, const K: usize>(workers: &Workers, pass: Update<'_, T, F, K>)
-where
-    T: Real,
-    F: Fn(T, T, [T; K]) -> (T, [T; K]) + Copy + Send,
-{
-    /// So many take a thread longer than it takes to wake it.
-    const LEAST: usize = 1 << 16;
-    let len = pass.w.len();
-    let parts = workers.count().min(len / LEAST).max(1);
-    if parts == 1 {
-        T::vectorize(pass);
-    } else {
-        workers.run(|| {
-            spread(pass, len, &mut vec![(); parts], &|pass, ()| {
-                T::vectorize(pass)
-            })
-        });
     }
 }

@@ -4,6 +4,7 @@
 use super::group::Group;
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::bounds::NOT_NEGATIVE;
+use crate::numeric::kernel::workers::{Workers, copy};
 use crate::numeric::real::Real;
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -71,6 +72,16 @@ impl<T: Real> OptimizerState<T> {
     /// ```
     pub fn is_finite(&self) -> bool {
         self.slots.iter().flatten().all(|number| number.is_finite())
+    }
+
+    /// [`clone_from`](Clone::clone_from) by `workers`.
+    pub(crate) fn copy_from(&mut self, other: &Self, workers: &Workers) {
+        self.rule.clone_from(&other.rule);
+        self.step = other.step;
+        self.slots.resize_with(other.slots.len(), Vec::new);
+        for (slot, other) in self.slots.iter_mut().zip(&other.slots) {
+            copy(slot, other, workers);
+        }
     }
 
     pub(super) fn new(rule: &str, slots: usize) -> Self {

@@ -5,11 +5,20 @@ use crate::numeric::random::mix;
 use crate::numeric::real::Real;
 use alloc::string::String;
 use alloc::{format, vec};
+use core::array::from_fn;
 use core::fmt;
 
-/// A checksum of numbers, of their bits and their order.
+/// A checksum of numbers, of their bits and their order: of eight numbers at a time each goes on
+/// with a sum of its own, for one sum waits for the number before.
 pub(super) fn checksum<T: Real>(numbers: &[T]) -> u64 {
-    extend(0, numbers)
+    const LANES: usize = 8;
+    let (blocks, rest) = numbers.as_chunks::<LANES>();
+    let lanes = blocks.iter().fold([0; LANES], |sums: [u64; LANES], block| {
+        from_fn(|i| mix(sums[i] ^ block[i].as_f64().to_bits()))
+    });
+    lanes
+        .into_iter()
+        .fold(extend(0, rest), |sum, lane| mix(sum ^ lane))
 }
 
 /// Goes on with a bijection, so that every change of a number changes the sum.
@@ -86,16 +95,17 @@ mod tests {
 
     #[test]
     fn every_bit_and_the_order_count() {
-        let numbers = [1.0, 0.0, -2.5];
-        let mut sums = vec![
-            checksum(&numbers),
-            checksum(&[0.0, 1.0, -2.5]),
-            checksum(&[1.0, 0.0]),
-            checksum::<f64>(&[]),
-        ];
-        for place in 0..3 {
+        let numbers: [f64; 19] = core::array::from_fn(|i| i as f64 - 2.5);
+        let mut sums = vec![checksum(&numbers), checksum::<f64>(&[])];
+        sums.extend((1..19).map(|len| checksum(&numbers[..len])));
+        for other in 1..19 {
+            let mut swapped = numbers;
+            swapped.swap(0, other);
+            sums.push(checksum(&swapped));
+        }
+        for place in 0..19 {
             for bit in 0..64 {
-                let mut changed: [f64; 3] = numbers;
+                let mut changed = numbers;
                 changed[place] = f64::from_bits(changed[place].to_bits() ^ 1 << bit);
                 sums.push(checksum(&changed));
             }

@@ -9,9 +9,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::nn::loss::{Loss, Reduction};
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
+use crate::numeric::kernel::Pass;
+use crate::numeric::kernel::workers::Workers;
 use crate::numeric::real::Real;
 use crate::optim::{Optimizer, OptimizerState};
 use alloc::{format, vec::Vec};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Descent by mini-batches.
 pub(super) struct MiniBatches<'a, T: Real> {
@@ -76,7 +79,7 @@ impl<'a, T: Real> MiniBatches<'a, T> {
             },
         );
         tape.seek(*seed, position.step);
-        let taken = tape.on_threads(&net.layout().clone(), batch.len(), |tape| {
+        let taken = tape.steps_on_threads(&net.layout().clone(), batch.len(), 1, |tape| {
             descent.step(net, batch, tape, multiplier, place, false)
         })?;
         let step = told(position, &taken);
@@ -161,10 +164,12 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
         let (descent, tape) = (&mut self.descent, &mut self.tape);
         let reduction = descent.loss.reduction();
         tape.seek(self.seed, position.step);
-        tape.on_threads(&net.layout().clone(), self.batch.min(data.len()), |tape| {
+        let (layout, batch) = (net.layout().clone(), self.batch.min(data.len()));
+        let steps = data.len().div_ceil(batch);
+        tape.steps_on_threads(&layout, batch, steps, |tape| {
             let mut batches = batches.epoch(data, position.epoch as u64);
             batches.skip(position.batch);
-            while let Some(batch) = batches.next_batch() {
+            while let Some(batch) = batches.next_batch_by(tape.workers()) {
                 let last = position.samples + batch.len() == data.len();
                 let place = Place {
                     epoch: position.epoch,
@@ -191,7 +196,7 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
                     });
                 }
             }
-            check_finite(net, descent.optimizer.state(), position)?;
+            check_finite(net, descent.optimizer.state(), position, tape.workers())?;
             Ok(Leg {
                 over: true,
                 halt: None,
@@ -231,13 +236,35 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
     }
 }
 
+/// Whether all numbers are finite, of which every one is looked at: that is faster than to stop.
+fn are_finite<T: Real>(numbers: &[T], workers: &Workers) -> bool {
+    struct AreFinite<'a, T>(&'a [T]);
+    impl<T: Real> Pass for AreFinite<'_, T> {
+        type Output = bool;
+        #[inline(always)]
+        fn run<const FMA: bool>(self) -> bool {
+            self.0.iter().fold(true, |all, x| all & x.is_finite())
+        }
+    }
+    let all = AtomicBool::new(true);
+    workers.over(numbers, numbers.len(), 1, |numbers| {
+        all.fetch_and(T::vectorize(AreFinite(numbers)), Ordering::Relaxed);
+    });
+    all.into_inner()
+}
+
 /// Parameters and the optimizer's state must be finite: once a square has overflowed, every later
 /// step is 0.
 fn check_finite<T: Real>(
     net: &Sequential<T>,
     state: &OptimizerState<T>,
     position: &Position,
+    workers: &Workers,
 ) -> Result<()> {
+    let mut all = state.slots.iter().map(Vec::as_slice).chain([net.params()]);
+    if all.all(|numbers| are_finite(numbers, workers)) {
+        return Ok(());
+    }
     let Position {
         epoch,
         batch,

@@ -153,6 +153,7 @@ pub(super) struct Run<'a, T: Real> {
     pub(super) checkpoint: Option<(std::path::PathBuf, CheckpointEvery)>,
     pub(super) watcher: Watcher<'a, T>,
     pub(super) state: State<T>,
+    finished: Finished<T>,
 }
 
 /// The data of a call, in the units of the network.
@@ -171,6 +172,7 @@ impl<T: Real> Run<'_, T> {
             checkpoint: None,
             watcher: Watcher::new(),
             state: State::default(),
+            finished: Finished::new(),
         }
     }
 
@@ -398,9 +400,12 @@ impl<T: Real> Run<'_, T> {
         feed: &Feed<'_, T>,
         end: usize,
     ) -> Result<()> {
-        let mut finished = Finished::new(net, method.memory(), self.state.position);
+        let mut mark = true;
         while self.state.position.epoch < end {
             let clock = Clock::start();
+            if core::mem::take(&mut mark) {
+                self.mark(method, net);
+            }
             let leg = self.leg(method, net, feed.data, &clock);
             let measured = leg.and_then(|leg| {
                 let epoch = leg
@@ -413,9 +418,9 @@ impl<T: Real> Run<'_, T> {
                 Ok(measured) => measured,
                 Err(error) => {
                     // Not by `set_params`, which may refuse what the network began with.
-                    net.params_mut().copy_from_slice(&finished.params);
-                    method.remember(&finished.memory)?;
-                    self.state.position = finished.position;
+                    net.params_mut().copy_from_slice(&self.finished.params);
+                    method.remember(&self.finished.memory)?;
+                    self.state.position = self.finished.position;
                     return Err(error);
                 }
             };
@@ -426,11 +431,17 @@ impl<T: Real> Run<'_, T> {
             };
             match epoch {
                 Some(epoch) => {
-                    let Self { watcher, state, .. } = self;
+                    let Self {
+                        watcher,
+                        state,
+                        finished,
+                        ..
+                    } = self;
                     let before = state.last_cost.or(leg.before);
                     stopped = watcher
-                        .close(state, &mut finished, epoch, before, net, method.memory())
+                        .close(state, finished, epoch, before, net)
                         .or(stopped);
+                    mark = true;
                     due |= matches!(self.every(), Some(CheckpointEvery::Epochs(n)) if self.state.position.epoch.is_multiple_of(n));
                 }
                 None => self.state.position.seconds += clock.seconds().unwrap_or(0.0),
@@ -444,6 +455,13 @@ impl<T: Real> Run<'_, T> {
             }
         }
         Ok(())
+    }
+
+    /// Notes where an epoch begins.
+    fn mark<M: Method<T>>(&mut self, method: &mut M, net: &Sequential<T>) {
+        let workers = method.parts().1.workers().clone();
+        let (memory, position) = (method.memory(), self.state.position);
+        self.finished.update(net, memory, position, &workers);
     }
 
     /// The steps of an epoch, from where it stands.

@@ -7,10 +7,11 @@ use super::history::History;
 use super::log::Logbook;
 use super::stop::{Monitor, Stopped, Watch};
 use crate::nn::sequential::Sequential;
+use crate::numeric::kernel::workers::{Workers, copy};
 use crate::numeric::real::Real;
 use crate::optim::OptimizerState;
 use crate::optim::plateau::ReduceOnPlateau;
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
 /// How far training has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -169,7 +170,7 @@ impl<T: Real> State<T> {
     }
 }
 
-/// What to go back to when an epoch fails.
+/// What to go back to when an epoch fails: where it began.
 pub(super) struct Finished<T> {
     pub(super) params: Vec<T>,
     pub(super) memory: OptimizerState<T>,
@@ -177,11 +178,15 @@ pub(super) struct Finished<T> {
 }
 
 impl<T: Real> Finished<T> {
-    pub(super) fn new(net: &Sequential<T>, memory: &OptimizerState<T>, position: Position) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            params: net.params().to_vec(),
-            memory: memory.clone(),
-            position,
+            params: Vec::new(),
+            memory: OptimizerState {
+                rule: String::new(),
+                step: 0,
+                slots: Vec::new(),
+            },
+            position: Position::default(),
         }
     }
 
@@ -190,9 +195,10 @@ impl<T: Real> Finished<T> {
         net: &Sequential<T>,
         memory: &OptimizerState<T>,
         position: Position,
+        workers: &Workers,
     ) {
-        self.params.copy_from_slice(net.params());
-        self.memory.clone_from(memory);
+        copy(&mut self.params, net.params(), workers);
+        self.memory.copy_from(memory, workers);
         self.position = position;
     }
 

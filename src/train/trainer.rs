@@ -44,10 +44,11 @@ use core::ops::ControlFlow;
 /// with s vectors of the optimizer (the table in [`optim`](crate::optim)), i inputs, o outputs and
 /// batches of b. A is the number of outputs of all layers together, K that of outputs with an
 /// activation other than linear or ReLU (dropout counts as one; a layer norm adds 2). These are the
-/// gradient, the tape, the batch, and what a failed epoch goes back to. Without shuffling, the
+/// gradient, the tape, the batch, and what a failed epoch goes back to. More threads than one take
+/// w·b numbers more, w being the widest layer's outputs or inputs. Without shuffling, the
 /// i + o numbers and the 8·N bytes are not needed. Sample weights add b; evaluating on validation
 /// data adds one output matrix; `restore_best` adds up to 2·P. A run allocates in its first epoch,
-/// later only what an epoch reports.
+/// later only what an epoch reports. The trainer keeps all of it for its next call.
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -146,7 +147,8 @@ impl<'a, T: Real> Trainer<'a, T> {
 
     /// Trains on `count` threads of the trainer's own, from 1 to 1024, as
     /// [`Tape::threads`](crate::Tape::threads) does; 1 without. The result has the same bits for
-    /// any number.
+    /// any number. As many as the machine has cores are best; networks whose steps take less than
+    /// some 20 µs stay on the caller's thread.
     #[cfg(feature = "parallel")]
     #[must_use]
     pub fn threads(mut self, count: usize) -> Self {

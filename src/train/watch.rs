@@ -9,7 +9,6 @@ use crate::data::Dataset;
 use crate::error::Result;
 use crate::nn::sequential::Sequential;
 use crate::numeric::real::Real;
-use crate::optim::OptimizerState;
 use crate::optim::plateau::ReduceOnPlateau;
 use alloc::{boxed::Box, vec::Vec};
 use core::ops::ControlFlow;
@@ -95,11 +94,10 @@ impl<T: Real> Watcher<'_, T> {
     pub(super) fn close(
         &mut self,
         state: &mut State<T>,
-        finished: &mut Finished<T>,
+        finished: &Finished<T>,
         epoch: Epoch,
         before: Option<f64>,
         net: &Sequential<T>,
-        memory: &OptimizerState<T>,
     ) -> Option<Stopped> {
         let moved = || finished.distance(net);
         let mut stopped = None;
@@ -120,7 +118,6 @@ impl<T: Real> Watcher<'_, T> {
             step: state.position.step,
             ..Position::default()
         };
-        finished.update(net, memory, state.position);
         let observers = self.observers.iter_mut();
         let mut stop = observers.fold(false, |stop, observer| {
             observer.on_epoch(&epoch, net).is_break() | stop

@@ -469,6 +469,32 @@ fn training_by_other_rules() -> Result<()> {
     Ok(())
 }
 
+/// Sums of several blocks, of which a thread has all, in layers of widths that no number of threads
+/// divides.
+#[test]
+fn training_of_long_sums() -> Result<()> {
+    let data: Dataset<f32> = Dataset::new(inputs(1153, 90), targets(3, 90))?;
+    let fit = |threads| {
+        let mut net = build(
+            Sequential::builder(1153)
+                .layer(Dense::new(1031, Activation::Tanh))
+                .layer(Dense::new(773, Activation::Relu).without_bias())
+                .layer(Dense::new(3, Activation::Linear)),
+        );
+        let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
+            .epochs(2)
+            .batch_size(37)
+            .threads(threads);
+        let histories = [trainer.fit(&mut net, &data)?];
+        Ok::<_, Error>(left(&net, trainer.optimizer().state(), &histories))
+    };
+    let expected = fit(1)?;
+    for threads in [2, 3, 8] {
+        expected.assert_same(&fit(threads)?, format_args!("{threads} threads"));
+    }
+    Ok(())
+}
+
 /// The threads of a trainer may change between fits, and need not be said at all.
 #[test]
 fn another_number_of_threads_in_each_fit() -> Result<()> {

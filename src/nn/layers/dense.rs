@@ -11,8 +11,9 @@ use crate::nn::layer::{
     Layer, Role, TangentArgs,
 };
 use crate::numeric::kernel::Pass;
+use crate::numeric::kernel::workers::{Divide, NUMBER, Workers};
 use crate::numeric::real::{Real, vectorize};
-use crate::numeric::scratch::{Scratch, multiply};
+use crate::numeric::scratch::Scratch;
 use crate::numeric::view::{View, ViewMut};
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -130,20 +131,12 @@ impl Dense {
         scratch: &mut Scratch<T>,
     ) {
         let (w, b) = self.split(params, x.rows());
-        let cost = w.as_slice().len();
-        // Each thread takes some of the samples through both lines, while its z is in its cache.
-        scratch.share(
-            cost,
-            x.cols(),
-            (x, a, slopes),
-            |(x, mut a, mut slopes), pack| {
-                // z = W·x, in the place of a
-                multiply(w, x, a.reborrow(), pack);
-                // a = φ(z + b), and φ′(z + b) for the way back
-                self.activation
-                    .forward(b, a.as_mut_slice(), slopes.as_mut_slice());
-            },
-        );
+        // z = W·x, in the place of a, and while it is in the cache a = φ(z + b), with φ′(z + b) for
+        // the way back.
+        scratch.multiply_then(w, x, a, slopes, |mut a, mut slopes| {
+            self.activation
+                .forward(b, a.as_mut_slice(), slopes.as_mut_slice());
+        });
     }
 }
 
@@ -242,8 +235,16 @@ impl<T: Real> Layer<T> for Dense {
     fn backward(&self, mut p: BackwardArgs<'_, T>) {
         let (w, _) = self.split(p.params, p.x.rows());
         // BP1 at the top, the second factor of BP2 below: δ = ∂C/∂a ⊙ φ′(z)
-        self.activation
-            .backward(p.y.as_slice(), p.cache, p.delta.as_mut_slice());
+        let cache = View::from_parts(p.cache, p.cache.len() / p.y.cols(), p.y.cols());
+        p.scratch.share(
+            self.outputs * NUMBER,
+            p.y.cols(),
+            (p.y, cache, p.delta.reborrow()),
+            |(y, cache, mut delta), _| {
+                self.activation
+                    .backward(y.as_slice(), cache.as_slice(), delta.as_mut_slice());
+            },
+        );
         // BP2, the first factor, for the layer below: ∂C/∂x = Wᵀ·δ
         if let Some(dx) = p.dx {
             p.scratch.multiply(w.transposed(), p.delta.as_view(), dx);
@@ -254,7 +255,7 @@ impl<T: Real> Layer<T> for Dense {
     fn gradient(&self, p: GradientArgs<'_, T>) {
         let (dw, db) = p.grads.split_at_mut(self.outputs * p.x.rows());
         // BP3: ∂C/∂b = Σ δ over the samples
-        sum_samples(p.delta, db);
+        sum_samples(p.delta, db, &p.scratch.workers);
         // BP4: ∂C/∂W = δ·xᵀ
         p.scratch.multiply(
             p.delta,
@@ -302,7 +303,7 @@ impl<T: Real> Layer<T> for Dense {
         let (delta, delta_dot) = (p.delta.as_view(), p.delta_dot.as_view());
         let (dw_dot, db_dot) = p.grads_dot.split_at_mut(self.outputs * p.x.rows());
         let mut dw_dot = ViewMut::from_parts(dw_dot, self.outputs, p.x.rows());
-        sum_samples(delta_dot, db_dot);
+        sum_samples(delta_dot, db_dot, &p.scratch.workers);
         p.scratch
             .multiply(delta_dot, p.x.transposed(), dw_dot.reborrow());
         if p.moving {
@@ -319,21 +320,42 @@ impl<T: Real> Layer<T> for Dense {
 }
 
 /// sums ← Σ δ over the samples; nothing to do without biases, where `sums` is empty.
-fn sum_samples<T: Real>(delta: View<'_, T>, sums: &mut [T]) {
-    if !sums.is_empty() {
-        vectorize::<T, _>(
-            delta.as_slice().len(),
-            SumSamples {
-                delta: delta.as_slice(),
-                sums,
-            },
-        );
+fn sum_samples<T: Real>(delta: View<'_, T>, sums: &mut [T], workers: &Workers) {
+    if sums.is_empty() {
+        return;
     }
+    let (outputs, samples) = delta.shape();
+    let pass = SumSamples {
+        delta: delta.as_slice(),
+        outputs,
+        first: 0,
+        sums,
+    };
+    workers.over(pass, outputs, samples, |pass| {
+        vectorize::<T, _>(pass.sums.len() * samples, pass);
+    });
 }
 
+/// The sums of some outputs.
 struct SumSamples<'a, T> {
     delta: &'a [T],
+    outputs: usize,
+    first: usize,
     sums: &'a mut [T],
+}
+
+impl<T: Real> Divide for SumSamples<'_, T> {
+    fn divide(self, at: usize) -> (Self, Self) {
+        let (sums, rest) = self.sums.split_at_mut(at);
+        (
+            Self { sums, ..self },
+            Self {
+                first: self.first + at,
+                sums: rest,
+                ..self
+            },
+        )
+    }
 }
 
 impl<T: Real> Pass for SumSamples<'_, T> {
@@ -343,8 +365,8 @@ impl<T: Real> Pass for SumSamples<'_, T> {
         self.sums.fill(T::zero());
         // Split off one after the other: `chunks_exact` divides first, which takes longer than a
         // small layer.
-        while let Some((column, rest)) = self.delta.split_at_checked(self.sums.len()) {
-            for (sum, d) in self.sums.iter_mut().zip(column) {
+        while let Some((column, rest)) = self.delta.split_at_checked(self.outputs) {
+            for (sum, d) in self.sums.iter_mut().zip(&column[self.first..]) {
                 *sum += *d;
             }
             self.delta = rest;

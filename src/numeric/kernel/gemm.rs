@@ -22,14 +22,17 @@ use core::ops::Range;
 use super::{Kernel, is_least};
 use fearless_simd::{Simd, f32x4, f32x8, f32x16, f64x2, f64x4, f64x8, prelude::*};
 
-/// A column-major operand: element (i, j) lies at `data[i + j * ld]`; `transposed` multiplies with
-/// its transpose.
+/// A column-major operand: element (i, j) lies at `data[skip + i + j * ld]`; `transposed` multiplies
+/// with its transpose.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mat<'a, T> {
     /// The elements, column by column.
     pub(crate) data: &'a [T],
     /// Distance between neighboring columns, at least the number of stored rows.
     pub(crate) ld: usize,
+    /// Stored rows that are not part of it. They are not cut off: then the last column would not be
+    /// `ld` long, and have to be copied.
+    pub(crate) skip: usize,
     /// Whether op(X) = Xᵀ.
     pub(crate) transposed: bool,
 }
@@ -59,7 +62,32 @@ impl<'a, T> Mat<'a, T> {
         Self {
             data,
             ld: rows,
+            skip: 0,
             transposed: false,
+        }
+    }
+
+    /// op(self) without its first rows and columns.
+    pub(crate) fn rest(self, rows: usize, columns: usize) -> Self {
+        let (rows, columns) = if self.transposed {
+            (columns, rows)
+        } else {
+            (rows, columns)
+        };
+        Self {
+            data: &self.data[columns * self.ld..],
+            skip: self.skip + rows,
+            ..self
+        }
+    }
+
+    /// The same operand, whose data begin with its first element.
+    #[inline(always)]
+    fn cut(self) -> Self {
+        Self {
+            data: &self.data[self.skip..],
+            skip: 0,
+            ..self
         }
     }
 
@@ -69,7 +97,7 @@ impl<'a, T> Mat<'a, T> {
         T: Copy,
     {
         let (row, column) = self.strides();
-        self.data[i * row + j * column]
+        self.data[self.skip + i * row + j * column]
     }
 }
 
@@ -114,7 +142,7 @@ pub(crate) fn product<T: Element, S: Simd, const FMA: bool>(
         && !size.is_row(b)
         && !size.is_column(a)
     {
-        tiny::<T, S, FMA>(simd, size, a, b, c);
+        tiny::<T, S, FMA>(simd, size, a.cut(), b.cut(), c);
     } else {
         // A function of its own, whose large stack frame tiny products are spared.
         simd.vectorize(
@@ -233,9 +261,9 @@ fn by_shape<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usiz
         return dots(
             simd,
             k,
-            b,
+            b.cut(),
             Line {
-                data: a.data,
+                data: a.cut().data,
                 step: a.strides().1,
             },
             c,
@@ -246,9 +274,9 @@ fn by_shape<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usiz
         return dots(
             simd,
             k,
-            a,
+            a.cut(),
             Line {
-                data: b.data,
+                data: b.cut().data,
                 step: b.strides().0,
             },
             c,
@@ -258,11 +286,11 @@ fn by_shape<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usiz
     if k == 1 {
         let (column, row) = (
             Line {
-                data: a.data,
+                data: a.cut().data,
                 step: a.strides().0,
             },
             Line {
-                data: b.data,
+                data: b.cut().data,
                 step: b.strides().1,
             },
         );
@@ -555,7 +583,7 @@ impl<'a, T: Element> Columns<'a, T> {
         Self {
             data: &mat.data[column * mat.ld..],
             ld: mat.ld,
-            skip: row,
+            skip: mat.skip + row,
         }
     }
 
@@ -657,7 +685,7 @@ fn blocked<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize
             Columns::new(b, k0, 0)
         };
         if gemv {
-            matvec::<T, S, L>(simd, block, m, a_block, &b.data[k0..], out.c, a_pack);
+            matvec::<T, S, L>(simd, block, m, a_block, &b.cut().data[k0..], out.c, a_pack);
             continue;
         }
         // From the last panel to the first, because `store` spills over the end of a column into
@@ -1306,8 +1334,8 @@ mod tests {
         shapes
     }
 
-    /// An operand op(X) of the given size with `extra` unused elements after each column but the
-    /// last.
+    /// An operand op(X) of the given size with `extra` unused elements beside each column, one of
+    /// which comes before it; none after the last.
     fn operand<T>(
         data: &[T],
         rows: usize,
@@ -1320,17 +1348,16 @@ mod tests {
         } else {
             (rows, columns)
         };
-        let (ld, used) = (
-            rows + extra,
-            if columns == 0 {
-                0
-            } else {
-                (columns - 1) * (rows + extra) + rows
-            },
-        );
+        let (ld, skip) = (rows + extra, extra.min(1));
+        let used = if columns == 0 {
+            skip
+        } else {
+            (columns - 1) * ld + skip + rows
+        };
         Mat {
             data: &data[..used],
             ld,
+            skip,
             transposed,
         }
     }
@@ -1382,8 +1409,8 @@ mod tests {
                                 for (q, c) in c.iter().enumerate() {
                                     let (i, j) = (q % m, q / m);
                                     let term = |p| {
-                                        f64::from(a.data[i * ai + p * ap])
-                                            * f64::from(b.data[p * bp + j * bj])
+                                        f64::from(a.data[a.skip + i * ai + p * ap])
+                                            * f64::from(b.data[b.skip + p * bp + j * bj])
                                     };
                                     let want: f64 = (0..k).map(term).sum();
                                     let bound =

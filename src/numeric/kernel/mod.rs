@@ -4,6 +4,8 @@
 
 pub(crate) mod gemm;
 pub(crate) mod math;
+#[cfg(feature = "parallel")]
+mod pool;
 pub(crate) mod workers;
 
 use core::any::Any;
