@@ -85,8 +85,8 @@ impl Workers {
         false
     }
 
-    /// Does `work` on a sequence of `len`, each of which reads so many `numbers`: side by side where
-    /// there are enough of them.
+    /// Does `work` on a sequence of `len`, each of which reads so many `numbers`: side by side
+    /// where there are enough of them.
     pub(crate) fn over<W: Divide>(
         &self,
         work: W,
