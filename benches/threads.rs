@@ -1,8 +1,8 @@
 //! What more threads gain: samples per second of training and of prediction, and the ratio of each
 //! number of threads to one.
 //!
-//! `cargo bench -p benches --bench threads -- 2 3 4` says which numbers; without, each up to that of
-//! the cores. All take turns; the numbers are medians.
+//! `cargo bench -p benches --bench threads -- 2 3 4` says which numbers; without, each up to that
+//! of the cores. All take turns; the numbers are medians.
 
 mod common;
 

@@ -21,6 +21,8 @@ pub(crate) struct Layout {
     layers: Vec<Place>,
     /// The first layers, as long as all are small dense ones.
     links: Vec<Link>,
+    /// The length of the largest block, which each pass on threads asks for.
+    largest: usize,
 }
 
 /// What a layer takes and makes, and where that lies: in the flat vector of parameters, and for one
@@ -147,6 +149,7 @@ impl Layout {
             inputs,
             layers: Vec::new(),
             links: Vec::new(),
+            largest: 0,
         }
     }
 
@@ -209,6 +212,8 @@ impl Layout {
                 cache: place.cache.clone(),
             });
         }
+        let largest = place.blocks.iter().map(Block::len).max();
+        self.largest = self.largest.max(largest.unwrap_or(0));
         self.layers.push(place);
     }
 
@@ -320,12 +325,7 @@ impl Layout {
     /// The number of parameters of the largest block, to which most of the work for a sample is
     /// proportional.
     pub(crate) fn largest_block(&self) -> usize {
-        self.layers
-            .iter()
-            .flat_map(|place| &place.blocks)
-            .map(Block::len)
-            .max()
-            .unwrap_or(0)
+        self.largest
     }
 
     /// What the summary calls a layer.

@@ -215,8 +215,9 @@ impl<T> Tape<T> {
     /// enough work run on them, each on a part of the samples or of the weights, and small ones on
     /// the caller's thread alone. The results have the same bits for any number of threads.
     ///
-    /// During a pass a thread without work looks for some for up to 100 µs before it sleeps, because
-    /// the next is near, and gives way to any other thread meanwhile. Between passes all sleep.
+    /// During a pass a thread without work looks for some for up to 100 µs before it sleeps,
+    /// because the next is near, and gives way to any other thread meanwhile. Between passes all
+    /// sleep.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] when `count` is 0 or above 1024, or the system refuses the threads.

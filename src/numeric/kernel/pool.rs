@@ -3,7 +3,8 @@
 //! A pass shares its work a dozen times in a few milliseconds. A thread that slept in between would
 //! be woken by the system each time, which takes as long as a small product. So the threads look
 //! for work a while longer than those of the pool below would, and then sleep. They do it in a job
-//! that each of them runs as long as the pool lives, so that the pool below never puts one to sleep.
+//! that each of them runs as long as the pool lives, so that the pool below never puts one to
+//! sleep.
 
 use alloc::{boxed::Box, format, sync::Arc};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};

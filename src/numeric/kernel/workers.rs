@@ -63,6 +63,7 @@ impl Workers {
     }
 
     /// Whether work is worth cutting that is done so many times in one call of [`run`](Self::run).
+    #[inline]
     pub(crate) fn are_worth(&self, work: usize, times: usize) -> bool {
         self.parts(work) > 1 && (self.are_here() || work.saturating_mul(times) >= ASLEEP)
     }
@@ -85,8 +86,9 @@ impl Workers {
         false
     }
 
-    /// Does `work` on a sequence of `len`, each of which reads so many `numbers`: side by side where
-    /// there are enough of them.
+    /// Does `work` on a sequence of `len`, each of which reads so many `numbers`: side by side
+    /// where there are enough of them.
+    #[inline]
     pub(crate) fn over<W: Divide>(
         &self,
         work: W,
