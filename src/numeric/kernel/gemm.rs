@@ -347,6 +347,7 @@ fn plain<T: Element>(size: Size, a: Mat<'_, T>, b: Mat<'_, T>, c: &mut [T], pack
     if c.is_empty() || k == 0 {
         return c.fill(T::default());
     }
+    let (a, b) = (a.cut(), b.cut());
     if size.is_row(b) {
         let (data, step) = (a.data, a.strides().1);
         return plain_dots(k, b, Line { data, step }.contiguous(k, pack), c);
