@@ -47,12 +47,19 @@ pub(crate) const BLOCK: usize = 16;
 /// Σ of `count` terms; of up to [`BLOCK`] first to last.
 #[inline(always)]
 pub(crate) fn sum<T: Real>(count: usize, mut terms: impl Iterator<Item = T>) -> T {
-    let [sum] = by_blocks(count.div_ceil(BLOCK), |_| {
-        [terms
-            .by_ref()
-            .take(BLOCK)
-            .fold(T::zero(), |sum, term| sum + term)]
-    });
+    let [sum] = by_blocks(
+        count.div_ceil(BLOCK),
+        // Neither inlined, the closure and a fold would be compiled without the caller's
+        // instruction set.
+        #[inline(always)]
+        |_| {
+            let mut sum = T::zero();
+            for term in terms.by_ref().take(BLOCK) {
+                sum += term;
+            }
+            [sum]
+        },
+    );
     sum
 }
 
