@@ -126,7 +126,10 @@ fn accuracy_from<T: Real>(
     target: Targets<'_, T>,
     row: Row,
 ) -> Result<f64> {
-    compiled_here!(T: |place: &str, y: View<'_, T>, target: Targets<'_, T>, row: Row| -> Result<f64> {
+    compiled_here!(T: |place: &str,
+                       y: View<'_, T>,
+                       target: Targets<'_, T>,
+                       row: Row| -> Result<f64> {
         let (predicted, actual) = both_classes(place, y, target, row)?;
         Ok(average(
             target,

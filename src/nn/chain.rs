@@ -28,7 +28,8 @@ const MOST_SAMPLES: usize = K_BLOCK;
 const TURNED: usize = LANES * LANES + LANES;
 
 /// The activation of a small dense layer, and whether it has biases: the inputs and the outputs fit
-/// into a vector each, beyond which the ordinary product may take dot products. `None` of any other.
+/// into a vector each, beyond which the ordinary product may take dot products. `None` of any
+/// other.
 pub(crate) fn small<T: Real>(
     layer: &dyn Layer<T>,
     inputs: usize,
@@ -391,7 +392,8 @@ impl<T: Real + Element> Product<'_, T> {
         let Self { m, k, n, w, x, .. } = self;
         let bias = self.bias.then(|| w.column::<S, V>(simd, m * k, m));
         for first in (0..n).step_by(N) {
-            // By a loop: `from_fn` of so many is a call of its own, behind which the lengths are forgotten.
+            // By a loop: `from_fn` of so many is a call of its own, behind which the lengths are
+            // forgotten.
             let mut columns: [&[T]; N] = [&[]; N];
             for (q, column) in columns.iter_mut().enumerate() {
                 *column = &x[(first + q).min(n - 1) * k..][..k];

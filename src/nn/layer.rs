@@ -406,7 +406,8 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
         ))
     }
 
-    /// The layer as networks hold it. A layer of this crate says here where its methods are compiled.
+    /// The layer as networks hold it. A layer of this crate says here where its methods are
+    /// compiled.
     #[doc(hidden)]
     fn shared(self) -> Arc<dyn Layer<T>>
     where

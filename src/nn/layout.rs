@@ -137,7 +137,8 @@ impl Place {
 #[inline]
 fn place_of(range: &Range<usize>, layer: usize, batch: usize) -> Range<usize> {
     let before = SPARE * layer;
-    // Widths may have saturated: such a network can be built, though no pass of it fits into memory.
+    // Widths may have saturated: such a network can be built, though no pass of it fits into
+    // memory.
     let at = |numbers: usize| (numbers * batch).saturating_add(before);
     at(range.start)..at(range.end)
 }

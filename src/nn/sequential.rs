@@ -148,9 +148,10 @@ impl<T: Real> Sequential<T> {
         Ok(())
     }
 
-    /// Wˡ, to be changed. As with every matrix of nalgebra, `copy_from_slice` goes column by column,
-    /// and copying another shape panics: `weights_mut(l)?.copy_from(&DMatrix::from_row_slice(…))`
-    /// takes rows as they are written, [`set_params`](Self::set_params) checks.
+    /// Wˡ, to be changed. As with every matrix of nalgebra, `copy_from_slice` goes column by
+    /// column, and copying another shape panics:
+    /// `weights_mut(l)?.copy_from(&DMatrix::from_row_slice(…))` takes rows as they are written,
+    /// [`set_params`](Self::set_params) checks.
     ///
     /// # Errors
     /// As [`weights`](Self::weights).

@@ -86,8 +86,8 @@ fn rest<T: Real>(e: &[T], scores: &[T], max: T, seen: &mut bool) -> T {
 /// So many numbers [`log_sum_exps`] takes at once.
 const FEW: usize = 64;
 
-/// Calls `take` with each column and its [`log_sum_exp`]. Of columns of at most [`BLOCK`] numbers, as
-/// many at a time as make whole vectors of exponentials.
+/// Calls `take` with each column and its [`log_sum_exp`]. Of columns of at most [`BLOCK`] numbers,
+/// as many at a time as make whole vectors of exponentials.
 #[inline(always)]
 pub(crate) fn log_sum_exps<T: Real, const FMA: bool>(
     columns: View<'_, T>,

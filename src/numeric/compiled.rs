@@ -1,5 +1,5 @@
-//! Functions for `f32` and `f64` that are compiled in this crate, once, and not again in every crate
-//! that uses it.
+//! Functions for `f32` and `f64` that are compiled in this crate, once, and not again in every
+//! crate that uses it.
 
 /// The function that is written like a closure, for a scalar `T`: for `f32` and `f64` one that has
 /// been compiled with this crate, for any other number one that its user compiles.

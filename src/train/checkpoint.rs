@@ -56,7 +56,9 @@ impl<T: Real> Trainer<'_, T> {
     /// regular file; the old one is then still there. [`ErrorKind::Incompatible`] for scalars other
     /// than `f32` and `f64`.
     pub fn save(&self, net: &Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
-        compiled_here!(T: |trainer: &Trainer<'_, T>, net: &Sequential<T>, path: &Path| -> Result<()> {
+        compiled_here!(T: |trainer: &Trainer<'_, T>,
+                           net: &Sequential<T>,
+                           path: &Path| -> Result<()> {
             trainer.run.save(&trainer.method, net, path)
         })(self, net, path.as_ref())
     }
@@ -131,7 +133,9 @@ impl<T: Real> LevenbergMarquardt<'_, T> {
     /// # Errors
     /// As [`Trainer::save`].
     pub fn save(&self, net: &Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
-        compiled_here!(T: |trainer: &LevenbergMarquardt<'_, T>, net: &Sequential<T>, path: &Path| -> Result<()> {
+        compiled_here!(T: |trainer: &LevenbergMarquardt<'_, T>,
+                           net: &Sequential<T>,
+                           path: &Path| -> Result<()> {
             trainer.run.save(&trainer.method, net, path)
         })(self, net, path.as_ref())
     }

@@ -559,7 +559,10 @@ impl<T: Real> Model<T> {
     }
 
     fn scores_into(&self, x: View<'_, T>, y: ViewMut<'_, T>, tape: &mut Tape<T>) -> Result<()> {
-        compiled_here!(T: |model: &Model<T>, x: View<'_, T>, y: ViewMut<'_, T>, tape: &mut Tape<T>| -> Result<()> {
+        compiled_here!(T: |model: &Model<T>,
+                           x: View<'_, T>,
+                           y: ViewMut<'_, T>,
+                           tape: &mut Tape<T>| -> Result<()> {
             let mut y = y;
             match &model.inputs {
                 None => model.net.predict_into(x, y.reborrow(), tape)?,

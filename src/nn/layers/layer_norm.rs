@@ -684,7 +684,8 @@ fn moments<T: Real>(centered: bool, x: &[T], eps: T) -> [T; 2] {
     }
 }
 
-/// [`moments`] where squares overflow, or there is a NaN or ∞, which stays one: the same of x/max|x|.
+/// [`moments`] where squares overflow, or there is a NaN or ∞, which stays one: the same of
+/// x/max|x|.
 #[cold]
 #[inline(never)]
 fn scaled_moments<T: Real>(centered: bool, x: &[T], eps: T) -> [T; 2] {

@@ -315,8 +315,8 @@ impl SigmoidCrossEntropy {
         }
     }
 
-    /// The same loss with a finite weight ≥ 0 for each output: how much it counts beside the others.
-    /// A rare yes gains nothing by it, but by [`positive_weights`](Self::positive_weights).
+    /// The same loss with a finite weight ≥ 0 for each output: how much it counts beside the
+    /// others. A rare yes gains nothing by it, but by [`positive_weights`](Self::positive_weights).
     #[must_use]
     pub fn class_weights(self, weights: &[f64]) -> Self {
         Self {

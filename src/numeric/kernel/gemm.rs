@@ -22,8 +22,8 @@ use core::ops::Range;
 use super::{Kernel, is_least};
 use fearless_simd::{Simd, f32x4, f32x8, f32x16, f64x2, f64x4, f64x8, prelude::*};
 
-/// A column-major operand: element (i, j) lies at `data[skip + i + j * ld]`; `transposed` multiplies
-/// with its transpose.
+/// A column-major operand: element (i, j) lies at `data[skip + i + j * ld]`; `transposed`
+/// multiplies with its transpose.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mat<'a, T> {
     /// The elements, column by column.
@@ -757,8 +757,8 @@ fn blocked<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize
                         );
                     }
                 }
-                // A panel of the left factor stays in the first-level cache while panels of the right
-                // one, which are narrower, go by.
+                // A panel of the left factor stays in the first-level cache while panels of the
+                // right one, which are narrower, go by.
                 for panel in (first..last).rev() {
                     let (i, width) = (start(panel), start(panel + 1) - start(panel));
                     let left = match panel < packed_from {

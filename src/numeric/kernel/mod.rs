@@ -78,8 +78,8 @@ pub(crate) const fn is_least(fma: bool) -> bool {
     cfg!(all(feature = "std", target_arch = "x86_64")) && !fma
 }
 
-/// Runs `kernel` compiled for the instruction set of `level`: of x86 there are three, AVX-512 (if the
-/// kernel is [`WIDE`](Kernel::WIDE)), AVX2 and SSE2.
+/// Runs `kernel` compiled for the instruction set of `level`: of x86 there are three, AVX-512 (if
+/// the kernel is [`WIDE`](Kernel::WIDE)), AVX2 and SSE2.
 #[inline]
 pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
