@@ -54,6 +54,10 @@ impl Workers {
     /// large product: at least 1.
     #[inline]
     pub(crate) fn parts(&self, work: usize) -> usize {
+        // Said first, for networks that are through with a step before all was asked.
+        if work < 2 * AWAKE {
+            return 1;
+        }
         let count = self.count();
         if count == 1 {
             return 1;
