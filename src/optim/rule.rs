@@ -81,8 +81,9 @@ macro_rules! optimizer {
                 grads: &[T],
                 groups: &[$crate::optim::Group],
             ) -> $crate::error::Result<()> {
+                use $crate::numeric::kernel::workers::Workers;
                 $crate::numeric::compiled::compiled_here!(T: |rule: &mut $rule<T>,
-                                                              workers: &$crate::numeric::kernel::workers::Workers,
+                                                              workers: &Workers,
                                                               lr: f64,
                                                               params: &mut [T],
                                                               grads: &[T],
@@ -113,8 +114,9 @@ macro_rules! optimizer {
                 &mut self,
                 state: &$crate::optim::OptimizerState<T>,
             ) -> $crate::error::Result<()> {
+                use $crate::optim::OptimizerState;
                 $crate::numeric::compiled::compiled_here!(T: |rule: &mut $rule<T>,
-                                                              state: &$crate::optim::OptimizerState<T>|
+                                                              state: &OptimizerState<T>|
                                                               -> $crate::error::Result<()> {
                     rule.state.replace(state)
                 })(self, state)

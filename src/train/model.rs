@@ -574,7 +574,8 @@ impl<T: Real> Model<T> {
                     let fitted =
                         scaler.transform_mut(ViewMut::from_parts(&mut scaled, x.rows(), x.cols()));
                     let x = View::from_parts(&scaled, x.rows(), x.cols());
-                    let result = fitted.and_then(|()| model.net.predict_into(x, y.reborrow(), tape));
+                    let result =
+                        fitted.and_then(|()| model.net.predict_into(x, y.reborrow(), tape));
                     *tape.scaled_mut() = scaled;
                     result?;
                 }

@@ -10,6 +10,24 @@ use core::hint::black_box;
 /// So many numbers stay in the first-level cache from one loop to the next.
 const NEAR: usize = 4096;
 
+/// A loop over numbers, some at a time.
+trait Steps<T>: Sized {
+    /// N numbers at a time.
+    fn by<const FMA: bool, const N: usize>(self);
+
+    /// As many at a time as make vectors of the instruction set; one without them.
+    #[inline(always)]
+    fn in_steps<const FMA: bool>(self) {
+        if is_least(FMA) {
+            self.by::<FMA, 1>();
+        } else if size_of::<T>() > 4 {
+            self.by::<FMA, { LANES / 2 }>();
+        } else {
+            self.by::<FMA, LANES>();
+        }
+    }
+}
+
 /// z ← φ(z), and d ← φ′(z) where d is not empty. For activations that are no surrogates.
 pub(crate) struct Apply<'a, T> {
     pub(crate) activation: &'a Activation,
@@ -21,18 +39,11 @@ impl<T: Real> Pass for Apply<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        if is_least(FMA) {
-            self.by::<FMA, 1>();
-        } else if size_of::<T>() > 4 {
-            self.by::<FMA, { LANES / 2 }>();
-        } else {
-            self.by::<FMA, LANES>();
-        }
+        self.in_steps::<FMA>();
     }
 }
 
-impl<T: Real> Apply<'_, T> {
-    /// N numbers at a time.
+impl<T: Real> Steps<T> for Apply<'_, T> {
     #[inline(always)]
     fn by<const FMA: bool, const N: usize>(self) {
         let Self { activation, z, d } = self;
@@ -50,7 +61,9 @@ impl<T: Real> Apply<'_, T> {
         unpad(&z_last, z_rest);
         unpad(&d_last, d_rest);
     }
+}
 
+impl<T: Real> Apply<'_, T> {
     /// Runs the pass within another kernel, as a function of its own: the formulas are many, and to
     /// be compiled once.
     #[inline(never)]
@@ -170,18 +183,11 @@ impl<T: Real> Pass for Bend<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        if is_least(FMA) {
-            self.by::<FMA, 1>();
-        } else if size_of::<T>() > 4 {
-            self.by::<FMA, { LANES / 2 }>();
-        } else {
-            self.by::<FMA, LANES>();
-        }
+        self.in_steps::<FMA>();
     }
 }
 
-impl<T: Real> Bend<'_, T> {
-    /// N numbers at a time.
+impl<T: Real> Steps<T> for Bend<'_, T> {
     #[inline(always)]
     fn by<const FMA: bool, const N: usize>(self) {
         let Self { activation, z } = self;

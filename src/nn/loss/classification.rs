@@ -89,7 +89,8 @@ fn check_classes(name: &str, outputs: usize) -> Result<()> {
 fn check_probabilities<T: Real>(name: &str, target: View<'_, T>) -> Result<()> {
     compiled_here!(T: |name: &str, target: View<'_, T>| -> Result<()> {
         let expected =
-            "a probability in [0, 1] (one_hot makes them of labels; for numbers take MeanSquaredError)";
+            "a probability in [0, 1] (one_hot makes them of labels; for numbers \
+             take MeanSquaredError)";
         check_targets(name, target, expected, |t| t >= T::zero() && t <= T::one())
     })(name, target)
 }
@@ -209,7 +210,8 @@ impl<T: Real> Loss<T> for SoftmaxCrossEntropy {
             let mut p = p;
             p.dy_dot.as_mut_slice().copy_from_slice(p.y.as_slice());
             softmax_columns(p.dy_dot.reborrow());
-            for ((dy_dot, y_dot), t) in p.dy_dot.iter_mut().zip(p.y_dot.iter()).zip(p.target.iter()) {
+            let dots = p.dy_dot.iter_mut().zip(p.y_dot.iter());
+            for ((dy_dot, y_dot), t) in dots.zip(p.target.iter()) {
                 let mean = sum(
                     y_dot.len(),
                     dy_dot.iter().zip(y_dot).map(|(p, y_dot)| *p * *y_dot),
