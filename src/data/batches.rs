@@ -121,6 +121,7 @@ impl<T: Real> EpochBatches<'_, T> {
     }
 
     /// [`next_batch`](Self::next_batch), copied by `workers`.
+    #[inline]
     pub(crate) fn next_batch_by(&mut self, workers: &Workers) -> Option<Batch<'_, T>> {
         let Batches {
             size,

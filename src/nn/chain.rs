@@ -20,6 +20,7 @@ use crate::numeric::kernel::{self, Kernel, Pass, Simd, SimdBase, SimdFloat, comp
 use crate::numeric::real::Real;
 use alloc::vec::Vec;
 use core::any::Any;
+use core::mem::take;
 
 /// The most samples of a pass: beyond them the ordinary product sums by blocks.
 const MOST_SAMPLES: usize = K_BLOCK;
@@ -130,35 +131,32 @@ impl<T: Real + Element> Kernel for &mut Forward<'_, T> {
     #[inline(always)]
     fn run<S: Simd, const FMA: bool>(self, simd: S) {
         let n = self.samples;
-        let mut room = [T::zero(); 2 * LANES];
-        let params = Numbers::new(self.params, &mut room);
-        for (index, link) in self.links.iter().enumerate() {
+        let mut below = None;
+        for link in self.links {
             let (lower, z) = self.activations.split_at_mut(link.y(n));
-            let x = match index.checked_sub(1) {
-                None => self.x,
-                Some(below) => &lower[self.links[below].y(n)..],
-            };
             // z = W·x + b
-            let product = Product {
+            let mut product = Product {
                 m: link.outputs,
                 k: link.inputs,
                 n,
-                w: params.from(link.params.start),
-                x,
+                w: &self.params[link.params.start..],
+                x: below.map_or(self.x, |below| &lower[below..]),
                 bias: link.bias,
+                to: z,
             };
-            product.run(simd, z);
+            product.call(simd);
+            below = Some(lower.len());
             // a = φ(z), and φ′(z) for the way back
-            let len = (link.outputs * n).next_multiple_of(LANES);
+            let z = &mut z[..(link.outputs * n).next_multiple_of(LANES)];
             let keeps = link.cache_len() > 0 && !self.cache.is_empty();
             let mut apply = Apply {
                 activation: &link.activation,
-                z: &mut z[..len],
                 d: if keeps {
-                    &mut self.cache[link.cache(n)..][..len]
+                    self.cache[link.cache(n)..][..z.len()].as_chunks_mut().0
                 } else {
                     &mut []
                 },
+                z: z.as_chunks_mut().0,
             };
             apply.call::<S, FMA>(simd);
         }
@@ -171,16 +169,6 @@ impl<T: Real + Element> Kernel for &mut Backward<'_, T> {
     #[inline(always)]
     fn run<S: Simd, const FMA: bool>(self, simd: S) {
         let n = self.samples;
-        // Of a first layer with one neuron, the inputs are read in whole vectors.
-        let inputs = if self.links[0].outputs == 1 {
-            self.x
-        } else {
-            &[]
-        };
-        let mut rooms = [[T::zero(); 2 * LANES]; 2];
-        let [room, inputs_room] = &mut rooms;
-        let params = Numbers::new(self.params, room);
-        let inputs = Numbers::new(inputs, inputs_room);
         if self.turned.len() < TURNED {
             self.turned.resize(TURNED, T::zero());
         }
@@ -198,129 +186,89 @@ impl<T: Real + Element> Kernel for &mut Backward<'_, T> {
             Pass::run::<FMA>(own);
             // BP2, the first factor, for the layer below: ∂C/∂x = Wᵀ·δ
             if let Some(below) = index.checked_sub(1) {
-                let product = Product {
+                let w = &self.params[link.params.start..];
+                let w = if link.outputs == 1 {
+                    w
+                } else {
+                    turn(simd, link, w, self.turned);
+                    &self.turned[..]
+                };
+                let mut product = Product {
                     m: link.inputs,
                     k: link.outputs,
                     n,
-                    w: turn(simd, link, params.from(link.params.start), self.turned),
+                    w,
                     x: delta,
                     bias: false,
+                    to: &mut lower[self.links[below].y(n)..],
                 };
-                product.run(simd, &mut lower[self.links[below].y(n)..]);
+                product.call(simd);
             }
         }
         // First layer first, because of what columns spill.
-        for (index, link) in self.links.iter().enumerate() {
-            let x = match index.checked_sub(1) {
-                None if link.outputs == 1 => inputs,
-                None => Numbers::with_room(self.x),
-                Some(below) => Numbers::with_room(&self.activations[self.links[below].y(n)..]),
-            };
-            let outer = Outer {
+        let mut below = None;
+        for link in self.links {
+            let y = link.y(n);
+            let x = below.map_or(self.x, |below| &self.activations[below..]);
+            below = Some(y);
+            // BP3: ∂C/∂b = Σ δ over the samples; BP4: ∂C/∂W = δ·xᵀ
+            let mut outer = Outer {
                 m: link.outputs,
                 k: link.inputs,
                 n,
-                delta: Numbers::with_room(&self.deltas[link.y(n)..]),
+                delta: &self.deltas[y..],
                 x,
+                bias: link.bias,
+                to: &mut self.grads[link.params.start..],
             };
-            // BP3: ∂C/∂b = Σ δ over the samples; BP4: ∂C/∂W = δ·xᵀ
-            outer.run(simd, link.bias, &mut self.grads[link.params.start..]);
+            outer.call(simd);
         }
     }
 }
 
-/// Numbers that are read in whole vectors: where one would reach beyond the end, from a copy of the
-/// last of them with room behind it.
-#[derive(Clone, Copy)]
-struct Numbers<'a, T> {
-    all: &'a [T],
-    /// The numbers from `end` on, and zeros.
-    last: &'a [T],
-    end: usize,
-}
-
-impl<'a, T: Real> Numbers<'a, T> {
-    /// Puts the copy into `room`.
-    #[inline(always)]
-    fn new(all: &'a [T], room: &'a mut [T; 2 * LANES]) -> Self {
-        let end = all.len().saturating_sub(LANES);
-        copy_few(&mut room[..all.len() - end], &all[end..]);
-        Self {
-            all,
-            last: room,
-            end,
-        }
-    }
-
-    /// Numbers with room behind them already.
-    #[inline(always)]
-    fn with_room(all: &'a [T]) -> Self {
-        Self {
-            all,
-            last: all,
-            end: 0,
-        }
-    }
-
-    /// Without the first `count`, of which there are so many.
-    #[inline(always)]
-    fn from(self, count: usize) -> Self {
-        Self {
-            all: &self.all[count..],
-            last: &self.last[count.saturating_sub(self.end)..],
-            end: self.end.saturating_sub(count),
-        }
-    }
-
-    /// The column of `len` numbers from `at` on. One number is in all lanes: it waits for nothing.
-    #[inline(always)]
-    fn column<S: Simd, V: SimdFloat<S, Element = T>>(self, simd: S, at: usize, len: usize) -> V {
-        match len {
-            1 => V::splat(simd, self.all[at]),
-            _ => self.load(simd, at),
-        }
-    }
-
-    /// The vector from `at` on.
-    #[inline(always)]
-    fn load<S: Simd, V: SimdFloat<S, Element = T>>(self, simd: S, at: usize) -> V {
-        match self.all.get(at..at + V::LEN) {
-            Some(numbers) => V::from_slice(simd, numbers),
-            None => load(simd, self.last, at - self.end),
-        }
-    }
-}
-
-/// The vector from `at` on.
+/// The first vector of `from`. Where there are fewer numbers, what lies behind them is 0.
 #[inline(always)]
-fn load<T: Real, S: Simd, V: SimdFloat<S, Element = T>>(simd: S, from: &[T], at: usize) -> V {
-    V::from_slice(simd, &from[at..at + V::LEN])
+fn load<T: Real, S: Simd, V: SimdFloat<S, Element = T>>(simd: S, from: &[T]) -> V {
+    match from.get(..V::LEN) {
+        Some(numbers) => V::from_slice(simd, numbers),
+        None => {
+            let mut numbers = [T::zero(); LANES];
+            copy_few(&mut numbers[..from.len()], from);
+            V::from_slice(simd, &numbers[..V::LEN])
+        }
+    }
 }
 
-/// Writes a vector from `at` on, as far as there is room.
+/// The first column, of `len` numbers. One number is in all lanes: it waits for nothing.
 #[inline(always)]
-fn store<T: Real, S: Simd, V: SimdFloat<S, Element = T>>(vector: V, to: &mut [T], at: usize) {
-    match to.get_mut(at..at + V::LEN) {
+fn load_column<T, S, V>(simd: S, from: &[T], len: usize) -> V
+where
+    T: Real,
+    S: Simd,
+    V: SimdFloat<S, Element = T>,
+{
+    match len {
+        1 => V::splat(simd, from[0]),
+        _ => load(simd, from),
+    }
+}
+
+/// Writes a vector, as far as there is room.
+#[inline(always)]
+fn store<T: Real, S: Simd, V: SimdFloat<S, Element = T>>(vector: V, to: &mut [T]) {
+    match to.get_mut(..V::LEN) {
         Some(to) => vector.store_slice(to),
         None => {
             let mut numbers = [T::zero(); LANES];
             vector.store_slice(&mut numbers[..V::LEN]);
-            copy_few(&mut to[at..], &numbers);
+            copy_few(to, &numbers);
         }
     }
 }
 
 /// Wᵀ of a layer.
 #[inline(always)]
-fn turn<'w, T: Real + Element, S: Simd>(
-    simd: S,
-    link: &Link,
-    w: Numbers<'w, T>,
-    to: &'w mut [T],
-) -> Numbers<'w, T> {
-    if link.outputs == 1 {
-        return w;
-    }
+fn turn<T: Real + Element, S: Simd>(simd: S, link: &Link, w: &[T], to: &mut [T]) {
     let few = link.outputs.max(link.inputs) <= T::Half::<S>::LEN;
     match (few, T::Half::<S>::LEN) {
         (true, 8) => turn_by::<T, S, T::Half<S>, 8>(simd, link, w, to),
@@ -328,26 +276,33 @@ fn turn<'w, T: Real + Element, S: Simd>(
         (_, 8) => turn_by::<T, S, T::Wide<S>, 16>(simd, link, w, to),
         _ => turn_by::<T, S, T::Wide<S>, 8>(simd, link, w, to),
     }
-    Numbers::with_room(to)
 }
 
 /// [`turn`] by N vectors of N lanes.
-#[inline(always)]
+#[inline(never)]
 fn turn_by<T: Real + Element, S: Simd, V: SimdFloat<S, Element = T>, const N: usize>(
     simd: S,
     link: &Link,
-    w: Numbers<'_, T>,
+    w: &[T],
     to: &mut [T],
 ) {
-    let (m, k) = (link.outputs, link.inputs);
-    let mut lines = [V::splat(simd, T::zero()); N];
-    for (p, line) in lines.iter_mut().take(k).enumerate() {
-        *line = w.load(simd, p * m);
-    }
-    let lines = transpose::<S, V, N>(lines);
-    for (j, line) in lines.into_iter().take(m).enumerate() {
-        store(line, to, j * k);
-    }
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            let (m, k) = (link.outputs, link.inputs);
+            let (mut w, mut to) = (w, &mut *to);
+            let mut lines = [V::splat(simd, T::zero()); N];
+            for line in lines.iter_mut().take(k) {
+                *line = load(simd, w);
+                w = &w[m..];
+            }
+            let lines = transpose::<S, V, N>(lines);
+            for line in lines.into_iter().take(m) {
+                store(line, to);
+                to = &mut take(&mut to)[k..];
+            }
+        },
+    );
 }
 
 /// Whether a vector is one register, so that there are enough of them for eight sums.
@@ -357,159 +312,180 @@ fn are_registers<T: Element, S: Simd, V: SimdBase<S>>() -> bool {
 }
 
 /// W·x + b, where the m rows of W are a vector at most. The bias lies behind W, if there is one.
-#[derive(Clone, Copy)]
 struct Product<'a, T> {
     m: usize,
     k: usize,
     n: usize,
-    w: Numbers<'a, T>,
+    w: &'a [T],
     x: &'a [T],
     bias: bool,
+    to: &'a mut [T],
 }
 
 impl<T: Real + Element> Product<'_, T> {
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S, z: &mut [T]) {
+    fn call<S: Simd>(&mut self, simd: S) {
         if self.m <= T::Half::<S>::LEN {
-            self.by_count::<S, T::Half<S>>(simd, z);
+            self.by::<S, T::Half<S>>(simd);
         } else {
-            self.by_count::<S, T::Wide<S>>(simd, z);
+            self.by::<S, T::Wide<S>>(simd);
         }
     }
 
-    #[inline(always)]
-    fn by_count<S: Simd, V: SimdFloat<S, Element = T>>(self, simd: S, z: &mut [T]) {
-        if self.n > 4 && are_registers::<T, S, V>() {
-            self.by::<S, V, 8>(simd, z);
-        } else {
-            self.by::<S, V, 4>(simd, z);
-        }
-    }
-
-    /// N samples at a time.
-    #[inline(always)]
-    fn by<S: Simd, V: SimdFloat<S, Element = T>, const N: usize>(self, simd: S, z: &mut [T]) {
-        let Self { m, k, n, w, x, .. } = self;
-        let bias = self.bias.then(|| w.column::<S, V>(simd, m * k, m));
-        for first in (0..n).step_by(N) {
-            // By a loop: `from_fn` of so many is a call of its own, behind which the lengths are
-            // forgotten.
-            let mut columns: [&[T]; N] = [&[]; N];
-            for (q, column) in columns.iter_mut().enumerate() {
-                *column = &x[(first + q).min(n - 1) * k..][..k];
-            }
-            let mut sums = [V::splat(simd, T::zero()); N];
-            for p in 0..k {
-                let w: V = w.column(simd, p * m, m);
-                for q in 0..N {
-                    sums[q] = w.mul_add(V::splat(simd, columns[q][p]), sums[q]);
+    /// A function of its own, as are all that run within a kernel here: what is compiled into one
+    /// large function is kept in memory, not in registers.
+    #[inline(never)]
+    fn by<S: Simd, V: SimdFloat<S, Element = T>>(&mut self, simd: S) {
+        let this = self;
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                let mut left = this.n;
+                while are_registers::<T, S, V>() && left >= 8 {
+                    this.columns::<S, V, 8>(simd);
+                    left -= 8;
                 }
+                while left >= 4 {
+                    this.columns::<S, V, 4>(simd);
+                    left -= 4;
+                }
+                match left {
+                    3 => this.columns::<S, V, 3>(simd),
+                    2 => this.columns::<S, V, 2>(simd),
+                    1 => this.columns::<S, V, 1>(simd),
+                    _ => {}
+                }
+            },
+        );
+    }
+
+    /// The next N columns.
+    #[inline(always)]
+    fn columns<S: Simd, V: SimdFloat<S, Element = T>, const N: usize>(&mut self, simd: S) {
+        let Self { m, k, mut w, .. } = *self;
+        let mut columns: [&[T]; N] = [&[]; N];
+        for column in &mut columns {
+            (*column, self.x) = self.x.split_at(k);
+        }
+        let mut sums = [V::splat(simd, T::zero()); N];
+        for p in 0..k {
+            let column: V = load_column(simd, w, m);
+            w = &w[m..];
+            for q in 0..N {
+                sums[q] = column.mul_add(V::splat(simd, columns[q][p]), sums[q]);
             }
-            for (q, sum) in sums.into_iter().take(n - first).enumerate() {
-                let sum = bias.map_or(sum, |bias| sum + bias);
-                store(sum, z, (first + q) * m);
-            }
+        }
+        if self.bias {
+            let bias: V = load_column(simd, w, m);
+            sums = sums.map(
+                #[inline(always)]
+                |sum| sum + bias,
+            );
+        }
+        for sum in sums {
+            store(sum, self.to);
+            self.to = &mut take(&mut self.to)[m..];
         }
     }
 }
 
-/// δ·xᵀ and, if asked for, Σ δ behind it.
-#[derive(Clone, Copy)]
+/// δ·xᵀ and, if there is a bias, Σ δ behind it.
 struct Outer<'a, T> {
     m: usize,
     k: usize,
     n: usize,
-    delta: Numbers<'a, T>,
-    x: Numbers<'a, T>,
+    delta: &'a [T],
+    x: &'a [T],
+    bias: bool,
+    to: &'a mut [T],
 }
 
 impl<T: Real + Element> Outer<'_, T> {
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S, bias: bool, grads: &mut [T]) {
-        let Self { m, k, n, delta, x } = self;
+    fn call<S: Simd>(&mut self, simd: S) {
+        let Self {
+            m,
+            k,
+            n,
+            delta,
+            x,
+            bias,
+            ..
+        } = *self;
         if m == 1 {
-            // The one row is laid along the inputs.
-            let turned = Self {
-                m: k,
-                k: 1,
-                delta: x,
-                x: delta,
-                ..self
-            };
-            turned.by_width(simd, grads);
-        } else {
-            self.by_width(simd, grads);
+            // The one row is laid along the inputs, and the bias is no column of it.
+            (self.m, self.k, self.bias) = (k, 1, false);
+            (self.delta, self.x) = (x, delta);
         }
-        if bias {
-            let sums = &mut grads[m * k..];
-            if m <= T::Half::<S>::LEN {
-                sum_columns::<T, S, T::Half<S>>(simd, m, n, delta, sums);
-            } else {
-                sum_columns::<T, S, T::Wide<S>>(simd, m, n, delta, sums);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn by_width<S: Simd>(self, simd: S, grads: &mut [T]) {
         if self.m <= T::Half::<S>::LEN {
-            self.all::<S, T::Half<S>>(simd, grads);
+            self.by::<S, T::Half<S>>(simd);
         } else {
-            self.all::<S, T::Wide<S>>(simd, grads);
+            self.by::<S, T::Wide<S>>(simd);
+        }
+        if m == 1 && bias {
+            let sum = |sum, delta: &T| sum + *delta;
+            self.to[0] = delta[..n].iter().fold(T::zero(), sum);
         }
     }
 
-    #[inline(always)]
-    fn all<S: Simd, V: SimdFloat<S, Element = T>>(self, simd: S, grads: &mut [T]) {
-        let mut p = 0;
-        while p < self.k {
-            p += match self.k - p {
-                1 => self.columns::<S, V, 1>(simd, p, grads),
-                2 => self.columns::<S, V, 2>(simd, p, grads),
-                3 => self.columns::<S, V, 3>(simd, p, grads),
-                8.. if are_registers::<T, S, V>() => self.columns::<S, V, 8>(simd, p, grads),
-                _ => self.columns::<S, V, 4>(simd, p, grads),
-            };
-        }
+    #[inline(never)]
+    fn by<S: Simd, V: SimdFloat<S, Element = T>>(&mut self, simd: S) {
+        let this = self;
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                let mut left = this.k;
+                let mut sum = V::splat(simd, T::zero());
+                while are_registers::<T, S, V>() && left >= 8 {
+                    sum = this.columns::<S, V, 8>(simd);
+                    left -= 8;
+                }
+                while left >= 4 {
+                    sum = this.columns::<S, V, 4>(simd);
+                    left -= 4;
+                }
+                match left {
+                    3 => sum = this.columns::<S, V, 3>(simd),
+                    2 => sum = this.columns::<S, V, 2>(simd),
+                    1 => sum = this.columns::<S, V, 1>(simd),
+                    _ => {}
+                }
+                if this.bias {
+                    store(sum, this.to);
+                }
+            },
+        );
     }
 
-    /// N columns, those of the inputs from `p` on.
+    /// The next N columns; returns Σ δ.
     #[inline(always)]
-    fn columns<S: Simd, V: SimdFloat<S, Element = T>, const N: usize>(
-        self,
-        simd: S,
-        p: usize,
-        grads: &mut [T],
-    ) -> usize {
-        let Self { m, k, n, delta, x } = self;
+    fn columns<S: Simd, V: SimdFloat<S, Element = T>, const N: usize>(&mut self, simd: S) -> V {
+        let Self {
+            m,
+            k,
+            n,
+            mut delta,
+            mut x,
+            ..
+        } = *self;
         let mut sums = [V::splat(simd, T::zero()); N];
-        for i in 0..n {
-            let delta: V = delta.load(simd, i * m);
-            let x = &x.all[i * k + p..][..N];
+        let mut sum = V::splat(simd, T::zero());
+        for _ in 0..n {
+            let column: V = load(simd, delta);
+            sum += column;
             for q in 0..N {
-                sums[q] = delta.mul_add(V::splat(simd, x[q]), sums[q]);
+                sums[q] = column.mul_add(V::splat(simd, x[..N][q]), sums[q]);
             }
+            delta = &delta[m..];
+            x = x.get(k..).unwrap_or_default();
         }
-        for (q, sum) in sums.into_iter().enumerate() {
-            store(sum, grads, (p + q) * m);
+        self.x = &self.x[N..];
+        for sum in sums {
+            store(sum, self.to);
+            self.to = &mut take(&mut self.to)[m..];
         }
-        N
+        sum
     }
-}
-
-#[inline(always)]
-fn sum_columns<T: Real, S: Simd, V: SimdFloat<S, Element = T>>(
-    simd: S,
-    m: usize,
-    n: usize,
-    delta: Numbers<'_, T>,
-    sums: &mut [T],
-) {
-    let mut sum = V::splat(simd, T::zero());
-    for i in 0..n {
-        sum += delta.load::<S, V>(simd, i * m);
-    }
-    store(sum, sums, 0);
 }
 
 #[cfg(test)]

@@ -239,8 +239,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
             check_shape(|| "gradient dx".into(), x.shape(), dx.as_view().shape())?;
             Ok(tape.on_threads(walk.layout, x.cols(), |tape| {
                 walk.record(x, tape, false);
-                let cost = passes::cost(target, loss, tape);
-                passes::slopes(target, loss, tape);
+                let cost = passes::cost_and_slopes(target, loss, tape);
                 backward_to_inputs(walk, x, dx, tape);
                 cost
             }))

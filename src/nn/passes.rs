@@ -11,9 +11,9 @@ use crate::nn::layer::{
     BackwardArgs, BackwardTangentArgs, ForwardArgs, GradientArgs, InferArgs, Layer, Scratch,
     TangentArgs,
 };
-use crate::nn::layout::{Layout, Span};
-use crate::nn::loss::{CostsArgs, Loss, SlopesArgs, reduce, scale, weigh};
-use crate::nn::tape::{Room, Stage, TangentRoom, Tape};
+use crate::nn::layout::{Layout, Link, Span};
+use crate::nn::loss::{CostsArgs, Loss, Reduction, SlopesArgs, reduce, scale, weigh};
+use crate::nn::tape::{Room, Stage, TangentRoom, Tape, Top};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, ViewMut};
 use alloc::{sync::Arc, vec::Vec};
@@ -105,8 +105,22 @@ impl<'a, T: Real> Walk<'a, T> {
         }
     }
 
+    /// The forward pass of a chain.
+    #[inline(always)]
+    fn forward_by_chain(self, links: &[Link], x: View<'_, T>, room: Room<'_, T>) {
+        chain::Forward {
+            links,
+            params: self.params,
+            x: x.as_slice(),
+            samples: x.cols(),
+            activations: room.activations,
+            cache: room.cache,
+        }
+        .run();
+    }
+
     /// The forward pass, of training or of what [`infer`](Self::infer) computes.
-    pub(crate) fn forward(self, x: View<'_, T>, room: Room<'_, T>, seed: u64, training: bool) {
+    fn forward_by_layers(self, x: View<'_, T>, room: Room<'_, T>, seed: u64, training: bool) {
         let batch = x.cols();
         let Room {
             activations,
@@ -114,17 +128,6 @@ impl<'a, T: Real> Walk<'a, T> {
             scratch,
             ..
         } = room;
-        if let Some(links) = chain::of(self.layout, batch) {
-            return chain::Forward {
-                links,
-                params: self.params,
-                x: x.as_slice(),
-                samples: batch,
-                activations,
-                cache,
-            }
-            .run();
-        }
         for (layer, params, span) in self.steps(batch) {
             let (lower, upper) = activations.split_at_mut(span.y.start);
             layer.forward(ForwardArgs {
@@ -145,6 +148,38 @@ impl<'a, T: Real> Walk<'a, T> {
         self,
         x: View<'_, T>,
         room: Room<'_, T>,
+        dx: Option<ViewMut<'_, T>>,
+        rows: Rows<'_, T>,
+        training: bool,
+    ) {
+        match chain::of(self.layout, x.cols()) {
+            Some(links) if dx.is_none() && rows.samples == x.cols() => {
+                self.backward_by_chain(links, x, room, rows.grads);
+            }
+            _ => self.backward_by_layers(x, room, dx, rows, training),
+        }
+    }
+
+    #[inline(always)]
+    fn backward_by_chain(self, links: &[Link], x: View<'_, T>, room: Room<'_, T>, grads: &mut [T]) {
+        chain::Backward {
+            links,
+            params: self.params,
+            x: x.as_slice(),
+            samples: x.cols(),
+            activations: room.activations,
+            cache: room.cache,
+            deltas: room.deltas,
+            grads,
+            turned: room.scratch.pack(),
+        }
+        .run();
+    }
+
+    fn backward_by_layers(
+        self,
+        x: View<'_, T>,
+        room: Room<'_, T>,
         mut dx: Option<ViewMut<'_, T>>,
         rows: Rows<'_, T>,
         training: bool,
@@ -156,23 +191,6 @@ impl<'a, T: Real> Walk<'a, T> {
             cache,
             scratch,
         } = room;
-        if let Some(links) = chain::of(self.layout, batch)
-            && dx.is_none()
-            && rows.samples == batch
-        {
-            return chain::Backward {
-                links,
-                params: self.params,
-                x: x.as_slice(),
-                samples: batch,
-                activations,
-                cache,
-                deltas,
-                grads: rows.grads,
-                turned: scratch.pack(),
-            }
-            .run();
-        }
         for (layer, params, span) in self.steps(batch).rev() {
             let x = input(&span, x, activations, batch);
             let y = View::from_parts(&activations[span.y.clone()], span.outputs, batch);
@@ -315,11 +333,25 @@ fn input<'x, T: Real>(span: &Span, x: View<'x, T>, outputs: &'x [T], batch: usiz
 /// The walks of which a gradient is made, on a tape.
 impl<T: Real> Walk<'_, T> {
     /// The forward pass into the tape.
+    #[inline(always)]
     pub(crate) fn record(self, x: View<'_, T>, tape: &mut Tape<T>, training: bool) {
         tape.prepare(self.layout, x.cols());
         let seed = tape.draw(training);
+        // Chosen before what a walk is lent is put together, of which a chain needs little.
+        match chain::of(self.layout, x.cols()) {
+            Some(links) => tape.walk(
+                Stage::Forward,
+                #[inline(always)]
+                |lent| self.forward_by_chain(links, x, lent.room),
+            ),
+            None => self.record_by_layers(x, tape, seed, training),
+        }
+    }
+
+    #[inline(never)]
+    fn record_by_layers(self, x: View<'_, T>, tape: &mut Tape<T>, seed: u64, training: bool) {
         tape.walk(Stage::Forward, |lent| {
-            self.forward(x, lent.room, seed, training)
+            self.forward_by_layers(x, lent.room, seed, training);
         });
     }
 
@@ -333,40 +365,78 @@ impl<T: Real> Walk<'_, T> {
     }
 
     /// The backward pass of training, from ∂C/∂y in the tape.
+    #[inline(always)]
     pub(crate) fn differentiate(self, x: View<'_, T>, tape: &mut Tape<T>) {
+        match chain::of(self.layout, x.cols()) {
+            Some(links) => tape.walk(
+                Stage::Backward,
+                #[inline(always)]
+                |lent| self.backward_by_chain(links, x, lent.room, lent.grads),
+            ),
+            None => self.differentiate_by_layers(x, tape),
+        }
+    }
+
+    #[inline(never)]
+    fn differentiate_by_layers(self, x: View<'_, T>, tape: &mut Tape<T>) {
         tape.walk(Stage::Backward, |lent| {
             let rows = Rows {
                 grads: lent.grads,
                 samples: x.cols(),
             };
-            self.backward(x, lent.room, None, rows, true);
+            self.backward_by_layers(x, lent.room, None, rows, true);
         });
     }
 }
 
 /// The cost of the outputs in the tape.
 pub(crate) fn cost<T: Real>(target: Targets<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) -> T {
-    let top = tape.top(target.values().rows());
-    top.costs.resize(target.values().cols(), T::zero());
-    loss.costs(CostsArgs {
-        y: top.y,
-        target: target.values(),
-        costs: top.costs,
-    });
-    weigh(top.costs, target.weights());
-    reduce(loss.reduction(), top.costs)
+    let mut top = tape.top(target.values().rows());
+    top.cost(target, loss, loss.reduction())
 }
 
 /// ∂C/∂y of the cost of the outputs in the tape.
 pub(crate) fn slopes<T: Real>(target: Targets<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) {
     let mut top = tape.top(target.values().rows());
-    loss.slopes(SlopesArgs {
-        y: top.y,
-        target: target.values(),
-        dy: top.dy.reborrow(),
-    });
-    weigh(top.dy.as_mut_slice(), target.weights());
-    scale(loss.reduction(), top.dy);
+    top.slopes(target, loss, loss.reduction());
+}
+
+/// The cost of the outputs in the tape, and ∂C/∂y.
+#[inline(always)]
+pub(crate) fn cost_and_slopes<T: Real>(
+    target: Targets<'_, T>,
+    loss: &dyn Loss<T>,
+    tape: &mut Tape<T>,
+) -> T {
+    let (mut top, reduction) = (tape.top(target.values().rows()), loss.reduction());
+    let cost = top.cost(target, loss, reduction);
+    top.slopes(target, loss, reduction);
+    cost
+}
+
+impl<T: Real> Top<'_, T> {
+    #[inline(always)]
+    fn cost(&mut self, target: Targets<'_, T>, loss: &dyn Loss<T>, reduction: Reduction) -> T {
+        self.costs.resize(target.values().cols(), T::zero());
+        loss.costs(CostsArgs {
+            y: self.y,
+            target: target.values(),
+            costs: self.costs,
+        });
+        weigh(self.costs, target.weights());
+        reduce(reduction, self.costs)
+    }
+
+    #[inline(always)]
+    fn slopes(&mut self, target: Targets<'_, T>, loss: &dyn Loss<T>, reduction: Reduction) {
+        loss.slopes(SlopesArgs {
+            y: self.y,
+            target: target.values(),
+            dy: self.dy.reborrow(),
+        });
+        weigh(self.dy.as_mut_slice(), target.weights());
+        scale(reduction, self.dy.reborrow());
+    }
 }
 
 /// ∂C/∂y written by the caller, who is given the outputs in the tape.

@@ -664,6 +664,7 @@ impl<T: Real> Walk<'_, T> {
     }
 
     /// [`Sequential::gradient`] of what has been checked.
+    #[inline(always)]
     pub(crate) fn gradient(
         self,
         x: View<'_, T>,
@@ -673,8 +674,7 @@ impl<T: Real> Walk<'_, T> {
     ) -> T {
         tape.on_threads(self.layout, x.cols(), |tape| {
             self.record(x, tape, true);
-            let cost = passes::cost(target, loss, tape);
-            passes::slopes(target, loss, tape);
+            let cost = passes::cost_and_slopes(target, loss, tape);
             self.differentiate(x, tape);
             cost
         })

@@ -452,7 +452,7 @@ impl<T: Real> Tape<T> {
 
     /// Runs a walk over the layers, after which the tape shows what the walk `leaves`. Only here do
     /// walks get at what the tape holds, so none can forget to say what is left.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn walk<R>(&mut self, leaves: Stage, walk: impl FnOnce(Lent<'_, T>) -> R) -> R {
         self.stage = Stage::Empty;
         let Record {

@@ -159,8 +159,16 @@ impl<'a, T> View<'a, T> {
 
     /// The columns in order, each a slice.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [T]> + use<'a, T> {
-        let Self { data, rows, cols } = *self;
-        (0..cols).map(move |j| &data[j * rows..(j + 1) * rows])
+        let Self {
+            mut data,
+            rows,
+            cols,
+        } = *self;
+        (0..cols).map(move |_| {
+            let (column, rest) = data.split_at(rows);
+            data = rest;
+            column
+        })
     }
 
     /// The columns `first..first + count`.

@@ -60,6 +60,7 @@ impl Group {
     }
 
     /// The rates of all groups at the rate `lr` must be finite in `T`.
+    #[inline]
     pub(crate) fn check_rates<T: Real>(groups: &[Self], lr: f64) -> Result<()> {
         match groups
             .iter()

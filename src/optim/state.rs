@@ -173,6 +173,7 @@ impl<T: Real> OptimizerState<T> {
 
     /// What of [`check`](Self::check) a step must know so as not to reach beyond a slice, nor to
     /// multiply by ∞.
+    #[inline]
     pub(super) fn fits(
         &self,
         stretch: f64,

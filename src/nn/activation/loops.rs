@@ -28,11 +28,12 @@ trait Steps<T>: Sized {
     }
 }
 
-/// z ← φ(z), and d ← φ′(z) where d is not empty. For activations that are no surrogates.
+/// z ← φ(z), and d ← φ′(z) where d is not empty, in whole chunks. For activations that are no
+/// surrogates.
 pub(crate) struct Apply<'a, T> {
     pub(crate) activation: &'a Activation,
-    pub(crate) z: &'a mut [T],
-    pub(crate) d: &'a mut [T],
+    pub(crate) z: &'a mut [[T; LANES]],
+    pub(crate) d: &'a mut [[T; LANES]],
 }
 
 impl<T: Real> Pass for Apply<'_, T> {
@@ -48,18 +49,14 @@ impl<T: Real> Steps<T> for Apply<'_, T> {
     fn by<const FMA: bool, const N: usize>(self) {
         let Self { activation, z, d } = self;
         let slopes = !d.is_empty();
-        let ((z, z_rest), (d, d_rest)) = (z.as_chunks_mut::<N>(), d.as_chunks_mut::<N>());
-        let (mut z_last, mut d_last) = (padded(z_rest), padded(d_rest));
-        let zero = opaque_zero(z.len() * N);
-        let z = z.iter_mut().chain(z_last.as_mut());
-        let d = d.iter_mut().chain(d_last.as_mut());
+        let zero = opaque_zero(z.len());
+        let z = z.as_flattened_mut().as_chunks_mut::<N>().0.iter_mut();
+        let d = d.as_flattened_mut().as_chunks_mut::<N>().0.iter_mut();
         match activation {
             // The one whose slopes nobody wants even in training.
             Activation::Relu if !slopes => Values { f: Relu, z, zero }.run::<FMA>(),
             _ => with_formula!(T, activation, f => Both { f, z, d, zero }.run::<FMA>()),
         }
-        unpad(&z_last, z_rest);
-        unpad(&d_last, d_rest);
     }
 }
 
@@ -97,22 +94,6 @@ impl<T: Real> Activate<'_, T> {
     fn run(&mut self, mut apply: impl FnMut(Apply<'_, T>)) {
         let (activation, bias) = (self.activation, self.bias);
         let (z, d) = (&mut *self.z, &mut *self.d);
-        if z.len() <= LANES {
-            // Filled up to one step of the loops below, whose length is then known.
-            let (mut few, mut slopes) = ([T::zero(); LANES], [T::zero(); LANES]);
-            if bias.is_empty() {
-                copy_few(&mut few[..z.len()], z);
-            } else {
-                add_bias(&mut few, z, bias);
-            }
-            apply(Apply {
-                activation,
-                z: &mut few,
-                d: if d.is_empty() { &mut [] } else { &mut slopes },
-            });
-            copy_few(z, &few);
-            return copy_few(d, &slopes);
-        }
         // Bias and activation together, while a few columns are near.
         let rows = bias.len().max(1);
         let step = if z.len() <= NEAR {
@@ -122,12 +103,24 @@ impl<T: Real> Activate<'_, T> {
         };
         let mut d = d.chunks_mut(step);
         for z in z.chunks_mut(step) {
-            add_bias_in_place(z, bias);
-            apply(Apply {
-                activation,
-                z,
-                d: d.next().unwrap_or_default(),
-            });
+            add_bias(z, bias);
+            let d = d.next().unwrap_or_default();
+            let ((z, z_rest), (d, d_rest)) = (z.as_chunks_mut(), d.as_chunks_mut());
+            if !z.is_empty() {
+                apply(Apply { activation, z, d });
+            }
+            if !z_rest.is_empty() {
+                // Filled up to one chunk.
+                let (mut z, mut d) = ([[T::zero(); LANES]], [[T::zero(); LANES]]);
+                copy_few(&mut z[0][..z_rest.len()], z_rest);
+                apply(Apply {
+                    activation,
+                    z: &mut z,
+                    d: if d_rest.is_empty() { &mut [] } else { &mut d },
+                });
+                copy_few(z_rest, &z[0]);
+                copy_few(d_rest, &d[0]);
+            }
         }
     }
 }
@@ -144,27 +137,14 @@ impl<T: Real> Kernel for &mut Activate<'_, T> {
     }
 }
 
-/// sums ← z + b for each column of z. Element by element, because a copy before would be read
-/// before it is in the cache.
-#[inline(always)]
-fn add_bias<T: Real>(mut sums: &mut [T], mut z: &[T], bias: &[T]) {
-    // Split off one after the other: `chunks_exact` divides first, which takes longer than a small
-    // layer.
-    while let Some((column, z_rest)) = z.split_at_checked(bias.len()) {
-        let (to, rest) = sums.split_at_mut(bias.len());
-        for (to, (z, b)) in to.iter_mut().zip(column.iter().zip(bias)) {
-            *to = *z + *b;
-        }
-        (sums, z) = (rest, z_rest);
-    }
-}
-
 /// z ← z + b for each column, where there is a bias.
 #[inline(always)]
-fn add_bias_in_place<T: Real>(mut z: &mut [T], bias: &[T]) {
+fn add_bias<T: Real>(mut z: &mut [T], bias: &[T]) {
     if bias.is_empty() {
         return;
     }
+    // Split off one after the other: `chunks_exact_mut` divides first, which takes longer than a
+    // small layer.
     while let Some((column, rest)) = z.split_at_mut_checked(bias.len()) {
         for (z, b) in column.iter_mut().zip(bias) {
             *z += *b;
@@ -280,20 +260,47 @@ impl<T: Real> Pass for Chain<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        match self.activation {
+        let Self {
+            activation,
+            a,
+            slopes,
+            delta,
+        } = self;
+        match activation {
             Activation::Linear => {}
-            Activation::Relu => {
-                for (delta, a) in self.delta.iter_mut().zip(self.a) {
-                    let slope = if *a <= T::zero() { T::zero() } else { T::one() };
-                    *delta *= if is_nan(*a) { *a } else { slope };
-                }
-            }
-            _ => {
-                for (delta, slope) in self.delta.iter_mut().zip(self.slopes) {
-                    *delta *= *slope;
-                }
-            }
+            Activation::Relu => each(
+                delta,
+                a,
+                #[inline(always)]
+                |delta, a| {
+                    let slope = if a <= T::zero() { T::zero() } else { T::one() };
+                    delta * if is_nan(a) { a } else { slope }
+                },
+            ),
+            _ => each(
+                delta,
+                slopes,
+                #[inline(always)]
+                |delta, slope| delta * slope,
+            ),
         }
+    }
+}
+
+/// to ← f(to, from), element by element: by chunks, so that short slices take few instructions.
+#[inline(always)]
+fn each<T: Real>(to: &mut [T], from: &[T], f: impl Fn(T, T) -> T) {
+    let ((to, to_rest), (from, from_rest)) =
+        (to.as_chunks_mut::<LANES>(), from.as_chunks::<LANES>());
+    for (to, from) in to.iter_mut().zip(from) {
+        let mut results = [T::zero(); LANES];
+        for i in 0..LANES {
+            results[i] = f(to[i], from[i]);
+        }
+        *to = results;
+    }
+    for (to, from) in to_rest.iter_mut().zip(from_rest) {
+        *to = f(*to, *from);
     }
 }
 
@@ -381,8 +388,8 @@ where
 /// are, as φ(z) = max(0, z) does, would store by masks, which takes ten times as long on some
 /// machines.
 #[inline(always)]
-fn opaque_zero<T: Real>(len: usize) -> T {
-    if len > LANES {
+fn opaque_zero<T: Real>(chunks: usize) -> T {
+    if chunks > 1 {
         black_box(T::zero())
     } else {
         T::zero()

@@ -35,18 +35,25 @@ impl Over {
 
 fn write_costs<T: Real>(f: &impl Residual<T>, over: Over, p: CostsArgs<'_, T>) {
     let factor: T = over.factor(p.y.rows());
+    if p.y.rows() == 1 {
+        let pairs = p.y.as_slice().iter().zip(p.target.as_slice());
+        for (cost, (y, t)) in p.costs.iter_mut().zip(pairs) {
+            *cost = factor * f.cost(*y - *t);
+        }
+        return;
+    }
     for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
         *cost = factor * sum(y.len(), y.iter().zip(t).map(|(y, t)| f.cost(*y - *t)));
     }
 }
 
-struct WriteSlopes<'a, T, F>(&'a F, T, SlopesArgs<'a, T>);
+struct WriteSlopes<'a, 'p, T, F>(&'a F, T, &'a mut SlopesArgs<'p, T>);
 
-impl<T: Real, F: Residual<T>> Pass for WriteSlopes<'_, T, F> {
+impl<T: Real, F: Residual<T>> Pass for WriteSlopes<'_, '_, T, F> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Self(f, factor, mut p) = self;
+        let Self(f, factor, p) = self;
         for ((dy, y), t) in
             p.dy.as_mut_slice()
                 .iter_mut()
@@ -107,7 +114,8 @@ macro_rules! residual_loss {
             }
             fn slopes(&self, p: SlopesArgs<'_, T>) {
                 compiled_here!(T: |loss: &$name, p: SlopesArgs<'_, T>| {
-                    T::vectorize(WriteSlopes(loss, $over.factor(p.y.rows()), p));
+                    let mut p = p;
+                    T::vectorize(WriteSlopes(loss, $over.factor(p.y.rows()), &mut p));
                 })(self, p);
             }
             fn curvatures(&self, p: CurvaturesArgs<'_, T>) -> Result<()> {

@@ -58,9 +58,14 @@ impl<P: Pass> Kernel for P {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(always)]
 fn run_at<S: Simd, K: Kernel, const FMA: bool>(simd: S, kernel: K) -> K::Output {
+    // What a closure owns is copied, by wide loads that wait for narrow stores.
+    let mut kernel = Some(kernel);
     simd.vectorize(
         #[inline(always)]
-        || kernel.run::<S, FMA>(simd),
+        || {
+            let kernel = kernel.take().expect("a kernel that has not run");
+            kernel.run::<S, FMA>(simd)
+        },
     )
 }
 
