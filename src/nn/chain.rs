@@ -377,10 +377,9 @@ impl<T: Real + Element> Product<'_, T> {
         }
         if self.bias {
             let bias: V = load_column(simd, w, m);
-            sums = sums.map(
-                #[inline(always)]
-                |sum| sum + bias,
-            );
+            for sum in &mut sums {
+                *sum += bias;
+            }
         }
         for sum in sums {
             store(sum, self.to);

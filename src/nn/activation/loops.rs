@@ -50,12 +50,18 @@ impl<T: Real> Steps<T> for Apply<'_, T> {
         let Self { activation, z, d } = self;
         let slopes = !d.is_empty();
         let zero = opaque_zero(z.len());
-        let z = z.as_flattened_mut().as_chunks_mut::<N>().0.iter_mut();
+        let z = z.as_flattened_mut().as_chunks_mut::<N>().0;
         let d = d.as_flattened_mut().as_chunks_mut::<N>().0.iter_mut();
         match activation {
             // The one whose slopes nobody wants even in training.
-            Activation::Relu if !slopes => Values { f: Relu, z, zero }.run::<FMA>(),
-            _ => with_formula!(T, activation, f => Both { f, z, d, zero }.run::<FMA>()),
+            Activation::Relu if !slopes => {
+                let z = one_by_one(z);
+                Values { f: Relu, z, zero }.run::<FMA>();
+            }
+            _ => {
+                let z = z.iter_mut();
+                with_formula!(T, activation, f => Both { f, z, d, zero }.run::<FMA>());
+            }
         }
     }
 }
@@ -268,39 +274,27 @@ impl<T: Real> Pass for Chain<'_, T> {
         } = self;
         match activation {
             Activation::Linear => {}
-            Activation::Relu => each(
-                delta,
-                a,
-                #[inline(always)]
-                |delta, a| {
-                    let slope = if a <= T::zero() { T::zero() } else { T::one() };
-                    delta * if is_nan(a) { a } else { slope }
-                },
-            ),
-            _ => each(
-                delta,
-                slopes,
-                #[inline(always)]
-                |delta, slope| delta * slope,
-            ),
+            Activation::Relu => {
+                for (delta, a) in delta.iter_mut().zip(a) {
+                    let slope = if *a <= T::zero() { T::zero() } else { T::one() };
+                    *delta *= if is_nan(*a) { *a } else { slope };
+                }
+            }
+            _ => {
+                let (delta, delta_rest) = delta.as_chunks_mut::<LANES>();
+                let (slopes, slopes_rest) = slopes.as_chunks::<LANES>();
+                for (delta, slopes) in delta.iter_mut().zip(slopes) {
+                    let mut products = [T::zero(); LANES];
+                    for i in 0..LANES {
+                        products[i] = delta[i] * slopes[i];
+                    }
+                    *delta = products;
+                }
+                for (delta, slope) in delta_rest.iter_mut().zip(slopes_rest) {
+                    *delta *= *slope;
+                }
+            }
         }
-    }
-}
-
-/// to ← f(to, from), element by element: by chunks, so that short slices take few instructions.
-#[inline(always)]
-fn each<T: Real>(to: &mut [T], from: &[T], f: impl Fn(T, T) -> T) {
-    let ((to, to_rest), (from, from_rest)) =
-        (to.as_chunks_mut::<LANES>(), from.as_chunks::<LANES>());
-    for (to, from) in to.iter_mut().zip(from) {
-        let mut results = [T::zero(); LANES];
-        for i in 0..LANES {
-            results[i] = f(to[i], from[i]);
-        }
-        *to = results;
-    }
-    for (to, from) in to_rest.iter_mut().zip(from_rest) {
-        *to = f(*to, *from);
     }
 }
 
@@ -382,6 +376,20 @@ where
             }
         }
     }
+}
+
+/// The steps of a loop, each by itself: the compiler does not know that the first ones are all, and
+/// that it could take several at once, whose numbers lie far apart.
+#[inline(always)]
+fn one_by_one<'a, T, const N: usize>(
+    steps: &'a mut [[T; N]],
+) -> impl Iterator<Item = &'a mut [T; N]> {
+    let more = if steps.len() > 1 {
+        black_box(None)
+    } else {
+        None
+    };
+    steps.iter_mut().chain(more)
 }
 
 /// A zero of which the compiler does not know. Without it a loop that leaves some numbers as they
