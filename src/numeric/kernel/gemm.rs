@@ -218,8 +218,9 @@ macro_rules! element {
 element!(f32, f32x16, f32x8, f32x4);
 element!(f64, f64x8, f64x4, f64x2);
 
-/// Picks the register tile: MV vectors of L lanes by NR columns fill, but do not overflow, the
-/// registers.
+/// Picks the register tile: MV vectors of L lanes by NR columns, a vector of each row and one number
+/// of each column leave a register free, or the compiler might put a sum into memory. Where NR is no
+/// power of two, PR is the next one.
 #[inline(always)]
 fn by_width<T: Element, S: Simd>(
     simd: S,
@@ -231,20 +232,27 @@ fn by_width<T: Element, S: Simd>(
 ) {
     let many = cfg!(target_arch = "aarch64");
     match (T::Native::<S>::LEN, size_of::<T>()) {
-        (16, _) => by_shape::<T, S, 3, 8, 16>(simd, size, a, b, c, pack),
-        (8, 8) => by_shape::<T, S, 3, 8, 8>(simd, size, a, b, c, pack),
-        (8, _) => by_shape::<T, S, 3, 4, 8>(simd, size, a, b, c, pack),
-        (4, 8) => by_shape::<T, S, 3, 4, 4>(simd, size, a, b, c, pack),
-        (4, _) if many => by_shape::<T, S, 3, 8, 4>(simd, size, a, b, c, pack),
-        (4, _) => by_shape::<T, S, 2, 4, 4>(simd, size, a, b, c, pack),
-        _ if many => by_shape::<T, S, 3, 8, 2>(simd, size, a, b, c, pack),
-        _ => by_shape::<T, S, 2, 4, 2>(simd, size, a, b, c, pack),
+        (16, _) => by_shape::<T, S, 3, 8, 8, 16>(simd, size, a, b, c, pack),
+        (8, 8) => by_shape::<T, S, 3, 8, 8, 8>(simd, size, a, b, c, pack),
+        (8, _) => by_shape::<T, S, 2, 6, 8, 8>(simd, size, a, b, c, pack),
+        (4, 8) => by_shape::<T, S, 2, 6, 8, 4>(simd, size, a, b, c, pack),
+        (4, _) if many => by_shape::<T, S, 3, 8, 8, 4>(simd, size, a, b, c, pack),
+        (4, _) => by_shape::<T, S, 2, 4, 4, 4>(simd, size, a, b, c, pack),
+        _ if many => by_shape::<T, S, 3, 8, 8, 2>(simd, size, a, b, c, pack),
+        _ => by_shape::<T, S, 2, 4, 4, 2>(simd, size, a, b, c, pack),
     }
 }
 
 /// Picks the way: dot products, an outer product, or tiles over C or over its transpose.
 #[inline(always)]
-fn by_shape<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize>(
+fn by_shape<
+    T: Element,
+    S: Simd,
+    const MV: usize,
+    const NR: usize,
+    const PR: usize,
+    const L: usize,
+>(
     simd: S,
     size: Size,
     a: Mat<'_, T>,
@@ -315,7 +323,7 @@ fn by_shape<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usiz
             ld: if m == 1 { n } else { m },
             transposed: m > 1,
         };
-        blocked::<T, S, MV, NR, L>(
+        blocked::<T, S, MV, NR, PR, L>(
             simd,
             Size { m: n, n: m, k },
             b.flipped(),
@@ -324,7 +332,7 @@ fn by_shape<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usiz
             pack,
         );
     } else {
-        blocked::<T, S, MV, NR, L>(
+        blocked::<T, S, MV, NR, PR, L>(
             simd,
             size,
             a,
@@ -631,7 +639,14 @@ fn block_len(k: usize) -> usize {
 
 /// out = a·b (m × n), a's rows along the lanes.
 #[inline(always)]
-fn blocked<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize>(
+fn blocked<
+    T: Element,
+    S: Simd,
+    const MV: usize,
+    const NR: usize,
+    const PR: usize,
+    const L: usize,
+>(
     simd: S,
     Size { m, n, k }: Size,
     a: Mat<'_, T>,
@@ -663,7 +678,8 @@ fn blocked<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize
     };
 
     let a_room = block_len * L * if gemv { GEMV } else { MV * group };
-    let room = a_room + block_len * strip + ALIGN / bytes;
+    // With room for what a transposed panel spills.
+    let room = a_room + block_len * strip + PR + ALIGN / bytes;
     if pack.len() < room {
         pack.resize(room, T::default());
     }
@@ -748,7 +764,7 @@ fn blocked<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize
                     );
                 } else if b_packed {
                     for j in (strip_start..strip_end).step_by(NR) {
-                        transpose_panel::<T, S, NR>(
+                        transpose_panel::<T, S, NR, PR>(
                             simd,
                             block.len,
                             NR.min(strip_end - j),
@@ -781,22 +797,22 @@ fn blocked<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize
                         let (rows, columns, out) =
                             (i..m.min(i + width), j..strip_end.min(j + NR), &mut out);
                         match (width / L, by_row || b_packed) {
-                            (1, false) => tile::<T, S, 1, NR, false>(
+                            (1, false) => tile::<T, S, 1, NR, PR, false>(
                                 simd, block, left, right, rows, columns, out,
                             ),
-                            (2, false) => tile::<T, S, 2, NR, false>(
+                            (2, false) => tile::<T, S, 2, NR, PR, false>(
                                 simd, block, left, right, rows, columns, out,
                             ),
-                            (_, false) => tile::<T, S, MV, NR, false>(
+                            (_, false) => tile::<T, S, MV, NR, PR, false>(
                                 simd, block, left, right, rows, columns, out,
                             ),
-                            (1, true) => tile::<T, S, 1, NR, true>(
+                            (1, true) => tile::<T, S, 1, NR, PR, true>(
                                 simd, block, left, right, rows, columns, out,
                             ),
-                            (2, true) => tile::<T, S, 2, NR, true>(
+                            (2, true) => tile::<T, S, 2, NR, PR, true>(
                                 simd, block, left, right, rows, columns, out,
                             ),
-                            (_, true) => tile::<T, S, MV, NR, true>(
+                            (_, true) => tile::<T, S, MV, NR, PR, true>(
                                 simd, block, left, right, rows, columns, out,
                             ),
                         }
@@ -809,7 +825,14 @@ fn blocked<T: Element, S: Simd, const MV: usize, const NR: usize, const L: usize
 
 /// One tile of `out`: a panel of rows times up to NR columns.
 #[inline(always)]
-fn tile<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_ROW: bool>(
+fn tile<
+    T: Element,
+    S: Simd,
+    const MV: usize,
+    const NR: usize,
+    const PR: usize,
+    const BY_ROW: bool,
+>(
     simd: S,
     block: Block,
     left: Columns<'_, T>,
@@ -824,10 +847,10 @@ fn tile<T: Element, S: Simd, const MV: usize, const NR: usize, const BY_ROW: boo
             let nr = columns.len();
             if nr > 4 || NR <= 4 {
                 let tile = accumulate::<T, S, MV, NR, BY_ROW>(simd, block.len, left, right, nr);
-                store(simd, &tile, block.add, rows, columns, out);
+                store::<T, S, MV, NR, PR>(simd, &tile, block.add, rows, columns, out);
             } else {
                 let tile = accumulate::<T, S, MV, 4, BY_ROW>(simd, block.len, left, right, nr);
-                store(simd, &tile, block.add, rows, columns, out);
+                store::<T, S, MV, 4, 4>(simd, &tile, block.add, rows, columns, out);
             }
         },
     );
@@ -911,7 +934,7 @@ fn multiply_add<T: Element, S: Simd, const MV: usize, const NR: usize>(
 
 /// Writes, or adds, the real part of a tile.
 #[inline(always)]
-fn store<T: Element, S: Simd, const MV: usize, const NR: usize>(
+fn store<T: Element, S: Simd, const MV: usize, const NR: usize, const PR: usize>(
     simd: S,
     tile: &Tile<T, S, MV, NR>,
     add: bool,
@@ -946,29 +969,25 @@ fn store<T: Element, S: Simd, const MV: usize, const NR: usize>(
     let flat = flat.as_flattened_mut().as_flattened_mut();
     if out.transposed {
         for i in 0..MV {
-            let lines = transpose::<S, _, NR>(from_fn(|j| tile[j][i]));
-            for j in 0..NR {
-                lines[j].store_slice(&mut flat[(i * NR + j) * lanes..][..lanes]);
+            let lines = transpose::<S, _, PR>(from_fn(|j| tile[j.min(NR - 1)][i]));
+            for j in 0..PR {
+                lines[j].store_slice(&mut flat[(i * PR + j) * lanes..][..lanes]);
             }
         }
         let to = &mut out.c[columns.start + rows.start * out.ld..];
         if columns.len() == NR {
             for (to, from) in to
                 .chunks_mut(out.ld)
-                .zip(flat.as_chunks::<NR>().0)
+                .zip(flat.as_chunks::<PR>().0)
                 .take(rows.len())
             {
                 let Some(to) = to.first_chunk_mut::<NR>() else {
                     break;
                 };
-                *to = if add {
-                    from_fn(|i| to[i] + from[i])
-                } else {
-                    *from
-                };
+                *to = from_fn(|i| if add { to[i] + from[i] } else { from[i] });
             }
         } else {
-            put_lines(simd, to, out.ld, columns.len(), flat, NR, rows.len(), add);
+            put_lines(simd, to, out.ld, columns.len(), flat, PR, rows.len(), add);
         }
     } else {
         for j in 0..NR {
@@ -1093,7 +1112,7 @@ fn matvec_panel<T: Element, S: Simd, const MV: usize, const L: usize>(
     } else {
         ragged_tile(simd, left, rows.len(), &x[..block.len], &mut pack[..width])
     };
-    store(
+    store::<T, S, MV, 1, 1>(
         simd,
         &tile,
         block.add,
@@ -1196,7 +1215,7 @@ fn copy_columns<T: Element, const N: usize>(
 /// to[j + p * NR] = element p of column j, for `count` columns of `len` elements; missing columns
 /// are replaced by the last one.
 #[inline(always)]
-fn transpose_panel<T: Element, S: Simd, const NR: usize>(
+fn transpose_panel<T: Element, S: Simd, const NR: usize, const PR: usize>(
     simd: S,
     len: usize,
     count: usize,
@@ -1207,18 +1226,17 @@ fn transpose_panel<T: Element, S: Simd, const NR: usize>(
         #[inline(always)]
         || {
             let lanes = T::Native::<S>::LEN;
-            let columns: [&[T]; NR] =
+            let columns: [&[T]; PR] =
                 from_fn(|j| &from.data[from.skip + j.min(count - 1) * from.ld..][..len]);
             let whole = len / lanes * lanes;
-            for (p, to) in (0..whole)
-                .step_by(lanes)
-                .zip(to.chunks_exact_mut(lanes * NR))
-            {
-                let lines = transpose::<S, _, NR>(from_fn(|j| {
+            for p in (0..whole).step_by(lanes) {
+                let lines = transpose::<S, _, PR>(from_fn(|j| {
                     T::Native::<S>::from_slice(simd, &columns[j][p..p + lanes])
                 }));
-                for (line, to) in lines.iter().zip(to.chunks_exact_mut(lanes)) {
-                    line.store_slice(to);
+                // Where there are columns too many, the next line covers them.
+                for (i, line) in lines.iter().enumerate() {
+                    let (row, column) = (i * lanes / PR, i * lanes % PR);
+                    line.store_slice(&mut to[(p + row) * NR + column..][..lanes]);
                 }
             }
             for (p, to) in (whole..len).zip(to[whole * NR..].chunks_exact_mut(NR)) {
