@@ -155,13 +155,13 @@ impl<T: Real> LevenbergMarquardt<'_, T> {
 }
 
 impl<T: Real> Run<'_, T> {
-    pub(super) fn save<M: Method<T>>(
+    pub(super) fn save(
         &self,
-        method: &M,
+        method: &dyn Method<T>,
         net: &Sequential<T>,
         path: &Path,
     ) -> Result<()> {
-        in_files::<T>(format_args!("{}::save", M::NAME))?;
+        in_files::<T>(format_args!("{}::save", method.name()))?;
         let target = Target::of(path)?;
         let checkpoint = target.path();
         let before = named(checkpoint);
@@ -190,7 +190,7 @@ impl<T: Real> Run<'_, T> {
     }
 
     /// The bytes of a checkpoint, whose first epochs are in `log`.
-    fn record<M: Method<T>>(&self, method: &M, net: &Sequential<T>, log: &Log) -> Vec<u8> {
+    fn record(&self, method: &dyn Method<T>, net: &Sequential<T>, log: &Log) -> Vec<u8> {
         let mut record = Writer::new(MAGIC, VERSION);
         record.option(log.part(), |record, part| part.write(record));
         record.list(
@@ -216,9 +216,9 @@ impl<T: Real> Run<'_, T> {
         record.finish()
     }
 
-    fn resume<M: Method<T>>(
+    fn resume(
         &mut self,
-        method: &mut M,
+        method: &mut dyn Method<T>,
         net: &mut Sequential<T>,
         path: &Path,
     ) -> Result<()> {
@@ -252,9 +252,9 @@ impl<T: Real> Run<'_, T> {
         Ok(())
     }
 
-    fn restore<M: Method<T>>(
+    fn restore(
         &mut self,
-        method: &mut M,
+        method: &mut dyn Method<T>,
         memory: &OptimizerState<T>,
         observers: &[Vec<f64>],
     ) -> Result<()> {
@@ -281,11 +281,7 @@ impl<T: Real> Run<'_, T> {
     }
 
     /// What must be the same when training goes on.
-    fn settings<M: Method<T>>(
-        &self,
-        method: &M,
-        net: &Sequential<T>,
-    ) -> Vec<(&'static str, String)> {
+    fn settings(&self, method: &dyn Method<T>, net: &Sequential<T>) -> Vec<(&'static str, String)> {
         let layers: Vec<String> = net.layers().iter().map(|layer| layer.describe()).collect();
         let stops: Vec<String> = self.watcher.stops.iter().map(describe).collect();
         let metrics: Vec<&str> = self
@@ -383,9 +379,9 @@ impl<T: Real> Run<'_, T> {
     }
 
     /// Reads a checkpoint and what lies beside it.
-    fn load<M: Method<T>>(
+    fn load(
         &self,
-        method: &M,
+        method: &dyn Method<T>,
         net: &Sequential<T>,
         path: &Path,
     ) -> Result<Saved<T>, Failed> {
@@ -427,9 +423,9 @@ impl<T: Real> Run<'_, T> {
     }
 
     /// Takes a checkpoint apart, which must be one of this trainer and this network.
-    fn read<M: Method<T>>(
+    fn read(
         &self,
-        method: &M,
+        method: &dyn Method<T>,
         net: &Sequential<T>,
         place: &str,
         bytes: &[u8],
@@ -442,7 +438,7 @@ impl<T: Real> Run<'_, T> {
             if name != saved_name {
                 let (place, expected) = (
                     format!("settings of {place}"),
-                    format!("those of a {}", M::NAME),
+                    format!("those of a {}", method.name()),
                 );
                 let given = format!("a {saved_name} in place of a {name}: another way of training");
                 return Err(Error::new(ErrorKind::Incompatible, place, expected, given));

@@ -518,7 +518,7 @@ impl<'a, T: Real> Trainer<'a, T> {
         compiled_here!(T: |trainer: &mut Trainer<'_, T>,
                            net: &mut Sequential<T>,
                            batch: Batch<'_, T>| -> Result<Step> {
-            trainer.run.check_settings(MiniBatches::<T>::NAME)?;
+            trainer.run.check_settings(trainer.method.name())?;
             let multiplier = trainer.run.multiplier();
             let state = &mut trainer.run.state;
             let step = trainer
