@@ -332,14 +332,14 @@ impl<T: Real> Walk<'_, T> {
         })
     }
 
-    /// The backward pass of training, from ∂C/∂y in the tape.
-    pub(crate) fn differentiate(self, x: View<'_, T>, tape: &mut Tape<T>) {
+    /// The backward pass after [`record`](Self::record), from ∂C/∂y in the tape.
+    pub(crate) fn differentiate(self, x: View<'_, T>, tape: &mut Tape<T>, training: bool) {
         tape.walk(Stage::Backward, |lent| {
             let rows = Rows {
                 grads: lent.grads,
                 samples: x.cols(),
             };
-            self.backward(x, lent.room, None, rows, true);
+            self.backward(x, lent.room, None, rows, training);
         });
     }
 }
