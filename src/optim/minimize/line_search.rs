@@ -98,6 +98,8 @@ impl Search {
         let least = self.decrease * slope;
         let line = |step: f64| value + step * least;
         let low_enough = |at: Sample| at.step > 0.0 && at.value <= line(at.step);
+        // Of values that are equal, rounded, only the slope can say that it went down.
+        let lower = |at: Sample| low_enough(at) && at.value < value;
         let mut interval = Interval {
             best: start,
             other: start,
@@ -121,12 +123,13 @@ impl Search {
                 }
                 continue;
             }
-            if low_enough(at) && (at.slope.abs() <= self.curvature * -slope || wall.is_finite()) {
+            let flat_enough = at.slope.abs() <= self.curvature * -slope;
+            if low_enough(at) && flat_enough || lower(at) && wall.is_finite() {
                 return Ok(step);
             }
             first_stage &= at.value > line(step) || at.slope < 0.0;
             let longest = step == self.longest && at.slope <= least;
-            if low_enough(at) && (longest || interval.is_narrow(step, self.width)) {
+            if lower(at) && (longest || interval.is_narrow(step, self.width)) {
                 return Ok(step);
             }
             if interval.is_narrow(step, self.width) {
@@ -169,7 +172,7 @@ impl Search {
             }
         }
         let best = interval.best;
-        if low_enough(best) {
+        if lower(best) {
             look(best.step);
             return Ok(best.step);
         }

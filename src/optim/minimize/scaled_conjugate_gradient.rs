@@ -107,7 +107,9 @@ impl<T: Real> Minimizer<T> for ScaledConjugateGradient<T> {
                     if !(value.is_finite() && slope.is_finite() && gain.is_finite()) {
                         gain = T::of(-9.0);
                     }
-                    let good = gain >= T::zero();
+                    // Of equal values, rounded, the slope must say that it went down.
+                    let flatter = slope.abs() <= T::of(0.9) * descent;
+                    let good = gain > T::zero() || gain == T::zero() && flatter;
                     if gain >= T::of(0.75) {
                         lambda *= T::of(0.25);
                     } else if gain < T::of(0.25) {
