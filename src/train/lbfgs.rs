@@ -64,10 +64,10 @@ use core::ops::ControlFlow;
 /// [`Model::fit`](crate::Model::fit), which scales the data.
 ///
 /// **Cost.** N samples and P parameters take one to two gradients an epoch, some 6·N·P
-/// multiplications each, and 4·m·P more. Beside the network and the data a run has (4m + 7)·P
-/// numbers and the tape of all samples at once, (2A + K)·N numbers as counted at
-/// [`Trainer`](crate::Trainer). Use `f64` to go far down: in `f32` the last digits of the cost are
-/// soon all that a search sees.
+/// multiplications each, and 8·m·P more. Beside the network and the data a run has
+/// (4m + 6)·P + (2A + K + 1)·N numbers, A and K as counted at [`Trainer`](crate::Trainer): the tape
+/// holds all samples at once. Use `f64` to go far down: in `f32` the last digits of the cost are soon
+/// all that a search sees.
 ///
 /// ```
 /// use chainrule::prelude::*;

@@ -1,4 +1,4 @@
-//! Training: epochs of mini-batches, and least squares.
+//! Training: epochs of mini-batches, steps on all samples, and least squares.
 
 #[cfg(feature = "std")]
 mod checkpoint;

@@ -21,7 +21,9 @@ use crate::optim::OptimizerState;
 use crate::optim::plateau::ReduceOnPlateau;
 use alloc::{format, vec::Vec};
 
-/// What can train a [`Model`](crate::Model): a [`Trainer`](crate::Trainer) or a
+/// What can train a [`Model`](crate::Model): a [`Trainer`](crate::Trainer), an
+/// [`Lbfgs`](crate::train::Lbfgs), a
+/// [`ScaledConjugateGradient`](crate::train::ScaledConjugateGradient) or a
 /// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt). It cannot be implemented outside this
 /// crate.
 pub trait Fit<T: Real> {

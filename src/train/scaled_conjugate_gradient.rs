@@ -62,8 +62,8 @@ use core::ops::ControlFlow;
 ///
 /// **Cost.** N samples and P parameters take two gradients an epoch, some 6·N·P multiplications
 /// each, and one more for each step that is taken back. Beside the network and the data a run has
-/// 7·P numbers and the tape of all samples at once, (2A + K)·N numbers as counted at
-/// [`Trainer`](crate::Trainer).
+/// 7·P + (2A + K + 1)·N numbers, A and K as counted at [`Trainer`](crate::Trainer): the tape holds
+/// all samples at once.
 ///
 /// ```
 /// use chainrule::prelude::*;

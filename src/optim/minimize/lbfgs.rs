@@ -17,8 +17,8 @@ pub(crate) struct Lbfgs<T> {
     pairs: usize,
     /// So often a line search looks at the function.
     pub(crate) evaluations: usize,
-    /// s₁, y₁, s₂, y₂, …: what a step changed in the parameters and in the gradient. The oldest
-    /// pair is the first; behind the last one, slots are empty.
+    /// s₁, y₁, s₂, y₂, …: what a step changed in the parameters and in the gradient, the oldest
+    /// pair first.
     memory: OptimizerState<T>,
     /// yᵀs of each pair.
     curvatures: Vec<T>,
@@ -32,11 +32,10 @@ pub(crate) struct Lbfgs<T> {
 
 impl<T: Real> Lbfgs<T> {
     pub(crate) fn new() -> Self {
-        let pairs = 10;
         Self {
-            pairs,
+            pairs: 10,
             evaluations: 20,
-            memory: OptimizerState::new(Self::NAME, 2 * pairs),
+            memory: OptimizerState::new(Self::NAME, 0),
             curvatures: Vec::new(),
             start: Vec::new(),
             direction: Vec::new(),
@@ -56,8 +55,7 @@ impl<T: Real> Lbfgs<T> {
         copy(&mut self.direction, g, workers);
         let (q, slots) = (&mut self.direction[..], &self.memory.slots);
         let pairs = self.curvatures.len();
-        self.shared.clear();
-        self.shared.resize(self.pairs, T::zero());
+        self.shared.resize(pairs, T::zero());
         for i in (0..pairs).rev() {
             let (s, y) = (&slots[2 * i], &slots[2 * i + 1]);
             self.shared[i] = dot(workers, s, q) / self.curvatures[i];
@@ -88,22 +86,25 @@ impl<T: Real> Lbfgs<T> {
         let curvature = dot(workers, &self.start, &self.direction);
         let least = T::default_epsilon().as_f64() * step * -slope;
         let square = dot(workers, &self.direction, &self.direction);
-        if !(curvature.as_f64() > least && curvature.is_finite() && square.is_finite()) {
+        let is_sound = curvature.is_finite() && square.is_finite() && square > T::zero();
+        if !(is_sound && curvature.as_f64() > least) {
             return;
         }
+        let slots = &mut self.memory.slots;
         if self.curvatures.len() == self.pairs {
-            self.memory.slots.rotate_left(2);
-            self.curvatures.rotate_left(1);
-            self.curvatures.pop();
+            slots.rotate_left(2);
+            self.curvatures.remove(0);
+        } else {
+            slots.resize_with(slots.len() + 2, Vec::new);
         }
-        let at = 2 * self.curvatures.len();
-        copy(&mut self.memory.slots[at], &self.start, workers);
-        copy(&mut self.memory.slots[at + 1], &self.direction, workers);
         self.curvatures.push(curvature);
+        let at = slots.len() - 2;
+        copy(&mut slots[at], &self.start, workers);
+        copy(&mut slots[at + 1], &self.direction, workers);
     }
 
     fn forget_pairs(&mut self) {
-        self.memory.slots.iter_mut().for_each(Vec::clear);
+        self.memory.slots.clear();
         self.curvatures.clear();
     }
 }
@@ -178,17 +179,16 @@ impl<T: Real> Minimizer<T> for Lbfgs<T> {
 
     fn remember(&mut self, memory: &OptimizerState<T>) -> bool {
         let length = memory.slots.first().map_or(0, Vec::len);
-        let workers = Workers::default();
-        let mut curvatures = Vec::with_capacity(self.pairs);
-        let known = memory
-            .slots
-            .chunks_exact(2)
-            .take_while(|pair| !pair[0].is_empty());
-        if self.fits(memory, length) {
-            curvatures.extend(known.map(|pair| dot(&workers, &pair[0], &pair[1])));
+        if !self.fits(memory, length) {
+            return false;
         }
-        let sound = |curvature: &T| *curvature > T::zero() && curvature.is_finite();
-        if !self.fits(memory, length) || !curvatures.iter().all(sound) {
+        let workers = Workers::default();
+        let pairs = memory.slots.chunks_exact(2);
+        let curvatures: Vec<T> = pairs
+            .map(|pair| dot(&workers, &pair[0], &pair[1]))
+            .collect();
+        let is_sound = |curvature: &T| *curvature > T::zero() && curvature.is_finite();
+        if !curvatures.iter().all(is_sound) {
             return false;
         }
         self.memory.clone_from(memory);
@@ -197,21 +197,15 @@ impl<T: Real> Minimizer<T> for Lbfgs<T> {
     }
 
     fn fits(&self, memory: &OptimizerState<T>, params: usize) -> bool {
-        let full = memory
-            .slots
-            .iter()
-            .take_while(|slot| !slot.is_empty())
-            .count();
-        let (pairs, rest) = memory.slots.split_at(full);
+        let slots = &memory.slots;
         memory.rule == Self::NAME
-            && memory.slots.len() == 2 * self.pairs
-            && full.is_multiple_of(2)
-            && pairs.iter().all(|slot| slot.len() == params)
-            && rest.iter().all(Vec::is_empty)
+            && slots.len().is_multiple_of(2)
+            && slots.len() / 2 <= self.pairs
+            && slots.iter().all(|slot| slot.len() == params)
     }
 
     fn reset(&mut self) {
-        self.memory = OptimizerState::new(Self::NAME, 2 * self.pairs);
+        self.memory = OptimizerState::new(Self::NAME, 0);
         self.curvatures.clear();
     }
 

@@ -272,7 +272,7 @@ mod tests {
             if lbfgs.step(&mut function, &mut point).is_err() {
                 break;
             }
-            assert!(lbfgs.memory().slots.iter().all(Vec::is_empty));
+            assert_eq!(lbfgs.memory().slots.len(), 0);
         }
         assert!(function.params[0] > 0.5 && function.params[0] < 1.0);
     }
