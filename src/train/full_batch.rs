@@ -16,7 +16,7 @@ use crate::numeric::kernel::workers::Workers;
 use crate::numeric::real::Real;
 use crate::optim::minimize::{Minimizer, Objective, Point, largest};
 use crate::optim::{OptimizerState, Penalty, gradient_norm};
-use alloc::{boxed::Box, format, string::String, vec::Vec};
+use alloc::{boxed::Box, format, vec::Vec};
 use core::ops::Range;
 
 /// A method of minimization on the cost of all samples.
@@ -262,7 +262,7 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
     }
 
     #[cfg(feature = "std")]
-    fn settings(&self) -> Vec<(&'static str, String)> {
+    fn settings(&self) -> Vec<(&'static str, alloc::string::String)> {
         self.minimizer.settings()
     }
 }

@@ -9,7 +9,7 @@ use crate::numeric::kernel::workers::{Workers, copy};
 use crate::numeric::real::Real;
 use crate::optim::OptimizerState;
 use crate::optim::vector_norm::Norm;
-use alloc::{format, string::String, vec, vec::Vec};
+use alloc::vec::Vec;
 
 /// The method with its settings, what it remembers, and room for a step.
 pub(crate) struct Lbfgs<T> {
@@ -210,10 +210,10 @@ impl<T: Real> Minimizer<T> for Lbfgs<T> {
     }
 
     #[cfg(feature = "std")]
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        vec![
+    fn settings(&self) -> Vec<(&'static str, alloc::string::String)> {
+        alloc::vec![
             ("method", Self::NAME.into()),
-            ("memory", format!("{}", self.pairs)),
+            ("memory", alloc::format!("{}", self.pairs)),
         ]
     }
 }

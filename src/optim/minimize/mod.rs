@@ -154,7 +154,7 @@ mod tests {
     /// Where the method comes to, until no component of the gradient is larger than `tolerance` or
     /// no step is found.
     fn minimize<T: Real>(
-        method: &mut dyn FnMut(&mut Counted<T>, &mut Point<T>) -> Result<f64, SearchFailure>,
+        mut method: impl Minimizer<T>,
         function: &mut Counted<T>,
         tolerance: f64,
     ) -> (Point<T>, Option<SearchFailure>) {
@@ -168,7 +168,7 @@ mod tests {
                 return (point, None);
             }
             let (before, params) = (point.value, function.params.clone());
-            if let Err(why) = method(function, &mut point) {
+            if let Err(why) = method.step(function, &mut point) {
                 assert_eq!(function.params, params);
                 return (point, Some(why));
             }
@@ -183,13 +183,8 @@ mod tests {
         for line in TABLE.lines().skip(1) {
             let fields: Vec<&str> = line.split('\t').collect();
             let number = |i: usize| fields[i].parse::<f64>().unwrap();
-            let mut lbfgs = Lbfgs::<f64>::new();
             let mut function = start(fields[0], number(1) as usize);
-            let step = &mut |function: &mut Counted<f64>, point: &mut Point<f64>| {
-                lbfgs.step(function, point)
-            };
-            let (point, end) = minimize(step, &mut function, 1e-6);
-            std::println!("{line}: {} {:.3e}", function.evaluations, point.value);
+            let (point, end) = minimize(Lbfgs::<f64>::new(), &mut function, 1e-6);
             assert_eq!(end, None);
             assert!(function.evaluations as f64 <= 1.1 * number(2), "{line}");
             assert!(point.value < 1e-12, "{line}");
@@ -205,14 +200,10 @@ mod tests {
             ("quadratic", 10, 150),
             ("rosenbrock", 2, 150),
         ] {
-            let mut method = ScaledConjugateGradient::<f64>::new();
             let mut function = start(name, count);
-            let step = &mut |function: &mut Counted<f64>, point: &mut Point<f64>| {
-                method.step(function, point)
-            };
-            let (point, end) = minimize(step, &mut function, 1e-6);
+            let method = ScaledConjugateGradient::<f64>::new();
+            let (point, end) = minimize(method, &mut function, 1e-6);
             let evaluations = function.evaluations;
-            std::println!("{name}: {evaluations} {:.3e}", point.value);
             assert_eq!(end, None);
             assert!(evaluations <= most && point.value < 1e-10);
         }
@@ -224,25 +215,16 @@ mod tests {
         fn raised(x: &[f32], gradient: &mut [f32]) -> f32 {
             1.0 + rosenbrock(x, gradient)
         }
+        fn check(method: impl Minimizer<f32>, count: usize) {
+            let mut function = start("rosenbrock", count);
+            function.function = raised;
+            let (point, end) = minimize(method, &mut function, 0.0);
+            assert!(point.value < 1.0 + 1e-5);
+            assert!(end.is_none_or(|why| why == SearchFailure::Rounding));
+        }
         for count in [2, 100] {
-            let mut lbfgs = Lbfgs::<f32>::new();
-            let mut method = ScaledConjugateGradient::<f32>::new();
-            let by_lbfgs = &mut |function: &mut Counted<f32>, point: &mut Point<f32>| {
-                lbfgs.step(function, point)
-            };
-            let by_gradients = &mut |function: &mut Counted<f32>, point: &mut Point<f32>| {
-                method.step(function, point)
-            };
-            let ways: [&mut dyn FnMut(&mut Counted<f32>, &mut Point<f32>) -> _; 2] =
-                [by_lbfgs, by_gradients];
-            for way in ways {
-                let mut function = start("rosenbrock", count);
-                function.function = raised;
-                let (point, end) = minimize(way, &mut function, 0.0);
-                std::println!("{} {:e} {end:?}", function.evaluations, point.value - 1.0);
-                assert!(point.value < 1.0 + 1e-5);
-                assert!(end.is_none_or(|why| why == SearchFailure::Rounding));
-            }
+            check(Lbfgs::new(), count);
+            check(ScaledConjugateGradient::new(), count);
         }
     }
 

@@ -7,7 +7,7 @@ use crate::numeric::kernel::workers::copy;
 use crate::numeric::real::Real;
 use crate::optim::OptimizerState;
 use crate::optim::vector_norm::Norm;
-use alloc::{string::String, vec, vec::Vec};
+use alloc::vec::Vec;
 
 /// σ: how far along the direction the curvature is looked for.
 const SIGMA: f64 = 5e-5;
@@ -95,7 +95,8 @@ impl<T: Real> Minimizer<T> for ScaledConjugateGradient<T> {
                         scaled = descent;
                     }
                     let step = descent / scaled;
-                    if !(step * length > T::default_epsilon() * size * T::of(1e-3)) {
+                    // So short that no parameter changes.
+                    if step * length <= T::default_epsilon() * size * T::of(1e-3) {
                         break;
                     }
                     go(workers, objective.params(), &self.start, step, direction);
@@ -172,7 +173,7 @@ impl<T: Real> Minimizer<T> for ScaledConjugateGradient<T> {
     }
 
     #[cfg(feature = "std")]
-    fn settings(&self) -> Vec<(&'static str, String)> {
-        vec![("method", Self::NAME.into())]
+    fn settings(&self) -> Vec<(&'static str, alloc::string::String)> {
+        alloc::vec![("method", Self::NAME.into())]
     }
 }
