@@ -26,13 +26,13 @@ use core::ops::ControlFlow;
 
 /// L-BFGS: steps on all samples that learn how the cost curves from the gradients they see (J.
 /// Nocedal & S. J. Wright, *Numerical Optimization*, 2nd ed., 2006, algorithms 7.4 and 7.5). For
-/// small tables it is what scikit-learn advises (`solver="lbfgs"`): no rate to choose, any loss, and
-/// a few hundred looks at the data. For least squares with few parameters see
+/// small tables it is what scikit-learn advises (`solver="lbfgs"`): no rate to choose, any loss,
+/// and a few hundred looks at the data. For least squares with few parameters see
 /// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt), for many samples
 /// [`Trainer`](crate::Trainer); the [guide](crate::guide::curvature) compares them.
 ///
-/// A step goes along d = −H·∂C/∂w. H stands for the inverse of the Hessian and is made of the last m
-/// = 10 pairs of s, what a step changed in w, and y, what it changed in ∂C/∂w:
+/// A step goes along d = −H·∂C/∂w. H stands for the inverse of the Hessian and is made of the last
+/// m = 10 pairs of s, what a step changed in w, and y, what it changed in ∂C/∂w:
 ///
 /// ```text
 /// H ← (I − ρ·s·yᵀ)·H·(I − ρ·y·sᵀ) + ρ·s·sᵀ,  ρ = 1/yᵀs,  from H₀ = (sᵀy/yᵀy)·I of the last pair
@@ -44,12 +44,12 @@ use core::ops::ControlFlow;
 /// C(w + α·d) ≤ C(w) + 10⁻³·α·dᵀ∇C(w),  |dᵀ∇C(w + α·d)| ≤ 0.9·|dᵀ∇C(w)|
 /// ```
 ///
-/// (J. J. Moré & D. J. Thuente, 1994; the numbers are those of SciPy). The first trial is α = 1, for
-/// the first step 1/‖d‖. A cost that is NaN or infinite shortens the step. A pair without curvature,
-/// yᵀs ≤ ε·α·|dᵀ∇C(w)|, is left out. If no step is found, the pairs are forgotten, and the search begins
-/// again along the steepest descent; if that fails, too, the run ends with
-/// [`Stopped::SearchFailed`](crate::train::Stopped::SearchFailed), and the parameters are to the bit
-/// those of the last epoch.
+/// (J. J. Moré & D. J. Thuente, 1994; the numbers are those of SciPy). The first trial is α = 1,
+/// for the first step 1/‖d‖. A cost that is NaN or infinite shortens the step. A pair without
+/// curvature, yᵀs ≤ ε·α·|dᵀ∇C(w)|, is left out. If no step is found, the pairs are forgotten, and
+/// the search begins again along the steepest descent; if that fails, too, the run ends with
+/// [`Stopped::SearchFailed`](crate::train::Stopped::SearchFailed), and the parameters are to the
+/// bit those of the last epoch.
 ///
 /// The cost is that of what the network predicts, plus the [penalty](Self::penalty): a function of
 /// the parameters that no chance enters. Dropout and noise are therefore out, and batch norm takes
@@ -64,10 +64,10 @@ use core::ops::ControlFlow;
 /// [`Model::fit`](crate::Model::fit), which scales the data.
 ///
 /// **Cost.** N samples and P parameters take one to two gradients an epoch, some 6·N·P
-/// multiplications each, and 8·m·P more. Beside the network and the data a run has
-/// (4m + 6)·P + (2A + K + 1)·N numbers, A and K as counted at [`Trainer`](crate::Trainer): the tape
-/// holds all samples at once. Use `f64` to go far down: in `f32` the last digits of the cost are soon
-/// all that a search sees.
+/// multiplications each, and 8·m·P more. Beside the network and the data a run has (4m+6)·P
+/// numbers, and (2A+K+1)·N as counted at [`Trainer`](crate::Trainer): the tape holds all samples at
+/// once. Use `f64` to go far down: in `f32` the last digits of the cost are soon all that a search
+/// sees.
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -214,9 +214,9 @@ impl<'a, T: Real> Lbfgs<'a, T> {
         /// [stops](Self::stop); `None` after the last epoch.
         ///
         /// # Errors
-        /// Those of [`Sequential::gradient`] on the data; [`ErrorKind::Empty`] for a network without
-        /// parameters, and where all are frozen; [`ErrorKind::NotFinite`] where the cost or its
-        /// gradient at the start is NaN or infinite; [`ErrorKind::Value`] for a setting out of
+        /// Those of [`Sequential::gradient`] on the data; [`ErrorKind::Empty`] for a network
+        /// without parameters, and where all are frozen; [`ErrorKind::NotFinite`] where the cost or
+        /// its gradient at the start is NaN or infinite; [`ErrorKind::Value`] for a setting out of
         /// range; [`ErrorKind::Incompatible`] for a stop that watches what is not measured, where
         /// the last layer reaches no target, and for another network or other data than in the call
         /// before. The network is then as it was.

@@ -27,12 +27,12 @@ use core::ops::ControlFlow;
 
 /// Scaled conjugate gradients: steps on all samples along conjugate directions, without a line
 /// search (M. F. Møller, *A scaled conjugate gradient algorithm for fast supervised learning*,
-/// Neural Networks 6, 1993). MATLAB's `trainscg`, which `patternnet` takes by default. It remembers a
-/// single direction, where [`Lbfgs`](crate::train::Lbfgs) remembers twenty vectors and usually needs
-/// fewer looks at the data.
+/// Neural Networks 6, 1993). MATLAB's `trainscg`, which `patternnet` takes by default. It remembers
+/// a single direction, where [`Lbfgs`](crate::train::Lbfgs) remembers twenty vectors and usually
+/// needs fewer looks at the data.
 ///
-/// With the residual r = −∂C/∂w and the direction p, a step goes to the minimum of the parabola that
-/// the curvature along p gives, raised by a λ that keeps it from being too long:
+/// With the residual r = −∂C/∂w and the direction p, a step goes to the minimum of the parabola
+/// that the curvature along p gives, raised by a λ that keeps it from being too long:
 ///
 /// ```text
 /// δ = pᵀ·(∇C(w + σp) − ∇C(w))/σ + λ·‖p‖²,  α = pᵀr/δ,  w ← w + α·p
@@ -41,12 +41,12 @@ use core::ops::ControlFlow;
 ///
 /// with σ·‖p‖ = max(5·10⁻⁵, √ε·‖w‖) and a first λ of 5·10⁻⁷. Where δ ≤ 0, λ grows until it is not.
 /// If the cost rises, or is NaN or infinite, the step is taken back, λ grows, and the next one is
-/// shorter. By Δ = 2δ·(C before − C after)/(pᵀr)², the part of the promised decrease that came true,
-/// λ becomes λ/4 from Δ ≥ ¾ on, and λ + δ·(1 − Δ)/‖p‖² below ¼. After as many steps as there are
-/// parameters, p is the steepest descent again. If no λ gives a step that lowers the cost, along the
-/// steepest descent either, the run ends with
-/// [`Stopped::SearchFailed`](crate::train::Stopped::SearchFailed), and the parameters are to the bit
-/// those of the last epoch.
+/// shorter. By Δ = 2δ·(C before − C after)/(pᵀr)², the part of the promised decrease that came
+/// true, λ becomes λ/4 from Δ ≥ ¾ on, and λ + δ·(1 − Δ)/‖p‖² below ¼. After as many steps as there
+/// are parameters, p is the steepest descent again. If no λ gives a step that lowers the cost,
+/// along the steepest descent either, the run ends with
+/// [`Stopped::SearchFailed`](crate::train::Stopped::SearchFailed), and the parameters are to the
+/// bit those of the last epoch.
 ///
 /// The cost is that of what the network predicts, plus the [penalty](Self::penalty): a function of
 /// the parameters that no chance enters. Dropout and noise are therefore out, and batch norm takes
@@ -62,8 +62,8 @@ use core::ops::ControlFlow;
 ///
 /// **Cost.** N samples and P parameters take two gradients an epoch, some 6·N·P multiplications
 /// each, and one more for each step that is taken back. Beside the network and the data a run has
-/// 7·P + (2A + K + 1)·N numbers, A and K as counted at [`Trainer`](crate::Trainer): the tape holds
-/// all samples at once.
+/// 7·P numbers, and (2A+K+1)·N as counted at [`Trainer`](crate::Trainer): the tape holds all
+/// samples at once.
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -175,9 +175,9 @@ impl<'a, T: Real> ScaledConjugateGradient<'a, T> {
         /// [stops](Self::stop); `None` after the last epoch.
         ///
         /// # Errors
-        /// Those of [`Sequential::gradient`] on the data; [`ErrorKind::Empty`] for a network without
-        /// parameters, and where all are frozen; [`ErrorKind::NotFinite`] where the cost or its
-        /// gradient at the start is NaN or infinite; [`ErrorKind::Value`] for a setting out of
+        /// Those of [`Sequential::gradient`] on the data; [`ErrorKind::Empty`] for a network
+        /// without parameters, and where all are frozen; [`ErrorKind::NotFinite`] where the cost or
+        /// its gradient at the start is NaN or infinite; [`ErrorKind::Value`] for a setting out of
         /// range; [`ErrorKind::Incompatible`] for a stop that watches what is not measured, where
         /// the last layer reaches no target, and for another network or other data than in the call
         /// before. The network is then as it was.

@@ -114,10 +114,10 @@ fn start(net: &mut Sequential<f64>) -> Result<()> {
 }
 
 /// From the same start as scikit-learn's `solver="lbfgs"`, with its penalty and its tolerances, no
-/// more than 20 % more evaluations, and a cost that is no higher than by what two ends may differ at
-/// which the gradient is as small. Slopes of ReLU jump, so that after some hundred steps rounding
-/// has led two programs to other places: there all sets count together. The times that it prints, in
-/// a release build, are to be held against those that `reference/lbfgs.py` writes.
+/// more than 20 % more evaluations, and a cost that is no higher than by what two ends may differ
+/// at which the gradient is as small. Slopes of ReLU jump, so that after some hundred steps
+/// rounding has led two programs to other places: there all sets count together. The times that it
+/// prints, in a release build, are to be held against those that `reference/lbfgs.py` writes.
 #[test]
 fn lbfgs_of_scikit_learn() -> Result<()> {
     let mut all = [0.0; 2];

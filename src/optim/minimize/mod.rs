@@ -1,4 +1,5 @@
-//! Methods that go down a function of many numbers by its value and its gradient: all that they know.
+//! Methods that go down a function of many numbers by its value and its gradient: all that they
+//! know.
 
 mod lbfgs;
 mod line_search;
