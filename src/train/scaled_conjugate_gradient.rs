@@ -36,7 +36,7 @@ use core::ops::ControlFlow;
 ///
 /// ```text
 /// δ = pᵀ·(∇C(w + σp) − ∇C(w))/σ + λ·‖p‖²,  α = pᵀr/δ,  w ← w + α·p
-/// p ← r + β·p,  β = (‖r‖² − rᵀr before)/pᵀr before
+/// p ← r₊ + β·p,  β = (‖r₊‖² − r₊ᵀr)/pᵀr,  r₊ = −∂C/∂w after the step
 /// ```
 ///
 /// with σ·‖p‖ = max(5·10⁻⁵, √ε·‖w‖) and a first λ of 5·10⁻⁷. Where δ ≤ 0, λ grows until it is not.
