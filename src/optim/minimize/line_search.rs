@@ -100,18 +100,18 @@ impl Search {
         let low_enough = |at: Sample| at.step > 0.0 && at.value <= line(at.step);
         // Of values that are equal, rounded, only the slope can say that it went down.
         let lower = |at: Sample| low_enough(at) && at.value < value;
+        let mut step = first.min(self.longest);
         let mut interval = Interval {
             best: start,
             other: start,
             bracketed: false,
             low: 0.0,
-            high: 5.0 * first,
+            high: 5.0 * step,
         };
         let mut widths = [self.longest, 2.0 * self.longest];
         let mut first_stage = true;
         // Where φ is no number.
         let mut wall = f64::INFINITY;
-        let mut step = first.min(self.longest);
         for _ in 0..self.evaluations {
             let at = look(step);
             let best = interval.best;

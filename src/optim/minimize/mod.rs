@@ -75,7 +75,7 @@ mod tests {
     use super::*;
     use alloc::{vec, vec::Vec};
 
-    /// Written by `reference/minimize.py`: function, parameters, evaluations, value.
+    /// Written by `reference/minimize.py`: method, function, parameters, evaluations, value.
     const TABLE: &str = include_str!("../../../tests/reference/minimize.tsv");
 
     /// A function, and how often it was looked at.
@@ -178,35 +178,31 @@ mod tests {
         panic!("no end");
     }
 
-    /// No more evaluations than PyTorch's LBFGS, and a value as small.
+    /// No more evaluations than PyTorch's LBFGS, and than the steps of Møller's paper word for word,
+    /// but for what rounding does on a long way.
     #[test]
-    fn lbfgs_of_pytorch() {
+    fn as_others_do() {
         for line in TABLE.lines().skip(1) {
-            let fields: Vec<&str> = line.split('\t').collect();
-            let number = |i: usize| fields[i].parse::<f64>().unwrap();
-            let mut function = start(fields[0], number(1) as usize);
-            let (point, end) = minimize(Lbfgs::<f64>::new(), &mut function, 1e-6);
-            assert_eq!(end, None);
-            assert!(function.evaluations as f64 <= 1.1 * number(2), "{line}");
-            assert!(point.value < 1e-12, "{line}");
-        }
-    }
-
-    /// In exact arithmetic the directions of a parabola are used up after as many steps as it has
-    /// parameters.
-    #[test]
-    fn conjugate_gradients_of_a_parabola() {
-        for (name, count, most) in [
-            ("mild", 10, 21),
-            ("quadratic", 10, 150),
-            ("rosenbrock", 2, 150),
-        ] {
-            let mut function = start(name, count);
-            let method = ScaledConjugateGradient::<f64>::new();
-            let (point, end) = minimize(method, &mut function, 1e-6);
+            let [method, name, count, most, _] = line.split('\t').collect::<Vec<_>>()[..] else {
+                panic!("{line}");
+            };
+            let mut function = start::<f64>(name, count.parse().unwrap());
+            let (point, end) = match method {
+                "lbfgs" => minimize(Lbfgs::new(), &mut function, 1e-6),
+                _ => minimize(ScaledConjugateGradient::new(), &mut function, 1e-6),
+            };
             let evaluations = function.evaluations;
             assert_eq!(end, None);
-            assert!(evaluations <= most && point.value < 1e-10);
+            assert!(
+                evaluations as f64 <= 1.1 * most.parse::<f64>().unwrap(),
+                "{line}"
+            );
+            assert!(point.value < 1e-12, "{line}");
+            if name == "mild" {
+                // In exact arithmetic the directions of a parabola are used up after as many steps
+                // as it has parameters, each of two evaluations.
+                assert_eq!(evaluations, 1 + 2 * 10);
+            }
         }
     }
 
