@@ -6,6 +6,7 @@ use crate::nn::loss::Huber;
 use crate::nn::{BatchNorm, LayerNorm};
 use crate::numeric::kernel::forced::{at, levels};
 use crate::prelude::*;
+use crate::train::Lbfgs;
 use alloc::{format, vec::Vec};
 use fearless_simd::Level;
 
@@ -101,6 +102,13 @@ fn train<T: Real>(activation: &Activation, bits: impl Fn(T) -> u64) -> Vec<u64> 
         .epochs(2)
         .learning_rate(1e-3)
         .fit(&mut net, &data);
+    found.extend(
+        history
+            .expect("training succeeds")
+            .costs()
+            .map(f64::to_bits),
+    );
+    let history = Lbfgs::new(Huber::new(0.5)).epochs(3).fit(&mut net, &data);
     found.extend(
         history
             .expect("training succeeds")

@@ -8,7 +8,7 @@ use chainrule::optim::*;
 use chainrule::prelude::*;
 use chainrule::rand::SeedableRng;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
-use chainrule::train::LevenbergMarquardt;
+use chainrule::train::{Lbfgs, LevenbergMarquardt, ScaledConjugateGradient};
 use chainrule::{Optimizer, Real, gradcheck};
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 
@@ -445,6 +445,16 @@ fn train<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
         let _ = LevenbergMarquardt::new()
             .epochs(2)
             .damping(damping)
+            .fit(&mut net, &data);
+        let _ = Lbfgs::new(MeanSquaredError)
+            .epochs(3)
+            .memory(u.int_in_range(0..=2)?)
+            .max_evaluations(u.int_in_range(0..=4)?)
+            .gradient_tolerance(damping)
+            .fit(&mut net, &data);
+        let _ = ScaledConjugateGradient::new(MeanSquaredError)
+            .epochs(3)
+            .decrease_tolerance(damping)
             .fit(&mut net, &data);
     }
     Ok(())

@@ -364,27 +364,27 @@ impl<T: Real> Walk<'_, T> {
         })
     }
 
-    /// The backward pass of training, from ∂C/∂y in the tape.
+    /// The backward pass after [`record`](Self::record), from ∂C/∂y in the tape.
     #[inline(always)]
-    pub(crate) fn differentiate(self, x: View<'_, T>, tape: &mut Tape<T>) {
+    pub(crate) fn differentiate(self, x: View<'_, T>, tape: &mut Tape<T>, training: bool) {
         match chain::of(self.layout, x.cols()) {
             Some(links) => tape.walk(
                 Stage::Backward,
                 #[inline(always)]
                 |lent| self.backward_by_chain(links, x, lent.room, lent.grads),
             ),
-            None => self.differentiate_by_layers(x, tape),
+            None => self.differentiate_by_layers(x, tape, training),
         }
     }
 
     #[inline(never)]
-    fn differentiate_by_layers(self, x: View<'_, T>, tape: &mut Tape<T>) {
+    fn differentiate_by_layers(self, x: View<'_, T>, tape: &mut Tape<T>, training: bool) {
         tape.walk(Stage::Backward, |lent| {
             let rows = Rows {
                 grads: lent.grads,
                 samples: x.cols(),
             };
-            self.backward_by_layers(x, lent.room, None, rows, true);
+            self.backward_by_layers(x, lent.room, None, rows, training);
         });
     }
 }

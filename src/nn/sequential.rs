@@ -549,7 +549,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
                            tape: &mut Tape<T>| -> Result<T> {
             walk.check_pass(x, target, loss)?;
             walk.check_trainable()?;
-            Ok(walk.gradient(x, target, loss, tape))
+            Ok(walk.gradient(x, target, loss, tape, true))
         })(self.walk(), x.into(), target.into(), loss, tape)
     }
 
@@ -594,7 +594,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         })(walk, x, tape)?;
         let result = passes::slopes_by(self.outputs(), tape, slopes)?;
         compiled_here!(T: |walk: Walk<'_, T>, x: View<'_, T>, tape: &mut Tape<T>| {
-            tape.on_threads(walk.layout, x.cols(), |tape| walk.differentiate(x, tape));
+            tape.on_threads(walk.layout, x.cols(), |tape| walk.differentiate(x, tape, true));
         })(walk, x, tape);
         Ok(result)
     }
@@ -663,7 +663,8 @@ impl<T: Real> Walk<'_, T> {
         }))
     }
 
-    /// [`Sequential::gradient`] of what has been checked.
+    /// [`Sequential::gradient`] of what has been checked; where `training` is false, that of
+    /// [`Sequential::cost`].
     #[inline(always)]
     pub(crate) fn gradient(
         self,
@@ -671,11 +672,12 @@ impl<T: Real> Walk<'_, T> {
         target: Targets<'_, T>,
         loss: &dyn Loss<T>,
         tape: &mut Tape<T>,
+        training: bool,
     ) -> T {
         tape.on_threads(self.layout, x.cols(), |tape| {
-            self.record(x, tape, true);
+            self.record(x, tape, training);
             let cost = passes::cost_and_slopes(target, loss, tape);
-            self.differentiate(x, tape);
+            self.differentiate(x, tape, training);
             cost
         })
     }

@@ -19,6 +19,7 @@ mod clip;
 mod constraint;
 mod group;
 mod lion;
+pub(crate) mod minimize;
 mod nadam;
 mod optimizer;
 mod penalty;

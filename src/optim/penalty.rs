@@ -126,16 +126,21 @@ impl Penalty {
                 net.params().len(),
                 grads,
             )?;
-            for range in penalty.ranges(net) {
-                T::vectorize(Add {
-                    w: &net.params()[range.clone()],
-                    g: &mut grads[range],
-                    l1: T::of(penalty.l1),
-                    l2: T::of(penalty.l2),
-                });
-            }
+            penalty.add_checked(net, grads);
             Ok(())
         })(self, net, grads)
+    }
+
+    /// [`add_gradient`](Self::add_gradient) of what has been checked.
+    pub(crate) fn add_checked<T: Real>(&self, net: &Sequential<T>, grads: &mut [T]) {
+        for range in self.ranges(net) {
+            T::vectorize(Add {
+                w: &net.params()[range.clone()],
+                g: &mut grads[range],
+                l1: T::of(self.l1),
+                l2: T::of(self.l2),
+            });
+        }
     }
 
     fn ranges<T: Real>(&self, net: &Sequential<T>) -> impl Iterator<Item = Range<usize>> {

@@ -2,10 +2,12 @@
 
 use super::fingerprint::{DataMark, checksum};
 use super::history::History;
+use super::lbfgs::Lbfgs;
 use super::levenberg_marquardt::LevenbergMarquardt;
 use super::log::{INLINE, Log, Logbook, Part, read_epoch, write_epoch};
 use super::record::{HEAD, Reader, Writer};
 use super::run::{Method, Run};
+use super::scaled_conjugate_gradient::ScaledConjugateGradient;
 use super::state::{Best, Position, State};
 use super::stop::{Monitor, Stop, Stopped, Watch};
 use super::trainer::Trainer;
@@ -154,14 +156,53 @@ impl<T: Real> LevenbergMarquardt<'_, T> {
     }
 }
 
+/// `save` and `resume` of a trainer on all samples.
+macro_rules! full_batch {
+    ($trainer:ident, $holds:literal) => {
+        impl<T: Real> $trainer<'_, T> {
+            /// Writes a checkpoint, as [`Trainer::save`] does: of the method, it holds
+            #[doc = concat!($holds, ".")]
+            ///
+            /// # Errors
+            /// As [`Trainer::save`].
+            pub fn save(&self, net: &Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
+                compiled_here!(T: |trainer: &$trainer<'_, T>,
+                                   net: &Sequential<T>,
+                                   path: &Path| -> Result<()> {
+                    trainer.run.save(&trainer.method, net, path)
+                })(self, net, path.as_ref())
+            }
+
+            /// Goes on where a checkpoint was written, as [`Trainer::resume`] does: to the same
+            /// bits as without an interruption. A run that had come to its end stays there.
+            ///
+            /// # Errors
+            /// As [`Trainer::resume`]; [`ErrorKind::Incompatible`] for the checkpoint of another
+            /// way of training.
+            pub fn resume(&mut self, net: &mut Sequential<T>, path: impl AsRef<Path>) -> Result<()> {
+                compiled_here!(T: |trainer: &mut $trainer<'_, T>,
+                                   net: &mut Sequential<T>,
+                                   path: &Path| -> Result<()> {
+                    trainer.run.resume(&mut trainer.method, net, path)
+                })(self, net, path.as_ref())
+            }
+        }
+    };
+}
+full_batch!(Lbfgs, "the pairs of steps and changes of the gradient");
+full_batch!(
+    ScaledConjugateGradient,
+    "the direction of the next step and λ"
+);
+
 impl<T: Real> Run<'_, T> {
-    pub(super) fn save<M: Method<T>>(
+    pub(super) fn save(
         &self,
-        method: &M,
+        method: &dyn Method<T>,
         net: &Sequential<T>,
         path: &Path,
     ) -> Result<()> {
-        in_files::<T>(format_args!("{}::save", M::NAME))?;
+        in_files::<T>(format_args!("{}::save", method.name()))?;
         let target = Target::of(path)?;
         let checkpoint = target.path();
         let before = named(checkpoint);
@@ -190,7 +231,7 @@ impl<T: Real> Run<'_, T> {
     }
 
     /// The bytes of a checkpoint, whose first epochs are in `log`.
-    fn record<M: Method<T>>(&self, method: &M, net: &Sequential<T>, log: &Log) -> Vec<u8> {
+    fn record(&self, method: &dyn Method<T>, net: &Sequential<T>, log: &Log) -> Vec<u8> {
         let mut record = Writer::new(MAGIC, VERSION);
         record.option(log.part(), |record, part| part.write(record));
         record.list(
@@ -216,9 +257,9 @@ impl<T: Real> Run<'_, T> {
         record.finish()
     }
 
-    fn resume<M: Method<T>>(
+    fn resume(
         &mut self,
-        method: &mut M,
+        method: &mut dyn Method<T>,
         net: &mut Sequential<T>,
         path: &Path,
     ) -> Result<()> {
@@ -252,9 +293,9 @@ impl<T: Real> Run<'_, T> {
         Ok(())
     }
 
-    fn restore<M: Method<T>>(
+    fn restore(
         &mut self,
-        method: &mut M,
+        method: &mut dyn Method<T>,
         memory: &OptimizerState<T>,
         observers: &[Vec<f64>],
     ) -> Result<()> {
@@ -281,11 +322,7 @@ impl<T: Real> Run<'_, T> {
     }
 
     /// What must be the same when training goes on.
-    fn settings<M: Method<T>>(
-        &self,
-        method: &M,
-        net: &Sequential<T>,
-    ) -> Vec<(&'static str, String)> {
+    fn settings(&self, method: &dyn Method<T>, net: &Sequential<T>) -> Vec<(&'static str, String)> {
         let layers: Vec<String> = net.layers().iter().map(|layer| layer.describe()).collect();
         let stops: Vec<String> = self.watcher.stops.iter().map(describe).collect();
         let metrics: Vec<&str> = self
@@ -373,19 +410,21 @@ impl<T: Real> Run<'_, T> {
             record.u64(data.ends);
         });
         record.option(history.stopped.as_ref(), |record, stopped| {
-            let stop = if let Stopped::By(stop) = stopped {
-                self.watcher.stops.iter().position(|known| known == stop)
-            } else {
-                None
+            // The stops are counted first, then what methods say; nothing is an observer.
+            let stops = &self.watcher.stops;
+            let own = || Stopped::OWN.iter().position(|own| own == stopped);
+            let index = match stopped {
+                Stopped::By(stop) => stops.iter().position(|known| known == stop),
+                _ => own().map(|own| stops.len() + own),
             };
-            record.option(stop, Writer::count);
+            record.option(index, Writer::count);
         });
     }
 
     /// Reads a checkpoint and what lies beside it.
-    fn load<M: Method<T>>(
+    fn load(
         &self,
-        method: &M,
+        method: &dyn Method<T>,
         net: &Sequential<T>,
         path: &Path,
     ) -> Result<Saved<T>, Failed> {
@@ -427,9 +466,9 @@ impl<T: Real> Run<'_, T> {
     }
 
     /// Takes a checkpoint apart, which must be one of this trainer and this network.
-    fn read<M: Method<T>>(
+    fn read(
         &self,
-        method: &M,
+        method: &dyn Method<T>,
         net: &Sequential<T>,
         place: &str,
         bytes: &[u8],
@@ -442,7 +481,7 @@ impl<T: Real> Run<'_, T> {
             if name != saved_name {
                 let (place, expected) = (
                     format!("settings of {place}"),
-                    format!("those of a {}", M::NAME),
+                    format!("those of a {}", method.name()),
                 );
                 let given = format!("a {saved_name} in place of a {name}: another way of training");
                 return Err(Error::new(ErrorKind::Incompatible, place, expected, given));
@@ -550,10 +589,12 @@ impl<T: Real> Run<'_, T> {
             let Some(index) = record.option(Reader::count)? else {
                 return Ok(Stopped::ByObserver);
             };
-            let stop = self.watcher.stops.get(index).ok_or_else(|| {
-                record.error(format!("one of {} stops", self.watcher.stops.len()), index)
-            })?;
-            Ok(Stopped::By(stop.clone()))
+            let stops = &self.watcher.stops;
+            let stop = stops.get(index).cloned().map(Stopped::By);
+            let own = || Stopped::OWN.get(index.checked_sub(stops.len())?).cloned();
+            let reasons = stops.len() + Stopped::OWN.len();
+            stop.or_else(own)
+                .ok_or_else(|| record.error(format!("one of {reasons} reasons to stop"), index))
         })?;
         let history = History {
             stopped,

@@ -6,7 +6,7 @@ use super::history::History;
 use super::observer::{Observer, Step};
 #[cfg(feature = "std")]
 use super::run::CheckpointEvery;
-use super::run::{Fit, Halt, Leg, Method, Run, Units};
+use super::run::{After, Fit, Halt, Leg, Method, Run, Units};
 use super::settings::settings;
 use super::state::Position;
 use super::stop::{Monitor, Stop, Stopped};
@@ -30,6 +30,8 @@ use alloc::{
 use core::fmt;
 use core::ops::ControlFlow;
 use nalgebra::{Cholesky, DMatrix, DVector};
+
+const NAME: &str = "LevenbergMarquardt";
 
 /// Residuals whose gradients are added to JᵀJ at once: enough for the product to be fast, few
 /// enough to stay in the cache.
@@ -313,7 +315,7 @@ pub(super) struct LeastSquares<T: Real> {
 impl<T: Real> LeastSquares<T> {
     fn new() -> Self {
         let memory = OptimizerState {
-            rule: Self::NAME.into(),
+            rule: NAME.into(),
             step: 0,
             slots: vec![Vec::new()],
         };
@@ -327,7 +329,9 @@ impl<T: Real> LeastSquares<T> {
 }
 
 impl<T: Real> Method<T> for LeastSquares<T> {
-    const NAME: &'static str = "LevenbergMarquardt";
+    fn name(&self) -> &'static str {
+        NAME
+    }
 
     fn loss(&self) -> &dyn Loss<T> {
         &SumSquaredError
@@ -340,7 +344,7 @@ impl<T: Real> Method<T> for LeastSquares<T> {
     fn check(&self, net: &Sequential<T>, _: u64) -> Result<()> {
         POSITIVE.check_in::<T>("damping of LevenbergMarquardt", self.damping)?;
         not_empty(
-            Self::NAME,
+            NAME,
             "a network with at least 1 parameter",
             net.params().len(),
         )
@@ -361,7 +365,7 @@ impl<T: Real> Method<T> for LeastSquares<T> {
         data: Batch<'_, T>,
         position: &mut Position,
         _: f64,
-        mut after: impl FnMut(&Step, &Sequential<T>) -> Option<Halt> + Send,
+        after: &mut After<'_, T>,
     ) -> Result<Leg> {
         let work = match self.work.take() {
             Some(work) => work,
@@ -440,12 +444,12 @@ impl<T: Real> Method<T> for LeastSquares<T> {
             },
             _ => false,
         };
-        sound && memory.rule == Self::NAME
+        sound && memory.rule == NAME
     }
 
     #[cfg(feature = "std")]
     fn settings(&self) -> Vec<(&'static str, String)> {
-        vec![("method", Self::NAME.into())]
+        vec![("method", NAME.into())]
     }
 }
 

@@ -1,7 +1,7 @@
 //! Epochs of mini-batches, which `data/batches.rs` draws.
 
 use super::observer::Step;
-use super::run::{Halt, Leg, Method, check_count};
+use super::run::{After, Leg, Method, check_count};
 use super::state::Position;
 use super::step::{Descent, Place, Taken};
 use crate::data::{Batch, Batches};
@@ -119,7 +119,9 @@ fn told(position: &Position, taken: &Taken) -> Step {
 }
 
 impl<T: Real> Method<T> for MiniBatches<'_, T> {
-    const NAME: &'static str = "Trainer";
+    fn name(&self) -> &'static str {
+        "Trainer"
+    }
 
     fn loss(&self) -> &dyn Loss<T> {
         &*self.descent.loss
@@ -133,7 +135,7 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
         self.descent.check(net, step)?;
         match self.memory().slots.first().map_or(0, Vec::len) {
             0 => Ok(()),
-            known => check_count(Self::NAME, known, net),
+            known => check_count(self.name(), known, net),
         }
     }
 
@@ -154,7 +156,7 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
         data: Batch<'_, T>,
         position: &mut Position,
         multiplier: f64,
-        mut after: impl FnMut(&Step, &Sequential<T>) -> Option<Halt> + Send,
+        after: &mut After<'_, T>,
     ) -> Result<Leg> {
         let batches = match self.batches.take() {
             Some(batches) => batches,

@@ -1,11 +1,14 @@
-//! Training: epochs of mini-batches, and least squares.
+//! Training: epochs of mini-batches, steps on all samples, and least squares.
 
 #[cfg(feature = "std")]
 mod checkpoint;
 mod epoch;
 mod evaluate;
 mod fingerprint;
+mod frozen;
+mod full_batch;
 mod history;
+mod lbfgs;
 mod levenberg_marquardt;
 #[cfg(feature = "std")]
 mod log;
@@ -16,6 +19,7 @@ mod reach;
 #[cfg(feature = "std")]
 mod record;
 mod run;
+mod scaled_conjugate_gradient;
 mod settings;
 mod state;
 mod step;
@@ -23,12 +27,15 @@ mod stop;
 mod trainer;
 mod watch;
 
+pub use crate::optim::minimize::SearchFailure;
 pub use epoch::Epoch;
 pub use evaluate::Evaluation;
 pub use history::{History, Warning};
+pub use lbfgs::Lbfgs;
 pub use levenberg_marquardt::LevenbergMarquardt;
 pub use model::Model;
 pub use observer::{Observer, Plan, Step};
 pub use run::{CheckpointEvery, Fit};
+pub use scaled_conjugate_gradient::ScaledConjugateGradient;
 pub use stop::{Monitor, Stop, Stopped};
 pub use trainer::Trainer;

@@ -353,7 +353,7 @@ impl<T: Real> Model<T> {
         }
     }
 
-    /// Trains on data in their own units, by a [`Trainer`] or a [`LevenbergMarquardt`], whose
+    /// Trains on data in their own units, by a [`Trainer`] or another way to [`Fit`], whose
     /// [validation data](crate::Trainer::validation_data) are in the same units. Both are scaled
     /// here: inputs or targets that have a scaler are copied once, others not at all.
     ///
@@ -369,7 +369,6 @@ impl<T: Real> Model<T> {
     ///
     /// [`Trainer`]: crate::Trainer
     /// [`Trainer::fit`]: crate::Trainer::fit
-    /// [`LevenbergMarquardt`]: crate::train::LevenbergMarquardt
     ///
     /// ```
     /// use chainrule::prelude::*;

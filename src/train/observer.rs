@@ -80,9 +80,8 @@ pub trait Observer<T: Real> {
     }
 
     /// After each step; `Break` ends the run there, and the next call of
-    /// [`fit`](crate::Trainer::fit) finishes the epoch. A step of
-    /// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt) is an epoch, which counts in any
-    /// case.
+    /// [`fit`](crate::Trainer::fit) finishes the epoch. A step on
+    /// all samples, as of [`Lbfgs`](crate::train::Lbfgs), is an epoch, which counts in any case.
     fn on_batch(&mut self, step: &Step, net: &Sequential<T>) -> ControlFlow<()> {
         let _ = (step, net);
         ControlFlow::Continue(())

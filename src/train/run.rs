@@ -21,7 +21,9 @@ use crate::optim::OptimizerState;
 use crate::optim::plateau::ReduceOnPlateau;
 use alloc::{format, vec::Vec};
 
-/// What can train a [`Model`](crate::Model): a [`Trainer`](crate::Trainer) or a
+/// What can train a [`Model`](crate::Model): a [`Trainer`](crate::Trainer), an
+/// [`Lbfgs`](crate::train::Lbfgs), a
+/// [`ScaledConjugateGradient`](crate::train::ScaledConjugateGradient) or a
 /// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt). It cannot be implemented outside this
 /// crate.
 pub trait Fit<T: Real> {
@@ -78,7 +80,7 @@ impl<T: Real> Units<'_, T> {
 /// A way of training: what the steps of an epoch are.
 pub(super) trait Method<T: Real> {
     /// How errors call it.
-    const NAME: &'static str;
+    fn name(&self) -> &'static str;
 
     fn loss(&self) -> &dyn Loss<T>;
 
@@ -102,7 +104,7 @@ pub(super) trait Method<T: Real> {
         data: Batch<'_, T>,
         position: &mut Position,
         multiplier: f64,
-        after: impl FnMut(&Step, &Sequential<T>) -> Option<Halt> + Send,
+        after: &mut After<'_, T>,
     ) -> Result<Leg>;
 
     /// What the method remembers beside the parameters.
@@ -118,6 +120,9 @@ pub(super) trait Method<T: Real> {
     #[cfg(feature = "std")]
     fn settings(&self) -> Vec<(&'static str, alloc::string::String)>;
 }
+
+/// What is to be done after a step.
+pub(super) type After<'r, T> = dyn FnMut(&Step, &Sequential<T>) -> Option<Halt> + Send + 'r;
 
 /// How far the steps of an epoch came.
 pub(super) struct Leg {
@@ -200,9 +205,9 @@ impl<T: Real> Run<'_, T> {
     }
 
     /// Trains `net` and returns what happened; goes on where an earlier call ended.
-    pub(super) fn fit<M: Method<T>>(
+    pub(super) fn fit(
         &mut self,
-        method: &mut M,
+        method: &mut dyn Method<T>,
         units: Units<'_, T>,
         net: &mut Sequential<T>,
         data: &Dataset<T>,
@@ -256,9 +261,9 @@ impl<T: Real> Run<'_, T> {
     }
 
     /// The cost and the metrics of what `net` predicts.
-    pub(super) fn evaluate<M: Method<T>>(
+    pub(super) fn evaluate(
         &mut self,
-        method: &mut M,
+        method: &mut dyn Method<T>,
         units: Units<'_, T>,
         net: &Sequential<T>,
         data: &Dataset<T>,
@@ -276,9 +281,9 @@ impl<T: Real> Run<'_, T> {
     }
 
     /// All that can be wrong before the first step; returns what should be known.
-    fn check<M: Method<T>>(
+    fn check(
         &self,
-        method: &M,
+        method: &dyn Method<T>,
         net: &Sequential<T>,
         feed: &Feed<'_, T>,
     ) -> Result<Option<Warning>> {
@@ -291,7 +296,7 @@ impl<T: Real> Run<'_, T> {
                 .check_pass(x, target, loss)
                 .map_err(|error| error.within("validation data"))?;
         }
-        self.check_same(M::NAME, net, feed.data)?;
+        self.check_same(method.name(), net, feed.data)?;
         let units = if feed.judged.units.is_some() {
             "training data, scaled"
         } else {
@@ -301,9 +306,9 @@ impl<T: Real> Run<'_, T> {
             check_reach(net, target.values(), loss).map_err(|error| error.within(units))?;
         net.walk().check_trainable()?;
         method.check(net, self.state.position.step)?;
-        self.check_settings(M::NAME)?;
+        self.check_settings(method.name())?;
         if let Some(best) = &self.state.best {
-            check_count(M::NAME, best.params.len(), net)?;
+            check_count(method.name(), best.params.len(), net)?;
         }
         Ok(warning)
     }
@@ -383,7 +388,7 @@ impl<T: Real> Run<'_, T> {
     }
 
     /// Writes a checkpoint where one is asked for.
-    fn write_checkpoint<M: Method<T>>(&self, method: &M, net: &Sequential<T>) -> Result<()> {
+    fn write_checkpoint(&self, method: &dyn Method<T>, net: &Sequential<T>) -> Result<()> {
         #[cfg(feature = "std")]
         if let Some((path, _)) = &self.checkpoint {
             self.save(method, net, path)?;
@@ -393,9 +398,9 @@ impl<T: Real> Run<'_, T> {
     }
 
     /// The epochs up to `end`.
-    fn epochs<M: Method<T>>(
+    fn epochs(
         &mut self,
-        method: &mut M,
+        method: &mut dyn Method<T>,
         net: &mut Sequential<T>,
         feed: &Feed<'_, T>,
         end: usize,
@@ -458,16 +463,16 @@ impl<T: Real> Run<'_, T> {
     }
 
     /// Notes where an epoch begins.
-    fn mark<M: Method<T>>(&mut self, method: &mut M, net: &Sequential<T>) {
+    fn mark(&mut self, method: &mut dyn Method<T>, net: &Sequential<T>) {
         let workers = method.parts().1.workers().clone();
         let (memory, position) = (method.memory(), self.state.position);
         self.finished.update(net, memory, position, &workers);
     }
 
     /// The steps of an epoch, from where it stands.
-    fn leg<M: Method<T>>(
+    fn leg(
         &mut self,
-        method: &mut M,
+        method: &mut dyn Method<T>,
         net: &mut Sequential<T>,
         data: Batch<'_, T>,
         clock: &Clock,
@@ -482,7 +487,7 @@ impl<T: Real> Run<'_, T> {
         let budget = watcher
             .budget()
             .map(|(seconds, stop)| (seconds - spent, stop.clone()));
-        let after = |step: &Step, net: &Sequential<T>| {
+        let mut after = |step: &Step, net: &Sequential<T>| {
             if watcher.stepped(step, net) {
                 return Some(Halt::Stopped(Stopped::ByObserver));
             }
@@ -494,13 +499,13 @@ impl<T: Real> Run<'_, T> {
             save.is_some_and(|steps| step.step.wrapping_add(1).is_multiple_of(steps))
                 .then_some(Halt::Save)
         };
-        method.epoch(net, data, &mut state.position, multiplier, after)
+        method.epoch(net, data, &mut state.position, multiplier, &mut after)
     }
 
     /// What is known at the end of an epoch: the validation cost and the metrics, too.
-    fn measure<M: Method<T>>(
+    fn measure(
         &mut self,
-        method: &mut M,
+        method: &mut dyn Method<T>,
         net: &Sequential<T>,
         feed: &Feed<'_, T>,
         clock: &Clock,

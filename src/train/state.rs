@@ -109,7 +109,7 @@ impl<T: Real> State<T> {
 
     /// Whether a call of another process is to be continued that had more to do.
     pub(super) fn is_interrupted(&self, epochs: usize) -> bool {
-        let stopped = matches!(self.history.stopped, Some(Stopped::By(_)));
+        let stopped = self.history.stopped.as_ref().is_some_and(Stopped::is_final);
         self.resumed && !stopped && self.position.epoch < self.start.saturating_add(epochs)
     }
 
@@ -123,7 +123,7 @@ impl<T: Real> State<T> {
             {
                 self.log = Logbook::default();
             }
-        } else if let Some(Stopped::By(_)) = self.history.stopped {
+        } else if self.history.stopped.as_ref().is_some_and(Stopped::is_final) {
             return false;
         }
         self.history.stopped = None;

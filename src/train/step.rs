@@ -1,12 +1,13 @@
 //! A step: what a mini-batch changes in a network.
 
+use super::frozen::{Frozen, all_frozen};
 use crate::data::Batch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layout::Layout;
 use crate::nn::loss::Loss;
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
-use crate::numeric::bounds::{NOT_NEGATIVE, ensure};
+use crate::numeric::bounds::NOT_NEGATIVE;
 use crate::numeric::real::Real;
 use crate::optim::schedule::Schedule;
 use crate::optim::{Clip, Constraint, Group, Optimizer, Penalty, gradient_norm};
@@ -19,8 +20,7 @@ pub(super) struct Descent<'a, T: Real> {
     pub(super) optimizer: Box<dyn Optimizer<T> + 'a>,
     pub(super) rate: Schedule,
     pub(super) groups: Option<Vec<Group>>,
-    /// The layers that stay as they are, in order.
-    pub(super) frozen: Vec<usize>,
+    pub(super) frozen: Frozen,
     pub(super) penalty: Option<Penalty>,
     pub(super) clips: Vec<Clip>,
     pub(super) constraints: Vec<Constraint>,
@@ -67,7 +67,7 @@ impl<'a, T: Real> Descent<'a, T> {
             optimizer: Box::new(optimizer),
             rate: Schedule::Constant(1e-3),
             groups: None,
-            frozen: Vec::new(),
+            frozen: Frozen::default(),
             penalty: None,
             clips: Vec::new(),
             constraints: Vec::new(),
@@ -88,11 +88,7 @@ impl<'a, T: Real> Descent<'a, T> {
         self.constraints
             .iter()
             .try_for_each(Constraint::check_in::<T>)?;
-        if let Some(&layer) = self.frozen.last() {
-            let layers = net.layers().len();
-            let expected = format_args!("layers below {layers}");
-            ensure(layer < layers, "freeze of Trainer", expected, layer)?;
-        }
+        self.frozen.check("Trainer", net.layers().len())?;
         match &self.groups {
             None => Group::check_rates::<T>(&[Group::new(0..net.params().len())], rate),
             Some(groups) => {
@@ -109,23 +105,13 @@ impl<'a, T: Real> Descent<'a, T> {
             return Ok(());
         }
         let layout = net.layout().clone();
-        let frozen: Vec<_> = self
-            .frozen
-            .iter()
-            .map(|layer| Ok(layout.span("freeze of Trainer", *layer, 1)?.params))
-            .collect::<Result<_>>()?;
+        let frozen = self.frozen.params("Trainer", &layout)?;
         let groups = match &self.groups {
             Some(groups) => without(groups, &frozen),
             None => without(&net.default_groups(), &frozen),
         };
         if groups.is_empty() {
-            let expected = "a layer with parameters that learns";
-            return Err(Error::new(
-                ErrorKind::Empty,
-                "freeze of Trainer",
-                expected,
-                "all frozen",
-            ));
+            return Err(all_frozen("Trainer"));
         }
         self.learning = Some(Learning {
             layout,
@@ -154,7 +140,7 @@ impl<'a, T: Real> Descent<'a, T> {
         let rate = self.rate.rate(tape.step()) * multiplier;
         let cost = net
             .walk()
-            .gradient(batch.x, batch.target, &*self.loss, tape)
+            .gradient(batch.x, batch.target, &*self.loss, tape, true)
             .as_f64();
         let mut taken = Taken {
             cost,
@@ -192,7 +178,7 @@ impl<'a, T: Real> Descent<'a, T> {
         self.optimizer
             .step_on(tape.workers(), rate, net.params_mut(), tape.grads(), groups)?;
         for constraint in &self.constraints {
-            constraint.apply_on(net, |layer| self.frozen.binary_search(&layer).is_err())?;
+            constraint.apply_on(net, |layer| !self.frozen.contains(layer))?;
         }
         Ok(taken)
     }

@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "std")]
 use crate::ground::clock;
 use crate::numeric::bounds::{NOT_NEGATIVE, NUMBER, some};
+use crate::optim::minimize::SearchFailure;
 use alloc::{format, string::String};
 use core::fmt;
 
@@ -250,6 +251,34 @@ pub enum Stopped {
     /// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt) found no step that lowers the cost
     /// any more.
     Converged,
+    /// No component of the gradient is larger than the
+    /// [tolerance](crate::train::Lbfgs::gradient_tolerance): a minimum, or what is as flat.
+    SmallGradient,
+    /// The last step lowered the cost by no more than the
+    /// [tolerance](crate::train::Lbfgs::decrease_tolerance).
+    SmallDecrease,
+    /// [`Lbfgs`](crate::train::Lbfgs) or
+    /// [`ScaledConjugateGradient`](crate::train::ScaledConjugateGradient) found no step that lowers
+    /// the cost, along the steepest descent either.
+    SearchFailed(SearchFailure),
+}
+
+impl Stopped {
+    /// What a method says of itself, in the order in which checkpoints count it.
+    #[cfg(feature = "std")]
+    pub(super) const OWN: [Self; 6] = [
+        Self::Converged,
+        Self::SmallGradient,
+        Self::SmallDecrease,
+        Self::SearchFailed(SearchFailure::Rounding),
+        Self::SearchFailed(SearchFailure::Evaluations),
+        Self::SearchFailed(SearchFailure::NotFinite),
+    ];
+
+    /// Whether the run is over when it is resumed, too: an observer may say otherwise then.
+    pub(super) fn is_final(&self) -> bool {
+        *self != Self::ByObserver
+    }
 }
 
 /// What a [`Stop`] remembers from epoch to epoch.

@@ -2,13 +2,14 @@
 
 use super::epoch::Epoch;
 use super::evaluate::Evaluation;
+use super::frozen::Frozen;
 use super::history::History;
 use super::mini_batches::MiniBatches;
 use super::observer::{Observer, Step};
 #[cfg(feature = "std")]
 use super::run::CheckpointEvery;
 use super::run::{Fit, Method, Run, Units};
-use super::settings::settings;
+use super::settings::{fit_by_run, settings};
 use super::stop::{Monitor, Stop};
 use crate::data::{Batch, Dataset};
 use crate::error::Result;
@@ -207,10 +208,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     #[doc(alias = "trainable")]
     #[must_use]
     pub fn freeze(mut self, layers: impl IntoIterator<Item = usize>) -> Self {
-        let mut layers: Vec<usize> = layers.into_iter().collect();
-        layers.sort_unstable();
-        layers.dedup();
-        self.method.descent.frozen = layers;
+        self.method.descent.frozen = Frozen::new(layers);
         self.method.descent.learning = None;
         self
     }
@@ -518,7 +516,7 @@ impl<'a, T: Real> Trainer<'a, T> {
         compiled_here!(T: |trainer: &mut Trainer<'_, T>,
                            net: &mut Sequential<T>,
                            batch: Batch<'_, T>| -> Result<Step> {
-            trainer.run.check_settings(MiniBatches::<T>::NAME)?;
+            trainer.run.check_settings(trainer.method.name())?;
             let multiplier = trainer.run.multiplier();
             let state = &mut trainer.run.state;
             let step = trainer
@@ -563,43 +561,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     }
 }
 
-impl<T: Real> Fit<T> for Trainer<'_, T> {
-    fn output_function(&self) -> OutputFunction {
-        self.method.loss().output_function()
-    }
-
-    fn fit_in(
-        &mut self,
-        units: Units<'_, T>,
-        net: &mut Sequential<T>,
-        data: &Dataset<T>,
-    ) -> Result<History> {
-        compiled_here!(T: |trainer: &mut Trainer<'_, T>,
-                           units: Units<'_, T>,
-                           net: &mut Sequential<T>,
-                           data: &Dataset<T>| -> Result<History> {
-            trainer.run.fit(&mut trainer.method, units, net, data)
-        })(self, units, net, data)
-    }
-
-    fn evaluate_in(
-        &mut self,
-        units: Units<'_, T>,
-        net: &Sequential<T>,
-        data: &Dataset<T>,
-    ) -> Result<Evaluation> {
-        compiled_here!(T: |trainer: &mut Trainer<'_, T>,
-                           units: Units<'_, T>,
-                           net: &Sequential<T>,
-                           data: &Dataset<T>| -> Result<Evaluation> {
-            trainer.run.evaluate(&mut trainer.method, units, net, data)
-        })(self, units, net, data)
-    }
-
-    fn has_trained(&self, net: &Sequential<T>) -> bool {
-        self.run.has_trained(net)
-    }
-}
+fit_by_run!(Trainer);
 
 impl<T: Real> fmt::Debug for Trainer<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

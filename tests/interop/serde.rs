@@ -10,7 +10,7 @@ use chainrule::nn::{
 };
 use chainrule::optim::*;
 use chainrule::prelude::*;
-use chainrule::train::{Epoch, History, Stopped};
+use chainrule::train::{Epoch, History, SearchFailure, Stopped};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 use std::time::Duration;
@@ -411,6 +411,8 @@ fn training_comes_back() -> Result<()> {
     .into_iter()
     .for_each(round);
     round(Stopped::ByObserver);
+    round(Stopped::SmallGradient);
+    round(Stopped::SearchFailed(SearchFailure::Evaluations));
 
     let data = Dataset::new(
         DMatrix::from_fn(2, 20, |i, j| ((i + 2 * j) as f64).sin()),

@@ -9,6 +9,7 @@ use chainrule::nn::loss::*;
 use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, Prelu, RmsNorm};
 use chainrule::optim::*;
 use chainrule::prelude::*;
+use chainrule::train::{Lbfgs, ScaledConjugateGradient};
 use chainrule::{Real, View};
 
 /// Every kind of layer, one of them wide enough that the product packs its operands.
@@ -440,6 +441,37 @@ fn a_fit_of_few_or_many_batches() {
             fit::<f32>(Adam::new(), 200, in_order)
         );
     }
+}
+
+/// Full batches, once their memory is full: what a fit allocates is for the run, not for the epoch.
+#[test]
+fn a_fit_of_few_or_many_full_batches() {
+    macro_rules! check {
+        ($trainer:expr) => {{
+            let data = data::<f64>(64);
+            let mut net = Sequential::builder(40)
+                .layer(Dense::new(12, Activation::Tanh))
+                .layer(Dropout::new(0.3))
+                .layer(Dense::new(5, Activation::Linear))
+                .seed(1)
+                .build()
+                .expect("a sound network");
+            let mut trainer = $trainer.penalty(Penalty::new().l2(1e-3)).epochs(15);
+            let history = trainer.fit(&mut net, &data).expect("a sound fit");
+            assert_eq!(history.epochs.len(), 15, "enough to fill the memory");
+            let mut trainer = trainer.epochs(1);
+            let one = allocations(|| trainer.fit(&mut net, &data).expect("a sound fit"));
+            let mut trainer = trainer.epochs(4);
+            let mut epochs = 0;
+            let four = allocations(|| {
+                let history = trainer.fit(&mut net, &data).expect("a sound fit");
+                epochs = history.epochs.len();
+            });
+            assert_eq!((epochs, four), (4, one));
+        }};
+    }
+    check!(Lbfgs::new(SoftmaxCrossEntropy::new()));
+    check!(ScaledConjugateGradient::new(SoftmaxCrossEntropy::new()));
 }
 
 /// On threads a pass allocates nothing either, but for the queue through which it reaches them:

@@ -1,8 +1,9 @@
-//! The peak memory of a training run is what the documentation of `Trainer` says.
+//! The peak memory of a training run is what the documentation of the trainers says.
 
 use crate::counting::peak;
 use chainrule::Real;
 use chainrule::prelude::*;
+use chainrule::train::{Lbfgs, ScaledConjugateGradient};
 
 /// What a run takes beside the network and the data: the formula of `Trainer`, without the packing
 /// buffers.
@@ -108,6 +109,46 @@ fn a_training_run_takes_what_the_documentation_says() -> Result<()> {
         &small,
         peak_of::<f64>(&small, [64, 64], Activation::Sigmoid, Adam::new())?,
     );
+    Ok(())
+}
+
+/// All samples at once: of `copies` vectors of the parameters and the tape.
+#[test]
+fn full_batches_take_what_the_documentation_says() -> Result<()> {
+    let (inputs, widths, outputs, samples) = (60, [80, 50], 3, 400);
+    let x = DMatrix::from_fn(inputs, samples, |i, j| ((i * j) % 17) as f64 / 17.0);
+    let t = DMatrix::from_fn(outputs, samples, |i, j| {
+        f64::from(u8::from(i == j % outputs))
+    });
+    let data = Dataset::new(x, t)?;
+    let build = || {
+        Sequential::<f64>::builder(inputs)
+            .layer(Dense::new(widths[0], Activation::Tanh))
+            .layer(Dense::new(widths[1], Activation::Relu))
+            .layer(Dense::new(outputs, Activation::Linear))
+            .seed(1)
+            .build()
+    };
+    let check = |copies: usize, peak: usize, net: &Sequential<f64>| {
+        let neurons = widths[0] + widths[1] + outputs;
+        let tape = (2 * neurons + widths[0] + 1) * samples;
+        let formula = (copies * net.params().len() + tape) * size_of::<f64>();
+        let most = formula + (3 << 19) + 20_000;
+        assert!(
+            (formula..most).contains(&peak),
+            "{peak}, by the formula {formula}"
+        );
+    };
+    let mut net = build()?;
+    let mut lbfgs = Lbfgs::new(SoftmaxCrossEntropy::new()).memory(6).epochs(9);
+    let (fitted, bytes) = peak(|| lbfgs.fit(&mut net, &data));
+    assert_eq!(fitted?.epochs.len(), 9);
+    check(4 * 6 + 6, bytes, &net);
+    let mut net = build()?;
+    let mut gradients = ScaledConjugateGradient::new(SoftmaxCrossEntropy::new()).epochs(9);
+    let (fitted, bytes) = peak(|| gradients.fit(&mut net, &data));
+    assert_eq!(fitted?.epochs.len(), 9);
+    check(7, bytes, &net);
     Ok(())
 }
 

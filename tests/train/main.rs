@@ -4,6 +4,7 @@
 mod common;
 
 mod checkpoints;
+mod full_batch;
 mod least_squares;
 mod quality;
 mod stopping;

@@ -381,9 +381,7 @@ where
 /// The steps of a loop, each by itself: the compiler does not know that the first ones are all, and
 /// that it could take several at once, whose numbers lie far apart.
 #[inline(always)]
-fn one_by_one<'a, T, const N: usize>(
-    steps: &'a mut [[T; N]],
-) -> impl Iterator<Item = &'a mut [T; N]> {
+fn one_by_one<T, const N: usize>(steps: &mut [[T; N]]) -> impl Iterator<Item = &mut [T; N]> {
     let more = if steps.len() > 1 {
         black_box(None)
     } else {

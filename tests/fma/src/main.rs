@@ -6,7 +6,7 @@ use chainrule::nn::loss::*;
 use chainrule::nn::*;
 use chainrule::optim::*;
 use chainrule::prelude::*;
-use chainrule::train::LevenbergMarquardt;
+use chainrule::train::{Lbfgs, LevenbergMarquardt, ScaledConjugateGradient};
 
 macro_rules! layers {
     ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
@@ -54,6 +54,8 @@ fn all<T: Real>() -> Result<()> {
             net.hessian_product(&x, &t, &**loss, &v, &mut product, &mut tape)?;
         }
         LevenbergMarquardt::new().fit(&mut net, &data)?;
+        Lbfgs::new(MeanSquaredError).fit(&mut net, &data)?;
+        ScaledConjugateGradient::new(MeanSquaredError).fit(&mut net, &data)?;
         let mut y = net.predict(&x)?;
         OutputFunction::Softmax.apply(&mut y);
     }

@@ -1,5 +1,5 @@
 //! Training by an optimizer of another crate: L-BFGS with the line search of Moré and Thuente, from
-//! argmin.
+//! argmin. The crate has one of its own, `train::Lbfgs`; this is the way to all other solvers.
 //!
 //! A network's cost over a data set is a function of one vector, [`Sequential::at`] evaluates it
 //! anywhere without changing the network, and the tape holds its gradient in a vector of the same
@@ -8,7 +8,7 @@
 //! L-BFGS and by Adam, which both see all points in every pass.
 //!
 //! ```text
-//! cargo run --release -p lbfgs
+//! cargo run --release -p with_argmin
 //! ```
 
 use argmin::core::{CostFunction, Executor, Gradient, State};
