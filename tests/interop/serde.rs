@@ -59,7 +59,12 @@ fn activations() -> Vec<Activation> {
         Activation::LeakyRelu { slope: 0.1 + 0.2 },
         Activation::Elu { alpha: 1.0 / 3.0 },
         Activation::Celu { alpha: 1.0 / 3.0 },
-        Activation::ThresholdedRelu { theta: -1.0 / 3.0 },
+        Activation::Threshold {
+            threshold: -1.0 / 3.0,
+            value: -1e-300,
+        },
+        Activation::HardShrink { lambda: 0.3 },
+        Activation::SoftShrink { lambda: 0.3 },
         points.clone().into(),
         points.slopes(-1e-17, 5e20).expect("sound slopes").into(),
         Activation::Step.surrogate(Activation::LeakyRelu { slope: -1e-5 }),

@@ -177,6 +177,7 @@ fn f32_is_f64_rounded() {
 /// The values of the definitions at their kinks, exactly; (activation, z, φ(z), φ′(z)).
 #[test]
 fn kinks() -> Result<()> {
+    let threshold = |threshold, value| Activation::Threshold { threshold, value };
     let hat = Activation::from(
         Breakpoints::new(&[(-1.0, 0.0), (0.0, 2.0), (2.0, 1.0)])?.slopes(0.25, -1.0)?,
     );
@@ -204,10 +205,20 @@ fn kinks() -> Result<()> {
         (Activation::Elu { alpha: 0.75 }, -0.0, 0.0, 0.75),
         (Activation::Celu { alpha: 0.75 }, 0.0, 0.0, 1.0),
         (Activation::Celu { alpha: 0.75 }, -0.0, 0.0, 1.0),
-        (Activation::ThresholdedRelu { theta: 1.0 }, 1.0, 0.0, 0.0),
-        (Activation::ThresholdedRelu { theta: 1.0 }, 1.5, 1.5, 1.0),
-        (Activation::ThresholdedRelu { theta: -1.0 }, -1.0, 0.0, 0.0),
-        (Activation::ThresholdedRelu { theta: -1.0 }, -0.5, -0.5, 1.0),
+        (threshold(1.0, 0.0), 1.0, 0.0, 0.0),
+        (threshold(1.0, 0.0), 1.5, 1.5, 1.0),
+        (threshold(-1.0, 0.25), -1.0, 0.25, 0.0),
+        (threshold(-1.0, 0.25), -0.5, -0.5, 1.0),
+        (Activation::HardShrink { lambda: 0.5 }, 0.5, 0.0, 0.0),
+        (Activation::HardShrink { lambda: 0.5 }, -0.5, 0.0, 0.0),
+        (Activation::HardShrink { lambda: 0.5 }, -0.75, -0.75, 1.0),
+        (Activation::HardShrink { lambda: 0.0 }, 0.0, 0.0, 0.0),
+        (Activation::SoftShrink { lambda: 0.5 }, 0.5, 0.0, 0.0),
+        (Activation::SoftShrink { lambda: 0.5 }, -0.5, 0.0, 0.0),
+        (Activation::SoftShrink { lambda: 0.5 }, -0.75, -0.25, 1.0),
+        (Activation::SquaredRelu, 0.0, 0.0, 0.0),
+        (Activation::SquaredRelu, 0.5, 0.25, 1.0),
+        (Activation::Exp, 0.0, 1.0, 1.0),
         (Activation::HardSigmoid, -3.0, 0.0, 0.0),
         (Activation::HardSigmoid, 0.0, 0.5, 1.0 / 6.0),
         (Activation::HardSigmoid, 3.0, 1.0, 0.0),
@@ -278,6 +289,7 @@ fn negative_zero() {
         Activation::HardTanh,
         Activation::Softsign,
         Activation::Elu { alpha: 1.0 },
+        Activation::TanhShrink,
     ] {
         assert!(
             activation.value(-0.0_f64).is_sign_negative(),
@@ -430,9 +442,13 @@ fn names_round_trip() -> Result<()> {
         activations.push(Activation::Celu {
             alpha: number(usual).abs(),
         });
-        activations.push(Activation::ThresholdedRelu {
-            theta: number(usual),
+        activations.push(Activation::Threshold {
+            threshold: number(usual),
+            value: number(usual),
         });
+        let lambda = number(usual).abs();
+        activations.push(Activation::HardShrink { lambda });
+        activations.push(Activation::SoftShrink { lambda });
         let mut xs: Vec<f64> = (0..1 + i % 5).map(|_| number(true)).collect();
         xs.sort_by(f64::total_cmp);
         xs.dedup();
@@ -474,6 +490,14 @@ fn names_are_forgiving_in_spaces_and_nothing_else() {
         (
             "leaky_relu( slope = 0.5 )",
             Activation::LeakyRelu { slope: 0.5 },
+        ),
+        ("soft_shrink", Activation::SoftShrink { lambda: 0.5 }),
+        (
+            "threshold( 1,value = 2 )",
+            Activation::Threshold {
+                threshold: 1.0,
+                value: 2.0,
+            },
         ),
         ("elu", Activation::Elu { alpha: 1.0 }),
         ("elu(alpha=1e-3)", Activation::Elu { alpha: 1e-3 }),

@@ -25,7 +25,12 @@ fn activations() -> Vec<Activation> {
         Activation::LeakyRelu { slope: 0.1 },
         Activation::Elu { alpha: 0.7 },
         Activation::Celu { alpha: 0.7 },
-        Activation::ThresholdedRelu { theta: -0.2 },
+        Activation::Threshold {
+            threshold: -0.2,
+            value: 0.7,
+        },
+        Activation::HardShrink { lambda: 0.3 },
+        Activation::SoftShrink { lambda: 0.3 },
         zigzag.into(),
     ];
     Activation::every().chain(more).collect()
@@ -870,6 +875,9 @@ fn edges() -> Result<()> {
             h.iter().chain(&gn).all(|h| h.is_nan()),
             "{activation}: {h:?} {gn:?}"
         );
+        if matches!(activation, Activation::SquaredRelu | Activation::Exp) {
+            continue; // The values themselves are infinite.
+        }
         x[(0, 1)] = 1e300;
         for huge in [
             at.jacobian(&x)?,

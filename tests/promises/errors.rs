@@ -2218,11 +2218,30 @@ fn texts_that_are_no_activation() {
     );
     let text = "alpha of celu: got 0, expected a finite number > 0 that the scalar can hold";
     refused("celu(alpha=0)".parse::<Activation>(), Value, text);
-    let text = "theta of thresholded_relu: got inf, expected a finite number";
+    for (given, text) in [
+        (
+            "threshold(threshold=inf, value=0)",
+            "threshold of threshold: got inf, expected a finite number",
+        ),
+        (
+            "threshold(0, value=NaN)",
+            "value of threshold: got NaN, expected a finite number",
+        ),
+        (
+            "hard_shrink(lambda=-1)",
+            "lambda of hard_shrink: got -1, expected a finite number ≥ 0",
+        ),
+        (
+            "soft_shrink(-1)",
+            "lambda of soft_shrink: got -1, expected a finite number ≥ 0",
+        ),
+    ] {
+        refused(given.parse::<Activation>(), Value, text);
+    }
     refused(
-        "thresholded_relu(theta=inf)".parse::<Activation>(),
-        Value,
-        text,
+        "threshold(threshold=1)".parse::<Activation>(),
+        Parse,
+        "value of threshold: got \"\", expected a number",
     );
     refused(
         "leaky_relu(NaN)".parse::<Activation>(),

@@ -125,7 +125,12 @@ pub(super) fn activation(activation: &Activation, double: bool) -> Expr {
         Activation::Relu6 => clip(X, 0.0, 6.0),
         Activation::Elu { alpha } => elu(Number(*alpha), double),
         Activation::Celu { alpha } => celu(Number(*alpha), double),
-        Activation::ThresholdedRelu { theta } => thresholded(Number(*theta), double),
+        Activation::Threshold {
+            threshold,
+            value: 0.0,
+        } => thresholded(Number(*threshold), double),
+        Activation::Threshold { threshold, value } => above(Number(*threshold), X, Number(*value)),
+        Activation::SquaredRelu => of_x("Relu") * of_x("Relu"),
         Activation::Selu if double => elu(Number(SELU_ALPHA), true) * SELU_SCALE,
         Activation::Selu => with(
             "Selu",
@@ -143,6 +148,8 @@ pub(super) fn activation(activation: &Activation, double: bool) -> Expr {
         Activation::Silu => X * of_x("Sigmoid"),
         Activation::Mish => X * apply("Tanh", [softplus(double)]),
         Activation::Softplus => softplus(double),
+        Activation::LogSigmoid => log_sigmoid(double),
+        Activation::Exp => of_x("Exp"),
         Activation::Softsign if double => X / (of_x("Abs") + 1.0),
         Activation::Softsign => of_x("Softsign"),
         Activation::HardSigmoid if double => clip(X / 6.0 + 0.5, 0.0, 1.0),
@@ -150,6 +157,10 @@ pub(super) fn activation(activation: &Activation, double: bool) -> Expr {
         Activation::HardTanh => clip(X, -1.0, 1.0),
         Activation::HardSwish if double => X * clip(X / 6.0 + 0.5, 0.0, 1.0),
         Activation::HardSwish => of_x("HardSwish"),
+        Activation::HardShrink { lambda } => hard_shrink(Number(*lambda), double),
+        Activation::SoftShrink { lambda } if double => X - clip(X, -lambda, *lambda),
+        Activation::SoftShrink { lambda } => shrink(Number(*lambda), Number(*lambda)),
+        Activation::TanhShrink => X - of_x("Tanh"),
         Activation::Breakpoints(points) => breakpoints(points),
         Activation::Surrogate { .. } => self::activation(activation.parts().0, double),
     }
@@ -189,10 +200,37 @@ fn celu(alpha: Expr, double: bool) -> Expr {
 
 fn thresholded(theta: Expr, double: bool) -> Expr {
     if double {
-        apply("Where", [theta.below(X), X, Number(0.0)])
+        above(theta, X, Number(0.0))
     } else {
         with("ThresholdedRelu", [("alpha", theta)])
     }
+}
+
+/// x where `measure` is above a threshold, a value elsewhere.
+fn above(threshold: Expr, measure: Expr, value: Expr) -> Expr {
+    apply("Where", [threshold.below(measure), X, value])
+}
+
+fn hard_shrink(lambda: Expr, double: bool) -> Expr {
+    if double {
+        above(lambda, of_x("Abs"), Number(0.0))
+    } else {
+        shrink(lambda, Number(0.0))
+    }
+}
+
+/// x − bias above λ, x + bias below −λ, 0 between.
+fn shrink(lambda: Expr, bias: Expr) -> Expr {
+    with("Shrink", [("lambd", lambda), ("bias", bias)])
+}
+
+/// min(z, 0) − ln(1 + e^(−|z|)).
+fn log_sigmoid(double: bool) -> Expr {
+    if !double {
+        return apply("Neg", [apply("Softplus", [of_x("Neg")])]);
+    }
+    let e = apply("Exp", [apply("Neg", [of_x("Abs")])]);
+    apply("Min", [X, Number(0.0)]) - apply("Log", [e + 1.0])
 }
 
 /// max(z, 0) + ln(1 + e^(−|z|)).
@@ -281,8 +319,14 @@ pub(super) enum Meaning {
     Elu,
     /// By α.
     Celu,
-    /// By θ.
-    ThresholdedRelu,
+    /// By θ, and by the value up to it where that is not 0.
+    Threshold,
+    /// By λ.
+    HardShrink,
+    /// By the ends of what is taken off.
+    SoftShrink,
+    /// By λ and the bias.
+    Shrink,
     /// x·σ(βx), by β.
     Swish,
     /// ln(1 + e^βx)/β, by β.
@@ -320,6 +364,10 @@ fn make_table() -> Vec<(Expr, Meaning)> {
             Activation::Silu,
             Activation::Mish,
             Activation::Softplus,
+            Activation::LogSigmoid,
+            Activation::Exp,
+            Activation::TanhShrink,
+            Activation::SquaredRelu,
             Activation::Softsign,
             Activation::HardSigmoid,
             Activation::HardSwish,
@@ -328,8 +376,12 @@ fn make_table() -> Vec<(Expr, Meaning)> {
         }
         table.push((elu(Slot(0), double), Meaning::Elu));
         table.push((celu(Slot(0), double), Meaning::Celu));
-        table.push((thresholded(Slot(0), double), Meaning::ThresholdedRelu));
+        table.push((thresholded(Slot(0), double), Meaning::Threshold));
     }
+    table.push((hard_shrink(Slot(0), true), Meaning::HardShrink));
+    table.push((shrink(Slot(0), Slot(1)), Meaning::Shrink));
+    let between = apply("Clip", [X, Slot(0), Slot(1)]);
+    table.push((X - between, Meaning::SoftShrink));
     table.push((leaky_relu(Slot(0), false), Meaning::LeakyRelu));
     table.extend([
         (rms_norm(Slot(0)), Meaning::RmsNorm),
@@ -348,19 +400,13 @@ fn make_table() -> Vec<(Expr, Meaning)> {
     ));
     table.push((apply("Max", [X, X * Slot(0)]), Meaning::LargerOfBoth));
     for above in [apply("Greater", [X, Slot(0)]), Slot(0).below(X)] {
-        table.push((
-            apply("Where", [above, X, Number(0.0)]),
-            Meaning::ThresholdedRelu,
-        ));
+        table.push((apply("Where", [above, X, Slot(1)]), Meaning::Threshold));
     }
     for not_above in [
         apply("LessOrEqual", [X, Slot(0)]),
         apply("GreaterOrEqual", [Slot(0), X]),
     ] {
-        table.push((
-            apply("Where", [not_above, Number(0.0), X]),
-            Meaning::ThresholdedRelu,
-        ));
+        table.push((apply("Where", [not_above, Slot(1), X]), Meaning::Threshold));
     }
     table.push((X * apply("Sigmoid", [X * Slot(0)]), Meaning::Swish));
     let far = apply("Greater", [X * Slot(0), Number(20.0)]);
@@ -414,6 +460,11 @@ fn others() -> Vec<(Expr, Activation)> {
         (of_x("Mish"), Activation::Mish),
         (X * hard_sigmoid(), Activation::HardSwish),
         (X / (of_x("Abs") + 1.0), Activation::Softsign),
+        (
+            apply("Pow", [of_x("Relu"), Number(2.0)]),
+            Activation::SquaredRelu,
+        ),
+        (apply("Log", [of_x("Sigmoid")]), Activation::LogSigmoid),
     ];
     for sigmoid in sigmoids() {
         others.push((sigmoid.clone(), Activation::Sigmoid));

@@ -14,8 +14,8 @@ use alloc::{format, string::String, vec, vec::Vec};
 /// What can be read, for the error of what cannot.
 const SUPPORTED: &str = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with constants, Neg; \
     Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, \
-    Swish, Mish, Softplus, Softsign, HardSwish, Clip, Sign, Abs, or what these are composed of; \
-    Softmax, LogSoftmax, BatchNormalization, LayerNormalization, RMSNormalization; Identity, \
+    Swish, Mish, Softplus, Softsign, HardSwish, Shrink, Exp, Clip, Sign, Abs, or what these are \
+    composed of; Softmax, LogSoftmax, BatchNormalization, LayerNormalization, RMSNormalization; Identity, \
     Dropout, Cast, Flatten, Reshape, Transpose, Squeeze, Unsqueeze; of ai.onnx.ml Scaler, \
     LinearRegressor, LinearClassifier, Normalizer, ZipMap";
 
@@ -413,7 +413,7 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
             parts.extend(post_transform(node)?);
             parts
         }
-        ("", "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Erf" | "Pow") => {
+        ("", "Log" | "Sqrt" | "Reciprocal" | "Erf" | "Pow") => {
             let expected = "an operator that an activation computes, alone or with its neighbors \
                 (of constants this one is read, too)";
             return refuse(expected, operator());
@@ -656,10 +656,39 @@ fn meant_by<'g>(
         },
         Meaning::Elu => Part::Activation(Activation::Elu { alpha: number(0)? }),
         Meaning::Celu => Part::Activation(Activation::Celu { alpha: number(0)? }),
-        Meaning::ThresholdedRelu => match number(0)? {
-            0.0 => Part::Activation(Activation::Relu),
-            theta => Part::Activation(Activation::ThresholdedRelu { theta }),
-        },
+        Meaning::Threshold => {
+            let threshold = number(0)?;
+            let value = if slots.len() > 1 { number(1)? } else { 0.0 };
+            Part::Activation(match (threshold, value) {
+                (0.0, 0.0) => Activation::Relu,
+                _ => Activation::Threshold { threshold, value },
+            })
+        }
+        Meaning::HardShrink => Part::Activation(Activation::HardShrink { lambda: number(0)? }),
+        Meaning::SoftShrink => {
+            let (low, lambda) = (number(0)?, number(1)?);
+            if -low != lambda {
+                let given = format!("{low} and {lambda}");
+                return Err(Error::new(
+                    ErrorKind::Incompatible,
+                    "what is taken off",
+                    "bounds −λ and λ",
+                    given,
+                ));
+            }
+            Part::Activation(Activation::SoftShrink { lambda })
+        }
+        Meaning::Shrink => {
+            let (lambda, bias) = (number(0)?, number(1)?);
+            Part::Activation(match bias {
+                0.0 => Activation::HardShrink { lambda },
+                _ if bias == lambda => Activation::SoftShrink { lambda },
+                _ => {
+                    let expected = format!("0 or lambd, {lambda}");
+                    return Err(Error::new(ErrorKind::Incompatible, "bias", expected, bias));
+                }
+            })
+        }
         Meaning::Swish | Meaning::Softplus => {
             let beta = number(0)?;
             if beta == 0.0 || !beta.is_finite() {

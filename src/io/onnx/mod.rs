@@ -82,8 +82,8 @@ use std::path::Path;
 /// - Gemm and MatMul, with the weights on either side or transposed; Add, Sub, Mul, Div, Sum and
 ///   Neg
 /// - Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu,
-///   Swish, Mish, Softplus, Softsign, HardSwish, Clip, Max, Min, Sign and Abs, and what exporters
-///   compose activations and norms of (x·σ(x), GELU by erf or tanh, …)
+///   Swish, Mish, Softplus, Softsign, HardSwish, Shrink, Exp, Clip, Max, Min, Sign and Abs, and what
+///   exporters compose activations and norms of (x·σ(x), GELU by erf or tanh, …)
 /// - BatchNormalization, LayerNormalization, RMSNormalization, and Softmax
 /// - LogSoftmax at the end: the network ends on the scores, because its loss takes the logarithm
 /// - Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze and Unsqueeze, where the
@@ -254,13 +254,7 @@ impl Onnx {
                 ));
             }
         };
-        // No layer ends on e^y: at the end of a graph it is the output function.
-        let exponent = graph.maker(output).filter(|node| {
-            (&*node.op_type, &*node.domain) == ("Exp", "")
-                && matches!(graph.constant(output), Ok(None))
-        });
-        let exponent = exponent.and_then(|node| node.input.first());
-        let (input, mut links) = import::links(&graph, exponent.map_or(output, |input| input))?;
+        let (input, mut links) = import::links(&graph, output)?;
         let Metadata {
             notes,
             mut output_function,
@@ -277,10 +271,8 @@ impl Onnx {
             // The scores are read, whose softmax are the probabilities that the file takes the
             // logarithm of.
             output_function = OutputFunction::Softmax;
-        } else if exponent.is_some() && output_function == OutputFunction::Identity {
-            output_function = OutputFunction::Exp;
         } else {
-            take_output_function(&mut links, output_function, exponent.is_some())?;
+            take_output_function(&mut links, output_function)?;
         }
         let mut model = assemble::assemble(&graph, input, &links, bytes.len().saturating_mul(16))?
             .with_output_function(output_function)?;
@@ -302,22 +294,14 @@ impl Onnx {
     }
 }
 
-/// Takes this function, which must be the last step, off the outputs; `exponent` where one is off
-/// already.
-fn take_output_function(
-    links: &mut Vec<Link<'_>>,
-    function: OutputFunction,
-    exponent: bool,
-) -> Result<()> {
+/// Takes this function, which must be the last step, off the outputs.
+fn take_output_function(links: &mut Vec<Link<'_>>, function: OutputFunction) -> Result<()> {
     if function == OutputFunction::Identity {
         return Ok(());
     }
     let found = match (function, links.last_mut().map(|link| &mut link.part)) {
-        (OutputFunction::Exp, _) => exponent,
-        _ if exponent => false,
-        (OutputFunction::Sigmoid, Some(Part::Activation(Activation::Sigmoid))) => {
-            links.pop().is_some()
-        }
+        (OutputFunction::Sigmoid, Some(Part::Activation(Activation::Sigmoid)))
+        | (OutputFunction::Exp, Some(Part::Activation(Activation::Exp))) => links.pop().is_some(),
         (OutputFunction::Softmax, Some(last)) => match *last {
             Part::Softmax(along) => {
                 // As of the logarithm, the scores are left once the axis has been checked.
