@@ -8,7 +8,9 @@ use crate::zoo::{self, activations, inputs, layers};
 use chainrule::io::Onnx;
 use chainrule::nn::layer::{BackwardArgs, InferArgs, Layer};
 use chainrule::nn::loss::OutputFunction;
-use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax};
+use chainrule::nn::{
+    AlphaDropout, BatchNorm, GaussianNoise, Glu, LayerNorm, LogSoftmax, Prelu, RmsNorm, Softmax,
+};
 use chainrule::prelude::*;
 use chainrule::{ErrorKind, Real, View};
 use std::collections::BTreeMap;
@@ -55,6 +57,11 @@ fn layers_come_back<T: Real>() -> Result<()> {
     let linear = Dense::new(2, Activation::Linear).without_bias();
     comes_back::<T>(layers!(4; tanh, linear)?.into())?;
     comes_back::<T>(layers!(4; Dense::new(6, Activation::Relu), Softmax)?.into())?;
+    comes_back::<T>(layers!(4; Dense::new(6, Activation::Relu), LogSoftmax)?.into())?;
+    for activation in activations()? {
+        let wide = Dense::new(6, Activation::Linear);
+        comes_back::<T>(layers!(4; wide, Glu::new(activation))?.into())?;
+    }
     comes_back::<T>(layers!(4; LayerNorm::new())?.into())?;
     comes_back::<T>(layers!(4; LayerNorm::new().eps(0.3).without_bias())?.into())?;
     comes_back::<T>(layers!(4; LayerNorm::new().without_scale())?.into())?;
@@ -1231,6 +1238,7 @@ fn what_is_refused() {
             .tensor("t", &[3], &[1.0, 2.0, 3.0])
     };
     let parse = ErrorKind::Parse;
+    let split = |axis| file().node("Split: x -> a b", &[integer("axis", axis)]);
     let shape = ErrorKind::Shape;
     let value = ErrorKind::Value;
     let incompatible = ErrorKind::Incompatible;
@@ -1355,10 +1363,15 @@ fn what_is_refused() {
             format!("ONNX node \"y\" (Max): got Max of [\"x\", \"k\", \"x\"], {chain}"),
         ),
         (
-            file().node("LogSoftmax: x -> z", &[]).node("Relu: z -> y", &[]),
+            split(0).node("Mul: a b -> y", &[]),
             incompatible,
-            "ONNX node \"y\" (Relu): got Relu, expected the logarithm of a softmax at the end \
-             only: it is left to the loss".into(),
+            "ONNX node \"a\" (Split): got other parts, or axis 0, expected two halves of the \
+             features, along axis 1".into(),
+        ),
+        (
+            split(1).node("Tanh: a -> c", &[]).node("Mul: c b -> y", &[]),
+            incompatible,
+            format!("ONNX node \"y\" (Mul): got Mul of \"c\" and \"b\", {chain}"),
         ),
         (
             file().node("Erf: x -> y", &[]),

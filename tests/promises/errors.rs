@@ -7,7 +7,7 @@ use chainrule::data::Batches;
 use chainrule::nalgebra::{DMatrix, DVector};
 use chainrule::nn::layer::{BackwardArgs, Block, ForwardArgs, InferArgs, Layer, Role};
 use chainrule::nn::loss::*;
-use chainrule::nn::{Breakpoints, Builder, OutputRange, Softmax};
+use chainrule::nn::{Breakpoints, Builder, Glu, LogSoftmax, OutputRange, Softmax};
 use chainrule::numeric::ViewMut;
 use chainrule::optim::{Group, OptimizerState};
 use chainrule::prelude::*;
@@ -622,9 +622,23 @@ fn an_error_of_the_slopes_passes_through() {
 }
 
 #[test]
+fn odd_numbers_of_inputs_have_no_halves() {
+    let text = "layer 1 (Glu sigmoid): got 3, expected an even number of inputs, which it halves";
+    refused(
+        dense(3, Activation::Linear)
+            .layer(Glu::new(Activation::Sigmoid))
+            .build(),
+        Shape,
+        text,
+    );
+}
+
+#[test]
 fn losses_on_outputs_they_are_not_defined_on() {
     let simplex = || dense(2, Activation::Linear).layer(Softmax);
     let logits: [&dyn Loss<f64>; 2] = [&SoftmaxCrossEntropy::new(), &SigmoidCrossEntropy::new()];
+    // The softmax of log-softmax is the softmax.
+    let of_scores: [&dyn Loss<f64>; 2] = [&SigmoidCrossEntropy::new(), &Poisson::new()];
     let probabilities: [&dyn Loss<f64>; 2] = [&CategoricalCrossEntropy, &KlDivergence];
     type Case<'a> = (Builder<f64>, &'a [&'a dyn Loss<f64>; 2], &'a str, &'a str);
     let cases: Vec<Case> = vec![
@@ -646,6 +660,18 @@ fn losses_on_outputs_they_are_not_defined_on() {
             &logits,
             "layer 1 (sigmoid)",
             "Unit",
+        ),
+        (
+            dense(2, Activation::Linear).layer(LogSoftmax),
+            &of_scores,
+            "layer 1 (LogSoftmax)",
+            "LogSimplex",
+        ),
+        (
+            dense(2, Activation::Linear).layer(LogSoftmax),
+            &probabilities,
+            "layer 1 (LogSoftmax)",
+            "LogSimplex",
         ),
         // A linear layer passes on what comes in.
         (
@@ -698,7 +724,10 @@ fn losses_on_outputs_they_are_not_defined_on() {
                 "Unit" if losses[0].name() == "SoftmaxCrossEntropy" => {
                     " (scores: leave the sigmoid out, the loss does it)"
                 }
-                "Real" => {
+                "LogSimplex" if loss.accepts(OutputRange::Real) => {
+                    " (scores: leave the LogSoftmax out)"
+                }
+                "Real" | "LogSimplex" => {
                     " (probabilities: let a Softmax be the last layer, or take \
                      SoftmaxCrossEntropy, which does it)"
                 }

@@ -12,7 +12,9 @@ use super::shapes::Shapes;
 use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::Activation;
-use crate::nn::layers::{BatchNorm, BuiltIn, Dense, LayerNorm, Prelu, RmsNorm, Softmax};
+use crate::nn::layers::{
+    BatchNorm, BuiltIn, Dense, Glu, LayerNorm, LogSoftmax, Prelu, RmsNorm, Softmax,
+};
 use crate::nn::sequential::Sequential;
 use crate::numeric::real::{Real, zeros};
 use crate::train::Model;
@@ -36,6 +38,8 @@ enum Open<T> {
     Activation(Activation),
     Prelu(Vec<T>, Prelu),
     Softmax,
+    LogSoftmax,
+    Glu(Activation),
 }
 
 struct Assembly<'a, 'g, T: Real> {
@@ -49,8 +53,6 @@ struct Assembly<'a, 'g, T: Real> {
     /// Maps of single features since the last layer.
     maps: Vec<(Affine, Vec<T>)>,
     inputs: Option<Scaler<T>>,
-    /// Whether the scores went through the logarithm of a softmax, behind which there is no layer.
-    scores: bool,
 }
 
 /// The model that takes the graph's `input` through `links`; `budget` bounds what is made of single
@@ -208,7 +210,6 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             layers: Vec::new(),
             maps: Vec::new(),
             inputs: None,
-            scores: false,
         }
     }
 
@@ -224,24 +225,6 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
 
     fn step(&mut self, node: &'g proto::Node, part: &Part<'g>, double: bool) -> Result<()> {
         let width = self.axes.width();
-        if self.scores
-            && !matches!(
-                part,
-                Part::Squeeze(_)
-                    | Part::Unsqueeze(_)
-                    | Part::Reshape(_)
-                    | Part::Flatten(_)
-                    | Part::Cast(_)
-            )
-        {
-            let expected = "the logarithm of a softmax at the end only: it is left to the loss";
-            return Err(Error::new(
-                ErrorKind::Incompatible,
-                "",
-                expected,
-                &node.op_type,
-            ));
-        }
         let layer = match part {
             Part::Affine(op, by) => {
                 let by = self.vector(by)?;
@@ -277,8 +260,21 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             }
             Part::LogSoftmax(along) => {
                 self.along(*along)?;
-                self.scores = true;
-                return Ok(());
+                Open::LogSoftmax
+            }
+            Part::Scores(along) => return self.along(*along),
+            Part::Glu(activation) if width.is_multiple_of(2) => {
+                self.axes.row()?;
+                self.axes.product(false, width, Some(width / 2))?;
+                Open::Glu(activation.clone())
+            }
+            Part::Glu(_) => {
+                return Err(Error::new(
+                    ErrorKind::Shape,
+                    "",
+                    "an even number of features",
+                    width,
+                ));
             }
             Part::Norm {
                 kind,
@@ -727,6 +723,8 @@ impl<T: Real> Open<T> {
             Self::Activation(activation) => (BuiltIn::Activation(activation), Vec::new()),
             Self::Prelu(slopes, layer) => (BuiltIn::Prelu(layer), slopes),
             Self::Softmax => (BuiltIn::Softmax(Softmax), Vec::new()),
+            Self::LogSoftmax => (BuiltIn::LogSoftmax(LogSoftmax), Vec::new()),
+            Self::Glu(activation) => (BuiltIn::Glu(Glu::new(activation)), Vec::new()),
         }
     }
 }

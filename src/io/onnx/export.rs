@@ -226,10 +226,9 @@ impl Writer {
 
     /// Goes on with an operator that needs no more than the last value.
     fn activation(&mut self, op: &'static str) {
-        let attributes = if op == "Softmax" {
-            vec![int("axis", -1)]
-        } else {
-            vec![]
+        let attributes = match op {
+            "Softmax" | "LogSoftmax" => vec![int("axis", -1)],
+            _ => vec![],
         };
         self.next(op, attributes, &[]);
     }
@@ -298,6 +297,12 @@ impl Writer {
             }
             BuiltIn::Prelu(_) => self.next("PRelu", vec![], &[&blocks["slope"]]),
             BuiltIn::Softmax(_) => self.activation("Softmax"),
+            BuiltIn::LogSoftmax(_) => self.activation("LogSoftmax"),
+            BuiltIn::Glu(glu) => {
+                let first = self.halves();
+                self.expression(&activations::activation(glu.activation(), self.double));
+                self.next("Mul", vec![], &[&first]);
+            }
             // In inference they do nothing.
             BuiltIn::Dropout(_) | BuiltIn::AlphaDropout(_) | BuiltIn::GaussianNoise(_) => {}
             // Attributes are f32, and ONNX's own norms have their ε there and need a scale, batch
@@ -347,6 +352,16 @@ impl Writer {
                 None,
             ),
         }
+    }
+
+    /// Goes on with the second half of the features, and returns the first.
+    fn halves(&mut self) -> String {
+        self.next("Split", vec![int("axis", -1)], &[]);
+        let second = format!("{}/second", self.value);
+        if let Some(split) = self.graph.node.last_mut() {
+            split.output.push(second.clone());
+        }
+        core::mem::replace(&mut self.value, second)
     }
 
     fn norm(&mut self, core: &Expr, scale: Option<&String>, bias: Option<&String>) {

@@ -15,9 +15,9 @@ use alloc::{format, string::String, vec, vec::Vec};
 const SUPPORTED: &str = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with constants, Neg; \
     Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, \
     Swish, Mish, Softplus, Softsign, HardSwish, Shrink, Exp, Clip, Sign, Abs, or what these are \
-    composed of; Softmax, LogSoftmax, BatchNormalization, LayerNormalization, RMSNormalization; Identity, \
-    Dropout, Cast, Flatten, Reshape, Transpose, Squeeze, Unsqueeze; of ai.onnx.ml Scaler, \
-    LinearRegressor, LinearClassifier, Normalizer, ZipMap";
+    composed of; Softmax, LogSoftmax, BatchNormalization, LayerNormalization, \
+    RMSNormalization; Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze, Unsqueeze; \
+    of ai.onnx.ml Scaler, LinearRegressor, LinearClassifier, Normalizer, ZipMap";
 
 /// A link of the chain from input to output: the node, the value that it makes, and what it does.
 #[derive(Debug)]
@@ -39,8 +39,12 @@ pub(super) enum Part<'g> {
     Prelu(Constant<'g>),
     /// Over the features along this axis.
     Softmax(Along),
-    /// Its logarithm: the scores go into the loss as they are.
+    /// Its logarithm.
     LogSoftmax(Along),
+    /// What a softmax that has been taken off was over.
+    Scores(Along),
+    /// The first half of the features times this of the second.
+    Glu(Activation),
     /// With its statistics, if it has any, its scale and its bias.
     Norm {
         kind: Norm,
@@ -161,6 +165,9 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
         if let Some(Match { x: Some(x), slots }) = graph.find(expr, value) {
             return Ok((meant_by(graph, meaning, &slots).map_err(here)?, x));
         }
+    }
+    if let Some(found) = gated(graph, node)? {
+        return Ok(found);
     }
     let refuse = |expected: &str, given: String| {
         Err(Error::new(
@@ -431,6 +438,53 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
 /// What is expected where several computed values meet.
 const CHAIN: &str = "one computed value and constants: this crate holds chains of layers, and here \
     two computed values meet";
+
+/// A product of the first half of the features and an activation of the second.
+fn gated<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<Option<Reading<'g>>> {
+    let [left, right] = &node.input[..] else {
+        return Ok(None);
+    };
+    let split = |value: &str| {
+        let split = graph.maker(value).filter(|split| is(split, "", "Split"))?;
+        let halves = matches!(&split.output[..], [first, _] if first == value);
+        halves.then_some(split)
+    };
+    let pairs = [(left, right), (right, left)];
+    let found = pairs
+        .into_iter()
+        .find_map(|(first, gate)| Some((split(first)?, gate)));
+    let Some((split, gate)) = found.filter(|_| is(node, "", "Mul")) else {
+        return Ok(None);
+    };
+    let second = &*split.output[1];
+    let activation = match graph.maker(gate).filter(|_| gate != second) {
+        None if gate == second => Activation::Linear,
+        Some(maker) => match read(graph, maker, gate)? {
+            (parts, before) if before == second => match <[_; 1]>::try_from(parts) {
+                Ok([Part::Activation(activation)]) => activation,
+                _ => return Ok(None),
+            },
+            _ => return Ok(None),
+        },
+        None => return Ok(None),
+    };
+    // Before version 13 the sizes were an attribute.
+    let sizes = match optional(graph, split, 1)? {
+        Some(sizes) => Some(sizes.axes()?),
+        None => attribute(split, "split", ATTRIBUTE_INTS)?.map(|sizes| sizes.ints.clone()),
+    };
+    let axis = int(split, "axis")?.unwrap_or(0);
+    let same = sizes.is_none_or(|sizes| sizes.windows(2).all(|pair| pair[0] == pair[1]));
+    if !matches!(axis, 1 | -1) || !same {
+        return Err(Error::new(
+            ErrorKind::Incompatible,
+            place(split),
+            "two halves of the features, along axis 1",
+            format!("other parts, or axis {axis}"),
+        ));
+    }
+    Ok(Some((vec![Part::Glu(activation)], input(split, 0)?)))
+}
 
 /// Of a node whose operands may be in any order, the only one that is computed, and the constants.
 fn only<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<(&'g str, Vec<Constant<'g>>)> {

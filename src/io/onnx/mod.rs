@@ -84,8 +84,8 @@ use std::path::Path;
 /// - Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu,
 ///   Swish, Mish, Softplus, Softsign, HardSwish, Shrink, Exp, Clip, Max, Min, Sign and Abs, and what
 ///   exporters compose activations and norms of (x·σ(x), GELU by erf or tanh, …)
-/// - BatchNormalization, LayerNormalization, RMSNormalization, and Softmax
-/// - LogSoftmax at the end: the network ends on the scores, because its loss takes the logarithm
+/// - BatchNormalization, LayerNormalization, RMSNormalization, Softmax and LogSoftmax
+/// - Split into two halves, the first times an activation of the second: a gated linear unit
 /// - Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze and Unsqueeze, where the
 ///   features of a sample stay in their order
 /// - of scikit-learn Scaler, LinearRegressor, LinearClassifier, Normalizer and ZipMap
@@ -264,16 +264,7 @@ impl Onnx {
             // They are about another value.
             (output_function, classes) = (OutputFunction::Identity, None);
         }
-        if links
-            .iter()
-            .any(|link| matches!(link.part, Part::LogSoftmax(_)))
-        {
-            // The scores are read, whose softmax are the probabilities that the file takes the
-            // logarithm of.
-            output_function = OutputFunction::Softmax;
-        } else {
-            take_output_function(&mut links, output_function)?;
-        }
+        take_output_function(&mut links, output_function)?;
         let mut model = assemble::assemble(&graph, input, &links, bytes.len().saturating_mul(16))?
             .with_output_function(output_function)?;
         if let Some(names) = classes {
@@ -304,8 +295,7 @@ fn take_output_function(links: &mut Vec<Link<'_>>, function: OutputFunction) -> 
         | (OutputFunction::Exp, Some(Part::Activation(Activation::Exp))) => links.pop().is_some(),
         (OutputFunction::Softmax, Some(last)) => match *last {
             Part::Softmax(along) => {
-                // As of the logarithm, the scores are left once the axis has been checked.
-                *last = Part::LogSoftmax(along);
+                *last = Part::Scores(along);
                 true
             }
             _ => false,

@@ -22,6 +22,9 @@ pub enum OutputRange {
     Unit,
     /// Each number in [0, 1], and a sample's sum is 1: the probabilities of classes.
     Simplex,
+    /// Logarithms of such probabilities: each number at most 0, and a sample's exponentials sum to
+    /// 1.
+    LogSimplex,
 }
 
 /// An activation function φ, applied to each element; as a [`Layer`](crate::nn::layer::Layer) of

@@ -19,7 +19,9 @@ mod alpha_dropout;
 mod batch_norm;
 mod dense;
 mod dropout;
+mod glu;
 mod layer_norm;
+mod log_softmax;
 mod noise;
 mod norm;
 mod prelu;
@@ -52,6 +54,8 @@ macro_rules! every_layer {
                 BatchNorm::new().momentum(0.3).without_scale()
             }
             prelu::Prelu { Prelu::new(), Prelu::new().per_feature().slope(0.1 + 0.2) }
+            log_softmax::LogSoftmax { LogSoftmax }
+            glu::Glu { Glu::new(Activation::Sigmoid), Glu::new(Activation::Gelu) }
         }
     };
 }

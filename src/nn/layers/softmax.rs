@@ -101,6 +101,6 @@ impl<T: Real> Layer<T> for Softmax {
 }
 
 /// Σ aⱼbⱼ, first to last.
-fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+pub(super) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     a.iter().zip(b).fold(T::zero(), |sum, (a, b)| sum + *a * *b)
 }
