@@ -1225,8 +1225,8 @@ fn what_is_refused() {
             LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, \
             Swish, Mish, Softplus, Softsign, HardSwish, Shrink, Exp, Clip, Sign, Abs, or what \
             these are composed of; Softmax, LogSoftmax, BatchNormalization, LayerNormalization, \
-            RMSNormalization; Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze, \
-            Unsqueeze; of ai.onnx.ml Scaler, LinearRegressor, LinearClassifier, Normalizer, ZipMap";
+            RMSNormalization, LpNormalization; Identity, Dropout, Cast, Flatten, Reshape, \
+            Transpose, Squeeze, Unsqueeze; of ai.onnx.ml Scaler, LinearRegressor, LinearClassifier, Normalizer, ZipMap";
         format!("got {given}, expected an operator of a feed-forward network ({list})")
     };
     let chain = "expected one computed value and constants: this crate holds chains of layers, and \

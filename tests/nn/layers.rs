@@ -1111,6 +1111,54 @@ fn log_softmax_trains_as_scores_do() -> Result<()> {
     Ok(())
 }
 
+/// Samples of zeros, with and without ε, and numbers whose squares are none.
+#[test]
+fn unit_norms_at_the_edges() -> Result<()> {
+    fn edges<T: Real>(huge: f64, tiny: f64) -> Result<()> {
+        let row = |numbers: [f64; 2]| DVector::from_row_slice(&numbers.map(T::of));
+        for layer in [UnitNorm::l1(), UnitNorm::l2(), UnitNorm::max()] {
+            let net = Sequential::<T>::builder(2).layer(layer).build()?;
+            let exact = Sequential::<T>::builder(2).layer(layer.eps(0.0)).build()?;
+            assert_eq!(net.predict(&row([0.0, 0.0]))?, row([0.0, 0.0]).into());
+            assert_eq!(exact.predict(&row([0.0, 0.0]))?, row([0.0, 0.0]).into());
+            let want = exact.predict(&row([3.0, -4.0]))?;
+            for size in [huge, tiny, 1.0] {
+                let y = exact.predict(&row([3.0 * size, -4.0 * size]))?;
+                assert!(
+                    (y - &want).iter().all(|off| off.as_f64().abs() < 1e-6),
+                    "{layer:?}"
+                );
+            }
+            for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                let both = DMatrix::from_column_slice(2, 2, &[bad, 1.0, 3.0, -4.0].map(T::of));
+                let y = net.predict(&both)?;
+                assert!(y.column(0).iter().all(|y| y.as_f64().is_nan()), "{layer:?}");
+                assert_eq!(
+                    y.columns(1, 1),
+                    net.predict(&row([3.0, -4.0]))?,
+                    "{layer:?}"
+                );
+            }
+            // The derivative at zeros is that of x/ε, or of x.
+            for (eps, slope) in [(0.5, 2.0), (0.0, 1.0)] {
+                let net = alone::<T>(2, layer.eps(eps))?;
+                let mut tape = Tape::new();
+                net.gradient_with(&row([0.0, 0.0]), &mut tape, |_, mut dy| {
+                    dy.as_mut_slice().fill(T::one());
+                    Ok(())
+                })?;
+                assert!(
+                    tape.delta(0)?.iter().all(|d| *d == T::of(slope)),
+                    "{layer:?}"
+                );
+            }
+        }
+        Ok(())
+    }
+    edges::<f64>(4e307, 1e-300)?;
+    edges::<f32>(8e37, 1e-38)
+}
+
 /// A sample of huge scores, of one and of equal ones.
 #[test]
 fn log_softmax_at_the_edges() -> Result<()> {
@@ -1138,6 +1186,15 @@ fn values_and_gradients_of_pytorch() -> Result<()> {
         None if name == "LogSoftmax" => alone(features, LogSoftmax),
         Some(("Glu(activation", rest)) => {
             alone(features, Glu::new(rest.trim_end_matches(')').parse()?))
+        }
+        Some(("UnitNorm(length", rest)) => {
+            let layer = match rest.split_once(',') {
+                Some(("l1", _)) => UnitNorm::l1(),
+                Some(("l2", _)) => UnitNorm::l2(),
+                _ => UnitNorm::max(),
+            };
+            assert_eq!(Layer::<f64>::describe(&layer), name);
+            alone(features, layer)
         }
         _ => panic!("{name} is not compared"),
     };

@@ -28,6 +28,10 @@ LAYERS = {
     "Glu(activation=relu)": gated(F.relu),
     "Glu(activation=gelu)": gated(F.gelu),
     "Glu(activation=silu)": gated(F.silu),
+    **{
+        f"UnitNorm(length={length}, eps=0.000000000001)": lambda x, p=p: F.normalize(x, p=p, dim=1)
+        for length, p in [("l1", 1.0), ("l2", 2.0), ("max", float("inf"))]
+    },
     "LogSoftmax": lambda x: F.log_softmax(x, dim=1),
 }
 
@@ -44,6 +48,9 @@ def main():
         for d, n in SIZES:
             x = normal(n, d).mul(3000).round().div(1000)
             x[-1] *= 10  # a sample that is large
+            if name.startswith("UnitNorm") and n > 2:
+                x[0, :2] = torch.tensor([-50.0, 50.0])  # two are the largest
+                x[1] *= 1e-14  # below epsilon
             x.requires_grad_()
             y = forward(x)
             dy = normal(*y.shape).mul(100).round().div(100)

@@ -1,6 +1,7 @@
 //! Activations and norms in ONNX's operators: one table, by which files are written and read.
 
 use crate::nn::activation::{Activation, Breakpoints};
+use crate::nn::layers::Length;
 use crate::numeric::kernel::math;
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
 use core::cmp::Reverse;
@@ -17,13 +18,13 @@ pub(super) enum Expr {
     Tensor(String),
     /// A constant that is found where the expression is.
     Slot(usize),
-    /// The mean over the features of a sample; of a kind of its own, because ONNX has changed how
-    /// it says which axis.
-    Mean(Box<Expr>),
+    /// A mean, norm or the like over the features of a sample; of a kind of its own, because ONNX
+    /// has changed how it says which axis.
+    Reduce(&'static str, Box<Expr>),
     /// An operator with its attributes, which all are numbers, and its operands.
     Apply(&'static str, Vec<(&'static str, Expr)>, Vec<Expr>),
 }
-use Expr::{Mean, Number, Slot, X};
+use Expr::{Number, Reduce, Slot, X};
 
 impl Expr {
     /// Whether it is below `other`.
@@ -44,7 +45,7 @@ impl Expr {
     fn slots(&self) -> usize {
         match self {
             Slot(_) => 1,
-            Mean(inner) => inner.slots(),
+            Reduce(_, inner) => inner.slots(),
             Self::Apply(_, attributes, args) => attributes
                 .iter()
                 .map(|(_, expr)| expr)
@@ -58,7 +59,7 @@ impl Expr {
     /// The number of its operators.
     fn size(&self) -> usize {
         match self {
-            Mean(inner) => 1 + inner.size(),
+            Reduce(_, inner) => 1 + inner.size(),
             Self::Apply(_, _, args) => 1 + args.iter().map(Self::size).sum::<usize>(),
             _ => 0,
         }
@@ -290,15 +291,35 @@ fn breakpoints(points: &Breakpoints) -> Expr {
         })
 }
 
+fn mean(of: Expr) -> Expr {
+    Reduce("ReduceMean", Box::new(of))
+}
+
+/// x/max(‖x‖, ε); without ε x/‖x‖, and x where that is 0.
+pub(super) fn unit_norm(length: Length, eps: Option<Expr>) -> Expr {
+    let length = match length {
+        Length::L1 => Reduce("ReduceL1", Box::new(X)),
+        Length::L2 => Reduce("ReduceL2", Box::new(X)),
+        Length::Max => Reduce("ReduceMax", Box::new(of_x("Abs"))),
+    };
+    X / match eps {
+        Some(eps) => apply("Max", [length, eps]),
+        None => apply(
+            "Where",
+            [Number(0.0).below(length.clone()), length, Number(1.0)],
+        ),
+    }
+}
+
 /// x/√(mean x² + ε).
 pub(super) fn rms_norm(eps: Expr) -> Expr {
-    X / apply("Sqrt", [Mean(Box::new(X * X)) + eps])
+    X / apply("Sqrt", [mean(X * X) + eps])
 }
 
 /// (x − mean x)/√(mean (x − mean x)² + ε).
 pub(super) fn layer_norm(eps: Expr) -> Expr {
-    let centered = X - Mean(Box::new(X));
-    centered.clone() / apply("Sqrt", [Mean(Box::new(centered.clone() * centered)) + eps])
+    let centered = X - mean(X);
+    centered.clone() / apply("Sqrt", [mean(centered.clone() * centered) + eps])
 }
 
 /// (x − μ)/√(v + ε).
@@ -331,6 +352,8 @@ pub(super) enum Meaning {
     Swish,
     /// ln(1 + e^βx)/β, by β.
     Softplus,
+    /// By ε, if it has one.
+    UnitNorm(Length),
     /// By ε.
     RmsNorm,
     /// By ε.
@@ -383,6 +406,11 @@ fn make_table() -> Vec<(Expr, Meaning)> {
     let between = apply("Clip", [X, Slot(0), Slot(1)]);
     table.push((X - between, Meaning::SoftShrink));
     table.push((leaky_relu(Slot(0), false), Meaning::LeakyRelu));
+    for length in [Length::L1, Length::L2, Length::Max] {
+        for eps in [None, Some(Slot(0))] {
+            table.push((unit_norm(length, eps), Meaning::UnitNorm(length)));
+        }
+    }
     table.extend([
         (rms_norm(Slot(0)), Meaning::RmsNorm),
         (layer_norm(Slot(0)), Meaning::LayerNorm),
@@ -420,8 +448,8 @@ fn make_table() -> Vec<(Expr, Meaning)> {
     table.push((with("Swish", [("alpha", Slot(0))]), Meaning::Swish));
     // PyTorch's own way of writing the norms.
     let square = |x| apply("Pow", [x, Number(2.0)]);
-    let root = |x| apply("Sqrt", [Mean(Box::new(square(x))) + Slot(0)]);
-    let centered = X - Mean(Box::new(X));
+    let root = |x| apply("Sqrt", [mean(square(x)) + Slot(0)]);
+    let centered = X - mean(X);
     table.push((X * apply("Reciprocal", [root(X)]), Meaning::RmsNorm));
     table.push((X / root(X), Meaning::RmsNorm));
     table.push((centered.clone() / root(centered), Meaning::LayerNorm));

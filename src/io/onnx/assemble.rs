@@ -13,7 +13,8 @@ use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::Activation;
 use crate::nn::layers::{
-    BatchNorm, BuiltIn, Dense, Glu, LayerNorm, LogSoftmax, Prelu, RmsNorm, Softmax,
+    BatchNorm, BuiltIn, Dense, Glu, GroupNorm, LayerNorm, LogSoftmax, Prelu, RmsNorm, Softmax,
+    UnitNorm,
 };
 use crate::nn::sequential::Sequential;
 use crate::numeric::real::{Real, zeros};
@@ -40,6 +41,7 @@ enum Open<T> {
     Softmax,
     LogSoftmax,
     Glu(Activation),
+    UnitNorm(UnitNorm),
 }
 
 struct Assembly<'a, 'g, T: Real> {
@@ -275,6 +277,25 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                     "an even number of features",
                     width,
                 ));
+            }
+            Part::UnitNorm(norm) => {
+                self.axes.row()?;
+                Open::UnitNorm(*norm)
+            }
+            // Of each group by itself, before all are one row again.
+            Part::Norm {
+                kind: Norm::Layer { eps },
+                scale: None,
+                bias: None,
+                ..
+            } if self.axes.groups().is_some() => {
+                let groups = self.axes.groups().unwrap_or(1);
+                Open::Norm {
+                    kind: Norm::Group { eps: *eps, groups },
+                    statistics: Vec::new(),
+                    scale: None,
+                    bias: None,
+                }
             }
             Part::Norm {
                 kind,
@@ -707,6 +728,9 @@ impl<T: Real> Open<T> {
                         BatchNorm::new().eps(eps).momentum(momentum),
                         without_bias
                     )),
+                    Norm::Group { eps, groups } => {
+                        BuiltIn::GroupNorm(options!(GroupNorm::new(groups).eps(eps), without_bias))
+                    }
                     // Its own ε is the one that it has without a word.
                     Norm::Rms { eps } if T::of(eps) == T::default_epsilon() => {
                         BuiltIn::RmsNorm(options!(RmsNorm::new()))
@@ -724,6 +748,7 @@ impl<T: Real> Open<T> {
             Self::Prelu(slopes, layer) => (BuiltIn::Prelu(layer), slopes),
             Self::Softmax => (BuiltIn::Softmax(Softmax), Vec::new()),
             Self::LogSoftmax => (BuiltIn::LogSoftmax(LogSoftmax), Vec::new()),
+            Self::UnitNorm(norm) => (BuiltIn::UnitNorm(norm), Vec::new()),
             Self::Glu(activation) => (BuiltIn::Glu(Glu::new(activation)), Vec::new()),
         }
     }

@@ -9,6 +9,7 @@ use super::proto::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::{Activation, Breakpoints};
+use crate::nn::layers::UnitNorm;
 use alloc::{format, string::String, vec, vec::Vec};
 
 /// What can be read, for the error of what cannot.
@@ -16,7 +17,7 @@ const SUPPORTED: &str = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with
     Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, \
     Swish, Mish, Softplus, Softsign, HardSwish, Shrink, Exp, Clip, Sign, Abs, or what these are \
     composed of; Softmax, LogSoftmax, BatchNormalization, LayerNormalization, \
-    RMSNormalization; Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze, Unsqueeze; \
+    RMSNormalization, LpNormalization; Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze, Unsqueeze; \
     of ai.onnx.ml Scaler, LinearRegressor, LinearClassifier, Normalizer, ZipMap";
 
 /// A link of the chain from input to output: the node, the value that it makes, and what it does.
@@ -45,6 +46,7 @@ pub(super) enum Part<'g> {
     Scores(Along),
     /// The first half of the features times this of the second.
     Glu(Activation),
+    UnitNorm(UnitNorm),
     /// With its statistics, if it has any, its scale and its bias.
     Norm {
         kind: Norm,
@@ -105,6 +107,7 @@ pub(super) enum Norm {
     Layer { eps: f64 },
     Rms { eps: f64 },
     Batch { eps: f64, momentum: f64 },
+    Group { eps: f64, groups: usize },
 }
 
 /// What a node does, first things first, and the value that it does it to.
@@ -392,6 +395,18 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
                 scale,
                 bias,
             }]
+        }
+        ("", "LpNormalization") => {
+            let axis = int(node, "axis")?.unwrap_or(-1);
+            let norm = match int(node, "p")?.unwrap_or(2) {
+                1 => UnitNorm::l1(),
+                2 => UnitNorm::l2(),
+                p => return refuse("p 1 or 2", format!("{p}")),
+            };
+            if !matches!(axis, 1 | -1) {
+                return refuse("axis 1: over the features", format!("axis {axis}"));
+            }
+            vec![Part::UnitNorm(norm.eps(0.0))]
         }
         (ML, "Normalizer") => match text(node, "norm", "MAX")? {
             "L1" => vec![Part::Normalize],
@@ -764,6 +779,10 @@ fn meant_by<'g>(
                 Part::Activation(activation),
                 Part::Times(1.0 / beta),
             ]);
+        }
+        Meaning::UnitNorm(length) => {
+            let eps = if slots.is_empty() { 0.0 } else { number(0)? };
+            Part::UnitNorm(UnitNorm::of(*length).eps(eps))
         }
         Meaning::RmsNorm => norm(Norm::Rms { eps: number(0)? }, None),
         Meaning::LayerNorm => norm(Norm::Layer { eps: number(0)? }, None),

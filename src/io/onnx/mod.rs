@@ -84,7 +84,8 @@ use std::path::Path;
 /// - Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu,
 ///   Swish, Mish, Softplus, Softsign, HardSwish, Shrink, Exp, Clip, Max, Min, Sign and Abs, and what
 ///   exporters compose activations and norms of (x·σ(x), GELU by erf or tanh, …)
-/// - BatchNormalization, LayerNormalization, RMSNormalization, Softmax and LogSoftmax
+/// - BatchNormalization, LayerNormalization, RMSNormalization, LpNormalization, Softmax and
+///   LogSoftmax
 /// - Split into two halves, the first times an activation of the second: a gated linear unit
 /// - Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze and Unsqueeze, where the
 ///   features of a sample stay in their order

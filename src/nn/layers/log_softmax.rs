@@ -1,7 +1,6 @@
 //! The log-softmax layer.
 
-use super::smooth;
-use super::softmax::dot;
+use super::smooth::{self, dot};
 use crate::error::Result;
 use crate::nn::activation::OutputRange;
 use crate::nn::layer::{
