@@ -184,6 +184,12 @@ def threshold(theta, value):
     return lambda z: (z, 1) if z > theta else (value, 0)
 
 
+def sparse_plus(z):
+    if abs(z) < 1:
+        return (z + 1) ** 2 / 4, (z + 1) / 2
+    return (z, 1) if z > 0 else (0, 0)
+
+
 def log_sigmoid(z):
     return -mp.log1p(mp.exp(-z)) if z >= 0 else z - mp.log1p(mp.exp(z)), sigma(-z)
 
@@ -278,6 +284,7 @@ ACTIVATIONS = {
     "silu": (silu, (0, 0), (INF, 1), lambda z: times_z(z, sigma_and_slopes(z))),
     "mish": (mish, (0, 0), (INF, 1), mish_second),
     "softplus": (softplus, (0, 0), (INF, 1), lambda z: sigma_and_slopes(z)[1]),
+    "sparse_plus": (sparse_plus, (0, 0), (INF, 1), lambda z: mpf(1) / 2 if -1 < z < 1 else 0),
     "log_sigmoid": (log_sigmoid, (-INF, 1), (0, 0), lambda z: -sigma_and_slopes(z)[1]),
     "exp": (lambda z: (mp.exp(z), mp.exp(z)), (0, 0), (INF, INF), mp.exp),
     "softsign": (

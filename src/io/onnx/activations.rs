@@ -149,6 +149,7 @@ pub(super) fn activation(activation: &Activation, double: bool) -> Expr {
         Activation::Silu => X * of_x("Sigmoid"),
         Activation::Mish => X * apply("Tanh", [softplus(double)]),
         Activation::Softplus => softplus(double),
+        Activation::SparsePlus => sparse_plus(),
         Activation::LogSigmoid => log_sigmoid(double),
         Activation::Exp => of_x("Exp"),
         Activation::Softsign if double => X / (of_x("Abs") + 1.0),
@@ -223,6 +224,12 @@ fn hard_shrink(lambda: Expr, double: bool) -> Expr {
 /// x − bias above λ, x + bias below −λ, 0 between.
 fn shrink(lambda: Expr, bias: Expr) -> Expr {
     with("Shrink", [("lambd", lambda), ("bias", bias)])
+}
+
+/// (c + 1)²/4 + max(z − 1, 0), c = z brought into [−1, 1].
+fn sparse_plus() -> Expr {
+    let root = clip(X, -1.0, 1.0) * 0.5 + 0.5;
+    root.clone() * root + apply("Relu", [X - 1.0])
 }
 
 /// min(z, 0) − ln(1 + e^(−|z|)).
@@ -387,6 +394,7 @@ fn make_table() -> Vec<(Expr, Meaning)> {
             Activation::Silu,
             Activation::Mish,
             Activation::Softplus,
+            Activation::SparsePlus,
             Activation::LogSigmoid,
             Activation::Exp,
             Activation::TanhShrink,

@@ -36,8 +36,8 @@ impl Activation {
     /// Second derivative φ″(z), accurate for every z. Piecewise-linear functions return 0; a
     /// surrogate returns that of the function it borrows its derivative from. At a kink of φ or φ′
     /// it is the derivative of one side. `elu` and `selu` take the left one at 0, as for φ′.
-    /// `softsign` takes the right one at 0, −2, `squared_relu` the left one at 0, 0, and `hard_swish`
-    /// the outer one at ±3, 0.
+    /// `softsign` takes the right one at 0, −2, `squared_relu` the left one at 0, 0, and `sparse_plus`
+    /// and `hard_swish` the outer ones at ±1 and ±3, 0.
     ///
     /// ```
     /// use chainrule::Activation;

@@ -88,8 +88,8 @@ macro_rules! with_formula {
     ($t:ty, $activation:expr, $f:ident => $value:expr) => {
         with_formula!(@one $t, $activation, $f => $value;
             Linear, Step, Sign, PiecewiseLinear, Sigmoid, Tanh, Relu, Relu6, SquaredRelu, Selu, Gelu,
-            GeluTanh, Silu, Mish, Softplus, LogSigmoid, Exp, Softsign, HardSigmoid, HardTanh,
-            HardSwish, TanhShrink;
+            GeluTanh, Silu, Mish, Softplus, SparsePlus, LogSigmoid, Exp, Softsign, HardSigmoid,
+            HardTanh, HardSwish, TanhShrink;
             LeakyRelu { slope }, Elu { alpha }, Celu { alpha }, Threshold { threshold, value },
             HardShrink { lambda }, SoftShrink { lambda }
         )
@@ -321,6 +321,18 @@ formulas! {
         let e = (-magnitude(z)).exp_kernel::<FMA>();
         (above + e.ln_1p_kernel::<FMA>(), logistic::<T, FMA>(z).0)
     }, { logistic::<T, FMA>(z).1 }
+    SparsePlus |z, zero, one| {
+        let half = T::of(0.5);
+        let root = half * (z + one);
+        let value = if z <= -one { zero } else { root * root };
+        // Conditions of its own, as in `ramp`.
+        let near = if z < -one { -one } else { z };
+        let near = if near > one { one } else { near };
+        (if z >= one { z } else { value }, half * (near + one))
+    }, {
+        let inside = if z <= -one { zero } else { T::of(0.5) };
+        unless_nan(z, if z >= one { zero } else { inside })
+    }
     /// −ln(1 + e^(−z)) = min(z, 0) − ln(1 + e^(−|z|)).
     LogSigmoid |z, zero, one| {
         let below = if z < zero { z } else { zero };

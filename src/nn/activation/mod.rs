@@ -51,6 +51,7 @@ pub enum OutputRange {
 /// | `Silu` | z·σ(z), also called swish (Elfwing et al. 2018) | |
 /// | `Mish` | z·tanh(ln(1+e^z)) (Misra 2019) | |
 /// | `Softplus` | ln(1+e^z) | |
+/// | `SparsePlus` | 0 for z ≤ −1, (z+1)²/4 between, z for z ≥ 1 | |
 /// | `LogSigmoid` | −ln(1+e^−z) | |
 /// | `Exp` | e^z | |
 /// | `Softsign` | z/(1+\|z\|) | |
@@ -153,6 +154,8 @@ pub enum Activation {
     Mish,
     /// ln(1+e^z).
     Softplus,
+    /// Softplus that is 0 and z far out: two lines and a parabola (JAX's and Keras's `sparse_plus`).
+    SparsePlus,
     /// The logarithm of the sigmoid.
     #[doc(alias("logsigmoid"))]
     LogSigmoid,
@@ -341,6 +344,7 @@ impl Activation {
             | Self::LeakyRelu { .. }
             | Self::SquaredRelu
             | Self::Softplus
+            | Self::SparsePlus
             | Self::Exp => above(0.0),
             Self::LogSigmoid => (f64::NEG_INFINITY, 0.0),
             Self::Relu6 => (0.0, 6.0),
@@ -363,7 +367,7 @@ impl Activation {
 
 /// The names by which [`Activation`] is written and read; those with numbers take them as
 /// `name(key=number, key=number)`.
-const NAMES: [(&str, Activation); 28] = [
+const NAMES: [(&str, Activation); 29] = [
     ("linear", Activation::Linear),
     ("step", Activation::Step),
     ("sign", Activation::Sign),
@@ -389,6 +393,7 @@ const NAMES: [(&str, Activation); 28] = [
     ("silu", Activation::Silu),
     ("mish", Activation::Mish),
     ("softplus", Activation::Softplus),
+    ("sparse_plus", Activation::SparsePlus),
     ("log_sigmoid", Activation::LogSigmoid),
     ("exp", Activation::Exp),
     ("softsign", Activation::Softsign),
