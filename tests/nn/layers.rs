@@ -1119,8 +1119,8 @@ fn unit_norms_at_the_edges() -> Result<()> {
         for layer in [UnitNorm::l1(), UnitNorm::l2(), UnitNorm::max()] {
             let net = Sequential::<T>::builder(2).layer(layer).build()?;
             let exact = Sequential::<T>::builder(2).layer(layer.eps(0.0)).build()?;
-            assert_eq!(net.predict(&row([0.0, 0.0]))?, row([0.0, 0.0]).into());
-            assert_eq!(exact.predict(&row([0.0, 0.0]))?, row([0.0, 0.0]).into());
+            assert_eq!(net.predict(&row([0.0, 0.0]))?, row([0.0, 0.0]));
+            assert_eq!(exact.predict(&row([0.0, 0.0]))?, row([0.0, 0.0]));
             let want = exact.predict(&row([3.0, -4.0]))?;
             for size in [huge, tiny, 1.0] {
                 let y = exact.predict(&row([3.0 * size, -4.0 * size]))?;
