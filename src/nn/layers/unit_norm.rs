@@ -104,7 +104,7 @@ impl UnitNorm {
         (self.length, self.eps)
     }
 
-    /// y, and [`Kept`] of each sample, where there is room for it.
+    /// y, and what the way back needs of each sample, where there is room for it.
     fn apply<T: Real>(&self, x: View<'_, T>, mut y: ViewMut<'_, T>, kept: &mut [[T; 2]]) {
         T::vectorize(Divide {
             length: self.length,
@@ -243,7 +243,7 @@ impl<T: Real> Layer<T> for UnitNorm {
         Ok(inputs)
     }
 
-    /// What [`Divide`] keeps.
+    /// 1/max(‖x‖, ε), and the share of each in the slope of ‖x‖.
     fn cache_len(&self, _inputs: usize) -> usize {
         2
     }
