@@ -25,7 +25,10 @@ fn activations() -> Vec<Activation> {
         LeakyRelu { slope: 0.1 },
         Elu { alpha: 0.7 },
         Celu { alpha: 0.7 },
-        ThresholdedRelu { theta: 0.3 },
+        Threshold {
+            threshold: 0.3,
+            value: 0.1,
+        },
         Step.surrogate(Sigmoid),
         Sign.straight_through(),
     ];

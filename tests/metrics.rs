@@ -7,7 +7,7 @@ use chainrule::prelude::*;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::rand::{RngExt, SeedableRng};
 use chainrule::{ErrorKind, View};
-use metrics::{Average, ConfusionMatrix};
+use metrics::{Average, ConfusionMatrix, Ties};
 
 /// Written by `reference/metrics.py`: rows, predictions, targets, weights, scikit-learn's metrics.
 const TABLE: &str = include_str!("reference/metrics.tsv");
@@ -62,6 +62,11 @@ fn metric<T: chainrule::Real>(name: &str, y: View<'_, T>, t: Targets<'_, T>) -> 
         "f1" => metrics::f1(y, t, average),
         "log_loss32" => metrics::log_loss(y, t),
         "top_k" => metrics::top_k_accuracy(y, t, setting.parse().expect("k")),
+        "top_k_last" => {
+            let k = setting.parse().expect("k");
+            metrics::top_k_accuracy_with(y, t, k, Ties::Last)
+        }
+        "adjusted_r2" => metrics::adjusted_r2(y, t, setting.parse().expect("p")),
         "confusion" => {
             let matrix = ConfusionMatrix::of(y, t)?;
             let pairs =
@@ -123,6 +128,8 @@ fn as_scikit_learn() -> Result<()> {
         "recall",
         "f1",
         "top_k",
+        "top_k_last",
+        "adjusted_r2",
         "confusion",
         "log_loss32",
     ];
@@ -162,6 +169,11 @@ fn the_first_of_equals() -> Result<()> {
         0.5, 0.4, 0.2, -0.0, f64::NEG_INFINITY,
     ]);
     assert_eq!(metrics::classes(&y)?, [0, 1, 0, 0, 0]);
+    assert_eq!(metrics::classes_with(&y, Ties::First)?, [0, 1, 0, 0, 0]);
+    assert_eq!(metrics::classes_with(&y, Ties::Last)?, [2, 2, 2, 2, 2]);
+    // A single row has no equals: ½ is class 1.
+    let single = DMatrix::from_row_slice(1, 2, &[0.5, 0.25]);
+    assert_eq!(metrics::classes_with(&single, Ties::Last)?, [1, 0]);
     Ok(())
 }
 

@@ -3,7 +3,10 @@
 
 use chainrule::metrics::{Average, ConfusionMatrix};
 use chainrule::nn::loss::*;
-use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax};
+use chainrule::nn::{
+    AlphaDropout, BatchNorm, GaussianNoise, Glu, GroupNorm, LayerNorm, LogSoftmax, Prelu, RmsNorm,
+    Softmax, UnitNorm,
+};
 use chainrule::optim::*;
 use chainrule::prelude::*;
 use chainrule::rand::SeedableRng;
@@ -126,7 +129,7 @@ fn init(u: &mut Unstructured<'_>) -> Draw<Init> {
 fn network<T: Real>(u: &mut Unstructured<'_>) -> Draw<Result<Sequential<T>>> {
     let mut builder = Sequential::<T>::builder(width(u)?);
     for _ in 0..u.int_in_range(0..=4)? {
-        builder = match u.int_in_range(0..=12)? {
+        builder = match u.int_in_range(0..=16)? {
             0 => builder.layer(Dropout::new(number(u)?)),
             1 => builder.layer(AlphaDropout::new(number(u)?)),
             2 => builder.layer(GaussianNoise::new(number(u)?)),
@@ -142,6 +145,10 @@ fn network<T: Real>(u: &mut Unstructured<'_>) -> Draw<Result<Sequential<T>>> {
                     .bias_init(init(u)?),
             ),
             9 => builder.layer(Dense::new(width(u)?, activation(u)?).without_bias()),
+            12 => builder.layer(Glu::new(activation(u)?)),
+            13 => builder.layer(LogSoftmax),
+            14 => builder.layer(GroupNorm::new(u.int_in_range(0..=4)?).eps(number(u)?)),
+            15 => builder.layer(UnitNorm::l2().eps(number(u)?)),
             _ => builder.layer(Dense::new(width(u)?, activation(u)?)),
         };
     }

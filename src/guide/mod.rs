@@ -38,3 +38,6 @@ pub mod files {}
 
 #[doc = include_str!("onnx.md")]
 pub mod onnx {}
+
+#[doc = include_str!("names.md")]
+pub mod names {}

@@ -14,7 +14,9 @@ use core::cmp::Ordering;
 metrics!(
     accuracy,
     margin_accuracy,
+    balanced_accuracy,
     matthews_correlation,
+    cohen_kappa,
     log_loss,
     roc_auc
 );
@@ -41,6 +43,42 @@ const OF_CLASSES: &str =
 #[doc(alias("argmax", "vec2ind"))]
 pub fn classes<'y, T: Real>(y: impl Into<View<'y, T>>) -> Result<Vec<usize>> {
     classes_of("metrics::classes", y.into(), Row::Probability)
+}
+
+/// Which of several equal scores comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Ties {
+    /// The one of the first row, as NumPy's `argmax` has it.
+    #[default]
+    First,
+    /// The one of the last row, as scikit-learn's `top_k_accuracy_score` has it.
+    Last,
+}
+
+/// As [`classes`], with the first or the last of equal numbers.
+///
+/// # Errors
+/// As [`classes`].
+///
+/// ```
+/// use chainrule::{metrics, View};
+/// use chainrule::metrics::Ties;
+/// let y = [0.4, 0.2, 0.4];
+/// assert_eq!(metrics::classes_with(View::new(&y, 3)?, Ties::First)?, [0]);
+/// assert_eq!(metrics::classes_with(View::new(&y, 3)?, Ties::Last)?, [2]);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn classes_with<'y, T: Real>(y: impl Into<View<'y, T>>, ties: Ties) -> Result<Vec<usize>> {
+    let y = y.into();
+    let mut classes = classes_of("metrics::classes_with", y, Row::Probability)?;
+    if ties == Ties::Last && y.rows() > 1 {
+        for (class, column) in classes.iter_mut().zip(y.iter()) {
+            let largest = column[*class];
+            *class = column.iter().rposition(|v| *v == largest).unwrap_or(*class);
+        }
+    }
+    Ok(classes)
 }
 
 /// As [`classes`], for margins: a single row means class 1 from 0 on, as with
@@ -142,7 +180,8 @@ fn accuracy_from<T: Real>(
 }
 
 /// The fraction of samples whose class is among their `k` largest scores. Of equal scores the first
-/// rows come first, so that k = 1 is [`accuracy`]; scikit-learn takes the last.
+/// rows come first, so that k = 1 is [`accuracy`]; scikit-learn takes the last, as
+/// [`top_k_accuracy_with`] can.
 ///
 /// # Errors
 /// As [`accuracy`]; [`ErrorKind::Value`] unless `k` is from 1 to the number of classes,
@@ -163,7 +202,40 @@ pub fn top_k_accuracy<'y, 't, T: Real>(
     k: usize,
 ) -> Result<f64> {
     let (y, target) = (y.into(), target.into());
-    let place = "metrics::top_k_accuracy";
+    top_k_accuracy_from("metrics::top_k_accuracy", y, target, k, Ties::First)
+}
+
+/// As [`top_k_accuracy`], with the first or the last of equal scores coming first; the latter is
+/// scikit-learn's `top_k_accuracy_score`.
+///
+/// # Errors
+/// As [`top_k_accuracy`].
+///
+/// ```
+/// use chainrule::{metrics, View};
+/// use chainrule::metrics::Ties;
+/// let (y, t) = ([0.4, 0.2, 0.4], [1.0, 0.0, 0.0]);
+/// let top = |ties| metrics::top_k_accuracy_with(View::new(&y, 3)?, View::new(&t, 3)?, 1, ties);
+/// assert_eq!((top(Ties::First)?, top(Ties::Last)?), (1.0, 0.0));
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn top_k_accuracy_with<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+    k: usize,
+    ties: Ties,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
+    top_k_accuracy_from("metrics::top_k_accuracy_with", y, target, k, ties)
+}
+
+fn top_k_accuracy_from<T: Real>(
+    place: &str,
+    y: View<'_, T>,
+    target: Targets<'_, T>,
+    k: usize,
+    ties: Ties,
+) -> Result<f64> {
     let (_, actual) = both_classes(place, y, target, Row::Margin)?;
     if y.rows() < 2 {
         return Err(Error::new(
@@ -182,16 +254,17 @@ pub fn top_k_accuracy<'y, 't, T: Real>(
         ));
     }
     let among = |scores: &[T], class: usize| {
-        let before = scores[..class]
+        let (before, after) = (&scores[..class], &scores[class + 1..]);
+        let (first, last) = match ties {
+            Ties::First => (before, after),
+            Ties::Last => (after, before),
+        };
+        let reach = first
             .iter()
             .filter(|score| **score >= scores[class])
             .count();
-        before
-            + scores[class + 1..]
-                .iter()
-                .filter(|score| **score > scores[class])
-                .count()
-            < k
+        let exceed = last.iter().filter(|score| **score > scores[class]).count();
+        reach + exceed < k
     };
     Ok(average(
         target,
@@ -272,6 +345,93 @@ pub fn f1<'y, 't, T: Real>(
 ) -> Result<f64> {
     let (y, target) = (y.into(), target.into());
     ConfusionMatrix::of(y, target)?.f1(average)
+}
+
+/// The plain average of the [`recall`]s of the classes that there are among the targets, so that a
+/// rare class counts as much as a frequent one (Brodersen, Ong, Stephan & Buhmann 2010).
+///
+/// # Errors
+/// As [`accuracy`].
+///
+/// ```
+/// use chainrule::{metrics, View};
+/// let (y, t) = ([0.9, 0.2, 0.7, 0.6], [1.0, 1.0, 1.0, 0.0]);
+/// let balanced = metrics::balanced_accuracy(View::new(&y, 1)?, View::new(&t, 1)?)?;
+/// assert!((balanced - (2.0 / 3.0 + 0.0) / 2.0).abs() < 1e-15);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[doc(alias("balanced_accuracy_score"))]
+pub fn balanced_accuracy<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
+    let matrix = ConfusionMatrix::of(y, target)?;
+    let there = (0..matrix.classes()).filter(|class| matrix.support(*class) > 0.0);
+    let (sum, count) = there.fold((0.0, 0.0), |(sum, count), class| {
+        let recall = matrix.count(class, class) / matrix.support(class);
+        (sum + recall, count + 1.0)
+    });
+    Ok(sum / count)
+}
+
+/// Cohen's κ (Cohen 1960): how much more often predictions and targets agree than they would by
+/// chance, were they independent.
+///
+/// ```text
+/// κ = 1 − (1 − Σₖ cₖ)/(1 − Σₖ pₖaₖ)
+/// ```
+///
+/// where cₖ is the fraction of samples of class k that are taken for it, and pₖ and aₖ are the
+/// fractions predicted and actually of class k. It is 1 where all are right and 0 where no more are
+/// than by chance.
+///
+/// # Errors
+/// As [`accuracy`]; [`ErrorKind::Value`] where predictions and targets are all of one class: chance
+/// alone is then always right (scikit-learn has NaN).
+///
+/// ```
+/// use chainrule::{metrics, View};
+/// let (y, t) = ([0.9, 0.2, 0.7, 0.1], [1.0, 1.0, 1.0, 0.0]);
+/// assert_eq!(metrics::cohen_kappa(View::new(&y, 1)?, View::new(&t, 1)?)?, 0.5);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[doc(alias("cohen_kappa_score"))]
+pub fn cohen_kappa<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
+    let matrix = ConfusionMatrix::of(y, target)?;
+    let classes = 0..matrix.classes();
+    let taken: Vec<f64> = classes
+        .clone()
+        .map(|predicted| {
+            classes
+                .clone()
+                .map(|actual| matrix.count(actual, predicted))
+                .sum()
+        })
+        .collect();
+    let total: f64 = taken.iter().sum();
+    // Both are sums over pairs of different classes and no differences from 1, so that few errors
+    // are not lost.
+    let (mut wrong, mut by_chance) = (0.0, 0.0);
+    for actual in classes.clone() {
+        for predicted in classes.clone().filter(|predicted| *predicted != actual) {
+            wrong += matrix.count(actual, predicted) / total;
+            by_chance += matrix.support(actual) / total * (taken[predicted] / total);
+        }
+    }
+    if by_chance == 0.0 {
+        return Err(Error::new(
+            ErrorKind::Value,
+            "metrics::cohen_kappa",
+            "more than 1 class among predictions and targets",
+            "1",
+        ));
+    }
+    Ok(1.0 - wrong / by_chance)
 }
 
 /// Matthews' correlation coefficient φ of predicted and actual classes (Matthews 1975; of several

@@ -1,17 +1,21 @@
 //! Metrics of numbers.
 
 use super::{average, check, weights};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, check_each};
-use alloc::format;
+use alloc::{format, vec::Vec};
+use core::f64::consts::LN_2;
 
 metrics!(
     mean_absolute_error,
     mean_squared_error,
     root_mean_squared_error,
     r2,
-    max_error
+    explained_variance,
+    max_error,
+    median_absolute_error,
+    log_cosh
 );
 
 /// All numbers must be finite.
@@ -187,24 +191,107 @@ pub fn r2<'y, 't, T: Real>(
     check_finite("metrics::r2", y, target)?;
     Ok(over_outputs(y.rows(), |row| {
         let (exponent, pairs) = near_one(y, target, row);
-        // Those that count; the mean is in two parts, of which the first, from one of them on, is
-        // the constant of a constant.
-        let targets = weights(target)
-            .zip(pairs)
-            .map(|(w, (_, t))| (w > 0.0).then_some(t));
-        let first = targets.clone().flatten().next().unwrap_or_default();
-        let off = |from: f64| move |t: Option<f64>| t.map_or(0.0, |t| t - from);
-        let high = first + average(target, targets.clone().map(off(first)));
-        let low = average(target, targets.clone().map(off(high)));
-        let (scale, spread) = squares(target, targets.map(|t| t.map_or(0.0, |t| t - high - low)));
+        let (scale, spread) = spread(target, pairs.map(|(_, t)| t));
         let (error_scale, error) = errors(y, target, row);
-        match (error == 0.0, spread == 0.0) {
-            (true, _) => 1.0,
-            (false, true) => 0.0,
-            (false, false) => {
-                1.0 - libm::scalbn(error / spread, 2 * (error_scale - exponent - scale))
-            }
-        }
+        explained((error_scale - exponent, error), (scale, spread))
+    }))
+}
+
+/// [`squares`] of the distances from the average, of the numbers that count.
+fn spread<T: Real>(
+    target: Targets<'_, T>,
+    numbers: impl Iterator<Item = f64> + Clone,
+) -> (i32, f64) {
+    // The mean is in two parts, of which the first, from one of the numbers on, is the constant of
+    // a constant.
+    let numbers = weights(target)
+        .zip(numbers)
+        .map(|(w, x)| (w > 0.0).then_some(x));
+    let first = numbers.clone().flatten().next().unwrap_or_default();
+    let off = |from: f64| move |x: Option<f64>| x.map_or(0.0, |x| x - from);
+    let high = first + average(target, numbers.clone().map(off(first)));
+    let low = average(target, numbers.clone().map(off(high)));
+    squares(target, numbers.map(|x| x.map_or(0.0, |x| x - high - low)))
+}
+
+/// What part of a spread is no error: 1 without an error, else 0 without a spread.
+fn explained((error_scale, error): (i32, f64), (scale, spread): (i32, f64)) -> f64 {
+    match (error == 0.0, spread == 0.0) {
+        (true, _) => 1.0,
+        (false, true) => 0.0,
+        (false, false) => 1.0 - libm::scalbn(error / spread, 2 * (error_scale - scale)),
+    }
+}
+
+/// [`r2`] of a linear model, less for each of its `features` (Theil 1961), so that a feature without
+/// use does not raise it:
+///
+/// ```text
+/// 1 − (1 − R²)·(n − 1)/(n − p − 1)
+/// ```
+///
+/// with n samples, of a weight above 0, and p features.
+///
+/// # Errors
+/// As [`r2`]; [`ErrorKind::Value`] unless there are at least p + 2 samples.
+///
+/// ```
+/// use chainrule::{metrics, View};
+/// let (y, t) = ([1.0, 2.0, 4.0, 4.0], [1.0, 2.0, 3.0, 4.0]);
+/// let adjusted = metrics::adjusted_r2(View::new(&y, 1)?, View::new(&t, 1)?, 1)?;
+/// assert!((adjusted - 0.7).abs() < 1e-15); // of R² = 0.8
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[doc(alias("R2Score", "rsquared_adj"))]
+pub fn adjusted_r2<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+    features: usize,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
+    let plain = r2(y, target)?;
+    let samples = weights(target).filter(|w| *w > 0.0).count();
+    let left = samples
+        .checked_sub(features.saturating_add(1))
+        .filter(|left| *left > 0);
+    let Some(left) = left else {
+        return Err(Error::new(
+            ErrorKind::Value,
+            "features of metrics::adjusted_r2",
+            format!(
+                "at most {}, as of {samples} samples",
+                samples.saturating_sub(2)
+            ),
+            features,
+        ));
+    };
+    Ok(1.0 - (1.0 - plain) * ((samples - 1) as f64 / left as f64))
+}
+
+/// The part of the variance that predictions explain, 1 − Var(y − t)/Var(t) of each output, and the
+/// plain average. Unlike [`r2`] it does not see an error that is the same of all samples. Of a
+/// constant target it is 1 where the error is constant and 0 otherwise, as in scikit-learn.
+///
+/// # Errors
+/// As [`mean_absolute_error`].
+///
+/// ```
+/// use chainrule::{metrics, View};
+/// let (y, t) = ([2.0, 3.0, 5.0], [1.0, 2.0, 4.0]);
+/// assert_eq!(metrics::explained_variance(View::new(&y, 1)?, View::new(&t, 1)?)?, 1.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[doc(alias("explained_variance_score"))]
+pub fn explained_variance<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
+    check_finite("metrics::explained_variance", y, target)?;
+    Ok(over_outputs(y.rows(), |row| {
+        let pairs = near_one(y, target, row).1;
+        let error = spread(target, pairs.clone().map(|(y, t)| y - t));
+        explained(error, spread(target, pairs.map(|(_, t)| t)))
     }))
 }
 
@@ -233,4 +320,82 @@ pub fn max_error<'y, 't, T: Real>(
             .map(|(_, (y, t))| (y - t).abs())
     };
     Ok((0..y.rows()).flat_map(of).fold(0.0, f64::max))
+}
+
+/// The median of |y − t| of each output, and the plain average: a few wild samples do not move it.
+/// Half of the weight is on either side; where it is the border of two samples, the median is halfway
+/// between them.
+///
+/// # Errors
+/// As [`mean_absolute_error`].
+///
+/// ```
+/// use chainrule::{metrics, View};
+/// let (y, t) = ([2.5, 0.0, 2.0, 8.0], [3.0, -0.5, 2.0, 7.0]);
+/// assert_eq!(metrics::median_absolute_error(View::new(&y, 1)?, View::new(&t, 1)?)?, 0.5);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn median_absolute_error<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
+    check_finite("metrics::median_absolute_error", y, target)?;
+    Ok(over_outputs(y.rows(), |row| {
+        let (exponent, pairs) = near_one(y, target, row);
+        let errors = weights(target).zip(pairs.map(|(y, t)| (y - t).abs()));
+        let mut errors: Vec<(f64, f64)> = errors.filter(|(w, _)| *w > 0.0).collect();
+        errors.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+        let total: f64 = errors.iter().map(|(w, _)| w).sum();
+        let mut below = 0.0;
+        let reaches_half = |(w, _): &(f64, f64)| {
+            below += w;
+            below >= 0.5 * total
+        };
+        let at = errors.iter().position(reaches_half).unwrap_or_default();
+        // The border, as far as the sum can tell.
+        let other = if below - 0.5 * total > f64::EPSILON * total {
+            at
+        } else {
+            (at + 1).min(errors.len() - 1)
+        };
+        libm::scalbn(0.5 * (errors[at].1 + errors[other].1), exponent)
+    }))
+}
+
+/// The average of ln cosh(y − t), over samples and outputs: as half the squared error near 0, and as
+/// the absolute error less ln 2 far out (Keras's `LogCoshError`).
+///
+/// # Errors
+/// As [`mean_absolute_error`].
+///
+/// ```
+/// use chainrule::{metrics, View};
+/// let cost = metrics::log_cosh(View::new(&[1.5, 0.0], 1)?, View::new(&[1.5, 2.0], 1)?)?;
+/// assert!((cost - 2.0_f64.cosh().ln() / 2.0).abs() < 1e-15);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[doc(alias("LogCoshError", "logcosh"))]
+pub fn log_cosh<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
+    check_finite("metrics::log_cosh", y, target)?;
+    Ok(over_outputs(y.rows(), |row| {
+        let (exponent, pairs) = near_one(y, target, row);
+        // Divided as the pairs are where they are large, so that no sum overflows.
+        let exponent_down = exponent.max(0);
+        let measure = |(y, t): (f64, f64)| {
+            let error = libm::scalbn((y - t).abs(), exponent - exponent_down);
+            let whole = libm::scalbn(error, exponent_down);
+            if whole < 1.0 {
+                let half = libm::sinh(0.5 * whole);
+                libm::scalbn(libm::log1p(2.0 * half * half), -exponent_down)
+            } else {
+                error - libm::scalbn(LN_2 - libm::log1p(libm::exp(-2.0 * whole)), -exponent_down)
+            }
+        };
+        libm::scalbn(average(target, pairs.map(measure)), exponent_down)
+    }))
 }

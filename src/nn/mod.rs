@@ -21,6 +21,10 @@
 //! | [`RmsNorm`] | x/root mean square over the features, times γ | γ |
 //! | [`BatchNorm`] | (x − mean)/deviation over the batch, times γ, plus β | γ, β, running statistics |
 //! | [`Prelu`] | x for x > 0, a·x else | a |
+//! | [`LogSoftmax`] | xⱼ − ln Σₖ e^xₖ | |
+//! | [`GroupNorm`] | as `LayerNorm`, over groups of features | γ, β |
+//! | [`UnitNorm`] | x/length of x | |
+//! | [`Glu`] | the first half of x times φ(the second half) | |
 
 pub(crate) mod activation;
 pub(crate) mod builder;

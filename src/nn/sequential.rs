@@ -710,7 +710,9 @@ impl<T: Real> Walk<'_, T> {
         let range = self.range();
         if !loss.accepts(range) {
             let hint = match range {
-                OutputRange::Real if loss.accepts(OutputRange::Simplex) => {
+                OutputRange::Real | OutputRange::LogSimplex
+                    if loss.accepts(OutputRange::Simplex) =>
+                {
                     " (probabilities: let a Softmax be the last layer, or take \
                      SoftmaxCrossEntropy, which does it)"
                 }
@@ -719,6 +721,9 @@ impl<T: Real> Walk<'_, T> {
                 }
                 OutputRange::Unit if loss.accepts(OutputRange::Real) => {
                     " (scores: leave the sigmoid out, the loss does it)"
+                }
+                OutputRange::LogSimplex if loss.accepts(OutputRange::Real) => {
+                    " (scores: leave the LogSoftmax out)"
                 }
                 _ => "",
             };

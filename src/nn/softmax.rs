@@ -1,4 +1,4 @@
-//! Softmax and log-sum-exp of columns, shared by the layer and the loss.
+//! Softmax and log-sum-exp of columns, shared by the layers and the loss.
 
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::{BLOCK, Real, by_blocks, sum};
@@ -8,6 +8,31 @@ use crate::numeric::view::{View, ViewMut};
 pub(crate) fn softmax_columns<T: Real>(mut y: ViewMut<'_, T>) {
     let rows = y.rows();
     T::vectorize(Columns(y.as_mut_slice(), rows));
+}
+
+/// Each column y ← x − ln Σ e^x.
+pub(crate) fn log_softmax_columns<T: Real>(x: View<'_, T>, y: ViewMut<'_, T>) {
+    T::vectorize(LogColumns(x, y));
+}
+
+struct LogColumns<'a, T>(View<'a, T>, ViewMut<'a, T>);
+
+impl<T: Real> Pass for LogColumns<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self(x, mut y) = self;
+        let mut columns = y.iter_mut();
+        log_sum_exps::<T, FMA>(
+            x,
+            #[inline(always)]
+            |x, (max, rest)| {
+                for (y, x) in columns.next().into_iter().flatten().zip(x) {
+                    *y = *x - max - rest;
+                }
+            },
+        );
+    }
 }
 
 struct Columns<'a, T>(&'a mut [T], usize);

@@ -212,6 +212,8 @@ impl<T: Real> Model<T> {
         let given = match function {
             OutputFunction::Identity => return Ok(()),
             _ if self.outputs.is_some() => "a scaler of outputs".into(),
+            // The softmax of logarithms of probabilities are these probabilities.
+            OutputFunction::Softmax if range == OutputRange::LogSimplex => return Ok(()),
             _ if range != OutputRange::Real => format!("outputs in {range:?}"),
             OutputFunction::Softmax if self.net.outputs() == 1 => {
                 "a single output, whose softmax is always 1".into()
@@ -605,7 +607,12 @@ impl<T: Real> Model<T> {
         };
         self.check_class_count(names)?;
         let scores = match self.output_function {
-            OutputFunction::Identity => self.net.range() == OutputRange::Real,
+            OutputFunction::Identity => {
+                matches!(
+                    self.net.range(),
+                    OutputRange::Real | OutputRange::LogSimplex
+                )
+            }
             OutputFunction::Sigmoid | OutputFunction::Softmax => false,
             OutputFunction::Exp => true,
         };

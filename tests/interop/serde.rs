@@ -4,10 +4,7 @@
 use chainrule::Real;
 use chainrule::nn::layer::{BackwardArgs, Block, InferArgs, Layer, Role};
 use chainrule::nn::loss::*;
-use chainrule::nn::{
-    AlphaDropout, BatchNorm, Breakpoints, Distribution, Fan, GaussianNoise, LayerNorm, Prelu,
-    RmsNorm, Softmax,
-};
+use chainrule::nn::*;
 use chainrule::optim::*;
 use chainrule::prelude::*;
 use chainrule::train::{Epoch, History, SearchFailure, Stopped};
@@ -59,7 +56,12 @@ fn activations() -> Vec<Activation> {
         Activation::LeakyRelu { slope: 0.1 + 0.2 },
         Activation::Elu { alpha: 1.0 / 3.0 },
         Activation::Celu { alpha: 1.0 / 3.0 },
-        Activation::ThresholdedRelu { theta: -1.0 / 3.0 },
+        Activation::Threshold {
+            threshold: -1.0 / 3.0,
+            value: -1e-300,
+        },
+        Activation::HardShrink { lambda: 0.3 },
+        Activation::SoftShrink { lambda: 0.3 },
         points.clone().into(),
         points.slopes(-1e-17, 5e20).expect("sound slopes").into(),
         Activation::Step.surrogate(Activation::LeakyRelu { slope: -1e-5 }),
@@ -461,7 +463,7 @@ fn training_comes_back() -> Result<()> {
 fn net<T: Real>() -> Result<Sequential<T>> {
     macro_rules! layers {
         ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
-            Sequential::builder(3)$($(.layer($made))+)+
+            Sequential::builder(3)$($(.layer(Dense::new(4, Activation::Linear)).layer($made))+)+
         };
     }
     let mut builder = chainrule::every_layer!(layers);

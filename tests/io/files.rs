@@ -280,7 +280,10 @@ fn names_are_those_of_pytorch() -> Result<()> {
         .layer(Prelu::new().per_feature())
         .layer(Prelu::new().slope(0.1))
         .layer(Activation::Celu { alpha: 1.0 / 3.0 })
-        .layer(Activation::ThresholdedRelu { theta: 0.1 })
+        .layer(Activation::Threshold {
+            threshold: 0.1,
+            value: 0.2,
+        })
         .layer(Dense::new(1, Activation::Linear))
         .build_with(&mut rng(1))?;
     let bytes = Model::from(net.clone()).to_safetensors()?;

@@ -11,7 +11,7 @@ use chainrule::data::{read_npy, write_npy};
 use chainrule::io::Onnx;
 use chainrule::nalgebra::DMatrix;
 use chainrule::nn::loss::OutputFunction;
-use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, RmsNorm, Softmax};
+use chainrule::nn::*;
 use chainrule::prelude::*;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -180,7 +180,12 @@ fn cases<T: Real>() -> Result<Vec<Case<T>>> {
             )?,
         ),
     ];
-    for (name, net) in nets {
+    macro_rules! every {
+        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
+            [$($((stringify!($made), layers!(4; $made)?)),+),+]
+        };
+    }
+    for (name, net) in nets.into_iter().chain(chainrule::every_layer!(every)) {
         // What norms divide by is a small difference for some samples; numbers are up to 2.
         cases.push(Case {
             scale: 2.0,

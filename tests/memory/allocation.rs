@@ -6,15 +6,25 @@ use crate::counting::allocations_of_all;
 use chainrule::data::Batches;
 use chainrule::nalgebra::DMatrix;
 use chainrule::nn::loss::*;
-use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, Prelu, RmsNorm};
+use chainrule::nn::*;
 use chainrule::optim::*;
 use chainrule::prelude::*;
 use chainrule::train::{Lbfgs, ScaledConjugateGradient};
 use chainrule::{Real, View};
 
+/// Every layer of the crate, each behind a dense one.
+fn every_layer<T: Real>() -> Builder<T> {
+    macro_rules! layers {
+        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
+            Sequential::builder(40)$($(.layer(Dense::new(12, Activation::Linear)).layer($made))+)+
+        };
+    }
+    chainrule::every_layer!(layers)
+}
+
 /// Every kind of layer, one of them wide enough that the product packs its operands.
 fn net<T: Real>() -> Sequential<T> {
-    Sequential::builder(40)
+    every_layer()
         .layer(GaussianNoise::new(0.1))
         .layer(Dense::new(150, Activation::Relu))
         .layer(Dropout::new(0.3))
@@ -300,7 +310,7 @@ fn inference_in_units<T: Real>() {
 
 /// The networks of products with curvature have no surrogate.
 fn smooth<T: Real>() -> Sequential<T> {
-    Sequential::builder(40)
+    every_layer()
         .layer(GaussianNoise::new(0.1))
         .layer(Dense::new(150, Activation::Gelu))
         .layer(Dropout::new(0.3))

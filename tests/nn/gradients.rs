@@ -26,7 +26,12 @@ fn activations() -> Vec<Activation> {
         Activation::LeakyRelu { slope: 0.1 },
         Activation::Elu { alpha: 0.7 },
         Activation::Celu { alpha: 0.7 },
-        Activation::ThresholdedRelu { theta: 0.3 },
+        Activation::Threshold {
+            threshold: 0.3,
+            value: 0.7,
+        },
+        Activation::HardShrink { lambda: 0.3 },
+        Activation::SoftShrink { lambda: 0.3 },
         zigzag.into(),
     ];
     Activation::every()

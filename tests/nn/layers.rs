@@ -764,6 +764,8 @@ fn output_ranges() -> Result<()> {
         build(vec![Activation::Sigmoid, Activation::Tanh], false)?,
         OutputRange::Real
     );
+    let logarithms = Sequential::<f64>::builder(2).layer(LogSoftmax).build()?;
+    assert_eq!(logarithms.range(), OutputRange::LogSimplex);
     assert_eq!(build(vec![], true)?, OutputRange::Simplex);
     assert_eq!(build(vec![Activation::Linear], true)?, OutputRange::Simplex);
     assert_eq!(
@@ -1075,6 +1077,160 @@ fn products_of_matrices_that_do_not_fit_are_refused_and_change_nothing() {
         "{error}"
     );
     assert!(c.iter().all(|c| *c == 7.0));
+}
+
+/// Behind a log-softmax the loss of scores is what it is on the scores; the model gives
+/// probabilities.
+#[test]
+fn log_softmax_trains_as_scores_do() -> Result<()> {
+    let x = DMatrix::from_fn(3, 40, |i, j| ((i * 7 + j * 3) as f64).sin());
+    let labels: Vec<usize> = (0..40).map(|j| j % 4).collect();
+    let data = Dataset::new(x.clone(), one_hot(&labels, 4)?)?;
+    let builder = || {
+        Sequential::builder(3)
+            .layer(Dense::new(4, Activation::Linear))
+            .seed(1)
+    };
+    let nets = [builder().build()?, builder().layer(LogSoftmax).build()?];
+    let fitted = nets.map(|net| -> Result<_> {
+        let mut model = Model::from(net);
+        let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(5);
+        let history = model.fit(&mut trainer, &data)?;
+        Ok((model.predict(&x)?, history.costs().collect::<Vec<_>>()))
+    });
+    let [scores, logarithms] = fitted;
+    let ((p, costs), (q, others)) = (scores?, logarithms?);
+    assert!((&p - &q).amax() < 1e-12);
+    assert!(
+        q.column_iter()
+            .all(|column| (column.sum() - 1.0).abs() < 1e-14)
+    );
+    for (cost, other) in costs.iter().zip(others) {
+        assert!((cost - other).abs() < 1e-12);
+    }
+    Ok(())
+}
+
+/// Samples of zeros, with and without ε, and numbers whose squares are none.
+#[test]
+fn unit_norms_at_the_edges() -> Result<()> {
+    fn edges<T: Real>(huge: f64, tiny: f64) -> Result<()> {
+        let row = |numbers: [f64; 2]| DVector::from_row_slice(&numbers.map(T::of));
+        for layer in [UnitNorm::l1(), UnitNorm::l2(), UnitNorm::max()] {
+            let net = Sequential::<T>::builder(2).layer(layer).build()?;
+            let exact = Sequential::<T>::builder(2).layer(layer.eps(0.0)).build()?;
+            assert_eq!(net.predict(&row([0.0, 0.0]))?, row([0.0, 0.0]));
+            assert_eq!(exact.predict(&row([0.0, 0.0]))?, row([0.0, 0.0]));
+            let want = exact.predict(&row([3.0, -4.0]))?;
+            for size in [huge, tiny, 1.0] {
+                let y = exact.predict(&row([3.0 * size, -4.0 * size]))?;
+                assert!(
+                    (y - &want).iter().all(|off| off.as_f64().abs() < 1e-6),
+                    "{layer:?}"
+                );
+            }
+            for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                let both = DMatrix::from_column_slice(2, 2, &[bad, 1.0, 3.0, -4.0].map(T::of));
+                let y = net.predict(&both)?;
+                assert!(y.column(0).iter().all(|y| y.as_f64().is_nan()), "{layer:?}");
+                assert_eq!(
+                    y.columns(1, 1),
+                    net.predict(&row([3.0, -4.0]))?,
+                    "{layer:?}"
+                );
+            }
+            // The derivative at zeros is that of x/ε, or of x.
+            for (eps, slope) in [(0.5, 2.0), (0.0, 1.0)] {
+                let net = alone::<T>(2, layer.eps(eps))?;
+                let mut tape = Tape::new();
+                net.gradient_with(&row([0.0, 0.0]), &mut tape, |_, mut dy| {
+                    dy.as_mut_slice().fill(T::one());
+                    Ok(())
+                })?;
+                assert!(
+                    tape.delta(0)?.iter().all(|d| *d == T::of(slope)),
+                    "{layer:?}"
+                );
+            }
+        }
+        Ok(())
+    }
+    edges::<f64>(4e307, 1e-300)?;
+    edges::<f32>(8e37, 1e-38)
+}
+
+/// A sample of huge scores, of one and of equal ones.
+#[test]
+fn log_softmax_at_the_edges() -> Result<()> {
+    let net = Sequential::<f64>::builder(2).layer(LogSoftmax).build()?;
+    let y = net.predict(&DMatrix::from_column_slice(
+        2,
+        4,
+        &[1e308, -1e308, 3.0, 3.0, 0.0, 800.0, f64::NAN, 1.0],
+    ))?;
+    assert_eq!(y.column(0).as_slice(), [0.0, f64::NEG_INFINITY]);
+    assert_eq!(y.column(1).as_slice(), [-std::f64::consts::LN_2; 2]);
+    assert_eq!(y.column(2).as_slice(), [-800.0, 0.0]);
+    assert!(y.column(3).iter().all(|y| y.is_nan()));
+    Ok(())
+}
+
+/// Written by `reference/layers.py`: layer, features, x, dy, y, dx.
+const TABLE: &str = include_str!("../reference/layers.tsv");
+
+/// Layers without parameters within 10⁻¹⁴ of PyTorch: outputs and gradients, and outputs in
+/// inference.
+#[test]
+fn values_and_gradients_of_pytorch() -> Result<()> {
+    let layer = |name: &str, features| match name.split_once('=') {
+        None if name == "LogSoftmax" => alone(features, LogSoftmax),
+        Some(("Glu(activation", rest)) => {
+            alone(features, Glu::new(rest.trim_end_matches(')').parse()?))
+        }
+        Some(("UnitNorm(length", rest)) => {
+            let layer = match rest.split_once(',') {
+                Some(("l1", _)) => UnitNorm::l1(),
+                Some(("l2", _)) => UnitNorm::l2(),
+                _ => UnitNorm::max(),
+            };
+            assert_eq!(Layer::<f64>::describe(&layer), name);
+            alone(features, layer)
+        }
+        _ => panic!("{name} is not compared"),
+    };
+    let mut compared = 0;
+    let numbers =
+        |text: &str| -> Vec<f64> { text.split(' ').map(|x| x.parse().unwrap()).collect() };
+    for line in TABLE.lines().skip(1) {
+        let [name, features, x, dy, y, dx] = *line.split('\t').collect::<Vec<_>>() else {
+            panic!("{line}")
+        };
+        let features: usize = features.parse().unwrap();
+        let net = layer(name, features)?;
+        let (x, dy) = (numbers(x), numbers(dy));
+        let x = View::new(&x, features)?;
+        let mut tape = Tape::new();
+        net.gradient_with(x, &mut tape, |_, mut slopes| {
+            slopes.as_mut_slice().copy_from_slice(&dy);
+            Ok(())
+        })?;
+        let (y, dx) = (numbers(y), numbers(dx));
+        let got = [
+            tape.a(1)?.clone_owned(),
+            net.predict(x)?,
+            tape.delta(0)?.clone_owned(),
+        ];
+        for ((what, got), want) in ["y", "y", "dx"].iter().zip(got).zip([&y, &y, &dx]) {
+            assert_eq!(got.len(), want.len(), "{what} of {name}");
+            for (got, want) in got.iter().zip(want) {
+                let off = (got - want).abs() / want.abs().max(1.0);
+                assert!(off <= 1e-14, "{what} of {name}: {got}, not {want}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 6_000, "{compared}");
+    Ok(())
 }
 
 /// Every layer in both modes against finite differences, in a cast network, and through a file.

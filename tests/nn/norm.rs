@@ -6,7 +6,7 @@ use crate::common::rng;
 use chainrule::nalgebra::{DMatrix, DVector};
 use chainrule::nn::layer::{BackwardArgs, Block, GradientArgs, InferArgs, Layer, Role};
 use chainrule::nn::loss::QuadraticCost;
-use chainrule::nn::{BatchNorm, LayerNorm, OutputRange, RmsNorm, Softmax};
+use chainrule::nn::{BatchNorm, GroupNorm, LayerNorm, OutputRange, RmsNorm, Softmax};
 use chainrule::prelude::*;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::rand::{RngExt, SeedableRng};
@@ -27,6 +27,7 @@ fn layers<T: Real>() -> Vec<Box<dyn Layer<T>>> {
         Box::new(LayerNorm::new().without_scale().eps(0.5)),
         Box::new(LayerNorm::new().without_bias()),
         Box::new(LayerNorm::new().without_scale().without_bias()),
+        Box::new(GroupNorm::new(1)),
         Box::new(RmsNorm::new()),
         Box::new(RmsNorm::new().without_scale().eps(0.5)),
         Box::new(BatchNorm::new()),
@@ -135,6 +136,17 @@ fn values_and_gradients_of_pytorch() -> Result<()> {
                 "BatchNorm" => {
                     let norm = eps.map_or(BatchNorm::new(), |eps| BatchNorm::new().eps(eps));
                     let norm = momentum.map_or(norm, |momentum| norm.momentum(momentum));
+                    let norm = if has_scale {
+                        norm
+                    } else {
+                        norm.without_scale()
+                    };
+                    alone(d, if has_bias { norm } else { norm.without_bias() })?
+                }
+                _ if kind.starts_with("GroupNorm(") => {
+                    let groups = kind["GroupNorm(".len()..kind.len() - 1].parse().unwrap();
+                    let norm = GroupNorm::new(groups);
+                    let norm = eps.map_or(norm, |eps| norm.eps(eps));
                     let norm = if has_scale {
                         norm
                     } else {
@@ -260,6 +272,44 @@ fn derivatives_of_layers() -> Result<()> {
     assert!(
         compared > 12_000 && undecided * 100 < compared,
         "{compared} compared, {undecided} undecided"
+    );
+    Ok(())
+}
+
+/// Groups are layer norms side by side, and one is all of it, to the bit.
+#[test]
+fn groups_are_layer_norms() -> Result<()> {
+    let mut rng = rng(12);
+    let x = DMatrix::from_fn(40, 70, |_, _| 4.0 * rng.random::<f64>() - 2.0);
+    let dy: Vec<f64> = x.iter().map(|x| (3.0 * x).cos()).collect();
+    for groups in [1, 4, 40] {
+        let net = alone(40, GroupNorm::new(groups))?;
+        let width = 40 / groups;
+        let single = alone(width, LayerNorm::new())?;
+        let mut tapes = [Tape::new(), Tape::new()];
+        let (y, dx) = pass(&net, (&x).into(), &dy, &mut tapes[0])?;
+        let (want, want_dx) = pass(&single, View::new(x.as_slice(), width)?, &dy, &mut tapes[1])?;
+        assert_eq!(y.as_slice(), want.as_slice(), "{groups} groups");
+        assert_eq!(dx.as_slice(), want_dx.as_slice(), "{groups} groups");
+        if groups == 1 {
+            assert_eq!(tapes[0].grads(), tapes[1].grads());
+        }
+    }
+    for (groups, inputs, batch) in [(2, 40, 3), (5, 40, 2), (3, 12, 70)] {
+        for layer in [
+            GroupNorm::new(groups),
+            GroupNorm::new(groups).without_scale(),
+        ] {
+            let report = gradcheck::layer(&layer, inputs, batch, 3)?;
+            assert!(report.error() < TOLERANCE, "{layer:?}: {report}");
+        }
+    }
+    let refused = |groups| Layer::<f64>::outputs(&GroupNorm::new(groups), 4).unwrap_err();
+    assert_eq!(refused(3).kind(), ErrorKind::Shape);
+    let text = refused(0).to_string();
+    assert!(
+        text.ends_with("got 4, expected a number of inputs that 0 groups divide"),
+        "{text}"
     );
     Ok(())
 }

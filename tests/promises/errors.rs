@@ -7,7 +7,7 @@ use chainrule::data::Batches;
 use chainrule::nalgebra::{DMatrix, DVector};
 use chainrule::nn::layer::{BackwardArgs, Block, ForwardArgs, InferArgs, Layer, Role};
 use chainrule::nn::loss::*;
-use chainrule::nn::{Breakpoints, Builder, OutputRange, Softmax};
+use chainrule::nn::{Breakpoints, Builder, Glu, LogSoftmax, OutputRange, Softmax};
 use chainrule::numeric::ViewMut;
 use chainrule::optim::{Group, OptimizerState};
 use chainrule::prelude::*;
@@ -622,9 +622,23 @@ fn an_error_of_the_slopes_passes_through() {
 }
 
 #[test]
+fn odd_numbers_of_inputs_have_no_halves() {
+    let text = "layer 1 (Glu sigmoid): got 3, expected an even number of inputs, which it halves";
+    refused(
+        dense(3, Activation::Linear)
+            .layer(Glu::new(Activation::Sigmoid))
+            .build(),
+        Shape,
+        text,
+    );
+}
+
+#[test]
 fn losses_on_outputs_they_are_not_defined_on() {
     let simplex = || dense(2, Activation::Linear).layer(Softmax);
     let logits: [&dyn Loss<f64>; 2] = [&SoftmaxCrossEntropy::new(), &SigmoidCrossEntropy::new()];
+    // The softmax of log-softmax is the softmax.
+    let of_scores: [&dyn Loss<f64>; 2] = [&SigmoidCrossEntropy::new(), &Poisson::new()];
     let probabilities: [&dyn Loss<f64>; 2] = [&CategoricalCrossEntropy, &KlDivergence];
     type Case<'a> = (Builder<f64>, &'a [&'a dyn Loss<f64>; 2], &'a str, &'a str);
     let cases: Vec<Case> = vec![
@@ -646,6 +660,18 @@ fn losses_on_outputs_they_are_not_defined_on() {
             &logits,
             "layer 1 (sigmoid)",
             "Unit",
+        ),
+        (
+            dense(2, Activation::Linear).layer(LogSoftmax),
+            &of_scores,
+            "layer 1 (LogSoftmax)",
+            "LogSimplex",
+        ),
+        (
+            dense(2, Activation::Linear).layer(LogSoftmax),
+            &probabilities,
+            "layer 1 (LogSoftmax)",
+            "LogSimplex",
         ),
         // A linear layer passes on what comes in.
         (
@@ -698,7 +724,10 @@ fn losses_on_outputs_they_are_not_defined_on() {
                 "Unit" if losses[0].name() == "SoftmaxCrossEntropy" => {
                     " (scores: leave the sigmoid out, the loss does it)"
                 }
-                "Real" => {
+                "LogSimplex" if loss.accepts(OutputRange::Real) => {
+                    " (scores: leave the LogSoftmax out)"
+                }
+                "Real" | "LogSimplex" => {
                     " (probabilities: let a Softmax be the last layer, or take \
                      SoftmaxCrossEntropy, which does it)"
                 }
@@ -2160,9 +2189,9 @@ fn confusion_matrices() {
 
 #[test]
 fn texts_that_are_no_activation() {
-    let known = "expected one of linear, step, sign, piecewise_linear, sigmoid, tanh, relu, \
-        leaky_relu, thresholded_relu, relu6, elu, celu, selu, gelu, gelu_tanh, silu, mish, \
-        softplus, softsign, hard_sigmoid, hard_tanh, hard_swish, breakpoints(x:y, …)";
+    let name = |activation: Activation| activation.to_string().split('(').next().map(String::from);
+    let names: Vec<String> = Activation::every().filter_map(name).collect();
+    let known = format!("expected one of {}, breakpoints(x:y, …)", names.join(", "));
     for text in [
         "swoosh",
         "",
@@ -2218,11 +2247,30 @@ fn texts_that_are_no_activation() {
     );
     let text = "alpha of celu: got 0, expected a finite number > 0 that the scalar can hold";
     refused("celu(alpha=0)".parse::<Activation>(), Value, text);
-    let text = "theta of thresholded_relu: got inf, expected a finite number";
+    for (given, text) in [
+        (
+            "threshold(threshold=inf, value=0)",
+            "threshold of threshold: got inf, expected a finite number",
+        ),
+        (
+            "threshold(0, value=NaN)",
+            "value of threshold: got NaN, expected a finite number",
+        ),
+        (
+            "hard_shrink(lambda=-1)",
+            "lambda of hard_shrink: got -1, expected a finite number ≥ 0",
+        ),
+        (
+            "soft_shrink(-1)",
+            "lambda of soft_shrink: got -1, expected a finite number ≥ 0",
+        ),
+    ] {
+        refused(given.parse::<Activation>(), Value, text);
+    }
     refused(
-        "thresholded_relu(theta=inf)".parse::<Activation>(),
-        Value,
-        text,
+        "threshold(threshold=1)".parse::<Activation>(),
+        Parse,
+        "value of threshold: got \"\", expected a number",
     );
     refused(
         "leaky_relu(NaN)".parse::<Activation>(),

@@ -8,5 +8,6 @@ mod determinism;
 mod documents;
 mod errors;
 mod floors;
+mod names;
 mod parallel;
 mod threads;

@@ -179,7 +179,12 @@ fn gradients_by_activation<T: Real>() -> Result<()> {
         Activation::Relu6,
         Activation::Elu { alpha: 0.7 },
         Activation::Celu { alpha: 0.7 },
-        Activation::ThresholdedRelu { theta: 0.3 },
+        Activation::Threshold {
+            threshold: 0.3,
+            value: 0.7,
+        },
+        Activation::HardShrink { lambda: 0.3 },
+        Activation::SoftShrink { lambda: 0.3 },
         Activation::Selu,
         Activation::Gelu,
         Activation::GeluTanh,

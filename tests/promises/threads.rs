@@ -5,10 +5,7 @@ use chainrule::data::Batches;
 use chainrule::nalgebra::DMatrix;
 use chainrule::nn::layer::{Block, Layer, Role, Scratch};
 use chainrule::nn::loss::*;
-use chainrule::nn::{
-    AlphaDropout, At, BatchNorm, Breakpoints, Builder, GaussianNoise, LayerNorm, OutputRange,
-    Prelu, RmsNorm, Softmax,
-};
+use chainrule::nn::*;
 use chainrule::numeric::{Targets, ViewMut};
 use chainrule::optim::*;
 use chainrule::prelude::*;

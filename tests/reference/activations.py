@@ -180,8 +180,34 @@ def celu(alpha):
     return rectifier(lambda z: alpha * mp.expm1(z / alpha), lambda z: mp.exp(z / alpha))
 
 
-def thresholded(theta):
-    return lambda z: (z, 1) if z > theta else (0, 0)
+def threshold(theta, value):
+    return lambda z: (z, 1) if z > theta else (value, 0)
+
+
+def sparse_plus(z):
+    if abs(z) < 1:
+        return (z + 1) ** 2 / 4, (z + 1) / 2
+    return (z, 1) if z > 0 else (0, 0)
+
+
+def log_sigmoid(z):
+    return -mp.log1p(mp.exp(-z)) if z >= 0 else z - mp.log1p(mp.exp(z)), sigma(-z)
+
+
+def hard_shrink(a):
+    return lambda z: (z, 1) if abs(z) > a else (0, 0)
+
+
+def soft_shrink(a):
+    return lambda z: (z - mp.sign(z) * a, 1) if abs(z) > a else (0, 0)
+
+
+def tanh_shrink(z):
+    if abs(z) > 1:
+        return z - mp.tanh(z), mp.tanh(z) ** 2
+    # (z·cosh z − sinh z)/cosh z, whose series above has positive coefficients.
+    above = mp.fsum(z ** (2 * k + 1) * 2 * k / mp.factorial(2 * k + 1) for k in range(1, 40))
+    return above / mp.cosh(z), mp.tanh(z) ** 2
 
 
 def sigma_and_slopes(z):
@@ -239,9 +265,10 @@ ACTIVATIONS = {
     "relu": (rectifier(lambda z: 0, lambda z: 0), (0, 0), (INF, 1)),
     "leaky_relu(slope=0.25)": (rectifier(lambda z: z / 4, lambda z: mpf(0.25)), (-INF, 0.25), (INF, 1)),
     "leaky_relu(slope=-1.5)": (rectifier(lambda z: -z * 1.5, lambda z: mpf(-1.5)), (INF, -1.5), (INF, 1)),
-    "thresholded_relu(theta=1)": (thresholded(1), (0, 0), (INF, 1)),
-    "thresholded_relu(theta=-0.5)": (thresholded(-0.5), (0, 0), (INF, 1)),
+    "threshold(threshold=1, value=0)": (threshold(1, 0), (0, 0), (INF, 1)),
+    "threshold(threshold=-0.5, value=0.75)": (threshold(-0.5, 0.75), (0.75, 0), (INF, 1)),
     "relu6": (ramp(0, 6, 0, 6, 1), (0, 0), (6, 0)),
+    "squared_relu": (lambda z: (z * z, 2 * z) if z > 0 else (0, 0), (0, 0), (INF, INF), lambda z: 2 if z > 0 else 0),
     "elu(alpha=1)": (elu(1), (-1, 0), (INF, 1), elu_second(1)),
     "elu(alpha=0.75)": (elu(mpf(0.75)), (-0.75, 0), (INF, 1), elu_second(mpf(0.75))),
     "celu(alpha=2)": (celu(2), (-2, 0), (INF, 1), celu_second(2)),
@@ -257,6 +284,9 @@ ACTIVATIONS = {
     "silu": (silu, (0, 0), (INF, 1), lambda z: times_z(z, sigma_and_slopes(z))),
     "mish": (mish, (0, 0), (INF, 1), mish_second),
     "softplus": (softplus, (0, 0), (INF, 1), lambda z: sigma_and_slopes(z)[1]),
+    "sparse_plus": (sparse_plus, (0, 0), (INF, 1), lambda z: mpf(1) / 2 if -1 < z < 1 else 0),
+    "log_sigmoid": (log_sigmoid, (-INF, 1), (0, 0), lambda z: -sigma_and_slopes(z)[1]),
+    "exp": (lambda z: (mp.exp(z), mp.exp(z)), (0, 0), (INF, INF), mp.exp),
     "softsign": (
         lambda z: (z / (1 + abs(z)), 1 / (1 + abs(z)) ** 2),
         (-1, 0),
@@ -266,6 +296,11 @@ ACTIVATIONS = {
     "hard_sigmoid": (ramp(-3, 3, 0, 1, mpf(1) / 6), (0, 0), (1, 0)),
     "hard_tanh": (lambda z: (min(max(-1, z), 1), 1 if -1 < z < 1 else 0), (-1, 0), (1, 0)),
     "hard_swish": (hard_swish, (0, 0), (INF, 1), lambda z: mpf(1) / 3 if -3 < z < 3 else 0),
+    "hard_shrink(lambda=0.5)": (hard_shrink(0.5), (-INF, 1), (INF, 1)),
+    "hard_shrink(lambda=1.5)": (hard_shrink(1.5), (-INF, 1), (INF, 1)),
+    "soft_shrink(lambda=0.5)": (soft_shrink(0.5), (-INF, 1), (INF, 1)),
+    "soft_shrink(lambda=0.75)": (soft_shrink(0.75), (-INF, 1), (INF, 1)),
+    "tanh_shrink": (tanh_shrink, (-INF, 1), (INF, 1), lambda z: tanh_and_slopes(z)[2] * -1),
     "breakpoints(-1:0.5, 0.25:-2, 3:4)": (breakpoints([(-1, 0.5), (0.25, -2), (3, 4)], 0, 0), (0.5, 0), (4, 0)),
     "breakpoints(-2:1, 2:-1; 0.5, -0.25)": (breakpoints([(-2, 1), (2, -1)], 0.5, -0.25), (-INF, 0.5), (-INF, -0.25)),
 }
@@ -279,7 +314,8 @@ MAGNITUDES = [
 
 # Where second derivatives change sign, with both signs: of gelu, silu, gelu_tanh and mish.
 ZEROS = [math.sqrt(2.0), 2.399357280520, 1.4116, 2.2564, 1.4907]
-FEW = 1e5  # Beyond it every second derivative is 0 but for softsign's.
+FEW = 1e5  # Beyond it every second derivative has its limit but for softsign's.
+LIMITS = {"squared_relu": (0, 2), "exp": (0, INF)}  # At -inf and inf, if they are not 0.
 
 
 def points():
@@ -321,7 +357,8 @@ def seconds():
         for name, (_, _, _, *second) in ACTIVATIONS.items():
             for z in zs if second else []:
                 known = math.isinf(z) or (abs(z) > FEW and name != "softsign")
-                value = rounded(0 if known else second[0](mpf(z)), digits, smallest, largest)
+                limit = LIMITS.get(name, (0, 0))[z > 0]
+                value = rounded(limit if known else second[0](mpf(z)), digits, smallest, largest)
                 lines.append("\t".join([name, kind, *(shortest(float(v), kind) for v in (z, value))]))
     write("second.tsv", lines)
 

@@ -57,6 +57,9 @@ def classification(k, n, present, quality):
         values = {}
         put = values.__setitem__
         put("accuracy", sk.accuracy_score(a, p, sample_weight=v))
+        put("balanced_accuracy", sk.balanced_accuracy_score(a, p, sample_weight=v))
+        if len(set(a) | set(p)) > 1:
+            put("cohen_kappa", sk.cohen_kappa_score(a, p, sample_weight=v))
         put("matthews_correlation", sk.matthews_corrcoef(a, p, sample_weight=v))
         put("confusion", sk.confusion_matrix(a, p, labels=range(k), sample_weight=v))
         for name, score in [("precision", sk.precision_score), ("recall", sk.recall_score), ("f1", sk.f1_score)]:
@@ -76,6 +79,9 @@ def classification(k, n, present, quality):
         if k > 2:
             # Without equal scores, of which scikit-learn takes the last.
             z = y - np.arange(k) / 1024
+            # With them, scikit-learn's way.
+            tied = lambda count: sk.top_k_accuracy_score(a, y[keep], k=count, labels=range(k), sample_weight=v)
+            write(y, t, w, **{f"top_k_last__{count}": tied(count) for count in range(1, k)})
             top = lambda count: sk.top_k_accuracy_score(a, z[keep], k=count, labels=range(k), sample_weight=v)
             write(z, t, w, **{f"top_k__{count}": top(count) for count in range(1, k)})
 
@@ -91,7 +97,14 @@ def regression(d, n, make):
             mean_squared_error=sk.mean_squared_error(t, y, **of),
             root_mean_squared_error=sk.root_mean_squared_error(t, y, **of),
             r2=sk.r2_score(t, y, **of),
+            explained_variance=sk.explained_variance_score(t, y, **of),
+            median_absolute_error=sk.median_absolute_error(t, y, **of),
+            # Keras's, and that of statsmodels, which scikit-learn has not.
+            log_cosh=np.average(np.logaddexp(y - t, t - y) - np.log(2), axis=0, weights=w).mean(),
         )
+        count = n if w is None else np.count_nonzero(w)
+        for p in range(count - 1):
+            values[f"adjusted_r2__{p}"] = 1 - (1 - values["r2"]) * (count - 1) / (count - p - 1)
         if d == 1 and w is None:
             values["max_error"] = sk.max_error(t, y)
         write(y, t, w, **values)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+GROUPED = {"GroupNorm(2)": [(4, 1), (6, 3), (70, 3)], "GroupNorm(3)": [(12, 80), (210, 2)], "GroupNorm(5)": [(70, 3), (20, 70)]}
 SIZES = [(1, 2), (1, 9), (2, 1), (2, 2), (5, 3), (17, 4), (70, 3)]  # features, samples
 
 
@@ -22,6 +23,8 @@ def text(numbers):
 def build(kind, d, eps, momentum, scale, bias):
     if kind == "LayerNorm":
         module = torch.nn.LayerNorm(d, **({} if eps is None else {"eps": eps}), elementwise_affine=scale, bias=bias)
+    elif kind.startswith("GroupNorm"):
+        module = torch.nn.GroupNorm(int(kind[10:-1]), d, **({} if eps is None else {"eps": eps}), affine=scale)
     elif kind == "RmsNorm":
         module = torch.nn.RMSNorm(d, eps=eps, elementwise_affine=scale)
     else:
@@ -48,9 +51,12 @@ def main():
         ("RmsNorm", 0.01, None, False, False),
         ("BatchNorm", None, None, True, True),
         ("BatchNorm", 1e-3, 0.7, False, False),
+        ("GroupNorm(2)", None, None, True, True),
+        ("GroupNorm(3)", 0.1, None, True, True),
+        ("GroupNorm(5)", 1e-12, None, False, False),
     ]
     for kind, eps, momentum, scale, bias in cases:
-        for d, n in SIZES:
+        for d, n in GROUPED[kind] if kind in GROUPED else SIZES:
             # PyTorch refuses a batch of one; of one feature alone its layer norm is 0 but for rounding errors over √eps.
             if kind == "BatchNorm" and n == 1 or kind == "LayerNorm" and d == 1:
                 continue

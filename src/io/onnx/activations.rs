@@ -1,6 +1,7 @@
 //! Activations and norms in ONNX's operators: one table, by which files are written and read.
 
 use crate::nn::activation::{Activation, Breakpoints};
+use crate::nn::layers::Length;
 use crate::numeric::kernel::math;
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
 use core::cmp::Reverse;
@@ -17,13 +18,13 @@ pub(super) enum Expr {
     Tensor(String),
     /// A constant that is found where the expression is.
     Slot(usize),
-    /// The mean over the features of a sample; of a kind of its own, because ONNX has changed how
-    /// it says which axis.
-    Mean(Box<Expr>),
+    /// A mean, norm or the like over the features of a sample; of a kind of its own, because ONNX
+    /// has changed how it says which axis.
+    Reduce(&'static str, Box<Expr>),
     /// An operator with its attributes, which all are numbers, and its operands.
     Apply(&'static str, Vec<(&'static str, Expr)>, Vec<Expr>),
 }
-use Expr::{Mean, Number, Slot, X};
+use Expr::{Number, Reduce, Slot, X};
 
 impl Expr {
     /// Whether it is below `other`.
@@ -44,7 +45,7 @@ impl Expr {
     fn slots(&self) -> usize {
         match self {
             Slot(_) => 1,
-            Mean(inner) => inner.slots(),
+            Reduce(_, inner) => inner.slots(),
             Self::Apply(_, attributes, args) => attributes
                 .iter()
                 .map(|(_, expr)| expr)
@@ -58,7 +59,7 @@ impl Expr {
     /// The number of its operators.
     fn size(&self) -> usize {
         match self {
-            Mean(inner) => 1 + inner.size(),
+            Reduce(_, inner) => 1 + inner.size(),
             Self::Apply(_, _, args) => 1 + args.iter().map(Self::size).sum::<usize>(),
             _ => 0,
         }
@@ -125,7 +126,12 @@ pub(super) fn activation(activation: &Activation, double: bool) -> Expr {
         Activation::Relu6 => clip(X, 0.0, 6.0),
         Activation::Elu { alpha } => elu(Number(*alpha), double),
         Activation::Celu { alpha } => celu(Number(*alpha), double),
-        Activation::ThresholdedRelu { theta } => thresholded(Number(*theta), double),
+        Activation::Threshold {
+            threshold,
+            value: 0.0,
+        } => thresholded(Number(*threshold), double),
+        Activation::Threshold { threshold, value } => above(Number(*threshold), X, Number(*value)),
+        Activation::SquaredRelu => of_x("Relu") * of_x("Relu"),
         Activation::Selu if double => elu(Number(SELU_ALPHA), true) * SELU_SCALE,
         Activation::Selu => with(
             "Selu",
@@ -143,6 +149,9 @@ pub(super) fn activation(activation: &Activation, double: bool) -> Expr {
         Activation::Silu => X * of_x("Sigmoid"),
         Activation::Mish => X * apply("Tanh", [softplus(double)]),
         Activation::Softplus => softplus(double),
+        Activation::SparsePlus => sparse_plus(),
+        Activation::LogSigmoid => log_sigmoid(double),
+        Activation::Exp => of_x("Exp"),
         Activation::Softsign if double => X / (of_x("Abs") + 1.0),
         Activation::Softsign => of_x("Softsign"),
         Activation::HardSigmoid if double => clip(X / 6.0 + 0.5, 0.0, 1.0),
@@ -150,6 +159,10 @@ pub(super) fn activation(activation: &Activation, double: bool) -> Expr {
         Activation::HardTanh => clip(X, -1.0, 1.0),
         Activation::HardSwish if double => X * clip(X / 6.0 + 0.5, 0.0, 1.0),
         Activation::HardSwish => of_x("HardSwish"),
+        Activation::HardShrink { lambda } => hard_shrink(Number(*lambda), double),
+        Activation::SoftShrink { lambda } if double => X - clip(X, -lambda, *lambda),
+        Activation::SoftShrink { lambda } => shrink(Number(*lambda), Number(*lambda)),
+        Activation::TanhShrink => X - of_x("Tanh"),
         Activation::Breakpoints(points) => breakpoints(points),
         Activation::Surrogate { .. } => self::activation(activation.parts().0, double),
     }
@@ -189,10 +202,43 @@ fn celu(alpha: Expr, double: bool) -> Expr {
 
 fn thresholded(theta: Expr, double: bool) -> Expr {
     if double {
-        apply("Where", [theta.below(X), X, Number(0.0)])
+        above(theta, X, Number(0.0))
     } else {
         with("ThresholdedRelu", [("alpha", theta)])
     }
+}
+
+/// x where `measure` is above a threshold, a value elsewhere.
+fn above(threshold: Expr, measure: Expr, value: Expr) -> Expr {
+    apply("Where", [threshold.below(measure), X, value])
+}
+
+fn hard_shrink(lambda: Expr, double: bool) -> Expr {
+    if double {
+        above(lambda, of_x("Abs"), Number(0.0))
+    } else {
+        shrink(lambda, Number(0.0))
+    }
+}
+
+/// x − bias above λ, x + bias below −λ, 0 between.
+fn shrink(lambda: Expr, bias: Expr) -> Expr {
+    with("Shrink", [("lambd", lambda), ("bias", bias)])
+}
+
+/// (c + 1)²/4 + max(z − 1, 0), c = z brought into [−1, 1].
+fn sparse_plus() -> Expr {
+    let root = clip(X, -1.0, 1.0) * 0.5 + 0.5;
+    root.clone() * root + apply("Relu", [X - 1.0])
+}
+
+/// min(z, 0) − ln(1 + e^(−|z|)).
+fn log_sigmoid(double: bool) -> Expr {
+    if !double {
+        return apply("Neg", [apply("Softplus", [of_x("Neg")])]);
+    }
+    let e = apply("Exp", [apply("Neg", [of_x("Abs")])]);
+    apply("Min", [X, Number(0.0)]) - apply("Log", [e + 1.0])
 }
 
 /// max(z, 0) + ln(1 + e^(−|z|)).
@@ -252,15 +298,35 @@ fn breakpoints(points: &Breakpoints) -> Expr {
         })
 }
 
+fn mean(of: Expr) -> Expr {
+    Reduce("ReduceMean", Box::new(of))
+}
+
+/// x/max(‖x‖, ε); without ε x/‖x‖, and x where that is 0.
+pub(super) fn unit_norm(length: Length, eps: Option<Expr>) -> Expr {
+    let length = match length {
+        Length::L1 => Reduce("ReduceL1", Box::new(X)),
+        Length::L2 => Reduce("ReduceL2", Box::new(X)),
+        Length::Max => Reduce("ReduceMax", Box::new(of_x("Abs"))),
+    };
+    X / match eps {
+        Some(eps) => apply("Max", [length, eps]),
+        None => apply(
+            "Where",
+            [Number(0.0).below(length.clone()), length, Number(1.0)],
+        ),
+    }
+}
+
 /// x/√(mean x² + ε).
 pub(super) fn rms_norm(eps: Expr) -> Expr {
-    X / apply("Sqrt", [Mean(Box::new(X * X)) + eps])
+    X / apply("Sqrt", [mean(X * X) + eps])
 }
 
 /// (x − mean x)/√(mean (x − mean x)² + ε).
 pub(super) fn layer_norm(eps: Expr) -> Expr {
-    let centered = X - Mean(Box::new(X));
-    centered.clone() / apply("Sqrt", [Mean(Box::new(centered.clone() * centered)) + eps])
+    let centered = X - mean(X);
+    centered.clone() / apply("Sqrt", [mean(centered.clone() * centered) + eps])
 }
 
 /// (x − μ)/√(v + ε).
@@ -281,12 +347,20 @@ pub(super) enum Meaning {
     Elu,
     /// By α.
     Celu,
-    /// By θ.
-    ThresholdedRelu,
+    /// By θ, and by the value up to it where that is not 0.
+    Threshold,
+    /// By λ.
+    HardShrink,
+    /// By the ends of what is taken off.
+    SoftShrink,
+    /// By λ and the bias.
+    Shrink,
     /// x·σ(βx), by β.
     Swish,
     /// ln(1 + e^βx)/β, by β.
     Softplus,
+    /// By ε, if it has one.
+    UnitNorm(Length),
     /// By ε.
     RmsNorm,
     /// By ε.
@@ -320,6 +394,11 @@ fn make_table() -> Vec<(Expr, Meaning)> {
             Activation::Silu,
             Activation::Mish,
             Activation::Softplus,
+            Activation::SparsePlus,
+            Activation::LogSigmoid,
+            Activation::Exp,
+            Activation::TanhShrink,
+            Activation::SquaredRelu,
             Activation::Softsign,
             Activation::HardSigmoid,
             Activation::HardSwish,
@@ -328,9 +407,18 @@ fn make_table() -> Vec<(Expr, Meaning)> {
         }
         table.push((elu(Slot(0), double), Meaning::Elu));
         table.push((celu(Slot(0), double), Meaning::Celu));
-        table.push((thresholded(Slot(0), double), Meaning::ThresholdedRelu));
+        table.push((thresholded(Slot(0), double), Meaning::Threshold));
     }
+    table.push((hard_shrink(Slot(0), true), Meaning::HardShrink));
+    table.push((shrink(Slot(0), Slot(1)), Meaning::Shrink));
+    let between = apply("Clip", [X, Slot(0), Slot(1)]);
+    table.push((X - between, Meaning::SoftShrink));
     table.push((leaky_relu(Slot(0), false), Meaning::LeakyRelu));
+    for length in [Length::L1, Length::L2, Length::Max] {
+        for eps in [None, Some(Slot(0))] {
+            table.push((unit_norm(length, eps), Meaning::UnitNorm(length)));
+        }
+    }
     table.extend([
         (rms_norm(Slot(0)), Meaning::RmsNorm),
         (layer_norm(Slot(0)), Meaning::LayerNorm),
@@ -348,19 +436,13 @@ fn make_table() -> Vec<(Expr, Meaning)> {
     ));
     table.push((apply("Max", [X, X * Slot(0)]), Meaning::LargerOfBoth));
     for above in [apply("Greater", [X, Slot(0)]), Slot(0).below(X)] {
-        table.push((
-            apply("Where", [above, X, Number(0.0)]),
-            Meaning::ThresholdedRelu,
-        ));
+        table.push((apply("Where", [above, X, Slot(1)]), Meaning::Threshold));
     }
     for not_above in [
         apply("LessOrEqual", [X, Slot(0)]),
         apply("GreaterOrEqual", [Slot(0), X]),
     ] {
-        table.push((
-            apply("Where", [not_above, Number(0.0), X]),
-            Meaning::ThresholdedRelu,
-        ));
+        table.push((apply("Where", [not_above, Slot(1), X]), Meaning::Threshold));
     }
     table.push((X * apply("Sigmoid", [X * Slot(0)]), Meaning::Swish));
     let far = apply("Greater", [X * Slot(0), Number(20.0)]);
@@ -374,8 +456,8 @@ fn make_table() -> Vec<(Expr, Meaning)> {
     table.push((with("Swish", [("alpha", Slot(0))]), Meaning::Swish));
     // PyTorch's own way of writing the norms.
     let square = |x| apply("Pow", [x, Number(2.0)]);
-    let root = |x| apply("Sqrt", [Mean(Box::new(square(x))) + Slot(0)]);
-    let centered = X - Mean(Box::new(X));
+    let root = |x| apply("Sqrt", [mean(square(x)) + Slot(0)]);
+    let centered = X - mean(X);
     table.push((X * apply("Reciprocal", [root(X)]), Meaning::RmsNorm));
     table.push((X / root(X), Meaning::RmsNorm));
     table.push((centered.clone() / root(centered), Meaning::LayerNorm));
@@ -414,6 +496,11 @@ fn others() -> Vec<(Expr, Activation)> {
         (of_x("Mish"), Activation::Mish),
         (X * hard_sigmoid(), Activation::HardSwish),
         (X / (of_x("Abs") + 1.0), Activation::Softsign),
+        (
+            apply("Pow", [of_x("Relu"), Number(2.0)]),
+            Activation::SquaredRelu,
+        ),
+        (apply("Log", [of_x("Sigmoid")]), Activation::LogSigmoid),
     ];
     for sigmoid in sigmoids() {
         others.push((sigmoid.clone(), Activation::Sigmoid));

@@ -12,7 +12,10 @@ use super::shapes::Shapes;
 use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::Activation;
-use crate::nn::layers::{BatchNorm, BuiltIn, Dense, LayerNorm, Prelu, RmsNorm, Softmax};
+use crate::nn::layers::{
+    BatchNorm, BuiltIn, Dense, Glu, GroupNorm, LayerNorm, LogSoftmax, Prelu, RmsNorm, Softmax,
+    UnitNorm,
+};
 use crate::nn::sequential::Sequential;
 use crate::numeric::real::{Real, zeros};
 use crate::train::Model;
@@ -36,6 +39,9 @@ enum Open<T> {
     Activation(Activation),
     Prelu(Vec<T>, Prelu),
     Softmax,
+    LogSoftmax,
+    Glu(Activation),
+    UnitNorm(UnitNorm),
 }
 
 struct Assembly<'a, 'g, T: Real> {
@@ -49,8 +55,6 @@ struct Assembly<'a, 'g, T: Real> {
     /// Maps of single features since the last layer.
     maps: Vec<(Affine, Vec<T>)>,
     inputs: Option<Scaler<T>>,
-    /// Whether the scores went through the logarithm of a softmax, behind which there is no layer.
-    scores: bool,
 }
 
 /// The model that takes the graph's `input` through `links`; `budget` bounds what is made of single
@@ -208,7 +212,6 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             layers: Vec::new(),
             maps: Vec::new(),
             inputs: None,
-            scores: false,
         }
     }
 
@@ -224,24 +227,6 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
 
     fn step(&mut self, node: &'g proto::Node, part: &Part<'g>, double: bool) -> Result<()> {
         let width = self.axes.width();
-        if self.scores
-            && !matches!(
-                part,
-                Part::Squeeze(_)
-                    | Part::Unsqueeze(_)
-                    | Part::Reshape(_)
-                    | Part::Flatten(_)
-                    | Part::Cast(_)
-            )
-        {
-            let expected = "the logarithm of a softmax at the end only: it is left to the loss";
-            return Err(Error::new(
-                ErrorKind::Incompatible,
-                "",
-                expected,
-                &node.op_type,
-            ));
-        }
         let layer = match part {
             Part::Affine(op, by) => {
                 let by = self.vector(by)?;
@@ -277,8 +262,40 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             }
             Part::LogSoftmax(along) => {
                 self.along(*along)?;
-                self.scores = true;
-                return Ok(());
+                Open::LogSoftmax
+            }
+            Part::Scores(along) => return self.along(*along),
+            Part::Glu(activation) if width.is_multiple_of(2) => {
+                self.axes.row()?;
+                self.axes.product(false, width, Some(width / 2))?;
+                Open::Glu(activation.clone())
+            }
+            Part::Glu(_) => {
+                return Err(Error::new(
+                    ErrorKind::Shape,
+                    "",
+                    "an even number of features",
+                    width,
+                ));
+            }
+            Part::UnitNorm(norm) => {
+                self.axes.row()?;
+                Open::UnitNorm(*norm)
+            }
+            // Of each group by itself, before all are one row again.
+            Part::Norm {
+                kind: Norm::Layer { eps },
+                scale: None,
+                bias: None,
+                ..
+            } if self.axes.groups().is_some() => {
+                let groups = self.axes.groups().unwrap_or(1);
+                Open::Norm {
+                    kind: Norm::Group { eps: *eps, groups },
+                    statistics: Vec::new(),
+                    scale: None,
+                    bias: None,
+                }
             }
             Part::Norm {
                 kind,
@@ -711,6 +728,9 @@ impl<T: Real> Open<T> {
                         BatchNorm::new().eps(eps).momentum(momentum),
                         without_bias
                     )),
+                    Norm::Group { eps, groups } => {
+                        BuiltIn::GroupNorm(options!(GroupNorm::new(groups).eps(eps), without_bias))
+                    }
                     // Its own ε is the one that it has without a word.
                     Norm::Rms { eps } if T::of(eps) == T::default_epsilon() => {
                         BuiltIn::RmsNorm(options!(RmsNorm::new()))
@@ -727,6 +747,9 @@ impl<T: Real> Open<T> {
             Self::Activation(activation) => (BuiltIn::Activation(activation), Vec::new()),
             Self::Prelu(slopes, layer) => (BuiltIn::Prelu(layer), slopes),
             Self::Softmax => (BuiltIn::Softmax(Softmax), Vec::new()),
+            Self::LogSoftmax => (BuiltIn::LogSoftmax(LogSoftmax), Vec::new()),
+            Self::UnitNorm(norm) => (BuiltIn::UnitNorm(norm), Vec::new()),
+            Self::Glu(activation) => (BuiltIn::Glu(Glu::new(activation)), Vec::new()),
         }
     }
 }

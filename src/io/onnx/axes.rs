@@ -136,6 +136,14 @@ impl Axes {
             .map(|_| ())
     }
 
+    /// Of features in rows of one length, samples first, the number of rows.
+    pub(super) fn groups(&self) -> Option<usize> {
+        match self.sizes[..] {
+            [None, Some(groups), Some(_)] if !self.open => Some(groups),
+            _ => None,
+        }
+    }
+
     /// As errors call it: `(samples, 3)`.
     pub(super) fn describe(&self) -> String {
         let sizes = self.sizes.iter().map(|size| match size {

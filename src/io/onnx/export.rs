@@ -226,10 +226,9 @@ impl Writer {
 
     /// Goes on with an operator that needs no more than the last value.
     fn activation(&mut self, op: &'static str) {
-        let attributes = if op == "Softmax" {
-            vec![int("axis", -1)]
-        } else {
-            vec![]
+        let attributes = match op {
+            "Softmax" | "LogSoftmax" => vec![int("axis", -1)],
+            _ => vec![],
         };
         self.next(op, attributes, &[]);
     }
@@ -268,9 +267,9 @@ impl Writer {
             Expr::X | Expr::Slot(_) => return self.value.clone(),
             Expr::Number(v) => return self.number(*v),
             Expr::Tensor(name) => return name.clone(),
-            Expr::Mean(inner) => {
+            Expr::Reduce(op, inner) => {
                 let inner = self.part(inner, known);
-                self.node("ReduceMean", vec![ints("axes", &[-1])], vec![inner])
+                self.node(op, vec![ints("axes", &[-1])], vec![inner])
             }
             Expr::Apply(op, attributes, args) => {
                 let args = args.iter().map(|arg| self.part(arg, known)).collect();
@@ -298,6 +297,12 @@ impl Writer {
             }
             BuiltIn::Prelu(_) => self.next("PRelu", vec![], &[&blocks["slope"]]),
             BuiltIn::Softmax(_) => self.activation("Softmax"),
+            BuiltIn::LogSoftmax(_) => self.activation("LogSoftmax"),
+            BuiltIn::Glu(glu) => {
+                let first = self.halves();
+                self.expression(&activations::activation(glu.activation(), self.double));
+                self.next("Mul", vec![], &[&first]);
+            }
             // In inference they do nothing.
             BuiltIn::Dropout(_) | BuiltIn::AlphaDropout(_) | BuiltIn::GaussianNoise(_) => {}
             // Attributes are f32, and ONNX's own norms have their ε there and need a scale, batch
@@ -341,6 +346,18 @@ impl Writer {
                     bias,
                 ),
             },
+            BuiltIn::GroupNorm(norm) => {
+                let (groups, eps) = norm.settings();
+                self.reshape(&[0, groups as i64, -1]);
+                self.expression(&activations::layer_norm(Expr::Number(eps)));
+                self.reshape(&[0, -1]);
+                self.affine(scale, bias);
+            }
+            BuiltIn::UnitNorm(norm) => {
+                let (length, eps) = norm.settings();
+                let eps = Some(eps).filter(|eps| *eps > 0.0).map(Expr::Number);
+                self.expression(&activations::unit_norm(length, eps));
+            }
             BuiltIn::RmsNorm(norm) => self.norm(
                 &activations::rms_norm(Expr::Number(norm.epsilon::<T>())),
                 scale,
@@ -349,8 +366,43 @@ impl Writer {
         }
     }
 
+    /// Goes on with the second half of the features, and returns the first.
+    fn halves(&mut self) -> String {
+        self.next("Split", vec![int("axis", -1)], &[]);
+        let second = format!("{}/second", self.value);
+        if let Some(split) = self.graph.node.last_mut() {
+            split.output.push(second.clone());
+        }
+        core::mem::replace(&mut self.value, second)
+    }
+
+    /// Goes on with the same numbers in another shape; 0 leaves a dimension, −1 takes what is left.
+    fn reshape(&mut self, shape: &[i64]) {
+        let dims = shape
+            .iter()
+            .map(i64::to_string)
+            .collect::<Vec<_>>()
+            .join("x");
+        let name = format!("shape/{dims}");
+        if self.names.insert(name.clone()) {
+            self.graph.initializer.push(proto::Tensor {
+                name: name.clone(),
+                dims: vec![shape.len() as i64],
+                data_type: proto::INT64,
+                raw_data: shape.iter().flat_map(|size| size.to_le_bytes()).collect(),
+                ..Default::default()
+            });
+        }
+        self.next("Reshape", vec![], &[&name]);
+    }
+
     fn norm(&mut self, core: &Expr, scale: Option<&String>, bias: Option<&String>) {
         self.expression(core);
+        self.affine(scale, bias);
+    }
+
+    /// γ·x + β.
+    fn affine(&mut self, scale: Option<&String>, bias: Option<&String>) {
         for (op, by) in [("Mul", scale), ("Add", bias)] {
             if let Some(by) = by {
                 self.next(op, vec![], &[by]);

@@ -226,9 +226,9 @@ impl<'g> Graph<'g> {
             Expr::Slot(index) => {
                 constant().is_some() && fill(found, *index, Found::Constant(value))
             }
-            Expr::Mean(inner) => self
+            Expr::Reduce(op, inner) => self
                 .maker(value)
-                .and_then(|node| self.mean(node))
+                .and_then(|node| self.reduced(node, op))
                 .is_some_and(|x| self.fits(inner, x, found)),
             Expr::Apply(op, attributes, args) => {
                 let Some(node) = self
@@ -272,8 +272,9 @@ impl<'g> Graph<'g> {
         }
     }
 
-    /// Of what a node is the mean over the features, as a column; `None` if it is something else.
-    fn mean(&self, node: &'g proto::Node) -> Option<&'g str> {
+    /// Of what a node is the mean or the like over the features, as a column; `None` if it is
+    /// something else.
+    fn reduced(&self, node: &'g proto::Node, op: &str) -> Option<&'g str> {
         let axes = match input(node, 1) {
             // From version 18 on axes are an operand.
             Ok(axes) => self.known(axes)?.axes().ok()?,
@@ -283,7 +284,7 @@ impl<'g> Graph<'g> {
                 .clone(),
         };
         let keep = int(node, "keepdims").ok()?.unwrap_or(1) != 0;
-        (is(node, "", "ReduceMean") && keep && matches!(axes[..], [1 | -1]))
+        (is(node, "", op) && keep && matches!(axes[..], [1 | -1]))
             .then(|| input(node, 0).ok())
             .flatten()
     }

@@ -9,15 +9,16 @@ use super::proto::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::{Activation, Breakpoints};
+use crate::nn::layers::UnitNorm;
 use alloc::{format, string::String, vec, vec::Vec};
 
 /// What can be read, for the error of what cannot.
 const SUPPORTED: &str = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with constants, Neg; \
     Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, \
-    Swish, Mish, Softplus, Softsign, HardSwish, Clip, Sign, Abs, or what these are composed of; \
-    Softmax, LogSoftmax, BatchNormalization, LayerNormalization, RMSNormalization; Identity, \
-    Dropout, Cast, Flatten, Reshape, Transpose, Squeeze, Unsqueeze; of ai.onnx.ml Scaler, \
-    LinearRegressor, LinearClassifier, Normalizer, ZipMap";
+    Swish, Mish, Softplus, Softsign, HardSwish, Shrink, Exp, Clip, Sign, Abs, or what these are \
+    composed of; Softmax, LogSoftmax, BatchNormalization, LayerNormalization, \
+    RMSNormalization, LpNormalization; Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze, Unsqueeze; \
+    of ai.onnx.ml Scaler, LinearRegressor, LinearClassifier, Normalizer, ZipMap";
 
 /// A link of the chain from input to output: the node, the value that it makes, and what it does.
 #[derive(Debug)]
@@ -39,8 +40,13 @@ pub(super) enum Part<'g> {
     Prelu(Constant<'g>),
     /// Over the features along this axis.
     Softmax(Along),
-    /// Its logarithm: the scores go into the loss as they are.
+    /// Its logarithm.
     LogSoftmax(Along),
+    /// What a softmax that has been taken off was over.
+    Scores(Along),
+    /// The first half of the features times this of the second.
+    Glu(Activation),
+    UnitNorm(UnitNorm),
     /// With its statistics, if it has any, its scale and its bias.
     Norm {
         kind: Norm,
@@ -101,6 +107,7 @@ pub(super) enum Norm {
     Layer { eps: f64 },
     Rms { eps: f64 },
     Batch { eps: f64, momentum: f64 },
+    Group { eps: f64, groups: usize },
 }
 
 /// What a node does, first things first, and the value that it does it to.
@@ -161,6 +168,9 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
         if let Some(Match { x: Some(x), slots }) = graph.find(expr, value) {
             return Ok((meant_by(graph, meaning, &slots).map_err(here)?, x));
         }
+    }
+    if let Some(found) = gated(graph, node)? {
+        return Ok(found);
     }
     let refuse = |expected: &str, given: String| {
         Err(Error::new(
@@ -386,6 +396,18 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
                 bias,
             }]
         }
+        ("", "LpNormalization") => {
+            let axis = int(node, "axis")?.unwrap_or(-1);
+            let norm = match int(node, "p")?.unwrap_or(2) {
+                1 => UnitNorm::l1(),
+                2 => UnitNorm::l2(),
+                p => return refuse("p 1 or 2", format!("{p}")),
+            };
+            if !matches!(axis, 1 | -1) {
+                return refuse("axis 1: over the features", format!("axis {axis}"));
+            }
+            vec![Part::UnitNorm(norm.eps(0.0))]
+        }
         (ML, "Normalizer") => match text(node, "norm", "MAX")? {
             "L1" => vec![Part::Normalize],
             norm => return refuse("norm L1", norm.into()),
@@ -413,7 +435,7 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
             parts.extend(post_transform(node)?);
             parts
         }
-        ("", "Exp" | "Log" | "Sqrt" | "Reciprocal" | "Erf" | "Pow") => {
+        ("", "Log" | "Sqrt" | "Reciprocal" | "Erf" | "Pow") => {
             let expected = "an operator that an activation computes, alone or with its neighbors \
                 (of constants this one is read, too)";
             return refuse(expected, operator());
@@ -431,6 +453,53 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
 /// What is expected where several computed values meet.
 const CHAIN: &str = "one computed value and constants: this crate holds chains of layers, and here \
     two computed values meet";
+
+/// A product of the first half of the features and an activation of the second.
+fn gated<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<Option<Reading<'g>>> {
+    let [left, right] = &node.input[..] else {
+        return Ok(None);
+    };
+    let split = |value: &str| {
+        let split = graph.maker(value).filter(|split| is(split, "", "Split"))?;
+        let halves = matches!(&split.output[..], [first, _] if first == value);
+        halves.then_some(split)
+    };
+    let pairs = [(left, right), (right, left)];
+    let found = pairs
+        .into_iter()
+        .find_map(|(first, gate)| Some((split(first)?, gate)));
+    let Some((split, gate)) = found.filter(|_| is(node, "", "Mul")) else {
+        return Ok(None);
+    };
+    let second = &*split.output[1];
+    let activation = match graph.maker(gate).filter(|_| gate != second) {
+        None if gate == second => Activation::Linear,
+        Some(maker) => match read(graph, maker, gate)? {
+            (parts, before) if before == second => match <[_; 1]>::try_from(parts) {
+                Ok([Part::Activation(activation)]) => activation,
+                _ => return Ok(None),
+            },
+            _ => return Ok(None),
+        },
+        None => return Ok(None),
+    };
+    // Before version 13 the sizes were an attribute.
+    let sizes = match optional(graph, split, 1)? {
+        Some(sizes) => Some(sizes.axes()?),
+        None => attribute(split, "split", ATTRIBUTE_INTS)?.map(|sizes| sizes.ints.clone()),
+    };
+    let axis = int(split, "axis")?.unwrap_or(0);
+    let same = sizes.is_none_or(|sizes| sizes.windows(2).all(|pair| pair[0] == pair[1]));
+    if !matches!(axis, 1 | -1) || !same {
+        return Err(Error::new(
+            ErrorKind::Incompatible,
+            place(split),
+            "two halves of the features, along axis 1",
+            format!("other parts, or axis {axis}"),
+        ));
+    }
+    Ok(Some((vec![Part::Glu(activation)], input(split, 0)?)))
+}
 
 /// Of a node whose operands may be in any order, the only one that is computed, and the constants.
 fn only<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<(&'g str, Vec<Constant<'g>>)> {
@@ -656,10 +725,39 @@ fn meant_by<'g>(
         },
         Meaning::Elu => Part::Activation(Activation::Elu { alpha: number(0)? }),
         Meaning::Celu => Part::Activation(Activation::Celu { alpha: number(0)? }),
-        Meaning::ThresholdedRelu => match number(0)? {
-            0.0 => Part::Activation(Activation::Relu),
-            theta => Part::Activation(Activation::ThresholdedRelu { theta }),
-        },
+        Meaning::Threshold => {
+            let threshold = number(0)?;
+            let value = if slots.len() > 1 { number(1)? } else { 0.0 };
+            Part::Activation(match (threshold, value) {
+                (0.0, 0.0) => Activation::Relu,
+                _ => Activation::Threshold { threshold, value },
+            })
+        }
+        Meaning::HardShrink => Part::Activation(Activation::HardShrink { lambda: number(0)? }),
+        Meaning::SoftShrink => {
+            let (low, lambda) = (number(0)?, number(1)?);
+            if -low != lambda {
+                let given = format!("{low} and {lambda}");
+                return Err(Error::new(
+                    ErrorKind::Incompatible,
+                    "what is taken off",
+                    "bounds −λ and λ",
+                    given,
+                ));
+            }
+            Part::Activation(Activation::SoftShrink { lambda })
+        }
+        Meaning::Shrink => {
+            let (lambda, bias) = (number(0)?, number(1)?);
+            Part::Activation(match bias {
+                0.0 => Activation::HardShrink { lambda },
+                _ if bias == lambda => Activation::SoftShrink { lambda },
+                _ => {
+                    let expected = format!("0 or lambd, {lambda}");
+                    return Err(Error::new(ErrorKind::Incompatible, "bias", expected, bias));
+                }
+            })
+        }
         Meaning::Swish | Meaning::Softplus => {
             let beta = number(0)?;
             if beta == 0.0 || !beta.is_finite() {
@@ -681,6 +779,10 @@ fn meant_by<'g>(
                 Part::Activation(activation),
                 Part::Times(1.0 / beta),
             ]);
+        }
+        Meaning::UnitNorm(length) => {
+            let eps = if slots.is_empty() { 0.0 } else { number(0)? };
+            Part::UnitNorm(UnitNorm::of(*length).eps(eps))
         }
         Meaning::RmsNorm => norm(Norm::Rms { eps: number(0)? }, None),
         Meaning::LayerNorm => norm(Norm::Layer { eps: number(0)? }, None),

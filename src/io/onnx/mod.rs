@@ -82,10 +82,11 @@ use std::path::Path;
 /// - Gemm and MatMul, with the weights on either side or transposed; Add, Sub, Mul, Div, Sum and
 ///   Neg
 /// - Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu,
-///   Swish, Mish, Softplus, Softsign, HardSwish, Clip, Max, Min, Sign and Abs, and what exporters
-///   compose activations and norms of (x·σ(x), GELU by erf or tanh, …)
-/// - BatchNormalization, LayerNormalization, RMSNormalization, and Softmax
-/// - LogSoftmax at the end: the network ends on the scores, because its loss takes the logarithm
+///   Swish, Mish, Softplus, Softsign, HardSwish, Shrink, Exp, Clip, Max, Min, Sign and Abs, and what
+///   exporters compose activations and norms of (x·σ(x), GELU by erf or tanh, …)
+/// - BatchNormalization, LayerNormalization, RMSNormalization, LpNormalization, Softmax and
+///   LogSoftmax
+/// - Split into two halves, the first times an activation of the second: a gated linear unit
 /// - Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze and Unsqueeze, where the
 ///   features of a sample stay in their order
 /// - of scikit-learn Scaler, LinearRegressor, LinearClassifier, Normalizer and ZipMap
@@ -254,13 +255,7 @@ impl Onnx {
                 ));
             }
         };
-        // No layer ends on e^y: at the end of a graph it is the output function.
-        let exponent = graph.maker(output).filter(|node| {
-            (&*node.op_type, &*node.domain) == ("Exp", "")
-                && matches!(graph.constant(output), Ok(None))
-        });
-        let exponent = exponent.and_then(|node| node.input.first());
-        let (input, mut links) = import::links(&graph, exponent.map_or(output, |input| input))?;
+        let (input, mut links) = import::links(&graph, output)?;
         let Metadata {
             notes,
             mut output_function,
@@ -270,18 +265,7 @@ impl Onnx {
             // They are about another value.
             (output_function, classes) = (OutputFunction::Identity, None);
         }
-        if links
-            .iter()
-            .any(|link| matches!(link.part, Part::LogSoftmax(_)))
-        {
-            // The scores are read, whose softmax are the probabilities that the file takes the
-            // logarithm of.
-            output_function = OutputFunction::Softmax;
-        } else if exponent.is_some() && output_function == OutputFunction::Identity {
-            output_function = OutputFunction::Exp;
-        } else {
-            take_output_function(&mut links, output_function, exponent.is_some())?;
-        }
+        take_output_function(&mut links, output_function)?;
         let mut model = assemble::assemble(&graph, input, &links, bytes.len().saturating_mul(16))?
             .with_output_function(output_function)?;
         if let Some(names) = classes {
@@ -302,26 +286,17 @@ impl Onnx {
     }
 }
 
-/// Takes this function, which must be the last step, off the outputs; `exponent` where one is off
-/// already.
-fn take_output_function(
-    links: &mut Vec<Link<'_>>,
-    function: OutputFunction,
-    exponent: bool,
-) -> Result<()> {
+/// Takes this function, which must be the last step, off the outputs.
+fn take_output_function(links: &mut Vec<Link<'_>>, function: OutputFunction) -> Result<()> {
     if function == OutputFunction::Identity {
         return Ok(());
     }
     let found = match (function, links.last_mut().map(|link| &mut link.part)) {
-        (OutputFunction::Exp, _) => exponent,
-        _ if exponent => false,
-        (OutputFunction::Sigmoid, Some(Part::Activation(Activation::Sigmoid))) => {
-            links.pop().is_some()
-        }
+        (OutputFunction::Sigmoid, Some(Part::Activation(Activation::Sigmoid)))
+        | (OutputFunction::Exp, Some(Part::Activation(Activation::Exp))) => links.pop().is_some(),
         (OutputFunction::Softmax, Some(last)) => match *last {
             Part::Softmax(along) => {
-                // As of the logarithm, the scores are left once the axis has been checked.
-                *last = Part::LogSoftmax(along);
+                *last = Part::Scores(along);
                 true
             }
             _ => false,

@@ -104,6 +104,8 @@ pub(super) fn float(node: &proto::Node, name: &str) -> Result<f32> {
         ("HardSigmoid", "beta") => 0.5,
         ("Selu", "alpha") => 1.673_263_2,
         ("Selu", "gamma") => 1.050_701,
+        ("Shrink", "lambd") => 0.5,
+        ("Shrink", "bias") => 0.0,
         (_, "epsilon") => 1e-5,
         ("BatchNormalization", "momentum") => 0.9,
         // Of Elu, Celu, Swish, ThresholdedRelu, Gemm.

@@ -3,7 +3,7 @@
 use super::formula::*;
 use super::{Activation, Breakpoints};
 use crate::error::{Error, ErrorKind, Result};
-use crate::numeric::bounds::{FINITE, POSITIVE_IN_SCALAR, ensure};
+use crate::numeric::bounds::{FINITE, NOT_NEGATIVE, POSITIVE_IN_SCALAR, ensure};
 use crate::numeric::real::Real;
 
 impl Activation {
@@ -36,7 +36,8 @@ impl Activation {
     /// Second derivative φ″(z), accurate for every z. Piecewise-linear functions return 0; a
     /// surrogate returns that of the function it borrows its derivative from. At a kink of φ or φ′
     /// it is the derivative of one side. `elu` and `selu` take the left one at 0, as for φ′.
-    /// `softsign` takes the right one at 0, −2, and `hard_swish` the outer one at ±3, 0.
+    /// `softsign` takes the right one at 0, −2, `squared_relu` the left one at 0, 0, and `sparse_plus`
+    /// and `hard_swish` the outer ones at ±1 and ±3, 0.
     ///
     /// ```
     /// use chainrule::Activation;
@@ -75,8 +76,14 @@ impl Activation {
             Self::LeakyRelu { slope } => FINITE.check_in::<T>("slope of leaky_relu", *slope),
             Self::Elu { alpha } => FINITE.check_in::<T>("alpha of elu", *alpha),
             Self::Celu { alpha } => POSITIVE_IN_SCALAR.check_in::<T>("alpha of celu", *alpha),
-            Self::ThresholdedRelu { theta } => {
-                FINITE.check_in::<T>("theta of thresholded_relu", *theta)
+            Self::Threshold { threshold, value } => FINITE
+                .check_in::<T>("threshold of threshold", *threshold)
+                .and(FINITE.check_in::<T>("value of threshold", *value)),
+            Self::HardShrink { lambda } => {
+                NOT_NEGATIVE.check_in::<T>("lambda of hard_shrink", *lambda)
+            }
+            Self::SoftShrink { lambda } => {
+                NOT_NEGATIVE.check_in::<T>("lambda of soft_shrink", *lambda)
             }
             Self::Breakpoints(points) => check_breakpoints::<T>(points),
             Self::Surrogate { value, derivative } => {

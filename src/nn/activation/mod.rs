@@ -22,6 +22,9 @@ pub enum OutputRange {
     Unit,
     /// Each number in [0, 1], and a sample's sum is 1: the probabilities of classes.
     Simplex,
+    /// Logarithms of such probabilities: each number at most 0, and a sample's exponentials sum to
+    /// 1.
+    LogSimplex,
 }
 
 /// An activation function φ, applied to each element; as a [`Layer`](crate::nn::layer::Layer) of
@@ -37,8 +40,9 @@ pub enum OutputRange {
 /// | `Tanh` | (e^z−e^−z)/(e^z+e^−z) | |
 /// | `Relu` | max(0, z) | 0 at 0 |
 /// | `LeakyRelu { slope }` | z for z>0, slope·z else | slope at 0 |
-/// | `ThresholdedRelu { theta }` | z for z>θ, 0 else (Konda, Memisevic & Krueger 2015) | 0 at θ |
+/// | `Threshold { threshold, value }` | z for z>threshold, value else | 0 at threshold |
 /// | `Relu6` | min(max(0, z), 6) | 0 at 0 and 6 |
+/// | `SquaredRelu` | max(0, z)² (So et al. 2021) | |
 /// | `Elu { alpha }` | z for z>0, α(e^z−1) else (Clevert et al. 2016) | α at 0 |
 /// | `Celu { alpha }` | z for z>0, α(e^(z/α)−1) else (Barron 2017) | |
 /// | `Selu` | λ·ELU(z; α), λ = 1.0507…, α = 1.6732… (Klambauer et al. 2017) | λα at 0 |
@@ -47,10 +51,16 @@ pub enum OutputRange {
 /// | `Silu` | z·σ(z), also called swish (Elfwing et al. 2018) | |
 /// | `Mish` | z·tanh(ln(1+e^z)) (Misra 2019) | |
 /// | `Softplus` | ln(1+e^z) | |
+/// | `SparsePlus` | 0 for z ≤ −1, (z+1)²/4 between, z for z ≥ 1 | |
+/// | `LogSigmoid` | −ln(1+e^−z) | |
+/// | `Exp` | e^z | |
 /// | `Softsign` | z/(1+\|z\|) | |
 /// | `HardSigmoid` | min(max(0, z/6+½), 1), as in PyTorch and Keras 3 | 0 at ±3 |
 /// | `HardTanh` | min(max(−1, z), 1) | 0 at ±1 |
 /// | `HardSwish` | z·min(max(0, z/6+½), 1) (Howard et al. 2019) | 0 at −3, 1 at 3 |
+/// | `HardShrink { lambda }` | z for \|z\|>λ, 0 else (Donoho & Johnstone 1994) | 0 at ±λ |
+/// | `SoftShrink { lambda }` | z−λ for z>λ, z+λ for z<−λ, 0 between (ibid.) | 0 at ±λ |
+/// | `TanhShrink` | z−tanh z | |
 /// | `Breakpoints(…)` | a user's own piecewise-linear function | slope to the right |
 /// | `Surrogate { … }` | the value of one activation with the derivative of another | |
 ///
@@ -105,15 +115,21 @@ pub enum Activation {
         /// The slope for z ≤ 0; finite.
         slope: f64,
     },
-    /// The rectifier that is 0 up to a threshold, where it jumps unless that is 0 (usual θ: 1).
-    #[doc(alias("Threshold"))]
-    ThresholdedRelu {
-        /// The threshold; finite.
-        theta: f64,
+    /// z above a threshold, a constant up to it: as `threshold=1, value=0` the thresholded rectifier
+    /// of Konda, Memisevic & Krueger (2015).
+    #[doc(alias("ThresholdedRelu", "ThresholdedReLU"))]
+    Threshold {
+        /// Up to here φ is constant; finite.
+        threshold: f64,
+        /// The constant; finite.
+        value: f64,
     },
     /// The rectifier up to 6.
     #[doc(alias("ReLU6"))]
     Relu6,
+    /// The square of the rectifier.
+    #[doc(alias("relu_squared", "ReLU2"))]
+    SquaredRelu,
     /// The exponential linear unit (usual α: 1).
     #[doc(alias("ELU"))]
     Elu {
@@ -138,6 +154,14 @@ pub enum Activation {
     Mish,
     /// ln(1+e^z).
     Softplus,
+    /// Softplus that is 0 and z far out: two lines and a parabola (JAX's and Keras's `sparse_plus`).
+    SparsePlus,
+    /// The logarithm of the sigmoid.
+    #[doc(alias("logsigmoid"))]
+    LogSigmoid,
+    /// e^z.
+    #[doc(alias("exponential"))]
+    Exp,
     /// z/(1+|z|).
     Softsign,
     /// The sigmoid as three lines.
@@ -147,8 +171,23 @@ pub enum Activation {
     #[doc(alias("Hardtanh", "satlins"))]
     HardTanh,
     /// Swish with the hard sigmoid.
-    #[doc(alias("Hardswish"))]
+    #[doc(alias("Hardswish", "hard_silu"))]
     HardSwish,
+    /// z where it is large, 0 where it is small (PyTorch's default: 0.5).
+    #[doc(alias("Hardshrink", "Shrink"))]
+    HardShrink {
+        /// 0 from −λ to λ; finite and at least 0.
+        lambda: f64,
+    },
+    /// z, drawn toward 0 by λ (PyTorch's default: 0.5): the proximal operator of λ·|z|.
+    #[doc(alias("Softshrink", "Shrink", "soft_threshold"))]
+    SoftShrink {
+        /// 0 from −λ to λ; finite and at least 0.
+        lambda: f64,
+    },
+    /// What tanh takes off z.
+    #[doc(alias("Tanhshrink"))]
+    TanhShrink,
     /// A piecewise-linear function through given points.
     Breakpoints(Breakpoints),
     /// The value of one activation, trained with the derivative of another; made by
@@ -295,16 +334,24 @@ impl Activation {
     pub fn bounds(&self) -> (f64, f64) {
         let above = |low: f64| (low, f64::INFINITY);
         match self {
-            Self::Linear => above(f64::NEG_INFINITY),
+            Self::Linear | Self::HardShrink { .. } | Self::SoftShrink { .. } | Self::TanhShrink => {
+                above(f64::NEG_INFINITY)
+            }
             Self::LeakyRelu { slope } if *slope > 0.0 => above(f64::NEG_INFINITY),
             Self::Step | Self::PiecewiseLinear | Self::Sigmoid | Self::HardSigmoid => (0.0, 1.0),
             Self::Sign | Self::Tanh | Self::Softsign | Self::HardTanh => (-1.0, 1.0),
-            Self::Relu | Self::LeakyRelu { .. } | Self::Softplus => above(0.0),
+            Self::Relu
+            | Self::LeakyRelu { .. }
+            | Self::SquaredRelu
+            | Self::Softplus
+            | Self::SparsePlus
+            | Self::Exp => above(0.0),
+            Self::LogSigmoid => (f64::NEG_INFINITY, 0.0),
             Self::Relu6 => (0.0, 6.0),
             Self::Elu { alpha } => above((-alpha).min(0.0)),
             Self::Celu { alpha } if *alpha > 0.0 => above(-alpha),
             Self::Celu { .. } => above(f64::NEG_INFINITY),
-            Self::ThresholdedRelu { theta } => above(theta.min(0.0)),
+            Self::Threshold { threshold, value } => above(threshold.min(*value)),
             // −λα, and the least values of the four that turn up again to the left of 0.
             Self::Selu => above(-1.758_099_340_847_376_8),
             Self::Gelu => above(-0.169_971_207_479_903_7),
@@ -318,9 +365,9 @@ impl Activation {
     }
 }
 
-/// The names by which [`Activation`] is written and read; those with a number take it as
-/// `name(key=number)`.
-const NAMES: [(&str, Activation); 22] = [
+/// The names by which [`Activation`] is written and read; those with numbers take them as
+/// `name(key=number, key=number)`.
+const NAMES: [(&str, Activation); 29] = [
     ("linear", Activation::Linear),
     ("step", Activation::Step),
     ("sign", Activation::Sign),
@@ -330,10 +377,14 @@ const NAMES: [(&str, Activation); 22] = [
     ("relu", Activation::Relu),
     ("leaky_relu", Activation::LeakyRelu { slope: 0.01 }),
     (
-        "thresholded_relu",
-        Activation::ThresholdedRelu { theta: 1.0 },
+        "threshold",
+        Activation::Threshold {
+            threshold: 1.0,
+            value: 0.0,
+        },
     ),
     ("relu6", Activation::Relu6),
+    ("squared_relu", Activation::SquaredRelu),
     ("elu", Activation::Elu { alpha: 1.0 }),
     ("celu", Activation::Celu { alpha: 1.0 }),
     ("selu", Activation::Selu),
@@ -342,10 +393,16 @@ const NAMES: [(&str, Activation); 22] = [
     ("silu", Activation::Silu),
     ("mish", Activation::Mish),
     ("softplus", Activation::Softplus),
+    ("sparse_plus", Activation::SparsePlus),
+    ("log_sigmoid", Activation::LogSigmoid),
+    ("exp", Activation::Exp),
     ("softsign", Activation::Softsign),
     ("hard_sigmoid", Activation::HardSigmoid),
     ("hard_tanh", Activation::HardTanh),
     ("hard_swish", Activation::HardSwish),
+    ("hard_shrink", Activation::HardShrink { lambda: 0.5 }),
+    ("soft_shrink", Activation::SoftShrink { lambda: 0.5 }),
+    ("tanh_shrink", Activation::TanhShrink),
 ];
 
 /// The name, as [`FromStr`] reads it: `relu`, `leaky_relu(slope=0.01)`, `breakpoints(-1:0, 1:1)`,
@@ -356,7 +413,11 @@ impl fmt::Display for Activation {
             Self::LeakyRelu { slope } => write!(f, "leaky_relu(slope={slope})"),
             Self::Elu { alpha } => write!(f, "elu(alpha={alpha})"),
             Self::Celu { alpha } => write!(f, "celu(alpha={alpha})"),
-            Self::ThresholdedRelu { theta } => write!(f, "thresholded_relu(theta={theta})"),
+            Self::Threshold { threshold, value } => {
+                write!(f, "threshold(threshold={threshold}, value={value})")
+            }
+            Self::HardShrink { lambda } => write!(f, "hard_shrink(lambda={lambda})"),
+            Self::SoftShrink { lambda } => write!(f, "soft_shrink(lambda={lambda})"),
             Self::Breakpoints(points) => write!(f, "breakpoints({points})"),
             Self::Surrogate { value, derivative } => write!(f, "{value} surrogate {derivative}"),
             _ => f.write_str(
@@ -369,8 +430,9 @@ impl fmt::Display for Activation {
     }
 }
 
-/// Reads what `Display` writes; `leaky_relu`, `elu` and `celu` alone take PyTorch's defaults, slope
-/// 0.01 and α 1, and `thresholded_relu` that of Keras, θ 1.
+/// Reads what `Display` writes. The name alone takes PyTorch's default: slope 0.01 of `leaky_relu`,
+/// α 1 of `elu` and `celu`, λ 0.5 of `hard_shrink` and `soft_shrink`. `threshold`, which has none
+/// there, is ONNX's `ThresholdedRelu` then: 0 up to 1.
 ///
 /// ```
 /// use chainrule::Activation;
@@ -403,36 +465,32 @@ impl FromStr for Activation {
             Some((name, rest)) => (name, Some(rest.strip_suffix(')').ok_or_else(unknown)?)),
             None => (text, None),
         };
-        let number = |key: &str, argument: &str| -> Result<f64> {
-            let value = argument
-                .trim()
-                .strip_prefix(key)
-                .and_then(|rest| rest.trim_start().strip_prefix('='))
-                .unwrap_or(argument)
-                .trim();
-            value.parse().map_err(|_| {
-                Error::new(
-                    ErrorKind::Parse,
-                    format!("{key} of {name}"),
-                    "a number",
-                    format!("{value:?}"),
-                )
-            })
-        };
         let activation = match (name, argument) {
             ("breakpoints", Some(points)) => Self::Breakpoints(points.parse()?),
-            ("leaky_relu", Some(argument)) => Self::LeakyRelu {
-                slope: number("slope", argument)?,
-            },
-            ("elu", Some(argument)) => Self::Elu {
-                alpha: number("alpha", argument)?,
-            },
-            ("celu", Some(argument)) => Self::Celu {
-                alpha: number("alpha", argument)?,
-            },
-            ("thresholded_relu", Some(argument)) => Self::ThresholdedRelu {
-                theta: number("theta", argument)?,
-            },
+            ("leaky_relu", Some(argument)) => {
+                let [slope] = numbers(name, ["slope"], argument)?;
+                Self::LeakyRelu { slope }
+            }
+            ("elu", Some(argument)) => {
+                let [alpha] = numbers(name, ["alpha"], argument)?;
+                Self::Elu { alpha }
+            }
+            ("celu", Some(argument)) => {
+                let [alpha] = numbers(name, ["alpha"], argument)?;
+                Self::Celu { alpha }
+            }
+            ("threshold", Some(argument)) => {
+                let [threshold, value] = numbers(name, ["threshold", "value"], argument)?;
+                Self::Threshold { threshold, value }
+            }
+            ("hard_shrink", Some(argument)) => {
+                let [lambda] = numbers(name, ["lambda"], argument)?;
+                Self::HardShrink { lambda }
+            }
+            ("soft_shrink", Some(argument)) => {
+                let [lambda] = numbers(name, ["lambda"], argument)?;
+                Self::SoftShrink { lambda }
+            }
             (_, Some(_)) => return Err(unknown()),
             (_, None) => NAMES
                 .iter()
@@ -444,6 +502,29 @@ impl FromStr for Activation {
         activation.check::<f64>()?;
         Ok(activation)
     }
+}
+
+/// The numbers of an activation, each with its key or without.
+fn numbers<const N: usize>(name: &str, keys: [&str; N], argument: &str) -> Result<[f64; N]> {
+    let mut given = argument.splitn(N, ',');
+    let mut numbers = [0.0; N];
+    for (number, key) in numbers.iter_mut().zip(keys) {
+        let value = given.next().unwrap_or_default().trim();
+        let value = value
+            .strip_prefix(key)
+            .and_then(|rest| rest.trim_start().strip_prefix('='))
+            .unwrap_or(value)
+            .trim();
+        *number = value.parse().map_err(|_| {
+            Error::new(
+                ErrorKind::Parse,
+                format!("{key} of {name}"),
+                "a number",
+                format!("{value:?}"),
+            )
+        })?;
+    }
+    Ok(numbers)
 }
 
 #[cfg(feature = "serde")]

@@ -1,7 +1,7 @@
-//! Layer norm and RMS norm: each sample by itself.
+//! Layer norm, group norm and RMS norm: each sample by itself.
 
 use super::norm::{Norm, add, multiply};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layer::{
     BackwardArgs, BackwardTangentArgs, Block, ForwardArgs, GradientArgs, InferArgs, InitParamsArgs,
     Layer, TangentArgs,
@@ -45,7 +45,7 @@ use core::ops::Range;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[doc(alias("LayerNormalization"))]
+#[doc(alias("LayerNormalization", "MeanVarianceNormalization"))]
 pub struct LayerNorm(Norm);
 
 /// Normalization by the root of the mean square (Zhang & Sennrich 2019): layer norm without the
@@ -159,10 +159,106 @@ impl Default for RmsNorm {
     }
 }
 
-/// The layer of each: `$centered` says whether the mean is subtracted, which is all that they
-/// differ in.
+/// Group normalization (Wu & He 2018) of features: the features of each sample are cut into groups
+/// of neighbors, and each group gets mean 0 and variance 1; then each feature has a scale and a bias
+/// of its own:
+///
+/// ```text
+/// yⱼ = γⱼ·x̂ⱼ + βⱼ,  x̂ⱼ = (xⱼ − μ)/√(v + ε)  with μ and v of the group of j, as in `LayerNorm`
+/// ```
+///
+/// With one group it is [`LayerNorm`]. Definition and ε = 10⁻⁵ are those of PyTorch's `nn.GroupNorm`
+/// on batches × features (Keras: 10⁻³); the number of groups must divide that of the features. Input
+/// and output are features × samples.
+///
+/// ```
+/// use chainrule::Sequential;
+/// use chainrule::nalgebra::DVector;
+/// use chainrule::nn::GroupNorm;
+/// let net = Sequential::<f64>::builder(4).layer(GroupNorm::new(2)).seed(1).build()?;
+/// let y = net.predict(&DVector::from_vec(vec![1.0, 3.0, 70.0, 90.0]))?;
+/// assert!((y[0] + 1.0).abs() < 1e-5 && (y[1] - 1.0).abs() < 1e-5);
+/// assert!((y[2] + 1.0).abs() < 1e-5 && (y[3] - 1.0).abs() < 1e-5);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
+#[doc(alias("GroupNormalization"))]
+pub struct GroupNorm {
+    groups: usize,
+    norm: Norm,
+}
+
+impl GroupNorm {
+    /// Group norm with so many groups, ε = 10⁻⁵, a scale and a bias.
+    pub fn new(groups: usize) -> Self {
+        let LayerNorm(norm) = LayerNorm::new();
+        Self { groups, norm }
+    }
+
+    /// The same layer with this ε, finite and above 0.
+    #[must_use]
+    pub fn eps(self, eps: f64) -> Self {
+        Self {
+            norm: self.norm.with_eps(eps),
+            ..self
+        }
+    }
+
+    /// The same layer without γ.
+    #[must_use]
+    pub fn without_scale(self) -> Self {
+        Self {
+            norm: self.norm.without_scale(),
+            ..self
+        }
+    }
+
+    /// The same layer without β.
+    #[must_use]
+    pub fn without_bias(self) -> Self {
+        Self {
+            norm: self.norm.without_bias(),
+            ..self
+        }
+    }
+
+    /// The number of groups, and ε.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn settings(&self) -> (usize, f64) {
+        (self.groups, self.norm.eps())
+    }
+}
+
+/// The number of groups must divide that of the features.
+fn check_groups(groups: usize, inputs: usize) -> Result<()> {
+    if groups > 0 && inputs.is_multiple_of(groups) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Shape,
+        "",
+        format!("a number of inputs that {groups} groups divide"),
+        inputs,
+    ))
+}
+
+/// The layer of each: `$centered` says whether the mean is subtracted, `$grouped` whether there may
+/// be several groups; then come its options and the number of groups. In nothing else do they
+/// differ.
 macro_rules! layer {
-    ($name:ident, $centered:literal) => {
+    ($name:ident, $centered:literal, $grouped:literal, |$layer:ident| $parts:expr) => {
+        impl $name {
+            fn parts(&self) -> (&Norm, usize) {
+                let $layer = self;
+                $parts
+            }
+        }
+
         impl<T: Real> Layer<T> for $name {
             shared!($name);
 
@@ -171,34 +267,42 @@ macro_rules! layer {
             }
 
             fn describe(&self) -> String {
-                format!("{}({})", stringify!($name), self.0.describe())
+                let (norm, groups) = self.parts();
+                let options = norm.describe();
+                if $grouped {
+                    format!("{}(groups={groups}, {options})", stringify!($name))
+                } else {
+                    format!("{}({options})", stringify!($name))
+                }
             }
 
             fn outputs(&self, inputs: usize) -> Result<usize> {
-                self.0.check::<T>()?;
+                let (norm, groups) = self.parts();
+                norm.check::<T>()?;
+                check_groups(groups, inputs)?;
                 Ok(inputs)
             }
 
             fn blocks(&self, inputs: usize) -> Vec<Block> {
-                self.0.blocks(inputs)
+                self.parts().0.blocks(inputs)
             }
 
             fn init_params(&self, p: InitParamsArgs<'_, T>) {
-                self.0.start(p.params, p.inputs);
+                self.parts().0.start(p.params, p.inputs);
             }
 
-            /// μ and 1/√(v + ε).
+            /// μ and 1/√(v + ε) of each group.
             fn cache_len(&self, _inputs: usize) -> usize {
-                2
+                2 * self.parts().1
             }
 
             fn infer(&self, p: InferArgs<'_, T>) {
-                normalize($centered, &self.0, p.params, p.x, p.y, &mut []);
+                normalize($centered, self.parts(), p.params, p.x, p.y, &mut []);
             }
 
             fn forward(&self, p: ForwardArgs<'_, T>) {
                 let moments = p.cache.as_chunks_mut().0;
-                normalize($centered, &self.0, p.params, p.x, p.y, moments);
+                normalize($centered, self.parts(), p.params, p.x, p.y, moments);
             }
 
             fn backward(&self, p: BackwardArgs<'_, T>) {
@@ -213,8 +317,9 @@ macro_rules! layer {
                 else {
                     return;
                 };
-                let (scale, ..) = self.0.split(params, x.rows());
-                let width = x.rows();
+                let (norm, groups) = self.parts();
+                let (scale, ..) = norm.split(params, x.rows());
+                let width = x.rows() / groups;
                 let dy = delta.as_view();
                 let dx = dx.as_mut_slice();
                 let x = x.as_slice();
@@ -239,12 +344,14 @@ macro_rules! layer {
                     grads,
                     ..
                 } = p;
-                let (dscale, dbias, _) = self.0.split_mut(grads, x.rows());
-                let width = x.rows();
+                let (norm, groups) = self.parts();
+                let (dscale, dbias, _) = norm.split_mut(grads, x.rows());
+                let width = x.rows() / groups;
                 let x = x.as_slice();
                 let moments = cache.as_chunks().0;
                 let dy = delta.as_slice();
                 T::vectorize(Sums {
+                    groups,
                     width,
                     x,
                     moments,
@@ -264,9 +371,10 @@ macro_rules! layer {
                     cache,
                     ..
                 } = p;
-                let (scale, ..) = self.0.split(params, x.rows());
-                let (scale_dot, bias_dot, _) = self.0.split(params_dot, x.rows());
-                let width = x.rows();
+                let (norm, groups) = self.parts();
+                let (scale, ..) = norm.split(params, x.rows());
+                let (scale_dot, bias_dot, _) = norm.split(params_dot, x.rows());
+                let width = x.rows() / groups;
                 let moments = cache.as_chunks().0;
                 let y_dot = y_dot.as_mut_slice();
                 let (x, x_dot) = (x.as_slice(), x_dot.as_slice());
@@ -297,10 +405,11 @@ macro_rules! layer {
                     grads_dot,
                     ..
                 } = p;
-                let (scale, ..) = self.0.split(params, x.rows());
-                let (scale_dot, ..) = self.0.split(params_dot, x.rows());
-                let (dscale, dbias, _) = self.0.split_mut(grads_dot, x.rows());
-                let width = x.rows();
+                let (norm, groups) = self.parts();
+                let (scale, ..) = norm.split(params, x.rows());
+                let (scale_dot, ..) = norm.split(params_dot, x.rows());
+                let (dscale, dbias, _) = norm.split_mut(grads_dot, x.rows());
+                let width = x.rows() / groups;
                 let moments = cache.as_chunks().0;
                 let dy = delta.as_view();
                 let dy_dot = delta_dot.as_view();
@@ -334,13 +443,53 @@ macro_rules! layer {
         }
     };
 }
-layer!(LayerNorm, true);
-layer!(RmsNorm, false);
+layer!(LayerNorm, true, false, |layer| (&layer.0, 1));
+layer!(RmsNorm, false, false, |layer| (&layer.0, 1));
+layer!(GroupNorm, true, true, |layer| (&layer.norm, layer.groups));
 
-/// y = γ·x̂ + β, and the moments of each sample, where there is room for them.
+/// Where the features of one group after the other lie among those of a sample, over and over.
+struct Groups {
+    features: usize,
+    width: usize,
+    at: usize,
+}
+
+impl Groups {
+    /// Groups of `width` features, as many as there are parameters for; of none any do.
+    #[inline(always)]
+    fn new(features: usize, width: usize) -> Self {
+        let at = 0;
+        Self {
+            features,
+            width,
+            at,
+        }
+    }
+
+    #[inline(always)]
+    fn next(&mut self) -> Range<usize> {
+        let start = self.at;
+        let end = start + self.width;
+        self.at = if end < self.features { end } else { 0 };
+        start..end
+    }
+}
+
+/// The parameters of a group; none where there are none.
+#[inline(always)]
+fn of<'a, T>(parameters: &'a [T], group: &Range<usize>) -> &'a [T] {
+    parameters.get(group.clone()).unwrap_or_default()
+}
+
+#[inline(always)]
+fn of_mut<'a, T>(parameters: &'a mut [T], group: &Range<usize>) -> &'a mut [T] {
+    parameters.get_mut(group.clone()).unwrap_or_default()
+}
+
+/// y = γ·x̂ + β, and the moments of each group, where there is room for them.
 fn normalize<T: Real>(
     centered: bool,
-    norm: &Norm,
+    (norm, groups): (&Norm, usize),
     params: &[T],
     x: View<'_, T>,
     mut y: ViewMut<'_, T>,
@@ -350,7 +499,7 @@ fn normalize<T: Real>(
     T::vectorize(Normalize {
         centered,
         eps: norm.eps(),
-        width: x.rows(),
+        width: x.rows() / groups,
         scale,
         bias,
         x: x.as_slice(),
@@ -363,12 +512,13 @@ fn normalize<T: Real>(
 struct Normalize<'a, T> {
     centered: bool,
     eps: T,
+    /// The features of a group, as in all that follow.
     width: usize,
     scale: &'a [T],
     bias: &'a [T],
     x: &'a [T],
     y: &'a mut [T],
-    /// [μ, 1/√(v + ε)] of each sample, to be overwritten; empty where nobody asks for them.
+    /// [μ, 1/√(v + ε)] of each group, to be overwritten; empty where nobody asks for them.
     moments: &'a mut [[T; 2]],
 }
 
@@ -377,6 +527,7 @@ impl<T: Real> Pass for Normalize<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let mut kept = self.moments.iter_mut();
+        let mut groups = Groups::new(self.scale.len().max(self.bias.len()), self.width);
         for (x, y) in self
             .x
             .chunks_exact(self.width)
@@ -386,8 +537,9 @@ impl<T: Real> Pass for Normalize<'_, T> {
             for (y, x) in y.iter_mut().zip(x) {
                 *y = (*x - mean) * inverse;
             }
-            multiply(y, self.scale);
-            add(y, self.bias);
+            let group = groups.next();
+            multiply(y, of(self.scale, &group));
+            add(y, of(self.bias, &group));
             if let Some(kept) = kept.next() {
                 *kept = [mean, inverse];
             }
@@ -411,6 +563,7 @@ impl<T: Real> Pass for NormSlopes<'_, T> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let n = T::of(self.width as f64);
+        let mut groups = Groups::new(self.scale.len(), self.width);
         let samples = self
             .x
             .chunks_exact(self.width)
@@ -418,7 +571,7 @@ impl<T: Real> Pass for NormSlopes<'_, T> {
             .zip(self.moments);
         for (dx, ((x, dy), [mean, inverse])) in self.dx.chunks_exact_mut(self.width).zip(samples) {
             dx.copy_from_slice(dy);
-            multiply(dx, self.scale);
+            multiply(dx, of(self.scale, &groups.next()));
             let level = if self.centered {
                 sum_pairs(dx, dx, |g, _| g) / n
             } else {
@@ -434,6 +587,7 @@ impl<T: Real> Pass for NormSlopes<'_, T> {
 
 /// ∂C/∂γ and ∂C/∂β.
 struct Sums<'a, T> {
+    groups: usize,
     width: usize,
     x: &'a [T],
     moments: &'a [[T; 2]],
@@ -447,38 +601,32 @@ impl<T: Real> Pass for Sums<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Self {
-            dscale,
-            dbias,
-            width,
-            x,
-            dy,
-            moments,
-        } = self;
-        let samples = x.len() / width;
-        if samples > SAMPLES {
-            return over_samples(samples, [dscale, dbias], |[dscale, dbias], block, strip| {
-                let all = block.start * width..block.end * width;
-                add_terms(
-                    dscale,
-                    dbias,
-                    strip,
-                    &moments[block],
-                    x[all.clone()]
-                        .chunks_exact(width)
-                        .zip(dy[all].chunks_exact(width)),
-                );
-            });
+        let features = self.groups * self.width;
+        let samples = self.x.len() / features;
+        for group in 0..self.groups {
+            let here = group * self.width..(group + 1) * self.width;
+            let dscale = of_mut(self.dscale, &here);
+            let dbias = of_mut(self.dbias, &here);
+            // The features of this group, of some samples.
+            let of_samples = |range: Range<usize>| {
+                let all = range.start * features..range.end * features;
+                let (x, dy) = (&self.x[all.clone()], &self.dy[all]);
+                let pairs = x.chunks_exact(features).zip(dy.chunks_exact(features));
+                let (moments, here) = (self.moments[group..].iter(), here.clone());
+                pairs
+                    .map(move |(x, dy)| (&x[here.clone()], &dy[here.clone()]))
+                    .zip(moments.skip(range.start * self.groups).step_by(self.groups))
+            };
+            if samples > SAMPLES {
+                over_samples(samples, [dscale, dbias], |[dscale, dbias], block, strip| {
+                    add_terms(dscale, dbias, strip, of_samples(block));
+                });
+                continue;
+            }
+            dscale.fill(T::zero());
+            dbias.fill(T::zero());
+            add_terms(dscale, dbias, 0..self.width, of_samples(0..samples));
         }
-        dscale.fill(T::zero());
-        dbias.fill(T::zero());
-        add_terms(
-            dscale,
-            dbias,
-            0..width,
-            moments,
-            x.chunks_exact(width).zip(dy.chunks_exact(width)),
-        );
     }
 }
 
@@ -488,10 +636,9 @@ fn add_terms<'a, T: Real>(
     dscale: &mut [T],
     dbias: &mut [T],
     strip: Range<usize>,
-    moments: &[[T; 2]],
-    samples: impl Iterator<Item = (&'a [T], &'a [T])>,
+    samples: impl Iterator<Item = ((&'a [T], &'a [T]), &'a [T; 2])>,
 ) {
-    for ((x, dy), [mean, inverse]) in samples.zip(moments) {
+    for ((x, dy), [mean, inverse]) in samples {
         let (x, dy) = (&x[strip.clone()], &dy[strip.clone()]);
         for (sum, (dy, x)) in dscale.iter_mut().zip(dy.iter().zip(x)) {
             *sum += *dy * ((*x - *mean) * *inverse);
@@ -561,16 +708,19 @@ impl<T: Real> Pass for Along<'_, T> {
             .chunks_exact(self.width)
             .zip(self.x_dot.chunks_exact(self.width))
             .zip(self.moments);
+        let parameters = self.scale.len().max(self.bias_dot.len());
+        let mut groups = Groups::new(parameters, self.width);
         for (y_dot, ((x, x_dot), moments)) in self.y_dot.chunks_exact_mut(self.width).zip(samples) {
+            let group = groups.next();
             let motion = Motion::of(self.centered, x, x_dot, *moments);
             for (y_dot, (x, x_dot)) in y_dot.iter_mut().zip(x.iter().zip(x_dot)) {
                 *y_dot = motion.at(*x, *x_dot).1;
             }
-            multiply(y_dot, self.scale);
-            for ((y_dot, scale_dot), x) in y_dot.iter_mut().zip(self.scale_dot).zip(x) {
+            multiply(y_dot, of(self.scale, &group));
+            for ((y_dot, scale_dot), x) in y_dot.iter_mut().zip(of(self.scale_dot, &group)).zip(x) {
                 *y_dot += *scale_dot * ((*x - motion.mean) * motion.inverse);
             }
-            add(y_dot, self.bias_dot);
+            add(y_dot, of(self.bias_dot, &group));
         }
     }
 }
@@ -618,10 +768,12 @@ impl<T: Real> Pass for BackAlong<'_, T> {
             .dy
             .chunks_exact(self.width)
             .zip(self.dy_dot.chunks_exact(self.width));
+        let parameters = self.scale.len().max(self.dbias.len());
+        let mut groups = Groups::new(parameters, self.width);
         for (((x, x_dot), moments), (dy, dy_dot)) in samples.zip(slopes) {
+            let group = groups.next();
             let motion = Motion::of(self.centered, x, x_dot, *moments);
-            for ((sum, (dy, dy_dot)), (x, x_dot)) in self
-                .dscale
+            for ((sum, (dy, dy_dot)), (x, x_dot)) in of_mut(self.dscale, &group)
                 .iter_mut()
                 .zip(dy.iter().zip(dy_dot))
                 .zip(x.iter().zip(x_dot))
@@ -629,16 +781,18 @@ impl<T: Real> Pass for BackAlong<'_, T> {
                 let (normal, normal_dot) = motion.at(*x, *x_dot);
                 *sum += *dy_dot * normal + *dy * normal_dot;
             }
-            add(self.dbias, dy_dot);
+            add(of_mut(self.dbias, &group), dy_dot);
             let (Some(dx), Some(dx_dot)) = (dx.next(), dx_dot.next()) else {
                 continue;
             };
             // g and its derivative.
             dx.copy_from_slice(dy);
-            multiply(dx, self.scale);
+            multiply(dx, of(self.scale, &group));
             dx_dot.copy_from_slice(dy_dot);
-            multiply(dx_dot, self.scale);
-            for ((g_dot, dy), scale_dot) in dx_dot.iter_mut().zip(dy).zip(self.scale_dot) {
+            multiply(dx_dot, of(self.scale, &group));
+            for ((g_dot, dy), scale_dot) in
+                dx_dot.iter_mut().zip(dy).zip(of(self.scale_dot, &group))
+            {
                 *g_dot += *dy * *scale_dot;
             }
             let plain = |g: &[T]| {
@@ -672,7 +826,7 @@ impl<T: Real> Pass for BackAlong<'_, T> {
     }
 }
 
-/// [μ, 1/√(v + ε)] of a sample; of RMS norm μ is 0.
+/// [μ, 1/√(v + ε)] of a group; of RMS norm μ is 0.
 #[inline(always)]
 fn moments<T: Real>(centered: bool, x: &[T], eps: T) -> [T; 2] {
     let one = T::one();

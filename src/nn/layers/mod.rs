@@ -19,12 +19,15 @@ mod alpha_dropout;
 mod batch_norm;
 mod dense;
 mod dropout;
+mod glu;
 mod layer_norm;
+mod log_softmax;
 mod noise;
 mod norm;
 mod prelu;
 mod smooth;
 mod softmax;
+mod unit_norm;
 
 /// Every layer of this crate, in the one list that there is: calls the macro `then` with it.
 ///
@@ -52,6 +55,10 @@ macro_rules! every_layer {
                 BatchNorm::new().momentum(0.3).without_scale()
             }
             prelu::Prelu { Prelu::new(), Prelu::new().per_feature().slope(0.1 + 0.2) }
+            log_softmax::LogSoftmax { LogSoftmax }
+            layer_norm::GroupNorm { GroupNorm::new(2), GroupNorm::new(4).eps(0.1).without_bias() }
+            unit_norm::UnitNorm { UnitNorm::l2(), UnitNorm::l1().eps(0.5), UnitNorm::max().eps(0.0) }
+            glu::Glu { Glu::new(Activation::Sigmoid), Glu::new(Activation::Gelu) }
         }
     };
 }
@@ -63,3 +70,5 @@ every_layer!(export);
 
 mod built_in;
 pub(crate) use built_in::BuiltIn;
+#[cfg(feature = "onnx")]
+pub(crate) use unit_norm::Length;

@@ -1,4 +1,4 @@
-//! What layers share in passes along tangents.
+//! What layers share, most of it in passes along tangents.
 
 use crate::nn::activation::Activation;
 use crate::nn::layer::{BackwardTangentArgs, TangentArgs};
@@ -64,4 +64,9 @@ pub(super) fn activation<T: Real>(activation: &Activation, p: &mut TangentArgs<'
         *bend *= *z_dot;
     }
     activation.backward(p.y.as_slice(), p.cache, p.y_dot.as_mut_slice());
+}
+
+/// Σ aⱼbⱼ, first to last.
+pub(super) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    a.iter().zip(b).fold(T::zero(), |sum, (a, b)| sum + *a * *b)
 }

@@ -1,6 +1,6 @@
 //! The softmax layer.
 
-use super::smooth;
+use super::smooth::{self, dot};
 use crate::error::Result;
 use crate::nn::activation::OutputRange;
 use crate::nn::layer::{BackwardArgs, BackwardTangentArgs, InferArgs, Layer, TangentArgs};
@@ -98,9 +98,4 @@ impl<T: Real> Layer<T> for Softmax {
         smooth::backward_identity(p);
         Ok(())
     }
-}
-
-/// Σ aⱼbⱼ, first to last.
-fn dot<T: Real>(a: &[T], b: &[T]) -> T {
-    a.iter().zip(b).fold(T::zero(), |sum, (a, b)| sum + *a * *b)
 }

@@ -230,7 +230,7 @@ impl<T: Real> Loss<T> for SoftmaxCrossEntropy {
     }
 
     fn accepts(&self, range: OutputRange) -> bool {
-        range == OutputRange::Real
+        matches!(range, OutputRange::Real | OutputRange::LogSimplex)
     }
 
     fn check(&self, outputs: usize) -> Result<()> {

@@ -20,7 +20,16 @@ pub(crate) fn activations() -> Result<Vec<Activation>> {
         Activation::LeakyRelu { slope: 0.3 },
         Activation::Elu { alpha: 0.7 },
         Activation::Celu { alpha: 0.7 },
-        Activation::ThresholdedRelu { theta: 0.3 },
+        Activation::Threshold {
+            threshold: 0.3,
+            value: 0.7,
+        },
+        Activation::Threshold {
+            threshold: 0.3,
+            value: 0.0,
+        },
+        Activation::HardShrink { lambda: 0.3 },
+        Activation::SoftShrink { lambda: 0.3 },
         Breakpoints::new(&[(0.5, -0.25)])?.slopes(0.1, 3.0)?.into(),
         Breakpoints::new(&[(-2.0, 1.0), (-0.7, 1.0), (0.1, -0.3), (4.0, 2.2)])?
             .slopes(0.3, -1.5)?
