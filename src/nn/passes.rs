@@ -12,7 +12,7 @@ use crate::nn::layer::{
     TangentArgs,
 };
 use crate::nn::layout::{Layout, Span};
-use crate::nn::loss::{CostsArgs, Loss, SlopesArgs, reduce, scale, weigh};
+use crate::nn::loss::{CostsArgs, Loss, SlopesArgs, reduce, scale};
 use crate::nn::tape::{Room, Stage, TangentRoom, Tape};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, ViewMut};
@@ -346,36 +346,33 @@ impl<T: Real> Walk<'_, T> {
 
 /// The cost of the outputs in the tape.
 pub(crate) fn cost<T: Real>(target: Targets<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) -> T {
-    let top = tape.top(target.values().rows());
+    let top = tape.top();
     top.costs.resize(target.values().cols(), T::zero());
     loss.costs(CostsArgs {
         y: top.y,
         target: target.values(),
         costs: top.costs,
     });
-    weigh(top.costs, target.weights());
-    reduce(loss.reduction(), top.costs)
+    reduce(loss.reduction(), top.costs, target.weights())
 }
 
 /// ∂C/∂y of the cost of the outputs in the tape.
 pub(crate) fn slopes<T: Real>(target: Targets<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) {
-    let mut top = tape.top(target.values().rows());
+    let mut top = tape.top();
     loss.slopes(SlopesArgs {
         y: top.y,
         target: target.values(),
         dy: top.dy.reborrow(),
     });
-    weigh(top.dy.as_mut_slice(), target.weights());
-    scale(loss.reduction(), top.dy);
+    scale(loss.reduction(), top.dy, target.weights());
 }
 
 /// ∂C/∂y written by the caller, who is given the outputs in the tape.
 pub(crate) fn slopes_by<T: Real, R>(
-    outputs: usize,
     tape: &mut Tape<T>,
     slopes: impl FnOnce(View<'_, T>, ViewMut<'_, T>) -> Result<R>,
 ) -> Result<R> {
-    let mut top = tape.top(outputs);
+    let mut top = tape.top();
     // What the caller leaves out is 0, not what another pass left.
     top.dy.as_mut_slice().fill(T::zero());
     slopes(top.y, top.dy)
