@@ -1,6 +1,8 @@
 //! Losses: how far outputs are from targets, and in which direction.
 
+mod by_output;
 mod classification;
+mod margin;
 mod output;
 mod poisson;
 mod reduction;
@@ -35,7 +37,7 @@ macro_rules! every_loss {
             }
             classification::CategoricalCrossEntropy { CategoricalCrossEntropy }
             classification::KlDivergence { KlDivergence }
-            classification::Hinge { Hinge }
+            margin::Hinge { Hinge }
             poisson::Poisson { Poisson::new(), Poisson::new().full() }
         }
     };
