@@ -405,6 +405,16 @@ LOSSES = {
     "CategoricalCrossEntropy": (cross_entropy, lambda y, t: F.nll_loss(y.log(), t.argmax(1)) if is_one_hot(t) else -(t * y.log()).sum(1).mean(), "simplex"),
     "KlDivergence": (kl_divergence, lambda y, t: F.kl_div(y.log(), t, reduction="batchmean"), "simplex"),
     "Hinge": (hinge, lambda y, t: K.hinge(t, y).mean(), "signs"),
+    "SquaredHinge": (
+        by_output(lambda y, t: max(mpf(0), 1 - t * y) ** 2, lambda y, t: -2 * t * max(mpf(0), 1 - t * y)),
+        lambda y, t: K.squared_hinge(t, y).mean(),
+        "signs",
+    ),
+    "CategoricalHinge": (categorical_hinge, keras_categorical_hinge, "classes"),
+    "MultiMargin::new()": (multi_margin(), torch_multi_margin(), "classes"),
+    "MultiMargin::new().squared().margin(0.6)": (multi_margin(2, 0.6), torch_multi_margin(p=2, margin=0.6), "classes"),
+    "HingeEmbedding::new(1.0)": (hinge_embedding(1), F.hinge_embedding_loss, "signs"),
+    "HingeEmbedding::new(0.3)": (hinge_embedding(0.3), lambda y, t: F.hinge_embedding_loss(y, t, margin=0.3), "signs"),
     "Poisson::new()": (poisson(False), F.poisson_nll_loss, "counts"),
     "Poisson::new().full()": (poisson(True), lambda y, t: F.poisson_nll_loss(y, t, full=True), "counts"),
 }  # fmt: skip

@@ -38,6 +38,10 @@ macro_rules! every_loss {
             classification::CategoricalCrossEntropy { CategoricalCrossEntropy }
             classification::KlDivergence { KlDivergence }
             margin::Hinge { Hinge }
+            margin::SquaredHinge { SquaredHinge }
+            margin::CategoricalHinge { CategoricalHinge }
+            margin::MultiMargin { MultiMargin::new(), MultiMargin::new().squared().margin(0.6) }
+            margin::HingeEmbedding { HingeEmbedding::new(1.0), HingeEmbedding::new(0.3) }
             poisson::Poisson { Poisson::new(), Poisson::new().full() }
         }
     };
@@ -116,6 +120,10 @@ pub struct CurvaturesArgs<'a, T> {
 /// | [`CategoricalCrossEntropy`] | −Σⱼ tⱼ ln yⱼ | mean | probabilities |
 /// | [`KlDivergence`] | Σⱼ tⱼ ln(tⱼ/yⱼ) | mean | probabilities |
 /// | [`Hinge`] | 1/d Σⱼ max(0, 1−tⱼyⱼ) | mean | any |
+/// | [`SquaredHinge`] | 1/d Σⱼ max(0, 1−tⱼyⱼ)² | mean | any |
+/// | [`CategoricalHinge`] | max(0, 1 + maxⱼ (1−tⱼ)yⱼ − Σⱼ tⱼyⱼ) | mean | any |
+/// | [`MultiMargin`] | 1/d Σ_{i≠c} max(0, m−y_c+yᵢ)^p | mean | any |
+/// | [`HingeEmbedding`] | 1/d Σⱼ yⱼ where tⱼ=1, max(0, m−yⱼ) where tⱼ=−1 | mean | distances |
 /// | [`Poisson`] | 1/d Σⱼ e^yⱼ − tⱼyⱼ | mean | logarithms of rates |
 ///
 /// with d outputs per sample.
