@@ -41,6 +41,7 @@ macro_rules! losses {
                         .class_weights(weights)
                         .positive_weights(positive),
                 ),
+                "SoftmaxFocal weights" => Box::new(SoftmaxFocal::new(1.5).class_weights(weights)),
                 _ => {
                     $($(if same(name, stringify!($made)) {
                         return Box::new($made);
@@ -56,6 +57,7 @@ macro_rules! losses {
             "SigmoidCrossEntropy weights",
             "SigmoidCrossEntropy positive",
             "SigmoidCrossEntropy all",
+            "SoftmaxFocal weights",
             $($(stringify!($made),)+)+
         ];
     };

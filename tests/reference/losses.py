@@ -404,6 +404,46 @@ LOSSES = {
     ),
     "CategoricalCrossEntropy": (cross_entropy, lambda y, t: F.nll_loss(y.log(), t.argmax(1)) if is_one_hot(t) else -(t * y.log()).sum(1).mean(), "simplex"),
     "KlDivergence": (kl_divergence, lambda y, t: F.kl_div(y.log(), t, reduction="batchmean"), "simplex"),
+    "SoftmaxFocal::new(2.0)": (
+        of_softmax(*focus(2)),
+        hard(lambda y, t: K.categorical_focal_crossentropy(t, y, alpha=1.0, gamma=2.0, from_logits=True).mean(), True),
+        "classes",
+    ),
+    "SoftmaxFocal::new(0.5)": (
+        of_softmax(*focus(0.5)),
+        hard(lambda y, t: K.categorical_focal_crossentropy(t, y, alpha=1.0, gamma=0.5, from_logits=True).mean(), True),
+        "classes",
+    ),
+    "SoftmaxFocal weights": (
+        of_softmax(*focus(1.5), WEIGHTS),
+        hard(lambda y, t: K.categorical_focal_crossentropy(t, y, alpha=torch.tensor(WEIGHTS[: y.shape[1]], dtype=torch.float64), gamma=1.5, from_logits=True).mean(), True),
+        "classes",
+    ),
+    "SigmoidFocal::new(2.0)": (
+        sigmoid_focal(2),
+        hard(lambda y, t: sigmoid_focal_loss(y, t, alpha=-1, gamma=2.0, reduction="mean")),
+        "labels",
+    ),
+    "SigmoidFocal::new(0.5).alpha(0.25)": (
+        sigmoid_focal(0.5, 0.25),
+        hard(lambda y, t: sigmoid_focal_loss(y, t, alpha=0.25, gamma=0.5, reduction="mean")),
+        "labels",
+    ),
+    "GeneralizedCrossEntropy::new(0.7)": (
+        of_softmax(lambda l: -mp.expm1(mpf(0.7) * l) / mpf(0.7), lambda l: -mp.exp(mpf(0.7) * l)),
+        None,
+        "classes",
+    ),
+    "Poly1CrossEntropy::new(1.0)": (
+        of_softmax(lambda l: -l - mp.expm1(l), lambda l: -1 - mp.exp(l)),
+        None,
+        "classes",
+    ),
+    "Poly1CrossEntropy::new(-0.5)": (
+        of_softmax(lambda l: -l + mp.expm1(l) / 2, lambda l: -1 + mp.exp(l) / 2),
+        None,
+        "classes",
+    ),
     "Hinge": (hinge, lambda y, t: K.hinge(t, y).mean(), "signs"),
     "SquaredHinge": (
         by_output(lambda y, t: max(mpf(0), 1 - t * y) ** 2, lambda y, t: -2 * t * max(mpf(0), 1 - t * y)),

@@ -3,6 +3,7 @@
 mod by_output;
 mod classification;
 mod margin;
+mod modulated;
 mod output;
 mod poisson;
 mod reduction;
@@ -37,6 +38,13 @@ macro_rules! every_loss {
             }
             classification::CategoricalCrossEntropy { CategoricalCrossEntropy }
             classification::KlDivergence { KlDivergence }
+            modulated::SoftmaxFocal { SoftmaxFocal::new(2.0), SoftmaxFocal::new(0.5) }
+            modulated::SigmoidFocal { SigmoidFocal::new(2.0), SigmoidFocal::new(0.5).alpha(0.25) }
+            modulated::GeneralizedCrossEntropy { GeneralizedCrossEntropy::new(0.7) }
+            modulated::Poly1CrossEntropy {
+                Poly1CrossEntropy::new(1.0),
+                Poly1CrossEntropy::new(-0.5)
+            }
             margin::Hinge { Hinge }
             margin::SquaredHinge { SquaredHinge }
             margin::CategoricalHinge { CategoricalHinge }
@@ -119,6 +127,10 @@ pub struct CurvaturesArgs<'a, T> {
 /// | [`SigmoidCrossEntropy`] | −1/d Σⱼ tⱼ ln σ(yⱼ) + (1−tⱼ) ln(1−σ(yⱼ)) | mean | logits |
 /// | [`CategoricalCrossEntropy`] | −Σⱼ tⱼ ln yⱼ | mean | probabilities |
 /// | [`KlDivergence`] | Σⱼ tⱼ ln(tⱼ/yⱼ) | mean | probabilities |
+/// | [`SoftmaxFocal`] | −Σⱼ tⱼ(1−pⱼ)^γ ln pⱼ, p = softmax(y) | mean | logits |
+/// | [`SigmoidFocal`] | −1/d Σⱼ tⱼ(1−pⱼ)^γ ln pⱼ + (1−tⱼ)pⱼ^γ ln(1−pⱼ), p = σ(y) | mean | logits |
+/// | [`GeneralizedCrossEntropy`] | Σⱼ tⱼ(1−pⱼ^q)/q, p = softmax(y) | mean | logits |
+/// | [`Poly1CrossEntropy`] | Σⱼ tⱼ(ε(1−pⱼ) − ln pⱼ), p = softmax(y) | mean | logits |
 /// | [`Hinge`] | 1/d Σⱼ max(0, 1−tⱼyⱼ) | mean | any |
 /// | [`SquaredHinge`] | 1/d Σⱼ max(0, 1−tⱼyⱼ)² | mean | any |
 /// | [`CategoricalHinge`] | max(0, 1 + maxⱼ (1−tⱼ)yⱼ − Σⱼ tⱼyⱼ) | mean | any |
