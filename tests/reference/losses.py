@@ -404,6 +404,12 @@ LOSSES = {
     ),
     "CategoricalCrossEntropy": (cross_entropy, lambda y, t: F.nll_loss(y.log(), t.argmax(1)) if is_one_hot(t) else -(t * y.log()).sum(1).mean(), "simplex"),
     "KlDivergence": (kl_divergence, lambda y, t: F.kl_div(y.log(), t, reduction="batchmean"), "simplex"),
+    "BinaryCrossEntropy": (binary_cross_entropy(), torch_bce_of_probabilities, "probabilities"),
+    "NegativeLogLikelihood": (
+        log_likelihood,
+        lambda y, t: F.nll_loss(y, t.argmax(1)) if is_one_hot(t) else -(t * y).sum(1).mean(),
+        "logarithms",
+    ),
     "SoftmaxFocal::new(2.0)": (
         of_softmax(*focus(2)),
         hard(lambda y, t: K.categorical_focal_crossentropy(t, y, alpha=1.0, gamma=2.0, from_logits=True).mean(), True),

@@ -6,6 +6,7 @@ mod margin;
 mod modulated;
 mod output;
 mod poisson;
+mod probability;
 mod reduction;
 mod regression;
 
@@ -38,6 +39,8 @@ macro_rules! every_loss {
             }
             classification::CategoricalCrossEntropy { CategoricalCrossEntropy }
             classification::KlDivergence { KlDivergence }
+            probability::BinaryCrossEntropy { BinaryCrossEntropy }
+            probability::NegativeLogLikelihood { NegativeLogLikelihood }
             modulated::SoftmaxFocal { SoftmaxFocal::new(2.0), SoftmaxFocal::new(0.5) }
             modulated::SigmoidFocal { SigmoidFocal::new(2.0), SigmoidFocal::new(0.5).alpha(0.25) }
             modulated::GeneralizedCrossEntropy { GeneralizedCrossEntropy::new(0.7) }
@@ -127,6 +130,8 @@ pub struct CurvaturesArgs<'a, T> {
 /// | [`SigmoidCrossEntropy`] | −1/d Σⱼ tⱼ ln σ(yⱼ) + (1−tⱼ) ln(1−σ(yⱼ)) | mean | logits |
 /// | [`CategoricalCrossEntropy`] | −Σⱼ tⱼ ln yⱼ | mean | probabilities |
 /// | [`KlDivergence`] | Σⱼ tⱼ ln(tⱼ/yⱼ) | mean | probabilities |
+/// | [`BinaryCrossEntropy`] | −1/d Σⱼ tⱼ ln yⱼ + (1−tⱼ) ln(1−yⱼ) | mean | probabilities |
+/// | [`NegativeLogLikelihood`] | −Σⱼ tⱼyⱼ | mean | logarithms of probabilities |
 /// | [`SoftmaxFocal`] | −Σⱼ tⱼ(1−pⱼ)^γ ln pⱼ, p = softmax(y) | mean | logits |
 /// | [`SigmoidFocal`] | −1/d Σⱼ tⱼ(1−pⱼ)^γ ln pⱼ + (1−tⱼ)pⱼ^γ ln(1−pⱼ), p = σ(y) | mean | logits |
 /// | [`GeneralizedCrossEntropy`] | Σⱼ tⱼ(1−pⱼ^q)/q, p = softmax(y) | mean | logits |
