@@ -388,6 +388,8 @@ LOSSES = {
     "MeanAbsoluteError": (residual(abs, mp.sign), F.l1_loss, "real"),
     "Huber::new(1.0)": (huber(1), F.huber_loss, "real"),
     "Huber::new(0.3)": (huber(0.3), lambda y, t: F.huber_loss(y, t, delta=0.3), "real"),
+    "SmoothL1::new(1.0)": (smooth_l1(1), F.smooth_l1_loss, "real"),
+    "SmoothL1::new(0.3)": (smooth_l1(0.3), lambda y, t: F.smooth_l1_loss(y, t, beta=0.3), "real"),
     "LogCosh": (residual(lambda r: mp.log(mp.cosh(r)), mp.tanh), lambda y, t: K.log_cosh(t, y).mean(), "real"),
     "SoftmaxCrossEntropy::new()": (cut(softmax_cross_entropy), torch_ce(), "classes"),
     "SoftmaxCrossEntropy::new().label_smoothing(0.1)": (cut(softmax_cross_entropy, smoothing=0.1), torch_ce(0.1), "classes"),

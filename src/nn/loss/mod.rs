@@ -28,6 +28,7 @@ macro_rules! every_loss {
             regression::MeanSquaredError { MeanSquaredError }
             regression::MeanAbsoluteError { MeanAbsoluteError }
             regression::Huber { Huber::new(1.0), Huber::new(0.3) }
+            regression::SmoothL1 { SmoothL1::new(1.0), SmoothL1::new(0.3) }
             regression::LogCosh { LogCosh }
             classification::SoftmaxCrossEntropy {
                 SoftmaxCrossEntropy::new(),
@@ -126,6 +127,7 @@ pub struct CurvaturesArgs<'a, T> {
 /// | [`MeanAbsoluteError`] | 1/d Σⱼ \|yⱼ−tⱼ\| | mean | any |
 /// | [`Huber`] | 1/d Σⱼ h(yⱼ−tⱼ) | mean | any |
 /// | [`LogCosh`] | 1/d Σⱼ ln cosh(yⱼ−tⱼ) | mean | any |
+/// | [`SmoothL1`] | 1/d Σⱼ h(yⱼ−tⱼ)/β | mean | any |
 /// | [`SoftmaxCrossEntropy`] | −Σⱼ tⱼ ln softmax(y)ⱼ | mean | logits |
 /// | [`SigmoidCrossEntropy`] | −1/d Σⱼ tⱼ ln σ(yⱼ) + (1−tⱼ) ln(1−σ(yⱼ)) | mean | logits |
 /// | [`CategoricalCrossEntropy`] | −Σⱼ tⱼ ln yⱼ | mean | probabilities |
