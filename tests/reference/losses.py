@@ -391,6 +391,19 @@ LOSSES = {
     "SmoothL1::new(1.0)": (smooth_l1(1), F.smooth_l1_loss, "real"),
     "SmoothL1::new(0.3)": (smooth_l1(0.3), lambda y, t: F.smooth_l1_loss(y, t, beta=0.3), "real"),
     "LogCosh": (residual(lambda r: mp.log(mp.cosh(r)), mp.tanh), lambda y, t: K.log_cosh(t, y).mean(), "real"),
+    "MeanAbsolutePercentageError": (
+        by_output(lambda y, t: abs(y - t) / abs(t), lambda y, t: mp.sign(y - t) / abs(t)),
+        lambda y, t: K.mean_absolute_percentage_error(t, y).mean() / 100,
+        "not 0",
+    ),
+    "MeanSquaredLogarithmicError": (
+        by_output(
+            lambda y, t: (mp.log1p(max(y, mpf(0))) - mp.log1p(t)) ** 2,
+            lambda y, t: 2 * (mp.log1p(y) - mp.log1p(t)) / (1 + y) if y >= 0 else mpf(0),
+        ),
+        lambda y, t: K.mean_squared_logarithmic_error(t, y).mean() if (y > 0).all() else None,
+        "not below 0",
+    ),
     "SoftmaxCrossEntropy::new()": (cut(softmax_cross_entropy), torch_ce(), "classes"),
     "SoftmaxCrossEntropy::new().label_smoothing(0.1)": (cut(softmax_cross_entropy, smoothing=0.1), torch_ce(0.1), "classes"),
     "SoftmaxCrossEntropy weights": (cut(softmax_cross_entropy, weights=WEIGHTS), torch_ce(0.0, WEIGHTS), "classes"),

@@ -9,6 +9,7 @@ mod poisson;
 mod probability;
 mod reduction;
 mod regression;
+mod relative;
 
 pub use output::OutputFunction;
 pub use reduction::{Reduced, Reduction};
@@ -30,6 +31,8 @@ macro_rules! every_loss {
             regression::Huber { Huber::new(1.0), Huber::new(0.3) }
             regression::SmoothL1 { SmoothL1::new(1.0), SmoothL1::new(0.3) }
             regression::LogCosh { LogCosh }
+            relative::MeanAbsolutePercentageError { MeanAbsolutePercentageError }
+            relative::MeanSquaredLogarithmicError { MeanSquaredLogarithmicError }
             classification::SoftmaxCrossEntropy {
                 SoftmaxCrossEntropy::new(),
                 SoftmaxCrossEntropy::new().label_smoothing(0.1)
@@ -128,6 +131,8 @@ pub struct CurvaturesArgs<'a, T> {
 /// | [`Huber`] | 1/d Σⱼ h(yⱼ−tⱼ) | mean | any |
 /// | [`LogCosh`] | 1/d Σⱼ ln cosh(yⱼ−tⱼ) | mean | any |
 /// | [`SmoothL1`] | 1/d Σⱼ h(yⱼ−tⱼ)/β | mean | any |
+/// | [`MeanAbsolutePercentageError`] | 1/d Σⱼ \|yⱼ−tⱼ\|/\|tⱼ\| | mean | any |
+/// | [`MeanSquaredLogarithmicError`] | 1/d Σⱼ (ln(1+yⱼ)−ln(1+tⱼ))² | mean | ≥ 0 |
 /// | [`SoftmaxCrossEntropy`] | −Σⱼ tⱼ ln softmax(y)ⱼ | mean | logits |
 /// | [`SigmoidCrossEntropy`] | −1/d Σⱼ tⱼ ln σ(yⱼ) + (1−tⱼ) ln(1−σ(yⱼ)) | mean | logits |
 /// | [`CategoricalCrossEntropy`] | −Σⱼ tⱼ ln yⱼ | mean | probabilities |
