@@ -15,6 +15,7 @@ const TABLE: &str = include_str!("../reference/losses.tsv");
 
 const WEIGHTS: [f64; 5] = [0.5, 2.0, 1.25, 0.75, 3.0];
 const POSITIVE: [f64; 5] = [3.0, 0.25, 1.5, 2.0, 0.5];
+const LEVELS: [f64; 3] = [0.1, 0.5, 0.9];
 
 /// Whether two names are the same but for spaces, of which `stringify!` may put some.
 fn same(one: &str, other: &str) -> bool {
@@ -42,6 +43,8 @@ macro_rules! losses {
                         .positive_weights(positive),
                 ),
                 "SoftmaxFocal weights" => Box::new(SoftmaxFocal::new(1.5).class_weights(weights)),
+                "Quantile levels" => Box::new(Quantile::new(&LEVELS)),
+                "Expectile levels" => Box::new(Expectile::new(&LEVELS)),
                 _ => {
                     $($(if same(name, stringify!($made)) {
                         return Box::new($made);
@@ -58,6 +61,8 @@ macro_rules! losses {
             "SigmoidCrossEntropy positive",
             "SigmoidCrossEntropy all",
             "SoftmaxFocal weights",
+            "Quantile levels",
+            "Expectile levels",
             $($(stringify!($made),)+)+
         ];
     };

@@ -7,6 +7,7 @@ mod modulated;
 mod output;
 mod poisson;
 mod probability;
+mod quantile;
 mod reduction;
 mod regression;
 mod relative;
@@ -33,6 +34,8 @@ macro_rules! every_loss {
             regression::LogCosh { LogCosh }
             relative::MeanAbsolutePercentageError { MeanAbsolutePercentageError }
             relative::MeanSquaredLogarithmicError { MeanSquaredLogarithmicError }
+            quantile::Quantile { Quantile::new(&[0.8]) }
+            quantile::Expectile { Expectile::new(&[0.8]) }
             classification::SoftmaxCrossEntropy {
                 SoftmaxCrossEntropy::new(),
                 SoftmaxCrossEntropy::new().label_smoothing(0.1)
@@ -133,6 +136,8 @@ pub struct CurvaturesArgs<'a, T> {
 /// | [`SmoothL1`] | 1/d Σⱼ h(yⱼ−tⱼ)/β | mean | any |
 /// | [`MeanAbsolutePercentageError`] | 1/d Σⱼ \|yⱼ−tⱼ\|/\|tⱼ\| | mean | any |
 /// | [`MeanSquaredLogarithmicError`] | 1/d Σⱼ (ln(1+yⱼ)−ln(1+tⱼ))² | mean | ≥ 0 |
+/// | [`Quantile`] | 1/d Σⱼ τ(tⱼ−yⱼ) below tⱼ, (1−τ)(yⱼ−tⱼ) above | mean | one per level |
+/// | [`Expectile`] | 1/d Σⱼ τ(tⱼ−yⱼ)² below tⱼ, (1−τ)(yⱼ−tⱼ)² above | mean | one per level |
 /// | [`SoftmaxCrossEntropy`] | −Σⱼ tⱼ ln softmax(y)ⱼ | mean | logits |
 /// | [`SigmoidCrossEntropy`] | −1/d Σⱼ tⱼ ln σ(yⱼ) + (1−tⱼ) ln(1−σ(yⱼ)) | mean | logits |
 /// | [`CategoricalCrossEntropy`] | −Σⱼ tⱼ ln yⱼ | mean | probabilities |
