@@ -2,6 +2,7 @@
 
 mod by_output;
 mod classification;
+mod cosine;
 mod margin;
 mod modulated;
 mod output;
@@ -36,6 +37,7 @@ macro_rules! every_loss {
             relative::MeanSquaredLogarithmicError { MeanSquaredLogarithmicError }
             quantile::Quantile { Quantile::new(&[0.8]) }
             quantile::Expectile { Expectile::new(&[0.8]) }
+            cosine::CosineDistance { CosineDistance }
             classification::SoftmaxCrossEntropy {
                 SoftmaxCrossEntropy::new(),
                 SoftmaxCrossEntropy::new().label_smoothing(0.1)
@@ -138,6 +140,7 @@ pub struct CurvaturesArgs<'a, T> {
 /// | [`MeanSquaredLogarithmicError`] | 1/d Σⱼ (ln(1+yⱼ)−ln(1+tⱼ))² | mean | ≥ 0 |
 /// | [`Quantile`] | 1/d Σⱼ τ(tⱼ−yⱼ) below tⱼ, (1−τ)(yⱼ−tⱼ) above | mean | one per level |
 /// | [`Expectile`] | 1/d Σⱼ τ(tⱼ−yⱼ)² below tⱼ, (1−τ)(yⱼ−tⱼ)² above | mean | one per level |
+/// | [`CosineDistance`] | 1 − y·t/(‖y‖‖t‖) | mean | any |
 /// | [`SoftmaxCrossEntropy`] | −Σⱼ tⱼ ln softmax(y)ⱼ | mean | logits |
 /// | [`SigmoidCrossEntropy`] | −1/d Σⱼ tⱼ ln σ(yⱼ) + (1−tⱼ) ln(1−σ(yⱼ)) | mean | logits |
 /// | [`CategoricalCrossEntropy`] | −Σⱼ tⱼ ln yⱼ | mean | probabilities |
