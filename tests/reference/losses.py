@@ -409,6 +409,8 @@ LOSSES = {
     "Expectile::new(&[0.8])": (expectile(0.8), None, "real"),
     "Expectile levels": (expectile(0.1, 0.5, 0.9), None, "three levels"),
     "CosineDistance": (cosine, torch_cosine, "directions"),
+    "GaussianNll::new()": (gaussian(False), torch_gaussian(False), "means and variances"),
+    "GaussianNll::new().full()": (gaussian(True), torch_gaussian(True), "means and variances"),
     "SoftmaxCrossEntropy::new()": (cut(softmax_cross_entropy), torch_ce(), "classes"),
     "SoftmaxCrossEntropy::new().label_smoothing(0.1)": (cut(softmax_cross_entropy, smoothing=0.1), torch_ce(0.1), "classes"),
     "SoftmaxCrossEntropy weights": (cut(softmax_cross_entropy, weights=WEIGHTS), torch_ce(0.0, WEIGHTS), "classes"),

@@ -3,6 +3,7 @@
 mod by_output;
 mod classification;
 mod cosine;
+mod gaussian;
 mod margin;
 mod modulated;
 mod output;
@@ -38,6 +39,7 @@ macro_rules! every_loss {
             quantile::Quantile { Quantile::new(&[0.8]) }
             quantile::Expectile { Expectile::new(&[0.8]) }
             cosine::CosineDistance { CosineDistance }
+            gaussian::GaussianNll { GaussianNll::new(), GaussianNll::new().full() }
             classification::SoftmaxCrossEntropy {
                 SoftmaxCrossEntropy::new(),
                 SoftmaxCrossEntropy::new().label_smoothing(0.1)
@@ -141,6 +143,7 @@ pub struct CurvaturesArgs<'a, T> {
 /// | [`Quantile`] | 1/d Σⱼ τ(tⱼ−yⱼ) below tⱼ, (1−τ)(yⱼ−tⱼ) above | mean | one per level |
 /// | [`Expectile`] | 1/d Σⱼ τ(tⱼ−yⱼ)² below tⱼ, (1−τ)(yⱼ−tⱼ)² above | mean | one per level |
 /// | [`CosineDistance`] | 1 − y·t/(‖y‖‖t‖) | mean | any |
+/// | [`GaussianNll`] | 1/d Σⱼ ½(sⱼ + (tⱼ−μⱼ)²e^−sⱼ) | mean | μ, then ln σ² = s |
 /// | [`SoftmaxCrossEntropy`] | −Σⱼ tⱼ ln softmax(y)ⱼ | mean | logits |
 /// | [`SigmoidCrossEntropy`] | −1/d Σⱼ tⱼ ln σ(yⱼ) + (1−tⱼ) ln(1−σ(yⱼ)) | mean | logits |
 /// | [`CategoricalCrossEntropy`] | −Σⱼ tⱼ ln yⱼ | mean | probabilities |
@@ -158,7 +161,7 @@ pub struct CurvaturesArgs<'a, T> {
 /// | [`HingeEmbedding`] | 1/d Σⱼ yⱼ where tⱼ=1, max(0, m−yⱼ) where tⱼ=−1 | mean | distances |
 /// | [`Poisson`] | 1/d Σⱼ e^yⱼ − tⱼyⱼ | mean | logarithms of rates |
 ///
-/// with d outputs per sample.
+/// with d outputs per sample, of `GaussianNll` d targets.
 ///
 /// Their names elsewhere; where a definition differs, the loss says how:
 ///
