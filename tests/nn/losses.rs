@@ -45,6 +45,8 @@ macro_rules! losses {
                 "SoftmaxFocal weights" => Box::new(SoftmaxFocal::new(1.5).class_weights(weights)),
                 "Quantile levels" => Box::new(Quantile::new(&LEVELS)),
                 "Expectile levels" => Box::new(Expectile::new(&LEVELS)),
+                "Poisson rates" => Box::new(Poisson::new().rates()),
+                "Poisson full rates" => Box::new(Poisson::new().full().rates()),
                 _ => {
                     $($(if same(name, stringify!($made)) {
                         return Box::new($made);
@@ -63,6 +65,8 @@ macro_rules! losses {
             "SoftmaxFocal weights",
             "Quantile levels",
             "Expectile levels",
+            "Poisson rates",
+            "Poisson full rates",
             $($(stringify!($made),)+)+
         ];
     };

@@ -485,6 +485,8 @@ LOSSES = {
     "HingeEmbedding::new(0.3)": (hinge_embedding(0.3), lambda y, t: F.hinge_embedding_loss(y, t, margin=0.3), "signs"),
     "Poisson::new()": (poisson(False), F.poisson_nll_loss, "counts"),
     "Poisson::new().full()": (poisson(True), lambda y, t: F.poisson_nll_loss(y, t, full=True), "counts"),
+    "Poisson rates": (rates(False), torch_rates(False), "rates"),
+    "Poisson full rates": (rates(True), torch_rates(True), "rates"),
 }  # fmt: skip
 
 
