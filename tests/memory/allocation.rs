@@ -202,6 +202,7 @@ fn gradient_by_each_loss() {
     losses.push(Box::new(
         SigmoidCrossEntropy::new().positive_weights(&weights),
     ));
+    losses.push(Box::new(Quantile::new(&[0.1, 0.5, 0.8, 0.9, 0.95])));
     for loss in losses {
         let data = data(20);
         // Some take pairs of outputs, some probabilities.

@@ -5,6 +5,7 @@ mod common;
 
 mod checkpoints;
 mod least_squares;
+mod losses;
 mod quality;
 mod stopping;
 mod training;
