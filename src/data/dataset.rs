@@ -134,7 +134,8 @@ impl<T: Real> Dataset<T> {
         })
     }
 
-    /// The same samples, each with the weight of its class, instead of those that there were.
+    /// The same samples, each with the weight of its class, instead of those that there were; those
+    /// that are [ignored](crate::data::one_hot_ignoring) stay so.
     /// Classes are columns of [`one_hot`](crate::one_hot) targets (0 may be −1), or a single row of
     /// 0 and 1 (or −1 and 1).
     ///
@@ -149,7 +150,7 @@ impl<T: Real> Dataset<T> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn class_weighted(self, weights: &[T]) -> Result<Self> {
-        let (labels, classes) = labels("Dataset::class_weighted", (&self.targets).into())?;
+        let (labels, classes) = labels("Dataset::class_weighted", (&self).into())?;
         if weights.len() != classes {
             let expected = format!("{classes}, one per class");
             return Err(Error::new(
@@ -159,12 +160,14 @@ impl<T: Real> Dataset<T> {
                 weights.len(),
             ));
         }
-        self.weighted(labels.iter().map(|label| weights[*label]).collect())
+        let weight = |label: &usize| weights.get(*label).copied().unwrap_or(T::zero());
+        self.weighted(labels.iter().map(weight).collect())
     }
 
     /// [`class_weighted`](Self::class_weighted) by n / (k·nᵢ), of n samples with k classes nᵢ
     /// samples in class i: all classes count the same, and the weights sum to n (scikit-learn's
-    /// `balanced`). A class without a sample is none of the k.
+    /// `balanced`). A class without a sample is none of the k, an
+    /// [ignored](crate::data::one_hot_ignoring) sample none of the n.
     ///
     /// Balance the data for training alone, after the split: metrics count weights, too, and a
     /// confusion matrix of weighted samples holds fractions.
@@ -179,15 +182,15 @@ impl<T: Real> Dataset<T> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn balanced(self) -> Result<Self> {
-        let (labels, classes) = labels("Dataset::balanced", (&self.targets).into())?;
-        let counts = count(&labels, classes);
-        let share = labels.len() as f64 / counts.iter().filter(|count| **count > 0).count() as f64;
-        self.weighted(
-            labels
-                .iter()
-                .map(|label| T::of(share / counts[*label] as f64))
-                .collect(),
-        )
+        let (labels, classes) = labels("Dataset::balanced", (&self).into())?;
+        let counts = count(&labels, classes + 1);
+        let (counts, present) = (&counts[..classes], labels.len() - counts[classes]);
+        let share = present as f64 / counts.iter().filter(|count| **count > 0).count() as f64;
+        let weight = |label: &usize| match counts.get(*label) {
+            Some(count) => T::of(share / *count as f64),
+            None => T::zero(),
+        };
+        self.weighted(labels.iter().map(weight).collect())
     }
 
     /// The inputs, features × samples.
@@ -311,8 +314,8 @@ impl<T: Real> Dataset<T> {
     pub fn stratified_split(&self, fraction: f64, seed: u64) -> Result<(Self, Self)> {
         let place = "Dataset::stratified_split";
         let first = self.first_part(place, fraction)?;
-        let (labels, classes) = labels(place, (&self.targets).into())?;
-        let counts = count(&labels, classes);
+        let (labels, classes) = labels(place, self.into())?;
+        let counts = count(&labels, classes + 1);
         check_counts(place, &counts, 2)?;
         let present = counts.iter().filter(|count| **count > 0).count();
         for part in [first, self.len() - first] {
@@ -411,8 +414,8 @@ impl<T: Real> Dataset<T> {
     ) -> Result<impl ExactSizeIterator<Item = (Self, Self)>> {
         let place = "Dataset::stratified_k_fold";
         self.folds(place, k, seed, move |order| {
-            let (labels, classes) = labels(place, (&self.targets).into())?;
-            check_counts(place, &count(&labels, classes), k)?;
+            let (labels, classes) = labels(place, self.into())?;
+            check_counts(place, &count(&labels, classes + 1), k)?;
             order.sort_by_key(|sample| labels[*sample]);
             Ok(())
         })

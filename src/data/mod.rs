@@ -29,7 +29,7 @@ pub use idx::read_idx;
 #[cfg(feature = "std")]
 pub use idx::read_idx_file;
 pub(crate) use labels::class_of;
-pub use labels::one_hot;
+pub use labels::{one_hot, one_hot_ignoring};
 #[cfg(feature = "std")]
 pub use npy::read_npy_file;
 pub use npy::{read_npy, write_npy};

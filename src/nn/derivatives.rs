@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layout::Layout;
-use crate::nn::loss::{CurvaturesArgs, Loss, scale, weigh};
+use crate::nn::loss::{CurvaturesArgs, Loss, scale};
 use crate::nn::passes::{self, Rows, Walk};
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::{Stage, TangentTop, Tape};
@@ -180,7 +180,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         let walk = self.walk();
         tape.on_threads(walk.layout, x.cols(), |tape| {
             walk.record(x, tape, false);
-            let mut top = tape.top(walk.layout.outputs());
+            let mut top = tape.top();
             for (k, (dy, y)) in top
                 .dy
                 .as_mut_slice()
@@ -284,7 +284,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
             tape.on_threads(walk.layout, x.cols(), |tape| walk.record(x, tape, false));
             Ok(())
         })(walk, x, tape)?;
-        let result = passes::slopes_by(self.outputs(), tape, slopes)?;
+        let result = passes::slopes_by(tape, slopes)?;
         compiled_here!(T: |walk: Walk<'_, T>,
                            x: View<'_, T>,
                            dx: ViewMut<'_, T>,
@@ -345,7 +345,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
                 passes::slopes(target, loss, tape);
                 let TangentTop {
                     y, y_dot, dy_dot, ..
-                } = tape.tangent_top(target.values().rows());
+                } = tape.tangent_top();
                 curvatures(target, loss, y, y_dot, dy_dot)?;
                 tape.walk(Stage::Empty, |lent| {
                     walk.backward_tangent(x, v, lent.room, lent.tangents, lent.grads)
@@ -408,7 +408,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
                            out: &mut [T],
                            tape: &mut Tape<T>| -> Result<()> {
             walk.curve(x, target, loss, v, out, tape, |tape| {
-                let TangentTop { y, y_dot, dy, .. } = tape.tangent_top(target.values().rows());
+                let TangentTop { y, y_dot, dy, .. } = tape.tangent_top();
                 curvatures(target, loss, y, y_dot, dy)?;
                 tape.walk(Stage::Empty, |lent| {
                     let rows = Rows {
@@ -522,7 +522,7 @@ impl<T: Real> Walk<'_, T> {
         tape.on_threads(self.layout, x.cols(), |tape| {
             self.record_tangent(x, v, tape)
         })?;
-        let top = tape.tangent_top(outputs);
+        let top = tape.tangent_top();
         y_dot.as_mut_slice().copy_from_slice(top.y_dot.as_slice());
         Ok(())
     }
@@ -580,8 +580,7 @@ fn curvatures<T: Real>(
         y_dot,
         dy_dot: dot,
     })?;
-    weigh(dy_dot.as_mut_slice(), target.weights());
-    scale(loss.reduction(), dy_dot);
+    scale(loss.reduction(), dy_dot, target.weights());
     Ok(())
 }
 
@@ -635,7 +634,7 @@ fn by_outputs<T: Real>(
                 tape.repeat(walk.layout, x, copies);
                 for first in (0..outputs).step_by(copies) {
                     let count = copies.min(outputs - first);
-                    let mut dy = tape.top(outputs).dy;
+                    let mut dy = tape.top().dy;
                     dy.as_mut_slice().fill(T::zero());
                     for (column, dy) in dy.iter_mut().enumerate() {
                         if column % copies < count {

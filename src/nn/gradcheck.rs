@@ -423,7 +423,7 @@ pub fn loss<'y, 't>(
         target,
         dy: (&mut gradient).into(),
     });
-    scale(loss.reduction(), (&mut gradient).into());
+    scale(loss.reduction(), (&mut gradient).into(), None);
     let (rows, mut outputs) = (y.rows(), y.as_slice().to_vec());
     let mut comparison = Comparison::new(value, gradient.as_slice());
     for index in 0..outputs.len() {
@@ -436,7 +436,7 @@ pub fn loss<'y, 't>(
                 target,
                 costs: &mut costs,
             });
-            reduce(loss.reduction(), &costs)
+            reduce(loss.reduction(), &mut costs, None)
         });
         outputs[index] = start;
         comparison.add(index, numeric, || {

@@ -12,7 +12,7 @@ use crate::nn::layer::{
     TangentArgs,
 };
 use crate::nn::layout::{Layout, Link, Span};
-use crate::nn::loss::{CostsArgs, Loss, Reduction, SlopesArgs, reduce, scale, weigh};
+use crate::nn::loss::{CostsArgs, Loss, Reduction, SlopesArgs, reduce, scale};
 use crate::nn::tape::{Room, Stage, TangentRoom, Tape, Top};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, ViewMut};
@@ -391,13 +391,13 @@ impl<T: Real> Walk<'_, T> {
 
 /// The cost of the outputs in the tape.
 pub(crate) fn cost<T: Real>(target: Targets<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) -> T {
-    let mut top = tape.top(target.values().rows());
+    let mut top = tape.top();
     top.cost(target, loss, loss.reduction())
 }
 
 /// ∂C/∂y of the cost of the outputs in the tape.
 pub(crate) fn slopes<T: Real>(target: Targets<'_, T>, loss: &dyn Loss<T>, tape: &mut Tape<T>) {
-    let mut top = tape.top(target.values().rows());
+    let mut top = tape.top();
     top.slopes(target, loss, loss.reduction());
 }
 
@@ -408,7 +408,7 @@ pub(crate) fn cost_and_slopes<T: Real>(
     loss: &dyn Loss<T>,
     tape: &mut Tape<T>,
 ) -> T {
-    let (mut top, reduction) = (tape.top(target.values().rows()), loss.reduction());
+    let (mut top, reduction) = (tape.top(), loss.reduction());
     let cost = top.cost(target, loss, reduction);
     top.slopes(target, loss, reduction);
     cost
@@ -423,8 +423,7 @@ impl<T: Real> Top<'_, T> {
             target: target.values(),
             costs: self.costs,
         });
-        weigh(self.costs, target.weights());
-        reduce(reduction, self.costs)
+        reduce(reduction, self.costs, target.weights())
     }
 
     #[inline(always)]
@@ -434,18 +433,16 @@ impl<T: Real> Top<'_, T> {
             target: target.values(),
             dy: self.dy.reborrow(),
         });
-        weigh(self.dy.as_mut_slice(), target.weights());
-        scale(reduction, self.dy.reborrow());
+        scale(reduction, self.dy.reborrow(), target.weights());
     }
 }
 
 /// ∂C/∂y written by the caller, who is given the outputs in the tape.
 pub(crate) fn slopes_by<T: Real, R>(
-    outputs: usize,
     tape: &mut Tape<T>,
     slopes: impl FnOnce(View<'_, T>, ViewMut<'_, T>) -> Result<R>,
 ) -> Result<R> {
-    let mut top = tape.top(outputs);
+    let mut top = tape.top();
     // What the caller leaves out is 0, not what another pass left.
     top.dy.as_mut_slice().fill(T::zero());
     slopes(top.y, top.dy)

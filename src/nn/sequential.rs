@@ -5,7 +5,7 @@ use crate::nn::activation::OutputRange;
 use crate::nn::layer::{Block, InitParamsArgs, Layer, Role};
 use crate::nn::layers::BuiltIn;
 use crate::nn::layout::{Layout, PlacedBlock};
-use crate::nn::loss::{CostsArgs, Loss, reduce, weigh};
+use crate::nn::loss::{CostsArgs, Loss, reduce};
 use crate::nn::passes::{self, Walk};
 use crate::nn::tape::Tape;
 use crate::numeric::bounds::not_empty;
@@ -592,7 +592,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
             tape.on_threads(walk.layout, x.cols(), |tape| walk.record(x, tape, true));
             Ok(())
         })(walk, x, tape)?;
-        let result = passes::slopes_by(self.outputs(), tape, slopes)?;
+        let result = passes::slopes_by(tape, slopes)?;
         compiled_here!(T: |walk: Walk<'_, T>, x: View<'_, T>, tape: &mut Tape<T>| {
             tape.on_threads(walk.layout, x.cols(), |tape| walk.differentiate(x, tape, true));
         })(walk, x, tape);
@@ -658,8 +658,7 @@ impl<T: Real> Walk<'_, T> {
                     costs: &mut costs[first..end],
                 });
             }
-            weigh(costs, target.weights());
-            reduce(loss.reduction(), costs)
+            reduce(loss.reduction(), costs, target.weights())
         }))
     }
 
@@ -691,12 +690,16 @@ impl<T: Real> Walk<'_, T> {
     ) -> Result<()> {
         self.check_inputs(x)?;
         let outputs = self.layout.outputs();
-        let wanted = (outputs, x.cols());
+        loss.check(outputs)?;
+        let wanted = (loss.targets(outputs), x.cols());
         let given = target.values().shape();
         if wanted != given {
             let hint = match given {
                 (1, samples) if samples == x.cols() => " (one_hot makes columns of class labels)",
                 given if given == (wanted.1, wanted.0) => " (a sample is a column: transpose it)",
+                (rows, _) if rows == outputs && rows != wanted.0 => {
+                    " (this loss takes several outputs for each target)"
+                }
                 _ => "",
             };
             let expected = format!("{}{hint}", shape(wanted));
@@ -710,6 +713,13 @@ impl<T: Real> Walk<'_, T> {
         let range = self.range();
         if !loss.accepts(range) {
             let hint = match range {
+                OutputRange::Real if loss.accepts(OutputRange::LogSimplex) => {
+                    " (logarithms of probabilities: let a LogSoftmax be the last layer, or take \
+                     SoftmaxCrossEntropy, which does it)"
+                }
+                OutputRange::Real if loss.accepts(OutputRange::Unit) => {
+                    " (probabilities: end on a sigmoid, or take SigmoidCrossEntropy, which does it)"
+                }
                 OutputRange::Real | OutputRange::LogSimplex
                     if loss.accepts(OutputRange::Simplex) =>
                 {
@@ -732,7 +742,6 @@ impl<T: Real> Walk<'_, T> {
             let given = format!("outputs in {range:?}");
             return Err(Error::new(ErrorKind::Incompatible, top, expected, given));
         }
-        loss.check(outputs)?;
         loss.check_targets(target.values())
     }
 

@@ -108,6 +108,12 @@ fn rest<T: Real>(e: &[T], scores: &[T], max: T, seen: &mut bool) -> T {
     rest
 }
 
+/// [`log_sum_exp`] of one column, for losses that are not worth a loop of their own.
+#[inline(never)]
+pub(crate) fn log_sum<T: Real>(column: &[T]) -> (T, T) {
+    log_sum_exp::<T, false>(column)
+}
+
 /// So many numbers [`log_sum_exps`] takes at once.
 const FEW: usize = 64;
 

@@ -484,7 +484,7 @@ impl<T: Real> Tape<T> {
 
     /// The last layer's outputs and the place of ∂C/∂ them, after a forward pass.
     #[inline]
-    pub(crate) fn top(&mut self, outputs: usize) -> Top<'_, T> {
+    pub(crate) fn top(&mut self) -> Top<'_, T> {
         if self.stage == Stage::Backward {
             self.stage = Stage::Forward;
         }
@@ -493,7 +493,7 @@ impl<T: Real> Tape<T> {
             deltas,
             ..
         } = &mut self.record;
-        let top = top(&self.layout, self.batch);
+        let (top, outputs) = top(&self.layout, self.batch);
         Top {
             y: View::from_parts(&activations[top.clone()], outputs, self.batch),
             dy: ViewMut::from_parts(&mut deltas[top], outputs, self.batch),
@@ -502,14 +502,14 @@ impl<T: Real> Tape<T> {
     }
 
     /// [`top`](Self::top) after a pass along a tangent.
-    pub(crate) fn tangent_top(&mut self, outputs: usize) -> TangentTop<'_, T> {
+    pub(crate) fn tangent_top(&mut self) -> TangentTop<'_, T> {
         let batch = self.batch;
         let Tangents {
             activations,
             deltas,
             ..
         } = &mut self.tangents;
-        let top = top(&self.layout, batch);
+        let (top, outputs) = top(&self.layout, batch);
         let y_dot = View::from_parts(&activations[top.clone()], outputs, batch);
         let dy_dot = ViewMut::from_parts(&mut deltas[top.clone()], outputs, batch);
         let Record {
@@ -666,10 +666,12 @@ impl<T: Real> Tape<T> {
     }
 }
 
-/// Where the outputs of the network lie.
+/// Where the outputs of the network lie, and how many a sample has.
 #[inline]
-fn top(layout: &Option<Arc<Layout>>, batch: usize) -> Range<usize> {
-    layout.as_ref().map_or(0..0, |layout| layout.top(batch))
+fn top(layout: &Option<Arc<Layout>>, batch: usize) -> (Range<usize>, usize) {
+    layout
+        .as_ref()
+        .map_or((0..0, 0), |layout| (layout.top(batch), layout.outputs()))
 }
 
 /// Puts `copies` of each sample of `width` numbers at `from` side by side at `to`.

@@ -60,6 +60,11 @@ pub(crate) const BETWEEN: Bound = Bound {
 };
 
 impl Bound {
+    /// The numbers that are `expected` and for which `holds` is true.
+    pub(crate) const fn new(expected: &'static str, holds: fn(f64) -> bool) -> Self {
+        Self { expected, holds }
+    }
+
     /// The same numbers in other words.
     pub(crate) const fn named(self, expected: &'static str) -> Self {
         Self { expected, ..self }

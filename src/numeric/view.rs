@@ -58,9 +58,11 @@ pub struct ViewMut<'a, T> {
 /// the same.
 ///
 /// A sample's cost and gradient are multiplied by its weight, and an average still divides by the
-/// number of samples (Keras' definition); [`metrics`](crate::metrics) divide by the sum of the
-/// weights (scikit-learn's `sample_weight`). Matrices and [`View`]s convert, without weights, and a
-/// [`&Dataset`](crate::Dataset) with those it has.
+/// number of samples (Keras' definition), or by the sum of the weights
+/// ([`Reduction::WeightedMean`](crate::nn::loss::Reduction), PyTorch's);
+/// [`metrics`](crate::metrics) divide by the sum of the weights (scikit-learn's `sample_weight`).
+/// Matrices and [`View`]s convert, without weights, and a [`&Dataset`](crate::Dataset) with those
+/// it has.
 ///
 /// ```
 /// use chainrule::metrics;

@@ -6,7 +6,7 @@ use super::state::Position;
 use super::step::{Descent, Place, Taken};
 use crate::data::{Batch, Batches};
 use crate::error::{Error, ErrorKind, Result};
-use crate::nn::loss::{Loss, Reduction};
+use crate::nn::loss::Loss;
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::kernel::Pass;
@@ -180,10 +180,7 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
                 let taken = descent.step(net, batch, tape, multiplier, place, last)?;
                 let step = told(position, &taken);
                 let samples = batch.len() as f64;
-                position.cost += match reduction {
-                    Reduction::Mean => taken.cost * samples,
-                    Reduction::Sum => taken.cost,
-                };
+                position.cost += taken.cost * reduction.count(batch.len(), batch.target.weights());
                 position.penalty += taken.penalty.map_or(0.0, |penalty| penalty * samples);
                 position.samples += batch.len();
                 position.gradient_norm = taken.gradient_norm.unwrap_or(position.gradient_norm);

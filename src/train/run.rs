@@ -12,7 +12,7 @@ use super::watch::Watcher;
 use crate::data::{Batch, Dataset, Scaled, Scaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ground::clock::Clock;
-use crate::nn::loss::{Loss, OutputFunction, Reduction};
+use crate::nn::loss::{Loss, OutputFunction};
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::bounds::some;
@@ -520,12 +520,9 @@ impl<T: Real> Run<'_, T> {
             seconds,
             ..
         } = self.state.position;
-        let samples = samples as f64;
         let (loss, tape) = method.parts();
-        let cost = match loss.reduction() {
-            Reduction::Mean => cost / samples,
-            Reduction::Sum => cost,
-        } + penalty / samples;
+        let count = loss.reduction().count(samples, feed.data.target.weights());
+        let cost = cost / count + penalty / samples as f64;
         let metrics = &mut self.watcher.metrics;
         let judged = if feed.validation.is_some() || !metrics.is_empty() {
             Some(feed.judged.evaluate(net, loss, metrics, tape)?)

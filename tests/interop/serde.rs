@@ -183,7 +183,11 @@ fn layers_and_losses_come_back() {
             .class_weights(&[0.5])
             .positive_weights(&[3.0]),
     );
+    round(SoftmaxFocal::new(2.0).class_weights(&[0.5, 2.0]));
+    round(Quantile::new(&[0.1, 0.9]));
+    round(Poisson::new().full().rates());
     round(Reduction::Sum);
+    round(Reduced::new(Huber::new(0.5), Reduction::WeightedMean));
 }
 
 /// A rule as it is, and after some steps, with the same steps from there on.

@@ -340,9 +340,11 @@ fn loss_of_name(name: &str) -> usize {
 /// Targets that the loss takes, and what each sample weighs.
 fn targets(index: usize) -> (DMatrix<f64>, [f64; 4]) {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(11);
-    let mut values = DMatrix::from_fn(2, 4, |_, _| 0.1 + 0.8 * rng.random::<f64>());
-    if loss(index).0.check_targets((&values).into()).is_err() {
-        values = DMatrix::from_fn(2, 4, |i, j| [1.0, -1.0][(i + j) % 2]);
+    let (loss, _) = loss::<f64>(index);
+    let rows = loss.targets(2);
+    let mut values = DMatrix::from_fn(rows, 4, |_, _| 0.1 + 0.8 * rng.random::<f64>());
+    if loss.check_targets((&values).into()).is_err() {
+        values = DMatrix::from_fn(rows, 4, |i, j| [1.0, -1.0][(i + j) % 2]);
     }
     (values, [1.0, 0.5, 2.0, 0.0])
 }

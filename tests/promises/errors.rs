@@ -1130,7 +1130,7 @@ fn losses_with_bad_parameters() {
     ];
     let net = net();
     let (x, t) = (samples(2), DMatrix::from_element(2, 4, 0.5));
-    for (loss, kind, text) in cases {
+    for (loss, kind, text) in cases.into_iter().chain(settings()) {
         let mut tape = warm_tape(&net);
         let before = format!("{tape:?}");
         refused(loss.check(2), kind, text);
@@ -1141,6 +1141,83 @@ fn losses_with_bad_parameters() {
         refused(net.gradient(&x, &t, &*loss, &mut tape), kind, text);
         assert_eq!(format!("{tape:?}"), before);
     }
+}
+
+/// Settings of losses that are out of range.
+fn settings() -> Vec<(AnyLoss, ErrorKind, &'static str)> {
+    vec![
+        (
+            Box::new(SmoothL1::new(0.0)),
+            Value,
+            "SmoothL1: got 0, expected a finite β above 0 (for 0 take MeanAbsoluteError)",
+        ),
+        (
+            Box::new(Quantile::new(&[0.5, 1.0])),
+            Value,
+            "level 1 of Quantile: got 1, expected a level in (0, 1)",
+        ),
+        (
+            Box::new(Expectile::new(&[NAN])),
+            Value,
+            "level 0 of Expectile: got NaN, expected a level in (0, 1)",
+        ),
+        (
+            Box::new(Quantile::new(&[])),
+            Empty,
+            "levels of Quantile: got 0, expected at least 1 level",
+        ),
+        (
+            Box::new(Quantile::new(&[0.1, 0.5, 0.9])),
+            Incompatible,
+            "outputs of Quantile: got 2, expected a multiple of 3: one per target and level",
+        ),
+        (
+            Box::new(SoftmaxFocal::new(-1.0)),
+            Value,
+            "gamma of SoftmaxFocal: got -1, expected a finite γ ≥ 0",
+        ),
+        (
+            Box::new(SoftmaxFocal::new(2.0).class_weights(&[1.0])),
+            Shape,
+            "class weights of SoftmaxFocal: got 1, expected 2 weights, one per output",
+        ),
+        (
+            Box::new(SigmoidFocal::new(INFINITY)),
+            Value,
+            "gamma of SigmoidFocal: got inf, expected a finite γ ≥ 0",
+        ),
+        (
+            Box::new(SigmoidFocal::new(2.0).alpha(1.5)),
+            Value,
+            "alpha of SigmoidFocal: got 1.5, expected an α in [0, 1]",
+        ),
+        (
+            Box::new(GeneralizedCrossEntropy::new(0.0)),
+            Value,
+            "q of GeneralizedCrossEntropy: got 0, expected a q in (0, 1] (for its limit 0 take \
+             SoftmaxCrossEntropy)",
+        ),
+        (
+            Box::new(Poly1CrossEntropy::new(-1.5)),
+            Value,
+            "epsilon of Poly1CrossEntropy: got -1.5, expected a finite ε ≥ −1",
+        ),
+        (
+            Box::new(MultiMargin::new().margin(-1.0)),
+            Value,
+            "margin of MultiMargin: got -1, expected a finite margin ≥ 0",
+        ),
+        (
+            Box::new(HingeEmbedding::new(NAN)),
+            Value,
+            "margin of HingeEmbedding: got NaN, expected a finite margin ≥ 0",
+        ),
+        (
+            Box::new(Reduced::new(SmoothL1::new(-1.0), Reduction::WeightedMean)),
+            Value,
+            "SmoothL1: got -1, expected a finite β above 0 (for 0 take MeanAbsoluteError)",
+        ),
+    ]
 }
 
 /// No weight at all is a wrong number of weights too.
@@ -1218,6 +1295,47 @@ fn losses_with_bad_targets() {
             vec![-0.5, 12.5, 30.1, NAN, INFINITY],
         ),
         (Box::new(Hinge), side, vec![0.5, 0.0, NAN, INFINITY]),
+        (Box::new(SquaredHinge), side, vec![0.0, NAN]),
+        (Box::new(HingeEmbedding::new(1.0)), side, vec![2.0, NAN]),
+        (
+            Box::new(CategoricalHinge),
+            probability,
+            vec![-1.0, 1.5, NAN],
+        ),
+        (Box::new(MultiMargin::new()), probability, vec![-1.0, NAN]),
+        (Box::new(SoftmaxFocal::new(2.0)), probability, vec![1.5]),
+        (
+            Box::new(GeneralizedCrossEntropy::new(0.7)),
+            probability,
+            vec![-0.5],
+        ),
+        (
+            Box::new(Poly1CrossEntropy::new(1.0)),
+            probability,
+            vec![1.5],
+        ),
+        (Box::new(NegativeLogLikelihood), probability, vec![-0.5]),
+        (Box::new(BinaryCrossEntropy), unit, vec![1.5, -1.0, NAN]),
+        (
+            Box::new(SigmoidFocal::new(2.0)),
+            "a number in [0, 1] (for numbers take MeanSquaredError)",
+            vec![-1.0, NAN],
+        ),
+        (
+            Box::new(MeanAbsolutePercentageError),
+            "a finite number other than 0 (where targets can be 0 take MeanAbsoluteError)",
+            vec![0.0, INFINITY],
+        ),
+        (
+            Box::new(MeanSquaredLogarithmicError),
+            "a finite number ≥ 0 (for others take MeanSquaredError)",
+            vec![-0.5, NAN, INFINITY],
+        ),
+        (
+            Box::new(Quantile::new(&[0.5])),
+            "a finite number",
+            vec![NAN, INFINITY],
+        ),
     ];
     let simplex = build(dense(2, Activation::Linear).layer(Softmax));
     for (loss, expected, bad) in cases {
@@ -1252,10 +1370,16 @@ fn losses_with_bad_targets() {
 /// probability 1.
 #[test]
 fn losses_of_classes_on_one_output() {
-    let losses: [&dyn Loss<f64>; 3] = [
+    let losses: [&dyn Loss<f64>; 9] = [
         &SoftmaxCrossEntropy::new(),
         &CategoricalCrossEntropy,
         &KlDivergence,
+        &NegativeLogLikelihood,
+        &SoftmaxFocal::new(2.0),
+        &GeneralizedCrossEntropy::new(0.7),
+        &Poly1CrossEntropy::new(1.0),
+        &CategoricalHinge,
+        &MultiMargin::new(),
     ];
     for loss in losses {
         let (y, t) = (samples(1), DMatrix::from_element(1, 4, 1.0));
@@ -1293,13 +1417,14 @@ fn losses_on_wrong_shapes() {
     for loss in chainrule::every_loss!(all) {
         let name = loss.name();
         let y = ones(2, 4);
+        let expected = format!("{} × 4", loss.targets(2));
         for (t, given) in [
             (ones(2, 3), "2 × 3"),
-            (ones(1, 4), "1 × 4"),
+            (ones(3, 4), "3 × 4"),
             (ones(4, 2), "4 × 2"),
             (ones(1, 1), "1 × 1"),
         ] {
-            let text = format!("targets of {name}: got {given}, expected 2 × 4");
+            let text = format!("targets of {name}: got {given}, expected {expected}");
             refused(loss.value((&y).into(), (&t).into()), Shape, &text);
             refused(loss.gradient((&y).into(), (&t).into()), Shape, &text);
             refused(gradcheck::loss(&*loss, &y, &t), Shape, &text);

@@ -6,6 +6,7 @@ mod common;
 mod checkpoints;
 mod full_batch;
 mod least_squares;
+mod losses;
 mod quality;
 mod stopping;
 mod training;

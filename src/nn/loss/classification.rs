@@ -1,4 +1,4 @@
-//! Losses for classes: on logits, on probabilities, on margins.
+//! Cross-entropy and divergence of classes: on logits, on probabilities.
 
 use super::{CostsArgs, CurvaturesArgs, Loss, OutputFunction, SlopesArgs, check_targets, share};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,7 +13,7 @@ use alloc::{format, string::String, vec::Vec};
 use core::fmt;
 
 /// factor · value, where nothing of something infinite is nothing: 0·ln 0 = 0. NaN passes.
-fn times<T: Real>(factor: T, value: T) -> T {
+pub(super) fn times<T: Real>(factor: T, value: T) -> T {
     if factor == T::zero() && !is_nan(value) {
         return factor;
     }
@@ -23,17 +23,21 @@ fn times<T: Real>(factor: T, value: T) -> T {
 /// Weights that multiply the terms of a sum over outputs; none means all 1.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-struct Weights(Option<Vec<f64>>);
+pub(super) struct Weights(Option<Vec<f64>>);
 
 impl Weights {
-    fn at<T: Real>(&self, j: usize) -> T {
+    pub(super) fn new(weights: &[f64]) -> Self {
+        Self(Some(weights.into()))
+    }
+
+    pub(super) fn at<T: Real>(&self, j: usize) -> T {
         self.0
             .as_ref()
             .and_then(|weights| weights.get(j))
             .map_or(T::one(), |w| T::of(*w))
     }
 
-    fn check<T: Real>(&self, place: &str, outputs: usize) -> Result<()> {
+    pub(super) fn check<T: Real>(&self, place: &str, outputs: usize) -> Result<()> {
         let Some(weights) = &self.0 else {
             return Ok(());
         };
@@ -72,7 +76,7 @@ fn check_some(place: &str, some: bool) -> Result<()> {
 }
 
 /// The probabilities of one class alone are 1, whatever is learned.
-fn check_classes(name: &str, outputs: usize) -> Result<()> {
+pub(super) fn check_classes(name: &str, outputs: usize) -> Result<()> {
     if outputs != 1 {
         return Ok(());
     }
@@ -86,7 +90,7 @@ fn check_classes(name: &str, outputs: usize) -> Result<()> {
 }
 
 /// Targets of classes must be probabilities.
-fn check_probabilities<T: Real>(name: &str, target: View<'_, T>) -> Result<()> {
+pub(super) fn check_probabilities<T: Real>(name: &str, target: View<'_, T>) -> Result<()> {
     compiled_here!(T: |name: &str, target: View<'_, T>| -> Result<()> {
         let expected =
             "a probability in [0, 1] (one_hot makes them of labels; for numbers \
@@ -112,7 +116,8 @@ fn check_smoothing(place: &str, smoothing: f64) -> Result<()> {
 ///   et al. 2016), as in PyTorch: of a sample whose targets are all 0 to mask it, too.
 /// - [Class weights](Self::class_weights) multiply the classes' terms; the average stays over the
 ///   number of samples, as PyTorch does for targets that are probabilities and Keras for
-///   `class_weight` (PyTorch divides by the sum of the weights where targets are class numbers).
+///   `class_weight`. Where targets are class numbers PyTorch divides by the sum of the weights:
+///   [`Reduced`](super::Reduced) does.
 ///
 /// Targets are probabilities in [0, 1], one column per sample ([`one_hot`](crate::one_hot) makes
 /// them of labels); they need not sum to one.
@@ -157,7 +162,7 @@ impl SoftmaxCrossEntropy {
     #[doc(alias("class_weight", "weight"))]
     pub fn class_weights(self, weights: &[f64]) -> Self {
         Self {
-            weights: Weights(Some(weights.into())),
+            weights: Weights::new(weights),
             ..self
         }
     }
@@ -322,7 +327,7 @@ impl SigmoidCrossEntropy {
     #[must_use]
     pub fn class_weights(self, weights: &[f64]) -> Self {
         Self {
-            weights: Weights(Some(weights.into())),
+            weights: Weights::new(weights),
             ..self
         }
     }
@@ -332,7 +337,7 @@ impl SigmoidCrossEntropy {
     #[doc(alias("pos_weight"))]
     pub fn positive_weights(self, weights: &[f64]) -> Self {
         Self {
-            positive: Weights(Some(weights.into())),
+            positive: Weights::new(weights),
             ..self
         }
     }
@@ -635,86 +640,3 @@ macro_rules! on_probabilities {
 on_probabilities!(CategoricalCrossEntropy, |y, t| times(t, -y.ln()));
 // Apart, because t/y can overflow.
 on_probabilities!(KlDivergence, |y, t| times(t, t.ln()) + times(t, -y.ln()));
-
-/// The hinge loss max(0, 1 − t·y) of margins, with targets −1 and 1, averaged over outputs and
-/// samples (Keras's `Hinge`; for one output scikit-learn's `hinge_loss`). With a linear output it
-/// makes a margin classifier.
-///
-/// ∂C/∂y = −t/(nd) within the margin, 0 beyond and on it.
-///
-/// ```
-/// use chainrule::View;
-/// use chainrule::nn::loss::{Hinge, Loss};
-/// let cost = Hinge.value(View::new(&[0.5, 3.0], 1)?, View::new(&[1.0, -1.0], 1)?.into())?;
-/// assert_eq!(cost, (0.5 + 4.0) / 2.0);
-/// # Ok::<(), chainrule::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[doc(alias("HingeEmbeddingLoss", "svm"))]
-pub struct Hinge;
-
-/// max(0, z); NaN passes.
-fn relu<T: Real>(z: T) -> T {
-    if z <= T::zero() { T::zero() } else { z }
-}
-
-impl<T: Real> Loss<T> for Hinge {
-    fn name(&self) -> &str {
-        "Hinge"
-    }
-
-    fn costs(&self, p: CostsArgs<'_, T>) {
-        compiled_here!(T: |p: CostsArgs<'_, T>| {
-            let share: T = share(p.y.rows());
-            for ((cost, y), t) in p.costs.iter_mut().zip(p.y.iter()).zip(p.target.iter()) {
-                *cost = share
-                    * sum(
-                        y.len(),
-                        y.iter().zip(t).map(|(y, t)| relu(T::one() - *t * *y)),
-                    );
-            }
-        })(p);
-    }
-
-    fn slopes(&self, p: SlopesArgs<'_, T>) {
-        compiled_here!(T: |p: SlopesArgs<'_, T>| {
-            let mut p = p;
-            let share: T = share(p.y.rows());
-            for ((dy, y), t) in
-                p.dy.as_mut_slice()
-                    .iter_mut()
-                    .zip(p.y.as_slice())
-                    .zip(p.target.as_slice())
-            {
-                let margin = T::one() - *t * *y;
-                // NaN passes.
-                *dy = if margin <= T::zero() {
-                    T::zero()
-                } else {
-                    -(share * *t)
-                };
-                if is_nan(margin) {
-                    *dy = margin;
-                }
-            }
-        })(p);
-    }
-
-    /// 0: the loss is made of straight lines.
-    fn curvatures(&self, p: CurvaturesArgs<'_, T>) -> Result<()> {
-        compiled_here!(T: |p: CurvaturesArgs<'_, T>| {
-            let mut p = p;
-            p.dy_dot.as_mut_slice().fill(T::zero());
-        })(p);
-        Ok(())
-    }
-
-    fn check_targets(&self, target: View<'_, T>) -> Result<()> {
-        let expected =
-            "−1 or 1 (for 0 and 1 take SigmoidCrossEntropy, for numbers MeanSquaredError)";
-        check_targets("Hinge", target, expected, |t| {
-            t == T::one() || t == -T::one()
-        })
-    }
-}

@@ -1,11 +1,22 @@
 //! Losses: how far outputs are from targets, and in which direction.
 
+mod by_output;
 mod classification;
+mod cosine;
+mod gaussian;
+mod margin;
+mod modulated;
 mod output;
 mod poisson;
+mod probability;
+mod quantile;
+mod reduction;
 mod regression;
+mod relative;
 
 pub use output::OutputFunction;
+pub use reduction::{Reduced, Reduction};
+pub(crate) use reduction::{reduce, scale};
 
 /// Every loss of this crate, in the one list that there is: calls the macro `then` with it.
 ///
@@ -21,7 +32,14 @@ macro_rules! every_loss {
             regression::MeanSquaredError { MeanSquaredError }
             regression::MeanAbsoluteError { MeanAbsoluteError }
             regression::Huber { Huber::new(1.0), Huber::new(0.3) }
+            regression::SmoothL1 { SmoothL1::new(1.0), SmoothL1::new(0.3) }
             regression::LogCosh { LogCosh }
+            relative::MeanAbsolutePercentageError { MeanAbsolutePercentageError }
+            relative::MeanSquaredLogarithmicError { MeanSquaredLogarithmicError }
+            quantile::Quantile { Quantile::new(&[0.8]) }
+            quantile::Expectile { Expectile::new(&[0.8]) }
+            cosine::CosineDistance { CosineDistance }
+            gaussian::GaussianNll { GaussianNll::new(), GaussianNll::new().full() }
             classification::SoftmaxCrossEntropy {
                 SoftmaxCrossEntropy::new(),
                 SoftmaxCrossEntropy::new().label_smoothing(0.1)
@@ -32,7 +50,20 @@ macro_rules! every_loss {
             }
             classification::CategoricalCrossEntropy { CategoricalCrossEntropy }
             classification::KlDivergence { KlDivergence }
-            classification::Hinge { Hinge }
+            probability::BinaryCrossEntropy { BinaryCrossEntropy }
+            probability::NegativeLogLikelihood { NegativeLogLikelihood }
+            modulated::SoftmaxFocal { SoftmaxFocal::new(2.0), SoftmaxFocal::new(0.5) }
+            modulated::SigmoidFocal { SigmoidFocal::new(2.0), SigmoidFocal::new(0.5).alpha(0.25) }
+            modulated::GeneralizedCrossEntropy { GeneralizedCrossEntropy::new(0.7) }
+            modulated::Poly1CrossEntropy {
+                Poly1CrossEntropy::new(1.0),
+                Poly1CrossEntropy::new(-0.5)
+            }
+            margin::Hinge { Hinge }
+            margin::SquaredHinge { SquaredHinge }
+            margin::CategoricalHinge { CategoricalHinge }
+            margin::MultiMargin { MultiMargin::new(), MultiMargin::new().squared().margin(0.6) }
+            margin::HingeEmbedding { HingeEmbedding::new(1.0), HingeEmbedding::new(0.3) }
             poisson::Poisson { Poisson::new(), Poisson::new().full() }
         }
     };
@@ -46,22 +77,11 @@ every_loss!(export);
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::OutputRange;
 use crate::numeric::compiled::compiled_here;
-use crate::numeric::real::{Real, sum};
+use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, ViewMut, check_each, check_shape, shape};
-use alloc::{format, string::String, vec};
+use alloc::{format, string::String, vec, vec::Vec};
 use core::fmt::Debug;
 use nalgebra::DMatrix;
-
-/// How the costs of the samples make the cost of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[doc(alias("size_average"))]
-pub enum Reduction {
-    /// Their average: C = 1/n Σᵢ Cᵢ.
-    Mean,
-    /// Their sum: C = Σᵢ Cᵢ.
-    Sum,
-}
 
 /// What [`Loss::costs`] works on.
 #[derive(Debug)]
@@ -69,7 +89,7 @@ pub enum Reduction {
 pub struct CostsArgs<'a, T> {
     /// The network's outputs, outputs × batch.
     pub y: View<'a, T>,
-    /// What they should be, of the same shape.
+    /// What they should be: as many columns, and as many rows as [`Loss::targets`] says.
     pub target: View<'a, T>,
     /// One cost per sample, to be overwritten.
     pub costs: &'a mut [T],
@@ -81,7 +101,7 @@ pub struct CostsArgs<'a, T> {
 pub struct SlopesArgs<'a, T> {
     /// The network's outputs, outputs × batch.
     pub y: View<'a, T>,
-    /// What they should be, of the same shape.
+    /// What they should be: as many columns, and as many rows as [`Loss::targets`] says.
     pub target: View<'a, T>,
     /// ∂Cᵢ/∂y of each sample, to be overwritten; of the same shape.
     pub dy: ViewMut<'a, T>,
@@ -93,7 +113,7 @@ pub struct SlopesArgs<'a, T> {
 pub struct CurvaturesArgs<'a, T> {
     /// The network's outputs, outputs × batch.
     pub y: View<'a, T>,
-    /// What they should be, of the same shape.
+    /// What they should be: as many columns, and as many rows as [`Loss::targets`] says.
     pub target: View<'a, T>,
     /// The direction ẏ, of the same shape.
     pub y_dot: View<'a, T>,
@@ -106,8 +126,8 @@ pub struct CurvaturesArgs<'a, T> {
 ///
 /// A loss of another crate implements [`name`](Loss::name), [`costs`](Loss::costs) and
 /// [`slopes`](Loss::slopes), and [`curvatures`](Loss::curvatures) for products with the Hessian;
-/// [`gradcheck::loss`](crate::gradcheck::loss) tests its derivative. Targets always have the shape
-/// of the outputs; they are never broadcast.
+/// [`gradcheck::loss`](crate::gradcheck::loss) tests its derivative. Targets have the shape of the
+/// outputs, unless [`targets`](Loss::targets) says otherwise; they are never broadcast.
 ///
 /// | loss | cost of a sample | of a batch | outputs |
 /// |---|---|---|---|
@@ -117,14 +137,60 @@ pub struct CurvaturesArgs<'a, T> {
 /// | [`MeanAbsoluteError`] | 1/d Σⱼ \|yⱼ−tⱼ\| | mean | any |
 /// | [`Huber`] | 1/d Σⱼ h(yⱼ−tⱼ) | mean | any |
 /// | [`LogCosh`] | 1/d Σⱼ ln cosh(yⱼ−tⱼ) | mean | any |
+/// | [`SmoothL1`] | 1/d Σⱼ h(yⱼ−tⱼ)/β | mean | any |
+/// | [`MeanAbsolutePercentageError`] | 1/d Σⱼ \|yⱼ−tⱼ\|/\|tⱼ\| | mean | any |
+/// | [`MeanSquaredLogarithmicError`] | 1/d Σⱼ (ln(1+yⱼ)−ln(1+tⱼ))² | mean | ≥ 0 |
+/// | [`Quantile`] | 1/d Σⱼ τ(tⱼ−yⱼ) below tⱼ, (1−τ)(yⱼ−tⱼ) above | mean | one per level |
+/// | [`Expectile`] | 1/d Σⱼ τ(tⱼ−yⱼ)² below tⱼ, (1−τ)(yⱼ−tⱼ)² above | mean | one per level |
+/// | [`CosineDistance`] | 1 − y·t/(‖y‖‖t‖) | mean | any |
+/// | [`GaussianNll`] | 1/d Σⱼ ½(sⱼ + (tⱼ−μⱼ)²e^−sⱼ) | mean | μ, then ln σ² = s |
 /// | [`SoftmaxCrossEntropy`] | −Σⱼ tⱼ ln softmax(y)ⱼ | mean | logits |
 /// | [`SigmoidCrossEntropy`] | −1/d Σⱼ tⱼ ln σ(yⱼ) + (1−tⱼ) ln(1−σ(yⱼ)) | mean | logits |
 /// | [`CategoricalCrossEntropy`] | −Σⱼ tⱼ ln yⱼ | mean | probabilities |
 /// | [`KlDivergence`] | Σⱼ tⱼ ln(tⱼ/yⱼ) | mean | probabilities |
+/// | [`BinaryCrossEntropy`] | −1/d Σⱼ tⱼ ln yⱼ + (1−tⱼ) ln(1−yⱼ) | mean | probabilities |
+/// | [`NegativeLogLikelihood`] | −Σⱼ tⱼyⱼ | mean | logarithms of probabilities |
+/// | [`SoftmaxFocal`] | −Σⱼ tⱼ(1−pⱼ)^γ ln pⱼ, p = softmax(y) | mean | logits |
+/// | [`SigmoidFocal`] | −1/d Σⱼ tⱼ(1−pⱼ)^γ ln pⱼ + (1−tⱼ)pⱼ^γ ln(1−pⱼ), p = σ(y) | mean | logits |
+/// | [`GeneralizedCrossEntropy`] | Σⱼ tⱼ(1−pⱼ^q)/q, p = softmax(y) | mean | logits |
+/// | [`Poly1CrossEntropy`] | Σⱼ tⱼ(ε(1−pⱼ) − ln pⱼ), p = softmax(y) | mean | logits |
 /// | [`Hinge`] | 1/d Σⱼ max(0, 1−tⱼyⱼ) | mean | any |
+/// | [`SquaredHinge`] | 1/d Σⱼ max(0, 1−tⱼyⱼ)² | mean | any |
+/// | [`CategoricalHinge`] | max(0, 1 + maxⱼ (1−tⱼ)yⱼ − Σⱼ tⱼyⱼ) | mean | any |
+/// | [`MultiMargin`] | 1/d Σ_{i≠c} max(0, m−y_c+yᵢ)^p | mean | any |
+/// | [`HingeEmbedding`] | 1/d Σⱼ yⱼ where tⱼ=1, max(0, m−yⱼ) where tⱼ=−1 | mean | distances |
 /// | [`Poisson`] | 1/d Σⱼ e^yⱼ − tⱼyⱼ | mean | logarithms of rates |
 ///
-/// with d outputs per sample.
+/// with d outputs per sample, of `GaussianNll` d targets.
+///
+/// Their names elsewhere; where a definition differs, the loss says how:
+///
+/// | here | PyTorch | Keras | scikit-learn |
+/// |---|---|---|---|
+/// | `MeanSquaredError` | `MSELoss` | `MeanSquaredError` | `mean_squared_error` |
+/// | `MeanAbsoluteError` | `L1Loss` | `MeanAbsoluteError` | `mean_absolute_error` |
+/// | `Huber` | `HuberLoss` | `Huber` | |
+/// | `SmoothL1` | `SmoothL1Loss` | | |
+/// | `LogCosh` | | `LogCosh` | |
+/// | `MeanAbsolutePercentageError` | | `MeanAbsolutePercentageError` | `mean_absolute_percentage_error` |
+/// | `MeanSquaredLogarithmicError` | | `MeanSquaredLogarithmicError` | `mean_squared_log_error` |
+/// | `Quantile` | | | `mean_pinball_loss` |
+/// | `CosineDistance` | `CosineEmbeddingLoss` | `CosineSimilarity` | |
+/// | `GaussianNll` | `GaussianNLLLoss` | | |
+/// | `SoftmaxCrossEntropy` | `CrossEntropyLoss` | `CategoricalCrossentropy` | |
+/// | `SigmoidCrossEntropy` | `BCEWithLogitsLoss` | `BinaryCrossentropy` | |
+/// | `CategoricalCrossEntropy` | | `CategoricalCrossentropy` | `log_loss` |
+/// | `KlDivergence` | `KLDivLoss` | `KLDivergence` | |
+/// | `BinaryCrossEntropy` | `BCELoss` | `BinaryCrossentropy` | `log_loss` |
+/// | `NegativeLogLikelihood` | `NLLLoss` | | |
+/// | `SoftmaxFocal` | | `CategoricalFocalCrossentropy` | |
+/// | `SigmoidFocal` | | `BinaryFocalCrossentropy` | |
+/// | `Hinge` | | `Hinge` | `hinge_loss` |
+/// | `SquaredHinge` | | `SquaredHinge` | |
+/// | `CategoricalHinge` | | `CategoricalHinge` | |
+/// | `MultiMargin` | `MultiMarginLoss` | | |
+/// | `HingeEmbedding` | `HingeEmbeddingLoss` | | |
+/// | `Poisson` | `PoissonNLLLoss` | `Poisson` | |
 pub trait Loss<T: Real>: Debug + Send + Sync {
     /// The name by which errors call the loss.
     fn name(&self) -> &str;
@@ -158,7 +224,7 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
         ))
     }
 
-    /// Whether a batch costs the average or the sum of its samples.
+    /// Whether a batch costs the average or the sum of its samples; [`Reduced`] changes it.
     fn reduction(&self) -> Reduction {
         Reduction::Mean
     }
@@ -186,6 +252,12 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
     /// losses on logits and margins.
     fn measures_distance(&self) -> bool {
         false
+    }
+
+    /// How many numbers a sample's target has where the network has so many outputs: as many. A
+    /// loss whose outputs say several things of one number, such as its quantiles, takes fewer.
+    fn targets(&self, outputs: usize) -> usize {
+        outputs
     }
 
     /// Checks the loss's own configuration against the number of outputs.
@@ -223,22 +295,32 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     fn value(&self, y: View<'_, T>, target: Targets<'_, T>) -> Result<T> {
-        let values = target.values();
-        check_pair(self.name(), y, values)?;
-        self.check(y.rows())?;
-        self.check_targets(values)?;
-        let mut costs = vec![T::zero(); y.cols()];
-        self.costs(CostsArgs {
-            y,
-            target: values,
-            costs: &mut costs,
-        });
+        let mut costs = costs(self, y, target)?;
         Ok(compiled_here!(
             T: |costs: &mut [T], target: Targets<'_, T>, reduction: Reduction| -> T {
-                weigh(costs, target.weights());
-                reduce(reduction, costs)
+                reduce(reduction, costs, target.weights())
             }
         )(&mut costs, target, self.reduction()))
+    }
+
+    /// The costs wᵢ·Cᵢ of the samples of a batch, each by itself: `reduction="none"` in PyTorch and
+    /// Keras. After a pass of a network [`Tape::costs`](crate::Tape::costs) has them.
+    ///
+    /// # Errors
+    /// As [`value`](Loss::value).
+    ///
+    /// ```
+    /// use chainrule::{MeanSquaredError, View};
+    /// use chainrule::nn::loss::Loss;
+    /// let (y, t) = (View::new(&[1.0, 2.0, 3.0, 4.0], 2)?, View::new(&[1.0, 2.0, 3.0, 6.0], 2)?);
+    /// assert_eq!(MeanSquaredError.sample_costs(y, t.into())?, [0.0, 2.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[doc(alias("reduction", "none"))]
+    fn sample_costs(&self, y: View<'_, T>, target: Targets<'_, T>) -> Result<Vec<T>> {
+        let mut costs = costs(self, y, target)?;
+        reduction::weigh(&mut costs, target.weights());
+        Ok(costs)
     }
 
     /// ∂C/∂y of a batch, with the 1/n of an average.
@@ -246,10 +328,7 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
     /// # Errors
     /// As [`value`](Loss::value).
     fn gradient(&self, y: View<'_, T>, target: Targets<'_, T>) -> Result<DMatrix<T>> {
-        let values = target.values();
-        check_pair(self.name(), y, values)?;
-        self.check(y.rows())?;
-        self.check_targets(values)?;
+        let values = check(self, y, target)?;
         let mut dy = vec![T::zero(); y.as_slice().len()];
         self.slopes(SlopesArgs {
             y,
@@ -260,59 +339,64 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
         Ok(compiled_here!(
             T: |dy: DMatrix<T>, target: Targets<'_, T>, reduction: Reduction| -> DMatrix<T> {
                 let mut dy = dy;
-                weigh(dy.as_mut_slice(), target.weights());
-                scale(reduction, (&mut dy).into());
+                scale(reduction, (&mut dy).into(), target.weights());
                 dy
             }
         )(dy, target, self.reduction()))
     }
 }
 
-/// Multiplies what belongs to each sample by its weight.
-pub(crate) fn weigh<T: Real>(numbers: &mut [T], weights: Option<&[T]>) {
-    if let Some(weights) = weights {
-        let each = numbers.len() / weights.len().max(1);
-        for (numbers, weight) in numbers.chunks_exact_mut(each.max(1)).zip(weights) {
-            for number in numbers {
-                *number *= *weight;
-            }
-        }
-    }
+/// The costs of samples, not yet weighted.
+fn costs<T: Real>(
+    loss: &(impl Loss<T> + ?Sized),
+    y: View<'_, T>,
+    target: Targets<'_, T>,
+) -> Result<Vec<T>> {
+    let target = check(loss, y, target)?;
+    let mut costs = vec![T::zero(); y.cols()];
+    loss.costs(CostsArgs {
+        y,
+        target,
+        costs: &mut costs,
+    });
+    Ok(costs)
 }
 
-/// The cost of a batch from those of its samples.
-pub(crate) fn reduce<T: Real>(reduction: Reduction, costs: &[T]) -> T {
-    let total = sum(costs.len(), costs.iter().copied());
-    let n = T::of(costs.len() as f64);
-    match reduction {
-        Reduction::Sum => total,
-        Reduction::Mean if total.is_finite() => total / n,
-        // An average that is a number, though the sum is none.
-        Reduction::Mean => sum(costs.len(), costs.iter().map(|cost| *cost / n)),
-    }
-}
-
-/// The derivative of [`reduce`].
-pub(crate) fn scale<T: Real>(reduction: Reduction, mut dy: ViewMut<'_, T>) {
-    if reduction == Reduction::Mean && dy.cols() > 1 {
-        let factor = T::of(1.0 / dy.cols() as f64);
-        for dy in dy.as_mut_slice() {
-            *dy *= factor;
-        }
-    }
+/// Targets that fit the outputs and the loss; there must be at least one sample.
+fn check<'t, T: Real>(
+    loss: &(impl Loss<T> + ?Sized),
+    y: View<'_, T>,
+    target: Targets<'t, T>,
+) -> Result<View<'t, T>> {
+    let (place, target) = (loss.name(), target.values());
+    check_some(place, y)?;
+    loss.check(y.rows())?;
+    check_rows(place, (loss.targets(y.rows()), y.cols()), target)?;
+    loss.check_targets(target)?;
+    Ok(target)
 }
 
 /// Outputs and targets must have the same shape, with at least one sample.
 pub(crate) fn check_pair<T>(place: &str, y: View<'_, T>, target: View<'_, T>) -> Result<()> {
-    if y.cols() == 0 || y.rows() == 0 {
-        return Err(Error::new(
-            ErrorKind::Empty,
-            place,
-            "at least 1 sample of at least 1 output",
-            shape(y.shape()),
-        ));
+    let expected = y.shape();
+    check_some(place, y)?;
+    check_rows(place, expected, target)
+}
+
+fn check_some<T>(place: &str, y: View<'_, T>) -> Result<()> {
+    if y.cols() > 0 && y.rows() > 0 {
+        return Ok(());
     }
-    check_shape(|| format!("targets of {place}"), y.shape(), target.shape())
+    Err(Error::new(
+        ErrorKind::Empty,
+        place,
+        "at least 1 sample of at least 1 output",
+        shape(y.shape()),
+    ))
+}
+
+fn check_rows<T>(place: &str, expected: (usize, usize), target: View<'_, T>) -> Result<()> {
+    check_shape(|| format!("targets of {place}"), expected, target.shape())
 }
 
 /// 1/d: what an average over d outputs multiplies their sum by.
@@ -321,7 +405,7 @@ fn share<T: Real>(outputs: usize) -> T {
 }
 
 /// Every target must satisfy `ok`.
-pub(crate) fn check_targets<T: Real>(
+fn check_targets<T: Real>(
     name: &str,
     target: View<'_, T>,
     expected: &str,

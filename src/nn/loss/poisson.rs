@@ -1,5 +1,7 @@
 //! A loss for counts.
 
+use super::by_output::{self, ByOutput};
+use super::classification::times;
 use super::{CostsArgs, CurvaturesArgs, Loss, OutputFunction, SlopesArgs, check_targets, share};
 use crate::error::Result;
 use crate::nn::activation::OutputRange;
@@ -21,6 +23,9 @@ use alloc::{format, string::String};
 /// Left out is ln t!, which does not depend on y; [`full`](Self::full) adds it in Stirling's
 /// approximation. Without it costs may be negative.
 ///
+/// Of a network that ends on the rates themselves, such as a softplus gives them, the loss is
+/// [another](Self::rates).
+///
 /// ```
 /// use chainrule::View;
 /// use chainrule::nn::loss::{Loss, Poisson};
@@ -36,9 +41,10 @@ use alloc::{format, string::String};
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
-#[doc(alias = "PoissonNLLLoss")]
+#[doc(alias("PoissonNLLLoss", "poisson_nll_loss", "log_input"))]
 pub struct Poisson {
     full: bool,
+    rates: bool,
 }
 
 impl Poisson {
@@ -61,7 +67,29 @@ impl Poisson {
     /// ```
     #[must_use]
     pub fn full(self) -> Self {
-        Self { full: true }
+        Self { full: true, ..self }
+    }
+
+    /// The same loss of outputs y that are the rates: 1/d Σⱼ (yⱼ − tⱼ ln yⱼ) (PyTorch's
+    /// `log_input=False`, Keras's `Poisson`, which add 10⁻⁸ and 10⁻⁷ to the y of the logarithm). A
+    /// rate of 0 costs 0 where the target is 0, else ∞; a rate below 0 makes the cost NaN, so let
+    /// the network end on numbers above, as [`Softplus`](crate::Activation::Softplus) gives.
+    /// ∂C/∂y = (1 − t/y)/(nd).
+    ///
+    /// ```
+    /// use chainrule::View;
+    /// use chainrule::nn::loss::{Loss, Poisson};
+    /// let (rate, t) = (View::new(&[2.0], 1)?, View::new(&[3.0], 1)?);
+    /// let cost = Poisson::new().rates().value(rate, t.into())?;
+    /// assert_eq!(cost, 2.0 - 3.0 * 2.0_f64.ln());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[must_use]
+    pub fn rates(self) -> Self {
+        Self {
+            rates: true,
+            ..self
+        }
     }
 
     /// What does not depend on the output.
@@ -80,35 +108,52 @@ impl<T: Real> Loss<T> for Poisson {
     }
 
     fn describe(&self) -> String {
-        format!("Poisson(full={})", self.full)
+        let outputs = if self.rates { ", of rates" } else { "" };
+        format!("Poisson(full={}{outputs})", self.full)
     }
 
     fn costs(&self, p: CostsArgs<'_, T>) {
         compiled_here!(T: |loss: &Poisson, p: CostsArgs<'_, T>| {
-            T::vectorize(Costs(*loss, p));
+            if loss.rates {
+                by_output::costs::<T>(&Rates(*loss), p);
+            } else {
+                T::vectorize(Costs(*loss, p));
+            }
         })(self, p);
     }
 
     fn slopes(&self, p: SlopesArgs<'_, T>) {
-        compiled_here!(T: |p: SlopesArgs<'_, T>| {
-            T::vectorize(Slopes(p));
-        })(p);
+        compiled_here!(T: |loss: &Poisson, p: SlopesArgs<'_, T>| {
+            if loss.rates {
+                by_output::slopes::<T>(&Rates(*loss), p);
+            } else {
+                T::vectorize(Slopes(p));
+            }
+        })(self, p);
     }
 
-    /// e^y·ẏ/d.
+    /// e^y·ẏ/d, and of rates t·ẏ/(y²d).
     fn curvatures(&self, p: CurvaturesArgs<'_, T>) -> Result<()> {
-        compiled_here!(T: |p: CurvaturesArgs<'_, T>| {
-            T::vectorize(Curvatures(p));
-        })(p);
+        compiled_here!(T: |loss: &Poisson, p: CurvaturesArgs<'_, T>| {
+            if loss.rates {
+                by_output::curvatures::<T>(&Rates(*loss), p);
+            } else {
+                T::vectorize(Curvatures(p));
+            }
+        })(self, p);
         Ok(())
     }
 
     fn output_function(&self) -> OutputFunction {
-        OutputFunction::Exp
+        if self.rates {
+            OutputFunction::Identity
+        } else {
+            OutputFunction::Exp
+        }
     }
 
     fn accepts(&self, range: OutputRange) -> bool {
-        range == OutputRange::Real
+        range == OutputRange::Real || self.rates && range != OutputRange::LogSimplex
     }
 
     fn check_targets(&self, target: View<'_, T>) -> Result<()> {
@@ -116,6 +161,26 @@ impl<T: Real> Loss<T> for Poisson {
         check_targets("Poisson", target, expected, |t| {
             t.is_finite() && t >= T::zero()
         })
+    }
+}
+
+/// The loss of outputs that are rates.
+struct Rates(Poisson);
+
+impl<T: Real> ByOutput<T> for Rates {
+    fn cost(&self, _: usize, y: T, t: T) -> T {
+        y - times(t, y.ln()) + self.0.constant(t)
+    }
+
+    fn slope(&self, _: usize, y: T, t: T) -> T {
+        if t == T::zero() || !y.is_finite() {
+            return T::one() - times(t, T::one() / y);
+        }
+        (y - t) / y
+    }
+
+    fn curvature(&self, _: usize, y: T, t: T) -> T {
+        times(t, T::one() / y / y)
     }
 }
 
@@ -197,6 +262,20 @@ mod tests {
         assert_eq!(at(-INF, 3.0)?, (INF, -3.0));
         assert_eq!(at(-INF, 0.0)?, (0.0, 0.0));
         assert_eq!(at(1e4, 1e300)?, (INF, INF));
+        Ok(())
+    }
+
+    #[test]
+    fn limits_of_rates() -> Result<()> {
+        let (y, t) = ([0.0, 0.0, f64::INFINITY, 2.0], [0.0, 3.0, 0.0, 0.0]);
+        let (y, t) = (View::new(&y, 1)?, View::new(&t, 1)?);
+        let loss = Poisson::new().rates();
+        let ends = [0.0, f64::INFINITY, f64::INFINITY, 2.0];
+        assert_eq!(loss.sample_costs(y, t.into())?, ends);
+        let slopes = 4.0 * loss.gradient(y, t.into())?;
+        assert_eq!(slopes.as_slice(), [1.0, f64::NEG_INFINITY, 1.0, 1.0]);
+        let below: f64 = loss.value(View::new(&[-1.0], 1)?, View::new(&[1.0], 1)?.into())?;
+        assert!(below.is_nan());
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Losses on the difference r = y − t of output and target.
 
+use super::by_output::{self, ByOutput, loss_by_output};
 use super::{CostsArgs, CurvaturesArgs, Loss, Reduction, SlopesArgs, share};
 use crate::error::Result;
 use crate::nn::activation::tanh;
@@ -231,7 +232,7 @@ residual_loss!(MeanAbsoluteError, Reduction::Mean, Over::Mean, self, r, cost: ma
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
-#[doc(alias("HuberLoss", "SmoothL1Loss"))]
+#[doc(alias("HuberLoss", "huber"))]
 pub struct Huber {
     delta: f64,
 }
@@ -257,6 +258,82 @@ curvature: if magnitude(r) > T::of(self.delta) { T::zero() } else { T::one() },
 describe: format!("Huber(delta={})", self.delta),
 check: {
     POSITIVE.named("a finite δ above 0").check_in::<T>("Huber", self.delta)
+});
+
+/// The smooth L1 loss: r²/(2β) for |r| < β and |r| − ½β beyond, r = y − t, averaged over samples
+/// and outputs (Girshick 2015; PyTorch's `SmoothL1Loss`). It is [`Huber`] with δ = β, divided by β:
+/// far out its slope is ±1 for every β.
+///
+/// ∂C/∂y = r/(βnd) within ±β, ±1/(nd) beyond.
+///
+/// ```
+/// use chainrule::View;
+/// use chainrule::nn::loss::{Loss, SmoothL1};
+/// let (y, t) = (View::new(&[3.0, 0.25], 1)?, View::new(&[0.0, 0.0], 1)?);
+/// assert_eq!(SmoothL1::new(0.5).value(y, t.into())?, (2.75 + 0.0625) / 2.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
+#[doc(alias("SmoothL1Loss", "smooth_l1_loss"))]
+pub struct SmoothL1 {
+    beta: f64,
+}
+
+impl SmoothL1 {
+    /// The loss that turns from a parabola into lines at ±`beta`, finite and above 0 (PyTorch's
+    /// default: 1).
+    pub fn new(beta: f64) -> Self {
+        Self { beta }
+    }
+}
+
+impl<T: Real> ByOutput<T> for SmoothL1 {
+    fn cost(&self, _: usize, y: T, t: T) -> T {
+        let (a, beta, half) = (magnitude(y - t), T::of(self.beta), T::of(0.5));
+        if a > beta {
+            a - half * beta
+        } else {
+            half * (a / beta) * a
+        }
+    }
+
+    fn slope(&self, _: usize, y: T, t: T) -> T {
+        match (y - t) / T::of(self.beta) {
+            s if s > T::one() => T::one(),
+            s if s < -T::one() => -T::one(),
+            s => s,
+        }
+    }
+
+    fn curvature(&self, _: usize, y: T, t: T) -> T {
+        let beta = T::of(self.beta);
+        if magnitude(y - t) > beta {
+            T::zero()
+        } else {
+            T::one() / beta
+        }
+    }
+}
+
+loss_by_output!(SmoothL1 {
+    fn describe(&self) -> String {
+        format!("SmoothL1(beta={})", self.beta)
+    }
+
+    fn measures_distance(&self) -> bool {
+        true
+    }
+
+    fn check(&self, _outputs: usize) -> Result<()> {
+        POSITIVE
+            .named("a finite β above 0 (for 0 take MeanAbsoluteError)")
+            .check_in::<T>("SmoothL1", self.beta)
+    }
 });
 
 /// ln cosh(y − t), averaged over samples and outputs: nearly ½r² near 0 and |r| − ln 2 far out.

@@ -6,7 +6,7 @@ pub(crate) mod serde;
 mod sum;
 
 pub(crate) use half::half;
-pub(crate) use sum::{BLOCK, SAMPLES, accumulate, by_blocks, over_samples, sum, sum_pairs};
+pub(crate) use sum::{BLOCK, SAMPLES, accumulate, by_blocks, over_samples, sum, sum_of, sum_pairs};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::kernel::gemm::{Product, Size};

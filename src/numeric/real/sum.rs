@@ -63,6 +63,12 @@ pub(crate) fn sum<T: Real>(count: usize, mut terms: impl Iterator<Item = T>) -> 
     sum
 }
 
+/// [`sum`], compiled once for all kinds of terms: where a call per term is no matter.
+#[inline(never)]
+pub(crate) fn sum_of<T: Real>(count: usize, terms: &mut dyn Iterator<Item = T>) -> T {
+    sum(count, terms)
+}
+
 /// Σ f(aᵢ, bᵢ) over slices of one length, for loops that a compiler is to vectorize.
 #[inline(always)]
 pub(crate) fn sum_pairs<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {

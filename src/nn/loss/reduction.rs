@@ -1,0 +1,192 @@
+//! How the costs of samples make the cost of a batch.
+
+use super::{CostsArgs, CurvaturesArgs, Loss, OutputFunction, SlopesArgs};
+use crate::error::Result;
+use crate::nn::activation::OutputRange;
+use crate::numeric::real::{Real, sum, sum_of};
+use crate::numeric::view::{View, ViewMut};
+use alloc::{format, string::String};
+
+/// How the costs of the samples make the cost of a batch. [`Reduced`] changes that of a loss;
+/// [`Loss::sample_costs`] gives the costs as they are (`reduction="none"`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[doc(alias("size_average", "sum_over_batch_size"))]
+pub enum Reduction {
+    /// Their average: C = 1/n Σᵢ wᵢCᵢ (Keras, whatever the weights wᵢ of the samples).
+    Mean,
+    /// Their sum: C = Σᵢ wᵢCᵢ.
+    Sum,
+    /// Their weighted average: C = Σᵢ wᵢCᵢ / Σᵢ wᵢ; 0 where all weights are 0. A sample of weight 0
+    /// is not counted. PyTorch averages so over class numbers with `weight` or `ignore_index`,
+    /// scikit-learn wherever there is a `sample_weight`, Keras by `mean_with_sample_weight`.
+    /// Without weights it is `Mean`.
+    #[doc(alias("mean_with_sample_weight", "ignore_index"))]
+    WeightedMean,
+}
+
+impl Reduction {
+    /// What the cost of so many samples is multiplied by to give the sum of their costs.
+    pub(crate) fn count<T: Real>(self, samples: usize, weights: Option<&[T]>) -> f64 {
+        match (self, weights) {
+            (Self::Sum, _) => 1.0,
+            (Self::WeightedMean, Some(weights)) => total(weights).as_f64(),
+            (Self::Mean | Self::WeightedMean, _) => samples as f64,
+        }
+    }
+}
+
+fn total<T: Real>(weights: &[T]) -> T {
+    sum_of(weights.len(), &mut weights.iter().copied())
+}
+
+/// Multiplies what belongs to each sample by its weight.
+pub(super) fn weigh<T: Real>(numbers: &mut [T], weights: Option<&[T]>) {
+    if let Some(weights) = weights {
+        let each = numbers.len() / weights.len().max(1);
+        for (numbers, weight) in numbers.chunks_exact_mut(each.max(1)).zip(weights) {
+            for number in numbers {
+                *number *= *weight;
+            }
+        }
+    }
+}
+
+/// The cost of a batch from those of its samples, which become weighted.
+pub(crate) fn reduce<T: Real>(reduction: Reduction, costs: &mut [T], weights: Option<&[T]>) -> T {
+    weigh(costs, weights);
+    let sum_of_costs = sum(costs.len(), costs.iter().copied());
+    let n = match (reduction, weights) {
+        (Reduction::Sum, _) => return sum_of_costs,
+        (Reduction::WeightedMean, Some(weights)) => total(weights),
+        (Reduction::Mean | Reduction::WeightedMean, _) => T::of(costs.len() as f64),
+    };
+    if n == T::zero() {
+        n
+    } else if sum_of_costs.is_finite() {
+        sum_of_costs / n
+    } else {
+        // An average that is a number, though the sum is none.
+        sum_of(costs.len(), &mut costs.iter().map(|cost| *cost / n))
+    }
+}
+
+/// The derivative of [`reduce`].
+pub(crate) fn scale<T: Real>(reduction: Reduction, mut dy: ViewMut<'_, T>, weights: Option<&[T]>) {
+    weigh(dy.as_mut_slice(), weights);
+    let factor = match (reduction, weights) {
+        (Reduction::WeightedMean, Some(weights)) => match total(weights) {
+            // All slopes are 0, too.
+            none if none == T::zero() => return,
+            total => T::one() / total,
+        },
+        (Reduction::Mean | Reduction::WeightedMean, _) if dy.cols() > 1 => {
+            T::of(1.0 / dy.cols() as f64)
+        }
+        _ => return,
+    };
+    for dy in dy.as_mut_slice() {
+        *dy *= factor;
+    }
+}
+
+/// A loss with another [`Reduction`] of a batch: any loss as a sum, an average, or the weighted
+/// average of PyTorch.
+///
+/// What PyTorch computes with `CrossEntropyLoss(weight=…)` on class numbers is the weighted average
+/// of samples that weigh what their class weighs ([`Dataset::class_weighted`]). With
+/// `ignore_index` it is the weighted average of samples of which those to be ignored weigh 0
+/// ([`one_hot_ignoring`](crate::data::one_hot_ignoring)). Training averages the costs of an epoch
+/// likewise.
+///
+/// An average over a sample's outputs stays one: `MeanSquaredError` as a sum is the sum over the
+/// samples of averages over outputs, as in Keras, where PyTorch sums over both
+/// ([`SumSquaredError`](super::SumSquaredError) is half of that).
+///
+/// [`Dataset::class_weighted`]: crate::Dataset::class_weighted
+///
+/// ```
+/// use chainrule::View;
+/// use chainrule::nn::loss::{Loss, MeanAbsoluteError, Reduced, Reduction};
+/// use chainrule::numeric::Targets;
+/// let (y, t) = ([1.0, 5.0, 7.0], [0.0; 3]);
+/// let (y, t) = (View::new(&y, 1)?, View::new(&t, 1)?); // three samples
+/// let weighted = Targets::weighted(t, &[3.0, 1.0, 0.0])?;
+/// let cost = |reduction| Reduced::new(MeanAbsoluteError, reduction).value(y, weighted);
+/// assert_eq!(cost(Reduction::Sum)?, 8.0); // 3·1 + 5
+/// assert_eq!(cost(Reduction::Mean)?, 8.0 / 3.0);
+/// assert_eq!(cost(Reduction::WeightedMean)?, 2.0); // the third is not counted
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
+#[doc(alias("reduction", "size_average"))]
+pub struct Reduced<L> {
+    loss: L,
+    reduction: Reduction,
+}
+
+impl<L> Reduced<L> {
+    /// `loss`, of which a batch costs what `reduction` says.
+    pub fn new(loss: L, reduction: Reduction) -> Self {
+        Self { loss, reduction }
+    }
+}
+
+impl<T: Real, L: Loss<T>> Loss<T> for Reduced<L> {
+    fn name(&self) -> &str {
+        self.loss.name()
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "Reduced({}, reduction={:?})",
+            self.loss.describe(),
+            self.reduction
+        )
+    }
+
+    fn costs(&self, p: CostsArgs<'_, T>) {
+        self.loss.costs(p);
+    }
+
+    fn slopes(&self, p: SlopesArgs<'_, T>) {
+        self.loss.slopes(p);
+    }
+
+    fn curvatures(&self, p: CurvaturesArgs<'_, T>) -> Result<()> {
+        self.loss.curvatures(p)
+    }
+
+    fn reduction(&self) -> Reduction {
+        self.reduction
+    }
+
+    fn output_function(&self) -> OutputFunction {
+        self.loss.output_function()
+    }
+
+    fn accepts(&self, range: OutputRange) -> bool {
+        self.loss.accepts(range)
+    }
+
+    fn measures_distance(&self) -> bool {
+        self.loss.measures_distance()
+    }
+
+    fn targets(&self, outputs: usize) -> usize {
+        self.loss.targets(outputs)
+    }
+
+    fn check(&self, outputs: usize) -> Result<()> {
+        self.loss.check(outputs)
+    }
+
+    fn check_targets(&self, target: View<'_, T>) -> Result<()> {
+        self.loss.check_targets(target)
+    }
+}
