@@ -88,6 +88,14 @@ impl<'a, T: Real> Descent<'a, T> {
         self.constraints
             .iter()
             .try_for_each(Constraint::check_in::<T>)?;
+        if self.optimizer.state().averaged.is_some() && !self.constraints.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "constraints of Trainer",
+                "none beside a rule that averages: they hold for what it averages, not for the average",
+                format!("{:?}", self.constraints),
+            ));
+        }
         if let Some(&layer) = self.frozen.last() {
             let layers = net.layers().len();
             let expected = format_args!("layers below {layers}");
@@ -133,6 +141,15 @@ impl<'a, T: Real> Descent<'a, T> {
             frozen,
         });
         Ok(())
+    }
+
+    /// Lets `net` be what steps change (`false`), or where the rule averages, the average (`true`):
+    /// whenever nothing is stepping.
+    pub(super) fn show_average(&mut self, net: &mut Sequential<T>, show: bool) -> Result<()> {
+        match self.optimizer.state().averaged {
+            Some(shown) if shown != show => self.optimizer.swap_average(net.params_mut()),
+            _ => Ok(()),
+        }
     }
 
     /// One step, which has been [checked](Self::check) and [prepared](Self::prepare) for: the
@@ -189,6 +206,7 @@ impl<'a, T: Real> Descent<'a, T> {
         for clip in &self.clips {
             clip.apply(net, tape.grads_mut())?;
         }
+        self.optimizer.note_cost(taken.total());
         self.optimizer
             .step_on(tape.workers(), rate, net.params_mut(), tape.grads(), groups)?;
         for constraint in &self.constraints {

@@ -410,6 +410,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn continue_with(&mut self, net: &Sequential<T>) {
+        self.method.descent.optimizer.adopt(net.params());
         self.run.state.adopt(net);
     }
 
@@ -521,9 +522,10 @@ impl<'a, T: Real> Trainer<'a, T> {
             trainer.run.check_settings(MiniBatches::<T>::NAME)?;
             let multiplier = trainer.run.multiplier();
             let state = &mut trainer.run.state;
+            let has_best = state.latest.is_some();
             let step = trainer
                 .method
-                .step(net, batch, &mut state.position, multiplier)?;
+                .step(net, batch, &mut state.position, multiplier, has_best)?;
             state.left = None;
             state.latest = None;
             Ok(step)

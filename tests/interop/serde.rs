@@ -278,6 +278,7 @@ fn rules_come_back_with_their_state() {
             -0.0,
             5e-324,
         ]],
+        ..OptimizerState::default()
     };
     assert!(json(&state).contains(r#"["NaN","inf","-inf",-0.0,5e-324]"#));
     for read in back(&state) {
@@ -545,6 +546,7 @@ fn every_f32_comes_back_with_its_bits() {
         rule: "Lion".into(),
         step: 1,
         slots: vec![numbers],
+        ..OptimizerState::default()
     };
     round(state);
 }

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod averages;
 mod checkpoints;
 mod least_squares;
 mod quality;
