@@ -6,7 +6,7 @@
 //! | [`Adagrad`], [`Lion`] | 1 |
 //! | [`RmsProp`] | 1, centered 2, with momentum one more |
 //! | [`Adam`] | 2, AMSGrad 3 |
-//! | [`Adadelta`], [`Adamax`], [`NAdam`], [`Quickprop`], [`RAdam`] | 2 |
+//! | [`Adadelta`], [`Adamax`], [`Muon`], [`NAdam`], [`Quickprop`], [`RAdam`] | 2 |
 //! | [`Rprop`] | 2, backtracking 3 |
 //! | [`Adan`] | 4 |
 //! | [`Asgd`] | 1, the average |
@@ -26,6 +26,7 @@ mod clip;
 mod constraint;
 mod group;
 mod lion;
+mod muon;
 mod nadam;
 mod optimizer;
 mod penalty;
@@ -45,7 +46,7 @@ mod vector_norm;
 pub use clip::Clip;
 pub(crate) use clip::gradient_norm;
 pub use constraint::Constraint;
-pub use group::Group;
+pub use group::{Group, Matrix};
 pub use optimizer::Optimizer;
 pub use penalty::Penalty;
 pub use plateau::ReduceOnPlateau;
@@ -90,6 +91,11 @@ macro_rules! every_rule {
                 Lion::new().beta1(0.5).beta2(0.75),
                 Lion::new().cautious(),
                 Lion::new().cautious_decay()
+            }
+            muon::Muon {
+                Muon::new(),
+                Muon::new().momentum(0.8).plain().jordan(),
+                Muon::new().momentum(0.5).beta1(0.5).beta2(0.75).eps(1e-2)
             }
             nadam::NAdam {
                 NAdam::new(),

@@ -266,8 +266,14 @@ impl<T: Real> OptimizerState<T> {
         grads: &[T],
         groups: &[Group],
     ) -> bool {
-        let within =
-            |group: &Group| group.range.start <= group.range.end && group.range.end <= params.len();
+        let within = |group: &Group| {
+            let Group {
+                range, matrices, ..
+            } = group;
+            range.start <= range.end
+                && range.end <= params.len()
+                && matrices.iter().all(|matrix| matrix.fits(range))
+        };
         let lengths = grads.len() == params.len()
             && !self.is_averaged()
             && self.other_length(params.len()).is_none()

@@ -92,6 +92,17 @@ impl<T: Real> Norm<T> {
         self.scale * self.root
     }
 
+    /// Makes it the norm 1 of `x`, of which it is the norm, or of a norm below `least`, at most that.
+    pub(super) fn normalize(self, least: T, x: &mut [T]) {
+        if self.value() < least {
+            return T::vectorize(Scale(x, T::one() / least));
+        }
+        if self.scale != T::one() {
+            T::vectorize(Scale(x, T::one() / self.scale));
+        }
+        T::vectorize(Scale(x, T::one() / self.root));
+    }
+
     /// By what to multiply for a norm of at most `c`.
     #[inline(always)]
     pub(super) fn factor(self, c: T) -> T {

@@ -221,10 +221,7 @@ fn without(groups: &[Group], frozen: &[Range<usize>]) -> Vec<Group> {
     let mut left = Vec::new();
     for group in groups {
         let Range { mut start, end } = group.range;
-        let part = |start, end| Group {
-            range: start..end,
-            ..group.clone()
-        };
+        let part = |start, end| group.part(start..end);
         for hole in frozen {
             let first = hole.start.clamp(start, end);
             let last = hole.end.clamp(start, end);

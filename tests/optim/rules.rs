@@ -134,6 +134,32 @@ fn trajectories<T: Real>(tolerance: f64) {
             }
             assert!(w == before);
         }
+        if name.starts_with("Muon") {
+            for (rows, cols) in [(3, 4), (5, 2), (1, 6)] {
+                let of = |f: &dyn Fn(f64, f64) -> f64| -> Vec<T> {
+                    let place = |k| ((k % rows) as f64, (k / rows) as f64);
+                    (0..rows * cols)
+                        .map(|k| T::of(f(place(k).0, place(k).1)))
+                        .collect()
+                };
+                let range = 0..rows * cols;
+                let groups = [Group {
+                    decay,
+                    matrices: vec![Matrix {
+                        range: range.clone(),
+                        rows,
+                    }],
+                    ..Group::new(range)
+                }];
+                let mut rule = self::rule::<T>(name);
+                let mut w = of(&|i, j| (i + 3.0 * j).sin());
+                for t in 0..5 {
+                    let g = of(&|i, j| (i * i + 2.0 * i * j - j + f64::from(t)).cos());
+                    rule.step(rate, &mut w, &g, &groups).expect("a sound step");
+                }
+                compare(&w, &mut after, &format!("of {rows} × {cols}"));
+            }
+        }
         assert_eq!(after.next(), None);
         lines += 1;
     }
@@ -478,7 +504,7 @@ fn the_largest_rate() -> Result<()> {
     )?;
     for name in names() {
         // 1/(1−β₁) where the first step divides by 1−β₁.
-        let divides = ["Adam", "Adamax", "NAdam", "RAdam"];
+        let divides = ["Adam", "Adamax", "Muon", "NAdam", "RAdam"];
         let rule_name = name.split(':').next().map_or("", str::trim);
         let stretch = if divides.contains(&rule_name) {
             let beta1 = name
@@ -702,6 +728,10 @@ fn hyper_parameters() {
     bad!("eps of RAdam", positive, |x| RAdam::new().eps(x));
     bad!("beta1 of Lion", fraction, |x| Lion::new().beta1(x));
     bad!("beta2 of Lion", fraction, |x| Lion::new().beta2(x));
+    bad!("momentum of Muon", fraction, |x| Muon::new().momentum(x));
+    bad!("beta1 of Muon", fraction, |x| Muon::new().beta1(x));
+    bad!("beta2 of Muon", fraction, |x| Muon::new().beta2(x));
+    bad!("eps of Muon", positive, |x| Muon::new().eps(x));
     bad!("lambd of Asgd", not_negative, |x| Asgd::new().lambd(x));
     bad!("alpha of Asgd", not_negative, |x| Asgd::new().alpha(x));
     bad!("mu of Quickprop", positive, |x| Quickprop::new().mu(x));
@@ -943,6 +973,121 @@ fn the_minimum_of_rosenbrock() {
             (x - 1.0).abs() < tolerance && (y - 1.0).abs() < tolerance,
             "{name}: ({x}, {y})"
         );
+    }
+}
+
+/// Matrices that are worth several threads, and layers that freeze and thaw: the same bits on any
+/// number of threads, and the inner layers alone are matrices.
+#[cfg(feature = "parallel")]
+#[test]
+fn matrices_on_threads() -> Result<()> {
+    let data = Dataset::new(
+        DMatrix::from_fn(20, 16, |i, j| ((i * 7 + j * 31) as f32).sin()),
+        DMatrix::from_fn(3, 16, |i, j| ((i + j) as f32).cos()),
+    )?;
+    let fit = |threads| {
+        let mut net = Sequential::builder(20)
+            .layer(Dense::new(150, Activation::Tanh))
+            .layer(Dense::new(200, Activation::Tanh))
+            .layer(Dense::new(120, Activation::Tanh))
+            .layer(Dense::new(3, Activation::Linear))
+            .seed(1)
+            .build()?;
+        let matrices: Vec<_> = net
+            .default_groups()
+            .into_iter()
+            .flat_map(|group| group.matrices)
+            .map(|matrix| (matrix.range.start, matrix.range.len(), matrix.rows))
+            .collect();
+        assert_eq!(
+            matrices,
+            [
+                (21 * 150, 150 * 200, 200),
+                (21 * 150 + 151 * 200, 200 * 120, 120)
+            ]
+        );
+        let mut trainer = Trainer::new(MeanSquaredError, Muon::new())
+            .epochs(2)
+            .batch_size(8)
+            .threads(threads)
+            .freeze([1]);
+        let start = net.clone();
+        trainer.fit(&mut net, &data)?;
+        assert_eq!(net.weights(1)?, start.weights(1)?);
+        let mut trainer = trainer.freeze([0]);
+        trainer.fit(&mut net, &data)?;
+        assert!(net.weights(1)? != start.weights(1)?);
+        let state = trainer.optimizer().state().slots.concat();
+        let all = net.params().iter().chain(&state);
+        Ok::<_, Error>(all.map(|x| x.to_bits()).collect::<Vec<_>>())
+    };
+    let expected = fit(1)?;
+    assert!(fit(2)? == expected && fit(3)? == expected);
+    Ok(())
+}
+
+/// The singular values of an orthogonalized matrix are near to 1, whatever its shape and size.
+#[test]
+fn matrices_are_turned() -> Result<()> {
+    for (rows, cols, scale) in [(4, 4, 1.0), (3, 40, 1e30), (50, 7, 1e-9), (1, 5, 1.0)] {
+        let g = DMatrix::from_fn(rows, cols, |i, j| {
+            scale * ((i * i + 3 * j) as f32 * 0.7).sin()
+        });
+        let groups = [Group {
+            matrices: vec![Matrix {
+                range: 0..rows * cols,
+                rows,
+            }],
+            ..Group::new(0..rows * cols)
+        }];
+        let mut w = vec![0.0_f32; rows * cols];
+        let rate = 5.0 / (rows.max(cols) as f64).sqrt();
+        Muon::new().step(rate, &mut w, g.as_slice(), &groups)?;
+        let turned = DMatrix::from_column_slice(rows, cols, &w);
+        let [before, after] = [g, turned].map(|matrix| matrix.singular_values());
+        for (before, after) in before.iter().zip(&after) {
+            // Of directions that are as good as absent, nothing can be said.
+            if *before > 0.02 * scale {
+                assert!(
+                    (0.3..1.3).contains(after),
+                    "{rows} × {cols}: {before} is {after}"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Matrices that are none are refused.
+#[test]
+fn matrices_that_do_not_fit() {
+    for (range, rows) in [(0..5, 2), (3..7, 2), (0..4, 0), (2..2, 1), (4..8, 2)] {
+        let matrices = vec![
+            Matrix {
+                range: 0..2,
+                rows: 1,
+            },
+            Matrix {
+                range: range.clone(),
+                rows,
+            },
+        ];
+        let groups = [Group {
+            matrices,
+            ..Group::new(0..6)
+        }];
+        let mut w = [1.0; 8];
+        for mut rule in [rule::<f64>("Muon::new()"), rule("Sgd::new()")] {
+            let error = rule
+                .step(0.1, &mut w, &[1.0; 8], &groups)
+                .expect_err("no matrix");
+            assert_eq!(
+                (error.kind(), error.place()),
+                (ErrorKind::Shape, "matrix 1 of group 0"),
+                "{range:?}"
+            );
+        }
+        assert_eq!(w, [1.0; 8]);
     }
 }
 

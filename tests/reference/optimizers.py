@@ -8,11 +8,13 @@ step; AdamW, NAdam and RAdam do that themselves. The rate falls from step to ste
 
 Schedule-free rules are those of the package schedulefree. Their lines and those of ASGD have the average behind the parameters that steps change. PyTorch computes
 ASGD's rate for the step to come from the rate of now; it is given the next one. Quickprop and the Rprop that takes steps back are written after their papers, in
-plain Python. Cautious rules take the plain step of their rule at 0, as PyTorch or NumPy computes it, and do with it what their papers say. To compare Quickprop
-with FANN itself, whose constants are of single precision: `apt-get install gcc libfann-dev && python3 optimizers.py fann`.
+plain Python. Cautious rules take the plain step of their rule at 0, as PyTorch or NumPy computes it, and do with it what their papers say. Behind Muon's parameters, which its
+AdamW steps, are matrices that it has turned in five steps. To compare Quickprop with FANN itself, whose constants are of single precision: `apt-get install gcc libfann-dev && python3 optimizers.py fann`.
 """
 
 import ctypes
+import inspect
+import math
 import subprocess
 import sys
 import tempfile
@@ -26,6 +28,9 @@ torch.set_default_dtype(torch.float64)  # of NAdam's product of momenta, too
 START = [1.5, -2.0, 0.75, 3.0, -0.25]
 CURVATURE = [1.0, 4.0, 0.25, 2.0, 10.0]
 CENTRE = [0.5, -1.0, 2.0, 1.0, 0.25]
+NEWTON_SCHULZ = inspect.getsource(torch.optim._muon._zeropower_via_newtonschulz)
+exec(NEWTON_SCHULZ.replace("torch.bfloat16", "torch.float64"), vars(torch.optim._muon))
+MATRICES = [(3, 4), (5, 2), (1, 6)]
 STEPS = [1, 2, 3, 4, 5, 10, 15, 20]
 
 
@@ -113,6 +118,25 @@ def cautious(make, updates=True, decays=False):
                 u = u * mask / max(mask.mean(), 1e-3)
             w = w * (1 - now * kept) - u
             after.append(w.tolist())
+        return after
+
+    return run
+
+
+def muon(momentum=0.95, nesterov=True, matched=True, betas=(0.9, 0.95), eps=1e-8):
+    """PyTorch's Muon in double precision on a matrix, its AdamW on the rest: in the table on the five numbers of a vector, behind them on those of MATRICES."""
+    plain = option(o.AdamW, own_decay=True, betas=betas, eps=eps)
+
+    def run(lr, decay):
+        after = plain(lr, decay)
+        for rows, cols in MATRICES:
+            w = torch.nn.Parameter(torch.tensor([[math.sin(i + 3 * j) for j in range(cols)] for i in range(rows)]))
+            fn = "match_rms_adamw" if matched else "original"
+            m = o.Muon([w], lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=decay, adjust_lr_fn=fn)
+            for t in range(5):
+                w.grad = torch.tensor([[math.cos(i * i + 2 * i * j - j + t) for j in range(cols)] for i in range(rows)])
+                m.step()
+            after.append(w.detach().T.flatten().tolist())
         return after
 
     return run
@@ -343,6 +367,9 @@ RULES = [
         0.1,
         schedule_free(schedulefree.AdamWScheduleFree, betas=(0.5, 0.75), eps=1e-2, r=1.5),
     ),
+    ("Muon::new()", 0.1, muon()),
+    ("Muon::new().momentum(0.8).plain().jordan()", 0.1, muon(0.8, nesterov=False, matched=False)),
+    ("Muon::new().momentum(0.5).beta1(0.5).beta2(0.75).eps(1e-2)", 0.1, muon(0.5, betas=(0.5, 0.75), eps=1e-2)),
     ("Quickprop::new()", 0.05, quickprop()),
     ("Quickprop::new().mu(1.25).decay(0.0)", 0.02, quickprop(1.25, 0.0)),
     ("Lion::new().cautious()", 0.05, cautious(lion_steps(0.9, 0.99))),
@@ -360,7 +387,7 @@ def main():
     for name, lr, run in RULES:
         for decay in [0.0, 0.1]:
             after = run(lr, decay)
-            lines.append("\t".join([name, repr(lr), repr(decay), " ".join(repr(x) for step in STEPS + ([21] if len(after) > 20 else []) for x in after[step - 1])]))
+            lines.append("\t".join([name, repr(lr), repr(decay), " ".join(repr(x) for step in STEPS + list(range(21, len(after) + 1)) for x in after[step - 1])]))
     Path(__file__).with_name("optimizers.tsv").write_text("\n".join(lines) + "\n")
     print(f"{len(lines) - 1} lines")
 
