@@ -310,9 +310,15 @@ fn what_stands_around_a_rule_comes_back() {
         statistic: true,
         ..Group::new(3..17)
     });
-    [Clip::Value(1.0), Clip::Norm(0.1), Clip::GlobalNorm(5.0)]
-        .into_iter()
-        .for_each(round);
+    [
+        Clip::Value(1.0),
+        Clip::Norm(0.1),
+        Clip::GlobalNorm(5.0),
+        Clip::GlobalNorm1(5.0),
+        Clip::GlobalNormInf(5.0),
+    ]
+    .into_iter()
+    .for_each(round);
     [
         Constraint::MaxNorm(3.0),
         Constraint::Box {

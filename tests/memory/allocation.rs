@@ -124,7 +124,13 @@ fn steps_with_all_around_them() {
                 net.gradient(data.inputs(), data.targets(), &loss, &mut tape)? + penalty.cost(&net);
             rule.note_cost(cost);
             penalty.add_gradient(&net, tape.grads_mut())?;
-            for clip in [Clip::Value(0.5), Clip::Norm(0.1), Clip::GlobalNorm(0.1)] {
+            for clip in [
+                Clip::Value(0.5),
+                Clip::Norm(0.1),
+                Clip::GlobalNorm(0.1),
+                Clip::GlobalNorm1(0.1),
+                Clip::GlobalNormInf(0.1),
+            ] {
                 clip.apply(&net, tape.grads_mut())?;
             }
             rule.step(
