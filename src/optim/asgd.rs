@@ -27,7 +27,7 @@ use libm::pow;
 /// ```
 /// use chainrule::Optimizer;
 /// use chainrule::optim::{Asgd, Group};
-/// let (mut asgd, mut w) = (Asgd::new().t0(100), [2.0_f64]);
+/// let (mut asgd, mut w) = (Asgd::new().t0(100.0), [2.0_f64]);
 /// for t in 0..1000 {
 ///     let noise = if t % 2 == 0 { 1.0 } else { -1.0 };
 ///     let gradient = [2.0 * w[0] + noise]; // of w², but for the noise
@@ -44,7 +44,7 @@ use libm::pow;
 pub struct Asgd<T> {
     lambd: f64,
     alpha: f64,
-    t0: u64,
+    t0: f64,
     state: OptimizerState<T>,
 }
 
@@ -54,7 +54,7 @@ impl<T: Real> Asgd<T> {
         Self {
             lambd: 1e-4,
             alpha: 0.75,
-            t0: 1_000_000,
+            t0: 1e6,
             state: OptimizerState::new("Asgd", 1).averaging(0),
         }
     }
@@ -71,9 +71,9 @@ impl<T: Real> Asgd<T> {
         Self { alpha, ..self }
     }
 
-    /// The same with another t₀: the steps after which the average begins.
+    /// The same with another t₀, finite and not negative: after so many steps the average begins.
     #[must_use]
-    pub fn t0(self, t0: u64) -> Self {
+    pub fn t0(self, t0: f64) -> Self {
         Self { t0, ..self }
     }
 }
@@ -81,7 +81,7 @@ impl<T: Real> Asgd<T> {
 optimizer!(Asgd {
     lambd: f64,
     alpha: f64,
-    t0: u64
+    t0: f64
 });
 
 impl<T: Real> Rule<T> for Asgd<T> {
@@ -90,15 +90,16 @@ impl<T: Real> Rule<T> for Asgd<T> {
 
     fn check_numbers(&self) -> Result<()> {
         NOT_NEGATIVE.check("lambd of Asgd", self.lambd)?;
-        NOT_NEGATIVE.check("alpha of Asgd", self.alpha)
+        NOT_NEGATIVE.check("alpha of Asgd", self.alpha)?;
+        NOT_NEGATIVE.check("t0 of Asgd", self.t0)
     }
 
     fn descend(&mut self, step: StepArgs<'_, T>) {
-        let past = step.t - 1;
-        let share = T::of(1.0 / past.saturating_sub(self.t0).max(1) as f64);
+        let past = (step.t - 1) as f64;
+        let share = T::of(1.0 / (past - self.t0).max(1.0));
         let (lambd, alpha) = (self.lambd, self.alpha);
         step.each(&mut self.state.slots, |lr, keep| {
-            let rate = lr / pow(1.0 + lambd * lr * past as f64, alpha);
+            let rate = lr / pow(1.0 + lambd * lr * past, alpha);
             let (rate, keep) = (T::of(rate), keep * T::of(1.0 - lambd * rate));
             #[inline(always)]
             move |w, g, [mean]| {

@@ -84,7 +84,7 @@ macro_rules! every_rule {
             }
             asgd::Asgd {
                 Asgd::new(),
-                Asgd::new().lambd(0.05).alpha(0.5).t0(4)
+                Asgd::new().lambd(0.05).alpha(0.5).t0(4.0)
             }
             lion::Lion {
                 Lion::new(),

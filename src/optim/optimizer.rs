@@ -99,7 +99,7 @@ pub trait Optimizer<T: Real>: Debug + Send {
     /// ```
     /// use chainrule::Optimizer;
     /// use chainrule::optim::{Asgd, Group};
-    /// let (mut rule, mut w) = (Asgd::new().lambd(0.0).t0(0), [1.0_f64]);
+    /// let (mut rule, mut w) = (Asgd::new().lambd(0.0).t0(0.0), [1.0_f64]);
     /// for gradient in [1.0, -1.0, 1.0, -1.0] {
     ///     rule.step(0.5, &mut w, &[gradient], &Group::all(1))?;
     /// }

@@ -194,11 +194,14 @@ fn rule<T: Real, O: Optimizer<T> + Serialize + DeserializeOwned + PartialEq + Cl
             let mut rule = rule.clone();
             let mut other = w;
             let mut w = w;
+            rule.note_cost(1.0);
+            read.note_cost(1.0);
             rule.step(0.01, &mut w, &gradient, &groups).expect("a step");
             read.step(0.01, &mut other, &gradient, &groups)
                 .expect("a step");
             assert_eq!((w, rule), (other, read));
         }
+        rule.note_cost(1.0);
         rule.step(0.01, &mut w, &gradient, &groups).expect("a step");
     }
     round(rule.state().clone());
@@ -806,6 +809,12 @@ fn sequences_in_sequences_are_not_read() {
     );
     assert!(serde_json::from_str::<Schedule>(&nested).is_err());
     // A byte for the warm-ups, one for the form, one for the number of schedules, and so on.
-    let deep = [0, 9, 1].repeat(1_000_000);
-    assert!(postcard::from_bytes::<Schedule>(&deep).is_err());
+    let product = Schedule::Product {
+        schedules: Vec::new(),
+    };
+    for form in [sequence(Vec::new()), product] {
+        let bytes = postcard::to_allocvec(&form).expect("postcard");
+        let deep = [bytes[0], bytes[1], 1].repeat(1_000_000);
+        assert!(postcard::from_bytes::<Schedule>(&deep).is_err());
+    }
 }

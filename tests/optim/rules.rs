@@ -733,6 +733,7 @@ fn hyper_parameters() {
     bad!("beta2 of Muon", fraction, |x| Muon::new().beta2(x));
     bad!("eps of Muon", positive, |x| Muon::new().eps(x));
     bad!("lambd of Asgd", not_negative, |x| Asgd::new().lambd(x));
+    bad!("t0 of Asgd", not_negative, |x| Asgd::new().t0(x));
     bad!("alpha of Asgd", not_negative, |x| Asgd::new().alpha(x));
     bad!("mu of Quickprop", positive, |x| Quickprop::new().mu(x));
     bad!("decay of Quickprop", not_negative, |x| Quickprop::new()

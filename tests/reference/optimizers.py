@@ -358,7 +358,7 @@ RULES = [
     ("Adan::new().beta1(0.5).beta2(0.75).beta3(0.9).eps(1e-2)", 0.1, adan(0.5, 0.75, 0.9, 1e-2)),
     ("Adan::new().cautious()", 0.1, cautious(adan_steps(0.98, 0.92, 0.99))),
     ("Asgd::new()", 0.02, asgd()),
-    ("Asgd::new().lambd(0.05).alpha(0.5).t0(4)", 0.02, asgd(lambd=0.05, alpha=0.5, t0=4)),
+    ("Asgd::new().lambd(0.05).alpha(0.5).t0(4.0)", 0.02, asgd(lambd=0.05, alpha=0.5, t0=4)),
     ("ScheduleFreeSgd::new()", 0.1, schedule_free(schedulefree.SGDScheduleFree)),
     ("ScheduleFreeSgd::new().momentum(0.5).r(2.0)", 0.05, schedule_free(schedulefree.SGDScheduleFree, momentum=0.5, r=2.0)),
     ("ScheduleFreeAdam::new()", 0.1, schedule_free(schedulefree.AdamWScheduleFree)),

@@ -10,7 +10,7 @@ type Any = Box<dyn Optimizer<f64>>;
 
 fn rules() -> [Any; 3] {
     [
-        Box::new(Asgd::new().lambd(0.01).t0(3)),
+        Box::new(Asgd::new().lambd(0.01).t0(3.0)),
         Box::new(ScheduleFreeSgd::new().r(1.0)),
         Box::new(ScheduleFreeAdam::new()),
     ]
