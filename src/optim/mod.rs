@@ -6,7 +6,7 @@
 //! | [`Adagrad`], [`Lion`] | 1 |
 //! | [`RmsProp`] | 1, centered 2, with momentum one more |
 //! | [`Adam`] | 2, AMSGrad 3 |
-//! | [`Adadelta`], [`Adamax`], [`Muon`], [`NAdam`], [`Quickprop`], [`RAdam`] | 2 |
+//! | [`Adadelta`], [`Adamax`], [`Muon`], [`NAdam`], [`Quickprop`], [`RAdam`], [`Sarprop`] | 2 |
 //! | [`Rprop`] | 2, backtracking 3 |
 //! | [`Adan`] | 4 |
 //! | [`Asgd`] | 1, the average |
@@ -36,6 +36,7 @@ mod radam;
 mod rmsprop;
 mod rprop;
 mod rule;
+mod sarprop;
 pub(crate) mod schedule;
 mod schedule_free;
 mod sgd;
@@ -124,6 +125,10 @@ macro_rules! every_rule {
                 Rprop::new(),
                 Rprop::new().eta_minus(0.25).eta_plus(1.5).bounds(1e-2, 0.2),
                 Rprop::new().backtracking()
+            }
+            sarprop::Sarprop {
+                Sarprop::new(),
+                Sarprop::new().temperature(0.1).decay(0.0).noise(1.0).seed(7)
             }
             schedule_free::ScheduleFreeAdam {
                 ScheduleFreeAdam::new(),

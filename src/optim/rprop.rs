@@ -1,7 +1,7 @@
 //! Rprop.
 
 use super::arithmetic::sign;
-use super::rule::{Rule, StepArgs, optimizer};
+use super::rule::{Rule, StepArgs, check_told, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
 use crate::numeric::bounds::{ABOVE_ONE, BETWEEN, POSITIVE, ensure};
@@ -165,13 +165,10 @@ impl<T: Real> Rule<T> for Rprop<T> {
     }
 
     fn check_ready(&self) -> Result<()> {
-        let told = !self.backtracking || self.cost.is_some_and(|cost| !cost.is_nan());
-        ensure(
-            told,
-            "cost of Rprop::step",
-            "a number, told by note_cost before each step",
-            "none",
-        )
+        match self.backtracking {
+            false => Ok(()),
+            true => check_told("cost of Rprop::step", self.cost),
+        }
     }
 
     fn descend(&mut self, step: StepArgs<'_, T>) {

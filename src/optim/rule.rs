@@ -3,6 +3,7 @@
 use super::caution::Caution;
 pub(super) use super::update::StepArgs;
 use crate::error::Result;
+use crate::numeric::bounds::ensure;
 use crate::numeric::real::Real;
 
 /// What one rule is, within the frame that all of them share.
@@ -50,6 +51,16 @@ pub(super) trait Rule<T: Real> {
 
     /// Takes a step whose arguments fit.
     fn descend(&mut self, step: StepArgs<'_, T>);
+}
+
+/// A rule that needs the cost must have been told it.
+pub(super) fn check_told(place: &str, cost: Option<f64>) -> Result<()> {
+    ensure(
+        cost.is_some_and(|cost| !cost.is_nan()),
+        place,
+        "a number, told by note_cost before each step",
+        "none",
+    )
 }
 
 /// `Optimizer` for a [`Rule`] with a `state`, `Default` by its `new`, and `Deserialize` of its

@@ -728,6 +728,28 @@ fn hyper_parameters() {
     bad!("eps of RAdam", positive, |x| RAdam::new().eps(x));
     bad!("beta1 of Lion", fraction, |x| Lion::new().beta1(x));
     bad!("beta2 of Lion", fraction, |x| Lion::new().beta2(x));
+    bad!("eta_minus of Sarprop", [0.0, 1.0, -0.5, nan], |x| {
+        Sarprop::new().eta_minus(x)
+    });
+    bad!("eta_plus of Sarprop", [1.0, 0.5, nan, inf, 1e39], |x| {
+        Sarprop::new().eta_plus(x)
+    });
+    bad!("smallest step of Sarprop", positive, |x| {
+        Sarprop::new().bounds(x, 50.0)
+    });
+    bad!("largest step of Sarprop", [1e-7, nan, inf, 1e39], |x| {
+        Sarprop::new().bounds(1e-6, x)
+    });
+    bad!("temperature of Sarprop", not_negative, |x| {
+        Sarprop::new().temperature(x)
+    });
+    bad!("decay of Sarprop", not_negative, |x| Sarprop::new()
+        .decay(x));
+    bad!("threshold of Sarprop", not_negative, |x| {
+        Sarprop::new().threshold(x)
+    });
+    bad!("noise of Sarprop", not_negative, |x| Sarprop::new()
+        .noise(x));
     bad!("momentum of Muon", fraction, |x| Muon::new().momentum(x));
     bad!("beta1 of Muon", fraction, |x| Muon::new().beta1(x));
     bad!("beta2 of Muon", fraction, |x| Muon::new().beta2(x));
@@ -823,6 +845,10 @@ fn names_of_rules() -> Result<()> {
 /// A step by a cost that nobody has told, or by parameters that are the average, changes nothing.
 #[test]
 fn steps_that_must_wait() -> Result<()> {
+    let error = Sarprop::<f64>::new()
+        .step(0.1, &mut [1.0], &[1.0], &Group::all(1))
+        .expect_err("an unknown cost");
+    assert_eq!(error.place(), "cost of Sarprop::step");
     let (mut rule, mut w) = (Rprop::<f64>::new().backtracking(), [1.0, 2.0]);
     for told in [None, Some(f64::NAN), Some(1.0), None] {
         told.into_iter().for_each(|cost| rule.note_cost(cost));
@@ -923,6 +949,7 @@ fn the_minimum_of_a_parabola() {
         ("Lion::new()", 0.02, 3000, 1e-4),
         ("Rprop::new()", 0.1, 300, 1e-5),
         ("Rprop::new().backtracking()", 0.1, 300, 1e-5),
+        ("Sarprop::new()", 0.1, 3000, 1e-5),
         ("Quickprop::new().mu(1.25).decay(0.0)", 0.01, 300, 1e-5),
         ("Adam::new().cautious()", 0.1, 3000, 1e-5),
         ("Lion::new().cautious()", 0.02, 3000, 1e-4),

@@ -7,8 +7,8 @@ algorithm 2 of its paper in NumPy; Adan is its authors' code (github.com/sail-sg
 step; AdamW, NAdam and RAdam do that themselves. The rate falls from step to step.
 
 Schedule-free rules are those of the package schedulefree. Their lines and those of ASGD have the average behind the parameters that steps change. PyTorch computes
-ASGD's rate for the step to come from the rate of now; it is given the next one. Quickprop and the Rprop that takes steps back are written after their papers, in
-plain Python. Cautious rules take the plain step of their rule at 0, as PyTorch or NumPy computes it, and do with it what their papers say. Behind Muon's parameters, which its
+ASGD's rate for the step to come from the rate of now; it is given the next one. Quickprop, SARProp and the Rprop that takes steps back are written after
+their papers, in plain Python. Cautious rules take the plain step of their rule at 0, as PyTorch or NumPy computes it, and do with it what their papers say. Behind Muon's parameters, which its
 AdamW steps, are matrices that it has turned in five steps. To compare Quickprop with FANN itself, whose constants are of single precision: `apt-get install gcc libfann-dev && python3 optimizers.py fann`.
 """
 
@@ -248,6 +248,43 @@ def irprop_plus(minus=0.5, plus=1.2, smallest=1e-6, largest=50.0):
     return run
 
 
+def mix(x):
+    """SplitMix64's finalizer, by which src/numeric/random.rs draws."""
+    all64 = (1 << 64) - 1
+    z = (x + 0x9E3779B97F4A7C15) & all64
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & all64
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & all64
+    return z ^ (z >> 31)
+
+
+def sarprop(temperature=0.015, k1=0.01, k2=0.1, k3=3.0, seed=0, minus=0.5, plus=1.2, smallest=1e-6, largest=50.0):
+    """Treadgold & Gedeon 1998 with FANN's numbers."""
+
+    def run(lr, decay):
+        w, delta, before, after = list(START), [lr * 1.0] * 5, [0.0] * 5, []
+        for t in range(20):
+            g, now, e = gradient(w, t), rate(lr, t), cost(w)
+            annealed = 2 ** (-temperature * t)
+            stream = mix(mix(seed ^ 5) ^ (t + 1))
+            for i in range(5):
+                s = g[i] + k1 * annealed * w[i]
+                if s * before[i] > 0:
+                    delta[i] = min(delta[i] * plus, largest)
+                elif s * before[i] < 0:
+                    if delta[i] < k2 * e:
+                        noise = k3 * ((mix(stream ^ i) >> 11) / 2**53) * math.sqrt(e) * annealed
+                        delta[i] = max(smallest, min(largest, delta[i] * minus + noise))
+                    else:
+                        delta[i] = max(delta[i] * minus, smallest)
+                    s = 0.0
+                w[i] = w[i] * (1 - now * decay) - (0 if s == 0 else math.copysign(delta[i], s))
+                before[i] = s
+            after.append(list(w))
+        return after
+
+    return run
+
+
 def compare_with_fann():
     """Quickprop's steps at a fixed rate by the gradients of this file, in FANN's own code."""
     source = r"""
@@ -372,6 +409,8 @@ RULES = [
     ("Muon::new().momentum(0.5).beta1(0.5).beta2(0.75).eps(1e-2)", 0.1, muon(0.5, betas=(0.5, 0.75), eps=1e-2)),
     ("Quickprop::new()", 0.05, quickprop()),
     ("Quickprop::new().mu(1.25).decay(0.0)", 0.02, quickprop(1.25, 0.0)),
+    ("Sarprop::new()", 0.1, sarprop()),
+    ("Sarprop::new().temperature(0.1).decay(0.0).noise(1.0).seed(7)", 0.1, sarprop(0.1, 0.0, 0.1, 1.0, 7)),
     ("Lion::new().cautious()", 0.05, cautious(lion_steps(0.9, 0.99))),
     ("Lion::new().cautious_decay()", 0.05, cautious(lion_steps(0.9, 0.99), updates=False, decays=True)),
     ("Rprop::new().backtracking()", 0.1, irprop_plus()),
