@@ -323,11 +323,11 @@ pub enum Schedule {
     ///
     /// ```
     /// use chainrule::optim::Schedule;
-    /// let tenth_at_first = Schedule::Piecewise { values: vec![0.1, 1.0], milestones: vec![2] };
+    /// let less_at_first = Schedule::Piecewise { values: vec![0.25, 1.0], milestones: vec![2] };
     /// let schedule = Schedule::Product {
-    ///     schedules: vec![tenth_at_first, Schedule::Exponential { rate: 0.8, factor: 0.5 }],
+    ///     schedules: vec![less_at_first, Schedule::Exponential { rate: 0.8, factor: 0.5 }],
     /// };
-    /// assert_eq!([0, 2, 3].map(|t| schedule.rate(t)), [0.08, 0.2, 0.1]);
+    /// assert_eq!([0, 2, 3].map(|t| schedule.rate(t)), [0.2, 0.2, 0.1]);
     /// ```
     #[doc(alias("ChainedScheduler", "MultiplicativeLR"))]
     Product {

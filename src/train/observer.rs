@@ -82,7 +82,8 @@ pub trait Observer<T: Real> {
     /// After each step; `Break` ends the run there, and the next call of
     /// [`fit`](crate::Trainer::fit) finishes the epoch. A step of
     /// [`LevenbergMarquardt`](crate::train::LevenbergMarquardt) is an epoch, which counts in any
-    /// case.
+    /// case. Of a rule that [averages](crate::Optimizer::swap_average), `net` is what its steps
+    /// change, not yet the average.
     fn on_batch(&mut self, step: &Step, net: &Sequential<T>) -> ControlFlow<()> {
         let _ = (step, net);
         ControlFlow::Continue(())

@@ -35,6 +35,11 @@ use core::ops::ControlFlow;
 /// [`Clip`] applied, the rule of the optimizer takes it at the rate of the [`Schedule`], each
 /// [`Constraint`] is enforced.
 ///
+/// With a rule that [averages](Optimizer::swap_average), the network is the average whenever a call
+/// returns, and in validation, metrics, stops, the best parameters and checkpoints. Only observers
+/// of batches see the parameters that steps change. Such a rule takes no constraints:
+/// [`ErrorKind::Incompatible`](crate::ErrorKind::Incompatible).
+///
 /// **Memory.** Beside the network (P parameters) and the data (N samples), a run takes at its peak
 ///
 /// ```text
@@ -393,7 +398,7 @@ impl<'a, T: Real> Trainer<'a, T> {
 
     /// Goes on with `net` as it now is: lets the next [`fit`](Self::fit) train it after you have
     /// changed its parameters, by pruning or averaging. Moments, step, stops and the best so far
-    /// stay.
+    /// stay; a rule that averages [begins its average](Optimizer::adopt) with them.
     ///
     /// ```
     /// use chainrule::prelude::*;
