@@ -166,13 +166,23 @@ impl<T: Real> Rule<T> for Adam<T> {
             });
         } else {
             step.each(&mut self.state.slots, |lr, keep| {
-                let rate = T::of(lr / bias1);
-                #[inline(always)]
-                move |w, g, [m, v]| {
-                    let (m, v) = moments.next(g, m, v);
-                    (w * keep - rate * m / (root(v) * correct + eps), [m, v])
-                }
+                adam(moments, T::of(lr / bias1), keep, correct, eps)
             });
         }
+    }
+}
+
+/// What becomes of a parameter, 1 − lr·λ of it being kept; once for all rules that do it to some.
+pub(super) fn adam<T: Real>(
+    moments: Moments<T>,
+    rate: T,
+    keep: T,
+    correct: T,
+    eps: T,
+) -> impl Fn(T, T, [T; 2]) -> (T, [T; 2]) + Copy + Send {
+    #[inline(always)]
+    move |w, g, [m, v]| {
+        let (m, v) = moments.next(g, m, v);
+        (w * keep - rate * m / (root(v) * correct + eps), [m, v])
     }
 }

@@ -1,6 +1,7 @@
 //! Muon.
 
-use super::arithmetic::{Moments, power, root};
+use super::adam::adam;
+use super::arithmetic::{Moments, power};
 use super::group::{Group, Matrix};
 use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
@@ -209,21 +210,6 @@ impl<T: Real> Rule<T> for Muon<T> {
             }
             step.update(start..group.range.end, &mut self.state.slots, adam);
         }
-    }
-}
-
-/// Adam's rule.
-fn adam<T: Real>(
-    moments: Moments<T>,
-    rate: T,
-    keep: T,
-    correct: T,
-    eps: T,
-) -> impl Fn(T, T, [T; 2]) -> (T, [T; 2]) + Copy + Send {
-    #[inline(always)]
-    move |w, g, [m, v]| {
-        let (m, v) = moments.next(g, m, v);
-        (w * keep - rate * m / (root(v) * correct + eps), [m, v])
     }
 }
 
