@@ -16,11 +16,12 @@ use libm::pow;
 /// a ← a + (w − a) / max(1, t − 1 − t₀)
 /// ```
 ///
-/// the network is the average a after training, and [`swap_average`](crate::Optimizer::swap_average)
-/// puts it into the parameters. Up to step t₀ + 2 the average is w. Noise that shakes w about a
-/// minimum is not in the mean, so that lr needs not fall as far. With PyTorch's t₀ of a million
-/// steps, small trainings average nothing: set [`t0`](Self::t0) to about the steps after which w has
-/// come near the minimum, such as those of the first epochs.
+/// the network is the average a after training, and
+/// [`swap_average`](crate::Optimizer::swap_average) puts it into the parameters. Up to step t₀ + 2
+/// the average is w. Noise that shakes w about a minimum is not in the mean, so that lr needs not
+/// fall as far. With PyTorch's t₀ of a million steps, small trainings average nothing: set
+/// [`t0`](Self::t0) to about the steps after which w has come near the minimum, such as those of
+/// the first epochs.
 ///
 /// A group's decay λ' also takes lr·λ'·w. PyTorch's η lags a step behind a lr that changes.
 ///

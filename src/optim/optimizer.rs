@@ -87,10 +87,10 @@ pub trait Optimizer<T: Real>: Debug + Send {
     /// are. Steps change one of them, networks predict with the other (PyTorch's `schedulefree`
     /// calls it `eval()` and `train()`). Rules without an average do nothing.
     ///
-    /// [`Trainer`](crate::Trainer) does it: whenever it returns, and in validation, stops and files,
-    /// the network is the average. A loop of your own calls it before it uses the network, and again
-    /// before the next step, which otherwise is an error. Running statistics are not averaged, nor
-    /// is what does not learn.
+    /// [`Trainer`](crate::Trainer) does it: whenever it returns, and in validation, stops and
+    /// files, the network is the average. A loop of your own calls it before it uses the network,
+    /// and again before the next step, which otherwise is an error. Running statistics are not
+    /// averaged, nor is what does not learn.
     ///
     /// # Errors
     /// [`ErrorKind::Shape`](crate::ErrorKind::Shape) for another number of parameters than in the

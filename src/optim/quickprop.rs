@@ -16,11 +16,11 @@ use crate::numeric::real::{Real, magnitude};
 /// w ← w + Δ
 /// ```
 ///
-/// where "as steep" is said of the direction of Δ₋, in which s₋ pointed. The bound on the parabola's
-/// jump is Fahlman's (no step grows by more than μ); FANN divides by 0 where s is s₋. FANN keeps
-/// weights within ±1500, which is a [`Constraint`](crate::optim::Constraint) here, and sums slopes
-/// over the samples before it adds its decay d, so that d is as many times larger there as there are
-/// samples. It is a rule for full batches.
+/// where "as steep" is said of the direction of Δ₋, in which s₋ pointed. The bound on the
+/// parabola's jump is Fahlman's (no step grows by more than μ); FANN divides by 0 where s is s₋.
+/// FANN keeps weights within ±1500, which is a [`Constraint`](crate::optim::Constraint) here, and
+/// sums slopes over the samples before it adds its decay d, so that d is as many times larger there
+/// as there are samples. It is a rule for full batches.
 ///
 /// ```
 /// use chainrule::Optimizer;

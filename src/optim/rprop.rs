@@ -19,8 +19,8 @@ use alloc::vec;
 /// w ← w − Δ·sign g
 /// ```
 ///
-/// with Δ kept within its bounds. [`backtracking`](Self::backtracking) also takes a step back (iRprop⁺
-/// of the same authors). The learning rate is the first Δ of a parameter; later ones, and
+/// with Δ kept within its bounds. [`backtracking`](Self::backtracking) also takes a step back
+/// (iRprop⁺ of the same authors). The learning rate is the first Δ of a parameter; later ones, and
 /// so a schedule, do not count. A group's decay λ also takes lr·λ·w. It is a rule for full batches:
 /// the noise of mini-batches turns signs around.
 ///
@@ -89,8 +89,8 @@ impl<T: Real> Rprop<T> {
 
     /// iRprop⁺ (Igel & Hüsken 2000): where the sign of a gradient has turned and the cost has risen
     /// since the step before, the parameter also goes back by what that step changed. Before each
-    /// step the rule must be [told](crate::Optimizer::note_cost) the cost; [`Trainer`](crate::Trainer)
-    /// does so. It takes one vector more.
+    /// step the rule must be [told](crate::Optimizer::note_cost) the cost;
+    /// [`Trainer`](crate::Trainer) does so. It takes one vector more.
     ///
     /// # Errors
     /// A step of which the cost was not told, or was NaN, is

@@ -22,8 +22,8 @@ use libm::{exp2, sqrt};
 /// w ← w − Δ·sign s
 /// ```
 ///
-/// with Δ kept within its bounds, the slope s₋ of the step before, 0 at first, and r uniform in [0, 1), a function of the
-/// seed, the step and the parameter. E is what the rule is
+/// with Δ kept within its bounds, the slope s₋ of the step before, 0 at first, and r uniform from 0
+/// to 1, a function of the seed, the step and the parameter. E is what the rule is
 /// [told](crate::Optimizer::note_cost), as [`Trainer`](crate::Trainer) does; the numbers are made
 /// for a [mean squared error](crate::MeanSquaredError). The learning rate is the first Δ. A group's
 /// decay λ also takes lr·λ·w. It is a rule for full batches.

@@ -12,8 +12,8 @@ use libm::{cos, pow};
 /// A learning rate η as a function of the step t, counted from 0 over all epochs.
 ///
 /// A pure function: nothing is remembered between steps, so that there is nothing to save, and a
-/// run that is resumed at step t has the rate of step t. At every step, the last `u64` too, the rate
-/// is finite and not negative, unless [`Custom`](Self::Custom) says otherwise or a
+/// run that is resumed at step t has the rate of step t. At every step, the last `u64` too, the
+/// rate is finite and not negative, unless [`Custom`](Self::Custom) says otherwise or a
 /// [`Product`](Self::Product) overflows; an optimizer refuses such a step.
 ///
 /// ```
@@ -72,14 +72,15 @@ pub enum Schedule {
         /// The steps, in any order; one that is there twice counts twice.
         at: Vec<u64>,
     },
-    /// η is one of the given values: the first until step `milestones[0]`, from there on the second,
-    /// and so on. Keras' `PiecewiseConstantDecay` has a boundary b where the milestone is b + 1.
-    /// PyTorch's `ConstantLR`, a constant factor γ on the first n steps, has the values γ·η₀ and η₀
-    /// and the milestone n.
+    /// η is one of the given values: the first until step `milestones[0]`, from there on the
+    /// second, and so on. The boundaries of Keras' `PiecewiseConstantDecay` are lower by 1 than the
+    /// milestones. PyTorch's `ConstantLR`, a constant factor γ on the first n steps, has the values
+    /// γ·η₀ and η₀ and the milestone n.
     ///
     /// ```
     /// use chainrule::optim::Schedule;
-    /// let schedule = Schedule::Piecewise { values: vec![0.1, 0.5, 0.01], milestones: vec![5, 80] };
+    /// let (values, milestones) = (vec![0.1, 0.5, 0.01], vec![5, 80]);
+    /// let schedule = Schedule::Piecewise { values, milestones };
     /// assert_eq!([0, 4, 5, 79, 80].map(|t| schedule.rate(t)), [0.1, 0.1, 0.5, 0.5, 0.01]);
     /// ```
     #[doc(alias("PiecewiseConstantDecay", "ConstantLR"))]

@@ -20,11 +20,12 @@ use libm::pow;
 ///
 /// Steps change y; the network is x after training, which
 /// [`swap_average`](crate::Optimizer::swap_average) puts into the parameters. It is
-/// `SGDScheduleFree` of the authors' package `schedulefree`, to rounding: that computes x from y and
-/// z, here it is kept. A group's decay λ also takes lr·λ·y from z, as there. Give it a
+/// `SGDScheduleFree` of the authors' package `schedulefree`, to rounding: that computes x from y
+/// and z, here it is kept. A group's decay λ also takes lr·λ·y from z, as there. Give it a
 /// [`warm_up`](crate::optim::Schedule::warm_up) and no other schedule; good rates are larger than
-/// those of [`Sgd`](crate::Sgd) with momentum, by ten times and more. [Batch norm](crate::nn::BatchNorm)
-/// keeps the statistics of y; the authors advise to gather them anew for x.
+/// those of [`Sgd`](crate::Sgd) with momentum, by ten times and more. [Batch
+/// norm](crate::nn::BatchNorm) keeps the statistics of y; the authors advise to gather them anew
+/// for x.
 ///
 /// ```
 /// use chainrule::Optimizer;
@@ -57,8 +58,9 @@ pub struct ScheduleFreeSgd<T> {
 /// y ← (1−β₁)·z + β₁·x
 /// ```
 ///
-/// It is `AdamWScheduleFree` of the package `schedulefree`. Good rates are one to ten times those of
-/// [`Adam`](crate::Adam) with a schedule; give it a [`warm_up`](crate::optim::Schedule::warm_up).
+/// It is `AdamWScheduleFree` of the package `schedulefree`. Good rates are one to ten times those
+/// of [`Adam`](crate::Adam) with a schedule; give it a
+/// [`warm_up`](crate::optim::Schedule::warm_up).
 ///
 /// ```
 /// use chainrule::Optimizer;
@@ -157,8 +159,8 @@ optimizer!(ScheduleFreeAdam {
 /// The largest rate so far, and Σ γ over the square of it.
 const NUMBERS: usize = 2;
 
-/// Counts step t at the rate lr in `numbers`, and returns its c. Sums over the square of the largest
-/// rate neither overflow nor vanish.
+/// Counts step t at the rate lr in `numbers`, and returns its c. Sums over the square of the
+/// largest rate neither overflow nor vanish.
 fn count(numbers: &mut [f64], r: f64, t: u64, lr: f64) -> f64 {
     let [largest, sum] = numbers else { return 0.0 };
     if lr > *largest {

@@ -72,10 +72,10 @@ impl<T: Clone> Clone for OptimizerState<T> {
 }
 
 impl<T: Real> OptimizerState<T> {
-    /// Whether all numbers that it remembers are finite. They are not once the square of a gradient has
-    /// overflowed, in `f32` from about 10²⁰ on: Adam and similar rules then divide by ∞ and never
-    /// move again. [`Trainer`](crate::Trainer) checks it after each epoch; in a loop of your own,
-    /// do the same.
+    /// Whether all numbers that it remembers are finite. They are not once the square of a gradient
+    /// has overflowed, in `f32` from about 10²⁰ on: Adam and similar rules then divide by ∞ and
+    /// never move again. [`Trainer`](crate::Trainer) checks it after each epoch; in a loop of your
+    /// own, do the same.
     ///
     /// ```
     /// use chainrule::{Adam, Optimizer};

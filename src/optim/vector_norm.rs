@@ -118,7 +118,8 @@ impl<T: Real> Norm<T> {
         self.scale * self.root
     }
 
-    /// Makes it the norm 1 of `x`, of which it is the norm, or of a norm below `least`, at most that.
+    /// Makes it the norm 1 of `x`, of which it is the norm, or of a norm below `least`, at most
+    /// that.
     pub(super) fn normalize(self, least: T, x: &mut [T]) {
         if self.value() < least {
             return T::vectorize(Scale(x, T::one() / least));

@@ -51,8 +51,8 @@ impl<'a, T: Real> MiniBatches<'a, T> {
         self.descent.optimizer.restore(&self.fresh)
     }
 
-    /// One step on samples of the caller's, at `position`. A network with its best parameters is not
-    /// the one of the step before.
+    /// One step on samples of the caller's, at `position`. A network with its best parameters is
+    /// not the one of the step before.
     pub(super) fn step(
         &mut self,
         net: &mut Sequential<T>,

@@ -92,7 +92,7 @@ impl<'a, T: Real> Descent<'a, T> {
             return Err(Error::new(
                 ErrorKind::Incompatible,
                 "constraints of Trainer",
-                "none beside a rule that averages: they hold for what it averages, not for the average",
+                "none beside a rule that averages: they would not hold for the average",
                 format!("{:?}", self.constraints),
             ));
         }
