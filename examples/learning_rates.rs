@@ -82,6 +82,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
                 min: 0.0,
                 steps: steps.div_ceil(7),
                 factor: 2,
+                peak_factor: 1.0,
             },
             None,
         ),

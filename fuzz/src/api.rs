@@ -291,6 +291,7 @@ fn schedule(u: &mut Unstructured<'_>) -> Draw<Schedule> {
             min: number(u)?,
             steps: count(u)?,
             factor: count(u)?,
+            peak_factor: 1.0,
         },
         7 => Schedule::OneCycle {
             rate,

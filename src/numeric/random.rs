@@ -9,6 +9,7 @@ pub(crate) enum Purpose {
     Split = 2,
     Pass = 3,
     Sample = 4,
+    Rule = 5,
 }
 
 /// A seed for `purpose` number `index` under `seed`: one step of SplitMix64 (Steele, Lea &
@@ -23,6 +24,13 @@ pub(crate) fn mix(x: u64) -> u64 {
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+/// Number `index` under `seed` of numbers that are uniform in [0, 1).
+pub(crate) fn uniform(seed: u64, index: u64) -> f64 {
+    /// 2⁻⁵³.
+    const UNIT: f64 = f64::EPSILON / 2.0;
+    (mix(seed ^ index) >> 11) as f64 * UNIT
 }
 
 /// The generator of `seed`: xoshiro256++ (Blackman & Vigna 2021), which rand keeps the same on

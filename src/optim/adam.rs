@@ -1,6 +1,7 @@
 //! Adam.
 
 use super::arithmetic::{Moments, larger, power, root};
+use super::caution::{Caution, cautious};
 use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
@@ -41,6 +42,7 @@ pub struct Adam<T> {
     beta2: f64,
     eps: f64,
     amsgrad: bool,
+    caution: Caution,
     state: OptimizerState<T>,
 }
 
@@ -52,6 +54,7 @@ impl<T: Real> Adam<T> {
             beta2: 0.999,
             eps: 1e-8,
             amsgrad: false,
+            caution: Caution::default(),
             state: OptimizerState::new("Adam", 2),
         }
     }
@@ -99,13 +102,17 @@ impl<T: Real> Adam<T> {
         }
         .remembering()
     }
+
+    cautious!(Adam);
 }
 
 optimizer!(Adam {
     beta1: f64,
     beta2: f64,
     eps: f64,
-    amsgrad: bool
+    amsgrad: bool,
+    #[serde(default)]
+    caution: Caution
 });
 
 impl<T: Real> Rule<T> for Adam<T> {
@@ -124,10 +131,17 @@ impl<T: Real> Rule<T> for Adam<T> {
 
     /// AMSGrad remembers the largest v, too.
     fn remembering(mut self) -> Self {
-        if self.amsgrad {
-            self.state.reshape("Adam (AMSGrad)", 3);
-        }
+        let (name, slots) = if self.amsgrad {
+            ("Adam (AMSGrad)", 3)
+        } else {
+            ("Adam", 2)
+        };
+        self.caution.remember(&mut self.state, name, slots);
         self
+    }
+
+    fn caution(&self) -> Option<Caution> {
+        self.caution.asked()
     }
 
     fn descend(&mut self, step: StepArgs<'_, T>) {
@@ -152,13 +166,23 @@ impl<T: Real> Rule<T> for Adam<T> {
             });
         } else {
             step.each(&mut self.state.slots, |lr, keep| {
-                let rate = T::of(lr / bias1);
-                #[inline(always)]
-                move |w, g, [m, v]| {
-                    let (m, v) = moments.next(g, m, v);
-                    (w * keep - rate * m / (root(v) * correct + eps), [m, v])
-                }
+                adam(moments, T::of(lr / bias1), keep, correct, eps)
             });
         }
+    }
+}
+
+/// What becomes of a parameter, 1 − lr·λ of it being kept; once for all rules that do it to some.
+pub(super) fn adam<T: Real>(
+    moments: Moments<T>,
+    rate: T,
+    keep: T,
+    correct: T,
+    eps: T,
+) -> impl Fn(T, T, [T; 2]) -> (T, [T; 2]) + Copy + Send {
+    #[inline(always)]
+    move |w, g, [m, v]| {
+        let (m, v) = moments.next(g, m, v);
+        (w * keep - rate * m / (root(v) * correct + eps), [m, v])
     }
 }

@@ -1,6 +1,7 @@
 //! Adamax.
 
 use super::arithmetic::{larger, power};
+use super::caution::{Caution, cautious};
 use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
@@ -38,6 +39,7 @@ pub struct Adamax<T> {
     beta1: f64,
     beta2: f64,
     eps: f64,
+    caution: Caution,
     state: OptimizerState<T>,
 }
 
@@ -48,6 +50,7 @@ impl<T: Real> Adamax<T> {
             beta1: 0.9,
             beta2: 0.999,
             eps: 1e-8,
+            caution: Caution::default(),
             state: OptimizerState::new("Adamax", 2),
         }
     }
@@ -69,12 +72,16 @@ impl<T: Real> Adamax<T> {
     pub fn eps(self, eps: f64) -> Self {
         Self { eps, ..self }
     }
+
+    cautious!(Adamax);
 }
 
 optimizer!(Adamax {
     beta1: f64,
     beta2: f64,
-    eps: f64
+    eps: f64,
+    #[serde(default)]
+    caution: Caution
 });
 
 impl<T: Real> Rule<T> for Adamax<T> {
@@ -89,6 +96,15 @@ impl<T: Real> Rule<T> for Adamax<T> {
     /// In the first step lr is divided by 1−β₁.
     fn stretch(&self) -> f64 {
         1.0 / (1.0 - self.beta1)
+    }
+
+    fn caution(&self) -> Option<Caution> {
+        self.caution.asked()
+    }
+
+    fn remembering(mut self) -> Self {
+        self.caution.remember(&mut self.state, "Adamax", 2);
+        self
     }
 
     fn descend(&mut self, step: StepArgs<'_, T>) {

@@ -1,6 +1,7 @@
 //! Adan.
 
 use super::arithmetic::{power, root};
+use super::caution::{Caution, cautious};
 use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
@@ -43,6 +44,7 @@ pub struct Adan<T> {
     beta2: f64,
     beta3: f64,
     eps: f64,
+    caution: Caution,
     state: OptimizerState<T>,
 }
 
@@ -54,6 +56,7 @@ impl<T: Real> Adan<T> {
             beta2: 0.92,
             beta3: 0.99,
             eps: 1e-8,
+            caution: Caution::default(),
             state: OptimizerState::new("Adan", 4),
         }
     }
@@ -81,13 +84,17 @@ impl<T: Real> Adan<T> {
     pub fn eps(self, eps: f64) -> Self {
         Self { eps, ..self }
     }
+
+    cautious!(Adan);
 }
 
 optimizer!(Adan {
     beta1: f64,
     beta2: f64,
     beta3: f64,
-    eps: f64
+    eps: f64,
+    #[serde(default)]
+    caution: Caution
 });
 
 impl<T: Real> Rule<T> for Adan<T> {
@@ -98,6 +105,15 @@ impl<T: Real> Rule<T> for Adan<T> {
         BELOW_ONE.check("beta2 of Adan", self.beta2)?;
         BELOW_ONE.check("beta3 of Adan", self.beta3)?;
         POSITIVE.check_in::<T>("eps of Adan", self.eps)
+    }
+
+    fn caution(&self) -> Option<Caution> {
+        self.caution.asked()
+    }
+
+    fn remembering(mut self) -> Self {
+        self.caution.remember(&mut self.state, "Adan", 4);
+        self
     }
 
     fn descend(&mut self, step: StepArgs<'_, T>) {

@@ -22,8 +22,10 @@ use core::ops::Range;
 /// | `Value(c)` | every number into [−c, c] | `clip_by_value` | `clip_grad_value_` |
 /// | `Norm(c)` | each block with ‖g‖₂ > c becomes g·c/‖g‖₂ | `clip_by_norm` | |
 /// | `GlobalNorm(c)` | the whole gradient, of all blocks together, likewise | `clip_by_global_norm` | `clip_grad_norm_` |
+/// | `GlobalNorm1(c)` | likewise, by ‖g‖₁ = Σ \|gᵢ\| | | `clip_grad_norm_(norm_type=1)` |
+/// | `GlobalNormInf(c)` | likewise, by ‖g‖∞ = max \|gᵢ\| | | `clip_grad_norm_(norm_type=inf)` |
 ///
-/// (Pascanu, Mikolov & Bengio 2013.) It is TensorFlow's definition: PyTorch multiplies by c/(‖g‖₂ +
+/// (Pascanu, Mikolov & Bengio 2013.) It is TensorFlow's definition: PyTorch multiplies by c/(‖g‖ +
 /// 10⁻⁶). Neither a gradient within the limit nor a running statistic is touched. The squares
 /// within a norm neither overflow nor vanish. NaN passes: a norm that is NaN clips nothing, and
 /// where a number is infinite the others become 0 and it NaN.
@@ -62,6 +64,10 @@ pub enum Clip {
     /// Limits the norm of the whole gradient.
     #[doc(alias("clip_grad_norm_", "clipnorm"))]
     GlobalNorm(f64),
+    /// Limits the 1-norm of the whole gradient.
+    GlobalNorm1(f64),
+    /// Limits the largest magnitude of the whole gradient, and keeps its direction.
+    GlobalNormInf(f64),
 }
 
 impl Clip {
@@ -78,6 +84,8 @@ impl Clip {
             Self::Value(c) => POSITIVE.check_in::<T>("limit of Clip::Value", c),
             Self::Norm(c) => POSITIVE.check_in::<T>("limit of Clip::Norm", c),
             Self::GlobalNorm(c) => POSITIVE.check_in::<T>("limit of Clip::GlobalNorm", c),
+            Self::GlobalNorm1(c) => POSITIVE.check_in::<T>("limit of Clip::GlobalNorm1", c),
+            Self::GlobalNormInf(c) => POSITIVE.check_in::<T>("limit of Clip::GlobalNormInf", c),
         }
     }
 
@@ -108,8 +116,13 @@ impl Clip {
                     note(norm.value());
                     norm.limit(T::of(c), &mut grads[range]);
                 }),
-                Clip::GlobalNorm(c) => {
-                    let norm = Norm::of(ranges.clone().map(|range| &grads[range]));
+                Clip::GlobalNorm(c) | Clip::GlobalNorm1(c) | Clip::GlobalNormInf(c) => {
+                    let parts = ranges.clone().map(|range| &grads[range]);
+                    let norm = match clip {
+                        Clip::GlobalNorm1(_) => Norm::of_sum(parts),
+                        Clip::GlobalNormInf(_) => Norm::of_largest(parts),
+                        _ => Norm::of(parts),
+                    };
                     note(norm.value());
                     ranges.for_each(|range| norm.limit(T::of(c), &mut grads[range]));
                 }

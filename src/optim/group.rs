@@ -40,6 +40,42 @@ pub struct Group {
     /// change that a batch asks for. Every rule takes p ← p − g, whatever the learning rate, the
     /// decay, and a rate that is not 0.
     pub statistic: bool,
+    /// The matrices among them that a rule of matrices, [`Muon`](crate::optim::Muon), takes for
+    /// such; all other rules take no notice. [`Sequential::groups`] names the weights of inner
+    /// layers.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub matrices: Vec<Matrix>,
+}
+
+/// A matrix among the parameters, which lies column after column.
+///
+/// ```
+/// use chainrule::optim::{Group, Matrix};
+/// let matrix = Matrix { range: 0..6, rows: 2 };
+/// let group = Group { matrices: vec![matrix], ..Group::new(0..8) }; // the rest is no matrix
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
+pub struct Matrix {
+    /// Which parameters, within the range of the group.
+    pub range: Range<usize>,
+    /// The number of rows: of weights, the outputs.
+    pub rows: usize,
+}
+
+impl Matrix {
+    /// Whether it is a matrix within `range`.
+    pub(super) fn fits(&self, range: &Range<usize>) -> bool {
+        let Self { range: own, rows } = self;
+        range.start <= own.start
+            && own.start < own.end
+            && own.end <= range.end
+            && own.len().checked_rem(*rows) == Some(0)
+    }
 }
 
 impl Group {
@@ -50,6 +86,17 @@ impl Group {
             rate: 1.0,
             decay: 0.0,
             statistic: false,
+            matrices: Vec::new(),
+        }
+    }
+
+    /// The same group of some of its parameters.
+    pub(crate) fn part(&self, range: Range<usize>) -> Self {
+        let within = |matrix: &&Matrix| matrix.fits(&range);
+        Self {
+            matrices: self.matrices.iter().filter(within).cloned().collect(),
+            range,
+            ..*self
         }
     }
 
@@ -91,7 +138,11 @@ impl Group {
         for (
             index,
             Self {
-                range, rate, decay, ..
+                range,
+                rate,
+                decay,
+                matrices,
+                ..
             },
         ) in groups.iter().enumerate()
         {
@@ -107,6 +158,22 @@ impl Group {
             for (name, value) in [("rate", rate), ("decay", decay)] {
                 NOT_NEGATIVE.check(format_args!("{name} of group {index}"), *value)?;
             }
+            let mut start = range.start;
+            for (place, matrix) in matrices.iter().enumerate() {
+                if !matrix.fits(&(start..range.end)) {
+                    let expected = format!(
+                        "a matrix of whole columns within {start}..{}, after the one before",
+                        range.end
+                    );
+                    return Err(Error::new(
+                        ErrorKind::Shape,
+                        format!("matrix {place} of group {index}"),
+                        expected,
+                        format!("{matrix:?}"),
+                    ));
+                }
+                start = matrix.range.end;
+            }
             free = range.end;
         }
         Ok(())
@@ -116,7 +183,8 @@ impl Group {
 impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// Groups of all parameters: `choose` gives the rate and the decay of each block, told its
     /// layer. Blocks of running statistics become groups of their own ([`Group::statistic`]); of
-    /// what is chosen for them only a rate of 0 counts.
+    /// what is chosen for them only a rate of 0 counts. Weights but those of the first and the last
+    /// layer that has any are [`matrices`](Group::matrices).
     ///
     /// ```
     /// use chainrule::{Activation, Dense, Sequential};
@@ -142,6 +210,10 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// ```
     pub fn groups(&self, mut choose: impl FnMut(usize, &Block) -> (f64, f64)) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
+        let weights = |placed: &PlacedBlock<'_>| placed.block.role == Role::Weight;
+        let mut outer = self.layout().blocks().filter(weights);
+        let first = outer.next().map(|placed| placed.layer);
+        let last = outer.last().map(|placed| placed.layer);
         for PlacedBlock {
             layer,
             block,
@@ -151,17 +223,24 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         {
             let (rate, decay) = choose(layer, block);
             let statistic = block.role == Role::Statistic;
+            let inner = block.role == Role::Weight && ![first, last].contains(&Some(layer));
+            let matrix = (inner && block.rows.min(block.cols) > 1).then(|| Matrix {
+                range: range.clone(),
+                rows: block.rows,
+            });
             match groups.last_mut() {
                 Some(last)
                     if (last.rate, last.decay, last.statistic) == (rate, decay, statistic) =>
                 {
-                    last.range.end = range.end
+                    last.range.end = range.end;
+                    last.matrices.extend(matrix);
                 }
                 _ => groups.push(Group {
                     range,
                     rate,
                     decay,
                     statistic,
+                    matrices: matrix.into_iter().collect(),
                 }),
             }
         }

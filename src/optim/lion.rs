@@ -1,6 +1,7 @@
 //! Lion.
 
 use super::arithmetic::sign;
+use super::caution::{Caution, cautious};
 use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
@@ -35,6 +36,7 @@ use crate::numeric::real::Real;
 pub struct Lion<T> {
     beta1: f64,
     beta2: f64,
+    caution: Caution,
     state: OptimizerState<T>,
 }
 
@@ -44,6 +46,7 @@ impl<T: Real> Lion<T> {
         Self {
             beta1: 0.9,
             beta2: 0.99,
+            caution: Caution::default(),
             state: OptimizerState::new("Lion", 1),
         }
     }
@@ -59,11 +62,15 @@ impl<T: Real> Lion<T> {
     pub fn beta2(self, beta2: f64) -> Self {
         Self { beta2, ..self }
     }
+
+    cautious!(Lion);
 }
 
 optimizer!(Lion {
     beta1: f64,
-    beta2: f64
+    beta2: f64,
+    #[serde(default)]
+    caution: Caution
 });
 
 impl<T: Real> Rule<T> for Lion<T> {
@@ -72,6 +79,15 @@ impl<T: Real> Rule<T> for Lion<T> {
     fn check_numbers(&self) -> Result<()> {
         BELOW_ONE.check("beta1 of Lion", self.beta1)?;
         BELOW_ONE.check("beta2 of Lion", self.beta2)
+    }
+
+    fn caution(&self) -> Option<Caution> {
+        self.caution.asked()
+    }
+
+    fn remembering(mut self) -> Self {
+        self.caution.remember(&mut self.state, "Lion", 1);
+        self
     }
 
     fn descend(&mut self, step: StepArgs<'_, T>) {

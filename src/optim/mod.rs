@@ -6,8 +6,13 @@
 //! | [`Adagrad`], [`Lion`] | 1 |
 //! | [`RmsProp`] | 1, centered 2, with momentum one more |
 //! | [`Adam`] | 2, AMSGrad 3 |
-//! | [`Adadelta`], [`Adamax`], [`NAdam`], [`RAdam`], [`Rprop`] | 2 |
+//! | [`Adadelta`], [`Adamax`], [`Muon`], [`NAdam`], [`Quickprop`], [`RAdam`], [`Sarprop`] | 2 |
+//! | [`Rprop`] | 2, backtracking 3 |
 //! | [`Adan`] | 4 |
+//! | [`Asgd`] | 1, the average |
+//! | [`ScheduleFreeSgd`], [`ScheduleFreeAdam`] | 2 and 3, the average among them |
+//!
+//! Cautious updates and cautious decay of Adam and its relatives take one vector more.
 
 mod adadelta;
 mod adagrad;
@@ -15,28 +20,35 @@ mod adam;
 mod adamax;
 mod adan;
 mod arithmetic;
+mod asgd;
+mod caution;
 mod clip;
 mod constraint;
 mod group;
 mod lion;
 pub(crate) mod minimize;
+mod muon;
 mod nadam;
 mod optimizer;
 mod penalty;
 pub(crate) mod plateau;
+mod quickprop;
 mod radam;
 mod rmsprop;
 mod rprop;
 mod rule;
+mod sarprop;
 pub(crate) mod schedule;
+mod schedule_free;
 mod sgd;
 mod state;
+mod update;
 mod vector_norm;
 
 pub use clip::Clip;
 pub(crate) use clip::gradient_norm;
 pub use constraint::Constraint;
-pub use group::Group;
+pub use group::{Group, Matrix};
 pub use optimizer::Optimizer;
 pub use penalty::Penalty;
 pub use plateau::ReduceOnPlateau;
@@ -57,23 +69,51 @@ macro_rules! every_rule {
             adam::Adam {
                 Adam::new(),
                 Adam::new().beta1(0.5).beta2(0.9).eps(1e-2),
-                Adam::new().beta2(0.5).amsgrad()
+                Adam::new().beta2(0.5).amsgrad(),
+                Adam::new().cautious(),
+                Adam::new().cautious_decay(),
+                Adam::new().beta2(0.5).amsgrad().cautious().cautious_decay()
             }
-            adamax::Adamax { Adamax::new(), Adamax::new().beta1(0.5).beta2(0.75).eps(1e-2) }
+            adamax::Adamax {
+                Adamax::new(),
+                Adamax::new().beta1(0.5).beta2(0.75).eps(1e-2),
+                Adamax::new().cautious()
+            }
             adan::Adan {
                 Adan::new(),
-                Adan::new().beta1(0.5).beta2(0.75).beta3(0.9).eps(1e-2)
+                Adan::new().beta1(0.5).beta2(0.75).beta3(0.9).eps(1e-2),
+                Adan::new().cautious()
             }
-            lion::Lion { Lion::new(), Lion::new().beta1(0.5).beta2(0.75) }
+            asgd::Asgd {
+                Asgd::new(),
+                Asgd::new().lambd(0.05).alpha(0.5).t0(4.0)
+            }
+            lion::Lion {
+                Lion::new(),
+                Lion::new().beta1(0.5).beta2(0.75),
+                Lion::new().cautious(),
+                Lion::new().cautious_decay()
+            }
+            muon::Muon {
+                Muon::new(),
+                Muon::new().momentum(0.8).plain().jordan(),
+                Muon::new().momentum(0.5).beta1(0.5).beta2(0.75).eps(1e-2)
+            }
             nadam::NAdam {
                 NAdam::new(),
                 NAdam::new().beta1(0.8).beta2(0.9).eps(1e-2).momentum_decay(0.5),
-                NAdam::new().momentum_decay(0.0)
+                NAdam::new().momentum_decay(0.0),
+                NAdam::new().cautious()
+            }
+            quickprop::Quickprop {
+                Quickprop::new(),
+                Quickprop::new().mu(1.25).decay(0.0)
             }
             radam::RAdam {
                 RAdam::new(),
                 RAdam::new().beta1(0.8).beta2(0.9).eps(1e-2),
-                RAdam::new().beta2(0.6)
+                RAdam::new().beta2(0.6),
+                RAdam::new().cautious()
             }
             rmsprop::RmsProp {
                 RmsProp::new(),
@@ -84,7 +124,20 @@ macro_rules! every_rule {
             }
             rprop::Rprop {
                 Rprop::new(),
-                Rprop::new().eta_minus(0.25).eta_plus(1.5).bounds(1e-2, 0.2)
+                Rprop::new().eta_minus(0.25).eta_plus(1.5).bounds(1e-2, 0.2),
+                Rprop::new().backtracking()
+            }
+            sarprop::Sarprop {
+                Sarprop::new(),
+                Sarprop::new().temperature(0.1).decay(0.0).noise(1.0).seed(7)
+            }
+            schedule_free::ScheduleFreeAdam {
+                ScheduleFreeAdam::new(),
+                ScheduleFreeAdam::new().beta1(0.5).beta2(0.75).eps(1e-2).r(1.5)
+            }
+            schedule_free::ScheduleFreeSgd {
+                ScheduleFreeSgd::new(),
+                ScheduleFreeSgd::new().momentum(0.5).r(2.0)
             }
             sgd::Sgd {
                 Sgd::new(),

@@ -1,6 +1,7 @@
 //! NAdam.
 
 use super::arithmetic::{Moments, power, root};
+use super::caution::{Caution, cautious};
 use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
@@ -40,6 +41,7 @@ pub struct NAdam<T> {
     beta2: f64,
     eps: f64,
     momentum_decay: f64,
+    caution: Caution,
     state: OptimizerState<T>,
 }
 
@@ -51,6 +53,7 @@ impl<T: Real> NAdam<T> {
             beta2: 0.999,
             eps: 1e-8,
             momentum_decay: 4e-3,
+            caution: Caution::default(),
             state: OptimizerState::new("NAdam", 2),
         }
     }
@@ -113,13 +116,17 @@ impl<T: Real> NAdam<T> {
         }
         libm::exp(log_power - sum)
     }
+
+    cautious!(NAdam);
 }
 
 optimizer!(NAdam {
     beta1: f64,
     beta2: f64,
     eps: f64,
-    momentum_decay: f64
+    momentum_decay: f64,
+    #[serde(default)]
+    caution: Caution
 });
 
 impl<T: Real> Rule<T> for NAdam<T> {
@@ -135,6 +142,15 @@ impl<T: Real> Rule<T> for NAdam<T> {
     /// More than either share of m̂ is of lr.
     fn stretch(&self) -> f64 {
         1.0 / (1.0 - self.beta1)
+    }
+
+    fn caution(&self) -> Option<Caution> {
+        self.caution.asked()
+    }
+
+    fn remembering(mut self) -> Self {
+        self.caution.remember(&mut self.state, "NAdam", 2);
+        self
     }
 
     fn descend(&mut self, step: StepArgs<'_, T>) {

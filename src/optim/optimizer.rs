@@ -74,6 +74,53 @@ pub trait Optimizer<T: Real>: Debug + Send {
         self.step(lr, params, grads, groups)
     }
 
+    /// Tells the rule the cost at which the gradient of the next step was computed, penalties
+    /// included. Rules that go back when the cost has risen need it
+    /// ([`Rprop::backtracking`](crate::optim::Rprop::backtracking)); others take no notice.
+    /// [`Trainer`](crate::Trainer) calls it before each step; a loop of your own must do so, too.
+    fn note_cost(&mut self, cost: f64) {
+        let _ = cost;
+    }
+
+    /// Exchanges `params` with the average of them that the rule keeps in its state, and back by
+    /// the next call, to the same bits. [`OptimizerState::averaged`] says which of the two `params`
+    /// are. Steps change one of them, networks predict with the other (PyTorch's `schedulefree`
+    /// calls it `eval()` and `train()`). Rules without an average do nothing.
+    ///
+    /// [`Trainer`](crate::Trainer) does it: whenever it returns, and in validation, stops and
+    /// files, the network is the average. A loop of your own calls it before it uses the network,
+    /// and again before the next step, which otherwise is an error. Running statistics are not
+    /// averaged, nor is what does not learn.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`](crate::ErrorKind::Shape) for another number of parameters than in the
+    /// steps before; nothing is changed then.
+    ///
+    /// ```
+    /// use chainrule::Optimizer;
+    /// use chainrule::optim::{Asgd, Group};
+    /// let (mut rule, mut w) = (Asgd::new().lambd(0.0).t0(0.0), [1.0_f64]);
+    /// for gradient in [1.0, -1.0, 1.0, -1.0] {
+    ///     rule.step(0.5, &mut w, &[gradient], &Group::all(1))?;
+    /// }
+    /// assert_eq!(w, [1.0]); // 0.5, 1, 0.5, 1
+    /// rule.swap_average(&mut w)?;
+    /// assert!(w[0] < 0.9 && rule.state().averaged == Some(true));
+    /// rule.swap_average(&mut w)?;
+    /// assert_eq!(w, [1.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    fn swap_average(&mut self, params: &mut [T]) -> Result<()> {
+        let _ = params;
+        Ok(())
+    }
+
+    /// Goes on from `params`, which were changed otherwise than by steps: a rule that averages
+    /// takes them for the average and for what steps change. Other rules do nothing.
+    fn adopt(&mut self, params: &[T]) {
+        let _ = params;
+    }
+
     /// Checks the hyper-parameters; [`step`](Optimizer::step) does, too.
     ///
     /// # Errors
@@ -107,6 +154,18 @@ impl<T: Real, O: Optimizer<T> + ?Sized> Optimizer<T> for Box<O> {
         groups: &[Group],
     ) -> Result<()> {
         (**self).step_on(workers, lr, params, grads, groups)
+    }
+
+    fn note_cost(&mut self, cost: f64) {
+        (**self).note_cost(cost);
+    }
+
+    fn swap_average(&mut self, params: &mut [T]) -> Result<()> {
+        (**self).swap_average(params)
+    }
+
+    fn adopt(&mut self, params: &[T]) {
+        (**self).adopt(params);
     }
 
     fn check(&self) -> Result<()> {

@@ -1,6 +1,7 @@
 //! RAdam.
 
 use super::arithmetic::{Moments, power, root};
+use super::caution::{Caution, cautious};
 use super::rule::{Rule, StepArgs, optimizer};
 use super::state::OptimizerState;
 use crate::error::Result;
@@ -41,6 +42,7 @@ pub struct RAdam<T> {
     beta1: f64,
     beta2: f64,
     eps: f64,
+    caution: Caution,
     state: OptimizerState<T>,
 }
 
@@ -51,6 +53,7 @@ impl<T: Real> RAdam<T> {
             beta1: 0.9,
             beta2: 0.999,
             eps: 1e-8,
+            caution: Caution::default(),
             state: OptimizerState::new("RAdam", 2),
         }
     }
@@ -80,12 +83,16 @@ impl<T: Real> RAdam<T> {
         let ratio = (near - 4.0) / (far - 4.0) * ((near - 2.0) / (far - 2.0)) * (far / near);
         (near > 5.0).then(|| libm::sqrt(ratio * (1.0 - power)))
     }
+
+    cautious!(RAdam);
 }
 
 optimizer!(RAdam {
     beta1: f64,
     beta2: f64,
-    eps: f64
+    eps: f64,
+    #[serde(default)]
+    caution: Caution
 });
 
 impl<T: Real> Rule<T> for RAdam<T> {
@@ -100,6 +107,15 @@ impl<T: Real> Rule<T> for RAdam<T> {
     /// In the first step lr is divided by 1−β₁.
     fn stretch(&self) -> f64 {
         1.0 / (1.0 - self.beta1)
+    }
+
+    fn caution(&self) -> Option<Caution> {
+        self.caution.asked()
+    }
+
+    fn remembering(mut self) -> Self {
+        self.caution.remember(&mut self.state, "RAdam", 2);
+        self
     }
 
     fn descend(&mut self, step: StepArgs<'_, T>) {

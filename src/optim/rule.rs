@@ -1,20 +1,17 @@
-//! The frame of a rule: from what one parameter becomes to a step of all.
+//! The frame of a rule: its numbers, its state, and when it steps.
 
-use super::group::Group;
+use super::caution::Caution;
+pub(super) use super::update::StepArgs;
 use crate::error::Result;
-use crate::numeric::kernel::{
-    Pass,
-    workers::{Divide, Workers},
-};
+use crate::numeric::bounds::ensure;
 use crate::numeric::real::Real;
-use alloc::vec::Vec;
-use core::array::from_fn;
-use core::mem::take;
 
 /// What one rule is, within the frame that all of them share.
 pub(super) trait Rule<T: Real> {
     /// How errors call it.
     const NAME: &'static str;
+    /// So many of its vectors begin as copies of the parameters; the first of these is an average.
+    const COPIES: usize = 0;
 
     /// Checks the hyper-parameters.
     fn check_numbers(&self) -> Result<()>;
@@ -29,6 +26,21 @@ pub(super) trait Rule<T: Real> {
         0.0
     }
 
+    /// What cautious steps ask for, if they are asked for.
+    fn caution(&self) -> Option<Caution> {
+        None
+    }
+
+    /// Takes notice of the cost at which the gradient of the next step was computed.
+    fn note(&mut self, cost: f64) {
+        let _ = cost;
+    }
+
+    /// Checks what a step needs beside its arguments.
+    fn check_ready(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// With a state for what these options remember.
     fn remembering(self) -> Self
     where
@@ -41,10 +53,20 @@ pub(super) trait Rule<T: Real> {
     fn descend(&mut self, step: StepArgs<'_, T>);
 }
 
+/// A rule that needs the cost must have been told it.
+pub(super) fn check_told(place: &str, cost: Option<f64>) -> Result<()> {
+    ensure(
+        cost.is_some_and(|cost| !cost.is_nan()),
+        place,
+        "a number, told by note_cost before each step",
+        "none",
+    )
+}
+
 /// `Optimizer` for a [`Rule`] with a `state`, `Default` by its `new`, and `Deserialize` of its
 /// numbers and a state that fits them.
 macro_rules! optimizer {
-    ($rule:ident { $($number:ident: $kind:ty),* }) => {
+    ($rule:ident { $($(#[$with:meta])* $number:ident: $kind:ty),* }) => {
         impl<T: Real> Default for $rule<T> {
             fn default() -> Self {
                 Self::new()
@@ -66,6 +88,7 @@ macro_rules! optimizer {
                                                               groups: &[$crate::optim::Group]|
                                                               -> $crate::error::Result<()> {
                     rule.check_numbers()?;
+                    rule.check_ready()?;
                     let (name, stretch) = ($rule::<T>::NAME, rule.stretch());
                     rule.state.check(name, stretch, lr, params, grads, groups)?;
                     let workers = $crate::numeric::kernel::workers::Workers::default();
@@ -93,11 +116,37 @@ macro_rules! optimizer {
                     if !rule.state.fits(stretch, lr, params, grads, groups) {
                         rule.state.check(name, stretch, lr, params, grads, groups)?;
                     }
-                    rule.state.begin(params.len(), rule.start());
+                    rule.check_ready()?;
+                    let copies = <$rule<T> as Rule<T>>::COPIES;
+                    rule.state.begin(params, copies, rule.start());
                     let t = rule.state.step;
-                    rule.descend(StepArgs { workers, t, lr, params, grads, groups });
+                    let mut step = StepArgs { workers, t, lr, params, grads, groups };
+                    step.follow_statistics(&mut rule.state.slots[..copies]);
+                    match rule.caution() {
+                        None => rule.descend(step),
+                        Some(caution) => {
+                            let update = rule.state.slots.pop().unwrap_or_default();
+                            let update = caution.step(step, update, |step| rule.descend(step));
+                            rule.state.slots.push(update);
+                        }
+                    }
                     Ok(())
                 })(self, workers, lr, params, grads, groups)
+            }
+
+            fn note_cost(&mut self, cost: f64) {
+                self.note(cost);
+            }
+
+            fn swap_average(&mut self, params: &mut [T]) -> $crate::error::Result<()> {
+                match <$rule<T> as Rule<T>>::COPIES {
+                    0 => Ok(()),
+                    _ => self.state.swap_average(params),
+                }
+            }
+
+            fn adopt(&mut self, params: &[T]) {
+                self.state.adopt(<$rule<T> as Rule<T>>::COPIES, params);
             }
 
             fn check(&self) -> $crate::error::Result<()> {
@@ -131,7 +180,7 @@ macro_rules! optimizer {
                 #[derive(serde::Deserialize)]
                 #[serde(bound = "T: Real", deny_unknown_fields)]
                 struct $rule<T> {
-                    $($number: $kind,)*
+                    $($(#[$with])* $number: $kind,)*
                     #[serde(default, deserialize_with = "crate::ground::serde::given")]
                     state: Option<$crate::optim::OptimizerState<T>>,
                 }
@@ -146,112 +195,3 @@ macro_rules! optimizer {
     };
 }
 pub(super) use optimizer;
-
-/// The arguments of a step, of which it is known that they fit.
-pub(super) struct StepArgs<'a, T> {
-    pub(super) workers: &'a Workers,
-    /// The number of the step, counted from 1.
-    pub(super) t: u64,
-    pub(super) lr: f64,
-    pub(super) params: &'a mut [T],
-    pub(super) grads: &'a [T],
-    pub(super) groups: &'a [Group],
-}
-
-impl<T: Real> StepArgs<'_, T> {
-    /// Changes the parameters of every group: `rule` gets a group's lr and 1 − lr·λ and returns
-    /// what becomes of one parameter, told its gradient and what the K slots remember of it; that
-    /// must be `#[inline(always)]`.
-    pub(super) fn each<F, const K: usize>(self, slots: &mut [Vec<T>], rule: impl Fn(f64, T) -> F)
-    where
-        F: Fn(T, T, [T; K]) -> (T, [T; K]) + Copy + Send,
-    {
-        for group in self.groups.iter().filter(|group| group.rate != 0.0) {
-            let range = group.range.clone();
-            let (w, g) = (&mut self.params[range.clone()], &self.grads[range.clone()]);
-            if group.statistic {
-                follow_all(self.workers, w, g);
-                continue;
-            }
-            let lr = self.lr * group.rate;
-            let at = rule(lr, T::of(1.0 - lr * group.decay));
-            let mut slots = slots.iter_mut();
-            let slots = from_fn(|_| {
-                slots
-                    .next()
-                    .map_or(&mut [][..], |slot| &mut slot[range.clone()])
-            });
-            let pass = Update { w, g, slots, at };
-            self.workers.over(pass, range.len(), 1, T::vectorize);
-        }
-    }
-}
-
-/// The step of running statistics, the same for every rule.
-#[inline(never)]
-fn follow_all<T: Real>(workers: &Workers, w: &mut [T], g: &[T]) {
-    let len = w.len();
-    let (slots, at) = ([], follow);
-    workers.over(Update { w, g, slots, at }, len, 1, T::vectorize);
-}
-
-/// What becomes of a running statistic.
-#[inline(always)]
-fn follow<T: Real>(p: T, g: T, _: [T; 0]) -> (T, [T; 0]) {
-    ((p - g).flush(), [])
-}
-
-/// The loop of a rule.
-struct Update<'a, T, F, const K: usize> {
-    w: &'a mut [T],
-    g: &'a [T],
-    slots: [&'a mut [T]; K],
-    at: F,
-}
-
-impl<T: Real, F: Copy + Send, const K: usize> Divide for Update<'_, T, F, K> {
-    fn divide(self, at: usize) -> (Self, Self) {
-        let ((w, w_rest), (g, g_rest)) = (self.w.split_at_mut(at), self.g.split_at(at));
-        let mut slots = self.slots.map(|slot| slot.split_at_mut(at));
-        let (near, far) = (
-            slots.each_mut().map(|(near, _)| take(near)),
-            slots.each_mut().map(|(_, far)| take(far)),
-        );
-        (
-            Self {
-                w,
-                g,
-                slots: near,
-                ..self
-            },
-            Self {
-                w: w_rest,
-                g: g_rest,
-                slots: far,
-                ..self
-            },
-        )
-    }
-}
-
-impl<T: Real, F: Fn(T, T, [T; K]) -> (T, [T; K]), const K: usize> Pass for Update<'_, T, F, K> {
-    type Output = ();
-    const WIDE: bool = true;
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let Self { w, g, slots, at } = self;
-        // All are as long as the group; said once, so that no element is asked.
-        let (g, slots) = (&g[..w.len()], slots.map(|slot| &mut slot[..w.len()]));
-        for i in 0..w.len() {
-            let mut known = [T::zero(); K];
-            for k in 0..K {
-                known[k] = slots[k][i];
-            }
-            let (next, known) = at(w[i], g[i], known);
-            w[i] = next;
-            for k in 0..K {
-                slots[k][i] = known[k];
-            }
-        }
-    }
-}

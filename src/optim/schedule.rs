@@ -12,8 +12,9 @@ use libm::{cos, pow};
 /// A learning rate η as a function of the step t, counted from 0 over all epochs.
 ///
 /// A pure function: nothing is remembered between steps, so that there is nothing to save, and a
-/// run that is resumed at step t has the rate of step t. All but [`Custom`](Self::Custom) are
-/// finite and not negative at every step, the last `u64` too.
+/// run that is resumed at step t has the rate of step t. At every step, the last `u64` too, the
+/// rate is finite and not negative, unless [`Custom`](Self::Custom) says otherwise or a
+/// [`Product`](Self::Product) overflows; an optimizer refuses such a step.
 ///
 /// ```
 /// use chainrule::{Adam, Optimizer};
@@ -62,7 +63,7 @@ pub enum Schedule {
     /// let schedule = Schedule::MultiStep { rate: 0.8, factor: 0.5, at: vec![30, 80] };
     /// assert_eq!([0, 29, 30, 79, 80].map(|t| schedule.rate(t)), [0.8, 0.8, 0.4, 0.4, 0.2]);
     /// ```
-    #[doc(alias("MultiStepLR", "PiecewiseConstantDecay"))]
+    #[doc(alias("MultiStepLR"))]
     MultiStep {
         /// η₀.
         rate: f64,
@@ -70,6 +71,24 @@ pub enum Schedule {
         factor: f64,
         /// The steps, in any order; one that is there twice counts twice.
         at: Vec<u64>,
+    },
+    /// η is one of the given values: the first until step `milestones[0]`, from there on the
+    /// second, and so on. The boundaries of Keras' `PiecewiseConstantDecay` are lower by 1 than the
+    /// milestones. PyTorch's `ConstantLR`, a constant factor γ on the first n steps, has the values
+    /// γ·η₀ and η₀ and the milestone n.
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let (values, milestones) = (vec![0.1, 0.5, 0.01], vec![5, 80]);
+    /// let schedule = Schedule::Piecewise { values, milestones };
+    /// assert_eq!([0, 4, 5, 79, 80].map(|t| schedule.rate(t)), [0.1, 0.1, 0.5, 0.5, 0.01]);
+    /// ```
+    #[doc(alias("PiecewiseConstantDecay", "ConstantLR"))]
+    Piecewise {
+        /// The rates, one more than milestones; finite and not negative.
+        values: Vec<f64>,
+        /// The steps at which the next one begins, from 1 on and each above the one before.
+        milestones: Vec<u64>,
     },
     /// η = η₀·γᵗ (PyTorch's `ExponentialLR`).
     ///
@@ -100,6 +119,22 @@ pub enum Schedule {
         /// κ, finite and not negative.
         kappa: f64,
     },
+    /// η = η₀/(1 + κ·⌊t/n⌋), [`InverseTime`](Self::InverseTime) as a stair (Keras'
+    /// `InverseTimeDecay` with `staircase=True`).
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let schedule = Schedule::InverseTimeStep { rate: 0.8, kappa: 1.0, every: 10 };
+    /// assert_eq!([0, 9, 10, 30].map(|t| schedule.rate(t)), [0.8, 0.8, 0.4, 0.2]);
+    /// ```
+    InverseTimeStep {
+        /// η₀.
+        rate: f64,
+        /// κ, finite and not negative.
+        kappa: f64,
+        /// n, at least 1.
+        every: u64,
+    },
     /// η = η₁ + (η₀−η₁)·(1 − t/n)ᵖ until step n, then η₁; a straight line where p is 1 (Keras'
     /// `PolynomialDecay`; PyTorch's `PolynomialLR`, where η₁ is 0).
     ///
@@ -110,6 +145,25 @@ pub enum Schedule {
     /// ```
     #[doc(alias("PolynomialLR", "PolynomialDecay"))]
     Polynomial {
+        /// η₀.
+        rate: f64,
+        /// η₁, finite and not negative.
+        end: f64,
+        /// p, finite and above 0.
+        power: f64,
+        /// n, at least 1.
+        steps: u64,
+    },
+    /// [`Polynomial`](Self::Polynomial) whose end is put off whenever it is reached: with
+    /// k = ⌈t/n⌉, at least 1, η = η₁ + (η₀−η₁)·(1 − t/(k·n))ᵖ (Keras' `PolynomialDecay` with
+    /// `cycle=True`). It jumps up after each multiple of n, to about (η₀−η₁)·(1 − k/(k+1))ᵖ.
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let schedule = Schedule::PolynomialCycles { rate: 0.5, end: 0.0, power: 1.0, steps: 4 };
+    /// assert_eq!([0, 2, 4, 6, 8].map(|t| schedule.rate(t)), [0.5, 0.25, 0.0, 0.125, 0.0]);
+    /// ```
+    PolynomialCycles {
         /// η₀.
         rate: f64,
         /// η₁, finite and not negative.
@@ -138,16 +192,33 @@ pub enum Schedule {
     },
     /// [`Cosine`](Self::Cosine) again and again, each run `factor` times as long as the one before
     /// (SGDR, Loshchilov & Hutter 2017, with their T₀ and T_mult; PyTorch's
-    /// `CosineAnnealingWarmRestarts`). Never quite ηₘ: where a run would end, the next one starts.
+    /// `CosineAnnealingWarmRestarts`), and from a lower peak: run i, counted from 0, starts at
+    /// ηₘ + mⁱ·(η₀−ηₘ). Never quite ηₘ: where a run would end, the next one starts. Keras'
+    /// `CosineDecayRestarts` is the same where its α is 0; else its runs end at α·η₀ times mⁱ and
+    /// more.
     ///
     /// ```
     /// use chainrule::optim::Schedule;
-    /// let schedule = Schedule::WarmRestarts { rate: 0.5, min: 0.25, steps: 10, factor: 2 };
-    /// assert_eq!([0, 5, 10, 20, 30].map(|t| schedule.rate(t)), [0.5, 0.375, 0.5, 0.375, 0.5]);
+    /// let same = Schedule::WarmRestarts {
+    ///     rate: 0.5,
+    ///     min: 0.25,
+    ///     steps: 10,
+    ///     factor: 2,
+    ///     peak_factor: 1.0,
+    /// };
+    /// assert_eq!([0, 5, 10, 20, 30].map(|t| same.rate(t)), [0.5, 0.375, 0.5, 0.375, 0.5]);
+    /// let lower = Schedule::WarmRestarts {
+    ///     rate: 0.5,
+    ///     min: 0.0,
+    ///     steps: 10,
+    ///     factor: 1,
+    ///     peak_factor: 0.5,
+    /// };
+    /// assert_eq!([0, 10, 20, 25].map(|t| lower.rate(t)), [0.5, 0.25, 0.125, 0.0625]);
     /// ```
     #[doc(alias("CosineAnnealingWarmRestarts", "CosineDecayRestarts"))]
     WarmRestarts {
-        /// η₀, at the start of each run.
+        /// η₀, at the start of the first run.
         rate: f64,
         /// ηₘ, finite and not negative.
         min: f64,
@@ -155,6 +226,47 @@ pub enum Schedule {
         steps: u64,
         /// T_mult, at least 1.
         factor: u64,
+        /// m in (0, 1], Keras' `m_mul`: by what the peak of a run is lower than the one before.
+        peak_factor: f64,
+    },
+    /// Up and down along lines, from ηₘ to η₀ in `up` steps and back in `down`, again and again
+    /// (Smith 2017; PyTorch's `CyclicLR`): η = ηₘ + (η₀−ηₘ)·x·αᵏ·γᵗ, where x goes from 0 to 1 and
+    /// back and k is the number of cycles past. PyTorch's three forms are
+    ///
+    /// | `mode` | `cycle_factor` α | `step_factor` γ |
+    /// |---|---|---|
+    /// | `triangular` | 1 | 1 |
+    /// | `triangular2` | ½ | 1 |
+    /// | `exp_range` | 1 | its `gamma` |
+    ///
+    /// PyTorch also turns the momentum around, which is not done here.
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let schedule = Schedule::Cyclic {
+    ///     rate: 0.5,
+    ///     min: 0.0,
+    ///     up: 2,
+    ///     down: 4,
+    ///     cycle_factor: 0.5,
+    ///     step_factor: 1.0,
+    /// };
+    /// assert_eq!([0, 1, 2, 4, 6, 8].map(|t| schedule.rate(t)), [0.0, 0.25, 0.5, 0.25, 0.0, 0.25]);
+    /// ```
+    #[doc(alias("CyclicLR", "triangular"))]
+    Cyclic {
+        /// η₀, the peak of the first cycle.
+        rate: f64,
+        /// ηₘ, finite and not negative: where cycles begin.
+        min: f64,
+        /// Steps from ηₘ to the peak, at least 1.
+        up: u64,
+        /// Steps back, at least 1.
+        down: u64,
+        /// α in (0, 1]: what a cycle makes of the height of the next one.
+        cycle_factor: f64,
+        /// γ in (0, 1]: what a step makes of the height.
+        step_factor: f64,
     },
     /// One cycle of n steps (Smith & Topin 2019, in the two phases of PyTorch's `OneCycleLR`). Half
     /// a cosine leads from η₀/`div` up to η₀, which is reached at step `warm`·n − 1. Another leads
@@ -201,10 +313,27 @@ pub enum Schedule {
     /// ```
     #[doc(alias = "SequentialLR")]
     Sequential {
-        /// The schedules, one more than milestones; none of them is a sequence itself.
+        /// The schedules, one more than milestones; none of them is a sequence or a product.
         schedules: Vec<Schedule>,
         /// The steps at which the next one begins, from 1 on and each above the one before.
         milestones: Vec<u64>,
+    },
+    /// η is the product of several schedules, all counted from step 0 (PyTorch's
+    /// `ChainedScheduler`): one gives the rate, the others factors of it. PyTorch's
+    /// `MultiplicativeLR` of a constant is [`Exponential`](Self::Exponential).
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let less_at_first = Schedule::Piecewise { values: vec![0.25, 1.0], milestones: vec![2] };
+    /// let schedule = Schedule::Product {
+    ///     schedules: vec![less_at_first, Schedule::Exponential { rate: 0.8, factor: 0.5 }],
+    /// };
+    /// assert_eq!([0, 2, 3].map(|t| schedule.rate(t)), [0.2, 0.2, 0.1]);
+    /// ```
+    #[doc(alias("ChainedScheduler", "MultiplicativeLR"))]
+    Product {
+        /// The factors, at least one; none of them is a sequence or a product.
+        schedules: Vec<Schedule>,
     },
     /// A line up before another schedule; made by [`warm_up`](Self::warm_up).
     WarmUp {
@@ -280,11 +409,20 @@ impl Schedule {
             power,
             steps: 30,
         };
-        let restarts = |steps, factor| Self::WarmRestarts {
+        let restarts = |steps, factor, peak_factor| Self::WarmRestarts {
             rate,
             min: 0.01,
             steps,
             factor,
+            peak_factor,
+        };
+        let cyclic = |down, cycle_factor, step_factor| Self::Cyclic {
+            rate,
+            min: 0.01,
+            up: 4,
+            down,
+            cycle_factor,
+            step_factor,
         };
         let one_cycle = |warm, div, final_div, steps| Self::OneCycle {
             rate,
@@ -301,17 +439,46 @@ impl Schedule {
                 factor: 0.3,
                 at: vec![11, 3, 10, 11],
             },
-            exponential,
+            exponential.clone(),
+            Self::Piecewise {
+                values: vec![rate, 0.25, 0.3],
+                milestones: vec![4, 11],
+            },
+            Self::Piecewise {
+                values: vec![0.125, rate],
+                milestones: vec![5],
+            },
             Self::InverseTime { rate, kappa: 0.3 },
+            Self::InverseTimeStep {
+                rate,
+                kappa: 0.3,
+                every: 7,
+            },
             polynomial(1.0),
             polynomial(2.5),
+            Self::PolynomialCycles {
+                rate,
+                end: 0.01,
+                power: 1.5,
+                steps: 7,
+            },
             Self::Cosine {
                 rate,
                 min: 0.01,
                 steps: 30,
             },
-            restarts(7, 1),
-            restarts(3, 3),
+            restarts(7, 1, 1.0),
+            restarts(3, 3, 1.0),
+            Self::WarmRestarts {
+                rate,
+                min: 0.0,
+                steps: 5,
+                factor: 2,
+                peak_factor: 0.75,
+            },
+            cyclic(4, 1.0, 1.0),
+            cyclic(6, 0.5, 1.0),
+            cyclic(6, 1.0, 0.9),
             one_cycle(0.3, 25.0, 1e4, 50),
             one_cycle(0.45, 10.0, 100.0, 37),
             warm_up,
@@ -332,6 +499,15 @@ impl Schedule {
                 ],
                 milestones: vec![4, 14],
             },
+            Self::Product {
+                schedules: vec![
+                    Self::Piecewise {
+                        values: vec![0.1, 1.0],
+                        milestones: vec![4],
+                    },
+                    exponential,
+                ],
+            },
         ]
     }
 
@@ -348,8 +524,15 @@ impl Schedule {
             Self::MultiStep { rate, factor, at } => {
                 rate * pow(*factor, at.iter().filter(|step| **step <= t).count() as f64)
             }
+            // Without a value there is no rate, which an optimizer's step refuses.
+            Self::Piecewise { values, milestones } => {
+                *values.get(past(milestones, t)).unwrap_or(&f64::NAN)
+            }
             Self::Exponential { rate, factor } => rate * pow(*factor, now),
             Self::InverseTime { rate, kappa } => rate / (1.0 + kappa * now),
+            Self::InverseTimeStep { rate, kappa, every } => {
+                rate / (1.0 + kappa * (t / (*every).max(1)) as f64)
+            }
             Self::Polynomial {
                 rate,
                 end,
@@ -361,6 +544,16 @@ impl Schedule {
                 } else {
                     *end
                 }
+            }
+            Self::PolynomialCycles {
+                rate,
+                end,
+                power,
+                steps,
+            } => {
+                let steps = (*steps).max(1);
+                let way = now / (t.div_ceil(steps).max(1) as f64 * steps as f64);
+                end + (rate - end) * pow((1.0 - way).max(0.0), *power)
             }
             Self::Cosine { rate, min, steps } => {
                 if t < *steps {
@@ -374,17 +567,41 @@ impl Schedule {
                 min,
                 steps,
                 factor,
+                peak_factor,
             } => {
                 let (mut t, mut run) = (t, (*steps).max(1));
+                let mut past = 0;
                 if *factor < 2 {
+                    past = t / run;
                     t %= run;
                 }
                 // Each run is at least twice as long as the one before: 64 turns at the most.
                 while t >= run {
                     t -= run;
                     run = run.saturating_mul(*factor);
+                    past += 1;
                 }
-                between(*rate, *min, t as f64 / run as f64)
+                let height = (rate - min) * pow(*peak_factor, past as f64);
+                min + height * half_cosine(t as f64 / run as f64)
+            }
+            Self::Cyclic {
+                rate,
+                min,
+                up,
+                down,
+                cycle_factor,
+                step_factor,
+            } => {
+                let (up, down) = ((*up).max(1), (*down).max(1));
+                let cycle = up.saturating_add(down);
+                let (past, t) = (t / cycle, t % cycle);
+                let way = if t <= up {
+                    t as f64 / up as f64
+                } else {
+                    (cycle - t) as f64 / down as f64
+                };
+                let shrunk = pow(*cycle_factor, past as f64) * pow(*step_factor, now);
+                min + (rate - min) * (way * shrunk)
             }
             Self::OneCycle {
                 rate,
@@ -413,13 +630,16 @@ impl Schedule {
                 schedules,
                 milestones,
             } => {
-                let past = milestones.iter().take_while(|start| **start <= t).count();
+                let past = past(milestones, t);
                 let start = past.checked_sub(1).map_or(0, |last| milestones[last]);
                 // Without a schedule there is no rate, which an optimizer's step refuses.
                 schedules
                     .get(past)
                     .map_or(f64::NAN, |schedule| schedule.rate(t - start))
             }
+            Self::Product { schedules } => schedules
+                .iter()
+                .fold(1.0, |product, schedule| product * schedule.rate(t)),
             Self::WarmUp { steps, then } => match t.checked_sub(*steps) {
                 Some(t) => then.rate(t),
                 None => then.rate(0) * ((now + 1.0) / (*steps as f64 + 1.0)),
@@ -438,16 +658,21 @@ impl Schedule {
             Self::Constant(_) => "Constant",
             Self::Step { .. } => "Step",
             Self::MultiStep { .. } => "MultiStep",
+            Self::Piecewise { values, milestones } => return check_pieces(values, milestones),
             Self::Exponential { .. } => "Exponential",
             Self::InverseTime { .. } => "InverseTime",
+            Self::InverseTimeStep { .. } => "InverseTimeStep",
             Self::Polynomial { .. } => "Polynomial",
+            Self::PolynomialCycles { .. } => "PolynomialCycles",
             Self::Cosine { .. } => "Cosine",
             Self::WarmRestarts { .. } => "WarmRestarts",
+            Self::Cyclic { .. } => "Cyclic",
             Self::OneCycle { .. } => "OneCycle",
             Self::Sequential {
                 schedules,
                 milestones,
             } => return check_sequence(schedules, milestones),
+            Self::Product { schedules } => return check_product(schedules),
             Self::WarmUp { then, .. } => return then.check(),
             Self::Custom(_) => return Ok(()),
         };
@@ -488,7 +713,18 @@ impl Schedule {
                 check(NOT_NEGATIVE, "rate", *rate)?;
                 check(NOT_NEGATIVE, "kappa", *kappa)
             }
+            Self::InverseTimeStep { rate, kappa, every } => {
+                check(NOT_NEGATIVE, "rate", *rate)?;
+                check(NOT_NEGATIVE, "kappa", *kappa)?;
+                count("every", *every)
+            }
             Self::Polynomial {
+                rate,
+                end,
+                power,
+                steps,
+            }
+            | Self::PolynomialCycles {
                 rate,
                 end,
                 power,
@@ -509,11 +745,28 @@ impl Schedule {
                 min,
                 steps,
                 factor,
+                peak_factor,
             } => {
                 check(NOT_NEGATIVE, "rate", *rate)?;
                 check(NOT_NEGATIVE, "min", *min)?;
                 count("steps", *steps)?;
-                count("factor", *factor)
+                count("factor", *factor)?;
+                check(FACTOR, "peak_factor", *peak_factor)
+            }
+            Self::Cyclic {
+                rate,
+                min,
+                up,
+                down,
+                cycle_factor,
+                step_factor,
+            } => {
+                check(NOT_NEGATIVE, "rate", *rate)?;
+                check(NOT_NEGATIVE, "min", *min)?;
+                count("up", *up)?;
+                count("down", *down)?;
+                check(FACTOR, "cycle_factor", *cycle_factor)?;
+                check(FACTOR, "step_factor", *step_factor)
             }
             Self::OneCycle {
                 rate,
@@ -528,26 +781,53 @@ impl Schedule {
                 check(AT_LEAST_ONE, "final_div", *final_div)?;
                 count("steps", *steps)
             }
-            Self::Sequential { .. } | Self::WarmUp { .. } | Self::Custom(_) => Ok(()),
+            Self::Piecewise { .. }
+            | Self::Sequential { .. }
+            | Self::Product { .. }
+            | Self::WarmUp { .. }
+            | Self::Custom(_) => Ok(()),
         }
     }
+}
+
+/// How many of the milestones are past at step t, or now.
+fn past(milestones: &[u64], t: u64) -> usize {
+    milestones.iter().take_while(|start| **start <= t).count()
+}
+
+/// Checks the values of a stair, and when they begin.
+fn check_pieces(values: &[f64], milestones: &[u64]) -> Result<()> {
+    let place = "Schedule::Piecewise";
+    check_milestones(place, "values", values.len(), milestones)?;
+    for (index, value) in values.iter().enumerate() {
+        NOT_NEGATIVE.check(format_args!("value {index} of {place}"), *value)?;
+    }
+    Ok(())
 }
 
 /// Checks the schedules of a sequence, and when they begin.
 fn check_sequence(schedules: &[Schedule], milestones: &[u64]) -> Result<()> {
     let place = "Schedule::Sequential";
-    if schedules.len() != milestones.len() + 1 {
-        let expected = format!(
-            "{} schedules, one more than milestones",
-            milestones.len() + 1
-        );
-        return Err(Error::new(
-            ErrorKind::Value,
-            place,
-            expected,
-            schedules.len(),
-        ));
-    }
+    check_milestones(place, "schedules", schedules.len(), milestones)?;
+    check_parts(place, schedules)
+}
+
+/// Checks the factors of a product.
+fn check_product(schedules: &[Schedule]) -> Result<()> {
+    let place = "Schedule::Product";
+    some(place, "at least 1 schedule", schedules.len() as u64)?;
+    check_parts(place, schedules)
+}
+
+/// Checks when so many things begin, one after the other.
+fn check_milestones(place: &str, things: &str, count: usize, milestones: &[u64]) -> Result<()> {
+    let expected = milestones.len() + 1;
+    ensure(
+        count == expected,
+        place,
+        format_args!("{expected} {things}, one more than milestones"),
+        count,
+    )?;
     let mut before = 0;
     for (index, milestone) in milestones.iter().enumerate() {
         ensure(
@@ -558,6 +838,11 @@ fn check_sequence(schedules: &[Schedule], milestones: &[u64]) -> Result<()> {
         )?;
         before = *milestone;
     }
+    Ok(())
+}
+
+/// Checks the schedules that a sequence or a product is made of.
+fn check_parts(place: &str, schedules: &[Schedule]) -> Result<()> {
     for (index, schedule) in schedules.iter().enumerate() {
         let place = || format!("schedule {index} of {place}");
         let mut inner = schedule;
@@ -565,16 +850,21 @@ fn check_sequence(schedules: &[Schedule], milestones: &[u64]) -> Result<()> {
             inner = then;
         }
         // A file could put so many in one another that the stack overflows.
-        if matches!(inner, Schedule::Sequential { .. }) {
-            let expected = "another kind of schedule";
-            return Err(Error::new(
-                ErrorKind::Value,
-                place(),
-                expected,
-                "a sequence",
-            ));
-        }
-        schedule.check().map_err(|error| error.within(place()))?;
+        let made_of_others = match inner {
+            Schedule::Sequential { .. } => "a sequence",
+            Schedule::Product { .. } => "a product",
+            _ => {
+                schedule.check().map_err(|error| error.within(place()))?;
+                continue;
+            }
+        };
+        let expected = "another kind of schedule";
+        return Err(Error::new(
+            ErrorKind::Value,
+            place(),
+            expected,
+            made_of_others,
+        ));
     }
     Ok(())
 }
@@ -596,9 +886,9 @@ mod serial {
     /// holds.
     const WARM_UPS: usize = 8;
 
-    /// The kinds of schedules that are numbers, and those that may stand in a sequence.
+    /// The kinds of schedules that are numbers, and those that are made of others.
     macro_rules! forms {
-        ($name:ident, #[$with:meta]) => {
+        ($name:ident, #[$sequence:meta], #[$product:meta]) => {
             #[derive(Serialize, Deserialize)]
             #[serde(remote = "Schedule", deny_unknown_fields)]
             enum $name {
@@ -613,6 +903,10 @@ mod serial {
                     factor: f64,
                     at: Vec<u64>,
                 },
+                Piecewise {
+                    values: Vec<f64>,
+                    milestones: Vec<u64>,
+                },
                 Exponential {
                     rate: f64,
                     factor: f64,
@@ -621,7 +915,18 @@ mod serial {
                     rate: f64,
                     kappa: f64,
                 },
+                InverseTimeStep {
+                    rate: f64,
+                    kappa: f64,
+                    every: u64,
+                },
                 Polynomial {
+                    rate: f64,
+                    end: f64,
+                    power: f64,
+                    steps: u64,
+                },
+                PolynomialCycles {
                     rate: f64,
                     end: f64,
                     power: f64,
@@ -637,6 +942,15 @@ mod serial {
                     min: f64,
                     steps: u64,
                     factor: u64,
+                    peak_factor: f64,
+                },
+                Cyclic {
+                    rate: f64,
+                    min: f64,
+                    up: u64,
+                    down: u64,
+                    cycle_factor: f64,
+                    step_factor: f64,
                 },
                 OneCycle {
                     rate: f64,
@@ -645,10 +959,14 @@ mod serial {
                     final_div: f64,
                     steps: u64,
                 },
-                #[$with]
+                #[$sequence]
                 Sequential {
                     schedules: Vec<Schedule>,
                     milestones: Vec<u64>,
+                },
+                #[$product]
+                Product {
+                    schedules: Vec<Schedule>,
                 },
                 #[serde(skip)]
                 WarmUp {
@@ -660,8 +978,8 @@ mod serial {
             }
         };
     }
-    forms!(Form, #[serde(with = "sequence")]);
-    forms!(Part, #[serde(skip)]);
+    forms!(Form, #[serde(with = "sequence")], #[serde(with = "product")]);
+    forms!(Part, #[serde(skip)], #[serde(skip)]);
 
     /// A schedule and its warm-ups, the outermost first, with its form told by `with`.
     macro_rules! flat {
@@ -704,9 +1022,9 @@ mod serial {
     flat!(Flat, "Form");
     flat!(FlatPart, "Part");
 
-    /// The fields of a sequence, whose schedules are no sequences.
+    /// The fields of a sequence, whose schedules are made of no others.
     mod sequence {
-        use super::{FlatPart, Schedule};
+        use super::{FlatPart, Schedule, parts, schedules};
         use alloc::vec::Vec;
         use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -722,9 +1040,8 @@ mod serial {
             milestones: &[u64],
             serializer: S,
         ) -> Result<S::Ok, S::Error> {
-            let parts = schedules.iter().map(FlatPart::of::<S::Error>);
             Fields {
-                schedules: parts.collect::<Result<_, _>>()?,
+                schedules: parts(schedules)?,
                 milestones: milestones.into(),
             }
             .serialize(serializer)
@@ -734,13 +1051,48 @@ mod serial {
             deserializer: D,
         ) -> Result<(Vec<Schedule>, Vec<u64>), D::Error> {
             crate::ground::serde::checked(deserializer, |fields: Fields| {
-                let parts = fields.schedules.into_iter().map(FlatPart::schedule);
-                Ok((
-                    parts.collect::<crate::error::Result<_>>()?,
-                    fields.milestones,
-                ))
+                Ok((schedules(fields.schedules)?, fields.milestones))
             })
         }
+    }
+
+    /// The field of a product, whose schedules are made of no others.
+    mod product {
+        use super::{FlatPart, Schedule, parts, schedules};
+        use alloc::vec::Vec;
+        use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+        #[derive(Serialize, Deserialize)]
+        #[serde(rename = "Product", deny_unknown_fields)]
+        struct Fields {
+            schedules: Vec<FlatPart>,
+        }
+
+        pub(super) fn serialize<S: Serializer>(
+            schedules: &[Schedule],
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            Fields {
+                schedules: parts(schedules)?,
+            }
+            .serialize(serializer)
+        }
+
+        pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Vec<Schedule>, D::Error> {
+            crate::ground::serde::checked(deserializer, |fields: Fields| {
+                schedules(fields.schedules)
+            })
+        }
+    }
+
+    fn parts<E: serde::ser::Error>(schedules: &[Schedule]) -> Result<Vec<FlatPart>, E> {
+        schedules.iter().map(FlatPart::of).collect()
+    }
+
+    fn schedules(parts: Vec<FlatPart>) -> crate::error::Result<Vec<Schedule>> {
+        parts.into_iter().map(FlatPart::schedule).collect()
     }
 
     impl Serialize for Schedule {
@@ -770,7 +1122,12 @@ mod serial {
 
 /// From `a` to `b` along half a cosine, x in [0, 1] of the way.
 fn between(a: f64, b: f64, x: f64) -> f64 {
-    b + (a - b) * (0.5 * (1.0 + cos(PI * x)))
+    b + (a - b) * half_cosine(x)
+}
+
+/// From 1 to 0 along half a cosine, x in [0, 1] of the way.
+fn half_cosine(x: f64) -> f64 {
+    0.5 * (1.0 + cos(PI * x))
 }
 
 #[cfg(test)]
@@ -784,10 +1141,21 @@ mod tests {
         }
     }
 
+    fn product(schedules: Vec<Schedule>) -> Schedule {
+        Schedule::Product { schedules }
+    }
+
+    fn pieces(values: &[f64], milestones: &[u64]) -> Schedule {
+        Schedule::Piecewise {
+            values: values.into(),
+            milestones: milestones.into(),
+        }
+    }
+
     #[test]
-    fn sequences_that_cannot_be() {
+    fn those_made_of_others_that_cannot_be() {
         let one = || Schedule::from(0.5);
-        let nested = sequence(vec![one()], &[]).warm_up(2);
+        let nested = || sequence(vec![one()], &[]).warm_up(2);
         let cases = [
             (sequence(vec![], &[]), "Schedule::Sequential"),
             (sequence(vec![one()], &[3]), "Schedule::Sequential"),
@@ -800,12 +1168,40 @@ mod tests {
                 "milestone 1 of Schedule::Sequential",
             ),
             (
-                sequence(vec![one(), nested], &[5]),
+                sequence(vec![one(), nested()], &[5]),
                 "schedule 1 of Schedule::Sequential",
+            ),
+            (
+                sequence(vec![product(vec![one()])], &[]),
+                "schedule 0 of Schedule::Sequential",
             ),
             (
                 sequence(vec![Schedule::from(-1.0)], &[]),
                 "schedule 0 of Schedule::Sequential",
+            ),
+            (product(vec![]), "Schedule::Product"),
+            (
+                product(vec![one(), nested()]),
+                "schedule 1 of Schedule::Product",
+            ),
+            (
+                product(vec![product(vec![one()])]),
+                "schedule 0 of Schedule::Product",
+            ),
+            (
+                product(vec![one(), Schedule::from(f64::NAN)]),
+                "schedule 1 of Schedule::Product",
+            ),
+            (pieces(&[], &[]), "Schedule::Piecewise"),
+            (pieces(&[0.5], &[3]), "Schedule::Piecewise"),
+            (
+                pieces(&[0.5, 0.1], &[0]),
+                "milestone 0 of Schedule::Piecewise",
+            ),
+            (pieces(&[0.5, -0.1], &[1]), "value 1 of Schedule::Piecewise"),
+            (
+                pieces(&[f64::INFINITY], &[]),
+                "value 0 of Schedule::Piecewise",
             ),
         ];
         for (schedule, place) in cases {
@@ -816,6 +1212,15 @@ mod tests {
             for t in [0, 3, 5, u64::MAX] {
                 schedule.rate(t);
             }
+        }
+    }
+
+    /// A function that is no number stays none, and an optimizer refuses it.
+    #[test]
+    fn products_hide_nothing() {
+        for wrong in [f64::NAN, f64::INFINITY] {
+            let schedule = product(vec![Schedule::from(0.5), Schedule::custom(move |_| wrong)]);
+            assert!(schedule.check().is_ok() && !schedule.rate(3).is_finite());
         }
     }
 }

@@ -37,6 +37,17 @@ pub struct OptimizerState<T> {
     /// The rule's vectors, each as long as the parameters, or all empty before the first step.
     #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
     pub slots: Vec<Vec<T>>,
+    /// Numbers that the rule remembers beside its vectors.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, with = "crate::numeric::real::serde")
+    )]
+    pub numbers: Vec<f64>,
+    /// Of a rule that averages, whether the parameters are the average now, and the first vector is
+    /// what steps change ([`Optimizer::swap_average`](crate::Optimizer::swap_average)); else it is
+    /// the other way around. `None` for all other rules.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub averaged: Option<bool>,
 }
 
 impl<T: Clone> Clone for OptimizerState<T> {
@@ -45,6 +56,8 @@ impl<T: Clone> Clone for OptimizerState<T> {
             rule: self.rule.clone(),
             step: self.step,
             slots: self.slots.clone(),
+            numbers: self.numbers.clone(),
+            averaged: self.averaged,
         }
     }
 
@@ -53,14 +66,16 @@ impl<T: Clone> Clone for OptimizerState<T> {
         self.rule.clone_from(&other.rule);
         self.step = other.step;
         self.slots.clone_from(&other.slots);
+        self.numbers.clone_from(&other.numbers);
+        self.averaged = other.averaged;
     }
 }
 
 impl<T: Real> OptimizerState<T> {
-    /// Whether all numbers in the slots are finite. They are not once the square of a gradient has
-    /// overflowed, in `f32` from about 10²⁰ on: Adam and similar rules then divide by ∞ and never
-    /// move again. [`Trainer`](crate::Trainer) checks it after each epoch; in a loop of your own,
-    /// do the same.
+    /// Whether all numbers that it remembers are finite. They are not once the square of a gradient
+    /// has overflowed, in `f32` from about 10²⁰ on: Adam and similar rules then divide by ∞ and
+    /// never move again. [`Trainer`](crate::Trainer) checks it after each epoch; in a loop of your
+    /// own, do the same.
     ///
     /// ```
     /// use chainrule::{Adam, Optimizer};
@@ -72,6 +87,7 @@ impl<T: Real> OptimizerState<T> {
     /// ```
     pub fn is_finite(&self) -> bool {
         self.slots.iter().flatten().all(|number| number.is_finite())
+            && self.numbers.iter().all(|number| number.is_finite())
     }
 
     /// [`clone_from`](Clone::clone_from) by `workers`.
@@ -82,6 +98,8 @@ impl<T: Real> OptimizerState<T> {
         for (slot, other) in self.slots.iter_mut().zip(&other.slots) {
             copy(slot, other, workers);
         }
+        self.numbers.clone_from(&other.numbers);
+        self.averaged = other.averaged;
     }
 
     pub(super) fn new(rule: &str, slots: usize) -> Self {
@@ -89,7 +107,50 @@ impl<T: Real> OptimizerState<T> {
             rule: rule.into(),
             step: 0,
             slots: vec![Vec::new(); slots],
+            numbers: Vec::new(),
+            averaged: None,
         }
+    }
+
+    /// Of a rule that averages and remembers so many numbers, which begin as 0.
+    pub(super) fn averaging(self, numbers: usize) -> Self {
+        Self {
+            numbers: vec![0.0; numbers],
+            averaged: Some(false),
+            ..self
+        }
+    }
+
+    /// Exchanges `params` with the average, or back.
+    pub(super) fn swap_average(&mut self, params: &mut [T]) -> Result<()> {
+        let Some(averaged) = self.averaged.filter(|_| self.step > 0) else {
+            // Before the first step both are the same.
+            return Ok(());
+        };
+        if let Some(known) = self.other_length(params.len()) {
+            return Err(Error::new(
+                ErrorKind::Shape,
+                "params of Optimizer::swap_average",
+                format!("{known} parameters, as in the steps before"),
+                params.len(),
+            ));
+        }
+        if let Some(slot) = self.slots.first_mut() {
+            slot.swap_with_slice(params);
+        }
+        self.averaged = Some(!averaged);
+        Ok(())
+    }
+
+    /// Lets the first `copies` vectors be copies of `params` again.
+    pub(super) fn adopt(&mut self, copies: usize, params: &[T]) {
+        if self.step == 0 || self.other_length(params.len()).is_some() {
+            return;
+        }
+        for slot in &mut self.slots[..copies] {
+            slot.copy_from_slice(params);
+        }
+        self.averaged = self.averaged.map(|_| false);
     }
 
     /// Fits it to other options of the rule; a state that fits stays.
@@ -103,27 +164,43 @@ impl<T: Real> OptimizerState<T> {
     pub(super) fn replace(&mut self, other: &Self) -> Result<()> {
         let lengths: Vec<_> = other.slots.iter().map(Vec::len).collect();
         let uneven = lengths.windows(2).any(|pair| pair[0] != pair[1]);
+        let numbers = (self.numbers.len(), other.numbers.len());
+        let averages = self.averaged.is_some() == other.averaged.is_some();
+        let kind = numbers.0 == numbers.1 && averages && (other.step > 0 || !other.is_averaged());
+        let and = |numbers: usize| match numbers {
+            0 => String::new(),
+            _ => format!(" and {numbers} numbers"),
+        };
         let unlike = lengths
             .first()
             .is_some_and(|length| (*length == 0) != (other.step == 0));
-        if other.rule != self.rule || lengths.len() != self.slots.len() || uneven || unlike {
+        let other_rule = other.rule != self.rule || lengths.len() != self.slots.len();
+        if other_rule || uneven || unlike || !kind {
             let expected = format!(
-                "a state of {} with {} vectors of one length",
+                "a state of {} with {} vectors of one length{}",
                 self.rule,
-                self.slots.len()
+                self.slots.len(),
+                and(numbers.0)
             );
             return Err(Error::new(
                 ErrorKind::Incompatible,
                 "Optimizer::restore",
                 expected,
                 format!(
-                    "{} after {} steps with vectors of {lengths:?}",
-                    other.rule, other.step
+                    "{} after {} steps with vectors of {lengths:?}{}",
+                    other.rule,
+                    other.step,
+                    and(numbers.1)
                 ),
             ));
         }
         self.clone_from(other);
         Ok(())
+    }
+
+    /// Whether the parameters are the average now.
+    pub(crate) fn is_averaged(&self) -> bool {
+        self.averaged == Some(true)
     }
 
     /// Checks the arguments of a step of `rule`, which multiplies lr by at most `stretch`.
@@ -140,6 +217,14 @@ impl<T: Real> OptimizerState<T> {
         NOT_NEGATIVE
             .named("a finite rate ≥ 0")
             .check(format_args!("lr of {rule}::step"), lr)?;
+        if self.is_averaged() {
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                place("params"),
+                "the parameters that the step before left (swap_average brings them back)",
+                "their average",
+            ));
+        }
         check_len(|| place("grads"), params.len(), grads)?;
         Group::check(groups, params.len())?;
         Group::check_rates::<T>(groups, lr)?;
@@ -182,18 +267,32 @@ impl<T: Real> OptimizerState<T> {
         grads: &[T],
         groups: &[Group],
     ) -> bool {
-        let within =
-            |group: &Group| group.range.start <= group.range.end && group.range.end <= params.len();
+        let within = |group: &Group| {
+            let Group {
+                range, matrices, ..
+            } = group;
+            range.start <= range.end
+                && range.end <= params.len()
+                && matrices.iter().all(|matrix| matrix.fits(range))
+        };
         let lengths = grads.len() == params.len()
+            && !self.is_averaged()
             && self.other_length(params.len()).is_none()
             && groups.iter().all(within);
         lengths && lr >= 0.0 && Group::check_rates::<T>(groups, lr * stretch).is_ok()
     }
 
-    /// Counts a step, and makes room for so many parameters on the first one.
-    pub(super) fn begin(&mut self, params: usize, start: f64) {
+    /// Counts a step; on the first one, makes room for what is remembered: `copies` of the
+    /// parameters, and vectors of `start`.
+    pub(super) fn begin(&mut self, params: &[T], copies: usize, start: f64) {
+        if self.step == 0 {
+            for slot in &mut self.slots[..copies] {
+                slot.clear();
+                slot.extend_from_slice(params);
+            }
+        }
         for slot in &mut self.slots {
-            slot.resize(params, T::of(start));
+            slot.resize(params.len(), T::of(start));
         }
         self.step = self.step.saturating_add(1);
     }

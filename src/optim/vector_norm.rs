@@ -36,7 +36,7 @@ impl<T: Real> Pass for Largest<'_, T> {
     }
 }
 
-/// A Euclidean norm as scale · root, both finite even when the norm overflows.
+/// A norm as scale · root, both finite even when the norm overflows.
 #[derive(Clone, Copy)]
 pub(super) struct Norm<T> {
     scale: T,
@@ -44,18 +44,44 @@ pub(super) struct Norm<T> {
 }
 
 impl<T: Real> Norm<T> {
-    /// The norm of all `parts` together.
+    /// The Euclidean norm of all `parts` together.
     pub(super) fn of<'a>(parts: impl Iterator<Item = &'a [T]> + Clone) -> Self {
         let sum =
             |f: &dyn Fn(&'a [T]) -> T| parts.clone().fold(T::zero(), |sum, part| sum + f(part));
-        let largest = || {
-            parts.clone().fold(T::zero(), |largest, part| {
-                larger(largest, T::vectorize(Largest(part)))
-            })
-        };
+        let largest = || Self::of_largest(parts.clone()).scale;
         Self::from_squares(sum(&|part| total(part, |x| x * x)), largest, |scale| {
             sum(&|part| total(part, |x| x / scale * (x / scale)))
         })
+    }
+
+    /// The largest magnitude in all `parts`.
+    pub(super) fn of_largest<'a>(parts: impl Iterator<Item = &'a [T]>) -> Self {
+        let scale = parts.fold(T::zero(), |largest, part| {
+            larger(largest, T::vectorize(Largest(part)))
+        });
+        Self {
+            scale,
+            root: T::one(),
+        }
+    }
+
+    /// The sum of the magnitudes in all `parts`, over the largest one where it overflows.
+    pub(super) fn of_sum<'a>(parts: impl Iterator<Item = &'a [T]> + Clone) -> Self {
+        let sum = |scale: T| {
+            parts.clone().fold(T::zero(), |sum, part| {
+                sum + total(part, |x| magnitude(x) / scale)
+            })
+        };
+        let (one, plain) = (T::one(), sum(T::one()));
+        let largest = if plain.is_finite() {
+            one
+        } else {
+            Self::of_largest(parts.clone()).scale
+        };
+        // With NaN or ∞ among them there is nothing to be scaled.
+        let scale = if largest.is_finite() { largest } else { one };
+        let root = if scale == one { plain } else { sum(scale) };
+        Self { scale, root }
     }
 
     /// The norm from the sum of the squares, and where that has overflowed or may have lost some of
@@ -90,6 +116,18 @@ impl<T: Real> Norm<T> {
     #[inline(always)]
     pub(super) fn value(self) -> T {
         self.scale * self.root
+    }
+
+    /// Makes it the norm 1 of `x`, of which it is the norm, or of a norm below `least`, at most
+    /// that.
+    pub(super) fn normalize(self, least: T, x: &mut [T]) {
+        if self.value() < least {
+            return T::vectorize(Scale(x, T::one() / least));
+        }
+        if self.scale != T::one() {
+            T::vectorize(Scale(x, T::one() / self.scale));
+        }
+        T::vectorize(Scale(x, T::one() / self.root));
     }
 
     /// By what to multiply for a norm of at most `c`.

@@ -242,10 +242,18 @@ impl<T: Real> Run<'_, T> {
             },
         );
         record.numbers(net.params());
-        let OptimizerState { rule, step, slots } = method.memory();
+        let OptimizerState {
+            rule,
+            step,
+            slots,
+            numbers,
+            averaged,
+        } = method.memory();
         record.text(rule);
         record.u64(*step);
         record.list(slots.iter(), |record, slot| record.numbers(slot));
+        record.numbers(numbers);
+        record.option(*averaged, |record, averaged| record.u64(averaged.into()));
         self.write_state(&mut record);
         record.list(self.observer_states().into_iter(), |record, state| {
             record.numbers(&state)
@@ -502,6 +510,8 @@ impl<T: Real> Run<'_, T> {
             rule: record.text()?,
             step: record.u64()?,
             slots: record.list(Reader::numbers)?,
+            numbers: record.numbers()?,
+            averaged: record.option(Reader::flag)?,
         };
         let mut state = self.read_state(&mut record)?;
         let observers = record.list(Reader::numbers)?;

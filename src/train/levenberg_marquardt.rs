@@ -318,6 +318,8 @@ impl<T: Real> LeastSquares<T> {
             rule: NAME.into(),
             step: 0,
             slots: vec![Vec::new()],
+            numbers: Vec::new(),
+            averaged: None,
         };
         Self {
             damping: 1e-3,

@@ -51,13 +51,15 @@ impl<'a, T: Real> MiniBatches<'a, T> {
         self.descent.optimizer.restore(&self.fresh)
     }
 
-    /// One step on samples of the caller's, at `position`.
+    /// One step on samples of the caller's, at `position`. A network with its best parameters is
+    /// not the one of the step before.
     pub(super) fn step(
         &mut self,
         net: &mut Sequential<T>,
         batch: Batch<'_, T>,
         position: &mut Position,
         multiplier: f64,
+        has_best: bool,
     ) -> Result<Step> {
         net.walk().check_pass(batch.x, batch.target, self.loss())?;
         net.walk().check_trainable()?;
@@ -79,9 +81,15 @@ impl<'a, T: Real> MiniBatches<'a, T> {
             },
         );
         tape.seek(*seed, position.step);
+        if has_best {
+            descent.optimizer.adopt(net.params());
+        }
+        descent.show_average(net, false)?;
         let taken = tape.steps_on_threads(&net.layout().clone(), batch.len(), 1, |tape| {
             descent.step(net, batch, tape, multiplier, place, false)
-        })?;
+        });
+        descent.show_average(net, true)?;
+        let taken = taken?;
         let step = told(position, &taken);
         position.step = tape.step();
         Ok(step)
@@ -168,7 +176,8 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
         tape.seek(self.seed, position.step);
         let (layout, batch) = (net.layout().clone(), self.batch.min(data.len()));
         let steps = data.len().div_ceil(batch);
-        tape.steps_on_threads(&layout, batch, steps, |tape| {
+        descent.show_average(net, false)?;
+        let leg = tape.steps_on_threads(&layout, batch, steps, |tape| {
             let mut batches = batches.epoch(data, position.epoch as u64);
             batches.skip(position.batch);
             while let Some(batch) = batches.next_batch_by(tape.workers()) {
@@ -196,12 +205,14 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
                 }
             }
             check_finite(net, descent.optimizer.state(), position, tape.workers())?;
-            Ok(Leg {
+            Ok::<_, Error>(Leg {
                 over: true,
                 halt: None,
                 before: None,
             })
-        })
+        })?;
+        descent.show_average(net, true)?;
+        Ok(leg)
     }
 
     fn memory(&self) -> &OptimizerState<T> {

@@ -80,8 +80,10 @@ pub trait Observer<T: Real> {
     }
 
     /// After each step; `Break` ends the run there, and the next call of
-    /// [`fit`](crate::Trainer::fit) finishes the epoch. A step on
-    /// all samples, as of [`Lbfgs`](crate::train::Lbfgs), is an epoch, which counts in any case.
+    /// [`fit`](crate::Trainer::fit) finishes the epoch. A step on all samples, as of
+    /// [`Lbfgs`](crate::train::Lbfgs), is an epoch, which counts in any case. Of a rule that
+    /// [averages](crate::Optimizer::swap_average), `net` is what its steps change, not yet the
+    /// average.
     fn on_batch(&mut self, step: &Step, net: &Sequential<T>) -> ControlFlow<()> {
         let _ = (step, net);
         ControlFlow::Continue(())

@@ -185,6 +185,8 @@ impl<T: Real> Finished<T> {
                 rule: String::new(),
                 step: 0,
                 slots: Vec::new(),
+                numbers: Vec::new(),
+                averaged: None,
             },
             position: Position::default(),
         }

@@ -89,6 +89,14 @@ impl<'a, T: Real> Descent<'a, T> {
             .iter()
             .try_for_each(Constraint::check_in::<T>)?;
         self.frozen.check("Trainer", net.layers().len())?;
+        if self.optimizer.state().averaged.is_some() && !self.constraints.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "constraints of Trainer",
+                "none beside a rule that averages: they would not hold for the average",
+                format!("{:?}", self.constraints),
+            ));
+        }
         match &self.groups {
             None => Group::check_rates::<T>(&[Group::new(0..net.params().len())], rate),
             Some(groups) => {
@@ -119,6 +127,15 @@ impl<'a, T: Real> Descent<'a, T> {
             frozen,
         });
         Ok(())
+    }
+
+    /// Lets `net` be what steps change (`false`), or where the rule averages, the average (`true`):
+    /// whenever nothing is stepping.
+    pub(super) fn show_average(&mut self, net: &mut Sequential<T>, show: bool) -> Result<()> {
+        match self.optimizer.state().averaged {
+            Some(shown) if shown != show => self.optimizer.swap_average(net.params_mut()),
+            _ => Ok(()),
+        }
     }
 
     /// One step, which has been [checked](Self::check) and [prepared](Self::prepare) for: the
@@ -175,6 +192,7 @@ impl<'a, T: Real> Descent<'a, T> {
         for clip in &self.clips {
             clip.apply(net, tape.grads_mut())?;
         }
+        self.optimizer.note_cost(taken.total());
         self.optimizer
             .step_on(tape.workers(), rate, net.params_mut(), tape.grads(), groups)?;
         for constraint in &self.constraints {
@@ -189,10 +207,7 @@ fn without(groups: &[Group], frozen: &[Range<usize>]) -> Vec<Group> {
     let mut left = Vec::new();
     for group in groups {
         let Range { mut start, end } = group.range;
-        let part = |start, end| Group {
-            range: start..end,
-            ..group.clone()
-        };
+        let part = |start, end| group.part(start..end);
         for hole in frozen {
             let first = hole.start.clamp(start, end);
             let last = hole.end.clamp(start, end);

@@ -36,6 +36,11 @@ use core::ops::ControlFlow;
 /// [`Clip`] applied, the rule of the optimizer takes it at the rate of the [`Schedule`], each
 /// [`Constraint`] is enforced.
 ///
+/// With a rule that [averages](Optimizer::swap_average), the network is the average whenever a call
+/// returns, and in validation, metrics, stops, the best parameters and checkpoints. Only observers
+/// of batches see the parameters that steps change. Such a rule takes no constraints:
+/// [`ErrorKind::Incompatible`](crate::ErrorKind::Incompatible).
+///
 /// **Memory.** Beside the network (P parameters) and the data (N samples), a run takes at its peak
 ///
 /// ```text
@@ -391,7 +396,7 @@ impl<'a, T: Real> Trainer<'a, T> {
 
     /// Goes on with `net` as it now is: lets the next [`fit`](Self::fit) train it after you have
     /// changed its parameters, by pruning or averaging. Moments, step, stops and the best so far
-    /// stay.
+    /// stay; a rule that averages [begins its average](Optimizer::adopt) with them.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -408,6 +413,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn continue_with(&mut self, net: &Sequential<T>) {
+        self.method.descent.optimizer.adopt(net.params());
         self.run.state.adopt(net);
     }
 
@@ -519,9 +525,10 @@ impl<'a, T: Real> Trainer<'a, T> {
             trainer.run.check_settings(trainer.method.name())?;
             let multiplier = trainer.run.multiplier();
             let state = &mut trainer.run.state;
+            let has_best = state.latest.is_some();
             let step = trainer
                 .method
-                .step(net, batch, &mut state.position, multiplier)?;
+                .step(net, batch, &mut state.position, multiplier, has_best)?;
             state.left = None;
             state.latest = None;
             Ok(step)

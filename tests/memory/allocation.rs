@@ -120,6 +120,7 @@ fn steps_with_all_around_them() {
         min: 1e-4,
         steps: 2,
         factor: 2,
+        peak_factor: 0.9,
     }
     .warm_up(2);
     let (penalty, mut plateau) = (Penalty::new().l1(1e-4).l2(1e-4), ReduceOnPlateau::new());
@@ -132,8 +133,15 @@ fn steps_with_all_around_them() {
         let mut step = |t| -> Result<()> {
             let cost =
                 net.gradient(data.inputs(), data.targets(), &loss, &mut tape)? + penalty.cost(&net);
+            rule.note_cost(cost);
             penalty.add_gradient(&net, tape.grads_mut())?;
-            for clip in [Clip::Value(0.5), Clip::Norm(0.1), Clip::GlobalNorm(0.1)] {
+            for clip in [
+                Clip::Value(0.5),
+                Clip::Norm(0.1),
+                Clip::GlobalNorm(0.1),
+                Clip::GlobalNorm1(0.1),
+                Clip::GlobalNormInf(0.1),
+            ] {
                 clip.apply(&net, tape.grads_mut())?;
             }
             rule.step(
@@ -176,6 +184,7 @@ fn steps_of_a_trainer() {
                     min: 1e-4,
                     steps: 2,
                     factor: 2,
+                    peak_factor: 0.9,
                 }
                 .warm_up(2),
             )

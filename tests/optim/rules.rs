@@ -57,6 +57,23 @@ fn gradient<T: Real>(w: &[T], t: usize) -> Vec<T> {
         .collect()
 }
 
+/// A step of a rule that has been told the cost, as in `optimizers.py`.
+fn follow<T: Real>(
+    optimizer: &mut dyn Optimizer<T>,
+    lr: f64,
+    w: &mut [T],
+    g: &[T],
+    groups: &[Group],
+) -> Result<()> {
+    let (curvature, center) = ([1.0, 4.0, 0.25, 2.0, 10.0], [0.5, -1.0, 2.0, 1.0, 0.25]);
+    let costs = (0..5).zip(&*w).map(|(i, w)| {
+        let off = w.as_f64() - center[i];
+        0.5 * curvature[i] * off * off
+    });
+    optimizer.note_cost(costs.filter(|cost| cost.is_finite()).sum());
+    optimizer.step(lr, w, g, groups)
+}
+
 fn start<T: Real>() -> Vec<T> {
     [1.5, -2.0, 0.75, 3.0, -0.25].map(T::of).to_vec()
 }
@@ -70,6 +87,16 @@ fn trajectories<T: Real>(tolerance: f64) {
         let rate = number(fields[1]);
         let decay = number(fields[2]);
         let mut after = fields[3].split(' ').map(number);
+        let compare = |w: &[T], after: &mut dyn Iterator<Item = f64>, when: &str| {
+            for (i, w) in w.iter().enumerate() {
+                let (w, expected) = (w.as_f64(), after.next().expect("five numbers a step"));
+                let near = (w - expected).abs() <= tolerance * expected.abs().max(1e-2);
+                assert!(
+                    near,
+                    "{name}, decay {decay}: parameter {i} {when} is {w}, not {expected}"
+                );
+            }
+        };
         let (mut optimizer, mut w) = (rule::<T>(name), start::<T>());
         let groups = [Group {
             decay,
@@ -90,19 +117,47 @@ fn trajectories<T: Real>(tolerance: f64) {
                 decay: groups[0].decay * (1.0 + kappa * t as f64),
                 ..groups[0].clone()
             }];
-            optimizer
-                .step(schedule.rate(t as u64) * falling, &mut w, &g, &groups)
-                .expect("a sound step");
+            let lr = schedule.rate(t as u64) * falling;
+            follow(&mut *optimizer, lr, &mut w, &g, &groups).expect("a sound step");
             if AFTER.contains(&(t + 1)) {
-                for (i, w) in w.iter().enumerate() {
-                    let (w, expected) = (w.as_f64(), after.next().expect("five numbers a step"));
-                    let near = (w - expected).abs() <= tolerance * expected.abs().max(1e-2);
-                    assert!(
-                        near,
-                        "{name}, decay {decay}: parameter {i} after step {} is {w}, not {expected}",
-                        t + 1
-                    );
+                compare(&w, &mut after, &format!("after step {}", t + 1));
+            }
+        }
+        if optimizer.state().averaged.is_some() {
+            let before = w.clone();
+            for shown in [true, false] {
+                optimizer.swap_average(&mut w).expect("as many parameters");
+                assert_eq!(optimizer.state().averaged, Some(shown));
+                if shown {
+                    compare(&w, &mut after, "on average");
                 }
+            }
+            assert!(w == before);
+        }
+        if name.starts_with("Muon") {
+            for (rows, cols) in [(3, 4), (5, 2), (1, 6)] {
+                let of = |f: &dyn Fn(f64, f64) -> f64| -> Vec<T> {
+                    let place = |k| ((k % rows) as f64, (k / rows) as f64);
+                    (0..rows * cols)
+                        .map(|k| T::of(f(place(k).0, place(k).1)))
+                        .collect()
+                };
+                let range = 0..rows * cols;
+                let groups = [Group {
+                    decay,
+                    matrices: vec![Matrix {
+                        range: range.clone(),
+                        rows,
+                    }],
+                    ..Group::new(range)
+                }];
+                let mut rule = self::rule::<T>(name);
+                let mut w = of(&|i, j| (i + 3.0 * j).sin());
+                for t in 0..5 {
+                    let g = of(&|i, j| (i * i + 2.0 * i * j - j + f64::from(t)).cos());
+                    rule.step(rate, &mut w, &g, &groups).expect("a sound step");
+                }
+                compare(&w, &mut after, &format!("of {rows} × {cols}"));
             }
         }
         assert_eq!(after.next(), None);
@@ -140,7 +195,8 @@ fn saved_and_restored() -> Result<()> {
             let (mut whole, mut w) = (rule::<f64>(name), start());
             let step = |optimizer: &mut dyn Optimizer<f64>, w: &mut Vec<f64>, t: usize| {
                 let g = gradient(w, t);
-                optimizer.step(
+                follow(
+                    optimizer,
                     0.01,
                     w,
                     &g,
@@ -184,13 +240,25 @@ fn saved_and_restored() -> Result<()> {
 fn the_last_step() -> Result<()> {
     for name in names() {
         let (mut optimizer, mut w) = (rule::<f64>(name), start());
-        optimizer.step(0.01, &mut w, &gradient(&start(), 1), &Group::all(5))?;
+        follow(
+            &mut *optimizer,
+            0.01,
+            &mut w,
+            &gradient(&start(), 1),
+            &Group::all(5),
+        )?;
         for step in [1 << 31, 1 << 53, u64::MAX] {
             optimizer.restore(&OptimizerState {
                 step,
                 ..optimizer.state().clone()
             })?;
-            optimizer.step(0.01, &mut w, &gradient(&start(), 1), &Group::all(5))?;
+            follow(
+                &mut *optimizer,
+                0.01,
+                &mut w,
+                &gradient(&start(), 1),
+                &Group::all(5),
+            )?;
             assert!(
                 w.iter().all(|w| w.is_finite()),
                 "{name} in step {step}: {w:?}"
@@ -212,11 +280,21 @@ fn states_of_other_options() -> Result<()> {
         ("NAdam::new()", "RAdam::new()"),
         ("Adadelta::new()", "Rprop::new()"),
         ("Adagrad::new()", "Sgd::new().momentum(0.9)"),
+        ("Adam::new()", "Adam::new().cautious()"),
+        ("Asgd::new()", "Adagrad::new()"),
+        ("Rprop::new()", "Rprop::new().backtracking()"),
+        ("ScheduleFreeSgd::new()", "Adam::new()"),
     ];
     for (one, other) in pairs {
         for (one, other) in [(one, other), (other, one)] {
             let (mut from, mut to) = (rule::<f64>(one), rule::<f64>(other));
-            from.step(0.1, &mut start(), &gradient(&start(), 1), &Group::all(5))?;
+            follow(
+                &mut *from,
+                0.1,
+                &mut start(),
+                &gradient(&start(), 1),
+                &Group::all(5),
+            )?;
             let before = format!("{to:?}");
             let error = to
                 .restore(from.state())
@@ -234,7 +312,13 @@ fn states_of_other_options() -> Result<()> {
 fn groups() -> Result<()> {
     for name in names() {
         let (mut optimizer, mut w) = (rule::<f64>(name), start::<f64>());
-        optimizer.step(0.01, &mut w, &gradient(&start(), 1), &Group::all(5))?;
+        follow(
+            &mut *optimizer,
+            0.01,
+            &mut w,
+            &gradient(&start(), 1),
+            &Group::all(5),
+        )?;
         let (mut before, known) = (w.clone(), optimizer.state().slots.clone());
         let statistic = |range, rate| Group {
             rate,
@@ -257,15 +341,31 @@ fn groups() -> Result<()> {
             },
         ];
         for (lr, statistic) in [(0.01, 0.125), (0.02, -0.5), (0.0, 3.0)] {
-            let g = [1.0, 2.0, statistic, 4.0, 0.3];
-            optimizer.step(lr, &mut w, &g, &groups)?;
+            let g = [1.0, 2.0, statistic, 4.0, -0.3];
+            follow(&mut *optimizer, lr, &mut w, &g, &groups)?;
             before[2] -= statistic;
             assert_eq!(bits(&w[..4]), bits(&before[..4]), "{name}");
         }
         assert_ne!(w[4], before[4], "{name}");
         assert_eq!(optimizer.state().step, 4);
-        for (now, before) in optimizer.state().slots.iter().zip(&known) {
-            assert_eq!(bits(&now[..4]), bits(&before[..4]), "{name}");
+        let averages = optimizer.state().averaged.is_some();
+        for (now, known) in optimizer.state().slots.iter().zip(&known) {
+            for i in 0..4 {
+                // A statistic has no average but itself.
+                let expected = if i == 2 && averages && now[i] == before[i] {
+                    before[i]
+                } else {
+                    known[i]
+                };
+                assert_eq!(now[i].to_bits(), expected.to_bits(), "{name}, number {i}");
+            }
+        }
+        if averages {
+            let before = w.clone();
+            optimizer.swap_average(&mut w)?;
+            assert_eq!(bits(&w[1..4]), bits(&before[1..4]), "{name}");
+            // Before its t₀, that rule averages nothing.
+            assert_eq!(w[4] == before[4], name.starts_with("Asgd"), "{name}");
         }
     }
     Ok(())
@@ -291,6 +391,9 @@ fn rates_of_groups() -> Result<()> {
         let (mut w, mut alone) = (start::<f64>(), start::<f64>());
         for t in 0..10 {
             let g = gradient(&start(), t);
+            for optimizer in [&mut both].into_iter().chain(&mut apart) {
+                optimizer.note_cost(t as f64);
+            }
             both.step(0.01, &mut w, &g, &groups)?;
             apart[0].step(
                 0.005,
@@ -314,9 +417,9 @@ fn rates_of_groups() -> Result<()> {
 fn memories_fade() -> Result<()> {
     for name in names() {
         let (mut optimizer, mut w) = (rule::<f32>(name), vec![1.0]);
-        optimizer.step(0.01, &mut w, &[1.0], &Group::all(1))?;
+        follow(&mut *optimizer, 0.01, &mut w, &[1.0], &Group::all(1))?;
         for _ in 0..3000 {
-            optimizer.step(0.01, &mut w, &[0.0], &Group::all(1))?;
+            follow(&mut *optimizer, 0.01, &mut w, &[0.0], &Group::all(1))?;
             let subnormal = optimizer
                 .state()
                 .slots
@@ -340,7 +443,7 @@ fn nan_passes() -> Result<()> {
             if t == 2 {
                 g[1] = f64::NAN;
             }
-            optimizer.step(0.01, &mut w, &g, &Group::all(5))?;
+            follow(&mut *optimizer, 0.01, &mut w, &g, &Group::all(5))?;
             assert_eq!(w[1].is_nan(), t >= 2, "{name}");
             assert!(
                 w[0].is_finite() && w[2..].iter().all(|w| w.is_finite()),
@@ -401,7 +504,7 @@ fn the_largest_rate() -> Result<()> {
     )?;
     for name in names() {
         // 1/(1−β₁) where the first step divides by 1−β₁.
-        let divides = ["Adam", "Adamax", "NAdam", "RAdam"];
+        let divides = ["Adam", "Adamax", "Muon", "NAdam", "RAdam"];
         let rule_name = name.split(':').next().map_or("", str::trim);
         let stretch = if divides.contains(&rule_name) {
             let beta1 = name
@@ -423,8 +526,10 @@ fn the_largest_rate() -> Result<()> {
             ),
         ] {
             let (mut optimizer, mut w) = (rule::<f32>(name), [1.0, 2.0]);
+            optimizer.note_cost(1.0);
             optimizer.step(0.999 * lr, &mut w, &[1e-12, -1e-12], &groups)?;
             assert!(w.iter().all(|w| w.is_finite()), "{name}: {w:?}");
+            optimizer.note_cost(1.0);
             let (before, mut w) = (format!("{optimizer:?}"), [1.0, 2.0]);
             let error = optimizer
                 .step(1.001 * lr, &mut w, &[1e-12, -1e-12], &groups)
@@ -623,6 +728,56 @@ fn hyper_parameters() {
     bad!("eps of RAdam", positive, |x| RAdam::new().eps(x));
     bad!("beta1 of Lion", fraction, |x| Lion::new().beta1(x));
     bad!("beta2 of Lion", fraction, |x| Lion::new().beta2(x));
+    bad!("eta_minus of Sarprop", [0.0, 1.0, -0.5, nan], |x| {
+        Sarprop::new().eta_minus(x)
+    });
+    bad!("eta_plus of Sarprop", [1.0, 0.5, nan, inf, 1e39], |x| {
+        Sarprop::new().eta_plus(x)
+    });
+    bad!("smallest step of Sarprop", positive, |x| {
+        Sarprop::new().bounds(x, 50.0)
+    });
+    bad!("largest step of Sarprop", [1e-7, nan, inf, 1e39], |x| {
+        Sarprop::new().bounds(1e-6, x)
+    });
+    bad!("temperature of Sarprop", not_negative, |x| {
+        Sarprop::new().temperature(x)
+    });
+    bad!("decay of Sarprop", not_negative, |x| Sarprop::new()
+        .decay(x));
+    bad!("threshold of Sarprop", not_negative, |x| {
+        Sarprop::new().threshold(x)
+    });
+    bad!("noise of Sarprop", not_negative, |x| Sarprop::new()
+        .noise(x));
+    bad!("momentum of Muon", fraction, |x| Muon::new().momentum(x));
+    bad!("beta1 of Muon", fraction, |x| Muon::new().beta1(x));
+    bad!("beta2 of Muon", fraction, |x| Muon::new().beta2(x));
+    bad!("eps of Muon", positive, |x| Muon::new().eps(x));
+    bad!("lambd of Asgd", not_negative, |x| Asgd::new().lambd(x));
+    bad!("t0 of Asgd", not_negative, |x| Asgd::new().t0(x));
+    bad!("alpha of Asgd", not_negative, |x| Asgd::new().alpha(x));
+    bad!("mu of Quickprop", positive, |x| Quickprop::new().mu(x));
+    bad!("decay of Quickprop", not_negative, |x| Quickprop::new()
+        .decay(x));
+    bad!("momentum of ScheduleFreeSgd", fraction, |x| {
+        ScheduleFreeSgd::new().momentum(x)
+    });
+    bad!("r of ScheduleFreeSgd", not_negative, |x| {
+        ScheduleFreeSgd::new().r(x)
+    });
+    bad!("beta1 of ScheduleFreeAdam", fraction, |x| {
+        ScheduleFreeAdam::new().beta1(x)
+    });
+    bad!("beta2 of ScheduleFreeAdam", fraction, |x| {
+        ScheduleFreeAdam::new().beta2(x)
+    });
+    bad!("eps of ScheduleFreeAdam", positive, |x| {
+        ScheduleFreeAdam::new().eps(x)
+    });
+    bad!("r of ScheduleFreeAdam", not_negative, |x| {
+        ScheduleFreeAdam::new().r(x)
+    });
     bad!("eta_minus of Rprop", [0.0, 1.0, -0.5, nan], |x| Rprop::new(
     )
     .eta_minus(x));
@@ -674,6 +829,7 @@ fn hyper_parameters() {
 fn names_of_rules() -> Result<()> {
     for (made, name) in RULES {
         let mut optimizer = rule::<f64>(made);
+        optimizer.note_cost(1.0);
         let error = optimizer
             .step(-1.0, &mut [1.0], &[1.0], &Group::all(1))
             .expect_err("a negative rate");
@@ -686,6 +842,54 @@ fn names_of_rules() -> Result<()> {
     Ok(())
 }
 
+/// A step by a cost that nobody has told, or by parameters that are the average, changes nothing.
+#[test]
+fn steps_that_must_wait() -> Result<()> {
+    let error = Sarprop::<f64>::new()
+        .step(0.1, &mut [1.0], &[1.0], &Group::all(1))
+        .expect_err("an unknown cost");
+    assert_eq!(error.place(), "cost of Sarprop::step");
+    let (mut rule, mut w) = (Rprop::<f64>::new().backtracking(), [1.0, 2.0]);
+    for told in [None, Some(f64::NAN), Some(1.0), None] {
+        told.into_iter().for_each(|cost| rule.note_cost(cost));
+        let (before, mut after) = (format!("{rule:?}"), w);
+        let result = rule.step(0.1, &mut after, &[1.0, -1.0], &Group::all(2));
+        if told == Some(1.0) {
+            result?;
+            w = after;
+        } else {
+            let error = result.expect_err("an unknown cost");
+            assert_eq!(
+                (error.kind(), error.place()),
+                (ErrorKind::Value, "cost of Rprop::step")
+            );
+            assert_eq!((after, format!("{rule:?}")), (w, before));
+        }
+    }
+    assert_eq!(w, [0.9, 2.1]);
+
+    let mut rule = ScheduleFreeSgd::<f64>::new();
+    rule.swap_average(&mut w)?; // there is none yet
+    assert_eq!(rule.state().averaged, Some(false));
+    rule.step(0.1, &mut w, &[1.0, -1.0], &Group::all(2))?;
+    assert_eq!(
+        rule.swap_average(&mut [0.0; 3]).expect_err("others").kind(),
+        ErrorKind::Shape
+    );
+    rule.swap_average(&mut w)?;
+    let (before, known) = (w, rule.clone());
+    let error = rule
+        .step(0.1, &mut w, &[1.0, -1.0], &Group::all(2))
+        .expect_err("an average");
+    assert_eq!(error.kind(), ErrorKind::Incompatible);
+    assert_eq!((w, &rule), (before, &known));
+    // Parameters that were changed are taken for both.
+    rule.adopt(&[5.0, 6.0]);
+    assert_eq!(rule.state().averaged, Some(false));
+    assert_eq!(rule.state().slots, [[5.0, 6.0], [5.0, 6.0]]);
+    Ok(())
+}
+
 // -------------------------------------------------------------------------------------------------
 // Minima
 
@@ -695,6 +899,7 @@ fn descend<const N: usize>(
     start: [f64; N],
     rate: f64,
     steps: u64,
+    cost: impl Fn(&[f64; N]) -> f64,
     gradient: impl Fn(&[f64; N]) -> [f64; N],
 ) -> [f64; N] {
     let schedule = Schedule::Polynomial {
@@ -706,10 +911,12 @@ fn descend<const N: usize>(
     let mut w = start;
     for t in 0..steps {
         let g = gradient(&w);
+        optimizer.note_cost(cost(&w));
         optimizer
             .step(schedule.rate(t), &mut w, &g, &Group::all(N))
             .expect("a sound step");
     }
+    optimizer.swap_average(&mut w).expect("as many parameters");
     w
 }
 
@@ -717,6 +924,10 @@ fn descend<const N: usize>(
 fn the_minimum_of_a_parabola() {
     // ½(w₀−1)² + 10(w₁+2)² + 50(w₂−0.5)²
     let minimum = [1.0, -2.0, 0.5];
+    let cost = |w: &[f64; 3]| {
+        let off = |i: usize| (w[i] - minimum[i]) * (w[i] - minimum[i]);
+        0.5 * off(0) + 10.0 * off(1) + 50.0 * off(2)
+    };
     let gradient = |w: &[f64; 3]| {
         [
             w[0] - minimum[0],
@@ -737,9 +948,18 @@ fn the_minimum_of_a_parabola() {
         ("RAdam::new()", 0.01, 20_000, 1e-6),
         ("Lion::new()", 0.02, 3000, 1e-4),
         ("Rprop::new()", 0.1, 300, 1e-5),
+        ("Rprop::new().backtracking()", 0.1, 300, 1e-5),
+        ("Sarprop::new()", 0.1, 3000, 1e-5),
+        ("Quickprop::new().mu(1.25).decay(0.0)", 0.01, 300, 1e-5),
+        ("Adam::new().cautious()", 0.1, 3000, 1e-5),
+        ("Lion::new().cautious()", 0.02, 3000, 1e-4),
+        // Its minimum is at 1/(1+λ) of the way.
+        ("Asgd::new()", 0.01, 6000, 1e-3),
+        ("ScheduleFreeSgd::new()", 0.015, 20_000, 0.1),
+        ("ScheduleFreeAdam::new()", 0.1, 3000, 0.05),
     ];
     for (name, rate, steps, tolerance) in rates {
-        let w = descend(rule(name), [9.0; 3], rate, steps, gradient);
+        let w = descend(rule(name), [9.0; 3], rate, steps, cost, gradient);
         for (w, minimum) in w.iter().zip(minimum) {
             assert!(
                 (w - minimum).abs() < tolerance,
@@ -752,6 +972,7 @@ fn the_minimum_of_a_parabola() {
 /// (1−x)² + 100(y−x²)², the banana of Rosenbrock (1960), from his own start.
 #[test]
 fn the_minimum_of_rosenbrock() {
+    let cost = |&[x, y]: &[f64; 2]| (1.0 - x) * (1.0 - x) + 100.0 * (y - x * x) * (y - x * x);
     let gradient = |&[x, y]: &[f64; 2]| {
         [
             2.0 * (x - 1.0) - 400.0 * x * (y - x * x),
@@ -770,13 +991,131 @@ fn the_minimum_of_rosenbrock() {
         ("RAdam::new()", 0.003, 20_000, 1e-3),
         ("Lion::new()", 1e-3, 40_000, 1e-2),
         ("Rprop::new()", 0.01, 5000, 1e-2),
+        ("Rprop::new().backtracking()", 0.01, 5000, 1e-2),
+        ("Adam::new().cautious()", 0.02, 20_000, 1e-3),
+        ("NAdam::new().cautious()", 0.02, 20_000, 1e-3),
     ];
     for (name, rate, steps, tolerance) in rates {
-        let [x, y] = descend(rule(name), [-1.2, 1.0], rate, steps, gradient);
+        let [x, y] = descend(rule(name), [-1.2, 1.0], rate, steps, cost, gradient);
         assert!(
             (x - 1.0).abs() < tolerance && (y - 1.0).abs() < tolerance,
             "{name}: ({x}, {y})"
         );
+    }
+}
+
+/// Matrices that are worth several threads, and layers that freeze and thaw: the same bits on any
+/// number of threads, and the inner layers alone are matrices.
+#[cfg(feature = "parallel")]
+#[test]
+fn matrices_on_threads() -> Result<()> {
+    let data = Dataset::new(
+        DMatrix::from_fn(20, 16, |i, j| ((i * 7 + j * 31) as f32).sin()),
+        DMatrix::from_fn(3, 16, |i, j| ((i + j) as f32).cos()),
+    )?;
+    let fit = |threads| {
+        let mut net = Sequential::builder(20)
+            .layer(Dense::new(150, Activation::Tanh))
+            .layer(Dense::new(200, Activation::Tanh))
+            .layer(Dense::new(120, Activation::Tanh))
+            .layer(Dense::new(3, Activation::Linear))
+            .seed(1)
+            .build()?;
+        let matrices: Vec<_> = net
+            .default_groups()
+            .into_iter()
+            .flat_map(|group| group.matrices)
+            .map(|matrix| (matrix.range.start, matrix.range.len(), matrix.rows))
+            .collect();
+        assert_eq!(
+            matrices,
+            [
+                (21 * 150, 150 * 200, 200),
+                (21 * 150 + 151 * 200, 200 * 120, 120)
+            ]
+        );
+        let mut trainer = Trainer::new(MeanSquaredError, Muon::new())
+            .epochs(2)
+            .batch_size(8)
+            .threads(threads)
+            .freeze([1]);
+        let start = net.clone();
+        trainer.fit(&mut net, &data)?;
+        assert_eq!(net.weights(1)?, start.weights(1)?);
+        let mut trainer = trainer.freeze([0]);
+        trainer.fit(&mut net, &data)?;
+        assert!(net.weights(1)? != start.weights(1)?);
+        let state = trainer.optimizer().state().slots.concat();
+        let all = net.params().iter().chain(&state);
+        Ok::<_, Error>(all.map(|x| x.to_bits()).collect::<Vec<_>>())
+    };
+    let expected = fit(1)?;
+    assert!(fit(2)? == expected && fit(3)? == expected);
+    Ok(())
+}
+
+/// The singular values of an orthogonalized matrix are near to 1, whatever its shape and size.
+#[test]
+fn matrices_are_turned() -> Result<()> {
+    for (rows, cols, scale) in [(4, 4, 1.0), (3, 40, 1e30), (50, 7, 1e-9), (1, 5, 1.0)] {
+        let g = DMatrix::from_fn(rows, cols, |i, j| {
+            scale * ((i * i + 3 * j) as f32 * 0.7).sin()
+        });
+        let groups = [Group {
+            matrices: vec![Matrix {
+                range: 0..rows * cols,
+                rows,
+            }],
+            ..Group::new(0..rows * cols)
+        }];
+        let mut w = vec![0.0_f32; rows * cols];
+        let rate = 5.0 / (rows.max(cols) as f64).sqrt();
+        Muon::new().step(rate, &mut w, g.as_slice(), &groups)?;
+        let turned = DMatrix::from_column_slice(rows, cols, &w);
+        let [before, after] = [g, turned].map(|matrix| matrix.singular_values());
+        for (before, after) in before.iter().zip(&after) {
+            // Of directions that are as good as absent, nothing can be said.
+            if *before > 0.02 * scale {
+                assert!(
+                    (0.3..1.3).contains(after),
+                    "{rows} × {cols}: {before} is {after}"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Matrices that are none are refused.
+#[test]
+fn matrices_that_do_not_fit() {
+    for (range, rows) in [(0..5, 2), (3..7, 2), (0..4, 0), (2..2, 1), (4..8, 2)] {
+        let matrices = vec![
+            Matrix {
+                range: 0..2,
+                rows: 1,
+            },
+            Matrix {
+                range: range.clone(),
+                rows,
+            },
+        ];
+        let groups = [Group {
+            matrices,
+            ..Group::new(0..6)
+        }];
+        let mut w = [1.0; 8];
+        for mut rule in [rule::<f64>("Muon::new()"), rule("Sgd::new()")] {
+            let error = rule
+                .step(0.1, &mut w, &[1.0; 8], &groups)
+                .expect_err("no matrix");
+            assert_eq!(
+                (error.kind(), error.place()),
+                (ErrorKind::Shape, "matrix 1 of group 0"),
+                "{range:?}"
+            );
+        }
+        assert_eq!(w, [1.0; 8]);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Schedules: against PyTorch's, at their ends, and out of range.
+//! Schedules: against PyTorch's and Keras', at their ends, and out of range.
 
 use chainrule::ErrorKind;
 use chainrule::optim::{ReduceOnPlateau, Schedule};
@@ -18,7 +18,7 @@ fn rates(name: &str) -> Vec<f64> {
 }
 
 #[test]
-fn as_pytorch() {
+fn as_pytorch_and_keras() {
     for schedule in Schedule::samples() {
         let expected = rates(&format!("{schedule:?}"));
         assert!(expected.len() > 4);
@@ -112,18 +112,21 @@ fn at_the_ends() {
             min: 0.5,
             steps,
             factor: steps,
+            peak_factor: 1.0,
         },
         Schedule::WarmRestarts {
             rate: 0.5,
             min: 0.0,
             steps: 1,
             factor: steps,
+            peak_factor: 1.0,
         },
         Schedule::WarmRestarts {
             rate: 0.5,
             min: 0.0,
             steps: 1,
             factor: 1,
+            peak_factor: 1.0,
         },
         Schedule::OneCycle {
             rate: 0.5,
@@ -149,6 +152,46 @@ fn at_the_ends() {
         Schedule::InverseTime {
             rate: f64::MAX,
             kappa: f64::MAX,
+        },
+        Schedule::InverseTimeStep {
+            rate: f64::MAX,
+            kappa: f64::MAX,
+            every: 1,
+        },
+        Schedule::PolynomialCycles {
+            rate: f64::MAX,
+            end: 0.5,
+            power: 1e-300,
+            steps,
+        },
+        Schedule::PolynomialCycles {
+            rate: 0.0,
+            end: 0.5,
+            power: 2.5,
+            steps: 3,
+        },
+        Schedule::Cyclic {
+            rate: f64::MAX,
+            min: 0.0,
+            up: steps,
+            down: steps,
+            cycle_factor: 1.0,
+            step_factor: 1.0,
+        },
+        Schedule::Cyclic {
+            rate: 0.0,
+            min: 0.5,
+            up: 1,
+            down: 1,
+            cycle_factor: 1e-300,
+            step_factor: 1e-300,
+        },
+        Schedule::WarmRestarts {
+            rate: 0.5,
+            min: 0.25,
+            steps: 1,
+            factor: 1,
+            peak_factor: 1e-300,
         },
         Schedule::from(0.5).warm_up(steps),
         Schedule::from(0.5).warm_up(0),
@@ -217,6 +260,7 @@ fn restarts_are_exact() {
         min: 0.25,
         steps: 3,
         factor: 2,
+        peak_factor: 1.0,
     };
     for i in 0..62 {
         let start = 3_u128 * ((1 << i) - 1);
@@ -237,6 +281,7 @@ fn restarts_of_factor_2_in_mid_run() {
         min: 0.25,
         steps: 4,
         factor: 2,
+        peak_factor: 1.0,
     };
     for (start, length) in [(0, 4), (4, 8), (12, 16)] {
         for (part, share) in [
@@ -398,6 +443,7 @@ fn numbers_out_of_range() {
                 min: 0.0,
                 steps: 1,
                 factor: 1,
+                peak_factor: 1.0,
             },
         );
         case(
@@ -407,8 +453,40 @@ fn numbers_out_of_range() {
                 min: bad,
                 steps: 1,
                 factor: 1,
+                peak_factor: 1.0,
             },
         );
+        case(
+            "min",
+            Schedule::Cyclic {
+                rate: 0.5,
+                min: bad,
+                up: 1,
+                down: 1,
+                cycle_factor: 1.0,
+                step_factor: 1.0,
+            },
+        );
+        for (name, rate, kappa) in [("rate", bad, 0.5), ("kappa", 0.5, bad)] {
+            let every = 1;
+            case(name, Schedule::InverseTimeStep { rate, kappa, every });
+        }
+        for (name, rate, end, power) in [
+            ("rate", bad, 0.0, 1.0),
+            ("end", 0.5, bad, 1.0),
+            ("power", 0.5, 0.0, bad),
+        ] {
+            let steps = 1;
+            case(
+                name,
+                Schedule::PolynomialCycles {
+                    rate,
+                    end,
+                    power,
+                    steps,
+                },
+            );
+        }
         case(
             "rate",
             Schedule::OneCycle {
@@ -446,6 +524,31 @@ fn numbers_out_of_range() {
                 factor: bad,
             },
         );
+        case(
+            "peak_factor",
+            Schedule::WarmRestarts {
+                rate: 0.5,
+                min: 0.0,
+                steps: 1,
+                factor: 1,
+                peak_factor: bad,
+            },
+        );
+        for (name, cycle_factor, step_factor) in
+            [("cycle_factor", bad, 1.0), ("step_factor", 1.0, bad)]
+        {
+            case(
+                name,
+                Schedule::Cyclic {
+                    rate: 0.5,
+                    min: 0.0,
+                    up: 1,
+                    down: 1,
+                    cycle_factor,
+                    step_factor,
+                },
+            );
+        }
         case(
             "warm",
             Schedule::OneCycle {
@@ -490,6 +593,36 @@ fn numbers_out_of_range() {
             every: 0,
         },
     ));
+    for (name, up, down) in [("up", 0, 1), ("down", 1, 0)] {
+        cases.push((
+            format!("{name} of Schedule::Cyclic"),
+            Schedule::Cyclic {
+                rate: 0.5,
+                min: 0.0,
+                up,
+                down,
+                cycle_factor: 1.0,
+                step_factor: 1.0,
+            },
+        ));
+    }
+    cases.push((
+        "every of Schedule::InverseTimeStep".into(),
+        Schedule::InverseTimeStep {
+            rate: 0.5,
+            kappa: 0.5,
+            every: 0,
+        },
+    ));
+    cases.push((
+        "steps of Schedule::PolynomialCycles".into(),
+        Schedule::PolynomialCycles {
+            rate: 0.5,
+            end: 0.0,
+            power: 1.0,
+            steps: 0,
+        },
+    ));
     cases.push((
         "power of Schedule::Polynomial".into(),
         Schedule::Polynomial {
@@ -523,6 +656,7 @@ fn numbers_out_of_range() {
             min: 0.0,
             steps,
             factor: 1,
+            peak_factor: 1.0,
         },
     ));
     cases.push((
@@ -532,6 +666,7 @@ fn numbers_out_of_range() {
             min: 0.0,
             steps: 1,
             factor: 0,
+            peak_factor: 1.0,
         },
     ));
     let cycle = Schedule::OneCycle {

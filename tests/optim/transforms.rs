@@ -211,6 +211,52 @@ fn clipping_of_norms() -> Result<()> {
     Ok(())
 }
 
+/// The whole gradient by its 1-norm and its largest magnitude, of any size.
+#[test]
+fn clipping_by_other_norms() -> Result<()> {
+    let net = net::<f32>();
+    let whole = |g: &[f64]| [&g[..17], &g[21..]].concat();
+    let exact = whole(&grads::<f64>(1.0));
+    let sum: f64 = exact.iter().map(|g| g.abs()).sum();
+    let largest = exact
+        .iter()
+        .fold(0.0, |largest: f64, g| largest.max(g.abs()));
+    for scale in [1e-37, 1e-20, 1.0, 1e25, 2e37] {
+        for (size, limit) in [(sum, 2.0_f64), (largest, 2.0), (sum, 1e3), (largest, 1e3)] {
+            let limited = (limit * scale).min(f64::from(f32::MAX));
+            let clip = if size == sum {
+                Clip::GlobalNorm1(limited)
+            } else {
+                Clip::GlobalNormInf(limited)
+            };
+            let before = grads::<f32>(scale);
+            let mut g = before.clone();
+            let found = f64::from(clip.apply(&net, &mut g)?);
+            let overflows = size * scale > f64::from(f32::MAX);
+            assert!(
+                (found / (size * scale) - 1.0).abs() < 1e-6 || overflows && found.is_infinite(),
+                "{found} of {clip:?}"
+            );
+            let factor = if size * scale > limited {
+                limited / (size * scale)
+            } else {
+                1.0
+            };
+            for (i, (g, before)) in g.iter().zip(&before).enumerate() {
+                let expected =
+                    f64::from(*before) * if (17..21).contains(&i) { 1.0 } else { factor };
+                let off = (f64::from(*g) - expected).abs();
+                assert!(
+                    off <= 2e-6 * expected.abs(),
+                    "{i} of {clip:?}: {g}, not {expected}"
+                );
+                assert!(factor < 1.0 || g == before);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Squares that overflow or vanish do not enter.
 #[test]
 fn norms_of_any_size() -> Result<()> {
@@ -262,7 +308,13 @@ fn norms_of_any_size() -> Result<()> {
 #[test]
 fn clipping_of_what_is_no_number() -> Result<()> {
     let net = net::<f64>();
-    for clip in [Clip::Value(2.0), Clip::Norm(2.0), Clip::GlobalNorm(2.0)] {
+    for clip in [
+        Clip::Value(2.0),
+        Clip::Norm(2.0),
+        Clip::GlobalNorm(2.0),
+        Clip::GlobalNorm1(2.0),
+        Clip::GlobalNormInf(2.0),
+    ] {
         for place in [0, 5, 28] {
             let mut g = vec![1.0; 29];
             g[place] = f64::NAN;

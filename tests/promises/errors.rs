@@ -1699,6 +1699,7 @@ fn states_of_another_rule() {
         rule: rule.into(),
         step: 3,
         slots,
+        ..OptimizerState::default()
     };
     let ones = |n: usize| vec![1.0; n];
     let text = |expected: &str, given: &str| {
@@ -1767,6 +1768,7 @@ fn states_of_another_length() {
         rule: "Adam".into(),
         step: 3,
         slots: vec![vec![1.0; 3]; 2],
+        ..OptimizerState::default()
     })
     .expect("a state of this rule");
     let text = "params of Adam::step: got 2, expected 3 parameters, as in the steps before";
@@ -1785,6 +1787,7 @@ fn states_of_another_length() {
             rule: "Adam".into(),
             step,
             slots: vec![vec![1.0; length]; 2],
+            ..OptimizerState::default()
         };
         let given = format!("got Adam after {step} steps with vectors of [{length}, {length}]");
         let text = format!(
@@ -1807,6 +1810,7 @@ fn states_of_the_last_step() {
             rule: "Sgd".into(),
             step: u64::MAX,
             slots,
+            ..OptimizerState::default()
         };
         let mut p = [1.0];
         let result = sgd

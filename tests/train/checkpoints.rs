@@ -68,7 +68,9 @@ fn trainer<'a, T: Real>(
     steps: u64,
     judge: &'a Dataset<T>,
 ) -> Trainer<'a, T> {
-    Trainer::new(MeanSquaredError, optimizer)
+    // Beside an average there are no constraints.
+    let constrained = optimizer.state().averaged.is_none();
+    let trainer = Trainer::new(MeanSquaredError, optimizer)
         .epochs(EPOCHS)
         .batch_size(4)
         .seed(5)
@@ -90,12 +92,16 @@ fn trainer<'a, T: Real>(
         )
         .penalty(Penalty::new().l2(1e-3))
         .clip(Clip::GlobalNorm(1.0))
-        .constrain(Constraint::MaxNorm(3.0))
         .validation_data(judge)
         .metric("r2", |y, t| metrics::r2(y, t))
         .stop(Stop::early_stopping(Monitor::highest("r2"), 1000))
         .restore_best(Monitor::ValidationCost)
-        .observe(Limit { steps, costs: 0.0 })
+        .observe(Limit { steps, costs: 0.0 });
+    if constrained {
+        trainer.constrain(Constraint::MaxNorm(3.0))
+    } else {
+        trainer
+    }
 }
 
 fn bits<T: Real>(net: &Sequential<T>) -> Vec<u64> {

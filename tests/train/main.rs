@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod averages;
 mod checkpoints;
 mod full_batch;
 mod least_squares;

@@ -50,6 +50,21 @@ impl Workers {
         1
     }
 
+    /// Whether both are the same threads.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        #[cfg(feature = "parallel")]
+        return match (&self.pool, &other.pool) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        };
+        #[cfg(not(feature = "parallel"))]
+        {
+            let _ = other;
+            true
+        }
+    }
+
     /// Into how many parts work is worth cutting that takes as long as so many multiplications of a
     /// large product: at least 1.
     #[inline]
