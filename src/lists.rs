@@ -66,8 +66,6 @@ fn rules() {
 fn losses() {
     let source = include_str!("nn/loss/mod.rs");
     assert_eq!(table(source, "| loss |"), every_loss!(kinds));
-    let elsewhere = table(source, "| here |");
-    assert!(elsewhere.len() > 20 && elsewhere.is_subset(&every_loss!(kinds)));
 }
 
 #[test]

@@ -551,9 +551,16 @@ fn ridders(x: f64, mut f: impl FnMut(f64) -> f64) -> (f64, f64) {
             factor *= 4.0;
             current[column] =
                 (factor * current[column - 1] - previous[column - 1]) / (factor - 1.0);
+            // Next to a kink of the slope, two estimates can agree by chance; three hardly do.
+            let before = if column > 1 && column < row {
+                previous[column]
+            } else {
+                current[column - 1]
+            };
             let doubt = (current[column] - current[column - 1])
                 .abs()
                 .max((current[column] - previous[column - 1]).abs())
+                .max((current[column] - before).abs() / 4.0)
                 + noise;
             if doubt < uncertainty {
                 (best, uncertainty) = (current[column], doubt);

@@ -28,9 +28,9 @@ use libm::{exp2, sqrt};
 /// for a [mean squared error](crate::MeanSquaredError). The learning rate is the first Δ. A group's
 /// decay λ also takes lr·λ·w. It is a rule for full batches.
 ///
-/// The numbers are those of FANN's `FANN_TRAIN_SARPROP`, whose code is another rule, though: its
-/// decay has the other sign, and where s·s₋ is 0, as in the first step, it goes on with the Δ of
-/// another weight.
+/// The numbers are those that the source of FANN's `FANN_TRAIN_SARPROP` names. Its code is another
+/// rule, though: its decay has the other sign, so that weights grow, and where s·s₋ is 0, as in the
+/// first step, it keeps the Δ of another weight.
 ///
 /// # Errors
 /// A step of which the cost was not told, or was NaN, is

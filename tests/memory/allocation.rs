@@ -228,10 +228,12 @@ fn gradient_by_each_loss() {
         // Some take pairs of outputs, some probabilities.
         let outputs = if loss.check(5).is_ok() { 5 } else { 6 };
         let top = Sequential::builder(40).layer(Dense::new(outputs, Activation::Linear));
-        let net = if loss.accepts(chainrule::nn::OutputRange::Real) {
+        let net = if loss.accepts(OutputRange::Real) {
             top
-        } else {
+        } else if loss.accepts(OutputRange::Simplex) {
             top.layer(Softmax)
+        } else {
+            top.layer(LogSoftmax)
         };
         let net = net.seed(1).build().expect("a sound network");
         let mut tape = Tape::new();

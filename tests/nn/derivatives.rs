@@ -33,7 +33,7 @@ fn activations() -> Vec<Activation> {
     Activation::every().chain(more).collect()
 }
 
-const KINDS: usize = 6;
+const KINDS: usize = 7;
 
 /// Networks with 3 inputs and 2 outputs of which all together have every layer, in any numbers.
 fn net<T: Real>(activation: &Activation, kind: usize) -> Result<Sequential<T>> {
@@ -69,11 +69,15 @@ fn net<T: Real>(activation: &Activation, kind: usize) -> Result<Sequential<T>> {
             .layer(dense(3))
             .layer(Prelu::new())
             .layer(dense(2)),
-        _ => net
+        5 => net
             .layer(LayerNorm::new().without_scale())
             .layer(BatchNorm::new().without_bias())
             .layer(activation.clone())
             .layer(dense(2)),
+        _ => net
+            .layer(dense(4))
+            .layer(start(Dense::new(2, Activation::Linear)))
+            .layer(LogSoftmax),
     };
     net.seed(1).build()
 }
@@ -328,8 +332,9 @@ fn losses<T: Real>() -> Vec<Box<dyn Loss<T>>> {
 /// The loss, and the kind of network whose outputs it takes.
 fn loss<T: Real>(index: usize) -> (Box<dyn Loss<T>>, usize) {
     let loss = losses().swap_remove(index);
-    let kind = usize::from(!loss.accepts(OutputRange::Real));
-    (loss, kind)
+    let ranges = [(OutputRange::Real, 0), (OutputRange::Simplex, 1)];
+    let kind = ranges.into_iter().find(|(range, _)| loss.accepts(*range));
+    (loss, kind.map_or(KINDS - 1, |(_, kind)| kind))
 }
 
 fn loss_of_name(name: &str) -> usize {

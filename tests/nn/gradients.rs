@@ -5,7 +5,7 @@ use crate::common::rng;
 use chainrule::nalgebra::{DMatrix, DVector};
 use chainrule::nn::layer::{BackwardArgs, Block, GradientArgs, InferArgs, Layer, Role};
 use chainrule::nn::loss::*;
-use chainrule::nn::{Breakpoints, OutputRange, Softmax};
+use chainrule::nn::{Breakpoints, LogSoftmax, OutputRange, Softmax};
 use chainrule::prelude::*;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::rand::{RngExt, SeedableRng};
@@ -46,6 +46,7 @@ enum Wants {
     Anything,
     Logits,
     Probabilities,
+    Logarithms,
 }
 
 macro_rules! all {
@@ -64,7 +65,8 @@ fn losses() -> Vec<(Box<dyn Loss<f64>>, Wants)> {
     let sigmoid = sigmoid.class_weights(&weights);
     losses.push(Box::new(sigmoid.positive_weights(&[3.0, 0.2, 1.0])));
     let wants = |loss: &dyn Loss<f64>| match OutputRange::Real {
-        real if !loss.accepts(real) => Wants::Probabilities,
+        real if !loss.accepts(real) && loss.accepts(OutputRange::Simplex) => Wants::Probabilities,
+        real if !loss.accepts(real) => Wants::Logarithms,
         _ if loss.accepts(OutputRange::Unit) => Wants::Anything,
         _ => Wants::Logits,
     };
@@ -75,6 +77,15 @@ fn losses() -> Vec<(Box<dyn Loss<f64>>, Wants)> {
             (loss, wants)
         })
         .collect()
+}
+
+/// With the last layer that makes what the loss wants.
+fn last(net: chainrule::nn::Builder<f64>, wants: Wants) -> chainrule::nn::Builder<f64> {
+    match wants {
+        Wants::Anything | Wants::Logits => net,
+        Wants::Probabilities => net.layer(Softmax),
+        Wants::Logarithms => net.layer(LogSoftmax),
+    }
 }
 
 fn normal(rows: usize, cols: usize, rng: &mut Xoshiro256PlusPlus) -> DMatrix<f64> {
@@ -176,9 +187,7 @@ fn activations_by_losses() -> Result<()> {
                 net = match wants {
                     Wants::Anything => dense(net, outputs, activation.clone(), bias, fused),
                     Wants::Logits => dense(net, outputs, Activation::Linear, bias, fused),
-                    Wants::Probabilities => {
-                        dense(net, outputs, Activation::Linear, bias, fused).layer(Softmax)
-                    }
+                    _ => last(dense(net, outputs, Activation::Linear, bias, fused), wants),
                 };
                 let net = net.build_with(&mut rng)?;
                 let (x, t) = (normal(2, batch, &mut rng), targets(&*loss, batch, &mut rng));
@@ -268,9 +277,7 @@ fn random_networks() -> Result<()> {
         }
         let (loss, wants) = &losses[pick(losses.len(), &mut rng)];
         net = dense(net, outputs(&**loss), Activation::Linear, true, true);
-        if *wants == Wants::Probabilities {
-            net = net.layer(Softmax);
-        }
+        net = last(net, *wants);
         let net = net.build_with(&mut rng)?;
         let batch = BATCHES[pick(4, &mut rng)];
         let (x, t) = (
@@ -774,13 +781,10 @@ fn a_step_down_lowers_the_cost() -> Result<()> {
 fn batches_are_averages() -> Result<()> {
     let mut rng = rng(4);
     for (loss, wants) in losses() {
-        let mut net = Sequential::builder(3)
+        let net = Sequential::builder(3)
             .layer(Dense::new(5, Activation::Tanh))
             .layer(Dense::new(outputs(&*loss), Activation::Linear));
-        if wants == Wants::Probabilities {
-            net = net.layer(Softmax);
-        }
-        let net = net.build_with(&mut rng)?;
+        let net = last(net, wants).build_with(&mut rng)?;
         let n = 9;
         let (x, t) = (normal(3, n, &mut rng), targets(&*loss, n, &mut rng));
         let mut tape = Tape::new();

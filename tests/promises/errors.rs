@@ -1338,11 +1338,14 @@ fn losses_with_bad_targets() {
         ),
     ];
     let simplex = build(dense(2, Activation::Linear).layer(Softmax));
+    let logarithms = build(dense(2, Activation::Linear).layer(LogSoftmax));
     for (loss, expected, bad) in cases {
         let net = if loss.accepts(OutputRange::Real) {
             net()
-        } else {
+        } else if loss.accepts(OutputRange::Simplex) {
             simplex.clone()
+        } else {
+            logarithms.clone()
         };
         for given in bad {
             let x = DMatrix::from_element(2, 4, 0.5);
@@ -1394,8 +1397,10 @@ fn losses_of_classes_on_one_output() {
         let top = Sequential::builder(2).layer(Dense::new(1, Activation::Linear));
         let mut net = build(if loss.accepts(OutputRange::Real) {
             top
-        } else {
+        } else if loss.accepts(OutputRange::Simplex) {
             top.layer(Softmax)
+        } else {
+            top.layer(LogSoftmax)
         });
         let before = net.clone();
         let fit = Trainer::new(Borrowed(loss), Sgd::new())

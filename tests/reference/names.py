@@ -14,13 +14,14 @@ sys.path.pop(0)  # keras.py in this folder is not Keras.
 def pytorch():
     import torch
 
-    return [torch.nn, torch.nn.functional, torch]
+    return [torch.nn, torch.nn.functional, torch, torch.optim, torch.optim.lr_scheduler]
 
 
 def keras():
     import keras
 
-    return [keras.activations, keras.layers, keras.metrics]
+    schedules = keras.optimizers.schedules
+    return [keras.activations, keras.layers, keras.metrics, keras.losses, keras.optimizers, schedules]
 
 
 def scikit_learn():
@@ -28,7 +29,9 @@ def scikit_learn():
     import sklearn.neural_network._base as base
     import sklearn.preprocessing
 
-    return [base.ACTIVATIONS, sklearn.metrics, sklearn.preprocessing]
+    # What `solver` and `learning_rate` of `MLPClassifier` take.
+    options = {"adam", "sgd", "lbfgs", "constant", "invscaling", "adaptive"}
+    return [base.ACTIVATIONS, sklearn.metrics, sklearn.preprocessing, options]
 
 
 def onnx():

@@ -163,34 +163,7 @@ pub struct CurvaturesArgs<'a, T> {
 ///
 /// with d outputs per sample, of `GaussianNll` d targets.
 ///
-/// Their names elsewhere; where a definition differs, the loss says how:
-///
-/// | here | PyTorch | Keras | scikit-learn |
-/// |---|---|---|---|
-/// | `MeanSquaredError` | `MSELoss` | `MeanSquaredError` | `mean_squared_error` |
-/// | `MeanAbsoluteError` | `L1Loss` | `MeanAbsoluteError` | `mean_absolute_error` |
-/// | `Huber` | `HuberLoss` | `Huber` | |
-/// | `SmoothL1` | `SmoothL1Loss` | | |
-/// | `LogCosh` | | `LogCosh` | |
-/// | `MeanAbsolutePercentageError` | | `MeanAbsolutePercentageError` | `mean_absolute_percentage_error` |
-/// | `MeanSquaredLogarithmicError` | | `MeanSquaredLogarithmicError` | `mean_squared_log_error` |
-/// | `Quantile` | | | `mean_pinball_loss` |
-/// | `CosineDistance` | `CosineEmbeddingLoss` | `CosineSimilarity` | |
-/// | `GaussianNll` | `GaussianNLLLoss` | | |
-/// | `SoftmaxCrossEntropy` | `CrossEntropyLoss` | `CategoricalCrossentropy` | |
-/// | `SigmoidCrossEntropy` | `BCEWithLogitsLoss` | `BinaryCrossentropy` | |
-/// | `CategoricalCrossEntropy` | | `CategoricalCrossentropy` | `log_loss` |
-/// | `KlDivergence` | `KLDivLoss` | `KLDivergence` | |
-/// | `BinaryCrossEntropy` | `BCELoss` | `BinaryCrossentropy` | `log_loss` |
-/// | `NegativeLogLikelihood` | `NLLLoss` | | |
-/// | `SoftmaxFocal` | | `CategoricalFocalCrossentropy` | |
-/// | `SigmoidFocal` | | `BinaryFocalCrossentropy` | |
-/// | `Hinge` | | `Hinge` | `hinge_loss` |
-/// | `SquaredHinge` | | `SquaredHinge` | |
-/// | `CategoricalHinge` | | `CategoricalHinge` | |
-/// | `MultiMargin` | `MultiMarginLoss` | | |
-/// | `HingeEmbedding` | `HingeEmbeddingLoss` | | |
-/// | `Poisson` | `PoissonNLLLoss` | `Poisson` | |
+/// What other libraries call them is in the [tables of names](crate::guide::names).
 pub trait Loss<T: Real>: Debug + Send + Sync {
     /// The name by which errors call the loss.
     fn name(&self) -> &str;
