@@ -105,6 +105,7 @@ macro_rules! optimizer {
                 groups: &[$crate::optim::Group],
             ) -> $crate::error::Result<()> {
                 use $crate::numeric::kernel::workers::Workers;
+                use $crate::optim::update::follow_statistics;
                 $crate::numeric::compiled::compiled_here!(T: |rule: &mut $rule<T>,
                                                               workers: &Workers,
                                                               lr: f64,
@@ -119,9 +120,10 @@ macro_rules! optimizer {
                     rule.check_ready()?;
                     let copies = <$rule<T> as Rule<T>>::COPIES;
                     rule.state.begin(params, copies, rule.start());
+                    let known = &mut rule.state.slots[..copies];
+                    follow_statistics(workers, params, grads, groups, known);
                     let t = rule.state.step;
-                    let mut step = StepArgs { workers, t, lr, params, grads, groups };
-                    step.follow_statistics(&mut rule.state.slots[..copies]);
+                    let step = StepArgs { workers, t, lr, params, grads, groups };
                     match rule.caution() {
                         None => rule.descend(step),
                         Some(caution) => {

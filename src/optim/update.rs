@@ -29,20 +29,27 @@ pub(super) fn learning(groups: &[Group]) -> impl Iterator<Item = &Group> {
         .filter(|group| group.rate != 0.0 && !group.statistic)
 }
 
-impl<T: Real> StepArgs<'_, T> {
-    /// The step of running statistics, the same for every rule; `copies` remain copies.
-    pub(super) fn follow_statistics(&mut self, copies: &mut [Vec<T>]) {
-        let moving = |group: &&Group| group.rate != 0.0 && group.statistic;
-        for group in self.groups.iter().filter(moving) {
+/// The step of running statistics, the same for every rule; `copies` remain copies.
+#[inline]
+pub(super) fn follow_statistics<T: Real>(
+    workers: &Workers,
+    params: &mut [T],
+    grads: &[T],
+    groups: &[Group],
+    copies: &mut [Vec<T>],
+) {
+    for group in groups {
+        if group.statistic && group.rate != 0.0 {
             let range = group.range.clone();
-            let (w, g) = (&mut self.params[range.clone()], &self.grads[range.clone()]);
-            follow_all(self.workers, w, g);
+            follow_all(workers, &mut params[range.clone()], &grads[range.clone()]);
             for copy in &mut *copies {
-                copy[range.clone()].copy_from_slice(w);
+                copy[range.clone()].copy_from_slice(&params[range.clone()]);
             }
         }
     }
+}
 
+impl<T: Real> StepArgs<'_, T> {
     /// Changes the parameters of every group: `rule` gets a group's lr and 1 − lr·λ and returns
     /// what becomes of one parameter, told its gradient and what the K slots remember of it; that
     /// must be `#[inline(always)]`.

@@ -72,7 +72,14 @@ pub(crate) fn reduce<T: Real>(reduction: Reduction, costs: &mut [T], weights: Op
 }
 
 /// The derivative of [`reduce`].
-pub(crate) fn scale<T: Real>(reduction: Reduction, mut dy: ViewMut<'_, T>, weights: Option<&[T]>) {
+#[inline(always)]
+pub(crate) fn scale<T: Real>(reduction: Reduction, dy: ViewMut<'_, T>, weights: Option<&[T]>) {
+    if weights.is_some() || (reduction != Reduction::Sum && dy.cols() > 1) {
+        multiply(reduction, dy, weights);
+    }
+}
+
+fn multiply<T: Real>(reduction: Reduction, mut dy: ViewMut<'_, T>, weights: Option<&[T]>) {
     weigh(dy.as_mut_slice(), weights);
     let factor = match (reduction, weights) {
         (Reduction::WeightedMean, Some(weights)) => match total(weights) {

@@ -3,7 +3,7 @@
 
 use chainrule::nn::LayerNorm;
 use chainrule::prelude::*;
-use chainrule::{ErrorKind, Real};
+use chainrule::Real;
 
 /// Exclusive or, learned by a small network of several kinds of layers, in both scalars.
 fn train<T: Real>(bits: impl Fn(T) -> u64) -> Result<Vec<u64>> {
