@@ -16,7 +16,7 @@ use crate::nn::layer::Layer;
 use crate::nn::layers::Dense;
 use crate::nn::layout::{Layout, Link};
 use crate::numeric::kernel::gemm::{Element, K_BLOCK, transpose};
-use crate::numeric::kernel::{self, Kernel, Pass, Simd, SimdBase, SimdFloat, compiled};
+use crate::numeric::kernel::{self, Kernel, Pass, Simd, SimdBase, SimdFloat, compiled, is_least};
 use crate::numeric::real::Real;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -144,7 +144,7 @@ impl<T: Real + Element> Kernel for &mut Forward<'_, T> {
                 bias: link.bias,
                 to: z,
             };
-            product.call(simd);
+            product.call::<S, FMA>(simd);
             below = Some(lower.len());
             // a = φ(z), and φ′(z) for the way back
             let z = &mut z[..(link.outputs * n).next_multiple_of(LANES)];
@@ -202,7 +202,7 @@ impl<T: Real + Element> Kernel for &mut Backward<'_, T> {
                     bias: false,
                     to: &mut lower[self.links[below].y(n)..],
                 };
-                product.call(simd);
+                product.call::<S, FMA>(simd);
             }
         }
         // First layer first, because of what columns spill.
@@ -221,7 +221,7 @@ impl<T: Real + Element> Kernel for &mut Backward<'_, T> {
                 bias: link.bias,
                 to: &mut self.grads[link.params.start..],
             };
-            outer.call(simd);
+            outer.call::<S, FMA>(simd);
         }
     }
 }
@@ -324,32 +324,37 @@ struct Product<'a, T> {
 
 impl<T: Real + Element> Product<'_, T> {
     #[inline(always)]
-    fn call<S: Simd>(&mut self, simd: S) {
+    fn call<S: Simd, const FMA: bool>(&mut self, simd: S) {
         if self.m <= T::Half::<S>::LEN {
-            self.by::<S, T::Half<S>>(simd);
+            self.by::<S, T::Half<S>, FMA>(simd);
         } else {
-            self.by::<S, T::Wide<S>>(simd);
+            self.by::<S, T::Wide<S>, FMA>(simd);
         }
     }
 
     /// A function of its own, as are all that run within a kernel here: what is compiled into one
     /// large function is kept in memory, not in registers.
     #[inline(never)]
-    fn by<S: Simd, V: SimdFloat<S, Element = T>>(&mut self, simd: S) {
+    fn by<S: Simd, V: SimdFloat<S, Element = T>, const FMA: bool>(&mut self, simd: S) {
         let this = self;
         simd.vectorize(
             #[inline(always)]
             || {
                 let mut left = this.n;
-                while are_registers::<T, S, V>() && left >= 8 {
+                while is_least(FMA) && left > 0 {
+                    this.columns::<S, V, 1>(simd);
+                    left -= 1;
+                }
+                while !is_least(FMA) && are_registers::<T, S, V>() && left >= 8 {
                     this.columns::<S, V, 8>(simd);
                     left -= 8;
                 }
-                while left >= 4 {
+                while !is_least(FMA) && left >= 4 {
                     this.columns::<S, V, 4>(simd);
                     left -= 4;
                 }
                 match left {
+                    _ if is_least(FMA) => {}
                     3 => this.columns::<S, V, 3>(simd),
                     2 => this.columns::<S, V, 2>(simd),
                     1 => this.columns::<S, V, 1>(simd),
@@ -401,7 +406,7 @@ struct Outer<'a, T> {
 
 impl<T: Real + Element> Outer<'_, T> {
     #[inline(always)]
-    fn call<S: Simd>(&mut self, simd: S) {
+    fn call<S: Simd, const FMA: bool>(&mut self, simd: S) {
         let Self {
             m,
             k,
@@ -417,9 +422,9 @@ impl<T: Real + Element> Outer<'_, T> {
             (self.delta, self.x) = (x, delta);
         }
         if self.m <= T::Half::<S>::LEN {
-            self.by::<S, T::Half<S>>(simd);
+            self.by::<S, T::Half<S>, FMA>(simd);
         } else {
-            self.by::<S, T::Wide<S>>(simd);
+            self.by::<S, T::Wide<S>, FMA>(simd);
         }
         if m == 1 && bias {
             let sum = |sum, delta: &T| sum + *delta;
@@ -428,22 +433,27 @@ impl<T: Real + Element> Outer<'_, T> {
     }
 
     #[inline(never)]
-    fn by<S: Simd, V: SimdFloat<S, Element = T>>(&mut self, simd: S) {
+    fn by<S: Simd, V: SimdFloat<S, Element = T>, const FMA: bool>(&mut self, simd: S) {
         let this = self;
         simd.vectorize(
             #[inline(always)]
             || {
                 let mut left = this.k;
                 let mut sum = V::splat(simd, T::zero());
-                while are_registers::<T, S, V>() && left >= 8 {
+                while is_least(FMA) && left > 0 {
+                    sum = this.columns::<S, V, 1>(simd);
+                    left -= 1;
+                }
+                while !is_least(FMA) && are_registers::<T, S, V>() && left >= 8 {
                     sum = this.columns::<S, V, 8>(simd);
                     left -= 8;
                 }
-                while left >= 4 {
+                while !is_least(FMA) && left >= 4 {
                     sum = this.columns::<S, V, 4>(simd);
                     left -= 4;
                 }
                 match left {
+                    _ if is_least(FMA) => {}
                     3 => sum = this.columns::<S, V, 3>(simd),
                     2 => sum = this.columns::<S, V, 2>(simd),
                     1 => sum = this.columns::<S, V, 1>(simd),

@@ -137,7 +137,6 @@ impl<T: Real, F: Copy + Send, const K: usize> Divide for Update<'_, T, F, K> {
 
 impl<T: Real, F: Fn(T, T, [T; K]) -> (T, [T; K]), const K: usize> Pass for Update<'_, T, F, K> {
     type Output = ();
-    const WIDE: bool = true;
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let Self { w, g, slots, at } = self;

@@ -7,7 +7,7 @@ use crate::nn::layer::{
 };
 use crate::numeric::bounds::NOT_NEGATIVE;
 use crate::numeric::kernel::Pass;
-use crate::numeric::real::{Real, magnitude, sum_pairs};
+use crate::numeric::real::{Real, magnitude, sum_of, sum_pairs};
 use crate::numeric::view::{View, ViewMut};
 use alloc::{format, string::String};
 use core::fmt;
@@ -183,7 +183,7 @@ impl<T: Real> Pass for Divide<'_, T> {
 /// Two factors of ‖x‖, the first 1 unless squares overflow or vanish, or a sum overflows.
 #[inline(always)]
 fn length<T: Real>(length: Length, x: &[T]) -> (T, T) {
-    let plain = plain_length(length, x, T::one());
+    let plain = plain_length(length, x);
     // Squares of smaller numbers would lose digits, in f32.
     let small = length == Length::L2 && plain < T::of(1e-15);
     if plain.is_finite() && !small {
@@ -199,9 +199,15 @@ fn length<T: Real>(length: Length, x: &[T]) -> (T, T) {
 fn scaled_length<T: Real>(length: Length, x: &[T]) -> (T, T) {
     let max = largest(x);
     if max == T::zero() {
-        return (T::one(), plain_length(length, x, T::one()));
+        return (T::one(), plain_length(length, x));
     }
-    (max, plain_length(length, x, max))
+    let total = |term: fn(T) -> T| sum_of(x.len(), &mut x.iter().map(|x| term(*x / max)));
+    let scaled = match length {
+        Length::L1 => total(magnitude),
+        Length::L2 => total(|x| x * x).sqrt(),
+        Length::Max => T::one() + total(|x| x * T::zero()),
+    };
+    (max, scaled)
 }
 
 /// The largest magnitude; where there are NaN, of the others.
@@ -216,14 +222,14 @@ fn largest<T: Real>(x: &[T]) -> T {
     })
 }
 
-/// The length of x by a divisor; NaN where x has one.
+/// The length of x; NaN where x has one.
 #[inline(always)]
-fn plain_length<T: Real>(length: Length, x: &[T], divisor: T) -> T {
+fn plain_length<T: Real>(length: Length, x: &[T]) -> T {
     match length {
-        Length::L1 => sum_pairs(x, x, |x, _| magnitude(x / divisor)),
-        Length::L2 => sum_pairs(x, x, |x, _| (x / divisor) * (x / divisor)).sqrt(),
+        Length::L1 => sum_pairs(x, x, |x, _| magnitude(x)),
+        Length::L2 => sum_pairs(x, x, |x, _| x * x).sqrt(),
         // Times 0 and added, NaN and ∞ are seen.
-        Length::Max => largest(x) / divisor + sum_pairs(x, x, |x, _| x * T::zero()),
+        Length::Max => largest(x) + sum_pairs(x, x, |x, _| x * T::zero()),
     }
 }
 
