@@ -1,9 +1,9 @@
 //! A training run as numbers, exported one by one: all that crosses the border of a module without
 //! glue.
 
-use chainrule::Real;
 use chainrule::nn::LayerNorm;
 use chainrule::prelude::*;
+use chainrule::{ErrorKind, Real};
 
 /// Exclusive or, learned by a small network of several kinds of layers, in both scalars.
 fn train<T: Real>(bits: impl Fn(T) -> u64) -> Result<Vec<u64>> {
