@@ -305,10 +305,43 @@ fn turn_by<T: Real + Element, S: Simd, V: SimdFloat<S, Element = T>, const N: us
     );
 }
 
-/// Whether a vector is one register, so that there are enough of them for eight sums.
+/// So many columns are done at once at most: their sums are to be in registers.
 #[inline(always)]
-fn are_registers<T: Element, S: Simd, V: SimdBase<S>>() -> bool {
-    V::LEN <= T::Native::<S>::LEN
+fn most<T: Element, S: Simd, V: SimdBase<S>, const FMA: bool>() -> usize {
+    if is_least(FMA) {
+        1
+    } else if V::LEN <= T::Native::<S>::LEN {
+        8
+    } else {
+        4
+    }
+}
+
+/// Runs `run` until `count` columns are done, `N` at a time.
+macro_rules! in_groups {
+    ($count:expr, $most:expr, $N:ident => $run:expr) => {{
+        let (mut left, most): (usize, usize) = ($count, $most);
+        in_groups!(@while 8, left, most, $N => $run);
+        in_groups!(@while 4, left, most, $N => $run);
+        // One at a time, the others are no code.
+        in_groups!(@while 1, left, 1 / most, $N => $run);
+        match left {
+            1 => in_groups!(@one 1, $N => $run),
+            2 => in_groups!(@one 2, $N => $run),
+            3 => in_groups!(@one 3, $N => $run),
+            _ => {}
+        }
+    }};
+    (@while $n:literal, $left:ident, $most:expr, $N:ident => $run:expr) => {
+        while $most >= $n && $left >= $n {
+            in_groups!(@one $n, $N => $run);
+            $left -= $n;
+        }
+    };
+    (@one $n:literal, $N:ident => $run:expr) => {{
+        const $N: usize = $n;
+        $run;
+    }};
 }
 
 /// W·x + b, where the m rows of W are a vector at most. The bias lies behind W, if there is one.
@@ -340,26 +373,7 @@ impl<T: Real + Element> Product<'_, T> {
         simd.vectorize(
             #[inline(always)]
             || {
-                let mut left = this.n;
-                while is_least(FMA) && left > 0 {
-                    this.columns::<S, V, 1>(simd);
-                    left -= 1;
-                }
-                while !is_least(FMA) && are_registers::<T, S, V>() && left >= 8 {
-                    this.columns::<S, V, 8>(simd);
-                    left -= 8;
-                }
-                while !is_least(FMA) && left >= 4 {
-                    this.columns::<S, V, 4>(simd);
-                    left -= 4;
-                }
-                match left {
-                    _ if is_least(FMA) => {}
-                    3 => this.columns::<S, V, 3>(simd),
-                    2 => this.columns::<S, V, 2>(simd),
-                    1 => this.columns::<S, V, 1>(simd),
-                    _ => {}
-                }
+                in_groups!(this.n, most::<T, S, V, FMA>(), N => this.columns::<S, V, N>(simd));
             },
         );
     }
@@ -438,27 +452,10 @@ impl<T: Real + Element> Outer<'_, T> {
         simd.vectorize(
             #[inline(always)]
             || {
-                let mut left = this.k;
                 let mut sum = V::splat(simd, T::zero());
-                while is_least(FMA) && left > 0 {
-                    sum = this.columns::<S, V, 1>(simd);
-                    left -= 1;
-                }
-                while !is_least(FMA) && are_registers::<T, S, V>() && left >= 8 {
-                    sum = this.columns::<S, V, 8>(simd);
-                    left -= 8;
-                }
-                while !is_least(FMA) && left >= 4 {
-                    sum = this.columns::<S, V, 4>(simd);
-                    left -= 4;
-                }
-                match left {
-                    _ if is_least(FMA) => {}
-                    3 => sum = this.columns::<S, V, 3>(simd),
-                    2 => sum = this.columns::<S, V, 2>(simd),
-                    1 => sum = this.columns::<S, V, 1>(simd),
-                    _ => {}
-                }
+                in_groups!(this.k, most::<T, S, V, FMA>(), N => {
+                    sum = this.columns::<S, V, N>(simd);
+                });
                 if this.bias {
                     store(sum, this.to);
                 }

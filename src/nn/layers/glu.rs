@@ -25,8 +25,8 @@ use alloc::{format, string::String};
 /// | GEGLU | [`Gelu`](Activation::Gelu) |
 /// | SwiGLU | [`Silu`](Activation::Silu) |
 ///
-/// The order is that of PyTorch's `nn.GLU` and Keras's `glu`. Shazeer (2020), from whom the other
-/// names are, writes the half with the activation first. An odd number of inputs is an error.
+/// The order is that of PyTorch's `nn.GLU` and Keras's `glu`. Shazeer (2020), who named the others,
+/// writes the half with the activation first. An odd number of inputs is an error.
 ///
 /// Put it behind a linear layer of twice the width:
 ///

@@ -168,8 +168,8 @@ impl Default for RmsNorm {
 /// ```
 ///
 /// With one group it is [`LayerNorm`]. Definition and ε = 10⁻⁵ are those of PyTorch's `nn.GroupNorm`
-/// on batches × features (Keras: 10⁻³); the number of groups must divide that of the features. Input
-/// and output are features × samples.
+/// on batches × features (Keras: 10⁻³); the number of groups must divide the number of features.
+/// Input and output are features × samples.
 ///
 /// ```
 /// use chainrule::Sequential;
@@ -234,7 +234,7 @@ impl GroupNorm {
     }
 }
 
-/// The number of groups must divide that of the features.
+/// The number of groups must divide the number of features.
 fn check_groups(groups: usize, inputs: usize) -> Result<()> {
     if groups > 0 && inputs.is_multiple_of(groups) {
         return Ok(());

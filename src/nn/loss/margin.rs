@@ -186,8 +186,8 @@ fn check_margin<T: Real>(name: &str, margin: f64) -> Result<()> {
 /// The hinge loss of classes as Keras defines it (`CategoricalHinge`): for a sample max(0, 1 +
 /// maxⱼ (1−tⱼ)yⱼ − Σⱼ tⱼyⱼ), averaged over the samples.
 ///
-/// The score of the right class is to be above that of every other, and above 0, by at least 1: of
-/// the right class the maximum takes 0·y = 0. [`MultiMargin`] compares scores with each other
+/// The score of the right class should exceed every other score, and 0, by at least 1: of the right
+/// class the maximum takes 0·y = 0. [`MultiMargin`] compares scores with each other
 /// alone. Where costs are above 0, ∂C/∂yⱼ is −tⱼ/n, plus (1−tⱼ)/n for the j of the maximum, the
 /// first where there are several.
 ///

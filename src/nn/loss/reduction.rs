@@ -7,7 +7,7 @@ use crate::numeric::real::{Real, sum, sum_of};
 use crate::numeric::view::{View, ViewMut};
 use alloc::{format, string::String};
 
-/// How the costs of the samples make the cost of a batch. [`Reduced`] changes that of a loss;
+/// How the costs of the samples make the cost of a batch. [`Reduced`] gives a loss another one;
 /// [`Loss::sample_costs`] gives the costs as they are (`reduction="none"`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
