@@ -10,4 +10,6 @@ mod least_squares;
 mod losses;
 mod quality;
 mod stopping;
+#[cfg(feature = "csv")]
+mod tables;
 mod training;
