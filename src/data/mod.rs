@@ -29,6 +29,8 @@ pub use csv::{Column, Csv, NamedDataset};
 pub use dataset::Dataset;
 pub(crate) use dataset::Scaled;
 pub use encoder::{Encoder, EncoderBuilder, Encoding, Fill, Scaling};
+#[cfg(feature = "onnx")]
+pub(crate) use encoder::{Fitted, Index, OneHot, Scaled as ScaledNumbers, Unknown, Words};
 #[cfg(feature = "safetensors")]
 pub(crate) use foreign::foreign;
 pub use held_out::{HeldOut, Rows};

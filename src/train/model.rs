@@ -27,6 +27,10 @@ use nalgebra::DMatrix;
 /// data: p = s₂⁻¹(g(f(s₁(x)))), with the network f, the scalers s₁ and s₂, and the
 /// [`OutputFunction`] g. With notes of its own it is what goes into a file.
 ///
+/// A model of tables has an [`Encoder`] in place of the first scaler: it is made by
+/// [`with_encoder`](Self::with_encoder), and [`predict_table`](Self::predict_table) takes rows with
+/// words and holes.
+///
 /// | method | regression | classification |
 /// |---|---|---|
 /// | [`predict`](Self::predict) | numbers in the units of the data | probabilities |

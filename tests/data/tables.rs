@@ -1187,13 +1187,34 @@ fn model_files_have_the_encoder() -> Result<()> {
     Ok(())
 }
 
+/// What ONNX cannot say of an encoder is an error.
 #[cfg(feature = "onnx")]
 #[test]
-fn no_onnx_without_the_encoder() -> Result<()> {
-    let model = trained(&small()?, Encoder::builder().target("y").fill(Fill::Mean))?;
-    let error = chainrule::io::Onnx::new()
-        .write(&model)
-        .expect_err("an encoder");
-    assert_eq!(error.kind(), ErrorKind::Incompatible);
+fn encoders_that_onnx_cannot_say() -> Result<()> {
+    use chainrule::io::Onnx;
+    let table = small()?.with_categories("word", ["", "a", "a", "b"])?;
+    let model = trained(&table, Encoder::builder().target("y").fill(Fill::Mean))?;
+    let error = Onnx::new().write(&model).expect_err("an empty word");
+    assert_eq!(error.place(), "column \"word\" of Onnx::write");
+    let table = small()?;
+    let output = table.clone().with_numbers("output", [1.0, 2.0, 3.0, 4.0])?;
+    let model = trained(&output, Encoder::builder().target("y").fill(Fill::Mean))?;
+    let error = Onnx::new().write(&model).expect_err("a name that is taken");
+    assert_eq!(
+        (error.kind(), error.given()),
+        (ErrorKind::Incompatible, "\"output\"")
+    );
+    let huge = Encoder::builder()
+        .target("y")
+        .fill(Fill::Constant(1e300))
+        .scaling(Scaling::None);
+    let encoder = huge.fit(&table)?;
+    let net = Sequential::<f32>::builder(encoder.inputs())
+        .layer(Dense::new(1, Activation::Linear))
+        .build()?;
+    let error = Onnx::new()
+        .write(&Model::with_encoder(net, encoder)?)
+        .expect_err("beyond f32");
+    assert_eq!(error.kind(), ErrorKind::NotFinite);
     Ok(())
 }

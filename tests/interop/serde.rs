@@ -2,6 +2,7 @@
 //! in a binary one; what is no sound value is refused.
 
 use chainrule::Real;
+use chainrule::data::{Encoder, Encoding, Fill, Scaling, Table};
 use chainrule::nn::layer::{BackwardArgs, Block, InferArgs, Layer, Role};
 use chainrule::nn::loss::*;
 use chainrule::nn::*;
@@ -689,7 +690,8 @@ fn what_is_no_network_is_refused() -> Result<()> {
                 "outputs": null,
                 "output_function": "identity",
                 "classes": null,
-                "metadata": {{}}
+                "metadata": {{}},
+                "encoder": null
             }}"#
         ),
         "scaler of inputs: got 2, expected 1 features",
@@ -702,7 +704,8 @@ fn what_is_no_network_is_refused() -> Result<()> {
                 "outputs": null,
                 "output_function": {function},
                 "classes": {classes},
-                "metadata": {{}}
+                "metadata": {{}},
+                "encoder": null
             }}"#
         )
     };
@@ -725,6 +728,137 @@ fn what_is_no_network_is_refused() -> Result<()> {
         &model(r#""identity", "classes": null"#, "null"),
         "duplicate field",
     );
+    Ok(())
+}
+
+/// Columns of every kind, with holes.
+fn table() -> Result<Table> {
+    Table::new()
+        .with_numbers("x", [Some(0.1), None, Some(0.3), Some(1e-300)])?
+        .with_categories("w", [Some("a"), Some("ä\n\0"), None, Some("a")])?
+        .with_categories("k", ["10", "9", "9", "8"])?
+        .with_numbers("y", [1.0 / 3.0, 2.0, 3.0, 4.0])
+}
+
+fn encoder() -> Result<Encoder> {
+    Encoder::builder()
+        .target("y")
+        .fill(Fill::Mean)
+        .indicators()
+        .rare(2)
+        .column(
+            "k",
+            Encoding::new()
+                .ordered(["8", "9", "10"])
+                .scaling(Scaling::MinMax),
+        )
+        .fit(&table()?)
+}
+
+#[test]
+fn encoders_come_back() -> Result<()> {
+    let encoder = encoder()?;
+    round(encoder.clone());
+    round(
+        Encoder::builder()
+            .target("k")
+            .inputs(["w"])
+            .ignore_unknown()
+            .fit(&table()?)?,
+    );
+    for read in back(&encoder) {
+        assert_eq!(
+            read.transform::<f64>(&table()?)?,
+            encoder.transform::<f64>(&table()?)?
+        );
+    }
+    let net = Sequential::<f32>::builder(encoder.inputs())
+        .layer(Dense::new(1, Activation::Linear))
+        .seed(1)
+        .build()?;
+    round(Model::with_encoder(net, encoder)?);
+
+    let number = r#"{"Numbers": {"fill": 0.5, "indicator": false, "shift": 1, "scale": 2}}"#;
+    let words = r#"{"OneHot": {
+        "categories": {"words": ["a"], "rare": [], "unknown": "Hole"}, "indicator": true
+    }}"#;
+    let target = r#"{"Numbers": [{"column": "y", "shift": 0, "scale": 1}]}"#;
+    let text = |columns: &str, targets: &str| {
+        format!(r#"{{"columns": [{columns}], "targets": {targets}}}"#)
+    };
+    let column = |name: &str, code: &str| format!(r#"["{name}", {code}]"#);
+    let both = format!("{}, {}", column("x", number), column("w", words));
+    serde_json::from_str::<Encoder>(&text(&both, target)).expect("an encoder");
+    let one = |from: &str, to: &str| text(&both.replace(from, to), target);
+    let classes = |words: &str| {
+        let words = format!(r#"{{"words": [{words}], "rare": [], "unknown": "Error"}}"#);
+        text(
+            &both,
+            &format!(r#"{{"Classes": {{"column": "y", "classes": {words}}}}}"#),
+        )
+    };
+    serde_json::from_str::<Encoder>(&classes(r#""a", "b""#)).expect("an encoder of classes");
+    for (text, part) in [
+        (text("", target), "at least 1 column"),
+        (
+            text(
+                &both,
+                r#"{"Numbers": [{"column": "x", "shift": 0, "scale": 1}]}"#,
+            ),
+            "as both",
+        ),
+        (one(r#""w""#, r#""x""#), "\"x\" twice"),
+        (one("0.5", r#""NaN""#), "a finite number"),
+        (
+            one(r#""scale": 2"#, r#""scale": 0"#),
+            "a finite scale that is not 0",
+        ),
+        (
+            one(r#""scale": 2"#, r#""scale": "inf""#),
+            "a finite scale that is not 0",
+        ),
+        (one(r#""shift": 1, "#, ""), "missing field"),
+        (one(r#""fill": 0.5, "#, ""), "missing field"),
+        (
+            one(r#"["a"], "rare": []"#, r#"["a"], "rare": ["a"]"#),
+            "\"a\" twice",
+        ),
+        (one(r#"["a"]"#, "[]"), "at least 1 category"),
+        (one("Hole", "Rare"), "rare categories"),
+        (one("Hole", "Other"), "unknown variant"),
+        (
+            one(r#""indicator": true"#, r#""indicator": true, "more": 1"#),
+            "unknown field",
+        ),
+        (classes(r#""a""#), "at least 2 classes"),
+        (classes(r#""a", "a""#), "\"a\" twice"),
+    ] {
+        refused::<Encoder>(&text, part);
+    }
+    Ok(())
+}
+
+#[test]
+fn damaged_encoders_build_nothing_unsound() -> Result<()> {
+    let encoder = encoder()?;
+    let net = Sequential::<f32>::builder(encoder.inputs())
+        .layer(Dense::new(1, Activation::Linear))
+        .seed(1)
+        .build()?;
+    let bytes = postcard::to_allocvec(&Model::with_encoder(net, encoder)?).expect("postcard");
+    let read = |bytes: &[u8]| postcard::from_bytes::<Model<f32>>(bytes);
+    assert!((0..bytes.len()).all(|end| read(&bytes[..end]).is_err()));
+    let table = table()?;
+    for bit in 0..8 * bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        // Whatever it is now, it predicts or says why not.
+        if let Ok(model) = read(&damaged)
+            && let Ok(predicted) = model.predict_table(&table)
+        {
+            assert_eq!(predicted.len(), table.len());
+        }
+    }
     Ok(())
 }
 

@@ -7,7 +7,7 @@
 
 use crate::zoo::{self, EDGES, activations, inputs, layers};
 use chainrule::Real;
-use chainrule::data::{read_npy, write_npy};
+use chainrule::data::{Encoder, Encoding, Fill, Scaling, Table, read_npy, write_npy};
 use chainrule::io::Onnx;
 use chainrule::nalgebra::DMatrix;
 use chainrule::nn::loss::OutputFunction;
@@ -297,6 +297,138 @@ fn models_of_scikit_learn_predict_the_same() -> Result<()> {
 #[ignore = "needs Python with PyTorch, which is large: not in tests/interchange/run"]
 fn networks_of_pytorch_predict_the_same() -> Result<()> {
     read("onnx_pytorch.py", &folder("onnx_pytorch"))
+}
+
+/// Models of tables: each kind of column, with rows that their encoders refuse.
+fn tables<T: Real>(folder: &Path, tolerance: f64) -> Result<()> {
+    let train = Table::new()
+        .with_numbers(
+            "weight of it",
+            [Some(3504.0), None, Some(2372.0), Some(4100.5), Some(9.0)],
+        )?
+        .with_numbers("year", [70.0, 71.0, 76.0, 80.0, 82.0])?
+        .with_categories("origin", ["USA", "Köln", "USA", "Köln", "Japan"])?
+        .with_categories(
+            "state",
+            [Some("good"), Some("poor"), None, Some("fair"), Some("good")],
+        )?
+        .with_categories("class", ["a", "b", "a", "c", "c"])?;
+    let whole = train.drop_missing(train.columns())?;
+    let test = Table::new()
+        .with_categories(
+            "state",
+            [Some("fair"), Some("none"), None, Some("poor"), Some("good")],
+        )?
+        .with_categories(
+            "origin",
+            [Some("Köln"), Some("USA"), Some("Mars"), None, Some("Japan")],
+        )?
+        .with_numbers(
+            "year",
+            [Some(75.0), None, Some(70.5), Some(1e6), Some(82.0)],
+        )?
+        .with_numbers(
+            "weight of it",
+            [Some(3000.0), Some(0.5), None, Some(-1.0), Some(1e4)],
+        )?;
+    let builder = || Encoder::builder().target("class");
+    let state = |encoding: Encoding| builder().column("state", encoding);
+    let order = Encoding::new().ordered(["poor", "fair", "good", "new"]);
+    let encoders = [
+        (&train, builder().fill(Fill::Median).indicators().rare(2)),
+        (
+            &train,
+            builder()
+                .fill(Fill::Mean)
+                .scaling(Scaling::MinMax)
+                .ignore_unknown(),
+        ),
+        (&train, builder().fill(Fill::Mean).rare(2).ignore_unknown()),
+        (&whole, builder()),
+        (
+            &whole,
+            builder().fill(Fill::Constant(-1.0)).scaling(Scaling::None),
+        ),
+        (
+            &train,
+            state(order.clone().indicator())
+                .fill(Fill::Constant(1.0))
+                .ignore_unknown(),
+        ),
+        (
+            &train,
+            state(Encoding::new().index().rare(2)).fill(Fill::Mean),
+        ),
+        (&whole, state(order)),
+    ];
+    let mut models: Vec<Model<T>> = Vec::new();
+    for (table, builder) in encoders {
+        let encoder = builder.fit(table)?;
+        let net = Sequential::builder(encoder.inputs())
+            .layer(Dense::new(5, Activation::Relu))
+            .layer(Dense::new(encoder.outputs(), Activation::Linear))
+            .seed(3)
+            .build()?;
+        let softmax = OutputFunction::Softmax;
+        models.push(Model::with_encoder(net, encoder)?.with_output_function(softmax)?);
+    }
+    let number = Encoder::builder()
+        .target("year")
+        .inputs(["origin", "weight of it"]);
+    let encoder = number.fill(Fill::Mean).fit(&train)?;
+    let net = Sequential::builder(encoder.inputs())
+        .layer(Dense::new(1, Activation::Tanh))
+        .seed(4)
+        .build()?;
+    models.push(Model::with_encoder(net, encoder)?);
+    for (i, model) in models.iter().enumerate() {
+        let file = Onnx::new().write(model)?;
+        assert!(
+            Onnx::new().read::<T>(&file).is_err(),
+            "an encoder is not read"
+        );
+        fs::write(folder.join(format!("{i}.onnx")), file).expect("a file");
+        fs::write(folder.join(format!("{i}.csv")), test.to_csv()).expect("a file");
+    }
+    python("onnx_table.py", folder);
+    let (mut refused, mut predicted) = (0, 0);
+    for (i, model) in models.iter().enumerate() {
+        let y: DMatrix<T> =
+            read_npy(&fs::read(folder.join(format!("{i}.y.npy"))).expect("a file"))?;
+        let encoder = model.encoder().expect("an encoder");
+        for row in 0..test.len() {
+            let theirs = y.columns(row, 1).into_owned();
+            match encoder.transform(&test.select(&[row])?) {
+                Ok(x) => {
+                    let apart = difference(&model.predict(&x)?, &theirs, 1.0);
+                    assert!(apart <= tolerance, "model {i}, row {row}: {apart:e}");
+                    predicted += 1;
+                }
+                Err(error) => {
+                    assert!(
+                        theirs.iter().all(|y| y.as_f64().is_nan()),
+                        "{error}: {theirs}"
+                    );
+                    refused += 1;
+                }
+            }
+        }
+    }
+    println!("{predicted} rows as here, {refused} rows refused");
+    assert!(refused > 5 && predicted > 20);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs Python with onnxruntime: tests/interchange/run"]
+fn onnxruntime_runs_encoders_in_single_precision() -> Result<()> {
+    tables::<f32>(&folder("onnx_tables_f32"), 2e-5)
+}
+
+#[test]
+#[ignore = "needs Python with onnxruntime: tests/interchange/run"]
+fn onnxruntime_runs_encoders_in_double_precision() -> Result<()> {
+    tables::<f64>(&folder("onnx_tables_f64"), 1e-12)
 }
 
 /// Lets a script write models, and reads them.

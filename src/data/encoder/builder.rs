@@ -1,7 +1,7 @@
 //! What an encoder is to learn, and from what.
 
-use super::column::Column;
 use super::encoder::Encoder;
+use super::fitted::Fitted;
 use super::index::Index;
 use super::numbers::Scaled;
 use super::one_hot::OneHot;
@@ -164,20 +164,20 @@ impl EncoderBuilder {
         own.map_or_else(Encoding::new, |(_, encoding)| encoding.clone())
     }
 
-    fn fit_input(&self, name: &str, values: &Values) -> Result<Column> {
+    fn fit_input(&self, name: &str, values: &Values) -> Result<Fitted> {
         let own = self.own(name);
         match values {
             Values::Numbers(Numbers(numbers)) => {
                 refuse(name, own.for_words(), values)?;
                 let code = Scaled::fit(name, numbers, &own.or(&self.all))?;
-                Ok(Column::Numbers(code))
+                Ok(Fitted::Numbers(code))
             }
             Values::Categories(words) if own.index.is_some() => {
-                Ok(Column::Index(Index::fit(name, words, &own.or(&self.all))?))
+                Ok(Fitted::Index(Index::fit(name, words, &own.or(&self.all))?))
             }
             Values::Categories(words) => {
                 refuse(name, own.for_numbers(), values)?;
-                Ok(Column::OneHot(OneHot::fit(
+                Ok(Fitted::OneHot(OneHot::fit(
                     name,
                     words,
                     &own.or(&self.all),

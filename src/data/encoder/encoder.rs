@@ -1,6 +1,6 @@
 //! What was learned of a table.
 
-use super::column::Column;
+use super::fitted::Fitted;
 use super::targets::Targets;
 use crate::data::Dataset;
 use crate::data::held_out::Rows;
@@ -63,12 +63,12 @@ use nalgebra::DMatrix;
     "TableVectorizer"
 ))]
 pub struct Encoder {
-    columns: Vec<(String, Column)>,
+    columns: Vec<(String, Fitted)>,
     targets: Targets,
 }
 
 impl Encoder {
-    pub(super) fn new(columns: Vec<(String, Column)>, targets: Targets) -> Result<Self> {
+    pub(super) fn new(columns: Vec<(String, Fitted)>, targets: Targets) -> Result<Self> {
         let place = "Encoder";
         not_empty(place, "at least 1 column that is an input", columns.len())?;
         let mut seen = BTreeSet::new();
@@ -110,6 +110,14 @@ impl Encoder {
         self.targets.outputs()
     }
 
+    /// What was learned of each column that is an input.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn fitted(&self) -> impl ExactSizeIterator<Item = (&str, &Fitted)> {
+        self.columns
+            .iter()
+            .map(|(name, column)| (name.as_str(), column))
+    }
+
     /// The names of the columns that are inputs.
     pub fn columns(&self) -> impl ExactSizeIterator<Item = &str> {
         self.columns.iter().map(|(name, _)| name.as_str())
@@ -127,7 +135,7 @@ impl Encoder {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn categorical(&self) -> impl Iterator<Item = &str> {
-        let words = |(_, column): &&(String, Column)| column.code().kind() == "categories";
+        let words = |(_, column): &&(String, Fitted)| column.code().kind() == "categories";
         self.columns
             .iter()
             .filter(words)
@@ -163,7 +171,7 @@ impl Encoder {
     /// ```
     #[doc(alias("get_feature_names_out"))]
     pub fn feature_names(&self) -> Vec<String> {
-        let names = |(name, column): &(String, Column)| column.code().names(name);
+        let names = |(name, column): &(String, Fitted)| column.code().names(name);
         self.columns.iter().flat_map(names).collect()
     }
 
@@ -315,7 +323,7 @@ impl<'de> serde::Deserialize<'de> for Encoder {
         #[derive(serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Encoder {
-            columns: Vec<(String, Column)>,
+            columns: Vec<(String, Fitted)>,
             targets: Targets,
         }
         crate::ground::serde::checked(deserializer, |Encoder { columns, targets }| {

@@ -15,9 +15,9 @@ use alloc::{format, string::String, vec::Vec};
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
-pub(super) struct Index {
-    categories: Words,
-    number: Scaled,
+pub(crate) struct Index {
+    pub(crate) categories: Words,
+    pub(crate) number: Scaled,
 }
 
 impl Index {

@@ -2,8 +2,8 @@
 
 mod builder;
 mod code;
-mod column;
 mod encoder;
+mod fitted;
 mod index;
 mod numbers;
 mod one_hot;
@@ -14,3 +14,11 @@ mod words;
 pub use builder::EncoderBuilder;
 pub use encoder::Encoder;
 pub use settings::{Encoding, Fill, Scaling};
+#[cfg(feature = "onnx")]
+pub(crate) use {
+    fitted::Fitted,
+    index::Index,
+    numbers::Scaled,
+    one_hot::OneHot,
+    words::{Unknown, Words},
+};

@@ -15,14 +15,14 @@ use alloc::{format, string::String, vec, vec::Vec};
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
-pub(super) struct Scaled {
+pub(crate) struct Scaled {
     #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
-    fill: Option<f64>,
-    indicator: bool,
+    pub(crate) fill: Option<f64>,
+    pub(crate) indicator: bool,
     #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
-    shift: f64,
+    pub(crate) shift: f64,
     #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
-    scale: f64,
+    pub(crate) scale: f64,
 }
 
 impl Scaled {

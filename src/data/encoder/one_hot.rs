@@ -15,9 +15,9 @@ use alloc::{format, string::String, vec::Vec};
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
-pub(super) struct OneHot {
-    categories: Words,
-    indicator: bool,
+pub(crate) struct OneHot {
+    pub(crate) categories: Words,
+    pub(crate) indicator: bool,
 }
 
 impl OneHot {

@@ -19,16 +19,16 @@ use alloc::{
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
-pub(super) struct Words {
-    words: Vec<String>,
-    rare: Vec<String>,
-    unknown: Unknown,
+pub(crate) struct Words {
+    pub(crate) words: Vec<String>,
+    pub(crate) rare: Vec<String>,
+    pub(crate) unknown: Unknown,
 }
 
 /// What an unknown word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub(super) enum Unknown {
+pub(crate) enum Unknown {
     Error,
     Hole,
     Rare,
@@ -93,7 +93,7 @@ impl Words {
     }
 
     /// The number of places.
-    pub(super) fn places(&self) -> usize {
+    pub(crate) fn places(&self) -> usize {
         self.words.len() + usize::from(self.has_rare())
     }
 

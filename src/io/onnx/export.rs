@@ -1,8 +1,10 @@
 //! From a model to a graph: initializers, and nodes layer by layer.
 
 use super::activations::{self, Expr};
+use super::encode::{self, MACHINE_LEARNING};
 use super::metadata;
-use super::proto::{self, ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_INTS, Size};
+use super::proto::{self, Size};
+use super::writer::{INPUT, OUTPUT, Writer, float, int, ints};
 use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layers::BuiltIn;
@@ -10,7 +12,7 @@ use crate::nn::loss::OutputFunction;
 use crate::numeric::real::Real;
 use crate::train::Model;
 use alloc::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     format,
     string::{String, ToString},
     vec,
@@ -22,19 +24,18 @@ use prost::Message;
 /// `LayerNormalization`, which every reader of today knows.
 const OPERATORS: i64 = 17;
 const FORMAT: i64 = 8;
-
-const INPUT: &str = "input";
-const OUTPUT: &str = "output";
+/// The version of [`MACHINE_LEARNING`] with a `LabelEncoder` from texts to integers.
+const LABEL_ENCODER: i64 = 2;
 
 /// The graph of `model`, with `function` at its end.
 pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Result<Vec<u8>> {
     let net = model.net();
-    let (kind, double) = if T::BYTES == 8 {
-        (proto::DOUBLE, true)
-    } else {
-        (proto::FLOAT, false)
-    };
-    let mut writer = Writer::new(double);
+    let mut writer = Writer::new(T::BYTES == 8);
+    let kind = writer.kind();
+    let encoder = model.encoder();
+    let encoded = encoder
+        .map(|encoder| encode::encode(&mut writer, encoder))
+        .transpose()?;
     if let Some(scaler) = model.input_scaler() {
         writer.scaler(
             "scale_inputs",
@@ -84,11 +85,14 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
         OutputFunction::Softmax => writer.activation("Softmax"),
         OutputFunction::Exp => writer.activation("Exp"),
     }
-    let info = |name: &str, features: usize| proto::ValueInfo {
+    if let Some(encoded) = &encoded {
+        encoded.refuse(&mut writer);
+    }
+    let info = |name: &str, elem_type: i32, features: usize| proto::ValueInfo {
         name: name.into(),
         r#type: Some(proto::Type {
             tensor_type: Some(proto::TensorType {
-                elem_type: kind,
+                elem_type,
                 shape: Some(proto::Shape {
                     dim: [Size::Param("batch".into()), Size::Value(features as i64)]
                         .map(|size| proto::Dimension { size: Some(size) })
@@ -98,17 +102,27 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
         }),
     };
     let mut graph = writer.finish();
-    graph.input = vec![info(INPUT, net.inputs())];
-    graph.output = vec![info(OUTPUT, net.outputs())];
+    graph.input = match &encoded {
+        None => vec![info(INPUT, kind, net.inputs())],
+        Some(encoded) => {
+            encoded.check_names(&graph)?;
+            let column = |(name, kind): &(String, i32)| info(name, *kind, 1);
+            encoded.inputs.iter().map(column).collect()
+        }
+    };
+    graph.output = vec![info(OUTPUT, kind, net.outputs())];
+    let set = |domain: &str, version| proto::OperatorSet {
+        domain: domain.into(),
+        version,
+    };
+    let mut opset_import = vec![set("", OPERATORS)];
+    opset_import.extend(encoded.map(|_| set(MACHINE_LEARNING, LABEL_ENCODER)));
     let file = proto::Model {
         ir_version: FORMAT,
         producer_name: "chainrule".into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
         graph: Some(graph),
-        opset_import: vec![proto::OperatorSet {
-            domain: String::new(),
-            version: OPERATORS,
-        }],
+        opset_import,
         metadata_props: metadata::entries(model, function),
     };
     let len = file.encoded_len();
@@ -123,116 +137,8 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
     Ok(file.encode_to_vec())
 }
 
-struct Writer {
-    double: bool,
-    graph: proto::Graph,
-    /// The last value that was computed.
-    value: String,
-    /// What nodes' names begin with.
-    scope: String,
-    names: BTreeSet<String>,
-}
-
+/// What a layer becomes.
 impl Writer {
-    fn new(double: bool) -> Self {
-        let graph = proto::Graph {
-            name: "chainrule".into(),
-            ..Default::default()
-        };
-        Self {
-            double,
-            graph,
-            value: INPUT.into(),
-            scope: String::new(),
-            names: BTreeSet::new(),
-        }
-    }
-
-    /// Adds an initializer, and returns its name.
-    fn tensor<'a, T: Real>(
-        &mut self,
-        name: String,
-        dims: &[usize],
-        numbers: impl Iterator<Item = &'a T>,
-    ) -> String {
-        let raw_data = numbers
-            .flat_map(|v| v.to_bytes().into_iter().take(T::BYTES))
-            .collect();
-        let data_type = if self.double {
-            proto::DOUBLE
-        } else {
-            proto::FLOAT
-        };
-        let dims = dims.iter().map(|dim| *dim as i64).collect();
-        self.graph.initializer.push(proto::Tensor {
-            name: name.clone(),
-            dims,
-            data_type,
-            raw_data,
-            ..Default::default()
-        });
-        name
-    }
-
-    /// A constant of a formula, which is there once.
-    fn number(&mut self, v: f64) -> String {
-        let name = if self.double {
-            format!("constant/{v}")
-        } else {
-            format!("constant/{}", v as f32)
-        };
-        match (self.names.insert(name.clone()), self.double) {
-            (false, _) => name,
-            (true, true) => self.tensor(name, &[], [v].iter()),
-            (true, false) => self.tensor(name, &[], [v as f32].iter()),
-        }
-    }
-
-    /// Adds a node, and returns its output's name, which is its own.
-    fn node(&mut self, op: &str, attribute: Vec<proto::Attribute>, input: Vec<String>) -> String {
-        let first = format!("{}/{op}", self.scope);
-        let name = (1..)
-            .map(|n| {
-                if n == 1 {
-                    first.clone()
-                } else {
-                    format!("{first}_{n}")
-                }
-            })
-            .find(|name| !self.names.contains(name));
-        let name = name.unwrap_or(first);
-        self.names.insert(name.clone());
-        let output = vec![name.clone()];
-        self.graph.node.push(proto::Node {
-            name: name.clone(),
-            op_type: op.into(),
-            attribute,
-            input,
-            output,
-            domain: String::new(),
-        });
-        name
-    }
-
-    /// Goes on with an operator of the last value and of others.
-    fn next(&mut self, op: &str, attributes: Vec<proto::Attribute>, others: &[&String]) {
-        let inputs = [&self.value]
-            .into_iter()
-            .chain(others.iter().copied())
-            .cloned()
-            .collect();
-        self.value = self.node(op, attributes, inputs);
-    }
-
-    /// Goes on with an operator that needs no more than the last value.
-    fn activation(&mut self, op: &'static str) {
-        let attributes = match op {
-            "Softmax" | "LogSoftmax" => vec![int("axis", -1)],
-            _ => vec![],
-        };
-        self.next(op, attributes, &[]);
-    }
-
     fn scaler<T: Real>(
         &mut self,
         scope: &str,
@@ -383,16 +289,7 @@ impl Writer {
             .map(i64::to_string)
             .collect::<Vec<_>>()
             .join("x");
-        let name = format!("shape/{dims}");
-        if self.names.insert(name.clone()) {
-            self.graph.initializer.push(proto::Tensor {
-                name: name.clone(),
-                dims: vec![shape.len() as i64],
-                data_type: proto::INT64,
-                raw_data: shape.iter().flat_map(|size| size.to_le_bytes()).collect(),
-                ..Default::default()
-            });
-        }
+        let name = self.integers(format!("shape/{dims}"), shape);
         self.next("Reshape", vec![], &[&name]);
     }
 
@@ -408,49 +305,5 @@ impl Writer {
                 self.next(op, vec![], &[by]);
             }
         }
-    }
-
-    /// The graph, whose last value takes the name of the output.
-    fn finish(mut self) -> proto::Graph {
-        if self.value == INPUT {
-            self.next("Identity", vec![], &[]);
-        }
-        for output in self
-            .graph
-            .node
-            .iter_mut()
-            .flat_map(|node| &mut node.output)
-            .filter(|output| **output == self.value)
-        {
-            *output = OUTPUT.to_string();
-        }
-        self.graph
-    }
-}
-
-fn int(name: &str, i: i64) -> proto::Attribute {
-    proto::Attribute {
-        name: name.into(),
-        i,
-        r#type: ATTRIBUTE_INT,
-        ..Default::default()
-    }
-}
-
-fn ints(name: &str, ints: &[i64]) -> proto::Attribute {
-    proto::Attribute {
-        name: name.into(),
-        ints: ints.into(),
-        r#type: ATTRIBUTE_INTS,
-        ..Default::default()
-    }
-}
-
-fn float(name: &str, f: f64) -> proto::Attribute {
-    proto::Attribute {
-        name: name.into(),
-        f: f as f32,
-        r#type: ATTRIBUTE_FLOAT,
-        ..Default::default()
     }
 }

@@ -4,6 +4,7 @@ mod activations;
 mod assemble;
 mod axes;
 mod constant;
+mod encode;
 mod export;
 mod fold;
 mod graph;
@@ -12,6 +13,7 @@ mod metadata;
 mod node;
 mod proto;
 mod shapes;
+mod writer;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ground::file;
@@ -66,6 +68,13 @@ use std::path::Path;
 /// `chainrule.class.1`, …) and of the output function (`chainrule.output_function`). By the latter,
 /// reading knows that the last node is not a layer. A dense layer is `Gemm` and its activation, as
 /// in PyTorch's files.
+///
+/// A model of tables ([`Model::with_encoder`]) has an input per column, under its name and of shape
+/// `(batch, 1)`: numbers of the model's type, in which NaN is a hole, or strings, in which the empty
+/// one is a hole. The encoder is in the file, with `LabelEncoder` of `ai.onnx.ml` for categories. A
+/// row that [`Encoder::transform`](crate::data::Encoder::transform) refuses has NaN as its outputs.
+/// In a file of floats columns are scaled in `f32`, which changes the last digits. Such a file is
+/// not read.
 ///
 /// What ONNX has no operator for (step, GELU, Mish, breakpoints, RMS norm, …) is written in those
 /// it has. So are, for double, the activations for which onnxruntime has only float, and whatever
@@ -196,17 +205,6 @@ impl Onnx {
         check_notes(model)?;
         model.net().check_values(model.net().params())?;
         model.check()?;
-        if model.encoder().is_some() {
-            let expected = "a model of numbers (what Model::net and its scalers do can be written; \
-                rows are encoded by Encoder::transform)";
-            let given = "a model with an encoder, which is not written to ONNX";
-            return Err(Error::new(
-                ErrorKind::Incompatible,
-                "Onnx::write",
-                expected,
-                given,
-            ));
-        }
         let function = self.output_function.unwrap_or(model.output_function());
         model.check_output_function("Onnx::write", function)?;
         export::export(model, function)

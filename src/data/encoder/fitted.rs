@@ -8,13 +8,13 @@ use super::one_hot::OneHot;
 /// What was learned of a column, by its kind.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub(super) enum Column {
+pub(crate) enum Fitted {
     Numbers(Scaled),
     OneHot(OneHot),
     Index(Index),
 }
 
-impl Column {
+impl Fitted {
     pub(super) fn code(&self) -> &dyn Code {
         match self {
             Self::Numbers(code) => code,
