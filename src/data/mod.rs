@@ -16,6 +16,7 @@ mod npy;
 mod npz;
 mod packed;
 mod scaler;
+mod windows;
 
 pub use batch::Batch;
 pub use batches::{Batches, EpochBatches};
@@ -37,6 +38,7 @@ pub use npz::read_npz;
 #[cfg(feature = "std")]
 pub use npz::read_npz_file;
 pub use scaler::Scaler;
+pub use windows::{WindowedDataset, Windows};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::real::Real;
