@@ -139,11 +139,19 @@ fn gather<T: Real>(
     means: &mut [T],
     tape: &mut Tape<T>,
 ) {
-    let Walk { layers, layout, params } = walk;
+    let Walk {
+        layers,
+        layout,
+        params,
+    } = walk;
     tape.walk(Stage::Forward, |lent| {
         let (room, grads) = (lent.room, lent.grads);
         for (layer, span) in layers.iter().zip(layout.spans(x.cols())) {
-            if !layout.layer_blocks(span.layer).iter().any(|block| block.role == Role::Statistic) {
+            if !layout
+                .layer_blocks(span.layer)
+                .iter()
+                .any(|block| block.role == Role::Statistic)
+            {
                 continue;
             }
             // Only what is written in place of a gradient is wanted, on which δ has no part.

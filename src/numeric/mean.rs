@@ -1,8 +1,8 @@
 //! Running means and sums of vectors.
 
+use super::compiled::compiled_here;
 use super::kernel::Pass;
 use super::kernel::workers::Workers;
-use super::compiled::compiled_here;
 use super::real::Real;
 
 /// mean ← mean + share·(x − mean), by `workers`; x itself where the share is 1.

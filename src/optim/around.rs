@@ -139,7 +139,10 @@ impl<T: Real, O: Optimizer<T>> Around<T, O> {
             None if count == 0.0 => return,
             None => {}
         }
-        for group in groups.iter().filter(|group| group.statistic && group.rate != 0.0) {
+        for group in groups
+            .iter()
+            .filter(|group| group.statistic && group.rate != 0.0)
+        {
             let range = group.range.clone();
             average[range.clone()].copy_from_slice(&params[range]);
         }
@@ -150,7 +153,8 @@ impl<T: Real, O: Optimizer<T>> Around<T, O> {
 
     /// Whether `params` can be what the last step left.
     fn are_stepped(&self, params: &[T]) -> bool {
-        self.state.step > 0 && self.state.check_params("", params.len()).is_ok()
+        let Self { state, .. } = self;
+        state.step > 0 && !state.is_averaged() && state.slots[0].len() == params.len()
     }
 
     pub(super) fn swap_average(&mut self, params: &mut [T]) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Exponential moving averages of the weights.
 
-use super::around::{Around, Averages, averaging};
 use super::arithmetic::power;
+use super::around::{Around, Averages, averaging};
 use super::optimizer::Optimizer;
 use crate::error::Result;
 use crate::numeric::bounds::BELOW_ONE;

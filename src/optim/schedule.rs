@@ -1230,7 +1230,10 @@ mod serial {
                 #[serde(skip)]
                 Custom(Function),
                 #[serde(skip)]
-                Counted { unit: ScheduleUnit, schedule: Box<Schedule> },
+                Counted {
+                    unit: ScheduleUnit,
+                    schedule: Box<Schedule>,
+                },
             }
         };
     }

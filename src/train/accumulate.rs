@@ -68,7 +68,9 @@ impl<T: Real> Accumulated<T> {
             self.cost += share * (cost - self.cost);
         }
         let samples = batch.len() as f64 / self.samples as f64;
-        let statistics = layout.blocks().filter(|placed| placed.block.role == Role::Statistic);
+        let statistics = layout
+            .blocks()
+            .filter(|placed| placed.block.role == Role::Statistic);
         let mut start = 0;
         let end = core::iter::once(grads.len()..grads.len());
         for statistic in statistics.map(|placed| placed.range).chain(end) {

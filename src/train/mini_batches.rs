@@ -11,10 +11,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::nn::loss::Loss;
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
+use crate::numeric::bounds::some;
 use crate::numeric::kernel::Pass;
 use crate::numeric::kernel::workers::Workers;
 use crate::numeric::real::Real;
-use crate::numeric::bounds::some;
 use crate::optim::schedule::Progress;
 use crate::optim::{Optimizer, OptimizerState};
 use alloc::{format, vec::Vec};
@@ -259,7 +259,9 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
                 let taken = descent.step(net, cost, tape, rate, place, last)?;
                 let step = told(position, &taken);
                 position.cost += taken.cost * count;
-                position.penalty += taken.penalty.map_or(0.0, |penalty| penalty * samples as f64);
+                position.penalty += taken
+                    .penalty
+                    .map_or(0.0, |penalty| penalty * samples as f64);
                 position.samples += samples;
                 position.gradient_norm = taken.gradient_norm.unwrap_or(position.gradient_norm);
                 position.batch += 1;

@@ -159,7 +159,9 @@ impl<'a, T: Real> Descent<'a, T> {
         batch: usize,
         tape: &mut Tape<T>,
     ) {
-        let Some(learning) = &self.learning else { return };
+        let Some(learning) = &self.learning else {
+            return;
+        };
         if self.optimizer.state().averaged == Some(true) && !learning.statistics.is_empty() {
             renew(net, x, batch, &learning.statistics, tape);
         }
@@ -180,7 +182,9 @@ impl<'a, T: Real> Descent<'a, T> {
         batch: Batch<'_, T>,
         tape: &mut Tape<T>,
     ) -> f64 {
-        let cost = net.walk().gradient(batch.x, batch.target, &*self.loss, tape, true);
+        let cost = net
+            .walk()
+            .gradient(batch.x, batch.target, &*self.loss, tape, true);
         cost.as_f64()
     }
 

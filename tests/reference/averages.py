@@ -3,7 +3,8 @@
     pip install torch==2.15.0 numpy==2.4.6 && python3 averages.py
 
 The network is 2-4-1 with batch norm and a tanh between, its cost the mean squared error of twelve samples in batches of four, six epochs in their order. A line is: rule,
-average, then the parameters of the average in the order of the crate (weights column after column, bias; scale, bias, running mean, running variance; weights, bias). The
+average, then the parameters of the average in the order of the crate (weights column after column; scale, bias, running mean, running variance; weights, bias). The
+first layer has no bias: its gradient would be 0 but for rounding, of which Adam makes whole steps. The
 average is `torch.optim.swa_utils.AveragedModel`; the running statistics are those of its `update_bn` on the same batches.
 """
 
@@ -21,10 +22,10 @@ BATCHES = [(X[i : i + BATCH], T[i : i + BATCH]) for i in range(0, SAMPLES, BATCH
 
 
 def network():
-    net = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.BatchNorm1d(4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
+    net = torch.nn.Sequential(torch.nn.Linear(2, 4, bias=False), torch.nn.BatchNorm1d(4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
     count = 0
     for layer in (net[0], net[3]):
-        for p in (layer.weight, layer.bias):
+        for p in layer.parameters():
             # Column after column, as the crate has them.
             numbers = [math.sin(1.7 * (count + k + 1)) for k in range(p.numel())]
             count += p.numel()
@@ -35,7 +36,7 @@ def network():
 
 def flat(net):
     bn = net[1]
-    parts = [net[0].weight.t(), net[0].bias, bn.weight, bn.bias, bn.running_mean, bn.running_var, net[3].weight.t(), net[3].bias]
+    parts = [net[0].weight.t(), bn.weight, bn.bias, bn.running_mean, bn.running_var, net[3].weight.t(), net[3].bias]
     return [number for part in parts for number in part.flatten().tolist()]
 
 
