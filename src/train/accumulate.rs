@@ -1,6 +1,5 @@
 //! The gradient of several mini-batches.
 
-use crate::data::Batch;
 use crate::nn::layer::Role;
 use crate::nn::layout::Layout;
 use crate::nn::loss::Reduction;
@@ -9,87 +8,91 @@ use crate::numeric::kernel::workers::copy;
 use crate::numeric::mean::{add, approach};
 use crate::numeric::real::Real;
 use alloc::vec::Vec;
+use core::iter::once;
+
+/// What is known of mini-batches whose gradient is on the tape.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    pub(super) cost: f64,
+    /// What the cost is multiplied by to give the sum over the samples.
+    pub(super) count: f64,
+    pub(super) samples: usize,
+}
 
 /// The gradient and the cost of mini-batches together, as if they were one.
 pub(super) struct Accumulated<T> {
     grads: Vec<T>,
-    pub(super) batches: usize,
-    pub(super) samples: usize,
-    /// What the cost is multiplied by to give the sum over the samples.
-    pub(super) count: f64,
-    pub(super) cost: f64,
+    whole: Option<Part>,
 }
 
 impl<T: Real> Accumulated<T> {
     pub(super) fn new() -> Self {
         Self {
             grads: Vec::new(),
-            batches: 0,
-            samples: 0,
-            count: 0.0,
-            cost: 0.0,
+            whole: None,
         }
     }
 
     /// Begins with no mini-batch.
     pub(super) fn clear(&mut self) {
-        *self = Self {
-            grads: core::mem::take(&mut self.grads),
-            ..Self::new()
-        };
+        self.whole = None;
     }
 
     /// Adds a mini-batch, whose gradient is on the tape.
     pub(super) fn add(
         &mut self,
-        batch: Batch<'_, T>,
-        cost: f64,
+        part: Part,
         reduction: Reduction,
         layout: &Layout,
         tape: &Tape<T>,
     ) {
         let (grads, workers) = (tape.grads(), tape.workers());
-        let count = reduction.count(batch.len(), batch.target.weights());
-        self.batches += 1;
-        self.samples += batch.len();
-        if self.batches == 1 {
-            (self.count, self.cost) = (count, cost);
+        let Some(whole) = &mut self.whole else {
+            self.whole = Some(part);
             return copy(&mut self.grads, grads, workers);
-        }
-        if reduction == Reduction::Sum {
-            self.cost += cost;
+        };
+        whole.samples += part.samples;
+        let share = if reduction == Reduction::Sum {
+            whole.cost += part.cost;
+            None
         } else {
-            self.count += count;
-        }
-        let share = count / self.count;
-        // Where nothing counts yet, all gradients are 0.
-        let share = if share.is_nan() { 0.0 } else { share };
-        if reduction != Reduction::Sum {
-            self.cost += share * (cost - self.cost);
-        }
-        let samples = batch.len() as f64 / self.samples as f64;
+            whole.count += part.count;
+            // Where nothing counts yet, all gradients are 0.
+            let counts = whole.count != 0.0;
+            let share = if counts {
+                part.count / whole.count
+            } else {
+                0.0
+            };
+            whole.cost += share * (part.cost - whole.cost);
+            Some(share)
+        };
+        let samples = part.samples as f64 / whole.samples as f64;
         let statistics = layout
             .blocks()
             .filter(|placed| placed.block.role == Role::Statistic);
         let mut start = 0;
-        let end = core::iter::once(grads.len()..grads.len());
-        for statistic in statistics.map(|placed| placed.range).chain(end) {
+        for statistic in statistics
+            .map(|placed| placed.range)
+            .chain(once(grads.len()..grads.len()))
+        {
             let others = start..statistic.start;
-            let sums = &mut self.grads[others.clone()];
-            if reduction == Reduction::Sum {
-                add(workers, sums, &grads[others]);
-            } else {
-                approach(workers, sums, &grads[others], share);
-            }
-            // What a batch says of the data is a mean, whatever the reduction.
             start = statistic.end;
+            let (sums, x) = (&mut self.grads[others.clone()], &grads[others]);
+            match share {
+                None => add(workers, sums, x),
+                Some(share) => approach(workers, sums, x, share),
+            }
+            // What batches say of the data is a mean, whatever the reduction.
             let means = &mut self.grads[statistic.clone()];
             approach(workers, means, &grads[statistic], samples);
         }
     }
 
-    /// Puts the gradient of all mini-batches on the tape.
-    pub(super) fn put(&self, tape: &mut Tape<T>) {
+    /// Puts the gradient of all mini-batches on the tape; `None` if there was none.
+    pub(super) fn put(&self, tape: &mut Tape<T>) -> Option<Part> {
+        let whole = self.whole?;
         tape.grads_mut().copy_from_slice(&self.grads);
+        Some(whole)
     }
 }

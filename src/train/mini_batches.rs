@@ -1,12 +1,12 @@
 //! Epochs of mini-batches, which `data/batches.rs` draws.
 
-use super::accumulate::Accumulated;
+use super::accumulate::{Accumulated, Part};
 use super::observer::Step;
 use super::run::{After, Halt, Leg, Method, Pace, check_count};
 use super::scaled_samples::ScaledSamples;
 use super::state::Position;
 use super::step::{Descent, Place, Taken};
-use crate::data::{Batch, Batches};
+use crate::data::{Batch, Batches, EpochBatches};
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::loss::Loss;
 use crate::nn::sequential::Sequential;
@@ -143,6 +143,23 @@ impl<'a, T: Real> MiniBatches<'a, T> {
     }
 }
 
+/// Leaves the gradient of the next mini-batch, if there is one, on the tape.
+#[inline(always)]
+fn next_gradient<T: Real>(
+    descent: &Descent<'_, T>,
+    net: &Sequential<T>,
+    batches: &mut EpochBatches<'_, T>,
+    tape: &mut Tape<T>,
+) -> Option<Part> {
+    let batch = batches.next_batch_by(tape.workers())?;
+    let reduction = descent.loss.reduction();
+    Some(Part {
+        cost: descent.gradient(net, batch, tape),
+        count: reduction.count(batch.len(), batch.target.weights()),
+        samples: batch.len(),
+    })
+}
+
 /// What observers are told of a step.
 fn told(position: &Position, taken: &Taken) -> Step {
     let Position {
@@ -225,31 +242,29 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
         let leg = tape.steps_on_threads(&layout, batch, steps, |tape| {
             let mut batches = batches.epoch(data, position.epoch as u64);
             batches.skip(position.batch.saturating_mul(together));
-            while let Some(mut batch) = batches.next_batch_by(tape.workers()) {
-                let (cost, count, samples);
-                if together == 1 {
-                    cost = descent.gradient(net, batch, tape);
-                    count = reduction.count(batch.len(), batch.target.weights());
-                    samples = batch.len();
+            loop {
+                let next = if together == 1 {
+                    next_gradient(descent, net, &mut batches, tape)
                 } else {
                     // Each pass of its own randomness, as many as the step may have.
                     tape.seek_step(position.step.wrapping_mul(together as u64));
                     accumulated.clear();
-                    loop {
-                        let cost = descent.gradient(net, batch, tape);
-                        accumulated.add(batch, cost, reduction, &layout, tape);
-                        if accumulated.batches == together {
+                    for _ in 0..together {
+                        let Some(part) = next_gradient(descent, net, &mut batches, tape) else {
                             break;
-                        }
-                        match batches.next_batch_by(tape.workers()) {
-                            Some(next) => batch = next,
-                            None => break,
-                        }
+                        };
+                        accumulated.add(part, reduction, &layout, tape);
                     }
-                    accumulated.put(tape);
-                    (cost, count) = (accumulated.cost, accumulated.count);
-                    samples = accumulated.samples;
-                }
+                    accumulated.put(tape)
+                };
+                let Some(Part {
+                    cost,
+                    count,
+                    samples,
+                }) = next
+                else {
+                    break;
+                };
                 let last = position.samples + samples == data.len();
                 let place = Place {
                     epoch: position.epoch,
