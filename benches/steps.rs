@@ -1,4 +1,5 @@
-//! Whole training steps, of a gradient and a step of the optimizer, in samples per second.
+//! Whole training steps, of a gradient and a step of the optimizer, in samples per second, and of a
+//! model that learns as its data come.
 
 mod common;
 
@@ -43,9 +44,39 @@ fn step(c: &mut Criterion, item: &Item) -> Result<()> {
     Ok(())
 }
 
+/// A step of a model in the units of its data: how long a stream has to wait for it.
+fn online(c: &mut Criterion, samples: usize) -> Result<()> {
+    let x = DMatrix::<f32>::from_fn(8, 64 * samples, |i, j| ((i + 2) as f32 * j as f32).sin());
+    let data = Dataset::new(x.clone(), x.rows(0, 1).into_owned())?;
+    let net = Sequential::builder(8)
+        .layer(Dense::new(16, Activation::Tanh))
+        .layer(Dense::new(1, Activation::Linear))
+        .seed(1)
+        .build()?;
+    let (inputs, outputs) = (Scaler::standard(&x)?, Scaler::standard(data.targets())?);
+    let mut model = Model::new(net, inputs, outputs)?;
+    let mut trainer = Trainer::new(MeanSquaredError, Adam::new());
+    let batches = |from| (0..64).map(move |b| View::from(from).columns(b * samples, samples));
+    let (x, targets) = (
+        batches(data.inputs()).collect::<Result<Vec<_>>>()?,
+        batches(data.targets()).collect::<Result<Vec<_>>>()?,
+    );
+    let mut pairs = x.into_iter().zip(targets).cycle();
+    c.bench_function(&format!("online/8-16-1, {samples}"), |bencher| {
+        bencher.iter(|| {
+            let (x, t) = pairs.next().expect("a cycle has no end");
+            model.step(&mut trainer, x, t).expect("a sound step");
+        });
+    });
+    Ok(())
+}
+
 fn main() -> Result<()> {
     let mut c = criterion();
     ITEMS.iter().try_for_each(|item| step(&mut c, item))?;
+    [1, 32]
+        .into_iter()
+        .try_for_each(|samples| online(&mut c, samples))?;
     c.final_summary();
     Ok(())
 }

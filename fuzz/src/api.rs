@@ -223,7 +223,7 @@ fn optimizer<T: Real>(u: &mut Unstructured<'_>) -> Draw<Box<dyn Optimizer<T>>> {
             vec![$($(Box::new($made) as Box<dyn Optimizer<T>>,)+)+]
         };
     }
-    Ok(match u.int_in_range(0..=12)? {
+    let rule: Box<dyn Optimizer<T>> = match u.int_in_range(0..=12)? {
         0 => Box::new(Sgd::new().momentum(a).dampening(b)),
         1 => Box::new(Sgd::new().momentum(a).nesterov()),
         2 => Box::new(RmsProp::new().rho(a).eps(eps).momentum(b).centered()),
@@ -239,6 +239,13 @@ fn optimizer<T: Real>(u: &mut Unstructured<'_>) -> Draw<Box<dyn Optimizer<T>>> {
             let mut all = chainrule::every_rule!(every);
             all.swap_remove(u.choose_index(all.len())?)
         }
+    };
+    Ok(match u.int_in_range(0..=9)? {
+        0 => Box::new(Ema::new(rule, a)),
+        1 => Box::new(Ema::new(rule, b).uncorrected()),
+        2 => Box::new(Swa::new(rule, count(u)?).every(count(u)?)),
+        3 => Box::new(Swa::new(rule, count(u)?).in_epochs()),
+        _ => rule,
     })
 }
 
@@ -303,10 +310,15 @@ fn schedule(u: &mut Unstructured<'_>) -> Draw<Schedule> {
         8 => u.choose(&Schedule::samples())?.clone(),
         _ => Schedule::Constant(rate),
     };
-    Ok(if u.ratio(1, 4)? {
+    let warm = if u.ratio(1, 4)? {
         plain.warm_up(count(u)?)
     } else {
         plain
+    };
+    Ok(match u.int_in_range(0..=5)? {
+        0 => warm.in_epochs(),
+        1 => warm.in_percent(),
+        _ => warm,
     })
 }
 
@@ -381,6 +393,7 @@ fn train<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
     trainer = trainer
         .epochs(u.int_in_range(0..=3)?)
         .batch_size(u.int_in_range(0..=8)?)
+        .accumulate(u.int_in_range(0..=3)?)
         .learning_rate(schedule(u)?)
         .seed(u64::arbitrary(u)?);
     trainer = if bool::arbitrary(u)? {

@@ -21,6 +21,7 @@ mod parts;
 mod scaler;
 mod table;
 mod values;
+mod windows;
 
 pub use batch::Batch;
 pub use batches::{Batches, EpochBatches};
@@ -47,6 +48,7 @@ pub use npz::read_npz;
 pub use npz::read_npz_file;
 pub use scaler::Scaler;
 pub use table::Table;
+pub use windows::{WindowedDataset, Windows};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::real::Real;

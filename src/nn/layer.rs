@@ -370,6 +370,13 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
         let _ = p;
     }
 
+    /// The momentum m of the layer's running statistics ([`Role::Statistic`]): in place of their
+    /// gradient, [`gradient`](Layer::gradient) writes g = m·(running − what the batch says).
+    /// [`Sequential::update_statistics`](crate::Sequential::update_statistics) divides by it.
+    fn statistics_momentum(&self) -> f64 {
+        1.0
+    }
+
     /// How many numbers per sample the tangent pass keeps for
     /// [`backward_tangent`](Layer::backward_tangent).
     fn tangent_cache_len(&self, inputs: usize) -> usize {

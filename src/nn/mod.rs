@@ -42,6 +42,7 @@ pub(crate) mod sequential;
 #[cfg(feature = "serde")]
 pub(crate) mod serde;
 pub(crate) mod softmax;
+pub(crate) mod statistics;
 mod summary;
 pub(crate) mod tape;
 

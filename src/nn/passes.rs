@@ -323,7 +323,12 @@ impl<'a, T: Real> Walk<'a, T> {
 
 /// A layer's inputs: the network's, `x`, or what lies among the outputs of all layers.
 #[inline]
-fn input<'x, T: Real>(span: &Span, x: View<'x, T>, outputs: &'x [T], batch: usize) -> View<'x, T> {
+pub(super) fn input<'x, T: Real>(
+    span: &Span,
+    x: View<'x, T>,
+    outputs: &'x [T],
+    batch: usize,
+) -> View<'x, T> {
     match &span.x {
         None => x,
         Some(range) => View::from_parts(&outputs[range.clone()], span.inputs, batch),

@@ -129,6 +129,11 @@ impl<T: Real> Sequential<T> {
         }
     }
 
+    /// The layers, their places, and the parameters to be changed.
+    pub(crate) fn parts_mut(&mut self) -> (&[Arc<dyn Layer<T>>], &Layout, &mut [T]) {
+        (&self.layers, &self.layout, &mut self.params)
+    }
+
     /// All parameters, to be changed.
     pub fn params_mut(&mut self) -> &mut [T] {
         &mut self.params

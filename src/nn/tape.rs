@@ -59,6 +59,8 @@ pub struct Tape<T> {
     inference: Inference<T>,
     /// One cost per sample.
     costs: Vec<T>,
+    /// Means of what batches say of running statistics.
+    statistics: Vec<T>,
     scratch: Scratch<T>,
     seed: u64,
     step: u64,
@@ -205,6 +207,7 @@ impl<T> Tape<T> {
                 scaled: Vec::new(),
             },
             costs: Vec::new(),
+            statistics: Vec::new(),
             scratch: Scratch::default(),
             seed,
             step: 0,
@@ -595,6 +598,16 @@ impl<T: Real> Tape<T> {
     /// A buffer for the inputs of a model in the units of its network.
     pub(crate) fn scaled_mut(&mut self) -> &mut Vec<T> {
         &mut self.inference.scaled
+    }
+
+    /// A buffer for the means of what batches say of running statistics.
+    pub(crate) fn statistics_mut(&mut self) -> &mut Vec<T> {
+        &mut self.statistics
+    }
+
+    /// Goes on at this step of the same seed.
+    pub(crate) fn seek_step(&mut self, step: u64) {
+        self.step = step;
     }
 
     /// The kernels' buffers and threads.

@@ -11,6 +11,7 @@
 //! | [`Adan`] | 4 |
 //! | [`Asgd`] | 1, the average |
 //! | [`ScheduleFreeSgd`], [`ScheduleFreeAdam`] | 2 and 3, the average among them |
+//! | [`Ema`], [`Swa`] | 1, the average, beside those of the rule within |
 //!
 //! Cautious updates and cautious decay of Adam and its relatives take one vector more.
 
@@ -20,10 +21,12 @@ mod adam;
 mod adamax;
 mod adan;
 mod arithmetic;
+mod around;
 mod asgd;
 mod caution;
 mod clip;
 mod constraint;
+mod ema;
 mod group;
 mod lion;
 pub(crate) mod minimize;
@@ -42,18 +45,21 @@ pub(crate) mod schedule;
 mod schedule_free;
 mod sgd;
 mod state;
+mod swa;
 mod update;
 mod vector_norm;
 
 pub use clip::Clip;
 pub(crate) use clip::gradient_norm;
 pub use constraint::Constraint;
+pub use ema::Ema;
 pub use group::{Group, Matrix};
 pub use optimizer::Optimizer;
 pub use penalty::Penalty;
 pub use plateau::ReduceOnPlateau;
-pub use schedule::Schedule;
+pub use schedule::{Schedule, ScheduleUnit};
 pub use state::OptimizerState;
+pub use swa::Swa;
 
 /// Every rule of this crate, in the one list that there is: calls the macro `then` with it.
 ///

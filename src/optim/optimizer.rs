@@ -82,6 +82,14 @@ pub trait Optimizer<T: Real>: Debug + Send {
         let _ = cost;
     }
 
+    /// Tells the rule that an epoch is over, whose steps have left `params` in these groups. Rules
+    /// that count epochs need it ([`Swa::in_epochs`](crate::optim::Swa::in_epochs)); others take no
+    /// notice. [`Trainer`](crate::Trainer) calls it; a loop of your own does so before it
+    /// [swaps](Self::swap_average).
+    fn note_epoch(&mut self, params: &[T], groups: &[Group]) {
+        let _ = (params, groups);
+    }
+
     /// Exchanges `params` with the average of them that the rule keeps in its state, and back by
     /// the next call, to the same bits. [`OptimizerState::averaged`] says which of the two `params`
     /// are. Steps change one of them, networks predict with the other (PyTorch's `schedulefree`
@@ -89,8 +97,17 @@ pub trait Optimizer<T: Real>: Debug + Send {
     ///
     /// [`Trainer`](crate::Trainer) does it: whenever it returns, and in validation, stops and
     /// files, the network is the average. A loop of your own calls it before it uses the network,
-    /// and again before the next step, which otherwise is an error. Running statistics are not
-    /// averaged, nor is what does not learn.
+    /// and again before the next step, which otherwise is an error. What does not learn is not
+    /// averaged.
+    ///
+    /// Running statistics, as of [batch norm](crate::nn::BatchNorm), are not averaged either: they
+    /// are of what steps change, and the average needs others. At the end of an epoch, and when it
+    /// returns, a trainer computes them anew for the network that is the average, by
+    /// [`update_statistics`](crate::Sequential::update_statistics) on the training data in its
+    /// batches; those that steps go on from come back with the next swap. It takes about a third
+    /// of the time of an epoch's steps, and none in networks without such statistics. What a
+    /// checkpoint within an epoch holds, and what [`Trainer::step`](crate::Trainer::step) leaves,
+    /// has the statistics of what steps change.
     ///
     /// # Errors
     /// [`ErrorKind::Shape`](crate::ErrorKind::Shape) for another number of parameters than in the
@@ -137,6 +154,19 @@ pub trait Optimizer<T: Real>: Debug + Send {
     /// [`ErrorKind::Incompatible`](crate::ErrorKind::Incompatible) when the state is not of this
     /// rule; nothing is changed then.
     fn restore(&mut self, state: &OptimizerState<T>) -> Result<()>;
+
+    /// Exchanges the rule's state with another one of it: how a rule around this one keeps both in
+    /// one. Without a method of its own, a rule copies.
+    ///
+    /// # Errors
+    /// As [`restore`](Optimizer::restore).
+    #[doc(hidden)]
+    fn swap_state(&mut self, state: &mut OptimizerState<T>) -> Result<()> {
+        let own = self.state().clone();
+        self.restore(state)?;
+        *state = own;
+        Ok(())
+    }
 }
 
 /// A rule that is chosen at run time.
@@ -160,6 +190,10 @@ impl<T: Real, O: Optimizer<T> + ?Sized> Optimizer<T> for Box<O> {
         (**self).note_cost(cost);
     }
 
+    fn note_epoch(&mut self, params: &[T], groups: &[Group]) {
+        (**self).note_epoch(params, groups);
+    }
+
     fn swap_average(&mut self, params: &mut [T]) -> Result<()> {
         (**self).swap_average(params)
     }
@@ -178,5 +212,9 @@ impl<T: Real, O: Optimizer<T> + ?Sized> Optimizer<T> for Box<O> {
 
     fn restore(&mut self, state: &OptimizerState<T>) -> Result<()> {
         (**self).restore(state)
+    }
+
+    fn swap_state(&mut self, state: &mut OptimizerState<T>) -> Result<()> {
+        (**self).swap_state(state)
     }
 }

@@ -172,6 +172,14 @@ macro_rules! optimizer {
                     rule.state.replace(state)
                 })(self, state)
             }
+
+            fn swap_state(
+                &mut self,
+                state: &mut $crate::optim::OptimizerState<T>,
+            ) -> $crate::error::Result<()> {
+                core::mem::swap(&mut self.state, state);
+                Ok(())
+            }
         }
 
         #[cfg(feature = "serde")]

@@ -9,7 +9,8 @@ use core::f64::consts::PI;
 use core::fmt;
 use libm::{cos, pow};
 
-/// A learning rate η as a function of the step t, counted from 0 over all epochs.
+/// A learning rate η as a function of the step t, counted from 0 over all epochs, or of time
+/// counted [in epochs](Self::in_epochs) or [in hundredths of the run](Self::in_percent).
 ///
 /// A pure function: nothing is remembered between steps, so that there is nothing to save, and a
 /// run that is resumed at step t has the rate of step t. At every step, the last `u64` too, the
@@ -345,6 +346,93 @@ pub enum Schedule {
     /// Any function; made by [`custom`](Self::custom).
     #[doc(alias("LambdaLR"))]
     Custom(Function),
+    /// Another schedule whose steps are epochs, or hundredths of the run; made by
+    /// [`in_epochs`](Self::in_epochs) and [`in_percent`](Self::in_percent).
+    Counted {
+        /// What its steps are.
+        unit: ScheduleUnit,
+        /// What is counted so; neither it nor a part of it is.
+        schedule: Box<Schedule>,
+    },
+}
+
+/// What the steps of a [`Schedule::Counted`] are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum ScheduleUnit {
+    /// An epoch.
+    Epoch,
+    /// A hundredth of the run.
+    Percent,
+}
+
+/// Where training is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    /// Steps of the rule so far.
+    pub(crate) step: u64,
+    /// Epochs so far, over all runs.
+    pub(crate) epoch: u64,
+    /// Steps so far in the next epoch, and all that it has.
+    pub(crate) batch: u64,
+    pub(crate) batches: u64,
+    /// The epochs of the run.
+    pub(crate) first: u64,
+    pub(crate) end: u64,
+}
+
+/// What time it is for a schedule, in ticks. They are whole numbers, so that stairs fall where they
+/// should.
+#[derive(Clone, Copy)]
+struct Clock {
+    now: u64,
+    /// Ticks that a step of the rule takes.
+    step: u64,
+    /// Ticks that a step of the schedule takes.
+    unit: u64,
+}
+
+impl Clock {
+    /// Of a schedule that counts the steps of the rule.
+    fn of_steps(now: u64) -> Self {
+        let (step, unit) = (1, 1);
+        Self { now, step, unit }
+    }
+
+    fn new(unit: ScheduleUnit, progress: &Progress) -> Self {
+        let Progress {
+            epoch,
+            batch,
+            batches,
+            first,
+            end,
+            ..
+        } = *progress;
+        let done = |epochs: u64| epochs.saturating_mul(batches).saturating_add(batch);
+        match unit {
+            ScheduleUnit::Epoch => Self {
+                now: done(epoch),
+                step: 1,
+                unit: batches.max(1),
+            },
+            ScheduleUnit::Percent => Self {
+                now: done(epoch.saturating_sub(first)).saturating_mul(100),
+                step: 100,
+                unit: end.saturating_sub(first).saturating_mul(batches).max(1),
+            },
+        }
+    }
+
+    /// So many steps of the schedule, in ticks.
+    fn ticks(self, steps: u64) -> u64 {
+        steps.saturating_mul(self.unit)
+    }
+
+    /// The time in steps of the schedule.
+    fn time(self) -> f64 {
+        self.now as f64 / self.unit as f64
+    }
 }
 
 /// A learning rate as a function of the step, in [`Schedule::Custom`].
@@ -391,8 +479,68 @@ impl Schedule {
         }
     }
 
-    /// At least one of every kind but [`Custom`](Self::Custom): what tests and their tables go
-    /// through.
+    /// The same, whose steps are epochs, as PyTorch's schedulers and Keras' callbacks count them:
+    /// n steps of the schedule take n·b steps of training in epochs of b mini-batches, and between
+    /// two epochs the rate goes on smoothly. So it has the rate of the step that it counts at the
+    /// beginning of each epoch. A [warm-up](Self::warm_up) still rises from step to step, and a
+    /// [`custom`](Self::custom) function is told the epochs that are over.
+    ///
+    /// Epochs are counted over the trainer's life, as steps are. [`Trainer`](crate::Trainer) knows
+    /// how many steps an epoch has; in a loop of your own, [`rate_in_run`](Self::rate_in_run) is
+    /// told. The unit stands outermost, or around a factor of a [product](Self::Product).
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let stair = Schedule::MultiStep { rate: 0.8, factor: 0.5, at: vec![2, 3] }.in_epochs();
+    /// // Four epochs of 10 steps.
+    /// let rates = [0, 19, 20, 29, 30].map(|t| stair.rate_in_run(t, 10, 4));
+    /// assert_eq!(rates, [0.8, 0.8, 0.4, 0.4, 0.2]);
+    /// let line = Schedule::Polynomial { rate: 0.5, end: 0.0, power: 1.0, steps: 4 }.in_epochs();
+    /// assert_eq!([0, 5, 10, 20].map(|t| line.rate_in_run(t, 10, 4)), [0.5, 0.4375, 0.375, 0.25]);
+    /// ```
+    #[must_use]
+    pub fn in_epochs(self) -> Self {
+        self.counted(ScheduleUnit::Epoch)
+    }
+
+    /// The same, whose steps are hundredths of the run: 100 of them are the whole run, however many
+    /// epochs and mini-batches that has, and whatever there is of them flows smoothly.
+    ///
+    /// A run is a call of [`Trainer::fit`](crate::Trainer::fit), with all the epochs that it may
+    /// take: when a [stop](crate::Trainer::stop) ends it early, what would have come of the
+    /// schedule is left out. The next call is a run of its own and begins at 0, but for a call that
+    /// continues one from a checkpoint, which goes on where that was. As with
+    /// [`in_epochs`](Self::in_epochs), the unit stands outermost, or around a factor of a
+    /// [product](Self::Product).
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let cosine = Schedule::Cosine { rate: 0.5, min: 0.0, steps: 100 }.in_percent();
+    /// // Six epochs of 50 steps.
+    /// let rates = [0, 100, 150, 300].map(|t| cosine.rate_in_run(t, 50, 6));
+    /// assert!(rates.iter().zip([0.5, 0.375, 0.25, 0.0]).all(|(a, b)| (a - b).abs() < 1e-15));
+    /// // A twentieth of the run to warm up, and half a cosine over the rest of it.
+    /// let warm = Schedule::Cosine { rate: 0.5, min: 0.0, steps: 95 }.warm_up(5).in_percent();
+    /// assert_eq!(warm.rate_in_run(15, 50, 6), 0.5);
+    /// // 100 steps to warm up, whatever the run.
+    /// let ramp = Schedule::from(1.0).warm_up(100);
+    /// let mixed = Schedule::Product { schedules: vec![ramp, cosine] };
+    /// assert_eq!(mixed.rate_in_run(100, 50, 6), rates[1]);
+    /// ```
+    #[must_use]
+    pub fn in_percent(self) -> Self {
+        self.counted(ScheduleUnit::Percent)
+    }
+
+    fn counted(self, unit: ScheduleUnit) -> Self {
+        Self::Counted {
+            unit,
+            schedule: Box::new(self),
+        }
+    }
+
+    /// At least one of every kind but [`Custom`](Self::Custom) and [`Counted`](Self::Counted): what
+    /// tests and their tables go through.
     #[doc(hidden)]
     pub fn samples() -> Vec<Self> {
         let rate = 0.5;
@@ -511,36 +659,91 @@ impl Schedule {
         ]
     }
 
-    /// η at step t.
+    /// η at step t; NaN of a schedule that counts something else ([`in_epochs`](Self::in_epochs),
+    /// [`in_percent`](Self::in_percent)), which an optimizer's step refuses.
     pub fn rate(&self, t: u64) -> f64 {
-        let now = t as f64;
+        self.rate_by(t, None)
+    }
+
+    /// η at step t of a run of `epochs` epochs, each of `batches` steps, with which training
+    /// begins: of any schedule, for a loop of your own or a picture.
+    ///
+    /// ```
+    /// use chainrule::optim::Schedule;
+    /// let schedule = Schedule::Step { rate: 0.8, factor: 0.5, every: 10 };
+    /// assert_eq!(schedule.rate_in_run(12, 4, 50), schedule.rate(12));
+    /// assert_eq!(schedule.in_epochs().rate_in_run(12, 4, 50), 0.8);
+    /// ```
+    pub fn rate_in_run(&self, t: u64, batches: u64, epochs: u64) -> f64 {
+        let batches = batches.max(1);
+        self.rate_at(&Progress {
+            step: t,
+            epoch: t / batches,
+            batch: t % batches,
+            batches,
+            first: 0,
+            end: epochs,
+        })
+    }
+
+    /// η where training is.
+    pub(crate) fn rate_at(&self, progress: &Progress) -> f64 {
+        self.rate_by(progress.step, Some(progress))
+    }
+
+    /// Whether it counts steps alone.
+    pub(crate) fn counts_steps(&self) -> bool {
+        match self {
+            Self::Counted { .. } => false,
+            Self::Product { schedules } => schedules.iter().all(Self::counts_steps),
+            _ => true,
+        }
+    }
+
+    fn rate_by(&self, t: u64, progress: Option<&Progress>) -> f64 {
+        match self {
+            Self::Counted { unit, schedule } => progress.map_or(f64::NAN, |progress| {
+                schedule.rate_of(Clock::new(*unit, progress))
+            }),
+            Self::Product { schedules } => schedules.iter().fold(1.0, |product, schedule| {
+                product * schedule.rate_by(t, progress)
+            }),
+            _ => self.rate_of(Clock::of_steps(t)),
+        }
+    }
+
+    /// η at the time of the clock.
+    fn rate_of(&self, clock: Clock) -> f64 {
+        let Clock { now, unit, .. } = clock;
+        let stair = |every: u64| (now / clock.ticks(every.max(1)).max(1)) as f64;
+        // How much of so many steps is over.
+        let share = |steps: u64| now as f64 / clock.ticks(steps) as f64;
         match self {
             Self::Constant(rate) => *rate,
             Self::Step {
                 rate,
                 factor,
                 every,
-            } => rate * pow(*factor, (t / (*every).max(1)) as f64),
+            } => rate * pow(*factor, stair(*every)),
             Self::MultiStep { rate, factor, at } => {
-                rate * pow(*factor, at.iter().filter(|step| **step <= t).count() as f64)
+                let past = at.iter().filter(|step| clock.ticks(**step) <= now);
+                rate * pow(*factor, past.count() as f64)
             }
             // Without a value there is no rate, which an optimizer's step refuses.
             Self::Piecewise { values, milestones } => {
-                *values.get(past(milestones, t)).unwrap_or(&f64::NAN)
+                *values.get(past(milestones, clock)).unwrap_or(&f64::NAN)
             }
-            Self::Exponential { rate, factor } => rate * pow(*factor, now),
-            Self::InverseTime { rate, kappa } => rate / (1.0 + kappa * now),
-            Self::InverseTimeStep { rate, kappa, every } => {
-                rate / (1.0 + kappa * (t / (*every).max(1)) as f64)
-            }
+            Self::Exponential { rate, factor } => rate * pow(*factor, clock.time()),
+            Self::InverseTime { rate, kappa } => rate / (1.0 + kappa * clock.time()),
+            Self::InverseTimeStep { rate, kappa, every } => rate / (1.0 + kappa * stair(*every)),
             Self::Polynomial {
                 rate,
                 end,
                 power,
                 steps,
             } => {
-                if t < *steps {
-                    end + (rate - end) * pow(1.0 - now / *steps as f64, *power)
+                if now < clock.ticks(*steps) {
+                    end + (rate - end) * pow(1.0 - share(*steps), *power)
                 } else {
                     *end
                 }
@@ -551,13 +754,13 @@ impl Schedule {
                 power,
                 steps,
             } => {
-                let steps = (*steps).max(1);
-                let way = now / (t.div_ceil(steps).max(1) as f64 * steps as f64);
+                let steps = clock.ticks((*steps).max(1));
+                let way = now as f64 / (now.div_ceil(steps).max(1) as f64 * steps as f64);
                 end + (rate - end) * pow((1.0 - way).max(0.0), *power)
             }
             Self::Cosine { rate, min, steps } => {
-                if t < *steps {
-                    between(*rate, *min, now / *steps as f64)
+                if now < clock.ticks(*steps) {
+                    between(*rate, *min, share(*steps))
                 } else {
                     *min
                 }
@@ -569,7 +772,7 @@ impl Schedule {
                 factor,
                 peak_factor,
             } => {
-                let (mut t, mut run) = (t, (*steps).max(1));
+                let (mut t, mut run) = (now, clock.ticks((*steps).max(1)));
                 let mut past = 0;
                 if *factor < 2 {
                     past = t / run;
@@ -592,15 +795,15 @@ impl Schedule {
                 cycle_factor,
                 step_factor,
             } => {
-                let (up, down) = ((*up).max(1), (*down).max(1));
+                let (up, down) = (clock.ticks((*up).max(1)), clock.ticks((*down).max(1)));
                 let cycle = up.saturating_add(down);
-                let (past, t) = (t / cycle, t % cycle);
+                let (past, t) = (now / cycle, now % cycle);
                 let way = if t <= up {
                     t as f64 / up as f64
                 } else {
                     (cycle - t) as f64 / down as f64
                 };
-                let shrunk = pow(*cycle_factor, past as f64) * pow(*step_factor, now);
+                let shrunk = pow(*cycle_factor, past as f64) * pow(*step_factor, clock.time());
                 min + (rate - min) * (way * shrunk)
             }
             Self::OneCycle {
@@ -610,7 +813,10 @@ impl Schedule {
                 final_div,
                 steps,
             } => {
-                let (top, end) = (warm * *steps as f64 - 1.0, *steps as f64 - 1.0);
+                // Of the rule: the last of them is to have the last rate.
+                let steps = clock.ticks(*steps) as f64 / clock.step as f64;
+                let now = now as f64 / clock.step as f64;
+                let (top, end) = (warm * steps - 1.0, steps - 1.0);
                 let first = rate / div;
                 if now <= top {
                     between(first, *rate, if top > 0.0 { now / top } else { 1.0 })
@@ -630,21 +836,34 @@ impl Schedule {
                 schedules,
                 milestones,
             } => {
-                let past = past(milestones, t);
-                let start = past.checked_sub(1).map_or(0, |last| milestones[last]);
+                let past = past(milestones, clock);
+                let start = past
+                    .checked_sub(1)
+                    .map_or(0, |last| clock.ticks(milestones[last]));
+                let now = now - start;
                 // Without a schedule there is no rate, which an optimizer's step refuses.
-                schedules
-                    .get(past)
-                    .map_or(f64::NAN, |schedule| schedule.rate(t - start))
+                schedules.get(past).map_or(f64::NAN, |schedule| {
+                    schedule.rate_of(Clock { now, ..clock })
+                })
             }
             Self::Product { schedules } => schedules
                 .iter()
-                .fold(1.0, |product, schedule| product * schedule.rate(t)),
-            Self::WarmUp { steps, then } => match t.checked_sub(*steps) {
-                Some(t) => then.rate(t),
-                None => then.rate(0) * ((now + 1.0) / (*steps as f64 + 1.0)),
-            },
-            Self::Custom(Function(rate)) => rate(t),
+                .fold(1.0, |product, schedule| product * schedule.rate_of(clock)),
+            Self::WarmUp { steps, then } => {
+                let steps = clock.ticks(*steps);
+                match now.checked_sub(steps) {
+                    Some(now) => then.rate_of(Clock { now, ..clock }),
+                    None => {
+                        // From step to step of the rule, whatever is counted.
+                        let step = clock.step as f64;
+                        let way = (now as f64 + step) / (steps as f64 + step);
+                        then.rate_of(Clock { now: 0, ..clock }) * way
+                    }
+                }
+            }
+            Self::Custom(Function(rate)) => rate(now / unit),
+            // Within another one it has no time of its own; `check` refuses it.
+            Self::Counted { .. } => f64::NAN,
         }
     }
 
@@ -673,8 +892,24 @@ impl Schedule {
                 milestones,
             } => return check_sequence(schedules, milestones),
             Self::Product { schedules } => return check_product(schedules),
-            Self::WarmUp { then, .. } => return then.check(),
+            Self::WarmUp { then, .. } => {
+                not_counted("Schedule::WarmUp", then)?;
+                return then.check();
+            }
             Self::Custom(_) => return Ok(()),
+            Self::Counted { schedule, .. } => {
+                let mut inner = &**schedule;
+                while let Self::WarmUp { then, .. } = inner {
+                    inner = then;
+                }
+                not_counted("Schedule::Counted", inner)?;
+                if let Self::Product { schedules } = inner {
+                    schedules
+                        .iter()
+                        .try_for_each(|factor| not_counted("Schedule::Counted", factor))?;
+                }
+                return schedule.check();
+            }
         };
         let check = |bound: Bound, what: &str, value: f64| {
             bound.check(format_args!("{what} of Schedule::{name}"), value)
@@ -785,14 +1020,26 @@ impl Schedule {
             | Self::Sequential { .. }
             | Self::Product { .. }
             | Self::WarmUp { .. }
-            | Self::Custom(_) => Ok(()),
+            | Self::Custom(_)
+            | Self::Counted { .. } => Ok(()),
         }
     }
 }
 
-/// How many of the milestones are past at step t, or now.
-fn past(milestones: &[u64], t: u64) -> usize {
-    milestones.iter().take_while(|start| **start <= t).count()
+/// How many of the milestones are past, or now.
+fn past(milestones: &[u64], clock: Clock) -> usize {
+    let past = |start: &&u64| clock.ticks(**start) <= clock.now;
+    milestones.iter().take_while(past).count()
+}
+
+/// What stands within another schedule must count what that counts.
+fn not_counted(place: &str, schedule: &Schedule) -> Result<()> {
+    ensure(
+        !matches!(schedule, Schedule::Counted { .. }),
+        place,
+        "a schedule that counts steps within it (in_epochs and in_percent come last)",
+        "one in a unit of its own",
+    )
 }
 
 /// Checks the values of a stair, and when they begin.
@@ -809,6 +1056,9 @@ fn check_pieces(values: &[f64], milestones: &[u64]) -> Result<()> {
 fn check_sequence(schedules: &[Schedule], milestones: &[u64]) -> Result<()> {
     let place = "Schedule::Sequential";
     check_milestones(place, "schedules", schedules.len(), milestones)?;
+    schedules
+        .iter()
+        .try_for_each(|schedule| not_counted(place, schedule))?;
     check_parts(place, schedules)
 }
 
@@ -846,8 +1096,12 @@ fn check_parts(place: &str, schedules: &[Schedule]) -> Result<()> {
     for (index, schedule) in schedules.iter().enumerate() {
         let place = || format!("schedule {index} of {place}");
         let mut inner = schedule;
-        while let Schedule::WarmUp { then, .. } = inner {
-            inner = then;
+        while let Schedule::WarmUp { then: within, .. }
+        | Schedule::Counted {
+            schedule: within, ..
+        } = inner
+        {
+            inner = within;
         }
         // A file could put so many in one another that the stack overflows.
         let made_of_others = match inner {
@@ -877,7 +1131,7 @@ impl From<f64> for Schedule {
 
 #[cfg(feature = "serde")]
 mod serial {
-    use super::{Function, Schedule};
+    use super::{Function, Schedule, ScheduleUnit};
     use crate::error::{Error, ErrorKind};
     use alloc::{boxed::Box, vec::Vec};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -975,13 +1229,19 @@ mod serial {
                 },
                 #[serde(skip)]
                 Custom(Function),
+                #[serde(skip)]
+                Counted {
+                    unit: ScheduleUnit,
+                    schedule: Box<Schedule>,
+                },
             }
         };
     }
     forms!(Form, #[serde(with = "sequence")], #[serde(with = "product")]);
     forms!(Part, #[serde(skip)], #[serde(skip)]);
 
-    /// A schedule and its warm-ups, the outermost first, with its form told by `with`.
+    /// A schedule and its warm-ups, the outermost first, with its form told by `with`, and what all
+    /// of it counts, where that is not steps.
     macro_rules! flat {
         ($name:ident, $form:literal) => {
             #[derive(Serialize, Deserialize)]
@@ -990,11 +1250,16 @@ mod serial {
                 warm_up: Vec<u64>,
                 #[serde(with = $form)]
                 form: Schedule,
+                #[serde(default)]
+                counted: Option<ScheduleUnit>,
             }
 
             impl $name {
                 fn of<E: serde::ser::Error>(schedule: &Schedule) -> Result<Self, E> {
-                    let (mut warm_up, mut form) = (Vec::new(), schedule);
+                    let (mut warm_up, mut form, mut counted) = (Vec::new(), schedule, None);
+                    if let Schedule::Counted { unit, schedule } = form {
+                        (counted, form) = (Some(*unit), schedule);
+                    }
                     while let Schedule::WarmUp { steps, then } = form {
                         warm_up.push(*steps);
                         form = then;
@@ -1004,17 +1269,23 @@ mod serial {
                             "Schedule: got a function, expected one of numbers",
                         ));
                     }
+                    super::not_counted("Schedule", form).map_err(E::custom)?;
                     check(&warm_up).map_err(E::custom)?;
                     Ok(Self {
                         warm_up,
                         form: form.clone(),
+                        counted,
                     })
                 }
 
                 fn schedule(self) -> crate::error::Result<Schedule> {
                     check(&self.warm_up)?;
                     let warm_ups = self.warm_up.iter().rev();
-                    Ok(warm_ups.fold(self.form, |then, steps| then.warm_up(*steps)))
+                    let schedule = warm_ups.fold(self.form, |then, steps| then.warm_up(*steps));
+                    Ok(match self.counted {
+                        Some(unit) => schedule.counted(unit),
+                        None => schedule,
+                    })
                 }
             }
         };

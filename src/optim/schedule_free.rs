@@ -23,9 +23,9 @@ use libm::pow;
 /// `SGDScheduleFree` of the authors' package `schedulefree`, to rounding: that computes x from y
 /// and z, here it is kept. A group's decay λ also takes lr·λ·y from z, as there. Give it a
 /// [`warm_up`](crate::optim::Schedule::warm_up) and no other schedule; good rates are larger than
-/// those of [`Sgd`](crate::Sgd) with momentum, by ten times and more. [Batch
-/// norm](crate::nn::BatchNorm) keeps the statistics of y; the authors advise to gather them anew
-/// for x.
+/// those of [`Sgd`](crate::Sgd) with momentum, by ten times and more. The statistics of [batch
+/// norm](crate::nn::BatchNorm) are gathered anew for x, as the authors advise, by
+/// [`Trainer`](crate::Trainer) or [`update_statistics`](crate::Sequential::update_statistics).
 ///
 /// ```
 /// use chainrule::Optimizer;

@@ -217,14 +217,7 @@ impl<T: Real> OptimizerState<T> {
         NOT_NEGATIVE
             .named("a finite rate ≥ 0")
             .check(format_args!("lr of {rule}::step"), lr)?;
-        if self.is_averaged() {
-            return Err(Error::new(
-                ErrorKind::Incompatible,
-                place("params"),
-                "the parameters that the step before left (swap_average brings them back)",
-                "their average",
-            ));
-        }
+        self.check_shown(rule)?;
         check_len(|| place("grads"), params.len(), grads)?;
         Group::check(groups, params.len())?;
         Group::check_rates::<T>(groups, lr)?;
@@ -236,16 +229,40 @@ impl<T: Real> OptimizerState<T> {
                 Error::new(ErrorKind::Value, place("lr"), expected, lr).within(error.place())
             );
         }
-        if let Some(known) = self.other_length(params.len()) {
-            let expected = format!("{known} parameters, as in the steps before");
-            return Err(Error::new(
-                ErrorKind::Shape,
-                place("params"),
-                expected,
-                params.len(),
-            ));
+        self.check_known(rule, params.len())
+    }
+
+    /// Checks the parameters of a step of `rule`, and how many they are.
+    pub(super) fn check_params(&self, rule: &str, params: usize) -> Result<()> {
+        self.check_shown(rule)?;
+        self.check_known(rule, params)
+    }
+
+    /// The parameters of a step must not be the average.
+    fn check_shown(&self, rule: &str) -> Result<()> {
+        if !self.is_averaged() {
+            return Ok(());
         }
-        Ok(())
+        Err(Error::new(
+            ErrorKind::Incompatible,
+            format!("params of {rule}::step"),
+            "the parameters that the step before left (swap_average brings them back)",
+            "their average",
+        ))
+    }
+
+    /// The parameters of a step must be as many as in the steps before.
+    fn check_known(&self, rule: &str, params: usize) -> Result<()> {
+        let Some(known) = self.other_length(params) else {
+            return Ok(());
+        };
+        let expected = format!("{known} parameters, as in the steps before");
+        Err(Error::new(
+            ErrorKind::Shape,
+            format!("params of {rule}::step"),
+            expected,
+            params,
+        ))
     }
 
     /// The number of parameters of the steps before, where it was not `params`.

@@ -2,7 +2,7 @@
 
 use super::frozen::{Frozen, all_frozen};
 use super::observer::Step;
-use super::run::{After, Halt, Leg, Method, check_count};
+use super::run::{After, Halt, Leg, Method, Pace, check_count};
 use super::state::Position;
 use super::stop::Stopped;
 use crate::data::Batch;
@@ -158,7 +158,7 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
         net: &mut Sequential<T>,
         data: Batch<'_, T>,
         position: &mut Position,
-        _: f64,
+        _: Pace,
         after: &mut After<'_, T>,
     ) -> Result<Leg> {
         let Self {

@@ -6,7 +6,7 @@ use super::history::History;
 use super::observer::{Observer, Step};
 #[cfg(feature = "std")]
 use super::run::CheckpointEvery;
-use super::run::{After, Fit, Halt, Leg, Method, Run, Units};
+use super::run::{After, Fit, Halt, Leg, Method, Pace, Run, Units};
 use super::settings::settings;
 use super::state::Position;
 use super::stop::{Monitor, Stop, Stopped};
@@ -366,7 +366,7 @@ impl<T: Real> Method<T> for LeastSquares<T> {
         net: &mut Sequential<T>,
         data: Batch<'_, T>,
         position: &mut Position,
-        _: f64,
+        _: Pace,
         after: &mut After<'_, T>,
     ) -> Result<Leg> {
         let work = match self.work.take() {

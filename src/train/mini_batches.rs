@@ -1,17 +1,21 @@
 //! Epochs of mini-batches, which `data/batches.rs` draws.
 
+use super::accumulate::{Accumulated, Part};
 use super::observer::Step;
-use super::run::{After, Leg, Method, check_count};
+use super::run::{After, Halt, Leg, Method, Pace, check_count};
+use super::scaled_samples::ScaledSamples;
 use super::state::Position;
 use super::step::{Descent, Place, Taken};
-use crate::data::{Batch, Batches};
+use crate::data::{Batch, Batches, EpochBatches};
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::loss::Loss;
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
+use crate::numeric::bounds::some;
 use crate::numeric::kernel::Pass;
 use crate::numeric::kernel::workers::Workers;
 use crate::numeric::real::Real;
+use crate::optim::schedule::Progress;
 use crate::optim::{Optimizer, OptimizerState};
 use alloc::{format, vec::Vec};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -20,11 +24,16 @@ use core::sync::atomic::{AtomicBool, Ordering};
 pub(super) struct MiniBatches<'a, T: Real> {
     pub(super) descent: Descent<'a, T>,
     pub(super) batch: usize,
+    /// So many mini-batches make a step.
+    pub(super) together: usize,
     pub(super) seed: u64,
     pub(super) shuffle: bool,
     #[cfg(feature = "parallel")]
     pub(super) threads: usize,
     tape: Tape<T>,
+    accumulated: Accumulated<T>,
+    /// Room for samples in the units of the network.
+    scaled: ScaledSamples<T>,
     /// Room for the mini-batches of a call.
     batches: Option<Batches<T>>,
     /// The state of the optimizer when the trainer was made.
@@ -37,11 +46,14 @@ impl<'a, T: Real> MiniBatches<'a, T> {
             fresh: optimizer.state().clone(),
             descent: Descent::new(loss, optimizer),
             batch: 32,
+            together: 1,
             seed: 0,
             shuffle: true,
             #[cfg(feature = "parallel")]
             threads: 1,
             tape: Tape::new(),
+            accumulated: Accumulated::new(),
+            scaled: ScaledSamples::default(),
             batches: None,
         }
     }
@@ -49,6 +61,15 @@ impl<'a, T: Real> MiniBatches<'a, T> {
     /// Gives the optimizer the state that it came with.
     pub(super) fn reset(&mut self) -> Result<()> {
         self.descent.optimizer.restore(&self.fresh)
+    }
+
+    /// Room for samples in the units of the network, to be given back.
+    pub(super) fn take_scaled(&mut self) -> ScaledSamples<T> {
+        core::mem::take(&mut self.scaled)
+    }
+
+    pub(super) fn give_scaled(&mut self, scaled: ScaledSamples<T>) {
+        self.scaled = scaled;
     }
 
     /// One step on samples of the caller's, at `position`. A network with its best parameters is
@@ -63,6 +84,14 @@ impl<'a, T: Real> MiniBatches<'a, T> {
     ) -> Result<Step> {
         net.walk().check_pass(batch.x, batch.target, self.loss())?;
         net.walk().check_trainable()?;
+        if !self.descent.rate.counts_steps() {
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "learning rate of Trainer::step",
+                "a schedule that counts steps: a step is no part of an epoch or a run",
+                "one in epochs or in percent",
+            ));
+        }
         self.check(net, position.step)?;
         self.make_ready(net)?;
         let (
@@ -85,8 +114,10 @@ impl<'a, T: Real> MiniBatches<'a, T> {
             descent.optimizer.adopt(net.params());
         }
         descent.show_average(net, false)?;
+        let rate = descent.rate.rate(position.step) * multiplier;
         let taken = tape.steps_on_threads(&net.layout().clone(), batch.len(), 1, |tape| {
-            descent.step(net, batch, tape, multiplier, place, false)
+            let cost = descent.gradient(net, batch, tape);
+            descent.step(net, cost, tape, rate, place, false)
         });
         descent.show_average(net, true)?;
         let taken = taken?;
@@ -110,6 +141,23 @@ impl<'a, T: Real> MiniBatches<'a, T> {
             Batches::in_order(self.batch)
         }
     }
+}
+
+/// Leaves the gradient of the next mini-batch, if there is one, on the tape.
+#[inline(always)]
+fn next_gradient<T: Real>(
+    descent: &Descent<'_, T>,
+    net: &Sequential<T>,
+    batches: &mut EpochBatches<'_, T>,
+    tape: &mut Tape<T>,
+) -> Option<Part> {
+    let batch = batches.next_batch_by(tape.workers())?;
+    let reduction = descent.loss.reduction();
+    Some(Part {
+        cost: descent.gradient(net, batch, tape),
+        count: reduction.count(batch.len(), batch.target.weights()),
+        samples: batch.len(),
+    })
 }
 
 /// What observers are told of a step.
@@ -140,6 +188,11 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
     }
 
     fn check(&self, net: &Sequential<T>, step: u64) -> Result<()> {
+        some(
+            "accumulate of Trainer",
+            "at least 1 mini-batch",
+            self.together as u64,
+        )?;
         self.descent.check(net, step)?;
         match self.memory().slots.first().map_or(0, Vec::len) {
             0 => Ok(()),
@@ -155,7 +208,7 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
     }
 
     fn steps(&self, samples: usize) -> usize {
-        samples.div_ceil(self.batch)
+        samples.div_ceil(self.batch).div_ceil(self.together)
     }
 
     fn epoch(
@@ -163,7 +216,7 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
         net: &mut Sequential<T>,
         data: Batch<'_, T>,
         position: &mut Position,
-        multiplier: f64,
+        pace: Pace,
         after: &mut After<'_, T>,
     ) -> Result<Leg> {
         let batches = match self.batches.take() {
@@ -172,30 +225,65 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
         };
         let batches = self.batches.insert(batches);
         let (descent, tape) = (&mut self.descent, &mut self.tape);
+        let (accumulated, together) = (&mut self.accumulated, self.together);
         let reduction = descent.loss.reduction();
         tape.seek(self.seed, position.step);
         let (layout, batch) = (net.layout().clone(), self.batch.min(data.len()));
         let steps = data.len().div_ceil(batch);
+        let mut progress = Progress {
+            step: position.step,
+            epoch: position.epoch as u64,
+            batch: position.batch as u64,
+            batches: steps.div_ceil(together) as u64,
+            first: pace.first as u64,
+            end: pace.end as u64,
+        };
         descent.show_average(net, false)?;
         let leg = tape.steps_on_threads(&layout, batch, steps, |tape| {
             let mut batches = batches.epoch(data, position.epoch as u64);
-            batches.skip(position.batch);
-            while let Some(batch) = batches.next_batch_by(tape.workers()) {
-                let last = position.samples + batch.len() == data.len();
+            batches.skip(position.batch.saturating_mul(together));
+            loop {
+                let next = if together == 1 {
+                    next_gradient(descent, net, &mut batches, tape)
+                } else {
+                    // Each pass of its own randomness, as many as the step may have.
+                    tape.seek_step(position.step.wrapping_mul(together as u64));
+                    accumulated.clear();
+                    for _ in 0..together {
+                        let Some(part) = next_gradient(descent, net, &mut batches, tape) else {
+                            break;
+                        };
+                        accumulated.add(part, reduction, &layout, tape);
+                    }
+                    accumulated.put(tape)
+                };
+                let Some(Part {
+                    cost,
+                    count,
+                    samples,
+                }) = next
+                else {
+                    break;
+                };
+                let last = position.samples + samples == data.len();
                 let place = Place {
                     epoch: position.epoch,
                     batch: position.batch,
                 };
-                let taken = descent.step(net, batch, tape, multiplier, place, last)?;
+                let rate = descent.rate.rate_at(&progress) * pace.multiplier;
+                let taken = descent.step(net, cost, tape, rate, place, last)?;
                 let step = told(position, &taken);
-                let samples = batch.len() as f64;
-                position.cost += taken.cost * reduction.count(batch.len(), batch.target.weights());
-                position.penalty += taken.penalty.map_or(0.0, |penalty| penalty * samples);
-                position.samples += batch.len();
+                position.cost += taken.cost * count;
+                position.penalty += taken
+                    .penalty
+                    .map_or(0.0, |penalty| penalty * samples as f64);
+                position.samples += samples;
                 position.gradient_norm = taken.gradient_norm.unwrap_or(position.gradient_norm);
                 position.batch += 1;
-                position.step = tape.step();
+                position.step = position.step.wrapping_add(1);
                 position.rate = taken.rate;
+                progress.step = position.step;
+                progress.batch = position.batch as u64;
                 if let Some(halt) = after(&step, net) {
                     return Ok(Leg {
                         over: false,
@@ -205,6 +293,7 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
                 }
             }
             check_finite(net, descent.optimizer.state(), position, tape.workers())?;
+            descent.note_epoch(net);
             Ok::<_, Error>(Leg {
                 over: true,
                 halt: None,
@@ -212,6 +301,10 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
             })
         })?;
         descent.show_average(net, true)?;
+        if !matches!(leg.halt, Some(Halt::Save)) {
+            tape.seek_step(position.step);
+            descent.renew_statistics(net, data.x, batch, tape);
+        }
         Ok(leg)
     }
 
@@ -234,12 +327,17 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
     fn settings(&self) -> Vec<(&'static str, alloc::string::String)> {
         let Self {
             batch,
+            together,
             seed,
             shuffle,
             ..
         } = self;
+        let batches = match together {
+            1 => format!("{batch}"),
+            _ => format!("{together} times {batch}"),
+        };
         alloc::vec![
-            ("batch size", format!("{batch}")),
+            ("batch size", batches),
             ("seed", format!("{seed}")),
             ("shuffled", format!("{shuffle}"))
         ]

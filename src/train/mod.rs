@@ -1,5 +1,6 @@
 //! Training: epochs of mini-batches, steps on all samples, and least squares.
 
+mod accumulate;
 #[cfg(feature = "std")]
 mod checkpoint;
 mod epoch;
@@ -20,6 +21,7 @@ mod reach;
 mod record;
 mod run;
 mod scaled_conjugate_gradient;
+mod scaled_samples;
 mod settings;
 mod state;
 mod step;

@@ -2,8 +2,10 @@
 
 use super::evaluate::Evaluation;
 use super::history::History;
+use super::observer::Step;
 use super::run::{Fit, Units};
-use crate::data::{Dataset, Encoder, Rows, Scaler, Table};
+use super::trainer::Trainer;
+use crate::data::{Batch, Dataset, Encoder, Rows, Scaler, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics;
 use crate::nn::activation::OutputRange;
@@ -12,7 +14,7 @@ use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::{Real, zeros};
-use crate::numeric::view::{View, ViewMut, check_each};
+use crate::numeric::view::{Targets, View, ViewMut, check_each};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     format,
@@ -498,6 +500,58 @@ impl<T: Real> Model<T> {
             self.output_function = function;
         }
         result
+    }
+
+    /// Takes one step of the trainer on samples in their own units, and returns its cost before the
+    /// step, in scaled units: [`Trainer::step`](crate::Trainer::step), for learning as data come.
+    /// The scalers stay as they are. Once warm, it allocates nothing.
+    ///
+    /// The model then has the [`OutputFunction`] of the trainer's loss.
+    ///
+    /// # Errors
+    /// As [`Trainer::step`](crate::Trainer::step), those of [`Scaler::transform`], and
+    /// [`ErrorKind::Incompatible`] as [`with_output_function`](Self::with_output_function), for the
+    /// loss's function. Nothing has changed then.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// use chainrule::View;
+    /// // The scales are those of the first hundred measurements.
+    /// let celsius = DMatrix::from_fn(1, 100, |_, j| 0.4 * j as f64 - 10.0);
+    /// let fahrenheit = celsius.map(|c| 1.8 * c + 32.0);
+    /// let net = Sequential::builder(1)
+    ///     .layer(Dense::new(1, Activation::Linear))
+    ///     .seed(1)
+    ///     .build()?;
+    /// let scalers = (Scaler::standard(&celsius)?, Scaler::standard(&fahrenheit)?);
+    /// let mut model = Model::new(net, scalers.0, scalers.1)?;
+    /// let mut trainer = Trainer::new(MeanSquaredError, Sgd::new()).learning_rate(0.1);
+    /// for c in celsius.iter().cycle().take(2000) {
+    ///     model.step(&mut trainer, View::from(&[*c]), View::from(&[1.8 * c + 32.0]))?;
+    /// }
+    /// assert!((model.predict(&[20.0])?[0] - 68.0).abs() < 1e-6);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[doc(alias("partial_fit", "train_on_batch", "online learning"))]
+    pub fn step<'x, 't>(
+        &mut self,
+        trainer: &mut Trainer<'_, T>,
+        x: impl Into<View<'x, T>>,
+        target: impl Into<Targets<'t, T>>,
+    ) -> Result<Step> {
+        let function = trainer.output_function();
+        self.check_output_function("Model::step", function)?;
+        let units = Units {
+            inputs: self.inputs.as_ref(),
+            outputs: self.outputs.as_ref(),
+        };
+        let batch = Batch {
+            x: x.into(),
+            target: target.into(),
+        };
+        let step = trainer.step_in(units, &mut self.net, batch)?;
+        self.output_function = function;
+        Ok(step)
     }
 
     /// The cost and the metrics of what the model predicts for `data`, by the trainer's loss and

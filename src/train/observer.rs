@@ -13,7 +13,8 @@ pub struct Plan {
     pub first: usize,
     /// The epoch before which it ends.
     pub end: usize,
-    /// Mini-batches in an epoch.
+    /// Mini-batches in an epoch; those that make a step [together](crate::Trainer::accumulate) are
+    /// one, here and below.
     pub batches: usize,
 }
 
@@ -89,7 +90,8 @@ pub trait Observer<T: Real> {
         ControlFlow::Continue(())
     }
 
-    /// After each epoch; `Break` ends the run.
+    /// After each epoch; `Break` ends the run. `net` is what the validation cost and the metrics
+    /// are of: of a rule that averages, the average.
     fn on_epoch(&mut self, epoch: &Epoch, net: &Sequential<T>) -> ControlFlow<()> {
         let _ = (epoch, net);
         ControlFlow::Continue(())

@@ -96,14 +96,14 @@ pub(super) trait Method<T: Real> {
     /// How many steps an epoch of so many samples takes.
     fn steps(&self, samples: usize) -> usize;
 
-    /// Takes the steps that the epoch at `position` still has, at `multiplier` times the rate.
-    /// Calls `after` after each; the epoch is left where that says so.
+    /// Takes the steps that the epoch at `position` still has, at the pace of the run. Calls
+    /// `after` after each; the epoch is left where that says so.
     fn epoch(
         &mut self,
         net: &mut Sequential<T>,
         data: Batch<'_, T>,
         position: &mut Position,
-        multiplier: f64,
+        pace: Pace,
         after: &mut After<'_, T>,
     ) -> Result<Leg>;
 
@@ -119,6 +119,16 @@ pub(super) trait Method<T: Real> {
     /// The settings that must be the same when training goes on from a checkpoint.
     #[cfg(feature = "std")]
     fn settings(&self) -> Vec<(&'static str, alloc::string::String)>;
+}
+
+/// What a run has to say of the rates of its steps.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    /// By what the plateau multiplies them.
+    pub(super) multiplier: f64,
+    /// The epochs of the run.
+    pub(super) first: usize,
+    pub(super) end: usize,
 }
 
 /// What is to be done after a step.
@@ -482,7 +492,13 @@ impl<T: Real> Run<'_, T> {
         } else {
             None
         };
-        let (multiplier, spent) = (self.multiplier(), self.state.seconds());
+        let first = self.state.start;
+        let pace = Pace {
+            multiplier: self.multiplier(),
+            first,
+            end: first.saturating_add(self.epochs),
+        };
+        let spent = self.state.seconds();
         let Self { watcher, state, .. } = self;
         let budget = watcher
             .budget()
@@ -499,7 +515,7 @@ impl<T: Real> Run<'_, T> {
             save.is_some_and(|steps| step.step.wrapping_add(1).is_multiple_of(steps))
                 .then_some(Halt::Save)
         };
-        method.epoch(net, data, &mut state.position, multiplier, &mut after)
+        method.epoch(net, data, &mut state.position, pace, &mut after)
     }
 
     /// What is known at the end of an epoch: the validation cost and the metrics, too.

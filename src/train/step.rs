@@ -6,9 +6,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layout::Layout;
 use crate::nn::loss::Loss;
 use crate::nn::sequential::Sequential;
+use crate::nn::statistics::renew;
 use crate::nn::tape::Tape;
 use crate::numeric::bounds::NOT_NEGATIVE;
 use crate::numeric::real::Real;
+use crate::numeric::view::View;
 use crate::optim::schedule::Schedule;
 use crate::optim::{Clip, Constraint, Group, Optimizer, Penalty, gradient_norm};
 use alloc::{boxed::Box, format, sync::Arc, vec::Vec};
@@ -33,6 +35,8 @@ pub(super) struct Learning {
     layout: Arc<Layout>,
     groups: Vec<Group>,
     frozen: Vec<Range<usize>>,
+    /// Where the running statistics lie that follow.
+    statistics: Vec<Range<usize>>,
 }
 
 /// Where a step is.
@@ -78,7 +82,12 @@ impl<'a, T: Real> Descent<'a, T> {
     /// Checks the settings before step `step`.
     pub(super) fn check(&self, net: &Sequential<T>, step: u64) -> Result<()> {
         self.optimizer.check()?;
-        let rate = self.rate.rate(step);
+        // In epochs or in percent, any other step is as good as the first.
+        let rate = if self.rate.counts_steps() {
+            self.rate.rate(step)
+        } else {
+            self.rate.rate_in_run(0, 1, 1)
+        };
         NOT_NEGATIVE
             .named("a finite rate ≥ 0")
             .check("learning rate of Trainer", rate)?;
@@ -121,8 +130,11 @@ impl<'a, T: Real> Descent<'a, T> {
         if groups.is_empty() {
             return Err(all_frozen("Trainer"));
         }
+        let follows = |group: &&Group| group.statistic && group.rate != 0.0;
+        let statistics = groups.iter().filter(follows);
         self.learning = Some(Learning {
             layout,
+            statistics: statistics.map(|group| group.range.clone()).collect(),
             groups,
             frozen,
         });
@@ -138,15 +150,53 @@ impl<'a, T: Real> Descent<'a, T> {
         }
     }
 
-    /// One step, which has been [checked](Self::check) and [prepared](Self::prepare) for: the
-    /// gradient and the penalty's, the clips, the rule at `multiplier` times the schedule's rate,
-    /// the constraints.
+    /// Computes the running statistics anew where `net` is the average of a rule, which has not
+    /// seen the samples.
+    pub(super) fn renew_statistics(
+        &self,
+        net: &mut Sequential<T>,
+        x: View<'_, T>,
+        batch: usize,
+        tape: &mut Tape<T>,
+    ) {
+        let Some(learning) = &self.learning else {
+            return;
+        };
+        if self.optimizer.state().averaged == Some(true) && !learning.statistics.is_empty() {
+            renew(net, x, batch, &learning.statistics, tape);
+        }
+    }
+
+    /// Tells the rule that an epoch is over.
+    pub(super) fn note_epoch(&mut self, net: &Sequential<T>) {
+        if let Some(learning) = &self.learning {
+            self.optimizer.note_epoch(net.params(), &learning.groups);
+        }
+    }
+
+    /// The cost of a mini-batch; leaves its gradient on the tape.
+    #[inline(always)]
+    pub(super) fn gradient(
+        &self,
+        net: &Sequential<T>,
+        batch: Batch<'_, T>,
+        tape: &mut Tape<T>,
+    ) -> f64 {
+        let cost = net
+            .walk()
+            .gradient(batch.x, batch.target, &*self.loss, tape, true);
+        cost.as_f64()
+    }
+
+    /// One step, which has been [checked](Self::check) and [prepared](Self::prepare) for, at
+    /// `rate`, by a gradient that is on the tape and whose cost is known: the penalty's gradient,
+    /// the clips, the rule, the constraints.
     pub(super) fn step(
         &mut self,
         net: &mut Sequential<T>,
-        batch: Batch<'_, T>,
+        cost: f64,
         tape: &mut Tape<T>,
-        multiplier: f64,
+        rate: f64,
         place: Place,
         measured: bool,
     ) -> Result<Taken> {
@@ -154,11 +204,6 @@ impl<'a, T: Real> Descent<'a, T> {
             Some(learning) => (&learning.groups[..], &learning.frozen[..]),
             None => (&[][..], &[][..]),
         };
-        let rate = self.rate.rate(tape.step()) * multiplier;
-        let cost = net
-            .walk()
-            .gradient(batch.x, batch.target, &*self.loss, tape, true)
-            .as_f64();
         let mut taken = Taken {
             cost,
             penalty: None,

@@ -32,14 +32,16 @@ use core::ops::ControlFlow;
 /// nothing: an [`Observer`] can, and can end the run. What happens is a function of the network,
 /// the data and the settings, the seed among them.
 ///
-/// What a step does with the gradient, in this order: the [`Penalty`]'s gradient is added, each
+/// What a step does with the gradient, in this order, once it is that of all mini-batches that
+/// [`accumulate`](Self::accumulate) takes together: the [`Penalty`]'s gradient is added, each
 /// [`Clip`] applied, the rule of the optimizer takes it at the rate of the [`Schedule`], each
 /// [`Constraint`] is enforced.
 ///
 /// With a rule that [averages](Optimizer::swap_average), the network is the average whenever a call
-/// returns, and in validation, metrics, stops, the best parameters and checkpoints. Only observers
-/// of batches see the parameters that steps change. Such a rule takes no constraints:
-/// [`ErrorKind::Incompatible`](crate::ErrorKind::Incompatible).
+/// returns, and in validation, metrics, stops, the best parameters and checkpoints, with running
+/// statistics of its own. Only observers of batches see the parameters that steps change. Such a
+/// rule takes no constraints: [`ErrorKind::Incompatible`](crate::ErrorKind::Incompatible).
+/// [`Ema`](crate::optim::Ema) and [`Swa`](crate::optim::Swa) let any rule average.
 ///
 /// **Memory.** Beside the network (P parameters) and the data (N samples), a run takes at its peak
 ///
@@ -52,7 +54,8 @@ use core::ops::ControlFlow;
 /// activation other than linear or ReLU (dropout counts as one; a layer norm adds 2). These are the
 /// gradient, the tape, the batch, and what a failed epoch goes back to. More threads than one take
 /// w·b numbers more, w being the widest layer's outputs or inputs. Without shuffling, the
-/// i + o numbers and the 8·N bytes are not needed. Sample weights add b; evaluating on validation
+/// i + o numbers and the 8·N bytes are not needed. Sample weights add b; mini-batches that are taken
+/// together add P; evaluating on validation
 /// data adds one output matrix; `restore_best` adds up to 2·P. A run allocates in its first epoch,
 /// later only what an epoch reports. The trainer keeps all of it for its next call.
 ///
@@ -109,15 +112,58 @@ impl<'a, T: Real> Trainer<'a, T> {
         self
     }
 
-    /// The learning rate η, finite and not negative, or a schedule η(t) of the step t, counted from
-    /// 0 over the trainer's life.
+    /// Takes one step for every `batches` mini-batches, at least 1, on the gradient of all of them:
+    /// what one mini-batch of so many times the [`batch_size`](Self::batch_size) would give, to
+    /// within rounding, in the memory of a small one. 1 without.
+    ///
+    /// Penalties, clips and constraints act once a step. The last step of an epoch takes what there
+    /// is, each mini-batch by its samples or their weights, as the loss's
+    /// [`Reduction`](crate::nn::loss::Reduction) says. Schedule, rule and observers count steps;
+    /// checkpoints and what else ends a run come between steps, never between the mini-batches of
+    /// one.
+    ///
+    /// Two things depend on single mini-batches. [Batch norm](crate::nn::BatchNorm) normalizes each
+    /// by its own moments, and its running statistics follow their mean. Dropout draws its masks
+    /// anew for each.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// let x = DMatrix::from_fn(1, 100, |_, j| j as f64 / 50.0 - 1.0);
+    /// let data = Dataset::new(x.clone(), x.map(|x| x * x))?;
+    /// let trained = |batch, together| {
+    ///     let mut net = Sequential::builder(1)
+    ///         .layer(Dense::new(8, Activation::Tanh))
+    ///         .layer(Dense::new(1, Activation::Linear))
+    ///         .seed(1)
+    ///         .build()?;
+    ///     let mut trainer = Trainer::new(MeanSquaredError, Adam::new())
+    ///         .batch_size(batch)
+    ///         .accumulate(together);
+    ///     trainer.fit(&mut net, &data)?;
+    ///     Ok::<_, Error>(net)
+    /// };
+    /// let (at_once, by_eights) = (trained(32, 1)?, trained(8, 4)?);
+    /// let pairs = at_once.params().iter().zip(by_eights.params());
+    /// assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-9));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[must_use]
+    #[doc(alias("accumulate_grad_batches", "gradient_accumulation_steps", "accum_iter"))]
+    pub fn accumulate(mut self, batches: usize) -> Self {
+        self.method.together = batches;
+        self
+    }
+
+    /// The learning rate η, finite and not negative, or a schedule: η(t) of the step t, counted
+    /// from 0 over the trainer's life, or of time [in epochs](Schedule::in_epochs) or [in
+    /// hundredths of the run](Schedule::in_percent), which need no count of mini-batches.
     ///
     /// ```
     /// use chainrule::{Adam, MeanSquaredError, Trainer};
     /// use chainrule::optim::Schedule;
-    /// let cosine = Schedule::Cosine { rate: 0.01, min: 0.0, steps: 1000 };
-    /// let trainer =
-    ///     Trainer::<f64>::new(MeanSquaredError, Adam::new()).learning_rate(cosine.warm_up(100));
+    /// // A warm-up of a tenth of the run, and half a cosine down to 0 over the rest of it.
+    /// let cosine = Schedule::Cosine { rate: 0.01, min: 0.0, steps: 90 }.warm_up(10).in_percent();
+    /// let trainer = Trainer::<f64>::new(MeanSquaredError, Adam::new()).learning_rate(cosine);
     /// ```
     #[must_use]
     #[doc(alias("lr", "rate", "learning_rate_init", "eta"))]
@@ -423,7 +469,8 @@ impl<'a, T: Real> Trainer<'a, T> {
     }
 
     /// Trains `net` on `data` and returns what happened. Called again, it goes on: n epochs are the
-    /// same bits as n times one epoch.
+    /// same bits as n times one epoch, but for a rate [in percent](Schedule::in_percent) of the run,
+    /// which each call is.
     ///
     /// Moments, schedule and stops belong to one network and one data set. A later call therefore
     /// takes the network only as the call before left it, or with its best parameters. It takes
@@ -466,8 +513,13 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// It is the step of [`fit`](Self::fit), for a loop of your own, as in reinforcement learning.
     /// See [`Trainer`] for what it does in which order. Once warm, it allocates nothing.
     ///
+    /// For online learning, call it for each sample, or for each few, as they come;
+    /// [`Model::step`](crate::Model::step) does so in the units of the data. A step of an 8-16-1
+    /// network on one sample takes about LATENCY1, on 32 samples LATENCY32 (`f32`, Adam, AVX2).
+    ///
     /// A step counts in the schedule, in the rule and in the randomness of dropout: a thousand
-    /// steps are the same bits as `fit` with the same mini-batches. It is no part of an epoch. No
+    /// steps are the same bits as `fit` with the same mini-batches. It is no part of an epoch, nor
+    /// does [`accumulate`](Self::accumulate) wait for others. No
     /// stop, observer or metric sees it, no history or plateau counts it, and no checkpoint is
     /// written; [`save`](Self::save) does so at any time. The network is taken as it is: neither
     /// this call nor the next `fit` asks whether it is the one of the steps before.
@@ -478,6 +530,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// - Those of [`Sequential::gradient`] for the samples;
     /// - [`ErrorKind::Value`], [`ErrorKind::Shape`] or [`ErrorKind::Empty`] for settings out of
     ///   range, and for a network with another number of parameters than in the steps before;
+    /// - [`ErrorKind::Incompatible`] for a schedule that counts epochs or the run;
     /// - [`ErrorKind::Diverged`] for a cost that is NaN or infinite, in the epoch
     ///   [`epoch`](Self::epoch). Parameters are not looked at after the step: if they overflow, the
     ///   next step returns this error.
@@ -485,6 +538,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// [`ErrorKind::Value`]: crate::ErrorKind::Value
     /// [`ErrorKind::Shape`]: crate::ErrorKind::Shape
     /// [`ErrorKind::Empty`]: crate::ErrorKind::Empty
+    /// [`ErrorKind::Incompatible`]: crate::ErrorKind::Incompatible
     /// [`ErrorKind::Diverged`]: crate::ErrorKind::Diverged
     ///
     /// ```
@@ -508,7 +562,7 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// assert!((values.predict(&far)?[0] - 0.9).abs() < 1e-9);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
-    #[doc(alias = "train_on_batch")]
+    #[doc(alias("train_on_batch", "partial_fit", "online learning", "adapt"))]
     pub fn step<'x, 't>(
         &mut self,
         net: &mut Sequential<T>,
@@ -519,20 +573,35 @@ impl<'a, T: Real> Trainer<'a, T> {
             x: x.into(),
             target: target.into(),
         };
+        self.step_in(Units::NETWORK, net, batch)
+    }
+
+    /// [`step`](Self::step) on samples in other units than the network's.
+    pub(super) fn step_in(
+        &mut self,
+        units: Units<'_, T>,
+        net: &mut Sequential<T>,
+        batch: Batch<'_, T>,
+    ) -> Result<Step> {
         compiled_here!(T: |trainer: &mut Trainer<'_, T>,
+                           units: Units<'_, T>,
                            net: &mut Sequential<T>,
                            batch: Batch<'_, T>| -> Result<Step> {
             trainer.run.check_settings(trainer.method.name())?;
             let multiplier = trainer.run.multiplier();
             let state = &mut trainer.run.state;
             let has_best = state.latest.is_some();
-            let step = trainer
-                .method
-                .step(net, batch, &mut state.position, multiplier, has_best)?;
+            let method = &mut trainer.method;
+            let mut scaled = method.take_scaled();
+            let step = scaled.batch(units, batch).and_then(|batch| {
+                method.step(net, batch, &mut state.position, multiplier, has_best)
+            });
+            method.give_scaled(scaled);
+            let step = step?;
             state.left = None;
             state.latest = None;
             Ok(step)
-        })(self, net, batch)
+        })(self, units, net, batch)
     }
 
     /// The cost of what `net` predicts for `data`, by the trainer's loss without the penalty, and

@@ -3,3 +3,4 @@
 mod readers;
 mod sets;
 mod tables;
+mod windows;

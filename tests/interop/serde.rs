@@ -250,6 +250,38 @@ macro_rules! rules {
 }
 chainrule::every_rule!(rules);
 
+/// A rule within another one goes with it, and so does the state of both.
+#[test]
+fn rules_that_average_others() {
+    fn check<O: Optimizer<f64> + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
+        mut rule: O,
+    ) {
+        let mut w = [1.0, -2.0, 3.0];
+        for _ in 0..4 {
+            for read in back(&rule) {
+                assert_eq!(read, rule);
+                let (mut read, mut v, mut w) = (read, w, w);
+                let before: O = back(&rule).into_iter().next().expect("a rule");
+                let mut rule = before;
+                for _ in 0..3 {
+                    read.step(0.1, &mut v, &[0.5, 1.0, -0.5], &Group::all(3))
+                        .expect("a step");
+                    rule.step(0.1, &mut w, &[0.5, 1.0, -0.5], &Group::all(3))
+                        .expect("a step");
+                }
+                assert_eq!((v, read.state()), (w, rule.state()));
+            }
+            rule.step(0.1, &mut w, &[0.1, -1.0, 0.7], &Group::all(3))
+                .expect("a step");
+        }
+    }
+    check(Ema::new(Adam::new(), 0.9));
+    check(Ema::new(Sgd::new(), 0.5).uncorrected());
+    check(Swa::new(RmsProp::new().centered(), 2).every(2));
+    refuses_numbers(&Ema::<f64, _>::new(Adam::new(), 0.9), "Ema");
+    refused::<Ema<f64, Asgd<f64>>>(&json(&Ema::<f64, _>::new(Asgd::new(), 0.9)), "rule of Ema");
+}
+
 fn refuses_numbers<O: Serialize + DeserializeOwned>(rule: &O, name: &str) {
     let config = serde_json::to_value(rule).expect("JSON");
     for (key, value) in config.as_object().expect("an object") {
@@ -365,16 +397,33 @@ fn what_stands_around_a_rule_comes_back() {
         for schedule in [
             schedule.clone(),
             schedule.clone().warm_up(5),
-            schedule.warm_up(5).warm_up(2),
+            schedule.clone().warm_up(5).warm_up(2),
+            schedule.clone().in_epochs(),
+            schedule.warm_up(5).in_percent(),
         ] {
             for read in back(&schedule) {
                 assert_eq!(format!("{read:?}"), format!("{schedule:?}"));
-                assert!((0..60).all(|t| read.rate(t) == schedule.rate(t)));
+                let rates =
+                    |schedule: &Schedule| [0, 7, 59].map(|t| schedule.rate_in_run(t, 5, 12));
+                assert_eq!(rates(&read), rates(&schedule));
             }
         }
     }
     let warm = Schedule::from(0.1).warm_up(3).warm_up(9);
-    assert_eq!(json(&warm), r#"{"warm_up":[9,3],"form":{"Constant":0.1}}"#);
+    assert_eq!(
+        json(&warm),
+        r#"{"warm_up":[9,3],"form":{"Constant":0.1},"counted":null}"#
+    );
+    let percent = Schedule::Product {
+        schedules: vec![warm, Schedule::from(0.5).in_percent()],
+    };
+    for read in back(&percent) {
+        assert_eq!(format!("{read:?}"), format!("{percent:?}"));
+    }
+    // Without a word of it, steps are counted.
+    let plain = r#"{"warm_up":[3],"form":{"Constant":0.1}}"#;
+    let plain: Schedule = serde_json::from_str(plain).expect("a schedule");
+    assert_eq!(plain.rate(3), 0.1);
     let custom = Schedule::custom(|_| 0.1).warm_up(3);
     assert!(
         serde_json::to_string(&custom)

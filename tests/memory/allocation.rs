@@ -172,6 +172,48 @@ fn steps_with_all_around_them() {
     }
 }
 
+/// Averages around rules, and the swaps between what steps change and the average.
+#[test]
+fn steps_of_averages() {
+    fn check(rule: impl Optimizer<f64>) {
+        let (mut net, data) = (net::<f64>(), data::<f64>(33));
+        let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), rule).freeze([1, 4]);
+        let mut step = || {
+            trainer
+                .step(&mut net, data.inputs(), &data)
+                .expect("a sound step");
+        };
+        step();
+        step();
+        for t in 3..11 {
+            assert_eq!(allocations(&mut step), 0, "step {t}");
+        }
+    }
+    check(Ema::new(Adam::new(), 0.9));
+    check(Swa::new(Sgd::new().momentum(0.9), 3).every(2));
+}
+
+/// Steps in the units of the data.
+#[test]
+fn steps_of_a_model() {
+    let data = data::<f64>(33);
+    let scaler = Scaler::standard(data.inputs()).expect("a scaler");
+    let targets = Scaler::min_max(data.targets()).expect("a scaler");
+    let mut model = Model::new(net::<f64>(), scaler, targets).expect("a sound model");
+    let mut trainer = Trainer::new(MeanSquaredError, Adam::new());
+    let mut step = |samples: usize| {
+        let (x, t) = (
+            first(data.inputs(), samples),
+            first(data.targets(), samples),
+        );
+        model.step(&mut trainer, x, t).expect("a sound step");
+    };
+    [33, 7, 1].into_iter().for_each(&mut step);
+    for samples in [33, 33, 7, 33, 1] {
+        assert_eq!(allocations(|| step(samples)), 0, "{samples} samples");
+    }
+}
+
 /// The step of a trainer, with all that can be around it.
 #[test]
 fn steps_of_a_trainer() {

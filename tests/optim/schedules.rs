@@ -751,3 +751,193 @@ fn plateaus_of_long_patience() {
         (1.0, 0, -1.0)
     );
 }
+
+/// Whatever is counted in epochs has, at the beginning of each, the rate that it has at that step;
+/// in between, that of as many steps where they are steps of its own.
+#[test]
+fn counted_in_epochs() {
+    for schedule in Schedule::samples() {
+        let in_epochs = schedule.clone().in_epochs();
+        assert!(in_epochs.check().is_ok());
+        assert!(
+            (0..60).all(|t| in_epochs.rate(t).is_nan()),
+            "nobody has said how long one is"
+        );
+        for t in 0..60 {
+            // An epoch of one step.
+            assert_eq!(
+                in_epochs.rate_in_run(t, 1, 60),
+                schedule.rate(t),
+                "{schedule:?}"
+            );
+            assert_eq!(schedule.rate_in_run(t, 7, 60), schedule.rate(t));
+            let rate = in_epochs.rate_in_run(7 * t, 7, 60);
+            // These two know single steps.
+            if !matches!(
+                schedule,
+                Schedule::WarmUp { .. } | Schedule::OneCycle { .. }
+            ) {
+                let expected = schedule.rate(t);
+                assert!(
+                    (rate - expected).abs() <= 1e-15,
+                    "{schedule:?}: {rate}, {expected}"
+                );
+            }
+        }
+    }
+    let stretched = |rate, steps| Schedule::Cosine {
+        rate,
+        min: 0.01,
+        steps,
+    };
+    let cycle = |steps| Schedule::OneCycle {
+        rate: 0.5,
+        warm: 0.3,
+        div: 25.0,
+        final_div: 1e4,
+        steps,
+    };
+    let pairs = [
+        (stretched(0.5, 10), stretched(0.5, 70)),
+        (
+            stretched(0.5, 10).warm_up(3),
+            stretched(0.5, 70).warm_up(21),
+        ),
+        (cycle(10), cycle(70)),
+        (
+            Schedule::Sequential {
+                schedules: vec![cycle(4), stretched(0.5, 3).warm_up(1)],
+                milestones: vec![4],
+            },
+            Schedule::Sequential {
+                schedules: vec![cycle(28), stretched(0.5, 21).warm_up(7)],
+                milestones: vec![28],
+            },
+        ),
+    ];
+    for (epochs, steps) in pairs {
+        let epochs = epochs.in_epochs();
+        for t in 0..100 {
+            assert_eq!(
+                epochs.rate_in_run(t, 7, 20),
+                steps.rate(t),
+                "{steps:?} at {t}"
+            );
+        }
+    }
+    let whole = Schedule::custom(|t| t as f64).in_epochs();
+    assert_eq!(
+        [0, 6, 7, 20, 21].map(|t| whole.rate_in_run(t, 7, 9)),
+        [0.0, 0.0, 1.0, 2.0, 3.0]
+    );
+}
+
+/// A hundred of its steps are the run.
+#[test]
+fn counted_in_percent() {
+    for schedule in Schedule::samples() {
+        let percent = schedule.clone().in_percent();
+        assert!(percent.check().is_ok() && percent.rate(0).is_nan());
+        for t in 0..100 {
+            assert_eq!(
+                percent.rate_in_run(t, 10, 10),
+                schedule.rate(t),
+                "{schedule:?}"
+            );
+            assert_eq!(percent.rate_in_run(t, 100, 1), schedule.rate(t));
+        }
+        // Runs of any length, and what comes after their end.
+        for (batches, epochs) in [(1, 1), (3, 7), (1, 1000), (17, 0), (0, 3), (u64::MAX, 3)] {
+            for t in [0, 1, 5, 1000, u64::MAX] {
+                let rate = percent.rate_in_run(t, batches, epochs);
+                assert!(rate.is_finite() && rate >= 0.0, "{schedule:?} at {t}");
+            }
+        }
+    }
+    // The last step of the run has the last rate.
+    let cycle = Schedule::OneCycle {
+        rate: 0.5,
+        warm: 0.3,
+        div: 25.0,
+        final_div: 1e4,
+        steps: 100,
+    };
+    let in_steps = Schedule::OneCycle {
+        rate: 0.5,
+        warm: 0.3,
+        div: 25.0,
+        final_div: 1e4,
+        steps: 42,
+    };
+    for t in 0..42 {
+        let (found, expected) = (
+            cycle.clone().in_percent().rate_in_run(t, 6, 7),
+            in_steps.rate(t),
+        );
+        assert!((found - expected).abs() < 1e-15, "{t}: {found}, {expected}");
+    }
+    // From step to step.
+    let warm = Schedule::from(0.5).warm_up(50).in_percent();
+    assert_eq!(
+        [0, 1, 2, 3, 4].map(|t| warm.rate_in_run(t, 3, 2)),
+        [0.125, 0.25, 0.375, 0.5, 0.5]
+    );
+}
+
+/// A unit within a unit, a sequence or a warm-up has no beginning of its own.
+#[test]
+fn units_stand_outermost() {
+    let line = || Schedule::Polynomial {
+        rate: 0.5,
+        end: 0.0,
+        power: 1.0,
+        steps: 100,
+    };
+    let product = |schedules| Schedule::Product { schedules };
+    let sound = product(vec![
+        line().in_percent(),
+        Schedule::from(1.0).warm_up(20).in_epochs(),
+        line(),
+    ]);
+    assert!(sound.check().is_ok());
+    assert!(sound.rate(3).is_nan());
+    let expected = line().in_percent().rate_in_run(9, 5, 4)
+        * Schedule::from(1.0)
+            .warm_up(20)
+            .in_epochs()
+            .rate_in_run(9, 5, 4)
+        * line().rate(9);
+    assert_eq!(sound.rate_in_run(9, 5, 4), expected);
+    let sequence = Schedule::Sequential {
+        schedules: vec![line(), line().in_epochs()],
+        milestones: vec![3],
+    };
+    for (schedule, place) in [
+        (line().in_epochs().in_epochs(), "Schedule::Counted"),
+        (
+            line().in_epochs().warm_up(3).in_percent(),
+            "Schedule::Counted",
+        ),
+        (
+            product(vec![line().in_epochs()]).in_percent(),
+            "Schedule::Counted",
+        ),
+        (line().in_percent().warm_up(3), "Schedule::WarmUp"),
+        (sequence.clone(), "Schedule::Sequential"),
+        (sequence.in_epochs(), "Schedule::Sequential"),
+        (
+            product(vec![line().in_percent().warm_up(3)]),
+            "schedule 0 of Schedule::Product",
+        ),
+        (
+            Schedule::from(-1.0).in_epochs(),
+            "rate of Schedule::Constant",
+        ),
+    ] {
+        let error = schedule.check().expect_err(place);
+        assert_eq!(error.kind(), ErrorKind::Value);
+        assert!(error.place().starts_with(place), "{error}");
+        // Asked all the same, it does not panic.
+        schedule.rate_in_run(7, 2, 5);
+    }
+}

@@ -48,8 +48,10 @@ fn families() -> Vec<(&'static str, &'static str, Vec<String>)> {
     let activations = Activation::every().map(|activation| word(&activation));
     let mut schedules: Vec<String> = Schedule::samples().iter().map(word).collect();
     schedules.dedup();
-    // No sample: it holds a function.
-    schedules.push("Custom".into());
+    // No samples: one holds a function, the other needs a run.
+    schedules.extend(["Custom", "Counted"].map(String::from));
+    let mut rules: Vec<String> = chainrule::every_rule!(kinds);
+    rules.extend(["Ema", "Swa"].map(String::from));
     let metrics = [
         functions(include_str!("../../src/metrics/classification.rs")),
         functions(include_str!("../../src/metrics/regression.rs")),
@@ -58,7 +60,7 @@ fn families() -> Vec<(&'static str, &'static str, Vec<String>)> {
         ("Activations", "crate::Activation", activations.collect()),
         ("Layers", "crate::nn", chainrule::every_layer!(kinds)),
         ("Losses", "crate::nn::loss", chainrule::every_loss!(kinds)),
-        ("Optimizers", "crate::optim", chainrule::every_rule!(kinds)),
+        ("Optimizers", "crate::optim", rules),
         ("Schedules", "crate::optim::Schedule", schedules),
         ("Metrics", "crate::metrics", metrics.concat()),
     ]

@@ -14,7 +14,8 @@ sys.path.pop(0)  # keras.py in this folder is not Keras.
 def pytorch():
     import torch
 
-    return [torch.nn, torch.nn.functional, torch, torch.optim, torch.optim.lr_scheduler]
+    optim = [torch.optim, torch.optim.lr_scheduler, torch.optim.swa_utils]
+    return [torch.nn, torch.nn.functional, torch, *optim]
 
 
 def keras():

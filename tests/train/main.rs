@@ -3,11 +3,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod accumulate;
 mod averages;
 mod checkpoints;
 mod full_batch;
 mod least_squares;
 mod losses;
+mod online;
 mod quality;
 mod stopping;
 #[cfg(feature = "csv")]

@@ -51,6 +51,9 @@ use core::ops::Range;
 /// statistics. The variance of the batch is here the unbiased one, 1/(n−1) Σ (x − μ)², as in
 /// PyTorch (Keras has 1/n).
 ///
+/// [`Sequential::update_statistics`](crate::Sequential::update_statistics) computes them anew, for
+/// weights that were not trained as they are.
+///
 /// Out of training the layer is an affine map and the running averages are constants: the gradient
 /// by them is 0.
 ///
@@ -275,6 +278,10 @@ impl<T: Real> Layer<T> for BatchNorm {
             dbias,
             steps,
         });
+    }
+
+    fn statistics_momentum(&self) -> f64 {
+        self.momentum
     }
 
     /// ẏ = γ·ẋ/√(v + ε) + γ̇·x̂ + β̇.
