@@ -1,11 +1,11 @@
 //! Inputs and their targets.
 
+use super::deal::{Deal, check_folds, shuffled};
 use super::labels::labels;
 use super::{Batch, Scaler, check_finite};
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::bounds::{BETWEEN, not_empty};
 use crate::numeric::compiled::compiled_here;
-use crate::numeric::random::{Purpose, derive, shuffle, stream};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, check_weights};
 use alloc::{borrow::Cow, format, vec, vec::Vec};
@@ -243,7 +243,7 @@ impl<T: Real> Dataset<T> {
     }
 
     /// [`select`](Self::select), where the indices are known to be sound.
-    fn pick(&self, indices: &[usize]) -> Self {
+    pub(crate) fn pick(&self, indices: &[usize]) -> Self {
         compiled_here!(T: |data: &Dataset<T>, indices: &[usize]| -> Dataset<T> {
             Dataset {
                 inputs: data.inputs.select_columns(indices),
@@ -254,13 +254,6 @@ impl<T: Real> Dataset<T> {
                     .map(|weights| indices.iter().map(|index| weights[*index]).collect()),
             }
         })(self, indices)
-    }
-
-    /// The numbers of all samples, in an order that `seed` decides.
-    fn shuffled(&self, seed: u64) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.len()).collect();
-        shuffle(&mut order, stream(derive(seed, Purpose::Split, 0)));
-        order
     }
 
     /// Two parts, shuffled by `seed`: the first has `fraction` of the samples, rounded, and each at
@@ -281,7 +274,7 @@ impl<T: Real> Dataset<T> {
     #[doc(alias("train_test_split", "random_split"))]
     pub fn split(&self, fraction: f64, seed: u64) -> Result<(Self, Self)> {
         let first = self.first_part("Dataset::split", fraction)?;
-        let order = self.shuffled(seed);
+        let order = shuffled(self.len(), seed);
         let (first, second) = order.split_at(first);
         Ok((self.pick(first), self.pick(second)))
     }
@@ -334,7 +327,7 @@ impl<T: Real> Dataset<T> {
                 Vec::with_capacity(first),
                 Vec::with_capacity(self.len() - first),
             ],
-            self.shuffled(seed),
+            shuffled(self.len(), seed),
         );
         for sample in order {
             let open = &mut open[labels[sample]];
@@ -363,7 +356,8 @@ impl<T: Real> Dataset<T> {
     }
 
     /// The k pairs (training, validation) of a cross-validation, shuffled by `seed` and made one at
-    /// a time. Every sample is in one validation part; their sizes differ by at most 1.
+    /// a time. Every sample is in one validation part; their sizes differ by at most 1. More ways to
+    /// cut are in [`Folds`](crate::selection::Folds).
     ///
     /// # Errors
     /// [`ErrorKind::Value`] unless `k` is from 2 to the number of samples.
@@ -384,7 +378,8 @@ impl<T: Real> Dataset<T> {
         k: usize,
         seed: u64,
     ) -> Result<impl ExactSizeIterator<Item = (Self, Self)>> {
-        self.folds("Dataset::k_fold", k, seed, |_| Ok(()))
+        check_folds("Dataset::k_fold", k, self.len(), "sample")?;
+        Ok(self.folds(k, Deal::in_turn(self.len(), k, seed, None)))
     }
 
     /// [`k_fold`](Self::k_fold) that keeps the proportions of the classes: of each class, too, the
@@ -413,38 +408,23 @@ impl<T: Real> Dataset<T> {
         seed: u64,
     ) -> Result<impl ExactSizeIterator<Item = (Self, Self)>> {
         let place = "Dataset::stratified_k_fold";
-        self.folds(place, k, seed, move |order| {
-            let (labels, classes) = labels(place, self.into())?;
-            check_counts(place, &count(&labels, classes + 1), k)?;
-            order.sort_by_key(|sample| labels[*sample]);
-            Ok(())
+        check_folds(place, k, self.len(), "sample")?;
+        let labels = self.strata(place, k)?;
+        Ok(self.folds(k, Deal::in_turn(self.len(), k, seed, Some(&labels))))
+    }
+
+    fn folds(&self, k: usize, deal: Deal) -> impl ExactSizeIterator<Item = (Self, Self)> {
+        (0..k).map(move |fold| {
+            let (train, validation) = deal.fold(fold);
+            (self.pick(&train), self.pick(&validation))
         })
     }
 
-    /// Deals the samples, shuffled and then arranged, to `k` folds in turn.
-    fn folds(
-        &self,
-        place: &str,
-        k: usize,
-        seed: u64,
-        arrange: impl FnOnce(&mut [usize]) -> Result<()>,
-    ) -> Result<impl ExactSizeIterator<Item = (Self, Self)>> {
-        if k < 2 || k > self.len() {
-            let expected = format!("from 2 folds to {}, one per sample", self.len());
-            return Err(Error::new(ErrorKind::Value, place, expected, k));
-        }
-        let order = self.shuffled(seed);
-        let mut dealt = order.clone();
-        arrange(&mut dealt)?;
-        let mut fold_of = vec![0; self.len()];
-        for (position, sample) in dealt.into_iter().enumerate() {
-            fold_of[sample] = position % k;
-        }
-        Ok((0..k).map(move |fold| {
-            let (validation, train): (Vec<_>, Vec<_>) =
-                order.iter().partition(|sample| fold_of[**sample] == fold);
-            (self.pick(&train), self.pick(&validation))
-        }))
+    /// The class of each sample, of which every class that there is must have `least`.
+    pub(crate) fn strata(&self, place: &str, least: usize) -> Result<Vec<usize>> {
+        let (labels, classes) = labels(place, self.into())?;
+        check_counts(place, &count(&labels, classes + 1), least)?;
+        Ok(labels)
     }
 
     /// These samples with the inputs that `map` makes of theirs, by value: targets and weights are

@@ -7,6 +7,7 @@ mod bytes;
 #[cfg(feature = "csv")]
 mod csv;
 mod dataset;
+pub(crate) mod deal;
 #[cfg(feature = "csv")]
 mod decimal;
 mod foreign;
