@@ -10,7 +10,7 @@ use crate::optim::Schedule;
 use crate::train::Trainer;
 use alloc::{format, vec::Vec};
 use core::ops::RangeInclusive;
-use libm::{exp, log, pow};
+use libm::{exp, log, pow, sqrt};
 
 /// How much of the smoothed cost is that of the steps before.
 const SMOOTHING: f64 = 0.98;
@@ -34,6 +34,8 @@ pub struct RatePoint {
 #[derive(Clone, Debug, PartialEq)]
 pub struct RateRange {
     points: Vec<RatePoint>,
+    /// How many steps at the beginning say what the cost is without learning.
+    calm: usize,
     /// Whether the cost grew too large before the last rate.
     ended: bool,
 }
@@ -44,36 +46,49 @@ impl RateRange {
         &self.points
     }
 
-    /// A rate to begin with: a tenth of the one at which the smoothed cost was the smallest. There
-    /// the cost no longer falls, a tenth before it falls well.
+    /// A rate to begin with: a tenth of the one at which the smoothed cost was the smallest, the
+    /// first tenth of the steps not counted. There the cost no longer falls, a tenth before it falls
+    /// well. (It is the suggestion `minimum` of fastai.)
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] if the smoothed cost never fell, or did not rise again: the range of
-    /// rates must begin lower, or end higher.
+    /// [`ErrorKind::Value`] if the smoothed cost did not fall by more than mini-batches differ (by
+    /// one standard deviation of the costs in the first tenth of the steps), or did not rise again:
+    /// the range of rates must begin lower, or end higher.
     pub fn suggestion(&self) -> Result<f64> {
-        let points = &self.points;
-        let lowest = (1..points.len()).fold(0, |lowest, index| {
-            if points[index].smoothed < points[lowest].smoothed {
-                index
-            } else {
-                lowest
-            }
-        });
-        let rate = points[lowest].rate;
-        let expected = match lowest {
-            0 => "a cost that falls at first (begin at a lower rate)",
-            last if last + 1 == points.len() && !self.ended => {
-                "a cost that rises at last (end at a higher rate)"
-            }
-            _ => return Ok(rate / 10.0),
+        let refused = |expected: &str, given: &str| {
+            Err(Error::new(
+                ErrorKind::Value,
+                "RateRange::suggestion",
+                expected,
+                given,
+            ))
         };
-        let given = format!("the smallest cost at the rate {rate:?}");
-        Err(Error::new(
-            ErrorKind::Value,
-            "RateRange::suggestion",
-            expected,
-            given,
-        ))
+        let (points, calm) = (&self.points, self.calm);
+        let smaller = |a: &&RatePoint, b: &&RatePoint| a.smoothed.total_cmp(&b.smoothed);
+        let lowest = points.iter().skip(calm).min_by(smaller);
+        let before = points.iter().take(calm).map(|point| point.cost);
+        let mean = before.clone().sum::<f64>() / calm as f64;
+        let square = before
+            .map(|cost| (cost - mean) * (cost - mean))
+            .sum::<f64>();
+        let deviation = sqrt(square / (calm - 1) as f64);
+        match lowest {
+            Some(lowest) if lowest.smoothed < mean - deviation => {
+                if !self.ended && points.last() == Some(lowest) {
+                    let given = format!("the smallest at the last rate, {:?}", lowest.rate);
+                    return refused("a cost that rises at last (end at a higher rate)", &given);
+                }
+                Ok(lowest.rate / 10.0)
+            }
+            _ if self.ended => refused(
+                "a cost that falls (begin at a lower rate)",
+                "one that only rises",
+            ),
+            _ => refused(
+                "a cost that falls (end at a higher rate, or take larger batches)",
+                "one that stays within what mini-batches differ by",
+            ),
+        }
     }
 }
 
@@ -140,7 +155,11 @@ pub fn rate_range_test<T: Real>(
         let schedule = trainer.swap_learning_rate(Schedule::Constant(first));
         let rate = |step: usize| {
             let u = step as f64 / (steps - 1) as f64;
-            exp(log(first) * (1.0 - u) + log(last) * u).clamp(first, last)
+            match step {
+                0 => first,
+                _ if step + 1 == steps => last,
+                _ => exp(log(first) * (1.0 - u) + log(last) * u).clamp(first, last),
+            }
         };
         let range = climb(trainer, &mut net.clone(), data, &rate, steps);
         trainer.swap_learning_rate(schedule);
@@ -157,6 +176,11 @@ fn climb<T: Real>(
     steps: usize,
 ) -> Result<RateRange> {
     let mut points: Vec<RatePoint> = Vec::new();
+    let range = |points, ended| RateRange {
+        points,
+        calm: (steps / 10).max(2),
+        ended,
+    };
     let (mut average, mut smallest) = (0.0, f64::INFINITY);
     let mut batches = trainer.batches()?;
     let mut epoch = 0;
@@ -169,10 +193,7 @@ fn climb<T: Real>(
                 Ok(step) => step.cost,
                 Err(error) if points.is_empty() => return Err(error),
                 Err(error) if matches!(error.kind(), ErrorKind::Diverged { .. }) => {
-                    return Ok(RateRange {
-                        points,
-                        ended: true,
-                    });
+                    return Ok(range(points, true));
                 }
                 Err(error) => return Err(error),
             };
@@ -186,7 +207,7 @@ fn climb<T: Real>(
             smallest = smoothed.min(smallest);
             let ended = smoothed - smallest > (TOO_LARGE - 1.0) * smallest.abs();
             if ended || points.len() == steps {
-                return Ok(RateRange { points, ended });
+                return Ok(range(points, ended));
             }
         }
         epoch += 1;

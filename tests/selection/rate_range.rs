@@ -23,6 +23,16 @@ fn net() -> Sequential<f64> {
         .expect("a sound network")
 }
 
+/// Without dropout.
+fn plain() -> Sequential<f64> {
+    Sequential::builder(2)
+        .layer(Dense::new(12, Activation::Tanh))
+        .layer(Dense::new(1, Activation::Linear))
+        .seed(4)
+        .build()
+        .expect("a sound network")
+}
+
 fn trainer<'a>() -> Trainer<'a, f64> {
     Trainer::new(MeanSquaredError, Adam::new())
         .batch_size(16)
@@ -153,6 +163,12 @@ fn ranges_that_miss() -> Result<()> {
         error.expected().contains("begin at a lower rate"),
         "{error}"
     );
+    // Without noise, what falls to the end is told to go on.
+    let mut steps = trainer().batch_size(90);
+    let still = rate_range_test(&mut steps, &plain(), &data(), 1e-5..=1e-3, 60)?;
+    let error = still.suggestion().expect_err("still falling");
+    assert!(error.expected().contains("end at a higher rate"), "{error}");
+    assert!(error.given().contains("0.001"), "{error}");
     Ok(())
 }
 

@@ -42,7 +42,7 @@ fn search<'a>(trials: usize) -> Search<'a> {
         .integers("width", 1..=9)
         .choices("activation", ["tanh", "relu", "no such activation"])
         .uniform("unused, \"quoted\"", -1.0..=1.0)
-        .seed(5)
+        .seed(2)
 }
 
 // -------------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ fn files_that_were_cut_off() -> Result<()> {
     let expected = run()?;
     let csv = fs::read(&path)?;
     assert!(String::from_utf8_lossy(&csv).contains(r#"""place"": got 7, expected this, or that"#));
-    for end in 0..csv.len() {
+    for end in (0..csv.len()).step_by(5).chain([csv.len() - 1]) {
         fs::write(&path, &csv[..end])?;
         let again = run().unwrap_or_else(|error| panic!("{end}: {error}"));
         assert_eq!(again, expected);
