@@ -6,7 +6,7 @@ use crate::data::deal::{Deal, check_folds};
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::bounds::some;
 use crate::numeric::random::{Purpose, derive};
-use alloc::{collections::BTreeMap, format, string::String, vec, vec::Vec};
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use core::ops::{ControlFlow, Range};
 
 /// Pairs of parts of the data: rows to train on, and rows to judge by. Each row that is judged was
@@ -58,22 +58,48 @@ enum Way {
 pub(super) struct Cut {
     k: usize,
     /// How many folds there are: `k` a repeat.
-    pub(super) folds: usize,
+    folds: usize,
     seed: u64,
-    /// One for each repeat.
-    deals: Vec<Deal>,
-    /// The parts of folds that are the same in each repeat.
-    ranges: Vec<(Range<usize>, Range<usize>)>,
+    parts: Parts,
+}
+
+/// Which rows each fold has.
+enum Parts {
+    /// Those of the first repeat; the others are dealt when they are wanted.
+    Dealt(Deal, Cards),
+    /// The same in each repeat: the rows to train on, and those to judge.
+    Fixed(Vec<(Range<usize>, Range<usize>)>),
+}
+
+/// What is dealt.
+enum Cards {
+    Rows(usize),
+    Labels(Vec<usize>),
+    Groups(Vec<usize>),
+}
+
+impl Cards {
+    fn deal(&self, k: usize, seed: u64) -> Deal {
+        match self {
+            Self::Rows(rows) => Deal::in_turn(*rows, k, seed, None),
+            Self::Labels(labels) => Deal::in_turn(labels.len(), k, seed, Some(labels)),
+            Self::Groups(groups) => Deal::in_groups(k, seed, groups),
+        }
+    }
 }
 
 impl Cut {
-    /// The samples that fold number `fold` trains on, and those that it judges.
-    pub(super) fn fold(&self, fold: usize) -> (Vec<usize>, Vec<usize>) {
+    /// The rows that fold number `fold` trains on, and those that it judges.
+    fn fold(&self, fold: usize) -> (Vec<usize>, Vec<usize>) {
         let (repeat, fold) = (fold / self.k, fold % self.k);
-        match self.deals.get(repeat) {
-            Some(deal) => deal.fold(fold),
-            None => {
-                let (train, validation) = self.ranges[fold].clone();
+        match &self.parts {
+            Parts::Dealt(first, _) if repeat == 0 => first.fold(fold),
+            Parts::Dealt(_, cards) => {
+                let seed = derive(self.seed, Purpose::Repeat, repeat as u64);
+                cards.deal(self.k, seed).fold(fold)
+            }
+            Parts::Fixed(ranges) => {
+                let (train, validation) = ranges[fold].clone();
                 (train.collect(), validation.collect())
             }
         }
@@ -82,6 +108,54 @@ impl Cut {
     /// The seed of what is random in fold number `fold`.
     fn seed(&self, fold: usize) -> u64 {
         derive(self.seed, Purpose::Fold, fold as u64)
+    }
+
+    /// The rows of all validation parts over those of all training parts.
+    pub(super) fn ratio(&self) -> f64 {
+        let Parts::Fixed(ranges) = &self.parts else {
+            return 1.0 / (self.k - 1) as f64;
+        };
+        let rows = |total: f64, range: &Range<usize>| total + range.len() as f64;
+        let trained = ranges.iter().map(|(train, _)| train).fold(0.0, rows);
+        ranges
+            .iter()
+            .map(|(_, validation)| validation)
+            .fold(0.0, rows)
+            / trained
+    }
+
+    /// As [`Folds::map`].
+    pub(super) fn map<D: Splittable, R: Send>(
+        &self,
+        data: &D,
+        threads: usize,
+        fold: impl Fn(D, D::HeldOut, u64) -> Result<R> + Sync,
+    ) -> Result<Vec<R>> {
+        let mut results: Vec<(usize, R)> = Vec::new();
+        let mut failed: Option<(usize, Error)> = None;
+        let run = |index| {
+            let (train, validation) = self.fold(index);
+            let (train, validation) = (data.part(&train), data.held_out(&validation));
+            fold(train, validation, self.seed(index))
+        };
+        divide("Folds", threads, self.folds, run, |index, result| {
+            match result {
+                Ok(result) => {
+                    results.push((index, result));
+                    return ControlFlow::Continue(());
+                }
+                Err(error) if failed.as_ref().is_none_or(|(first, _)| index < *first) => {
+                    failed = Some((index, error));
+                }
+                Err(_) => {}
+            }
+            ControlFlow::Break(())
+        })?;
+        if let Some((index, error)) = failed {
+            return Err(error.within(format!("fold {index}")));
+        }
+        results.sort_unstable_by_key(|(index, _)| *index);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
     }
 }
 
@@ -324,22 +398,16 @@ impl Folds {
                 given,
             ));
         };
-        let deals = |deal: &dyn Fn(u64) -> Deal| {
-            let again = |repeat| derive(self.seed, Purpose::Repeat, repeat);
-            let seeds = (0..self.repeats as u64).map(|r| if r == 0 { self.seed } else { again(r) });
-            seeds.map(deal).collect()
-        };
-        let mut ranges = Vec::new();
-        let deals = match &self.way {
+        let dealt = |cards: Cards| Parts::Dealt(cards.deal(k, self.seed), cards);
+        let parts = match &self.way {
             Way::Shuffled => {
                 check_folds("Folds::k_fold", k, n, "row")?;
-                deals(&|seed| Deal::in_turn(n, k, seed, None))
+                dealt(Cards::Rows(n))
             }
             Way::Stratified(column) => {
                 let place = "Folds::stratified";
                 check_folds(place, k, n, "row")?;
-                let labels = data.strata(place, column.as_deref(), k)?;
-                deals(&|seed| Deal::in_turn(n, k, seed, Some(&labels)))
+                dealt(Cards::Labels(data.strata(place, column.as_deref(), k)?))
             }
             Way::Grouped(groups) => {
                 let place = "Folds::grouped";
@@ -349,19 +417,15 @@ impl Folds {
                 }
                 let most = groups.iter().max().map_or(0, |last| last + 1);
                 check_folds(place, k, most, "group")?;
-                deals(&|seed| Deal::in_groups(k, seed, groups))
+                dealt(Cards::Groups(groups.clone()))
             }
-            Way::Forward => {
-                ranges = self.windows(n)?;
-                vec![]
-            }
+            Way::Forward => Parts::Fixed(self.windows(n)?),
         };
         Ok(Cut {
             k,
             folds,
             seed: self.seed,
-            deals,
-            ranges,
+            parts,
         })
     }
 
@@ -416,59 +480,5 @@ impl Folds {
             (end.saturating_sub(most)..end, start..start + size)
         };
         Ok((0..k).map(window).collect())
-    }
-}
-
-impl Cut {
-    /// As [`Folds::map`].
-    pub(super) fn map<D: Splittable, R: Send>(
-        &self,
-        data: &D,
-        threads: usize,
-        fold: impl Fn(D, D::HeldOut, u64) -> Result<R> + Sync,
-    ) -> Result<Vec<R>> {
-        let mut results: Vec<Option<R>> = (0..self.folds).map(|_| None).collect();
-        let mut failed: Option<(usize, Error)> = None;
-        let run = |index| {
-            let (train, validation) = self.fold(index);
-            fold(
-                data.part(&train),
-                data.held_out(&validation),
-                self.seed(index),
-            )
-        };
-        divide(
-            "Folds",
-            threads,
-            self.folds,
-            run,
-            |index, result| match result {
-                Ok(result) => {
-                    results[index] = Some(result);
-                    ControlFlow::Continue(())
-                }
-                Err(error) => {
-                    if failed.as_ref().is_none_or(|(first, _)| index < *first) {
-                        failed = Some((index, error));
-                    }
-                    ControlFlow::Break(())
-                }
-            },
-        )?;
-        match failed {
-            Some((index, error)) => Err(error.within(format!("fold {index}"))),
-            None => Ok(results.into_iter().flatten().collect()),
-        }
-    }
-
-    /// The rows of all validation parts over those of all training parts.
-    pub(super) fn ratio(&self) -> f64 {
-        let (mut judged, mut trained) = (0.0, 0.0);
-        for fold in 0..self.k {
-            let (train, validation) = self.fold(fold);
-            trained += train.len() as f64;
-            judged += validation.len() as f64;
-        }
-        judged / trained
     }
 }

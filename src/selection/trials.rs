@@ -62,6 +62,7 @@ impl Trials {
     }
 
     /// The names of the parameters.
+    #[cfg(feature = "std")]
     pub(super) fn names(&self) -> &Arc<[String]> {
         &self.names
     }

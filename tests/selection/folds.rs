@@ -189,6 +189,12 @@ fn repeats() -> Result<()> {
         }
         assert!(thrice[..4] != thrice[4..8] && thrice[4..8] != thrice[8..]);
     }
+    // Nothing is cut before it is wanted.
+    let endless = Folds::k_fold(4).seed(5).repeated(1 << 60);
+    assert_eq!(endless.indices(&data)?.len(), 1 << 62);
+    let some: Indices = endless.indices(&data)?.skip(4).take(8).collect();
+    let thrice = indices(&Folds::k_fold(4).seed(5).repeated(3), &data)?;
+    assert_eq!(some, thrice[4..]);
     let forward = indices(&Folds::forward(3).repeated(2), &data)?;
     assert_eq!(forward[..3], forward[3..]);
     Ok(())
