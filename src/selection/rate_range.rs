@@ -13,7 +13,7 @@ use core::ops::RangeInclusive;
 use libm::{exp, log, pow, sqrt};
 
 /// How much of the smoothed cost is that of the steps before.
-const SMOOTHING: f64 = 0.98;
+const SMOOTHING: f64 = 0.9;
 
 /// The test ends where the smoothed cost is so many times its smallest.
 const TOO_LARGE: f64 = 4.0;
@@ -46,49 +46,54 @@ impl RateRange {
         &self.points
     }
 
-    /// A rate to begin with: a tenth of the one at which the smoothed cost was the smallest, the
-    /// first tenth of the steps not counted. There the cost no longer falls, a tenth before it falls
-    /// well. (It is the suggestion `minimum` of fastai.)
+    /// A rate to begin with: half the rate at which the smoothed cost has done half of its fall,
+    /// from the mean cost of the first tenth of the steps to the smallest smoothed cost after them.
+    ///
+    /// The fall is the part of the curve that chance moves the least. A tenth of the rate of the
+    /// smallest cost, another usual proposal, lies far higher where the classes are easily told
+    /// apart, and the steepest point of a curve of noisy costs can be anywhere.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] if the smoothed cost did not fall by more than mini-batches differ (by
-    /// one standard deviation of the costs in the first tenth of the steps), or did not rise again:
-    /// the range of rates must begin lower, or end higher.
+    /// [`ErrorKind::Value`] if the smoothed cost did not fall by more than mini-batches differ, by
+    /// one standard deviation of the costs in the first tenth of the steps: the range of rates must
+    /// begin lower, or end higher.
     pub fn suggestion(&self) -> Result<f64> {
-        let refused = |expected: &str, given: &str| {
-            Err(Error::new(
-                ErrorKind::Value,
-                "RateRange::suggestion",
-                expected,
-                given,
-            ))
-        };
-        let (points, calm) = (&self.points, self.calm);
+        let (calm, rest) = self.points.split_at(self.calm.min(self.points.len()));
+        let n = calm.len() as f64;
+        let mean = calm.iter().map(|point| point.cost).sum::<f64>() / n;
+        let squares = calm
+            .iter()
+            .map(|point| (point.cost - mean) * (point.cost - mean));
+        let deviation = sqrt(squares.sum::<f64>() / (n - 1.0));
         let smaller = |a: &&RatePoint, b: &&RatePoint| a.smoothed.total_cmp(&b.smoothed);
-        let lowest = points.iter().skip(calm).min_by(smaller);
-        let before = points.iter().take(calm).map(|point| point.cost);
-        let mean = before.clone().sum::<f64>() / calm as f64;
-        let square = before
-            .map(|cost| (cost - mean) * (cost - mean))
-            .sum::<f64>();
-        let deviation = sqrt(square / (calm - 1) as f64);
-        match lowest {
-            Some(lowest) if lowest.smoothed < mean - deviation => {
-                if !self.ended && points.last() == Some(lowest) {
-                    let given = format!("the smallest at the last rate, {:?}", lowest.rate);
-                    return refused("a cost that rises at last (end at a higher rate)", &given);
-                }
-                Ok(lowest.rate / 10.0)
-            }
-            _ if self.ended => refused(
+        let lowest = rest.iter().min_by(smaller).map(|lowest| lowest.smoothed);
+        if let Some(lowest) = lowest.filter(|lowest| *lowest < mean - deviation) {
+            let half = (mean + lowest) / 2.0;
+            // From the smallest back, as noise may cross the half before.
+            let end = rest
+                .iter()
+                .position(|point| point.smoothed == lowest)
+                .unwrap_or(0);
+            let before = rest[..end].iter().rposition(|point| point.smoothed > half);
+            return Ok(rest[before.map_or(0, |before| before + 1)].rate / 2.0);
+        }
+        let (expected, given) = if self.ended {
+            (
                 "a cost that falls (begin at a lower rate)",
                 "one that only rises",
-            ),
-            _ => refused(
+            )
+        } else {
+            (
                 "a cost that falls (end at a higher rate, or take larger batches)",
                 "one that stays within what mini-batches differ by",
-            ),
-        }
+            )
+        };
+        Err(Error::new(
+            ErrorKind::Value,
+            "RateRange::suggestion",
+            expected,
+            given,
+        ))
     }
 }
 
@@ -99,11 +104,10 @@ impl RateRange {
 /// Steps are those of the trainer: its loss, optimizer, mini-batches, penalty, clips, constraints,
 /// groups and frozen layers, with its seed. Rates go from the first to the last in equal ratios,
 /// in place of the trainer's schedule. No stop, metric or observer sees the steps. The smoothed cost
-/// is the exponential average that fastai's `lr_find` draws, cᵢ being the cost of step i, counted
-/// from 0:
+/// is an exponential average, cᵢ being the cost of step i, counted from 0:
 ///
 /// ```text
-/// aᵢ = 0.98·aᵢ₋₁ + 0.02·cᵢ,  a₋₁ = 0;  smoothed: aᵢ/(1 − 0.98ⁱ⁺¹)
+/// aᵢ = 0.9·aᵢ₋₁ + 0.1·cᵢ,  a₋₁ = 0;  smoothed: aᵢ/(1 − 0.9ⁱ⁺¹)
 /// ```
 ///
 /// The test ends before the last rate when the smoothed cost is four times its smallest, or the cost

@@ -75,7 +75,7 @@ fn steps_are_those_of_the_trainer() -> Result<()> {
 
     // The smoothed cost by its definition, an average with weights that fall.
     for n in 1..=steps {
-        let weights: Vec<f64> = (0..n).map(|i| 0.98_f64.powi((n - 1 - i) as i32)).collect();
+        let weights: Vec<f64> = (0..n).map(|i| 0.9_f64.powi((n - 1 - i) as i32)).collect();
         let costs = range.points().iter().map(|point| point.cost);
         let sum: f64 = weights
             .iter()
@@ -127,12 +127,21 @@ fn it_ends_in_time() -> Result<()> {
         .map(|point| point.smoothed)
         .fold(f64::INFINITY, f64::min);
     assert!(last.smoothed > 4.0 * smallest);
+    // By its definition: half the rate at which half of the fall is done.
     let rate = range.suggestion()?;
-    let lowest = range
-        .points()
+    let points = range.points();
+    let start = points[..20].iter().map(|point| point.cost).sum::<f64>() / 20.0;
+    let half = (start + smallest) / 2.0;
+    let at = points
         .iter()
-        .find(|point| point.smoothed == smallest);
-    assert_eq!(Some(rate), lowest.map(|point| point.rate / 10.0));
+        .position(|point| point.rate == 2.0 * rate)
+        .expect("one of the rates");
+    let end = points
+        .iter()
+        .position(|point| point.smoothed == smallest)
+        .expect("a smallest");
+    assert!(20 < at && at < end && points[at - 1].smoothed > half);
+    assert!(points[at..=end].iter().all(|point| point.smoothed <= half));
     let mut trained = net();
     let mut trainer = trainer().learning_rate(rate).epochs(60);
     trainer.fit(&mut trained, &data())?;
@@ -163,12 +172,13 @@ fn ranges_that_miss() -> Result<()> {
         error.expected().contains("begin at a lower rate"),
         "{error}"
     );
-    // Without noise, what falls to the end is told to go on.
+    // Without noise, any fall counts.
     let mut steps = trainer().batch_size(90);
-    let still = rate_range_test(&mut steps, &plain(), &data(), 1e-5..=1e-3, 60)?;
-    let error = still.suggestion().expect_err("still falling");
-    assert!(error.expected().contains("end at a higher rate"), "{error}");
-    assert!(error.given().contains("0.001"), "{error}");
+    assert!(
+        rate_range_test(&mut steps, &plain(), &data(), 1e-6..=1e-4, 60)?
+            .suggestion()
+            .is_ok()
+    );
     Ok(())
 }
 
