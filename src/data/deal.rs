@@ -1,16 +1,9 @@
 //! Who is in which fold.
 
+use super::parts::{Parts, shuffled};
 use crate::error::{Error, ErrorKind, Result};
-use crate::numeric::random::{Purpose, derive, shuffle, stream};
 use alloc::{format, vec, vec::Vec};
 use core::cmp::Reverse;
-
-/// The numbers of all samples, in an order that `seed` decides.
-pub(crate) fn shuffled(samples: usize, seed: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..samples).collect();
-    shuffle(&mut order, stream(derive(seed, Purpose::Split, 0)));
-    order
-}
 
 /// There must be two folds, and something for each of `k`: at most `most`, one per `what`.
 pub(crate) fn check_folds(place: &str, k: usize, most: usize, what: &str) -> Result<()> {
@@ -69,7 +62,7 @@ impl Deal {
     }
 
     /// The samples that `fold` trains on, and those that it judges.
-    pub(crate) fn fold(&self, fold: usize) -> (Vec<usize>, Vec<usize>) {
+    pub(crate) fn parts(&self, fold: usize) -> Parts {
         let judged = |sample: &usize| self.fold_of[*sample] == fold;
         let (validation, train) = self.order.iter().copied().partition(judged);
         (train, validation)

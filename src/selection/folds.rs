@@ -93,10 +93,10 @@ impl Cut {
     fn fold(&self, fold: usize) -> (Vec<usize>, Vec<usize>) {
         let (repeat, fold) = (fold / self.k, fold % self.k);
         match &self.parts {
-            Parts::Dealt(first, _) if repeat == 0 => first.fold(fold),
+            Parts::Dealt(first, _) if repeat == 0 => first.parts(fold),
             Parts::Dealt(_, cards) => {
                 let seed = derive(self.seed, Purpose::Repeat, repeat as u64);
-                cards.deal(self.k, seed).fold(fold)
+                cards.deal(self.k, seed).parts(fold)
             }
             Parts::Fixed(ranges) => {
                 let (train, validation) = ranges[fold].clone();
@@ -134,8 +134,7 @@ impl Cut {
         let mut results: Vec<(usize, R)> = Vec::new();
         let mut failed: Option<(usize, Error)> = None;
         let run = |index| {
-            let (train, validation) = self.fold(index);
-            let (train, validation) = (data.part(&train), data.held_out(&validation));
+            let (train, validation) = data.parts(self.fold(index));
             fold(train, validation, self.seed(index))
         };
         divide("Folds", threads, self.folds, run, |index, result| {
@@ -203,7 +202,12 @@ impl Folds {
         Self::new(k, Way::Stratified(None))
     }
 
-    /// [`stratified`](Self::stratified) by the column of this name, for tables.
+    /// [`stratified`](Self::stratified) by the column of this name, for a
+    /// [`Table`](crate::data::Table): its classes are the words or the numbers of the column, and
+    /// holes are a class of their own.
+    ///
+    /// Errors when it is cut: as [`stratified`](Self::stratified), and [`ErrorKind::Value`] for a
+    /// column that is not there.
     pub fn stratified_by(k: usize, column: impl Into<String>) -> Self {
         Self::new(k, Way::Stratified(Some(column.into())))
     }
@@ -332,8 +336,7 @@ impl Folds {
         &self,
         data: &'d D,
     ) -> Result<impl ExactSizeIterator<Item = (D, D::HeldOut)> + use<'d, D>> {
-        let indices = self.indices(data)?;
-        Ok(indices.map(|(train, validation)| (data.part(&train), data.held_out(&validation))))
+        Ok(self.indices(data)?.map(|parts| data.parts(parts)))
     }
 
     /// What `fold` returns of each fold, given its parts and its seed, on `threads` threads, of

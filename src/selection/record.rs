@@ -42,7 +42,8 @@ impl Record {
             .split('\n')
             .map(|line| line.strip_suffix('\r').unwrap_or(line));
         let (head, header) = (lines.next().unwrap_or_default(), trials.header());
-        if head != header && !(whole.is_empty() && header.starts_with(text)) {
+        let same = header.strip_suffix('\n') == Some(head);
+        if !same && !(whole.is_empty() && header.starts_with(text)) {
             return Err(other(name, &format!("the columns {head}")));
         }
         let lines = lines.enumerate().map(|(index, line)| {

@@ -8,7 +8,9 @@ use super::space::{Parameter, Space, Values};
 use super::trial::{Trial, Value};
 use super::trials::{Outcome, Trials};
 use crate::error::Result;
+use crate::ground::table::push_csv;
 use crate::numeric::random::mix;
+use alloc::borrow::Cow;
 use alloc::{boxed::Box, collections::BTreeMap, format, string::String, string::ToString};
 use alloc::{vec, vec::Vec};
 use core::fmt;
@@ -336,14 +338,14 @@ impl<'a> Search<'a> {
             parameters,
             seed,
         } = &self.space;
-        let mut text = format!("1 {} {maximize} {seed}", random.is_some());
+        let mut text = format!("1 {} {maximize} {seed}\n", random.is_some());
         for rung in rungs {
             // Without halving a random search may go on with more trials.
             let trials = if rungs.len() > 1 { rung.trials } else { 0 };
-            text.push_str(&format!("\n{trials} {}", rung.budget));
+            text.push_str(&format!("{trials} {}\n", rung.budget));
         }
         for parameter in parameters {
-            text.push_str(&format!("\n{parameter}"));
+            push_csv(&mut text, parameter.cells().into_iter().map(Cow::from));
         }
         text.bytes().fold(0, |sum, byte| mix(sum ^ u64::from(byte)))
     }
@@ -436,7 +438,7 @@ impl<'a> Search<'a> {
             }
             let trial = self.space.trial(trials.names(), trial, budget);
             let outcome = Outcome { trial, score };
-            if trials.line(&outcome) != text {
+            if trials.line(&outcome).strip_suffix('\n') != Some(&*text) {
                 return Err(other(place, &text));
             }
             known.insert((budget, outcome.trial.index), outcome);

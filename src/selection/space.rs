@@ -1,12 +1,10 @@
 //! The parameters of a search, and where a trial lies among them.
 
 use super::trial::{MOST, Trial, Value};
-use super::trials::quoted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::bounds::{FINITE, POSITIVE, ensure, not_empty};
 use crate::numeric::random::{Purpose, derive, one_of, uniform};
 use alloc::{format, string::String, string::ToString, sync::Arc, vec::Vec};
-use core::fmt;
 use libm::{exp, log};
 
 /// What a parameter can be.
@@ -69,6 +67,31 @@ impl Parameter {
                 })
             }
         }
+    }
+
+    /// What tells the parameter from others, as cells of a line.
+    pub(super) fn cells(&self) -> Vec<String> {
+        let mut cells = Vec::from([self.name.clone()]);
+        let mut add = |kind: &str, ends: [String; 2]| {
+            cells.push(kind.into());
+            cells.extend(ends);
+        };
+        match &self.values {
+            Values::Uniform(low, high) => add("uniform", [low, high].map(|x| format!("{x:?}"))),
+            Values::LogUniform(low, high) => {
+                add("log_uniform", [low, high].map(|x| format!("{x:?}")));
+            }
+            Values::Integers(low, high) => add("integers", [low, high].map(|x| format!("{x}"))),
+            Values::Choices(choices) => {
+                for choice in choices {
+                    match choice {
+                        Value::Number(number) => cells.extend(["=".into(), format!("{number:?}")]),
+                        Value::Word(word) => cells.extend(["is".into(), word.clone()]),
+                    }
+                }
+            }
+        }
+        cells
     }
 
     /// How many values there are, if they can be counted.
@@ -220,25 +243,5 @@ impl Space {
             .collect();
         values.reverse();
         values
-    }
-}
-
-/// The parameter as a text that differs from that of any other.
-impl fmt::Display for Parameter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = quoted(&self.name);
-        match &self.values {
-            Values::Uniform(low, high) => write!(f, "{name} uniform {low:?} {high:?}"),
-            Values::LogUniform(low, high) => write!(f, "{name} log_uniform {low:?} {high:?}"),
-            Values::Integers(low, high) => write!(f, "{name} integers {low} {high}"),
-            Values::Choices(choices) => {
-                let choice = |choice: &Value| match choice {
-                    Value::Number(number) => format!("number {number:?}"),
-                    Value::Word(word) => format!("word {}", quoted(word)),
-                };
-                let choices: Vec<String> = choices.iter().map(choice).collect();
-                write!(f, "{name} choices {}", choices.join(","))
-            }
-        }
     }
 }

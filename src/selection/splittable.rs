@@ -1,6 +1,7 @@
 //! What can be cut into rows.
 
-use crate::data::Dataset;
+use crate::data::parts::{check_counts, count};
+use crate::data::{Dataset, HeldOut, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::real::Real;
 use alloc::vec::Vec;
@@ -10,7 +11,9 @@ mod sealed {
 }
 
 /// What [`Folds`](super::Folds) cut: data with a row (a sample) for each case, of which some are
-/// trained on and the others held out. A trait of this crate's own types alone.
+/// trained on and the others held out. It is for this crate's own types alone: of a
+/// [`Dataset`](crate::Dataset) both parts are data sets; of a [`Table`] the second is [`HeldOut`],
+/// from which nothing can be learned.
 pub trait Splittable: Sized + Sync + sealed::Sealed {
     /// The rows that are held out, on which a trained network is judged.
     type HeldOut;
@@ -23,13 +26,9 @@ pub trait Splittable: Sized + Sync + sealed::Sealed {
     #[doc(hidden)]
     fn strata(&self, place: &str, column: Option<&str>, least: usize) -> Result<Vec<usize>>;
 
-    /// The rows at `indices`, which are sound, to be trained on.
+    /// The rows of each part, whose numbers are sound.
     #[doc(hidden)]
-    fn part(&self, indices: &[usize]) -> Self;
-
-    /// The rows at `indices`, which are sound, to be held out.
-    #[doc(hidden)]
-    fn held_out(&self, indices: &[usize]) -> Self::HeldOut;
+    fn parts(&self, parts: (Vec<usize>, Vec<usize>)) -> (Self, Self::HeldOut);
 }
 
 impl<T: Real> sealed::Sealed for Dataset<T> {}
@@ -54,11 +53,38 @@ impl<T: Real> Splittable for Dataset<T> {
         }
     }
 
-    fn part(&self, indices: &[usize]) -> Self {
-        self.pick(indices)
+    fn parts(&self, (train, validation): (Vec<usize>, Vec<usize>)) -> (Self, Self) {
+        (self.pick(&train), self.pick(&validation))
+    }
+}
+
+impl sealed::Sealed for Table {}
+
+/// Classes are the words of a column or its numbers; holes are a class of their own.
+impl Splittable for Table {
+    type HeldOut = HeldOut;
+
+    fn samples(&self) -> usize {
+        self.len()
     }
 
-    fn held_out(&self, indices: &[usize]) -> Self {
-        self.pick(indices)
+    fn strata(&self, place: &str, column: Option<&str>, least: usize) -> Result<Vec<usize>> {
+        let Some(column) = column else {
+            let expected = "the column of the classes (Folds::stratified_by)";
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                place,
+                expected,
+                "a table",
+            ));
+        };
+        let (labels, names) = self.values(place, column)?.classes();
+        let name = |class: usize| names.get(class).cloned().unwrap_or_default();
+        check_counts(place, &count(&labels), name, least)?;
+        Ok(labels)
+    }
+
+    fn parts(&self, parts: (Vec<usize>, Vec<usize>)) -> (Self, HeldOut) {
+        Self::parts(self, parts)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::trial::{Trial, Value};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ground::table::{TextTable, short};
+use crate::ground::table::{TextTable, push_csv, short};
 use alloc::{borrow::Cow, borrow::ToOwned, format, string::String, string::ToString, sync::Arc};
 use alloc::{vec, vec::Vec};
 use core::cmp::Ordering;
@@ -166,53 +166,41 @@ impl Trials {
     /// ```
     pub fn to_csv(&self) -> String {
         let mut csv = self.header();
-        csv.push('\n');
         for outcome in &self.outcomes {
             csv.push_str(&self.line(outcome));
-            csv.push('\n');
         }
         csv
     }
 
     /// The first line of the table.
     pub(super) fn header(&self) -> String {
-        let mut names = vec!["trial".into(), "budget".into()];
-        names.extend(self.names.iter().map(|name| quoted(name)));
-        names.extend(["score", "error", "search"].map(Cow::from));
-        names.join(",")
+        let names = self.names.iter().map(|name| Cow::from(name.as_str()));
+        let before = ["trial", "budget"].map(Cow::from).into_iter();
+        let after = ["score", "error", "search"].map(Cow::from);
+        let mut line = String::new();
+        push_csv(&mut line, before.chain(names).chain(after));
+        line
     }
 
     /// The line of an outcome.
     pub(super) fn line(&self, outcome: &Outcome) -> String {
-        let (trial, search) = (&outcome.trial, self.mark());
+        let Outcome { trial, score } = outcome;
         let mut cells = vec![trial.index.to_string(), trial.budget.to_string()];
-        cells.extend(
-            trial
-                .values
-                .iter()
-                .map(|value| quoted(&value.to_string()).into_owned()),
-        );
-        match &outcome.score {
+        cells.extend(trial.values.iter().map(Value::to_string));
+        match score {
             Ok(score) => cells.extend([format!("{score:?}"), String::new()]),
-            Err(error) => cells.extend([String::new(), quoted(error).into_owned()]),
+            Err(error) => cells.extend([String::new(), error.clone()]),
         }
-        cells.push(search);
-        cells.join(",")
+        cells.push(self.mark());
+        let mut line = String::new();
+        push_csv(&mut line, cells.into_iter().map(Cow::from));
+        line
     }
 
     /// What tells the search from others, as lines have it: a word, so that no spreadsheet takes it
     /// for a number.
     pub(super) fn mark(&self) -> String {
         format!("x{:016x}", self.search)
-    }
-}
-
-/// A cell of a table, in quotes where it needs them.
-pub(super) fn quoted(text: &str) -> Cow<'_, str> {
-    if text.contains(['"', ',', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\"")).into()
-    } else {
-        text.into()
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::common::refused;
 use crate::lines;
 use chainrule::ErrorKind::{Empty, Incompatible, Shape, Value};
+use chainrule::data::{HeldOut, Table};
 use chainrule::nalgebra::DMatrix;
 use chainrule::prelude::*;
 use chainrule::selection::{Folds, cross_validate};
@@ -197,6 +198,62 @@ fn repeats() -> Result<()> {
     assert_eq!(some, thrice[4..]);
     let forward = indices(&Folds::forward(3).repeated(2), &data)?;
     assert_eq!(forward[..3], forward[3..]);
+    Ok(())
+}
+
+/// Of a table the second part is held out, the rows are those of a data set, and classes are a
+/// column: words or numbers, holes among them.
+#[test]
+fn tables() -> Result<()> {
+    let words = (0..30).map(|row| [Some("cat"), Some("dog"), None][row % 3]);
+    let table = Table::new()
+        .with_numbers("row", (0..30).map(f64::from))?
+        .with_numbers("size", (0..30).map(|row| f64::from(row % 2)))?
+        .with_categories("species", words)?;
+    let rows = |numbers: &[f64]| numbers.iter().map(|row| *row as usize).collect::<Vec<_>>();
+    for folds in [Folds::k_fold(4).seed(3).repeated(2), Folds::forward(3)] {
+        let expected = indices(&folds, &data(30))?;
+        let found: Indices = folds.indices(&table)?.collect();
+        assert_eq!(found, expected);
+        for ((train, held_out), parts) in folds.split(&table)?.zip(&expected) {
+            let (train, held_out): (Table, HeldOut) = (train, held_out);
+            assert_eq!(
+                (rows(train.numbers("row")?), rows(held_out.numbers("row")?)),
+                *parts
+            );
+        }
+    }
+    let folds = Folds::stratified_by(5, "species").seed(1);
+    let of_classes = indices(&Folds::stratified(5).seed(1), &data_of(30, |row| row % 3))?;
+    assert_eq!(folds.indices(&table)?.collect::<Indices>(), of_classes);
+    for (_, held_out) in Folds::stratified_by(5, "size").split(&table)? {
+        assert_eq!(held_out.numbers("size")?.iter().sum::<f64>(), 3.0);
+    }
+    let scores = cross_validate(&table, &folds, 2, |train, held_out, _| {
+        Ok(train.len() as f64 / held_out.len() as f64)
+    })?;
+    assert_eq!(scores.values(), [4.0; 5]);
+
+    let cut = |folds: Folds| folds.indices(&table).map(|_| ());
+    refused(
+        cut(Folds::stratified(5)),
+        Incompatible,
+        "Folds::stratified: got a table, expected the column of the classes (Folds::stratified_by)",
+    );
+    refused(
+        cut(Folds::stratified_by(5, "kind")),
+        Value,
+        "Folds::stratified: got \"kind\", expected one of the columns row, size, species",
+    );
+    refused(
+        cut(Folds::stratified_by(11, "species")),
+        Empty,
+        "\"cat\" of Folds::stratified: got 10, expected at least 11 samples",
+    );
+    let error = cut(Folds::k_fold(31)).expect_err("more folds than rows");
+    assert_eq!(error.kind(), Value);
+    let none = Table::new();
+    assert!(Folds::k_fold(2).indices(&none).is_err() && Folds::forward(2).indices(&none).is_err());
     Ok(())
 }
 
