@@ -38,6 +38,9 @@ pub mod metrics;
 // Trainers, their history and their checkpoints.
 pub mod train;
 
+// Cross-validation and searches.
+pub mod selection;
+
 // Model files, interchange formats, pictures, a progress bar.
 #[cfg(any(feature = "ndarray", feature = "onnx", feature = "safetensors"))]
 pub mod io;

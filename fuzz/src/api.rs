@@ -11,6 +11,7 @@ use chainrule::optim::*;
 use chainrule::prelude::*;
 use chainrule::rand::SeedableRng;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::selection::Folds;
 use chainrule::train::{Lbfgs, LevenbergMarquardt, ScaledConjugateGradient};
 use chainrule::{Optimizer, Real, gradcheck};
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
@@ -531,6 +532,20 @@ fn judge<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
         );
         let _ = data.k_fold(k, seed).map(|folds| folds.count());
         let _ = data.stratified_k_fold(k, seed).map(|folds| folds.count());
+        let groups: Vec<usize> = (0..data.len()).map(|row| row % 3).collect();
+        for folds in [
+            Folds::k_fold(k),
+            Folds::stratified(k),
+            Folds::grouped(k, &groups),
+            Folds::forward(k)
+                .gap(count(u)? as usize)
+                .max_train(count(u)? as usize),
+        ] {
+            let folds = folds.seed(seed).repeated(count(u)? as usize);
+            for (train, validation) in folds.indices(&data).into_iter().flatten().take(9) {
+                assert!(!train.is_empty() && !validation.is_empty());
+            }
+        }
         let _ = data.balanced();
     }
     Ok(())

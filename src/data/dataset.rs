@@ -1,7 +1,8 @@
 //! Inputs and their targets.
 
+use super::deal::{Deal, check_folds};
 use super::labels::labels;
-use super::parts::{self, Folds, count};
+use super::parts::{self, check_counts, count};
 use super::{Batch, Scaler, check_finite};
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::bounds::not_empty;
@@ -244,7 +245,7 @@ impl<T: Real> Dataset<T> {
     }
 
     /// [`select`](Self::select), where the indices are known to be sound.
-    fn pick(&self, indices: &[usize]) -> Self {
+    pub(crate) fn pick(&self, indices: &[usize]) -> Self {
         compiled_here!(T: |data: &Dataset<T>, indices: &[usize]| -> Dataset<T> {
             Dataset {
                 inputs: data.inputs.select_columns(indices),
@@ -313,7 +314,8 @@ impl<T: Real> Dataset<T> {
     }
 
     /// The k pairs (training, validation) of a cross-validation, shuffled by `seed` and made one at
-    /// a time. Every sample is in one validation part; their sizes differ by at most 1.
+    /// a time. Every sample is in one validation part; their sizes differ by at most 1. More ways to
+    /// cut are in [`Folds`](crate::selection::Folds).
     ///
     /// # Errors
     /// [`ErrorKind::Value`] unless `k` is from 2 to the number of samples.
@@ -334,7 +336,8 @@ impl<T: Real> Dataset<T> {
         k: usize,
         seed: u64,
     ) -> Result<impl ExactSizeIterator<Item = (Self, Self)>> {
-        self.folds("Dataset::k_fold", k, seed, |_| Ok(()))
+        check_folds("Dataset::k_fold", k, self.len(), "sample")?;
+        Ok(self.folds(k, Deal::in_turn(self.len(), k, seed, None)))
     }
 
     /// [`k_fold`](Self::k_fold) that keeps the proportions of the classes: of each class, too, the
@@ -363,25 +366,23 @@ impl<T: Real> Dataset<T> {
         seed: u64,
     ) -> Result<impl ExactSizeIterator<Item = (Self, Self)>> {
         let place = "Dataset::stratified_k_fold";
-        self.folds(place, k, seed, move |order| {
-            let (labels, _) = labels(place, self.into())?;
-            parts::by_class(place, &labels, class, k, order)
+        check_folds(place, k, self.len(), "sample")?;
+        let labels = self.strata(place, k)?;
+        Ok(self.folds(k, Deal::in_turn(self.len(), k, seed, Some(&labels))))
+    }
+
+    fn folds(&self, k: usize, deal: Deal) -> impl ExactSizeIterator<Item = (Self, Self)> {
+        (0..k).map(move |fold| {
+            let (train, validation) = deal.parts(fold);
+            (self.pick(&train), self.pick(&validation))
         })
     }
 
-    /// Deals the samples, shuffled and then arranged, to `k` folds in turn.
-    fn folds(
-        &self,
-        place: &str,
-        k: usize,
-        seed: u64,
-        arrange: impl FnOnce(&mut [usize]) -> Result<()>,
-    ) -> Result<impl ExactSizeIterator<Item = (Self, Self)>> {
-        let folds = Folds::deal(place, self.len(), k, seed, arrange)?;
-        Ok((0..k).map(move |fold| {
-            let (train, validation) = folds.parts(fold);
-            (self.pick(&train), self.pick(&validation))
-        }))
+    /// The class of each sample, of which every class that there is must have `least`.
+    pub(crate) fn strata(&self, place: &str, least: usize) -> Result<Vec<usize>> {
+        let (labels, _) = labels(place, self.into())?;
+        check_counts(place, &count(&labels), class, least)?;
+        Ok(labels)
     }
 
     /// These samples with the inputs that `map` makes of theirs, by value: targets and weights are

@@ -7,6 +7,7 @@ mod bytes;
 #[cfg(feature = "csv")]
 mod csv;
 mod dataset;
+pub(crate) mod deal;
 #[cfg(feature = "csv")]
 mod decimal;
 mod encoder;
@@ -17,7 +18,7 @@ mod labels;
 mod npy;
 mod npz;
 mod packed;
-mod parts;
+pub(crate) mod parts;
 mod scaler;
 mod table;
 mod values;

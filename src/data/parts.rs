@@ -1,4 +1,4 @@
-//! Parts and folds of samples, as their numbers.
+//! Two parts of samples, as their numbers.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::bounds::BETWEEN;
@@ -78,55 +78,6 @@ pub(crate) fn stratified_split(
     Ok(parts)
 }
 
-/// Samples that are dealt to k folds in turn.
-pub(crate) struct Folds {
-    order: Vec<usize>,
-    fold_of: Vec<usize>,
-}
-
-impl Folds {
-    /// Deals `len` samples, shuffled and then arranged, to `k` folds.
-    pub(crate) fn deal(
-        place: &str,
-        len: usize,
-        k: usize,
-        seed: u64,
-        arrange: impl FnOnce(&mut [usize]) -> Result<()>,
-    ) -> Result<Self> {
-        if k < 2 || k > len {
-            let expected = format!("from 2 folds to {len}, one per sample");
-            return Err(Error::new(ErrorKind::Value, place, expected, k));
-        }
-        let order = shuffled(len, seed);
-        let mut dealt = order.clone();
-        arrange(&mut dealt)?;
-        let mut fold_of = vec![0; len];
-        for (position, sample) in dealt.into_iter().enumerate() {
-            fold_of[sample] = position % k;
-        }
-        Ok(Self { order, fold_of })
-    }
-
-    /// The samples of all other folds, and those of one.
-    pub(crate) fn parts(&self, fold: usize) -> Parts {
-        let other = |sample: &usize| self.fold_of[*sample] != fold;
-        self.order.iter().copied().partition(other)
-    }
-}
-
-/// Arranges samples so that those of a class stand together, for [`Folds::deal`].
-pub(crate) fn by_class(
-    place: &str,
-    labels: &[usize],
-    name: impl Fn(usize) -> String,
-    k: usize,
-    samples: &mut [usize],
-) -> Result<()> {
-    check_counts(place, &count(labels), name, k)?;
-    samples.sort_by_key(|sample| labels[*sample]);
-    Ok(())
-}
-
 /// How many samples each class has.
 pub(crate) fn count(labels: &[usize]) -> Vec<usize> {
     let mut counts = vec![0; labels.iter().max().map_or(0, |last| last + 1)];
@@ -137,7 +88,7 @@ pub(crate) fn count(labels: &[usize]) -> Vec<usize> {
 }
 
 /// Every class that has a sample must have `least` of them.
-fn check_counts(
+pub(crate) fn check_counts(
     place: &str,
     counts: &[usize],
     name: impl Fn(usize) -> String,

@@ -24,6 +24,9 @@ pub mod training {}
 #[doc = include_str!("judging.md")]
 pub mod judging {}
 
+#[doc = include_str!("choosing.md")]
+pub mod choosing {}
+
 #[doc = include_str!("normalization.md")]
 pub mod normalization {}
 

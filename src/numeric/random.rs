@@ -10,6 +10,10 @@ pub(crate) enum Purpose {
     Pass = 3,
     Sample = 4,
     Rule = 5,
+    Repeat = 6,
+    Fold = 7,
+    Trial = 8,
+    Parameter = 9,
 }
 
 /// A seed for `purpose` number `index` under `seed`: one step of SplitMix64 (Steele, Lea &
@@ -31,6 +35,11 @@ pub(crate) fn uniform(seed: u64, index: u64) -> f64 {
     /// 2⁻⁵³.
     const UNIT: f64 = f64::EPSILON / 2.0;
     (mix(seed ^ index) >> 11) as f64 * UNIT
+}
+
+/// Number `index` under `seed` of numbers that are uniform in 0..bound, but for less than bound/2⁶⁴.
+pub(crate) fn one_of(seed: u64, index: u64, bound: u64) -> u64 {
+    ((u128::from(mix(seed ^ index)) * u128::from(bound)) >> 64) as u64
 }
 
 /// The generator of `seed`: xoshiro256++ (Blackman & Vigna 2021), which rand keeps the same on

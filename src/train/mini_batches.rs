@@ -134,7 +134,7 @@ impl<'a, T: Real> MiniBatches<'a, T> {
         self.descent.prepare(net)
     }
 
-    fn new_batches(&self) -> Result<Batches<T>> {
+    pub(super) fn new_batches(&self) -> Result<Batches<T>> {
         if self.shuffle {
             Batches::shuffled(self.batch, self.seed)
         } else {

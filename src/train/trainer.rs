@@ -11,7 +11,7 @@ use super::run::CheckpointEvery;
 use super::run::{Fit, Method, Run, Units};
 use super::settings::{fit_by_run, settings};
 use super::stop::{Monitor, Stop};
-use crate::data::{Batch, Dataset};
+use crate::data::{Batch, Batches, Dataset};
 use crate::error::Result;
 use crate::nn::loss::{Loss, OutputFunction};
 use crate::nn::sequential::Sequential;
@@ -461,6 +461,16 @@ impl<'a, T: Real> Trainer<'a, T> {
     pub fn continue_with(&mut self, net: &Sequential<T>) {
         self.method.descent.optimizer.adopt(net.params());
         self.run.state.adopt(net);
+    }
+
+    /// Takes another learning rate, and returns the one of before.
+    pub(crate) fn swap_learning_rate(&mut self, rate: Schedule) -> Schedule {
+        core::mem::replace(&mut self.method.descent.rate, rate)
+    }
+
+    /// The mini-batches of its settings.
+    pub(crate) fn batches(&self) -> Result<Batches<T>> {
+        self.method.new_batches()
     }
 
     /// The optimizer.
