@@ -38,6 +38,9 @@ pub mod metrics;
 // Trainers, their history and their checkpoints.
 pub mod train;
 
+// What a model has learned.
+pub mod inspection;
+
 // Model files, interchange formats, pictures, a progress bar.
 #[cfg(any(feature = "ndarray", feature = "onnx", feature = "safetensors"))]
 pub mod io;

@@ -10,6 +10,7 @@ pub(crate) enum Purpose {
     Pass = 3,
     Sample = 4,
     Rule = 5,
+    Permute = 10,
 }
 
 /// A seed for `purpose` number `index` under `seed`: one step of SplitMix64 (Steele, Lea &

@@ -5,8 +5,18 @@ use std::fs;
 use std::path::Path;
 
 /// The floors, lowest first: a file imports only from its own floor and those before it.
-pub(crate) const FLOORS: [&str; 11] = [
-    "error", "ground", "numeric", "nn", "optim", "data", "metrics", "train", "io", "plot",
+pub(crate) const FLOORS: [&str; 12] = [
+    "error",
+    "ground",
+    "numeric",
+    "nn",
+    "optim",
+    "data",
+    "metrics",
+    "train",
+    "inspection",
+    "io",
+    "plot",
     "progress",
 ];
 

@@ -52,6 +52,7 @@ fn families() -> Vec<(&'static str, &'static str, Vec<String>)> {
     schedules.push("Custom".into());
     let metrics = [
         functions(include_str!("../../src/metrics/classification.rs")),
+        functions(include_str!("../../src/metrics/curves.rs")),
         functions(include_str!("../../src/metrics/regression.rs")),
     ];
     vec![
