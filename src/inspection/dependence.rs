@@ -41,7 +41,6 @@ impl Grid {
     /// The values for a column that has these.
     fn values(&self, column: &Values) -> Result<Values> {
         const PLACE: &str = "grid of partial_dependence";
-        let Values::Numbers(numbers) = column;
         let (low, high, points) = match self {
             Self::Numbers(chosen) if chosen.is_empty() => {
                 let expected = "at least 1 number";
@@ -69,9 +68,7 @@ impl Grid {
                 format!("quantiles {low} and {high}, {points} points"),
             ));
         }
-        let mut sorted: Vec<f64> = numbers.iter().map(|x| x + 0.0).collect();
-        sorted.retain(|number| !number.is_nan());
-        sorted.sort_by(f64::total_cmp);
+        let sorted = column.sorted();
         let mut unique = sorted.clone();
         unique.dedup();
         if unique.len() < points {
@@ -90,6 +87,22 @@ impl Grid {
         let step = (last - first) / (points - 1) as f64;
         let inner = (0..points - 1).map(|k| k as f64 * step + first);
         Ok(Values::Numbers(inner.chain([last]).collect()))
+    }
+}
+
+impl Values {
+    fn sorted(&self) -> Vec<f64> {
+        let Self::Numbers(numbers) = self;
+        let mut sorted: Vec<f64> = numbers.iter().map(|x| x + 0.0).collect();
+        sorted.retain(|number| !number.is_nan());
+        sorted.sort_by(f64::total_cmp);
+        sorted
+    }
+
+    fn deciles(&self) -> Vec<f64> {
+        let sorted = self.sorted();
+        let shares = (1..10).map(|tenth| f64::from(tenth) / 10.0);
+        shares.map(|share| quantile(&sorted, share)).collect()
     }
 }
 
@@ -112,6 +125,8 @@ pub struct PartialDependence {
     pub name: String,
     /// The values that all samples were given, one after the other.
     pub values: Values,
+    /// Below which nine numbers lie 10 %, 20 %, … 90 % of the column.
+    pub deciles: Vec<f64>,
     /// The average predictions, outputs × values.
     pub average: DMatrix<f64>,
     /// For each output the predictions of each sample, samples × values: the curves of individual
@@ -159,7 +174,8 @@ pub fn partial_dependence<D: Samples, C: Column<D>, T: Real>(
     mut predict: impl FnMut(&D) -> Result<DMatrix<T>>,
 ) -> Result<PartialDependence> {
     let name = column.name(data)?;
-    let values = grid.values(&column.values(data)?)?;
+    let known = column.values(data)?;
+    let values = grid.values(&known)?;
     let samples = data.samples();
     let mut individual: Vec<DMatrix<f64>> = Vec::new();
     for index in 0..values.len() {
@@ -202,6 +218,7 @@ pub fn partial_dependence<D: Samples, C: Column<D>, T: Real>(
     Ok(PartialDependence {
         name,
         values,
+        deciles: known.deciles(),
         average,
         individual,
     })

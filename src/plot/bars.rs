@@ -51,6 +51,22 @@ impl Series {
         let ends = (value - reach, value + reach);
         (ends.0.is_finite() && ends.1.is_finite()).then_some(ends)
     }
+
+    /// What stands at the end of a bar. Whiskers say how sure it is: then three digits of the largest
+    /// number are enough, and the others have as many decimals.
+    fn text(&self, index: usize) -> String {
+        let value = self.values[index];
+        let finite = self.values.iter().filter(|value| value.is_finite());
+        let largest = finite.fold(0f64, |largest, value| largest.max(value.abs()));
+        let power = largest.log10().floor();
+        if self.whiskers.is_none() || !(-4.0..6.0).contains(&power) {
+            return style::brief(value);
+        }
+        let decimals = (2.0 - power).max(0.0) as usize;
+        // + 0.0, because −0 would keep its sign.
+        let rounded = format!("{value:.decimals$}").parse().unwrap_or(value) + 0.0;
+        format!("{rounded:.decimals$}").replace('-', "−")
+    }
 }
 
 impl Bars {
@@ -170,16 +186,18 @@ impl Bars {
             let ends = (0..groups).filter_map(|index| series.whisker(index));
             ends.flat_map(|(low, high)| [low, high])
         });
-        let from_zero = finite().chain([0.0]).chain(whiskers);
-        let Some(x) = Axis::around(&self.label, from_zero, false, false, steps(room).0) else {
-            return empty("a series with a finite number");
-        };
+        let ends: Vec<f64> = finite().chain([0.0]).chain(whiskers).collect();
         let order = self.order();
         let names: Vec<String> = order
             .iter()
             .map(|index| self.names[*index].clone())
             .collect();
         let y = Axis::of_names(&names, 0.4 * room.width());
+        let beyond = self.beyond_whiskers(&ends, room.width() - y.width());
+        let ends = ends.into_iter().chain(beyond);
+        let Some(x) = Axis::around(&self.label, ends, false, false, steps(room).0) else {
+            return empty("a series with a finite number");
+        };
         let inside = chart(&mut canvas, room, &x, &y)?;
 
         let group = inside.height() / groups as f64;
@@ -226,11 +244,10 @@ impl Bars {
                 if size < 9.0 {
                     continue;
                 }
-                let text = style::brief(value);
+                let text = series.text(*index);
                 let wide = font::width(&text, size) + 6.0;
                 let left = value < 0.0;
                 // Beyond the whisker.
-                let bar = end;
                 let end = match whisker {
                     Some((low, _)) if left => end.min(low),
                     Some((_, high)) => end.max(high),
@@ -241,7 +258,7 @@ impl Bars {
                 } else {
                     end + wide <= room.right
                 };
-                if !fits && end != bar {
+                if !fits && whisker.is_some() {
                     continue; // It would lie on the whisker.
                 }
                 // Beside the bar, or on it where it reaches too far.
@@ -262,6 +279,28 @@ impl Bars {
             &[],
         );
         canvas.finish()
+    }
+
+    /// How far numbers reach that stand beyond whiskers, if the axis goes through these ends on so many
+    /// pixels.
+    fn beyond_whiskers(&self, ends: &[f64], pixels: f64) -> Vec<f64> {
+        let (low, high) = ends.iter().fold((0f64, 0f64), |(low, high), end| {
+            (low.min(*end), high.max(*end))
+        });
+        let beyond = |series: &Series, index: usize| {
+            let (start, end) = series.whisker(index)?;
+            let wide = font::width(&series.text(index), SMALL) + 12.0;
+            let room = (wide / (pixels - 28.0)).clamp(0.0, 0.3) * 1.4 * (high - low);
+            Some(if series.values[index] < 0.0 {
+                start - room
+            } else {
+                end + room
+            })
+        };
+        let all = self.series.iter().flat_map(|series| {
+            (0..self.names.len()).filter_map(move |index| beyond(series, index))
+        });
+        all.collect()
     }
 
     /// The names from top to bottom.

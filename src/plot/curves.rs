@@ -167,6 +167,14 @@ impl Curves {
         self.guide(name, Guide::Diagonal)
     }
 
+    /// Adds short lines at the x axis: where samples lie, or their quantiles.
+    #[must_use]
+    #[doc(alias("rugplot"))]
+    pub fn rug(self, xs: &[f64]) -> Self {
+        xs.iter()
+            .fold(self, |picture, x| picture.guide("", Guide::Rug(*x)))
+    }
+
     /// With a logarithmic y axis.
     #[must_use]
     #[doc(alias("semilogy", "yscale"))]
@@ -257,6 +265,8 @@ pub(super) enum Guide {
     Horizontal(f64),
     Vertical(f64),
     Diagonal,
+    /// A short line at the x axis.
+    Rug(f64),
 }
 
 /// What kind of axes there are.
@@ -353,7 +363,7 @@ impl Curve {
         match self.form {
             Form::Curve => line(color, 2.0, dash, Some(self.marker)),
             Form::Line => line(color, 2.0, dash, None),
-            Form::Faint => line(FAINT, 1.2, &[], None),
+            Form::Faint => line(FAINT.0, FAINT.1, &[], None),
             Form::Points => Sample::Marker {
                 color,
                 marker: self.marker,
@@ -373,7 +383,8 @@ impl Curve {
     }
 }
 
-const FAINT: Rgb = [165; 3];
+/// Of faint lines, color and width.
+const FAINT: (Rgb, f64) = ([185; 3], 0.8);
 
 /// Of the lines to compare with, color, width and strokes.
 const GUIDE: (Rgb, f64, &[f64]) = ([90; 3], 1.5, &[5.0, 4.0]);
@@ -423,7 +434,7 @@ impl Panel<'_> {
         if let Some((x, y)) = all.first().copied() {
             let at = self.guides.iter().map(|(_, guide)| match guide {
                 Guide::Horizontal(y) => (x, *y),
-                Guide::Vertical(x) => (*x, y),
+                Guide::Vertical(x) | Guide::Rug(x) => (*x, y),
                 Guide::Diagonal => (x, y),
             });
             all.extend(at.filter(drawable));
@@ -468,7 +479,7 @@ impl Panel<'_> {
                     for part in parts {
                         if part.len() > 1 {
                             match curve.form {
-                                Form::Faint => canvas.line(part, FAINT, 1.2, &[]),
+                                Form::Faint => canvas.line(part, FAINT.0, FAINT.1, &[]),
                                 _ => canvas.line(part, curve.color, 2.0, curve.dash),
                             }
                         }
@@ -537,8 +548,19 @@ impl Panel<'_> {
                 Guide::Vertical(at) => x
                     .inside(*at)
                     .map_or(vec![], |at| vec![(at, 0.0), (at, 1.0)]),
+                Guide::Rug(at) => {
+                    if let Some(at) = x.inside(*at) {
+                        let (x, y) = inside.at(at, 0.0);
+                        canvas.line(vec![(x, y), (x, y - 10.0)], BLACK, 1.0, &[]);
+                    }
+                    continue;
+                }
                 Guide::Diagonal => {
-                    let (low, high) = (x.ends().0.max(y.ends().0), x.ends().1.min(y.ends().1));
+                    let (mut low, mut high) =
+                        (x.ends().0.max(y.ends().0), x.ends().1.min(y.ends().1));
+                    if self.scales.unit {
+                        (low, high) = (0.0, 1.0);
+                    }
                     // Where one axis is logarithmic and the other is not, it is bent.
                     let parts = if self.scales.log_x == self.scales.log_y {
                         1
@@ -596,8 +618,8 @@ fn draw_band(
 /// The radius of markers of so many points.
 fn small(points: usize) -> f64 {
     match points {
-        0..=100 => 4.0,
-        101..=500 => 3.2,
+        0..=200 => 4.0,
+        201..=500 => 3.2,
         501..=2000 => 2.5,
         _ => 1.8,
     }

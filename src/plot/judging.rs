@@ -183,7 +183,8 @@ impl Curves {
     }
 
     /// The picture of how the predictions of one output follow a column: the average, and behind it a
-    /// thin line for each sample, of 50 of them where there are more.
+    /// thin line for each sample, of 50 of them where there are more. Short lines at the x axis are the
+    /// deciles of the column: where they are far apart, few samples bear out what is seen.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] for an output that there is not.
@@ -231,7 +232,8 @@ impl Curves {
         let picture = Self::new(title, dependence.name.clone(), "prediction");
         Ok(picture
             .faint("single samples", &lines)
-            .line("average", &average))
+            .line("average", &average)
+            .rug(&dependence.deciles))
     }
 
     /// Both axes from 0 to 1, and as long.

@@ -105,7 +105,10 @@ pub(super) fn chart(canvas: &mut Canvas, room: Rect, x: &Axis, y: &Axis) -> Resu
         );
     }
     let (middle, center) = inside.middle();
-    let label = font::fit(&x.label, LABEL, room.width());
+    // It may be wider than the chart.
+    let whole = canvas.bounds();
+    let side = (middle - whole.left).min(whole.right - middle);
+    let label = font::fit(&x.label, LABEL, 2.0 * (side - 12.0));
     canvas.text(
         label,
         (middle, room.bottom - LABEL / 2.0),

@@ -422,6 +422,7 @@ fn the_star_is_at_the_epoch_that_was_kept() -> Result<()> {
             validation.inputs(),
             &validation,
             &SigmoidCrossEntropy::new(),
+            &mut Tape::new(),
         )?;
         assert_eq!(history.epochs[best].validation_cost, Some(cost));
         let figure = Runs::new("", &[("", &history)]).draw()?;
