@@ -3,6 +3,7 @@
 
 mod common;
 
+use chainrule::data::{HeldOut, Table};
 use chainrule::inspection::*;
 use chainrule::prelude::*;
 use chainrule::{ErrorKind, Real};
@@ -218,7 +219,7 @@ fn what_importance_refuses() -> Result<()> {
     refused(
         permutation_importance(&data, [vec![0], vec![]], 1, 1, |_| Ok(0.0)),
         ErrorKind::Empty,
-        "features of Dataset: got none, expected at least 1 feature",
+        "features of Dataset: got 0, expected at least 1 feature",
     );
     refused(
         permutation_importance(&data, [0], 1, 1, |_| Ok(f64::NAN)),
@@ -319,6 +320,151 @@ fn what_dependence_refuses() -> Result<()> {
         growing,
         ErrorKind::Shape,
         &format!("{place}: got 2 × 40, expected 1 × 40"),
+    );
+    Ok(())
+}
+
+// -------------------------------------------------------------------------------------------------
+// Tables
+
+/// Numbers and words with holes.
+fn table() -> Result<Table> {
+    let weight = (0..30).map(|j| (j % 7 != 3).then_some(f64::from(j * j % 13)));
+    let origin = (0..30).map(|j| ["Japan", "USA", "Europe"].get(j % 4).copied());
+    Table::new()
+        .with_numbers("weight", weight)?
+        .with_categories("origin", origin)?
+        .with_numbers("mpg", (0..30).map(f64::from))
+}
+
+/// Its cells as text, to be counted and compared.
+fn cells(rows: &str, columns: &[usize]) -> Vec<Vec<String>> {
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        columns.iter().map(|column| cells[*column].into()).collect()
+    };
+    rows.lines().skip(1).map(row).collect()
+}
+
+/// Words and holes are shuffled as they are, in tables and in held-out rows; several columns as one.
+#[test]
+fn columns_of_tables_are_shuffled() -> Result<()> {
+    let table = table()?;
+    let (_, test) = table.split(0.4, 3)?;
+    let mut seen = Vec::new();
+    let groups = [vec!["weight", "origin"], vec!["origin"]];
+    let found = permutation_importance(&test, groups, 2, 1, |rows: &HeldOut| {
+        seen.push(rows.to_csv());
+        Ok(0.0)
+    })?;
+    assert_eq!(found.columns[0].name, "weight, origin");
+    assert_eq!(found.columns[1].name, "origin");
+    assert_eq!(seen[0], test.to_csv());
+    for (k, shuffled) in seen.iter().skip(1).enumerate() {
+        let (columns, rest): (&[usize], &[usize]) = match k % 2 {
+            0 => (&[0, 1], &[2]),
+            _ => (&[1], &[0, 2]),
+        };
+        let sorted = |mut cells: Vec<Vec<String>>| {
+            cells.sort();
+            cells
+        };
+        assert_eq!(cells(shuffled, rest), cells(&seen[0], rest));
+        assert_ne!(cells(shuffled, columns), cells(&seen[0], columns));
+        assert_eq!(
+            sorted(cells(shuffled, columns)),
+            sorted(cells(&seen[0], columns))
+        );
+    }
+    // The order is that of data sets.
+    let data = Dataset::new(
+        DMatrix::from_fn(1, 30, |_, j| j as f64),
+        DMatrix::zeros(1, 30),
+    )?;
+    let first = |x: f64, calls: &mut usize| {
+        *calls += 1;
+        if *calls == 1 { 0.0 } else { x }
+    };
+    let (mut a, mut b) = (0, 0);
+    let of_table = permutation_importance(&table, ["mpg"], 3, 5, |rows: &Table| {
+        Ok(first(rows.numbers("mpg")?[0], &mut a))
+    })?;
+    let of_data = permutation_importance(&data, [0], 3, 5, |data| {
+        Ok(first(data.inputs()[(0, 0)], &mut b))
+    })?;
+    assert_eq!(of_table.columns[0].repeats, of_data.columns[0].repeats);
+    Ok(())
+}
+
+/// Numbers between quantiles of those that are there, and every word.
+#[test]
+fn dependence_on_columns_of_tables() -> Result<()> {
+    let table = table()?;
+    let price = |origin: Option<&str>| match origin {
+        Some("Japan") => 1.0,
+        Some("USA") => 2.0,
+        Some("Europe") => 3.0,
+        _ => 100.0,
+    };
+    let predict = |rows: &Table| {
+        let weight = rows.numbers("weight")?.iter();
+        let weight = weight.map(|w| if w.is_nan() { 50.0 } else { *w });
+        let sums = weight
+            .zip(rows.categories("origin")?)
+            .map(|(w, o)| w + price(o));
+        Ok(DMatrix::from_iterator(1, rows.len(), sums))
+    };
+    let found = partial_dependence(&table, "origin", &Grid::default(), predict)?;
+    let words = ["Europe", "Japan", "USA"].map(String::from).to_vec();
+    assert_eq!(found.values, Values::Categories(words));
+    let mean = table.numbers("weight")?.iter();
+    let mean = mean
+        .map(|w| if w.is_nan() { 50.0 } else { *w })
+        .sum::<f64>()
+        / 30.0;
+    for (found, price) in found.average.iter().zip([3.0, 1.0, 2.0]) {
+        assert!((found - mean - price).abs() < 1e-12);
+    }
+    assert!(found.deciles.is_empty());
+
+    let (_, test) = table.split(0.5, 1)?;
+    let held_out = |rows: &HeldOut| {
+        let weights = rows.numbers("weight")?.iter().copied();
+        Ok(DMatrix::from_iterator(1, rows.len(), weights))
+    };
+    let found = partial_dependence(&test, "weight", &Grid::default(), held_out)?;
+    let mut weights: Vec<f64> = test.numbers("weight")?.to_vec();
+    weights.retain(|w| !w.is_nan());
+    weights.sort_by(f64::total_cmp);
+    weights.dedup();
+    assert_eq!(found.values, Values::Numbers(weights.clone()));
+    for (average, weight) in found.average.iter().zip(weights) {
+        assert!((average - weight).abs() < 1e-12);
+    }
+
+    let zeros = |rows: &Table| Ok(DMatrix::<f64>::zeros(1, rows.len()));
+    refused(
+        partial_dependence(&table, "colour", &Grid::default(), zeros),
+        ErrorKind::Value,
+        "columns of Table: got \"colour\", expected one of the columns weight, origin, mpg",
+    );
+    refused(
+        partial_dependence(&table, "origin", &Grid::Numbers(vec![1.0]), zeros),
+        ErrorKind::Incompatible,
+        "grid of partial_dependence: got numbers, expected all categories of the column, Europe, \
+         Japan, USA",
+    );
+    let holes = table.clone().with_numbers("weight", [f64::NAN; 30])?;
+    refused(
+        partial_dependence(&holes, "weight", &Grid::default(), zeros),
+        ErrorKind::Empty,
+        "grid of partial_dependence: got none, expected a column with at least 1 value that is no \
+         hole",
+    );
+    refused(
+        permutation_importance(&table, ["mpg", "colour"], 1, 1, |_: &Table| Ok(0.0)),
+        ErrorKind::Value,
+        "columns of Table: got \"colour\", expected one of the columns weight, origin, mpg",
     );
     Ok(())
 }

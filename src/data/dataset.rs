@@ -1,14 +1,14 @@
 //! Inputs and their targets.
 
 use super::labels::labels;
+use super::parts::{self, Folds, count};
 use super::{Batch, Scaler, check_finite};
 use crate::error::{Error, ErrorKind, Result};
-use crate::numeric::bounds::{BETWEEN, not_empty};
+use crate::numeric::bounds::not_empty;
 use crate::numeric::compiled::compiled_here;
-use crate::numeric::random::{Purpose, derive, shuffle, stream};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, check_weights};
-use alloc::{borrow::Cow, format, vec, vec::Vec};
+use alloc::{borrow::Cow, format, string::String, vec::Vec};
 use nalgebra::DMatrix;
 
 /// Samples: inputs (features × samples) and targets (outputs × samples), column j of one belonging
@@ -183,8 +183,9 @@ impl<T: Real> Dataset<T> {
     /// ```
     pub fn balanced(self) -> Result<Self> {
         let (labels, classes) = labels("Dataset::balanced", (&self).into())?;
-        let counts = count(&labels, classes + 1);
-        let (counts, present) = (&counts[..classes], labels.len() - counts[classes]);
+        let counts = count(&labels);
+        let counts = &counts[..classes.min(counts.len())];
+        let present: usize = counts.iter().sum();
         let share = present as f64 / counts.iter().filter(|count| **count > 0).count() as f64;
         let weight = |label: &usize| match counts.get(*label) {
             Some(count) => T::of(share / *count as f64),
@@ -256,13 +257,6 @@ impl<T: Real> Dataset<T> {
         })(self, indices)
     }
 
-    /// The numbers of all samples, in an order that `seed` decides.
-    fn shuffled(&self, seed: u64) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.len()).collect();
-        shuffle(&mut order, stream(derive(seed, Purpose::Split, 0)));
-        order
-    }
-
     /// Two parts, shuffled by `seed`: the first has `fraction` of the samples, rounded, and each at
     /// least one.
     ///
@@ -280,10 +274,9 @@ impl<T: Real> Dataset<T> {
     /// ```
     #[doc(alias("train_test_split", "random_split"))]
     pub fn split(&self, fraction: f64, seed: u64) -> Result<(Self, Self)> {
-        let first = self.first_part("Dataset::split", fraction)?;
-        let order = self.shuffled(seed);
-        let (first, second) = order.split_at(first);
-        Ok((self.pick(first), self.pick(second)))
+        let first = parts::first_part("Dataset::split", self.len(), fraction)?;
+        let (first, second) = parts::split(self.len(), first, seed);
+        Ok((self.pick(&first), self.pick(&second)))
     }
 
     /// [`split`](Self::split) that keeps the proportions of the classes. Each part has at least one
@@ -313,53 +306,10 @@ impl<T: Real> Dataset<T> {
     #[doc(alias("train_test_split"))]
     pub fn stratified_split(&self, fraction: f64, seed: u64) -> Result<(Self, Self)> {
         let place = "Dataset::stratified_split";
-        let first = self.first_part(place, fraction)?;
-        let (labels, classes) = labels(place, self.into())?;
-        let counts = count(&labels, classes + 1);
-        check_counts(place, &counts, 2)?;
-        let present = counts.iter().filter(|count| **count > 0).count();
-        for part in [first, self.len() - first] {
-            if part < present {
-                return Err(Error::new(
-                    ErrorKind::Empty,
-                    place,
-                    format!("parts of at least {present} samples, one per class"),
-                    part,
-                ));
-            }
-        }
-        let mut open = quotas(&counts, first);
-        let (mut parts, order) = (
-            [
-                Vec::with_capacity(first),
-                Vec::with_capacity(self.len() - first),
-            ],
-            self.shuffled(seed),
-        );
-        for sample in order {
-            let open = &mut open[labels[sample]];
-            parts[usize::from(*open == 0)].push(sample);
-            *open = open.saturating_sub(1);
-        }
-        let [first, second] = parts;
+        let first = parts::first_part(place, self.len(), fraction)?;
+        let (labels, _) = labels(place, self.into())?;
+        let (first, second) = parts::stratified_split(place, &labels, class, first, seed)?;
         Ok((self.pick(&first), self.pick(&second)))
-    }
-
-    /// How many samples `fraction` of them are.
-    fn first_part(&self, place: &str, fraction: f64) -> Result<usize> {
-        BETWEEN
-            .named("a fraction between 0 and 1")
-            .check(place, fraction)?;
-        if self.len() < 2 {
-            return Err(Error::new(
-                ErrorKind::Empty,
-                place,
-                "at least 2 samples",
-                self.len(),
-            ));
-        }
-        let rounded = (fraction * self.len() as f64 + 0.5) as usize;
-        Ok(rounded.clamp(1, self.len() - 1))
     }
 
     /// The k pairs (training, validation) of a cross-validation, shuffled by `seed` and made one at
@@ -414,10 +364,8 @@ impl<T: Real> Dataset<T> {
     ) -> Result<impl ExactSizeIterator<Item = (Self, Self)>> {
         let place = "Dataset::stratified_k_fold";
         self.folds(place, k, seed, move |order| {
-            let (labels, classes) = labels(place, self.into())?;
-            check_counts(place, &count(&labels, classes + 1), k)?;
-            order.sort_by_key(|sample| labels[*sample]);
-            Ok(())
+            let (labels, _) = labels(place, self.into())?;
+            parts::by_class(place, &labels, class, k, order)
         })
     }
 
@@ -429,20 +377,9 @@ impl<T: Real> Dataset<T> {
         seed: u64,
         arrange: impl FnOnce(&mut [usize]) -> Result<()>,
     ) -> Result<impl ExactSizeIterator<Item = (Self, Self)>> {
-        if k < 2 || k > self.len() {
-            let expected = format!("from 2 folds to {}, one per sample", self.len());
-            return Err(Error::new(ErrorKind::Value, place, expected, k));
-        }
-        let order = self.shuffled(seed);
-        let mut dealt = order.clone();
-        arrange(&mut dealt)?;
-        let mut fold_of = vec![0; self.len()];
-        for (position, sample) in dealt.into_iter().enumerate() {
-            fold_of[sample] = position % k;
-        }
+        let folds = Folds::deal(place, self.len(), k, seed, arrange)?;
         Ok((0..k).map(move |fold| {
-            let (validation, train): (Vec<_>, Vec<_>) =
-                order.iter().partition(|sample| fold_of[**sample] == fold);
+            let (train, validation) = folds.parts(fold);
             (self.pick(&train), self.pick(&validation))
         }))
     }
@@ -511,62 +448,9 @@ impl<T: Real> Dataset<T> {
     }
 }
 
-/// How many samples each class has.
-fn count(labels: &[usize], classes: usize) -> Vec<usize> {
-    let mut counts = vec![0; classes];
-    for label in labels {
-        counts[*label] += 1;
-    }
-    counts
-}
-
-/// Every class that has a sample must have `least` of them.
-fn check_counts(place: &str, counts: &[usize], least: usize) -> Result<()> {
-    match counts.iter().position(|count| (1..least).contains(count)) {
-        None => Ok(()),
-        Some(class) => Err(Error::new(
-            ErrorKind::Empty,
-            format!("class {class} of {place}"),
-            format!("at least {least} samples"),
-            counts[class],
-        )),
-    }
-}
-
-/// How many of the samples of each class go to a part of `total`: their share, rounded so that the
-/// sum is right. Of a class with samples it is between 1 and all but 1. The shares are compared as
-/// whole multiples of 1/n.
-fn quotas(counts: &[usize], total: usize) -> Vec<usize> {
-    let n: usize = counts.iter().sum();
-    let whole = |count: usize| (count as u128 * total as u128 / n as u128) as usize;
-    let mut quotas: Vec<usize> = counts
-        .iter()
-        .map(|count| whole(*count).clamp(1.min(*count), count.saturating_sub(1)))
-        .collect();
-    let lacking = |quotas: &[usize], class: usize| {
-        counts[class] as i128 * total as i128 - quotas[class] as i128 * n as i128
-    };
-    loop {
-        let given: usize = quotas.iter().sum();
-        // The part has at least one sample per class, and so has the rest: some class has room.
-        if given < total {
-            let room = (0..counts.len())
-                .rev()
-                .filter(|class| quotas[*class] + 1 < counts[*class]);
-            let Some(class) = room.max_by_key(|class| lacking(&quotas, *class)) else {
-                return quotas;
-            };
-            quotas[class] += 1;
-        } else if given > total {
-            let room = (0..counts.len()).filter(|class| quotas[*class] > 1);
-            let Some(class) = room.min_by_key(|class| lacking(&quotas, *class)) else {
-                return quotas;
-            };
-            quotas[class] -= 1;
-        } else {
-            return quotas;
-        }
-    }
+/// How errors call a class.
+fn class(label: usize) -> String {
+    format!("class {label}")
 }
 
 impl<'a, T: Real> From<&'a Dataset<T>> for Batch<'a, T> {

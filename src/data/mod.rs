@@ -9,22 +9,29 @@ mod csv;
 mod dataset;
 #[cfg(feature = "csv")]
 mod decimal;
+mod encoder;
 mod foreign;
+mod held_out;
 mod idx;
 mod labels;
 mod npy;
 mod npz;
 mod packed;
+mod parts;
 mod scaler;
+mod table;
+mod values;
 
 pub use batch::Batch;
 pub use batches::{Batches, EpochBatches};
 #[cfg(feature = "csv")]
-pub use csv::{Column, Csv, Table};
+pub use csv::{Column, Csv, NamedDataset};
 pub use dataset::Dataset;
 pub(crate) use dataset::Scaled;
+pub use encoder::{Encoder, EncoderBuilder, Encoding, Fill, Scaling};
 #[cfg(feature = "safetensors")]
 pub(crate) use foreign::foreign;
+pub use held_out::{HeldOut, Rows};
 pub use idx::read_idx;
 #[cfg(feature = "std")]
 pub use idx::read_idx_file;
@@ -37,6 +44,7 @@ pub use npz::read_npz;
 #[cfg(feature = "std")]
 pub use npz::read_npz_file;
 pub use scaler::Scaler;
+pub use table::Table;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::real::Real;

@@ -307,7 +307,7 @@ impl<T: Real> Scaler<T> {
 }
 
 /// One number in units of the scaler.
-fn to_scale<T: Real>(v: T, shift: T, scale: T) -> T {
+pub(super) fn to_scale<T: Real>(v: T, shift: T, scale: T) -> T {
     let scaled = (v - shift) / scale;
     // The difference may overflow where its quotient does not.
     if scaled.is_finite() {
@@ -318,7 +318,7 @@ fn to_scale<T: Real>(v: T, shift: T, scale: T) -> T {
 }
 
 /// One number in units of the data.
-fn from_scale<T: Real>(v: T, shift: T, scale: T) -> T {
+pub(super) fn from_scale<T: Real>(v: T, shift: T, scale: T) -> T {
     let x = v * scale + shift;
     // The product may overflow where the sum does not.
     let quarter = T::of(0.25);
@@ -332,14 +332,14 @@ fn from_scale<T: Real>(v: T, shift: T, scale: T) -> T {
 /// The mean of a feature, as (`high` + `low`)·2^`exponent`. The numbers are about 1, so that no sum
 /// overflows and no square vanishes. The parts are two, because what lies between two numbers
 /// counts where all samples are near it.
-struct Mean {
+pub(super) struct Mean {
     exponent: i32,
     high: f64,
     low: f64,
 }
 
 impl Mean {
-    fn of(row: &[f64]) -> Self {
+    pub(super) fn of(row: &[f64]) -> Self {
         let exponent = exponent(largest(row.iter().copied()));
         let at = |v: f64| libm::scalbn(v, -exponent);
         let (n, first) = (row.len() as f64, at(row[0]));
@@ -353,7 +353,7 @@ impl Mean {
         }
     }
 
-    fn value(&self) -> f64 {
+    pub(super) fn value(&self) -> f64 {
         libm::scalbn(self.high + self.low, self.exponent)
     }
 

@@ -1,7 +1,29 @@
 //! Numbers and tables as people read them.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{borrow::Cow, format, string::String, vec::Vec};
 use core::fmt;
+
+/// Appends a line of fields that are separated by commas (RFC 4180).
+pub(crate) fn push_csv<'a>(csv: &mut String, fields: impl Iterator<Item = Cow<'a, str>>) {
+    let start = csv.len();
+    for (index, field) in fields.enumerate() {
+        if index > 0 {
+            csv.push(',');
+        }
+        if field.contains(['"', ',', '\n', '\r']) {
+            csv.push('"');
+            csv.push_str(&field.replace('"', "\"\""));
+            csv.push('"');
+        } else {
+            csv.push_str(&field);
+        }
+    }
+    if csv.len() == start {
+        // A blank line is no row.
+        csv.push_str("\"\"");
+    }
+    csv.push('\n');
+}
 
 /// Rows of cells, printed with columns as wide as their widest cell, and no line break at the end.
 ///

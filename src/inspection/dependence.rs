@@ -13,7 +13,8 @@ use nalgebra::DMatrix;
 #[non_exhaustive]
 pub enum Grid {
     /// So many numbers, evenly between two quantiles of the column, so that a few wild values do not
-    /// stretch the grid. A column with fewer different numbers is given each of them.
+    /// stretch the grid. A column with fewer different numbers is given each of them, and a column of
+    /// words each word.
     Quantiles {
         /// The share of the samples that lie below the first number.
         low: f64,
@@ -41,6 +42,21 @@ impl Grid {
     /// The values for a column that has these.
     fn values(&self, column: &Values) -> Result<Values> {
         const PLACE: &str = "grid of partial_dependence";
+        if column.len() == 0 {
+            let expected = "a column with at least 1 value that is no hole";
+            return Err(Error::new(ErrorKind::Empty, PLACE, expected, "none"));
+        }
+        if let Values::Categories(words) = column {
+            if matches!(self, Self::Quantiles { .. }) {
+                return Ok(column.clone());
+            }
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                PLACE,
+                format!("all categories of the column, {}", words.join(", ")),
+                "numbers",
+            ));
+        }
         let (low, high, points) = match self {
             Self::Numbers(chosen) if chosen.is_empty() => {
                 let expected = "at least 1 number";
@@ -92,15 +108,19 @@ impl Grid {
 
 impl Values {
     fn sorted(&self) -> Vec<f64> {
-        let Self::Numbers(numbers) = self;
+        let Self::Numbers(numbers) = self else {
+            return Vec::new();
+        };
         let mut sorted: Vec<f64> = numbers.iter().map(|x| x + 0.0).collect();
-        sorted.retain(|number| !number.is_nan());
         sorted.sort_by(f64::total_cmp);
         sorted
     }
 
     fn deciles(&self) -> Vec<f64> {
         let sorted = self.sorted();
+        if sorted.is_empty() {
+            return sorted;
+        }
         let shares = (1..10).map(|tenth| f64::from(tenth) / 10.0);
         shares.map(|share| quantile(&sorted, share)).collect()
     }
@@ -125,7 +145,7 @@ pub struct PartialDependence {
     pub name: String,
     /// The values that all samples were given, one after the other.
     pub values: Values,
-    /// Below which nine numbers lie 10 %, 20 %, … 90 % of the column.
+    /// Below which nine numbers lie 10 %, 20 %, … 90 % of the column; none of a column of words.
     pub deciles: Vec<f64>,
     /// The average predictions, outputs × values.
     pub average: DMatrix<f64>,
@@ -140,12 +160,15 @@ pub struct PartialDependence {
 /// of the grid after the other, and keep the rest; what is predicted of them is averaged, by their
 /// weights where they have any (Friedman 2001; scikit-learn's `method="brute"`).
 ///
-/// `predict` makes predictions of data, outputs × samples. The average says what the *model* does.
+/// `column` is a name of a table's, or the index of a feature of a data set. `predict` makes predictions
+/// of data, outputs × samples: of a table's rows, those of a model on what its encoder makes of them. The average says what the *model* does.
 /// Where columns depend on each other, samples are made that there are none of: mind them.
 ///
 /// # Errors
 /// [`ErrorKind::Value`] for a column that there is not, for quantiles or a number of points that make
-/// no grid; [`ErrorKind::Empty`] and [`ErrorKind::NotFinite`] for given numbers that are none;
+/// no grid; [`ErrorKind::Empty`] for a column of holes and for no given number;
+/// [`ErrorKind::NotFinite`] for given numbers that are none, [`ErrorKind::Incompatible`] for numbers in
+/// a column of words;
 /// [`ErrorKind::Shape`] when `predict` does not return a column for each sample, or not always as many
 /// rows; [`ErrorKind::NotFinite`] for a prediction that is NaN or ±∞; what `predict` returns.
 ///
@@ -167,19 +190,20 @@ pub struct PartialDependence {
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[doc(alias("PDP", "plot_partial_dependence"))]
-pub fn partial_dependence<D: Samples, C: Column<D>, T: Real>(
+pub fn partial_dependence<D: Samples, T: Real>(
     data: &D,
-    column: C,
+    column: impl Column<D::Column>,
     grid: &Grid,
     mut predict: impl FnMut(&D) -> Result<DMatrix<T>>,
 ) -> Result<PartialDependence> {
-    let name = column.name(data)?;
-    let known = column.values(data)?;
+    let column = column.one();
+    let name = data.called(core::slice::from_ref(&column))?;
+    let known = data.known(&column)?;
     let values = grid.values(&known)?;
     let samples = data.samples();
     let mut individual: Vec<DMatrix<f64>> = Vec::new();
     for index in 0..values.len() {
-        let predictions = predict(&column.replaced(data, &values, index)?)?;
+        let predictions = predict(&data.replaced(&column, &values, index)?)?;
         let place = || format!("predictions of partial_dependence, {name}");
         let (outputs, columns) = predictions.shape();
         if index == 0 {

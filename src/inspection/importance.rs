@@ -95,9 +95,9 @@ impl fmt::Display for Importances {
 /// shuffled among the samples, which keeps the values and destroys what they say (Breiman 2001; for
 /// any model Fisher, Rudin & Dominici 2019). Each column is shuffled `repeats` times.
 ///
-/// `columns` are features of a data set: an index, or a list of features that are shuffled together,
-/// as the rows of a one-hot code must be. `score` judges data: larger is better, so a cost gets a minus.
-/// Use rows that the model was not trained on.
+/// `columns` are names of a table's columns, or indices of a data set's features. A list in their place
+/// is shuffled as one, as the rows of a one-hot code must be; a table's words need no care. `score`
+/// judges data: larger is better, so a cost gets a minus. Use rows that the model was not trained on.
 ///
 /// Two columns that say the same can both seem of no importance, since each stands in for the other:
 /// give them as one.
@@ -132,18 +132,39 @@ impl fmt::Display for Importances {
 /// println!("{importances}");
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-pub fn permutation_importance<D: Samples, C: Columns<D>>(
+///
+/// The rows of a table that were held out, whose columns have names, with numbers and words:
+///
+/// ```
+/// use chainrule::data::{HeldOut, Table};
+/// use chainrule::inspection::permutation_importance;
+/// let table = Table::new()
+///     .with_categories("fuel", ["gas", "oil"].into_iter().cycle().take(20))?
+///     .with_numbers("age", (0..20).map(f64::from))?
+///     .with_numbers("cost", [2.0, 3.0].into_iter().cycle().take(20))?;
+/// let (_, test) = table.split(0.5, 1)?;
+/// let score = |rows: &HeldOut| {
+///     let predicted = rows.categories("fuel")?.map(|fuel| if fuel == Some("gas") { 2.0 } else { 3.0 });
+///     let wrong = predicted.zip(rows.numbers("cost")?).filter(|(y, t)| y != *t);
+///     Ok(1.0 - wrong.count() as f64 / rows.len() as f64)
+/// };
+/// let importances = permutation_importance(&test, ["fuel", "age"], 20, 1, score)?;
+/// assert!(importances.columns[0].mean > 0.2);
+/// assert_eq!(importances.columns[1].mean, 0.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub fn permutation_importance<D: Samples>(
     data: &D,
-    columns: impl IntoIterator<Item = C>,
+    columns: impl IntoIterator<Item: Columns<D::Column>>,
     repeats: usize,
     seed: u64,
     mut score: impl FnMut(&D) -> Result<f64>,
 ) -> Result<Importances> {
     const PLACE: &str = "permutation_importance";
-    let columns: Vec<C> = columns.into_iter().collect();
+    let columns: Vec<_> = columns.into_iter().map(Columns::list).collect();
     not_empty(PLACE, "at least 1 column", columns.len())?;
     not_empty(PLACE, "at least 1 repeat", repeats)?;
-    let names = columns.iter().map(|column| column.name(data));
+    let names = columns.iter().map(|columns| data.called(columns));
     let names = names.collect::<Result<Vec<String>>>()?;
     let mut judged = |data: &D, what: &dyn Fn() -> String| {
         let score = score(data)?;
@@ -168,7 +189,7 @@ pub fn permutation_importance<D: Samples, C: Columns<D>>(
     let mut drops: Vec<Vec<f64>> = vec![vec![]; columns.len()];
     for order in orders {
         for ((column, name), drops) in columns.iter().zip(&names).zip(&mut drops) {
-            let shuffled = column.shuffled(data, &order)?;
+            let shuffled = data.shuffled(column, &order)?;
             let score = judged(&shuffled, &|| format!(", {name} shuffled"))?;
             drops.push(baseline - score);
         }

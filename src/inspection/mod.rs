@@ -5,8 +5,10 @@
 //! rows, and averages the predictions. Both take any model, as a closure, and both are best asked of
 //! rows that it was not trained on: what helps only there was learned by heart.
 //!
-//! They work on the features of a [`Dataset`](crate::Dataset), by index. Features that make sense
-//! only together, such as the rows of a one-hot code, are given as a list.
+//! They work on the columns of a [`Table`](crate::data::Table) or of
+//! [`HeldOut`](crate::data::HeldOut) rows, by name, and on the features of a
+//! [`Dataset`](crate::Dataset), by index. What makes sense only together, such as the rows of a
+//! one-hot code, is given as a list.
 
 mod columns;
 mod dependence;

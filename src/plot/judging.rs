@@ -187,7 +187,8 @@ impl Curves {
     /// deciles of the column: where they are far apart, few samples bear out what is seen.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] for an output that there is not.
+    /// [`ErrorKind::Value`] for an output that there is not, [`ErrorKind::Incompatible`] for a column of
+    /// words: [`Bars::partial_dependence`] draws that.
     ///
     /// ```
     /// use chainrule::{Dataset, plot::Curves};
@@ -213,7 +214,14 @@ impl Curves {
                 output,
             ));
         };
-        let Values::Numbers(values) = &dependence.values;
+        let Values::Numbers(values) = &dependence.values else {
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "plot::Curves::partial_dependence",
+                "a column of numbers (Bars::partial_dependence draws categories)",
+                "categories",
+            ));
+        };
         let samples = individual.nrows();
         let shown = samples.min(50);
         let mut lines = vec![];
@@ -266,5 +274,56 @@ impl Bars {
         Self::new(title, "loss of score when shuffled", &names)
             .series_with("", &means, &deviations)
             .sorted()
+    }
+
+    /// The picture of how the predictions of one output follow a column of words: a bar of the average
+    /// for each.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] for an output that there is not, [`ErrorKind::Incompatible`] for a column of
+    /// numbers: [`Curves::partial_dependence`] draws that.
+    ///
+    /// ```
+    /// use chainrule::data::Table;
+    /// use chainrule::inspection::{Grid, partial_dependence};
+    /// use chainrule::nalgebra::DMatrix;
+    /// use chainrule::plot::Bars;
+    /// let table = Table::new().with_categories("fuel", ["gas", "oil", "gas"])?;
+    /// let predict = |table: &Table| {
+    ///     let cost = |fuel| if fuel == Some("gas") { 2.0 } else { 3.0 };
+    ///     Ok(DMatrix::from_iterator(1, 3, table.categories("fuel")?.map(cost)))
+    /// };
+    /// let dependence = partial_dependence(&table, "fuel", &Grid::default(), predict)?;
+    /// let figure = Bars::partial_dependence("Cost", &dependence, 0)?.draw()?;
+    /// assert!(figure.to_svg().contains(">gas</text>"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn partial_dependence(
+        title: impl Into<String>,
+        dependence: &PartialDependence,
+        output: usize,
+    ) -> Result<Self> {
+        const PLACE: &str = "plot::Bars::partial_dependence";
+        let Values::Categories(words) = &dependence.values else {
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                PLACE,
+                "a column of categories (Curves::partial_dependence draws numbers)",
+                "numbers",
+            ));
+        };
+        let outputs = dependence.average.nrows();
+        if output >= outputs {
+            return Err(Error::new(
+                ErrorKind::Value,
+                format!("output of {PLACE}"),
+                format!("below {outputs}"),
+                output,
+            ));
+        }
+        let average = dependence.average.row(output);
+        let average: Vec<f64> = average.iter().copied().collect();
+        let label = format!("prediction by {}", dependence.name);
+        Ok(Self::new(title, label, words).series("", &average))
     }
 }

@@ -2,8 +2,8 @@
 
 use super::epoch::Epoch;
 use super::stop::{Monitor, Stopped};
-use crate::ground::table::{TextTable, short};
-use alloc::{format, string::String, vec, vec::Vec};
+use crate::ground::table::{TextTable, push_csv, short};
+use alloc::{borrow::Cow, format, string::String, vec, vec::Vec};
 use core::fmt;
 
 /// The epochs of a training run: to be read, plotted, printed as a table (`Display`) or written as
@@ -191,26 +191,11 @@ impl History {
     /// digits as they need to be read back exactly; a field without one is empty.
     pub fn to_csv(&self) -> String {
         let (names, rows) = self.table();
-        let quoted = |name: &str| {
-            if name.contains(['"', ',', '\n', '\r']) {
-                format!("\"{}\"", name.replace('"', "\"\""))
-            } else {
-                name.into()
-            }
-        };
-        let mut csv = names
-            .iter()
-            .map(|name| quoted(name))
-            .collect::<Vec<String>>()
-            .join(",");
-        csv.push('\n');
+        let mut csv = String::new();
+        push_csv(&mut csv, names.iter().map(|name| Cow::from(*name)));
         for row in rows {
-            let cells: Vec<String> = row
-                .iter()
-                .map(|cell| cell.exact().unwrap_or_default())
-                .collect();
-            csv.push_str(&cells.join(","));
-            csv.push('\n');
+            let cell = |cell: &Cell| Cow::from(cell.exact().unwrap_or_default());
+            push_csv(&mut csv, row.iter().map(cell));
         }
         csv
     }

@@ -3,7 +3,7 @@
 use super::evaluate::Evaluation;
 use super::history::History;
 use super::run::{Fit, Units};
-use crate::data::{Dataset, Scaler};
+use crate::data::{Dataset, Encoder, Rows, Scaler, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics;
 use crate::nn::activation::OutputRange;
@@ -12,7 +12,7 @@ use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::{Real, zeros};
-use crate::numeric::view::{View, ViewMut};
+use crate::numeric::view::{View, ViewMut, check_each};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     format,
@@ -109,6 +109,7 @@ pub struct Model<T: Real> {
     output_function: OutputFunction,
     classes: Option<Vec<String>>,
     metadata: BTreeMap<String, String>,
+    encoder: Option<Encoder>,
 }
 
 impl<T: Real> Model<T> {
@@ -126,6 +127,60 @@ impl<T: Real> Model<T> {
             inputs: inputs.into(),
             outputs: outputs.into(),
             ..Self::from(net)
+        }
+        .checked()
+    }
+
+    /// `net` behind an encoder: a model of tables. The scaler of the outputs and the names of the
+    /// classes are the encoder's.
+    ///
+    /// [`predict_table`](Self::predict_table) takes rows as they are. All other methods take
+    /// [encoded](Encoder::transform) inputs.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`] when the network has other inputs or outputs than the encoder;
+    /// [`ErrorKind::NotFinite`] or [`ErrorKind::Value`] when the numbers of the scaler are beyond
+    /// those of `T`.
+    ///
+    /// ```
+    /// use chainrule::data::{Encoder, Table};
+    /// use chainrule::prelude::*;
+    /// let cars = Table::new()
+    ///     .with_numbers("weight", [3504.0, 2372.0, 2130.0, 4341.0])?
+    ///     .with_categories("origin", ["USA", "Japan", "Japan", "USA"])?
+    ///     .with_numbers("mpg", [18.0, 24.0, 27.0, 15.0])?;
+    /// let encoder = Encoder::builder().target("mpg").fit(&cars)?;
+    /// let net = Sequential::<f64>::builder(encoder.inputs())
+    ///     .layer(Dense::new(encoder.outputs(), Activation::Linear))
+    ///     .seed(1)
+    ///     .build()?;
+    /// let data = encoder.dataset(&cars)?;
+    /// let mut model = Model::with_encoder(net, encoder)?;
+    /// model.fit(
+    ///     &mut Trainer::new(MeanSquaredError, Adam::new()).epochs(200).learning_rate(0.05),
+    ///     &data,
+    /// )?;
+    /// let new = Table::new()
+    ///     .with_numbers("weight", [4000.0])?
+    ///     .with_categories("origin", ["USA"])?;
+    /// let mpg = model.predict_table(&new)?.numbers("mpg")?[0];
+    /// assert!(14.0 < mpg && mpg < 18.0);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn with_encoder(net: Sequential<T>, encoder: Encoder) -> Result<Self> {
+        Self {
+            outputs: encoder.target_scaler()?,
+            classes: encoder.classes().map(Into::into),
+            ..Self::from(net)
+        }
+        .encoded(encoder)
+    }
+
+    /// The same model with an encoder before it, and no other change.
+    pub(crate) fn encoded(self, encoder: Encoder) -> Result<Self> {
+        Self {
+            encoder: Some(encoder),
+            ..self
         }
         .checked()
     }
@@ -195,6 +250,22 @@ impl<T: Real> Model<T> {
                 )),
                 _ => Ok(()),
             };
+            if let Some(encoder) = &model.encoder {
+                let widths = [
+                    ("inputs", encoder.inputs(), model.net.inputs()),
+                    ("outputs", encoder.outputs(), model.net.outputs()),
+                ];
+                for (side, expected, given) in widths {
+                    if given != expected {
+                        return Err(Error::new(
+                            ErrorKind::Shape,
+                            format!("{side} of Model"),
+                            format!("{expected}, as the encoder has"),
+                            given,
+                        ));
+                    }
+                }
+            }
             scaler("inputs", &model.inputs, model.net.inputs())?;
             scaler("outputs", &model.outputs, model.net.outputs())?;
             model.check_output_function("Model", model.output_function)?;
@@ -311,6 +382,12 @@ impl<T: Real> Model<T> {
     /// The names of the classes, if they were [given](Self::with_classes).
     pub fn classes(&self) -> Option<&[String]> {
         self.classes.as_deref()
+    }
+
+    /// What makes inputs of the rows of a table, if the model was [made with
+    /// it](Self::with_encoder).
+    pub fn encoder(&self) -> Option<&Encoder> {
+        self.encoder.as_ref()
     }
 
     /// Notes that are kept with the model: where its data came from, when it was trained.
@@ -600,6 +677,12 @@ impl<T: Real> Model<T> {
     #[doc(alias("predict_class", "argmax"))]
     pub fn predict_classes<'x>(&self, x: impl Into<View<'x, T>>) -> Result<Vec<&str>> {
         let place = "Model::predict_classes";
+        self.class_names(place)?;
+        self.name_classes(place, &self.predict(x)?)
+    }
+
+    /// The names of the classes, if the outputs tell the most probable one.
+    fn class_names(&self, place: &str) -> Result<&[String]> {
         let Some(names) = &self.classes else {
             let expected = "names of the classes (Model::with_classes gives them; metrics::classes \
                 of Model::predict needs none)";
@@ -626,11 +709,84 @@ impl<T: Real> Model<T> {
                 "a number of any size",
             ));
         }
-        let classes = metrics::classes(&self.predict(x)?).map_err(|error| error.within(place))?;
+        Ok(names)
+    }
+
+    /// The name of the most probable class of each of these predictions.
+    fn name_classes(&self, place: &str, y: &DMatrix<T>) -> Result<Vec<&str>> {
+        let names = self.class_names(place)?;
+        let classes = metrics::classes(y).map_err(|error| error.within(place))?;
         Ok(classes
             .into_iter()
             .map(|class| names[class].as_str())
             .collect())
+    }
+
+    /// Predictions for the rows of a table, a row each. For numbers a column per target, in its
+    /// units. For classes a column with the name of the most probable one, under the name of the
+    /// target, and one per class with what [`predict`](Self::predict) gives for it, its probability,
+    /// such as `species=Adelie`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Empty`] without an [encoder](Self::with_encoder); as [`Encoder::transform`] and
+    /// [`predict_classes`](Self::predict_classes); [`ErrorKind::NotFinite`] for predictions that are
+    /// NaN or ±∞.
+    ///
+    /// ```
+    /// use chainrule::data::{Encoder, Table};
+    /// use chainrule::prelude::*;
+    /// let animals = Table::new()
+    ///     .with_numbers("weight", [3.0, 4.0, 5.0, 60.0, 70.0, 90.0])?
+    ///     .with_categories("animal", ["cat", "cat", "cat", "pig", "pig", "pig"])?;
+    /// let encoder = Encoder::builder().target("animal").fit(&animals)?;
+    /// let net = Sequential::<f64>::builder(encoder.inputs())
+    ///     .layer(Dense::new(encoder.outputs(), Activation::Linear))
+    ///     .seed(1)
+    ///     .build()?;
+    /// let data = encoder.dataset(&animals)?;
+    /// let mut model = Model::with_encoder(net, encoder)?;
+    /// let mut trainer =
+    ///     Trainer::new(SoftmaxCrossEntropy::new(), Adam::new()).epochs(200).learning_rate(0.1);
+    /// model.fit(&mut trainer, &data)?;
+    ///
+    /// let predicted = model.predict_table(&Table::new().with_numbers("weight", [4.5])?)?;
+    /// assert_eq!(predicted.columns().collect::<Vec<_>>(), ["animal", "animal=cat", "animal=pig"]);
+    /// assert_eq!(predicted.categories("animal")?.next(), Some(Some("cat")));
+    /// assert!(predicted.numbers("animal=cat")?[0] > 0.9);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn predict_table<'r>(&self, rows: impl Into<Rows<'r>>) -> Result<Table> {
+        compiled_here!(T: |model: &Model<T>, rows: Rows<'_>| -> Result<Table> {
+            let place = "Model::predict_table";
+            let Some(encoder) = &model.encoder else {
+                let expected = "an encoder (Model::with_encoder; Model::predict takes numbers)";
+                return Err(Error::new(ErrorKind::Empty, place, expected, "none"));
+            };
+            let y = model.predict(&encoder.transform::<T>(rows)?)?;
+            check_each(|| place.into(), (&y).into(), "a finite number", |v| v.is_finite())?;
+            let targets: Vec<&str> = encoder.targets().collect();
+            let numbers = |row: usize| y.row(row).iter().map(|v| v.as_f64()).collect::<Vec<f64>>();
+            let mut table = Table::new();
+            match (&targets[..], &model.classes) {
+                ([target], Some(names)) => {
+                    table = table.with_categories(*target, model.name_classes(place, &y)?)?;
+                    for (class, name) in names.iter().enumerate() {
+                        let numbers = match y.nrows() {
+                            1 if class == 0 => numbers(0).iter().map(|p| 1.0 - p).collect(),
+                            1 => numbers(0),
+                            _ => numbers(class),
+                        };
+                        table = table.with_numbers(format!("{target}={name}"), numbers)?;
+                    }
+                }
+                _ => {
+                    for (row, target) in targets.into_iter().enumerate() {
+                        table = table.with_numbers(target, numbers(row))?;
+                    }
+                }
+            }
+            Ok(table)
+        })(self, rows.into())
     }
 
     /// The same model for another scalar: [`Sequential::cast`], with the scalers rounded likewise.
@@ -664,6 +820,7 @@ impl<T: Real> Model<T> {
             output_function: self.output_function,
             classes: self.classes.clone(),
             metadata: self.metadata.clone(),
+            encoder: self.encoder.clone(),
         })
     }
 }
@@ -679,6 +836,7 @@ impl<T: Real> From<Sequential<T>> for Model<T> {
             output_function: OutputFunction::Identity,
             classes: None,
             metadata: BTreeMap::new(),
+            encoder: None,
         }
     }
 }
@@ -700,6 +858,8 @@ impl<'de, T: Real> serde::Deserialize<'de> for Model<T> {
             #[serde(deserialize_with = "serde::Deserialize::deserialize")]
             classes: Option<Vec<String>>,
             metadata: BTreeMap<String, String>,
+            #[serde(deserialize_with = "serde::Deserialize::deserialize")]
+            encoder: Option<Encoder>,
         }
         crate::ground::serde::checked(deserializer, |model| {
             let Model {
@@ -709,6 +869,7 @@ impl<'de, T: Real> serde::Deserialize<'de> for Model<T> {
                 output_function,
                 classes,
                 metadata,
+                encoder,
             } = model;
             Self {
                 net,
@@ -717,6 +878,7 @@ impl<'de, T: Real> serde::Deserialize<'de> for Model<T> {
                 output_function,
                 classes,
                 metadata,
+                encoder,
             }
             .checked()
         })

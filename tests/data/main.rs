@@ -2,3 +2,4 @@
 
 mod readers;
 mod sets;
+mod tables;

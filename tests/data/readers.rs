@@ -1046,10 +1046,10 @@ fn archives_that_are_none() {
 #[cfg(feature = "csv")]
 mod csv {
     use super::*;
-    use chainrule::data::{Column, Csv, Table};
+    use chainrule::data::{Column, Csv, NamedDataset};
     use chainrule::rand::RngExt;
 
-    fn read(csv: &Csv, text: &str) -> Result<Table<f64>> {
+    fn read(csv: &Csv, text: &str) -> Result<NamedDataset<f64>> {
         csv.read(text.as_bytes())
     }
 
@@ -1178,7 +1178,8 @@ mod csv {
         refused(
             read(&csv, text),
             "CSV, line 3, column \"x\": got \"NA\", a missing value, expected a number \
-             (Csv::drop_missing leaves out rows with missing values)",
+             (Csv::drop_missing leaves out rows with missing values, \
+             Csv::read_table keeps them as holes)",
         );
         let table = read(&csv.clone().drop_missing(), text)?;
         assert_eq!(
@@ -1190,12 +1191,13 @@ mod csv {
         refused(
             read(&csv.clone().drop_missing(), text),
             "CSV, line 3, column \"x\": got \"NA\", expected a number (Csv::features chooses \
-             columns)",
+             columns; a column of words is read by Csv::categorical and Csv::read_table)",
         );
         let table = read(&csv.drop_missing(), "x,y,c\n-9,1,a\n2,3,a\n4,5,b")?;
         assert_eq!((table.dropped, table.data.len()), (1, 2));
         let text = "CSV, line 3, column \"c\": got \"\", a missing value, expected a class \
-            (Csv::drop_missing leaves out rows with missing values)";
+            (Csv::drop_missing leaves out rows with missing values, \
+             Csv::read_table keeps them as holes)";
         refused(read(&Csv::new().labels("c"), "x,c\n1,a\n2,\n"), text);
         refused(
             read(&Csv::new().targets(["y"]).drop_missing(), "x,y\n1,\n,2\n"),
@@ -1234,7 +1236,8 @@ mod csv {
             (
                 "\"a\nc\",b\n\"1\",2\n1 2,3",
                 "CSV, line 4, column \"a\\nc\": got \"1 2\", expected a number (Csv::features \
-                 chooses columns)",
+                 chooses columns; a column of words is read by Csv::categorical and \
+                 Csv::read_table)",
             ),
             (
                 "a,b\n1,inf",
@@ -1457,7 +1460,8 @@ mod csv {
                     let next = if col == 0 {
                         "Csv::labels reads names of classes"
                     } else {
-                        "Csv::features chooses columns"
+                        "Csv::features chooses columns; a column of words is read by \
+                         Csv::categorical and Csv::read_table"
                     };
                     refused(
                         result,
@@ -1728,7 +1732,8 @@ mod csv {
         refused(
             read(&csv, "a,b,c\n1,2,\n4,5,\n"),
             "CSV, line 2, column \"c\": got \"\", a missing value, expected a number \
-             (Csv::drop_missing leaves out rows with missing values)",
+             (Csv::drop_missing leaves out rows with missing values, \
+             Csv::read_table keeps them as holes)",
         );
         refused(
             read(&csv, "a,b,c\n1,2,3,\"\"\n"),
@@ -1749,7 +1754,8 @@ mod csv {
         refused(
             table,
             "CSV, line 2, column \"\": got \"\", a missing value, expected a number \
-             (Csv::drop_missing leaves out rows with missing values)",
+             (Csv::drop_missing leaves out rows with missing values, \
+             Csv::read_table keeps them as holes)",
         );
         Ok(())
     }
@@ -1792,7 +1798,8 @@ mod csv {
         }
         let text = "\"\",\"a\",\"b\"\n\"1\",5,\n\"2\",6,\n";
         let place = "CSV, line 2, column \"b\"";
-        let next = "(Csv::drop_missing leaves out rows with missing values)";
+        let next = "(Csv::drop_missing leaves out rows with missing values, \
+             Csv::read_table keeps them as holes)";
         refused(
             read(&csv, text),
             &format!("{place}: got \"\", a missing value, expected a number {next}"),

@@ -1,7 +1,7 @@
 //! The data sets: small parts of real ones, and three that are computed.
 
 use crate::AnyResult;
-use chainrule::data::{Csv, Table, read_idx};
+use chainrule::data::{Csv, NamedDataset, read_idx};
 use chainrule::prelude::*;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::rand::{RngExt, SeedableRng};
@@ -65,7 +65,7 @@ pub fn sets(mnist: &Path) -> AnyResult<Vec<Set>> {
     };
     let data = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/data"));
     let read = |file: &str, csv: Csv| -> Result<Dataset<f32>> {
-        let table: Table<f32> = csv.read_file(data.join(file))?;
+        let table: NamedDataset<f32> = csv.read_file(data.join(file))?;
         Ok(table.data)
     };
     let labels = |column: &str| Csv::new().labels(column);

@@ -196,6 +196,17 @@ impl Onnx {
         check_notes(model)?;
         model.net().check_values(model.net().params())?;
         model.check()?;
+        if model.encoder().is_some() {
+            let expected = "a model of numbers (what Model::net and its scalers do can be written; \
+                rows are encoded by Encoder::transform)";
+            let given = "a model with an encoder, which is not written to ONNX";
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "Onnx::write",
+                expected,
+                given,
+            ));
+        }
         let function = self.output_function.unwrap_or(model.output_function());
         model.check_output_function("Onnx::write", function)?;
         export::export(model, function)

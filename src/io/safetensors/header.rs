@@ -1,8 +1,9 @@
 //! What stands in the header of a file: notes, tensors, and the model's description.
 
-use crate::data::Scaler;
+use crate::data::{Encoder, Scaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ground::checksum::Checksum;
+use crate::ground::serde::given;
 use crate::nn::loss::OutputFunction;
 use crate::numeric::real::Real;
 use alloc::{
@@ -43,6 +44,13 @@ pub(super) struct Described<T: Real> {
     pub(super) output_function: OutputFunction,
     #[serde(deserialize_with = "Deserialize::deserialize")]
     pub(super) classes: Option<Vec<String>>,
+    /// Not in the files of models without one.
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(super) encoder: Option<Encoder>,
 }
 
 pub(super) fn not_json(place: &str, error: serde_json::Error) -> Error {

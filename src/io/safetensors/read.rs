@@ -122,6 +122,9 @@ impl<T: Real> Safetensors<T> {
         if let Some(classes) = described.classes {
             model = model.with_classes(classes)?;
         }
+        if let Some(encoder) = described.encoder {
+            model = model.encoded(encoder)?;
+        }
         *model.metadata_mut() = header.notes;
         model
             .metadata_mut()

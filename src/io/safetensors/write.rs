@@ -130,6 +130,7 @@ impl<T: Real> Safetensors<T> {
             output_scaler,
             output_function: model.output_function(),
             classes: model.classes().map(Into::into),
+            encoder: model.encoder().cloned(),
         };
         serde_json::to_string(&described).map_err(|e| not_json(MODEL_NOTE, e))
     }
