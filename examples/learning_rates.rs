@@ -186,7 +186,7 @@ impl<T: Real> Observer<T> for Rates<'_> {
 }
 
 /// Draws a curve for each name.
-fn draw<'a>(picture: Curves<'a>, series: &'a [(&str, Vec<(f64, f64)>)]) -> Result<Figure> {
+fn draw(picture: Curves, series: &[(&str, Vec<(f64, f64)>)]) -> Result<Figure> {
     let mut picture = picture.size(900, 600);
     for (name, points) in series {
         picture = picture.series(*name, points);

@@ -40,6 +40,8 @@ pub mod train;
 
 // Cross-validation and searches.
 pub mod selection;
+// What a model has learned.
+pub mod inspection;
 
 // Model files, interchange formats, pictures, a progress bar.
 #[cfg(any(feature = "ndarray", feature = "onnx", feature = "safetensors"))]

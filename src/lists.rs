@@ -119,6 +119,7 @@ fn schedules() {
 fn metrics_without_settings() {
     let sources = [
         include_str!("metrics/classification.rs"),
+        include_str!("metrics/curves.rs"),
         include_str!("metrics/regression.rs"),
     ];
     let signature = "<'y, 't, T: Real>( y: impl Into<View<'y, T>>, \

@@ -7,7 +7,9 @@ use chainrule::prelude::*;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::rand::{RngExt, SeedableRng};
 use chainrule::{ErrorKind, View};
-use metrics::{Average, ConfusionMatrix, Ties};
+use metrics::{
+    Average, Bins, CalibrationPoint, ConfusionMatrix, PrecisionRecallPoint, RocPoint, Ties,
+};
 
 /// Written by `reference/metrics.py`: rows, predictions, targets, weights, scikit-learn's metrics.
 const TABLE: &str = include_str!("reference/metrics.tsv");
@@ -67,6 +69,30 @@ fn metric<T: chainrule::Real>(name: &str, y: View<'_, T>, t: Targets<'_, T>) -> 
             metrics::top_k_accuracy_with(y, t, k, Ties::Last)
         }
         "adjusted_r2" => metrics::adjusted_r2(y, t, setting.parse().expect("p")),
+        "pinball" => metrics::pinball(y, t, setting.parse().expect("a quantile")),
+        "roc_auc_with" => metrics::roc_auc_with(y, t, average),
+        "average_precision_with" => metrics::average_precision_with(y, t, average),
+        "roc_curve" => {
+            let curve = metrics::roc_curve(y, t, setting.parse().expect("a class"))?;
+            let numbers = |p: &RocPoint| [p.threshold, p.false_positive_rate, p.true_positive_rate];
+            return Ok(curve.points().iter().flat_map(numbers).collect());
+        }
+        "precision_recall_curve" => {
+            let curve = metrics::precision_recall_curve(y, t, setting.parse().expect("a class"))?;
+            let numbers = |p: &PrecisionRecallPoint| [p.threshold, p.precision, p.recall];
+            return Ok(curve.points().iter().flat_map(numbers).collect());
+        }
+        "uniform" | "quantile" => {
+            let (class, bins) = setting.split_once(' ').expect("a class and bins");
+            let bins = bins.parse().expect("bins");
+            let bins = match kind {
+                "uniform" => Bins::Uniform(bins),
+                _ => Bins::Quantile(bins),
+            };
+            let curve = metrics::calibration_curve(y, t, class.parse().expect("a class"), bins)?;
+            let numbers = |p: &CalibrationPoint| [p.predicted, p.actual];
+            return Ok(curve.points().iter().flat_map(numbers).collect());
+        }
         "confusion" => {
             let matrix = ConfusionMatrix::of(y, t)?;
             let pairs =
@@ -109,7 +135,11 @@ fn as_scikit_learn() -> Result<()> {
             let bound = if *name == "log_loss32" { 1e-6 } else { 1e-13 };
             assert_eq!(given.len(), expected.len());
             for (given, expected) in given.iter().zip(expected) {
-                let error = (given - expected).abs() / expected.abs().max(1.0);
+                let error = if given == expected {
+                    0.0 // ∞, too
+                } else {
+                    (given - expected).abs() / expected.abs().max(1.0)
+                };
                 assert!(
                     error <= bound,
                     "{name} of line {}: {given} and {expected}",
@@ -132,6 +162,13 @@ fn as_scikit_learn() -> Result<()> {
         "adjusted_r2",
         "confusion",
         "log_loss32",
+        "pinball",
+        "roc_auc_with",
+        "average_precision_with",
+        "roc_curve",
+        "precision_recall_curve",
+        "uniform",
+        "quantile",
     ];
     let every = metrics::every_metric::<f64>().into_iter();
     for name in every
@@ -216,6 +253,7 @@ fn a_single_row_of_logits_is_refused() -> Result<()> {
         "recall",
         "f1",
         "log_loss",
+        "brier_score",
         "confusion",
     ];
     let (y, t) = ([0.25, 0.5, 0.75, 1.0], [0.0, 1.0, 1.0, 1.0]);
@@ -504,6 +542,13 @@ fn all() -> Vec<(&'static str, Measure)> {
         ("precision", |y, t| metrics::precision(y, t, Average::Macro)),
         ("recall", |y, t| metrics::recall(y, t, Average::Weighted)),
         ("f1", |y, t| metrics::f1(y, t, Average::Class(0))),
+        ("pinball", |y, t| metrics::pinball(y, t, 0.8)),
+        ("average_precision_with", |y, t| {
+            metrics::average_precision_with(y, t, Average::Micro)
+        }),
+        ("roc_auc_with", |y, t| {
+            metrics::roc_auc_with(y, t, Average::Weighted)
+        }),
         (
             "confusion",
             |y, t| Ok(ConfusionMatrix::of(y, t)?.accuracy()),
@@ -564,7 +609,7 @@ fn weights_are_copies() -> Result<()> {
                 metric((&y).into(), Targets::weighted(&t, &weights)?)?,
             );
             assert!(
-                (plain - weighted).abs() < 1e-12,
+                (plain - weighted).abs() < 1e-12 * plain.abs().max(1.0),
                 "{name}: {plain} of copies, {weighted} of weights"
             );
             let scaled: Vec<f64> = weights.iter().map(|w| 0.125 * w).collect();
@@ -965,5 +1010,202 @@ fn r2_of_constants() -> Result<()> {
         metrics::r2(View::new(&[3.0, 2.0, 1.0], 1)?, View::new(&t, 1)?)?,
         -3.0
     );
+    Ok(())
+}
+
+// -------------------------------------------------------------------------------------------------
+// Curves
+
+/// Scores with many ties, labels, and weights of which some are 0.
+fn scored(rng: &mut Xoshiro256PlusPlus, samples: usize) -> [Vec<f64>; 3] {
+    let mut eighth = |_| (rng.random::<f64>() * 8.0).round() / 8.0;
+    let y: Vec<f64> = (0..samples).map(&mut eighth).collect();
+    let mut t: Vec<f64> = (0..samples).map(|j| f64::from(eighth(j) > 0.6)).collect();
+    let mut w: Vec<f64> = (0..samples).map(|j| (4.0 * eighth(j)).floor()).collect();
+    (t[0], t[1]) = (0.0, 1.0);
+    (w[0], w[1]) = (1.0, 2.0);
+    [y, t, w]
+}
+
+/// Each point is what its threshold makes of the samples, counted one by one.
+#[test]
+fn curves_are_counts() -> Result<()> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(11);
+    for samples in 2..60 {
+        let [y, t, w] = scored(&mut rng, samples);
+        let (scores, targets) = (View::new(&y, 1)?, Targets::weighted(View::new(&t, 1)?, &w)?);
+        // TP and FP from a threshold on; from −∞ on all.
+        let counts = |threshold: f64| {
+            let weight = |class: f64| {
+                let those = (0..samples).filter(|j| t[*j] == class && y[*j] >= threshold);
+                those.fold(0.0, |sum, j| sum + w[j])
+            };
+            (weight(1.0), weight(0.0))
+        };
+        let (positive, negative) = counts(f64::NEG_INFINITY);
+        let roc = metrics::roc_curve(scores, targets, 1)?;
+        for point in roc.points() {
+            let (tp, fp) = counts(point.threshold);
+            assert_eq!(
+                (point.true_positive_rate, point.false_positive_rate),
+                (tp / positive, fp / negative)
+            );
+        }
+        assert!((roc.auc() - metrics::roc_auc(scores, targets)?).abs() < 1e-14);
+        let curve = metrics::precision_recall_curve(scores, targets, 1)?;
+        let (end, points) = curve.points().split_last().expect("a point");
+        assert_eq!(
+            (end.threshold, end.precision, end.recall, end.f1()),
+            (f64::INFINITY, 1.0, 0.0, 0.0)
+        );
+        for point in points {
+            let (tp, fp) = counts(point.threshold);
+            assert_eq!(
+                (point.precision, point.recall),
+                (tp / (tp + fp), tp / positive)
+            );
+        }
+        let mut thresholds: Vec<f64> = (0..samples).filter(|j| w[*j] > 0.0).map(|j| y[j]).collect();
+        thresholds.sort_by(f64::total_cmp);
+        thresholds.dedup();
+        assert!(points.iter().map(|point| point.threshold).eq(thresholds));
+        assert!(
+            (curve.average_precision() - metrics::average_precision(scores, targets)?).abs()
+                < 1e-14
+        );
+
+        // What is chosen is the best that there is.
+        let f1s = points.iter().map(PrecisionRecallPoint::f1);
+        assert_eq!(curve.best_f1().f1(), f1s.fold(0.0, f64::max));
+        for wanted in [0.0, 0.3, 0.5, 0.9, 1.0] {
+            let reach = |of: fn(&PrecisionRecallPoint) -> f64| {
+                points.iter().filter(move |point| of(point) >= wanted)
+            };
+            let chosen = curve.at_recall(wanted)?;
+            let most = reach(|p| p.recall).fold(0.0, |most, p| p.precision.max(most));
+            assert!(chosen.recall >= wanted && chosen.precision == most);
+            match curve.at_precision(wanted) {
+                Ok(chosen) => {
+                    let most = reach(|p| p.precision).fold(0.0, |most, p| p.recall.max(most));
+                    assert!(chosen.precision >= wanted && chosen.recall == most);
+                }
+                Err(error) => {
+                    assert_eq!(reach(|p| p.precision).count(), 0);
+                    assert!(error.to_string().contains("the largest of any threshold"));
+                }
+            }
+        }
+        let youden = |p: &RocPoint| p.true_positive_rate - p.false_positive_rate;
+        let best = roc.points().iter().map(youden).fold(0.0, f64::max);
+        assert_eq!(youden(&roc.best_youden()), best);
+    }
+    Ok(())
+}
+
+/// The weights of all bins are those of all samples, and so are the means.
+#[test]
+fn calibration_loses_no_sample() -> Result<()> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(12);
+    for samples in 2..40 {
+        let [y, t, w] = scored(&mut rng, samples);
+        let (scores, targets) = (View::new(&y, 1)?, Targets::weighted(View::new(&t, 1)?, &w)?);
+        for bins in [1, 2, 7, 100].map(|n| [Bins::Uniform(n), Bins::Quantile(n)]) {
+            for bins in bins {
+                let curve = metrics::calibration_curve(scores, targets, 1, bins)?;
+                let sum = |of: fn(&CalibrationPoint) -> f64| {
+                    let weighed = curve.points().iter().map(|p| p.weight * of(p));
+                    weighed.sum::<f64>()
+                };
+                let all = |x: &[f64]| x.iter().zip(&w).map(|(x, w)| x * w).sum::<f64>();
+                assert!((sum(|p| p.predicted) - all(&y)).abs() < 1e-12);
+                assert!((sum(|p| p.actual) - all(&t)).abs() < 1e-12);
+                assert!((sum(|_| 1.0) - w.iter().sum::<f64>()).abs() < 1e-12);
+                let means = || curve.points().iter().map(|p| p.predicted);
+                assert!(means().is_sorted());
+                assert!((0.0..=1.0).contains(&curve.expected_error()));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_curves_refuse() -> Result<()> {
+    let text = |error: Error| error.to_string();
+    let (y, ones) = ([0.2, 0.7], [1.0, 1.0]);
+    let (y, ones) = (View::new(&y, 1)?, Targets::from(View::new(&ones, 1)?));
+    let (roc, pr) = ("metrics::roc_curve", "metrics::precision_recall_curve");
+    for (place, error) in [
+        (roc, metrics::roc_curve(y, ones, 1).expect_err("1 class")),
+        (
+            pr,
+            metrics::precision_recall_curve(y, ones, 1).expect_err("1 class"),
+        ),
+        (
+            "metrics::calibration_curve",
+            metrics::calibration_curve(y, ones, 1, Bins::Uniform(5)).expect_err("1 class"),
+        ),
+        (
+            "metrics::average_precision",
+            metrics::average_precision(y, ones).expect_err("1 class"),
+        ),
+    ] {
+        let expected = format!("class 1 of {place}: got none, expected a sample of another class");
+        assert_eq!(text(error), expected);
+    }
+    // A sample of weight 0 is none.
+    let t = [1.0, 0.0];
+    let weighted = Targets::weighted(View::new(&t, 1)?, &[1.0, 0.0])?;
+    assert!(metrics::roc_curve(y, weighted, 1).is_err());
+    let t = Targets::from(View::new(&t, 1)?);
+    assert_eq!(
+        text(metrics::roc_curve(y, t, 0).expect_err("another class")),
+        "class of metrics::roc_curve: got 0, expected 1, the class of a single row"
+    );
+    let (three, of_three) = (DMatrix::from_element(3, 3, 0.5), DMatrix::identity(3, 3));
+    assert_eq!(
+        text(metrics::precision_recall_curve(&three, &of_three, 3).expect_err("no such class")),
+        "class of metrics::precision_recall_curve: got 3, expected a class below 3"
+    );
+    let calibration = |y: &[f64], bins| metrics::calibration_curve(View::new(y, 1)?, t, 1, bins);
+    assert_eq!(
+        text(calibration(&[0.5, 1.5], Bins::Uniform(5)).expect_err("a logit")),
+        "predictions of metrics::calibration_curve, row 0, column 1: got 1.5, expected a \
+         probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)"
+    );
+    for bins in [0, 10_001, usize::MAX] {
+        for bins in [Bins::Uniform(bins), Bins::Quantile(bins)] {
+            let error = calibration(&[0.5, 0.5], bins).expect_err("no bins");
+            assert_eq!(error.place(), "bins of metrics::calibration_curve");
+        }
+    }
+    let curve = metrics::precision_recall_curve(y, t, 1)?;
+    for wrong in [-0.1, 1.1, f64::NAN] {
+        assert!(curve.at_recall(wrong).is_err() && curve.at_precision(wrong).is_err());
+    }
+    assert_eq!(
+        text(curve.at_precision(0.9).expect_err("too much")),
+        "precision of PrecisionRecallCurve::at_precision: got 0.9, expected at most 0.5, the \
+         largest of any threshold"
+    );
+    let quantile = metrics::pinball(y, t, 1.5).expect_err("a quantile");
+    assert_eq!(
+        text(quantile),
+        "quantile of metrics::pinball: got 1.5, expected a number in [0, 1]"
+    );
+    Ok(())
+}
+
+/// A percentage of a target near 0 is huge, and no sum overflows.
+#[test]
+fn percentages_at_the_edges() -> Result<()> {
+    let error = |y: &[f64], t: &[f64]| {
+        metrics::mean_absolute_percentage_error(View::new(y, 1)?, View::new(t, 1)?)
+    };
+    assert_eq!(error(&[1.0], &[0.0])?, 1.0 / f64::EPSILON);
+    assert_eq!(error(&[0.0], &[0.0])?, 0.0);
+    assert_eq!(error(&[f64::MAX], &[-f64::MAX])?, 2.0);
+    assert_eq!(error(&[1e308; 4], &[1.0; 4])?, 1e308);
+    assert_eq!(error(&[f64::MAX], &[0.0])?, f64::INFINITY);
     Ok(())
 }

@@ -161,6 +161,11 @@ impl HeldOut {
         self.0
     }
 
+    /// These rows with the columns that `map` makes of theirs; they are held out, too.
+    pub(crate) fn map(&self, map: impl FnOnce(&Table) -> Result<Table>) -> Result<Self> {
+        map(&self.0).map(Self)
+    }
+
     /// The number of rows, at least 1.
     #[allow(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(&self) -> usize {

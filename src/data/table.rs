@@ -299,6 +299,14 @@ impl Table {
             })
     }
 
+    /// The different words of a column, sorted as an encoder has them.
+    pub(crate) fn different_words(&self, column: &str) -> Result<Vec<&str>> {
+        match self.values("Table::categories", column)? {
+            Values::Categories(categories) => Ok(categories.present()),
+            other => Err(other_kind("Table::categories", column, "categories", other)),
+        }
+    }
+
     /// The values of a column.
     pub(crate) fn values(&self, place: &str, column: &str) -> Result<&Values> {
         Ok(&self.columns[self.find(place, column)?])

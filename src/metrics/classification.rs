@@ -1,15 +1,13 @@
 //! Metrics of classes.
 
 use super::confusion::{Average, ConfusionMatrix};
-use super::labels::{Row, both_classes, is_probability};
-use super::{average, check, weights};
-use crate::data::class_of;
+use super::labels::{OF_CLASSES, Row, both_classes, is_probability};
+use super::{average, check};
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::compiled::compiled_here;
-use crate::numeric::real::{Real, is_nan};
+use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, check_each, shape};
 use alloc::{format, vec::Vec};
-use core::cmp::Ordering;
 
 metrics!(
     accuracy,
@@ -18,12 +16,8 @@ metrics!(
     matthews_correlation,
     cohen_kappa,
     log_loss,
-    roc_auc
+    brier_score
 );
-
-/// What is expected of probabilities, and where they come from.
-const OF_CLASSES: &str =
-    "a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)";
 
 /// The class of each sample: the row of the largest number, the first where there are several. A
 /// single row holds probabilities of class 1: from ½ on the class is 1, below 0.
@@ -498,6 +492,20 @@ pub fn matthews_correlation<'y, 't, T: Real>(
     })
 }
 
+/// Predictions and targets must be probabilities.
+fn check_probabilities<T: Real>(place: &str, y: View<'_, T>, target: Targets<'_, T>) -> Result<()> {
+    check(place, y, target)?;
+    for (what, numbers) in [("predictions", y), ("targets", target.values())] {
+        check_each(
+            || format!("{what} of {place}"),
+            numbers,
+            OF_CLASSES,
+            is_probability,
+        )?;
+    }
+    Ok(())
+}
+
 /// The average of −Σⱼ tⱼ ln yⱼ, of one row −t ln y − (1−t) ln(1−y): predictions are probabilities,
 /// as a network gives them after [`Loss::output_function`](crate::nn::loss::Loss::output_function),
 /// and targets classes or probabilities of them. Probabilities need not sum to 1. As in
@@ -522,16 +530,7 @@ pub fn log_loss<'y, 't, T: Real>(
     target: impl Into<Targets<'t, T>>,
 ) -> Result<f64> {
     let (y, target) = (y.into(), target.into());
-    let place = "metrics::log_loss";
-    check(place, y, target)?;
-    for (what, numbers) in [("predictions", y), ("targets", target.values())] {
-        check_each(
-            || format!("{what} of {place}"),
-            numbers,
-            OF_CLASSES,
-            is_probability,
-        )?;
-    }
+    check_probabilities("metrics::log_loss", y, target)?;
     let eps = T::default_epsilon().as_f64();
     // Where t is 0, nothing is added.
     let term = |t: f64, y: f64| {
@@ -555,88 +554,38 @@ pub fn log_loss<'y, 't, T: Real>(
     ))
 }
 
-/// The area under the receiver operating characteristic: how often a sample of the class scores
-/// above one that is not of it, equal scores counting half (Hanley & McNeil 1982). Scores need not
-/// be probabilities. Of one row, targets are 1 from ½ on, so that −1 and 1 will do. Of several rows
-/// it is the plain average over the classes, each against the rest (scikit-learn's
-/// `multi_class="ovr"`).
+/// The mean squared error of probabilities (Brier 1950): the average of (y − t)² of a single row, and
+/// of Σⱼ (yⱼ − tⱼ)² of several. As in scikit-learn, two rows count half, so that two classes have the
+/// same score however they are written. Like [`log_loss`] it is least for the true
+/// probabilities, but a certain mistake costs no more than 1, of several classes 2.
 ///
 /// # Errors
-/// [`ErrorKind::Empty`] without a sample or a row, [`ErrorKind::Shape`] when the shapes differ,
-/// [`ErrorKind::NotFinite`] for NaN, [`ErrorKind::Value`] for a class without a sample or that has
-/// them all (of a weight above 0).
+/// As [`accuracy`]; [`ErrorKind::Value`] for predictions or targets outside [0, 1].
 ///
 /// ```
 /// use chainrule::{metrics, View};
-/// let (y, t) = ([0.1, 0.4, 0.35, 0.8], [0.0, 0.0, 1.0, 1.0]);
-/// assert_eq!(metrics::roc_auc(View::new(&y, 1)?, View::new(&t, 1)?)?, 0.75);
+/// let (y, t) = ([0.1, 0.9, 0.8, 0.3], [0.0, 1.0, 1.0, 0.0]);
+/// let score = metrics::brier_score(View::new(&y, 1)?, View::new(&t, 1)?)?;
+/// assert!((score - 0.0375).abs() < 1e-15);
 /// # Ok::<(), chainrule::Error>(())
 /// ```
-#[doc(alias("roc_auc_score", "AUC"))]
-pub fn roc_auc<'y, 't, T: Real>(
+#[doc(alias("brier_score_loss"))]
+pub fn brier_score<'y, 't, T: Real>(
     y: impl Into<View<'y, T>>,
     target: impl Into<Targets<'t, T>>,
 ) -> Result<f64> {
     let (y, target) = (y.into(), target.into());
-    let place = "metrics::roc_auc";
-    check(place, y, target)?;
-    check_each(
-        || format!("predictions of {place}"),
-        y,
-        "a number",
-        |v| !is_nan(v),
-    )?;
-    check_each(
-        || format!("targets of {place}"),
-        target.values(),
-        "a number",
-        |v| !is_nan(v),
-    )?;
-    let actual: Vec<usize> = target
-        .values()
-        .iter()
-        .map(|column| class_of(column, T::of(0.5)))
-        .collect();
-    let weights: Vec<f64> = weights(target).collect();
-    let mut order: Vec<usize> = (0..y.cols()).collect();
-    let score = |sample: usize, row: usize| y.as_slice()[sample * y.rows() + row];
-    let mut sum = 0.0;
-    for row in 0..y.rows() {
-        let class = if y.rows() == 1 { 1 } else { row };
-        order.sort_unstable_by(|a, b| {
-            let by_score = score(*a, row)
-                .partial_cmp(&score(*b, row))
-                .unwrap_or(Ordering::Equal);
-            by_score.then(a.cmp(b))
+    check_probabilities("metrics::brier_score", y, target)?;
+    let share = if y.rows() == 2 { 0.5 } else { 1.0 };
+    let error = |(y, t): (&[T], &[T])| {
+        let squares = y.iter().zip(t).map(|(y, t)| {
+            let error = y.as_f64() - t.as_f64();
+            error * error
         });
-        // Σ over scores, from the lowest, of (others below + half of the others that score the
-        // same) · those of the class.
-        let mut area = 0.0;
-        let mut below = 0.0;
-        let mut above = 0.0;
-        for equal in order.chunk_by(|a, b| score(*a, row) == score(*b, row)) {
-            let (mut of_class, mut others) = (0.0, 0.0);
-            for sample in equal {
-                *(if actual[*sample] == class {
-                    &mut of_class
-                } else {
-                    &mut others
-                }) += weights[*sample];
-            }
-            area += of_class * (below + 0.5 * others);
-            (above, below) = (above + of_class, below + others);
-        }
-        for (what, weight) in [("a sample", above), ("a sample of another class", below)] {
-            if weight == 0.0 {
-                return Err(Error::new(
-                    ErrorKind::Value,
-                    format!("class {class} of {place}"),
-                    what,
-                    "none",
-                ));
-            }
-        }
-        sum += area / (above * below);
-    }
-    Ok(sum / y.rows() as f64)
+        share * squares.sum::<f64>()
+    };
+    Ok(average(
+        target,
+        y.iter().zip(target.values().iter()).map(error),
+    ))
 }

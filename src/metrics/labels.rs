@@ -12,6 +12,10 @@ pub(crate) const PROBABILITY: &str = "a probability in [0, 1] (of logits, Model:
     loss's output_function makes them; for margins take metrics::margin_accuracy, margin_classes \
     or ConfusionMatrix::of_margins)";
 
+/// What is expected of probabilities, and where they come from.
+pub(super) const OF_CLASSES: &str =
+    "a probability in [0, 1] (of logits, Model::predict or the loss's output_function makes them)";
+
 /// What the numbers of a single row say of class 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Row {

@@ -26,11 +26,13 @@ macro_rules! metrics {
 
 mod classification;
 mod confusion;
+mod curves;
 mod labels;
 mod regression;
 
 pub use classification::*;
 pub use confusion::{Average, ConfusionMatrix};
+pub use curves::*;
 #[cfg(feature = "plot")]
 pub(crate) use labels::{PROBABILITY, is_probability};
 pub use regression::*;
@@ -47,7 +49,12 @@ type Metric<T> = fn(View<'_, T>, Targets<'_, T>) -> Result<f64>;
 /// Every metric without a setting, by name: what tests go through.
 #[doc(hidden)]
 pub fn every_metric<T: Real>() -> Vec<(&'static str, Metric<T>)> {
-    [classification::every(), regression::every()].concat()
+    [
+        classification::every(),
+        curves::every(),
+        regression::every(),
+    ]
+    .concat()
 }
 
 /// The weight of each sample, 1 without weights.

@@ -2,6 +2,7 @@
 
 use super::{average, check, weights};
 use crate::error::{Error, ErrorKind, Result};
+use crate::numeric::bounds::UNIT;
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, check_each};
 use alloc::{format, vec::Vec};
@@ -15,7 +16,8 @@ metrics!(
     explained_variance,
     max_error,
     median_absolute_error,
-    log_cosh
+    log_cosh,
+    mean_absolute_percentage_error
 );
 
 /// All numbers must be finite.
@@ -397,5 +399,79 @@ pub fn log_cosh<'y, 't, T: Real>(
             }
         };
         libm::scalbn(average(target, pairs.map(measure)), exponent_down)
+    }))
+}
+
+/// The average of |y − t| / |t|, over samples and outputs: a fraction, as in scikit-learn, where
+/// Keras has 100 times as much. Below the epsilon of `f64`, |t| counts as that, so that a target of 0
+/// costs a huge number and not ∞: where there are such targets another metric says more.
+///
+/// # Errors
+/// As [`mean_absolute_error`].
+///
+/// ```
+/// use chainrule::{metrics, View};
+/// let (y, t) = ([110.0, 45.0], [100.0, 50.0]);
+/// let error = metrics::mean_absolute_percentage_error(View::new(&y, 1)?, View::new(&t, 1)?)?;
+/// assert_eq!(error, 0.1);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[doc(alias("MAPE", "MeanAbsolutePercentageError"))]
+pub fn mean_absolute_percentage_error<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
+    check_finite("metrics::mean_absolute_percentage_error", y, target)?;
+    Ok(over_outputs(y.rows(), |row| {
+        // By halves, since a difference may be more than a number can hold.
+        let ratios = weights(target)
+            .zip(pairs(y, target, row))
+            .map(|(w, (y, t))| {
+                let error = (0.5 * y - 0.5 * t).abs() / (0.5 * t.abs().max(f64::EPSILON));
+                if w > 0.0 { error } else { 0.0 }
+            });
+        let largest = ratios.clone().fold(0.0, f64::max);
+        if largest.is_infinite() {
+            return largest;
+        }
+        // Divided, so that no sum overflows.
+        let exponent = exponent(core::iter::once(largest)).max(0);
+        let measures = ratios.map(|ratio| libm::scalbn(ratio, -exponent));
+        libm::scalbn(average(target, measures), exponent)
+    }))
+}
+
+/// The pinball loss of predicted quantiles, the average over samples and outputs (Koenker & Bassett
+/// 1978): q·(t − y) where the target is above the prediction, (1 − q)·(y − t) where it is below. It
+/// is least for the `quantile` q of the targets; with ½ it is half the
+/// [mean absolute error](mean_absolute_error). [`Quantile`](crate::nn::loss::Quantile) is the loss.
+///
+/// # Errors
+/// As [`mean_absolute_error`]; [`ErrorKind::Value`] unless `quantile` is in [0, 1].
+///
+/// ```
+/// use chainrule::{metrics, View};
+/// let (y, t) = ([1.0, 3.0], [3.0, 2.0]); // 2 too low, 1 too high
+/// let loss = metrics::pinball(View::new(&y, 1)?, View::new(&t, 1)?, 0.75)?;
+/// assert_eq!(loss, (0.75 * 2.0 + 0.25 * 1.0) / 2.0);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[doc(alias("mean_pinball_loss", "quantile_loss"))]
+pub fn pinball<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+    quantile: f64,
+) -> Result<f64> {
+    let (y, target) = (y.into(), target.into());
+    check_finite("metrics::pinball", y, target)?;
+    UNIT.check("quantile of metrics::pinball", quantile)?;
+    Ok(over_outputs(y.rows(), |row| {
+        let (exponent, pairs) = near_one(y, target, row);
+        let measure = |(y, t): (f64, f64)| match t - y {
+            above if above >= 0.0 => quantile * above,
+            below => (quantile - 1.0) * below,
+        };
+        libm::scalbn(average(target, pairs.map(measure)), exponent)
     }))
 }

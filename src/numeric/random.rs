@@ -14,6 +14,7 @@ pub(crate) enum Purpose {
     Fold = 7,
     Trial = 8,
     Parameter = 9,
+    Permute = 10,
 }
 
 /// A seed for `purpose` number `index` under `seed`: one step of SplitMix64 (Steele, Lea &

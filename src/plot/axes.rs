@@ -22,6 +22,8 @@ pub(super) const TINY: f64 = 1e-290;
 #[derive(Debug)]
 pub(super) struct Axis {
     pub label: String,
+    /// The label without a power of 10.
+    title: String,
     log: bool,
     /// The ends; of a logarithmic axis, their logarithms to base 10.
     low: f64,
@@ -101,6 +103,7 @@ impl Axis {
     ) -> Self {
         let mut axis = Self {
             label: label.into(),
+            title: label.into(),
             log,
             low,
             high,
@@ -115,11 +118,29 @@ impl Axis {
         axis
     }
 
+    /// The same axis from the number that `other` begins with, if that is lower, to the one that it
+    /// ends with, if that is higher.
+    pub(super) fn reaching(&self, other: &Self, steps: f64) -> Self {
+        let (low, high) = (self.low.min(other.low), self.high.max(other.high));
+        Self::between(&self.title, low, high, self.log, false, steps)
+    }
+
+    /// The first and the last number.
+    pub(super) fn ends(&self) -> (f64, f64) {
+        if self.log {
+            let power = |exponent: f64| 10f64.powf(exponent).min(f64::MAX);
+            (power(self.low), power(self.high))
+        } else {
+            (self.low, self.high)
+        }
+    }
+
     /// A vertical axis of names from top to bottom, each at most `limit` pixels wide.
     pub(super) fn of_names(names: &[String], limit: f64) -> Self {
         let share = |index: usize| 1.0 - (index as f64 + 0.5) / names.len() as f64;
         Self {
             label: String::new(),
+            title: String::new(),
             log: false,
             low: 0.0,
             high: 1.0,

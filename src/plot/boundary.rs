@@ -1,7 +1,7 @@
 //! Decision boundaries over two inputs.
 
 use super::axes::{Axis, steps};
-use super::canvas::{BLACK, Canvas, SIZE, WHITE};
+use super::canvas::{BLACK, Canvas, SIZE, WHITE, sized};
 use super::figure::Figure;
 use super::parts::{ColorBar, Sample, chart, legend, marker};
 use super::shape::Rgb;
@@ -106,14 +106,7 @@ impl<'a, T: Real> Boundary<'a, T> {
         }
     }
 
-    /// Width and height in pixels, 200 to 8192 each; 800 × 600 without.
-    #[must_use]
-    pub fn size(self, width: u32, height: u32) -> Self {
-        Self {
-            size: (width, height),
-            ..self
-        }
-    }
+    sized!();
 
     /// Draws the picture; asks for a prediction at each of its pixels.
     ///
@@ -262,7 +255,7 @@ impl<'a, T: Real> Boundary<'a, T> {
                 marker(&mut canvas, label, point, radius, colors, 1.0);
             }
         }
-        Ok(canvas.finish())
+        canvas.finish()
     }
 
     fn axis(&self, input: usize, steps: f64) -> Result<Axis> {

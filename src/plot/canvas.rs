@@ -8,6 +8,22 @@ use crate::error::{Error, ErrorKind, Result};
 /// Width and height of a picture that was not given any.
 pub(super) const SIZE: (u32, u32) = (800, 600);
 
+/// The setting of a picture's size, in a struct with the field `size`.
+macro_rules! sized {
+    () => {
+        /// Width and height in pixels, 200 to 8192 each; 800 × 600 without. Texts stay as large as
+        /// they are: [`Figure::scale`](crate::plot::Figure::scale) makes all of it larger.
+        #[must_use]
+        pub fn size(self, width: u32, height: u32) -> Self {
+            Self {
+                size: (width, height),
+                ..self
+            }
+        }
+    };
+}
+pub(super) use sized;
+
 /// A rectangle in pixels.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rect {
@@ -45,6 +61,8 @@ impl Rect {
 /// A picture being drawn.
 #[derive(Debug)]
 pub(super) struct Canvas {
+    /// How errors call the picture.
+    place: String,
     width: u32,
     height: u32,
     shapes: Vec<Shape>,
@@ -64,6 +82,7 @@ impl Canvas {
             ));
         }
         Ok(Self {
+            place: place.into(),
             width,
             height,
             shapes: vec![],
@@ -81,13 +100,7 @@ impl Canvas {
 
     /// A path. If it is a pixel wide, as axes and frames are, it lies on the middles of pixels and
     /// is sharp.
-    pub(super) fn line(
-        &mut self,
-        mut points: Vec<Point>,
-        color: Rgb,
-        width: f64,
-        dash: &'static [f64],
-    ) {
+    pub(super) fn line(&mut self, mut points: Vec<Point>, color: Rgb, width: f64, dash: &[f64]) {
         if width == 1.0 {
             points
                 .iter_mut()
@@ -97,7 +110,7 @@ impl Canvas {
             points,
             color,
             width,
-            dash,
+            dash: dash.to_vec(),
         });
     }
 
@@ -105,8 +118,20 @@ impl Canvas {
         self.shapes.push(Shape::Area {
             points,
             fill,
+            opacity: 1.0,
             outline,
             width,
+        });
+    }
+
+    /// A polygon through which one sees what lies below.
+    pub(super) fn veil(&mut self, points: Vec<Point>, fill: Rgb) {
+        self.shapes.push(Shape::Area {
+            points,
+            fill,
+            opacity: 0.25,
+            outline: fill,
+            width: 0.0,
         });
     }
 
@@ -150,7 +175,7 @@ impl Canvas {
     ) {
         let at = (at.0, at.1 + font::MIDDLE * size);
         self.shapes.push(Shape::Text {
-            text: text.into(),
+            text: in_line(text.into()),
             at,
             size,
             color,
@@ -163,7 +188,7 @@ impl Canvas {
     pub(super) fn turned(&mut self, text: impl Into<String>, at: Point, size: f64, anchor: Anchor) {
         let at = (at.0 + font::MIDDLE * size, at.1);
         self.shapes.push(Shape::Text {
-            text: text.into(),
+            text: in_line(text.into()),
             at,
             size,
             color: BLACK,
@@ -204,13 +229,39 @@ impl Canvas {
         rest(42.0)
     }
 
-    pub(super) fn finish(self) -> Figure {
-        Figure {
+    /// The picture; an error for a letter that the font has not.
+    pub(super) fn finish(self) -> Result<Figure> {
+        let unknown = |shape: &Shape| match shape {
+            Shape::Text { text, .. } => {
+                let letter = text.chars().find(|c| font::letter(*c).is_none())?;
+                Some((text.clone(), letter))
+            }
+            _ => None,
+        };
+        if let Some((text, letter)) = self.shapes.iter().find_map(unknown) {
+            return Err(Error::new(
+                ErrorKind::Value,
+                format!("text {text:?} of {}", self.place),
+                "Latin, Greek and Cyrillic letters, digits and signs that the font has",
+                format!("{letter:?} (U+{:04X})", u32::from(letter)),
+            ));
+        }
+        Ok(Figure {
             width: self.width,
             height: self.height,
             shapes: self.shapes,
             light_dark: false,
-        }
+            scale: 1.0,
+        })
+    }
+}
+
+/// A text in one line: ends of lines and tabs are spaces.
+fn in_line(text: String) -> String {
+    if text.contains(char::is_control) {
+        text.replace(char::is_control, " ")
+    } else {
+        text
     }
 }
 

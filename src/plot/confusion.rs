@@ -1,7 +1,7 @@
 //! Confusion matrices as tables of colors.
 
 use super::axes::{LABEL, SMALL};
-use super::canvas::{BLACK, Canvas, Rect, SIZE};
+use super::canvas::{BLACK, Canvas, Rect, SIZE, sized};
 use super::figure::Figure;
 use super::parts::ColorBar;
 use super::shape::Anchor;
@@ -42,14 +42,7 @@ impl<'a> Confusion<'a> {
         }
     }
 
-    /// Width and height in pixels, 200 to 8192 each; 800 × 600 without.
-    #[must_use]
-    pub fn size(self, width: u32, height: u32) -> Self {
-        Self {
-            size: (width, height),
-            ..self
-        }
-    }
+    sized!();
 
     /// Draws the picture.
     ///
@@ -195,6 +188,6 @@ impl<'a> Confusion<'a> {
             BLACK,
             Anchor::Middle,
         );
-        Ok(canvas.finish())
+        canvas.finish()
     }
 }

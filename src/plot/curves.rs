@@ -1,19 +1,24 @@
 //! Curves: named series of points over two axes.
 
 use super::axes::{Axis, TINY, steps};
-use super::canvas::{BLACK, Canvas, Rect, SIZE, WHITE};
+use super::canvas::{BLACK, Canvas, Rect, SIZE, WHITE, sized};
 use super::figure::Figure;
-use super::parts::{Sample, chart, legend, marker};
+use super::parts::{Sample, chart, legend, series_marker, squared};
 use super::shape::{Point, Rgb};
 use super::style;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Draws any series of points as curves: learning-rate schedules, gradient norms, what a line
-/// search saw.
+/// search saw. Points alone, bands, and lines to compare with can be added.
 ///
-/// The curves differ in color, stroke and marker. A point with NaN or ±∞, and on a logarithmic axis
-/// one with y below 10⁻²⁹⁰, is left out, and the curve has a gap there. A curve of which nothing is
-/// left says so in the legend.
+/// Some pictures have conventions of their own: [`roc`](Self::roc),
+/// [`precision_recall`](Self::precision_recall), [`calibration`](Self::calibration),
+/// [`predicted_actual`](Self::predicted_actual), [`residuals`](Self::residuals) and
+/// [`partial_dependence`](Self::partial_dependence) know them.
+///
+/// The series differ in color, stroke and marker. A point with NaN or ±∞, and on a logarithmic axis
+/// one below 10⁻²⁹⁰, is left out, and a curve has a gap there. A series of which nothing is left says
+/// so in the legend, which leaves out an empty name.
 ///
 /// ```
 /// use chainrule::plot::Curves;
@@ -29,17 +34,18 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-#[doc(alias("learning_curve", "plotperform"))]
-pub struct Curves<'a> {
+#[doc(alias("learning_curve", "plotperform", "scatter", "fill_between", "errorbar"))]
+pub struct Curves {
     title: String,
     x_label: String,
     y_label: String,
-    series: Vec<(String, &'a [Point])>,
-    log: bool,
+    curves: Vec<Curve>,
+    guides: Vec<(String, Guide)>,
+    pub(super) scales: Scales,
     size: (u32, u32),
 }
 
-impl<'a> Curves<'a> {
+impl Curves {
     /// An empty picture with a title and labels of its axes.
     pub fn new(
         title: impl Into<String>,
@@ -50,66 +56,264 @@ impl<'a> Curves<'a> {
             title: title.into(),
             x_label: x_label.into(),
             y_label: y_label.into(),
-            series: vec![],
-            log: false,
+            curves: vec![],
+            guides: vec![],
+            scales: Scales::default(),
             size: SIZE,
         }
     }
 
-    /// Adds a curve through points (x, y), in their order.
+    /// Adds a curve through points (x, y), in their order, with some markers.
     #[must_use]
-    pub fn series(mut self, name: impl Into<String>, points: &'a [(f64, f64)]) -> Self {
-        self.series.push((name.into(), points));
-        self
+    pub fn series(self, name: impl Into<String>, points: &[(f64, f64)]) -> Self {
+        self.add(name, points.to_vec(), Form::Curve)
+    }
+
+    /// Adds a curve without markers, for many points, steps and corners.
+    #[must_use]
+    pub fn line(self, name: impl Into<String>, points: &[(f64, f64)]) -> Self {
+        self.add(name, points.to_vec(), Form::Line)
+    }
+
+    /// Adds points without a line: a marker for each, smaller where they are many.
+    #[must_use]
+    pub fn points(self, name: impl Into<String>, points: &[(f64, f64)]) -> Self {
+        self.add(name, points.to_vec(), Form::Points)
+    }
+
+    /// Adds a thin gray line, behind all others: a single sample, run or fold. After a point with NaN
+    /// another line begins, so that one name stands for many.
+    #[must_use]
+    pub fn faint(self, name: impl Into<String>, points: &[(f64, f64)]) -> Self {
+        self.add(name, points.to_vec(), Form::Faint)
+    }
+
+    /// Adds a band of (x, low, high), behind the lines. Without a name it belongs to the series before
+    /// it, whose color it has. On a logarithmic axis, a low that is not positive is at its end.
+    ///
+    /// ```
+    /// use chainrule::plot::Curves;
+    /// let figure = Curves::new("Forecast", "day", "°C")
+    ///     .series("median", &[(1.0, 7.0), (2.0, 8.0), (3.0, 8.0)])
+    ///     .band("", &[(1.0, 6.0, 8.0), (2.0, 6.0, 10.0), (3.0, 5.0, 11.0)])
+    ///     .draw()?;
+    /// assert!(figure.to_svg().contains("fill-opacity"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[must_use]
+    #[doc(alias("fill_between"))]
+    pub fn band(self, name: impl Into<String>, band: &[(f64, f64, f64)]) -> Self {
+        let low = band.iter().map(|(x, low, _)| (*x, *low)).collect();
+        let high = band.iter().map(|(_, _, high)| *high).collect();
+        self.add(name, low, Form::Band(high))
+    }
+
+    /// Adds the mean of several series, and a band of one standard deviation on either side: costs
+    /// over the epochs of several folds, say. At each x are those series that have it, so that runs of
+    /// different length will do. The deviation is that of the series themselves, n in its denominator,
+    /// as with scikit-learn's `LearningCurveDisplay`.
+    ///
+    /// ```
+    /// use chainrule::plot::Curves;
+    /// let folds = [[(0.0, 0.9), (1.0, 0.5)], [(0.0, 0.7), (1.0, 0.3)]];
+    /// let figure = Curves::new("Two folds", "epoch", "cost").mean("validation", &folds).draw()?;
+    /// assert!(figure.to_svg().contains(">validation</text>"));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[must_use]
+    #[doc(alias("LearningCurveDisplay", "ValidationCurveDisplay"))]
+    pub fn mean(self, name: impl Into<String>, series: &[impl AsRef<[(f64, f64)]>]) -> Self {
+        let points = series.iter().flat_map(|series| series.as_ref().iter());
+        let mut points: Vec<Point> = points
+            .filter(|(x, y)| x.is_finite() && y.is_finite())
+            .copied()
+            .collect();
+        points.sort_by(|a, b| (a.0 + 0.0).total_cmp(&(b.0 + 0.0)));
+        let (mut means, mut band) = (vec![], vec![]);
+        for same in points.chunk_by(|a, b| a.0 == b.0) {
+            let average = |of: &dyn Fn(f64) -> f64| {
+                let share = 1.0 / same.len() as f64;
+                same.iter().map(|(_, y)| share * of(*y)).sum::<f64>()
+            };
+            let mean = average(&|y| y);
+            // By the largest distance, so that no square overflows.
+            let largest = same.iter().map(|(_, y)| (y - mean).abs());
+            let largest = largest.fold(f64::MIN_POSITIVE, f64::max);
+            let deviation = largest * average(&|y| ((y - mean) / largest).powi(2)).sqrt();
+            means.push((same[0].0, mean));
+            band.push((same[0].0, mean - deviation, mean + deviation));
+        }
+        self.series(name, &means).band("", &band)
+    }
+
+    /// Adds a dashed line across the chart at y.
+    #[must_use]
+    #[doc(alias("axhline", "hline"))]
+    pub fn horizontal(self, name: impl Into<String>, y: f64) -> Self {
+        self.guide(name, Guide::Horizontal(y))
+    }
+
+    /// Adds a dashed line across the chart at x.
+    #[must_use]
+    #[doc(alias("axvline", "vline"))]
+    pub fn vertical(self, name: impl Into<String>, x: f64) -> Self {
+        self.guide(name, Guide::Vertical(x))
+    }
+
+    /// Adds a dashed line where y = x.
+    #[must_use]
+    #[doc(alias("axline", "abline"))]
+    pub fn diagonal(self, name: impl Into<String>) -> Self {
+        self.guide(name, Guide::Diagonal)
+    }
+
+    /// Adds short lines at the x axis: where samples lie, or their quantiles.
+    #[must_use]
+    #[doc(alias("rugplot"))]
+    pub fn rug(self, xs: &[f64]) -> Self {
+        xs.iter()
+            .fold(self, |picture, x| picture.guide("", Guide::Rug(*x)))
     }
 
     /// With a logarithmic y axis.
     #[must_use]
-    pub fn log(self) -> Self {
-        Self { log: true, ..self }
+    #[doc(alias("semilogy", "yscale"))]
+    pub fn log(mut self) -> Self {
+        self.scales.log_y = true;
+        self
     }
 
-    /// Width and height in pixels, 200 to 8192 each; 800 × 600 without.
+    /// With a logarithmic x axis.
     #[must_use]
-    pub fn size(self, width: u32, height: u32) -> Self {
-        Self {
-            size: (width, height),
-            ..self
-        }
+    #[doc(alias("semilogx", "xscale", "loglog"))]
+    pub fn log_x(mut self) -> Self {
+        self.scales.log_x = true;
+        self
+    }
+
+    /// With the same numbers on both axes, and as long: for what has the same unit both ways. It is
+    /// for two axes that are both linear or both logarithmic.
+    #[must_use]
+    #[doc(alias("axis_equal", "aspect"))]
+    pub fn square(mut self) -> Self {
+        self.scales.square = true;
+        self
+    }
+
+    sized!();
+
+    fn add(mut self, name: impl Into<String>, points: Vec<Point>, form: Form) -> Self {
+        let name = name.into();
+        // Colors go by what has one.
+        let look = |curve: &&Curve| !matches!(curve.form, Form::Faint) && !curve.belongs;
+        let known = self.curves.iter().filter(look).count();
+        let belongs = name.is_empty() && matches!(form, Form::Band(_)) && known > 0;
+        let look = if belongs { known - 1 } else { known };
+        let curve = Curve::new(&name, points, look, look, look);
+        self.curves.push(Curve {
+            form,
+            belongs,
+            ..curve
+        });
+        self
+    }
+
+    fn guide(mut self, name: impl Into<String>, guide: Guide) -> Self {
+        self.guides.push((name.into(), guide));
+        self
     }
 
     /// Draws the picture.
     ///
     /// # Errors
     /// [`ErrorKind::Empty`] without a series, for one without a point, and when no point can be
-    /// drawn; [`ErrorKind::Value`] for a size out of range or too small for the texts.
+    /// drawn; [`ErrorKind::Incompatible`] for a square of a linear and a logarithmic axis;
+    /// [`ErrorKind::Value`] for a size out of range or too small for the texts, and for a letter that
+    /// the font has not.
     pub fn draw(&self) -> Result<Figure> {
         let mut canvas = Canvas::new("plot::Curves", self.size)?;
-        let curves: Vec<_> = self
-            .series
-            .iter()
-            .enumerate()
-            .map(|(k, (name, points))| Curve::new(name, points.to_vec(), k, k, k))
-            .collect();
         let panel = Panel {
             place: "plot::Curves",
             x: &self.x_label,
             y: &self.y_label,
-            whole: false,
-            log: self.log,
+            scales: self.scales,
+            guides: &self.guides,
             stars: &[],
             note: None,
         };
         let room = canvas.title(&self.title);
-        panel.draw(&mut canvas, room, &curves)?;
-        Ok(canvas.finish())
+        panel.draw(&mut canvas, room, &self.curves)?;
+        canvas.finish()
+    }
+}
+
+/// How a series is drawn.
+#[derive(Clone, Debug)]
+enum Form {
+    /// A line with some markers.
+    Curve,
+    Line,
+    Points,
+    Faint,
+    /// An area; the points are its low end, these numbers the high one.
+    Band(Vec<f64>),
+}
+
+/// A line to compare with.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Guide {
+    Horizontal(f64),
+    Vertical(f64),
+    Diagonal,
+    /// A short line at the x axis.
+    Rug(f64),
+}
+
+/// What kind of axes there are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scales {
+    pub log_x: bool,
+    pub log_y: bool,
+    /// Whether x is counted.
+    pub whole: bool,
+    /// Whether the axes are the same.
+    pub square: bool,
+    /// Whether both go from 0 to 1, whatever the points.
+    pub unit: bool,
+}
+
+impl Scales {
+    fn drawable(&self, (x, y): Point) -> bool {
+        let fits = |v: f64, log: bool| v.is_finite() && (!log || v >= TINY);
+        fits(x, self.log_x) && fits(y, self.log_y)
+    }
+
+    /// The axes on which finite points have room.
+    fn axes(&self, labels: [&str; 2], points: &[Point], steps: (f64, f64)) -> Option<(Axis, Axis)> {
+        if self.unit {
+            let axis =
+                |label| Axis::between(label, -0.02, 1.02, false, false, steps.0.min(steps.1));
+            return points.first().map(|_| (axis(labels[0]), axis(labels[1])));
+        }
+        let (xs, ys) = (points.iter().map(|p| p.0), points.iter().map(|p| p.1));
+        let x = Axis::around(labels[0], xs, self.log_x, self.whole, steps.0)?;
+        let y = Axis::around(labels[1], ys, self.log_y, false, steps.1)?;
+        if !self.square {
+            return Some((x, y));
+        }
+        let steps = steps.0.min(steps.1);
+        Some((x.reaching(&y, steps), y.reaching(&x, steps)))
     }
 }
 
 /// A series and how it is drawn.
+#[derive(Clone, Debug)]
 pub(super) struct Curve {
     name: String,
     points: Vec<Point>,
+    form: Form,
+    /// Whether it is a part of the series before it.
+    belongs: bool,
     color: Rgb,
     dash: &'static [f64],
     marker: usize,
@@ -126,12 +330,64 @@ impl Curve {
         Self {
             name: name.into(),
             points,
+            form: Form::Curve,
+            belongs: false,
             color: style::color(color),
             dash: style::dash(dash),
             marker,
         }
     }
+
+    /// The points that an axis must have room for; of a band, both ends.
+    fn extent(&self) -> Vec<Point> {
+        let mut points = self.points.clone();
+        if let Form::Band(high) = &self.form {
+            points.extend(
+                self.points
+                    .iter()
+                    .zip(high)
+                    .map(|((x, _), high)| (*x, *high)),
+            );
+        }
+        points
+    }
+
+    fn sample(&self) -> Sample {
+        let (color, dash) = (self.color, self.dash);
+        let line = |color, width, dash, marker| Sample::Line {
+            color,
+            width,
+            dash,
+            marker,
+        };
+        match self.form {
+            Form::Curve => line(color, 2.0, dash, Some(self.marker)),
+            Form::Line => line(color, 2.0, dash, None),
+            Form::Faint => line(FAINT.0, FAINT.1, &[], None),
+            Form::Points => Sample::Marker {
+                color,
+                marker: self.marker,
+            },
+            Form::Band(_) => Sample::Band(color),
+        }
+    }
+
+    /// What lies behind the rest is drawn first.
+    fn layer(&self) -> usize {
+        match self.form {
+            Form::Band(_) => 0,
+            Form::Faint => 1,
+            Form::Curve | Form::Line => 2,
+            Form::Points => 3,
+        }
+    }
 }
+
+/// Of faint lines, color and width.
+const FAINT: (Rgb, f64) = ([185; 3], 0.8);
+
+/// Of the lines to compare with, color, width and strokes.
+const GUIDE: (Rgb, f64, &[f64]) = ([90; 3], 1.5, &[5.0, 4.0]);
 
 /// Two axes with curves, and their legend.
 pub(super) struct Panel<'a> {
@@ -139,9 +395,8 @@ pub(super) struct Panel<'a> {
     pub place: &'a str,
     pub x: &'a str,
     pub y: &'a str,
-    /// Whether x is counted.
-    pub whole: bool,
-    pub log: bool,
+    pub scales: Scales,
+    pub guides: &'a [(String, Guide)],
     /// Points to be marked, and what they are.
     pub stars: &'a [Point],
     pub note: Option<String>,
@@ -162,87 +417,210 @@ impl Panel<'_> {
                 "none",
             );
         }
-        let drawable =
-            |(x, y): &&Point| x.is_finite() && y.is_finite() && (!self.log || *y >= TINY);
-        let all = || {
-            curves
-                .iter()
-                .flat_map(|curve| &curve.points)
-                .filter(drawable)
-        };
-        let steps = steps(room);
-        let axes = (
-            Axis::around(self.x, all().map(|p| p.0), false, self.whole, steps.0),
-            Axis::around(self.y, all().map(|p| p.1), self.log, false, steps.1),
-        );
-        let (Some(x), Some(y)) = axes else {
-            let expected = if self.log {
+        let scales = self.scales;
+        if scales.square && scales.log_x != scales.log_y {
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                format!("square of {}", self.place),
+                "two linear or two logarithmic axes",
+                "one of each",
+            ));
+        }
+        let log = scales.log_x || scales.log_y;
+        let drawable = |point: &Point| scales.drawable(*point);
+        let mut all: Vec<Point> = curves.iter().flat_map(Curve::extent).collect();
+        all.retain(drawable);
+        // Guides have room, too.
+        if let Some((x, y)) = all.first().copied() {
+            let at = self.guides.iter().map(|(_, guide)| match guide {
+                Guide::Horizontal(y) => (x, *y),
+                Guide::Vertical(x) | Guide::Rug(x) => (*x, y),
+                Guide::Diagonal => (x, y),
+            });
+            all.extend(at.filter(drawable));
+        }
+        let Some((x, y)) = scales.axes([self.x, self.y], &all, steps(room)) else {
+            let expected = if log {
                 "a finite point above 0"
             } else {
                 "a finite point"
             };
             return empty(self.place.into(), expected, "none");
         };
-        let mut entries: Vec<_> = curves
-            .iter()
-            .map(
-                |Curve {
-                     name,
-                     points,
-                     color,
-                     dash,
-                     marker,
-                 }| {
-                    let nothing = if points.iter().any(|point| drawable(&point)) {
-                        ""
-                    } else if self.log {
-                        " (nothing finite above 0)"
-                    } else {
-                        " (nothing finite)"
-                    };
-                    (
-                        Sample::Line {
-                            color: *color,
-                            dash,
-                            marker: *marker,
-                        },
-                        format!("{name}{nothing}"),
-                    )
-                },
-            )
-            .collect();
-        entries.extend(self.note.iter().map(|note| (Sample::Star, note.clone())));
-        let room = legend(canvas, room, &entries);
+        let room = legend(canvas, room, &self.entries(curves));
+        let room = if scales.square {
+            squared(room, &y)
+        } else {
+            room
+        };
         let inside = chart(canvas, room, &x, &y)?;
         let place = |point: &Point| Some(inside.at(x.place(point.0)?, y.place(point.1)?));
-        for (index, curve) in curves.iter().enumerate() {
-            // Points that hang together.
-            let parts: Vec<Vec<_>> = curve
-                .points
-                .split(|point| !drawable(&point))
-                .filter(|part| !part.is_empty())
-                .map(|part| part.iter().filter_map(place).collect())
-                .collect();
-            let all: Vec<_> = parts.concat();
-            for part in parts {
-                if part.len() > 1 {
-                    canvas.line(part, curve.color, 2.0, curve.dash);
-                }
+        for layer in 0..4 {
+            if layer == 2 {
+                self.draw_guides(canvas, inside, &x, &y);
             }
-            // Some eight markers a curve, and not where those of other curves are.
-            let every = if all.len() <= 20 { 1 } else { all.len() / 8 };
-            for point in all
-                .iter()
-                .skip(every * (2 * index + 1) / (2 * curves.len()))
-                .step_by(every)
-            {
-                let colors = (curve.color, WHITE);
-                marker(canvas, curve.marker, *point, 4.0, colors, 0.8);
+            for (index, curve) in curves.iter().enumerate() {
+                if curve.layer() != layer {
+                    continue;
+                }
+                if let Form::Band(high) = &curve.form {
+                    draw_band(canvas, inside, (&x, &y), curve, high);
+                    continue;
+                }
+                // Points that hang together.
+                let parts: Vec<Vec<_>> = curve
+                    .points
+                    .split(|point| !drawable(point))
+                    .filter(|part| !part.is_empty())
+                    .map(|part| part.iter().filter_map(place).collect())
+                    .collect();
+                let all: Vec<_> = parts.concat();
+                if !matches!(curve.form, Form::Points) {
+                    for part in parts {
+                        if part.len() > 1 {
+                            match curve.form {
+                                Form::Faint => canvas.line(part, FAINT.0, FAINT.1, &[]),
+                                _ => canvas.line(part, curve.color, 2.0, curve.dash),
+                            }
+                        }
+                    }
+                }
+                // Some eight markers a curve, and not where those of other curves are.
+                let (first, every, radius) = match curve.form {
+                    Form::Points => (0, 1, small(all.len())),
+                    Form::Curve => {
+                        let every = if all.len() <= 20 { 1 } else { all.len() / 8 };
+                        (every * (2 * index + 1) / (2 * curves.len()), every, 4.0)
+                    }
+                    _ => continue,
+                };
+                for point in all.iter().skip(first).step_by(every) {
+                    series_marker(canvas, curve.marker, *point, radius, curve.color);
+                }
             }
         }
         for star in self.stars.iter().filter_map(place) {
             canvas.area(style::star(star, 9.0), WHITE, BLACK, 1.2);
         }
         Ok(())
+    }
+
+    fn entries(&self, curves: &[Curve]) -> Vec<(Sample, String)> {
+        let log = self.scales.log_x || self.scales.log_y;
+        let entry = |curve: &Curve| {
+            let drawable = |point: &Point| self.scales.drawable(*point);
+            let nothing = if curve.extent().iter().any(drawable) {
+                ""
+            } else if log {
+                " (nothing finite above 0)"
+            } else {
+                " (nothing finite)"
+            };
+            (curve.sample(), format!("{}{nothing}", curve.name))
+        };
+        let shown = curves.iter().filter(|curve| !curve.belongs);
+        let guide = |(name, _): &(String, Guide)| {
+            let (color, width, dash) = GUIDE;
+            let sample = Sample::Line {
+                color,
+                width,
+                dash,
+                marker: None,
+            };
+            (sample, name.clone())
+        };
+        let note = self.note.iter().map(|note| (Sample::Star, note.clone()));
+        shown
+            .map(entry)
+            .chain(self.guides.iter().map(guide))
+            .chain(note)
+            .filter(|(_, name)| !name.is_empty())
+            .collect()
+    }
+
+    fn draw_guides(&self, canvas: &mut Canvas, inside: Rect, x: &Axis, y: &Axis) {
+        let (color, width, dash) = GUIDE;
+        for (_, guide) in self.guides {
+            let line: Vec<Point> = match guide {
+                Guide::Horizontal(at) => y
+                    .inside(*at)
+                    .map_or(vec![], |at| vec![(0.0, at), (1.0, at)]),
+                Guide::Vertical(at) => x
+                    .inside(*at)
+                    .map_or(vec![], |at| vec![(at, 0.0), (at, 1.0)]),
+                Guide::Rug(at) => {
+                    if let Some(at) = x.inside(*at) {
+                        let (x, y) = inside.at(at, 0.0);
+                        canvas.line(vec![(x, y), (x, y - 10.0)], BLACK, 1.0, &[]);
+                    }
+                    continue;
+                }
+                Guide::Diagonal => {
+                    let (mut low, mut high) =
+                        (x.ends().0.max(y.ends().0), x.ends().1.min(y.ends().1));
+                    if self.scales.unit {
+                        (low, high) = (0.0, 1.0);
+                    }
+                    // Where one axis is logarithmic and the other is not, it is bent.
+                    let parts = if self.scales.log_x == self.scales.log_y {
+                        1
+                    } else {
+                        100
+                    };
+                    let at = |k: u32| low + (high - low) * (f64::from(k) / f64::from(parts));
+                    let line = (0..=parts).filter(|_| low < high).map(at);
+                    line.filter_map(|v| {
+                        Some((x.place(v)?.clamp(0.0, 1.0), y.place(v)?.clamp(0.0, 1.0)))
+                    })
+                    .collect()
+                }
+            };
+            if line.len() > 1 {
+                let line = line.into_iter().map(|(x, y)| inside.at(x, y)).collect();
+                canvas.line(line, color, width, dash);
+            }
+        }
+    }
+}
+
+/// Draws a band, and where it has gaps its parts.
+fn draw_band(
+    canvas: &mut Canvas,
+    inside: Rect,
+    (x, y): (&Axis, &Axis),
+    curve: &Curve,
+    high: &[f64],
+) {
+    let mut parts: Vec<[Vec<Point>; 2]> = vec![Default::default()];
+    for ((at, low), high) in curve.points.iter().zip(high) {
+        let ends = || {
+            let high = y.place(*high)?;
+            // Below what a logarithmic axis can have is its end.
+            let low = y.place(*low).or(low.is_finite().then_some(0.0))?;
+            Some((x.place(*at)?, low, high))
+        };
+        match (ends(), parts.last_mut()) {
+            (Some((at, low, high)), Some([lows, highs])) => {
+                lows.push(inside.at(at, low));
+                highs.push(inside.at(at, high));
+            }
+            _ => parts.push(Default::default()),
+        }
+    }
+    for [lows, highs] in parts {
+        if lows.len() > 1 {
+            let back = highs.into_iter().rev();
+            canvas.veil(lows.into_iter().chain(back).collect(), curve.color);
+        }
+    }
+}
+
+/// The radius of markers of so many points.
+fn small(points: usize) -> f64 {
+    match points {
+        0..=200 => 4.0,
+        201..=500 => 3.2,
+        501..=2000 => 2.5,
+        _ => 1.8,
     }
 }

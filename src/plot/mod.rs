@@ -1,17 +1,20 @@
 //! Pictures of training, as SVG and PNG:
 //!
 //! - [`Runs`]: costs and metrics over epochs,
-//! - [`Curves`]: any other series,
-//! - [`Bars`]: numbers by name,
+//! - [`Curves`]: any other series, points and bands; ROC, precision–recall and calibration curves,
+//!   predicted against actual numbers, residuals, partial dependence,
+//! - [`Bars`]: numbers by name, with whiskers; the importance of columns,
 //! - [`Confusion`]: confusion matrices,
 //! - [`Boundary`]: decision boundaries over two inputs,
 //! - [`Weights`]: the weights of neurons as images.
 //!
 //! Each is put together by a builder, whose `draw` returns a [`Figure`]. Pictures can be read
 //! without color: curves differ in stroke and marker as well, and scales of colors get lighter or
-//! darker all the way. The font comes with this crate; none of the system is needed. An empty title
-//! takes no room, and a text that is too long ends in "…". [`Figure::light_dark`] is for web pages
-//! and READMEs that are read in the dark, too.
+//! darker all the way. The font comes with this crate; none of the system is needed. It has Latin,
+//! Greek and Cyrillic letters; any other is an error that names it, and never an empty box. An empty
+//! title takes no room, and a text that is too long ends in "…". [`Figure::scale`] makes all of a
+//! picture larger, for print. [`Figure::light_dark`] is for web pages and READMEs that are read in the
+//! dark, too.
 //!
 //! ```no_run
 //! use chainrule::prelude::*;
@@ -40,6 +43,7 @@ mod confusion;
 mod curves;
 mod figure;
 mod font;
+mod judging;
 mod parts;
 mod png;
 mod raster;

@@ -13,16 +13,34 @@ const TICK: f64 = 4.0;
 /// The gray of the lines across a chart.
 const MESH: Rgb = [225; 3];
 
-/// Draws a chart with two axes into `room`; returns the rectangle between them.
-pub(super) fn chart(canvas: &mut Canvas, room: Rect, x: &Axis, y: &Axis) -> Result<Rect> {
+/// The rectangle between the axes of a chart in `room`.
+fn between(room: Rect, y: &Axis) -> Rect {
     let beside = if y.label.is_empty() { 0.0 } else { LABEL + 8.0 };
-    let inside = Rect {
+    Rect {
         left: room.left + y.width() + beside + 12.0,
         top: room.top,
         // Half of the last number at the x axis.
         right: room.right - 16.0,
         bottom: room.bottom - 2.0 * SMALL - LABEL - 8.0,
-    };
+    }
+}
+
+/// The part of `room`, in its middle, in which a chart is as wide as high.
+pub(super) fn squared(room: Rect, y: &Axis) -> Rect {
+    let inside = between(room, y);
+    let excess = inside.width() - inside.height();
+    let (across, down) = (excess.max(0.0) / 2.0, (-excess).max(0.0) / 2.0);
+    Rect {
+        left: room.left + across,
+        right: room.right - across,
+        top: room.top + down,
+        bottom: room.bottom - down,
+    }
+}
+
+/// Draws a chart with two axes into `room`; returns the rectangle between them.
+pub(super) fn chart(canvas: &mut Canvas, room: Rect, x: &Axis, y: &Axis) -> Result<Rect> {
+    let inside = between(room, y);
     if inside.width() < 40.0 || inside.height() < 40.0 {
         let given = format!(
             "{:.0} × {:.0} pixels for a chart",
@@ -87,7 +105,10 @@ pub(super) fn chart(canvas: &mut Canvas, room: Rect, x: &Axis, y: &Axis) -> Resu
         );
     }
     let (middle, center) = inside.middle();
-    let label = font::fit(&x.label, LABEL, room.width());
+    // It may be wider than the chart.
+    let whole = canvas.bounds();
+    let side = (middle - whole.left).min(whole.right - middle);
+    let label = font::fit(&x.label, LABEL, 2.0 * (side - 12.0));
     canvas.text(
         label,
         (middle, room.bottom - LABEL / 2.0),
@@ -110,9 +131,15 @@ pub(super) fn chart(canvas: &mut Canvas, room: Rect, x: &Axis, y: &Axis) -> Resu
 pub(super) enum Sample {
     Line {
         color: Rgb,
+        width: f64,
         dash: &'static [f64],
+        marker: Option<usize>,
+    },
+    Marker {
+        color: Rgb,
         marker: usize,
     },
+    Band(Rgb),
     /// A marker of a class on the color of its region.
     Class {
         region: Rgb,
@@ -170,16 +197,29 @@ fn draw_sample(canvas: &mut Canvas, sample: &Sample, left: f64, middle: Point) {
     match sample {
         Sample::Line {
             color,
+            width,
             dash,
             marker: shape,
         } => {
+            let right = 2.0 * middle.0 - left;
             canvas.line(
-                vec![(left, middle.1), (2.0 * middle.0 - left, middle.1)],
+                vec![(left, middle.1), (right, middle.1)],
                 *color,
-                2.0,
+                *width,
                 dash,
             );
-            marker(canvas, *shape, middle, 4.0, (*color, WHITE), 0.8);
+            if let Some(shape) = shape {
+                series_marker(canvas, *shape, middle, 4.0, *color);
+            }
+        }
+        Sample::Marker {
+            color,
+            marker: shape,
+        } => series_marker(canvas, *shape, middle, 4.0, *color),
+        Sample::Band(color) => {
+            let (x, y) = middle;
+            let corners = [(-8.0, -6.0), (8.0, -6.0), (8.0, 6.0), (-8.0, 6.0)];
+            canvas.veil(corners.map(|(dx, dy)| (x + dx, y + dy)).into(), *color);
         }
         Sample::Class {
             region,
@@ -212,6 +252,21 @@ pub(super) fn marker(
             let place = |(x, y): &Point| (center.0 + x * radius, center.1 - y * radius);
             canvas.area(corners.iter().map(place).collect(), fill, outline, width);
         }
+    }
+}
+
+/// Draws the marker of a series: full, and when there are no more forms hollow.
+pub(super) fn series_marker(
+    canvas: &mut Canvas,
+    index: usize,
+    center: Point,
+    radius: f64,
+    color: Rgb,
+) {
+    if style::is_hollow(index) {
+        marker(canvas, index, center, radius - 0.4, (WHITE, color), 1.5);
+    } else {
+        marker(canvas, index, center, radius, (color, WHITE), 0.8);
     }
 }
 

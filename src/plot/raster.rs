@@ -36,16 +36,22 @@ impl Pixels {
             Shape::Area {
                 points,
                 fill,
+                opacity,
                 outline,
                 width,
-            } => self.area(points, *fill, *outline, *width),
+            } => self.area(points, (*fill, *opacity), *outline, *width),
             Shape::Circle {
                 center,
                 radius,
                 fill,
                 outline,
                 width,
-            } => self.area(&circle(*center, *radius, 24), *fill, *outline, *width),
+            } => {
+                // Of circles as large as those of print, the corners are not seen, either.
+                let corners = (8.0 * radius.sqrt()).ceil().max(24.0) as u32;
+                let points = circle(*center, *radius, corners);
+                self.area(&points, (*fill, 1.0), *outline, *width);
+            }
             Shape::Text {
                 text,
                 at,
@@ -63,15 +69,21 @@ impl Pixels {
         }
     }
 
-    fn area(&mut self, points: &[Point], fill: Rgb, outline: Rgb, width: f64) {
+    fn area(&mut self, points: &[Point], fill: (Rgb, f64), outline: Rgb, width: f64) {
         self.fill(points, 1.0, fill, |pen| pen.polygon(points));
         let closed: Vec<_> = points.iter().chain(points.first()).copied().collect();
         self.stroke(&closed, outline, width);
     }
 
-    /// Blends `color` where what the pen draws covers; all of it lies within `margin` of the
-    /// points.
-    fn fill(&mut self, points: &[Point], margin: f64, color: Rgb, draw: impl FnOnce(&mut Pen)) {
+    /// Blends a color of an opacity where what the pen draws covers; all of it lies within `margin`
+    /// of the points.
+    fn fill(
+        &mut self,
+        points: &[Point],
+        margin: f64,
+        (color, opacity): (Rgb, f64),
+        draw: impl FnOnce(&mut Pen),
+    ) {
         let bounds = |pick: fn(&Point) -> f64| {
             let low = points.iter().map(pick).fold(f64::INFINITY, f64::min) - margin;
             let high = points.iter().map(pick).fold(f64::NEG_INFINITY, f64::max) + margin;
@@ -100,7 +112,8 @@ impl Pixels {
             let first = (y as usize * self.width + x as usize) * 3;
             for (channel, new) in self.rgb[first..first + 3].iter_mut().zip(color) {
                 let old = f32::from(*channel);
-                *channel = (old + (f32::from(new) - old) * coverage.min(1.0)).round() as u8;
+                let share = coverage.min(1.0) * opacity as f32;
+                *channel = (old + (f32::from(new) - old) * share).round() as u8;
             }
         });
     }
@@ -111,7 +124,7 @@ impl Pixels {
         if half <= 0.0 {
             return;
         }
-        self.fill(points, half + 1.0, color, |pen| {
+        self.fill(points, half + 1.0, (color, 1.0), |pen| {
             for ends in points.windows(2) {
                 let ((x0, y0), (x1, y1)) = (ends[0], ends[1]);
                 let length = (x1 - x0).hypot(y1 - y0);
@@ -154,10 +167,9 @@ impl Pixels {
         };
         let corners = [place(start, -size), place(start + width, size)];
         let scale = size / font::UNITS;
-        self.fill(&corners, size, color, |pen| {
+        self.fill(&corners, size, (color, 1.0), |pen| {
             let mut along = start;
-            for letter in text.chars() {
-                let (advance, outline) = font::letter(letter);
+            for (advance, outline) in text.chars().filter_map(font::letter) {
                 pen.outline(outline, |(x, y)| place(along + x * scale, y * scale));
                 along += f64::from(advance) * scale;
             }
@@ -296,6 +308,7 @@ mod tests {
         let area = dark(Shape::Area {
             points,
             fill: [0; 3],
+            opacity: 1.0,
             outline: [0; 3],
             width: 0.0,
         });
@@ -304,7 +317,7 @@ mod tests {
             points: vec![(2.0, 5.0), (12.0, 5.0)],
             color: [0; 3],
             width: 1.5,
-            dash: &[],
+            dash: vec![],
         });
         assert!((line - 15.0).abs() < 0.1, "{line}");
         // Beyond the edges nothing is drawn, and nothing breaks.
@@ -312,7 +325,7 @@ mod tests {
             points: vec![(-50.0, 5.0), (50.0, 5.0)],
             color: [0; 3],
             width: 2.0,
-            dash: &[],
+            dash: vec![],
         });
         assert!((beyond - 40.0).abs() < 0.1, "{beyond}");
     }

@@ -1,8 +1,8 @@
 //! Training runs: costs and metrics over epochs.
 
 use super::axes::TINY;
-use super::canvas::{Canvas, Rect, SIZE};
-use super::curves::{Curve, Panel};
+use super::canvas::{Canvas, Rect, SIZE, sized};
+use super::curves::{Curve, Panel, Scales};
 use super::figure::Figure;
 use super::shape::Point;
 use super::style;
@@ -11,8 +11,9 @@ use crate::numeric::bounds::not_empty;
 use crate::train::{Epoch, History};
 
 /// Draws training runs, one or several to compare: the training cost (solid) and the validation
-/// cost (dashed) over the epochs. A star marks the best epoch of each, that of the lowest
-/// validation cost, or of the lowest training cost without validation data.
+/// cost (dashed) over the epochs. A star marks the epoch of each whose parameters the network ended
+/// with, at its validation cost if there is one: that to which
+/// [`restore_best`](crate::Trainer::restore_best) went back, or the last.
 ///
 /// Costs that are NaN or ±∞, or not positive on a logarithmic axis, are left out.
 ///
@@ -68,14 +69,7 @@ impl<'a> Runs<'a> {
         }
     }
 
-    /// Width and height in pixels, 200 to 8192 each; 800 × 600 without.
-    #[must_use]
-    pub fn size(self, width: u32, height: u32) -> Self {
-        Self {
-            size: (width, height),
-            ..self
-        }
-    }
+    sized!();
 
     /// Draws the picture.
     ///
@@ -103,19 +97,28 @@ impl<'a> Runs<'a> {
         } else {
             (room, room)
         };
-        let (costs, best) = (self.costs(), self.best());
-        let note = match best[..] {
-            [] => None,
-            [(x, y)] => Some(format!("best epoch: {x} ({})", style::number(y))),
-            _ => Some("best epochs".into()),
+        let (costs, kept) = (self.costs(), self.kept());
+        let stars: Vec<Point> = kept.iter().map(|(_, point)| *point).collect();
+        let best = kept.iter().filter(|(best, _)| *best).count();
+        let note = match (&stars[..], best) {
+            ([], _) => None,
+            ([(x, y)], 0) => Some(format!("last epoch: {x} ({})", style::number(*y))),
+            ([(x, y)], _) => Some(format!("best epoch: {x} ({})", style::number(*y))),
+            (_, 0) => Some("last epochs".into()),
+            (all, best) if best == all.len() => Some("best epochs".into()),
+            _ => Some("epochs kept".into()),
         };
         let panel = Panel {
             place: PLACE,
             x: "epoch",
             y: "cost",
-            whole: true,
-            log: self.log,
-            stars: &best,
+            scales: Scales {
+                whole: true,
+                log_y: self.log,
+                ..Scales::default()
+            },
+            guides: &[],
+            stars: &stars,
             note,
         };
         panel.draw(&mut canvas, above, &costs)?;
@@ -128,14 +131,17 @@ impl<'a> Runs<'a> {
             )?;
             let panel = Panel {
                 y: "metric",
-                log: false,
+                scales: Scales {
+                    log_y: false,
+                    ..panel.scales
+                },
                 stars: &[],
                 note: None,
                 ..panel
             };
             panel.draw(&mut canvas, below, &metrics)?;
         }
-        Ok(canvas.finish())
+        canvas.finish()
     }
 
     fn costs(&self) -> Vec<Curve> {
@@ -169,19 +175,19 @@ impl<'a> Runs<'a> {
         curves
     }
 
-    /// The first epoch of the lowest cost of each run that has one to draw.
-    fn best(&self) -> Vec<Point> {
-        let lowest = |history: &History| {
-            let mut judged = points(history, |epoch| epoch.validation_cost);
-            if judged.is_empty() {
-                judged = points(history, |epoch| Some(epoch.cost));
-            }
-            judged.retain(|(_, cost)| cost.is_finite() && (!self.log || *cost >= TINY));
-            judged.into_iter().min_by(|a, b| a.1.total_cmp(&b.1))
+    /// Of each run, where its cost can be drawn, the epoch whose parameters the network has: the
+    /// best one, if it went back to that, or the last.
+    fn kept(&self) -> Vec<(bool, Point)> {
+        let kept = |history: &History| {
+            let number = history.kept.or(history.last().map(|epoch| epoch.epoch))?;
+            let epoch = history.epochs.iter().find(|epoch| epoch.epoch == number)?;
+            let cost = epoch.validation_cost.unwrap_or(epoch.cost);
+            let drawable = cost.is_finite() && (!self.log || cost >= TINY);
+            drawable.then_some((history.kept.is_some(), (number as f64, cost)))
         };
         self.runs
             .iter()
-            .filter_map(|(_, history)| lowest(history))
+            .filter_map(|(_, history)| kept(history))
             .collect()
     }
 

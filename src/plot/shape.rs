@@ -22,12 +22,14 @@ pub(super) enum Shape {
         points: Vec<Point>,
         color: Rgb,
         width: f64,
-        dash: &'static [f64],
+        dash: Vec<f64>,
     },
-    /// A filled polygon with an outline of its own color and width.
+    /// A filled polygon with an outline of its own color and width; what lies below its fill is seen
+    /// as far as the opacity is below 1.
     Area {
         points: Vec<Point>,
         fill: Rgb,
+        opacity: f64,
         outline: Rgb,
         width: f64,
     },
@@ -56,6 +58,50 @@ pub(super) enum Shape {
         cols: usize,
         colors: Vec<Rgb>,
     },
+}
+
+impl Shape {
+    /// The same shape in a picture whose sides are `factor` times as long.
+    pub(super) fn scaled(&self, factor: f64) -> Self {
+        let point = |(x, y): &Point| (factor * x, factor * y);
+        let all = |points: &[Point]| points.iter().map(point).collect();
+        let mut shape = self.clone();
+        match &mut shape {
+            Self::Line {
+                points,
+                width,
+                dash,
+                ..
+            } => {
+                *points = all(points);
+                *width *= factor;
+                *dash = dash.iter().map(|length| factor * length).collect();
+            }
+            Self::Area { points, width, .. } => {
+                *points = all(points);
+                *width *= factor;
+            }
+            Self::Circle {
+                center,
+                radius,
+                width,
+                ..
+            } => {
+                *center = point(center);
+                *radius *= factor;
+                *width *= factor;
+            }
+            Self::Text { at, size, .. } => {
+                *at = point(at);
+                *size *= factor;
+            }
+            Self::Image { at, size, .. } => {
+                *at = point(at);
+                *size = point(size);
+            }
+        }
+        shape
+    }
 }
 
 /// A regular polygon, as good as a circle at the sizes of pictures.

@@ -77,6 +77,11 @@ pub(super) fn marker(index: usize) -> &'static [Point] {
     MARKERS[index % MARKERS.len()]
 }
 
+/// Whether all forms of markers have been used before.
+pub(super) fn is_hollow(index: usize) -> bool {
+    !(index / MARKERS.len()).is_multiple_of(2)
+}
+
 /// The outline of a star of five points.
 pub(super) fn star(center: Point, radius: f64) -> Vec<Point> {
     let corner = |k: usize| {

@@ -9,12 +9,17 @@ use super::shape::{Anchor, Point, Rgb, Shape};
 const DARK: &str = "<style>@media (prefers-color-scheme: dark) \
     {svg {filter: invert(0.93) hue-rotate(180deg)}}</style>\n";
 
-/// The text of an SVG file with these shapes on white, later ones over earlier ones; `light_dark`
-/// where the viewer prefers that on black.
-pub(super) fn text(width: u32, height: u32, shapes: &[Shape], light_dark: bool) -> String {
+/// The text of an SVG file with these shapes on white, later ones over earlier ones, shown `scale`
+/// times as large; `light_dark` where the viewer prefers that on black.
+pub(super) fn text(
+    (width, height): (u32, u32),
+    scale: f64,
+    shapes: &[Shape],
+    light_dark: bool,
+) -> String {
     let mut svg = format!(
         concat!(
-            r#"<svg xmlns="http://www.w3.org/2000/svg" width="{0}" height="{1}" "#,
+            r#"<svg xmlns="http://www.w3.org/2000/svg" width="{4}" height="{5}" "#,
             r#"viewBox="0 0 {0} {1}" font-family="{2}">"#,
             "\n{3}",
             r##"<rect width="{0}" height="{1}" fill="#ffffff"/>"##,
@@ -23,7 +28,9 @@ pub(super) fn text(width: u32, height: u32, shapes: &[Shape], light_dark: bool) 
         width,
         height,
         font::FAMILY,
-        if light_dark { DARK } else { "" }
+        if light_dark { DARK } else { "" },
+        number(f64::from(width) * scale),
+        number(f64::from(height) * scale)
     );
     for shape in shapes {
         svg.push_str(&element(shape));
@@ -58,12 +65,18 @@ fn element(shape: &Shape) -> String {
         Shape::Area {
             points,
             fill,
+            opacity,
             outline,
             width,
         } => format!(
-            r#"<polygon points="{}" fill="{}" stroke="{}" stroke-width="{}"/>"#,
+            r#"<polygon points="{}" fill="{}"{} stroke="{}" stroke-width="{}"/>"#,
             list(points),
             hex(*fill),
+            if *opacity < 1.0 {
+                format!(r#" fill-opacity="{}""#, number(*opacity))
+            } else {
+                String::new()
+            },
             hex(*outline),
             number(*width)
         ),
@@ -167,8 +180,6 @@ fn escape(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
-            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            _ if letter.is_control() => escaped.push(' '),
             _ => escaped.push(letter),
         }
     }

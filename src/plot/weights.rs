@@ -1,6 +1,6 @@
 //! The weights of neurons as images.
 
-use super::canvas::{BLACK, Canvas, Rect, SIZE};
+use super::canvas::{BLACK, Canvas, Rect, SIZE, sized};
 use super::figure::Figure;
 use super::parts::ColorBar;
 use super::shape::Anchor;
@@ -52,14 +52,7 @@ impl Weights {
         }
     }
 
-    /// Width and height in pixels, 200 to 8192 each; 800 × 600 without.
-    #[must_use]
-    pub fn size(self, width: u32, height: u32) -> Self {
-        Self {
-            size: (width, height),
-            ..self
-        }
-    }
+    sized!();
 
     /// Draws the picture.
     ///
@@ -171,7 +164,7 @@ impl Weights {
                 );
             }
         }
-        Ok(canvas.finish())
+        canvas.finish()
     }
 }
 

@@ -51,6 +51,12 @@ pub struct History {
     /// What is not wrong, but hardly meant: targets that the last layer cannot reach.
     #[cfg_attr(feature = "serde", serde(default))]
     pub warnings: Vec<Warning>,
+    /// The number of the epoch to whose parameters
+    /// [`restore_best`](crate::Trainer::restore_best) brought the network back. `None` without it,
+    /// when the network has the parameters of the last epoch, and where an epoch of an earlier call
+    /// is better than all of this one.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub kept: Option<usize>,
 }
 
 /// Something about a run that is not wrong, but hardly meant; it prints as a sentence.

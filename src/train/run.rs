@@ -250,7 +250,7 @@ impl<T: Real> Run<'_, T> {
         let goes_on = self.state.begin();
         self.state.history.warnings = warning.into_iter().collect();
         if !goes_on {
-            return Ok(self.state.history.clone());
+            return Ok(self.history());
         }
         self.state.data = Some(mark);
         self.state.take_latest(net);
@@ -267,7 +267,20 @@ impl<T: Real> Run<'_, T> {
         self.state.left = Some(checksum(net.params()));
         result?;
         self.write_checkpoint(method, net)?;
-        Ok(self.state.history.clone())
+        Ok(self.history())
+    }
+
+    /// The history of the present call, with the epoch that was kept.
+    fn history(&self) -> History {
+        let mut history = self.state.history.clone();
+        if let (Some(monitor), Some(best)) = (&self.watcher.best, &self.state.best) {
+            // Of an earlier call, it may be better than any epoch of this one.
+            let kept = history.best(monitor);
+            history.kept = kept
+                .filter(|epoch| monitor.value(epoch) == Some(best.value))
+                .map(|epoch| epoch.epoch);
+        }
+        history
     }
 
     /// The cost and the metrics of what `net` predicts.

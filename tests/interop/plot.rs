@@ -4,7 +4,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-use chainrule::metrics::ConfusionMatrix;
+use chainrule::inspection::{Grid, partial_dependence, permutation_importance};
+use chainrule::metrics::{Bins, ConfusionMatrix};
 use chainrule::nalgebra::{DMatrix, DMatrixView};
 use chainrule::nn::loss::OutputFunction;
 use chainrule::plot::{Bars, Boundary, Confusion, Curves, Figure, Runs, Weights};
@@ -187,6 +188,32 @@ fn gallery() -> Result<()> {
             .draw()?,
     )?;
 
+    save("roc", roc("Two rings")?)?;
+    save("precision-recall", precision_recall("Two rings")?)?;
+    save("calibration", calibration("Two rings")?)?;
+    let (y, t) = numbers(300);
+    let (y, t) = (View::new(&y, 1)?, View::new(&t, 1)?);
+    save(
+        "predicted-actual",
+        Curves::predicted_actual("Numbers", y, t)?.draw()?,
+    )?;
+    save("residuals", Curves::residuals("Numbers", y, t)?.draw()?)?;
+    save("importances", importances("Two rings")?)?;
+    save("dependence", dependence("Two rings")?)?;
+    save(
+        "folds",
+        folds(5, 40, Curves::new("Five folds", "epoch", "cost")).draw()?,
+    )?;
+    save(
+        "rates",
+        Curves::new("Learning-rate test", "learning rate", "cost")
+            .log_x()
+            .line("cost", &[(1e-5, 2.3), (1e-3, 1.8), (0.03, 0.6), (0.5, 4.0)])
+            .vertical("proposed", 0.01)
+            .draw()?,
+    )?;
+    save("print", roc("Two rings")?.scale(2.0)?)?;
+
     let models = ["linear", "one hidden layer", "two hidden layers"];
     let bars = Bars::new("Three models", "accuracy", &models)
         .series("training", &[0.912, 0.991, 1.0])
@@ -345,25 +372,68 @@ fn a_run_has_its_curves() -> Result<()> {
     // Eight markers each, two in the legend, and two stars.
     assert_eq!(marks(&figure), 8 + 8 + 2 + 2);
 
-    // The star is at the lowest validation cost.
-    let (best, cost) = history
-        .validation_costs()
-        .enumerate()
-        .min_by(|a, b| a.1.total_cmp(&b.1))
-        .unwrap();
-    let note = texts(&figure)
-        .into_iter()
-        .find(|text| text.starts_with("best epoch"))
-        .unwrap();
-    let (epoch, value) = note
-        .strip_prefix("best epoch: ")
-        .unwrap()
-        .strip_suffix(')')
-        .unwrap()
-        .split_once(" (")
-        .unwrap();
-    assert_eq!(epoch.parse(), Ok(best));
-    assert!((value.parse::<f64>().unwrap() - cost).abs() < 1e-3 * cost);
+    // The star is where the network is: at the last epoch.
+    assert_eq!(star(&figure, "last epoch"), at(&history, 7));
+    Ok(())
+}
+
+/// The epoch and the cost that the legend gives the star.
+fn star(figure: &Figure, what: &str) -> (usize, String) {
+    let start = format!("{what}: ");
+    let texts = texts(figure);
+    let note = texts.iter().find_map(|text| text.strip_prefix(&start));
+    let note = note.unwrap_or_else(|| panic!("no {what} in {texts:?}"));
+    let (epoch, cost) = note.strip_suffix(')').unwrap().split_once(" (").unwrap();
+    (epoch.parse().unwrap(), cost.into())
+}
+
+/// The number of an epoch, and its validation cost in four digits.
+fn at(history: &History, epoch: usize) -> (usize, String) {
+    let cost = history.epochs[epoch].validation_cost.unwrap();
+    (epoch, format!("{cost:.4}"))
+}
+
+/// The star of a run that went back to its best epoch is there, by what the run watched.
+#[test]
+fn the_star_is_at_the_epoch_that_was_kept() -> Result<()> {
+    let (data, validation) = (rings(2, 60), rings(2, 20));
+    let monitors = [
+        Monitor::ValidationCost,
+        Monitor::TrainingCost,
+        Monitor::Highest("first".into()),
+    ];
+    let mut kept = Vec::new();
+    for monitor in monitors {
+        let mut net = net(2, 12, 1);
+        let mut epochs = 0.0;
+        let mut trainer = Trainer::new(SigmoidCrossEntropy::new(), Adam::new())
+            .learning_rate(0.3)
+            .epochs(30)
+            .validation_data(&validation)
+            .metric("first", move |_, _| {
+                epochs += 1.0;
+                Ok(-f64::abs(epochs - 4.0))
+            })
+            .restore_best(monitor.clone());
+        let history = trainer.fit(&mut net, &data)?;
+        let best = history.best(&monitor).unwrap().epoch;
+        assert_eq!(history.kept, Some(best));
+        let cost = net.cost(
+            validation.inputs(),
+            &validation,
+            &SigmoidCrossEntropy::new(),
+            &mut Tape::new(),
+        )?;
+        assert_eq!(history.epochs[best].validation_cost, Some(cost));
+        let figure = Runs::new("", &[("", &history)]).draw()?;
+        let (epoch, cost) = at(&history, best);
+        let (found, text) = star(&figure, "best epoch");
+        assert_eq!(found, epoch);
+        let digits = |text: &str| text.parse::<f64>().unwrap();
+        assert!((digits(&text) - digits(&cost)).abs() <= 1e-3 * digits(&cost));
+        kept.push(best);
+    }
+    assert_eq!(kept[2], 3);
     Ok(())
 }
 
@@ -377,7 +447,7 @@ fn runs_are_compared() -> Result<()> {
         &[
             "Adam, training",
             "SGD, validation",
-            "best epochs",
+            "last epochs",
             "Adam, accuracy",
             "SGD, error",
             "metric",
@@ -994,5 +1064,402 @@ fn small_pictures() -> Result<()> {
     };
     assert!(no_room(boundary().size(200, 200).draw().unwrap_err()));
     boundary().size(300, 200).draw()?;
+    Ok(())
+}
+
+// -------------------------------------------------------------------------------------------------
+// Judging
+
+/// Probabilities of class 1, and classes, of which one in four is 1.
+fn probabilities(samples: usize) -> (Vec<f64>, Vec<f64>) {
+    let mut rng = rng(5);
+    let t: Vec<f64> = (0..samples)
+        .map(|j| f64::from(j == 0 || (j > 1 && rng.random_bool(0.25))))
+        .collect();
+    let y = t
+        .iter()
+        .map(|t| (0.3 * t + 0.7 * rng.random::<f64>()).clamp(0.0, 1.0))
+        .collect();
+    (y, t)
+}
+
+/// Predictions and targets of a regression.
+fn numbers(samples: usize) -> (Vec<f64>, Vec<f64>) {
+    let mut rng = rng(6);
+    let t: Vec<f64> = (0..samples)
+        .map(|_| 100.0 + 50.0 * rng.random::<f64>())
+        .collect();
+    let y = t
+        .iter()
+        .map(|t| t + 20.0 * (rng.random::<f64>() - 0.5))
+        .collect();
+    (y, t)
+}
+
+fn roc(title: &str) -> Result<Figure> {
+    let (y, t) = probabilities(200);
+    let curve = metrics::roc_curve(View::new(&y, 1)?, View::new(&t, 1)?, 1)?;
+    Curves::roc(title, &[("network", &curve)]).draw()
+}
+
+fn precision_recall(title: &str) -> Result<Figure> {
+    let (y, t) = probabilities(200);
+    let curve = metrics::precision_recall_curve(View::new(&y, 1)?, View::new(&t, 1)?, 1)?;
+    Curves::precision_recall(title, &[("network", &curve)]).draw()
+}
+
+fn calibration(title: &str) -> Result<Figure> {
+    let (y, t) = probabilities(200);
+    let bins = Bins::Uniform(8);
+    let curve = metrics::calibration_curve(View::new(&y, 1)?, View::new(&t, 1)?, 1, bins)?;
+    Curves::calibration(title, &[("network", &curve)]).draw()
+}
+
+fn importances(title: &str) -> Result<Figure> {
+    let data = rings(3, 20);
+    let score = |data: &Dataset<f64>| {
+        let radius = |j: usize| data.inputs()[(0, j)].hypot(0.3 * data.inputs()[(1, j)]);
+        Ok(-(0..data.len()).map(radius).sum::<f64>() / 60.0)
+    };
+    let found = permutation_importance(&data, 0..2, 10, 1, score)?;
+    Bars::importances(title, &found.named(["across", "up"])?).draw()
+}
+
+fn dependence(title: &str) -> Result<Figure> {
+    let net = net(2, 5, 2);
+    let predict = |data: &Dataset<f64>| net.predict(data.inputs());
+    let found = partial_dependence(&rings(3, 30), 1, &Grid::default(), predict)?;
+    Curves::partial_dependence(title, &found, 1)?.draw()
+}
+
+/// A mean over folds of different length.
+fn folds(count: usize, epochs: usize, picture: Curves) -> Curves {
+    let mut rng = rng(8);
+    let fold = |k: usize| -> Vec<(f64, f64)> {
+        let epochs = 0..epochs - k;
+        let cost = |epoch: usize| (-(epoch as f64) / 10.0).exp() + 0.1 * rng.random::<f64>();
+        let costs: Vec<f64> = epochs.clone().map(cost).collect();
+        epochs.map(|epoch| epoch as f64).zip(costs).collect()
+    };
+    let folds: Vec<_> = (0..count).map(fold).collect();
+    picture.mean("validation", &folds)
+}
+
+#[test]
+fn pictures_of_judging_have_their_parts() -> Result<()> {
+    let (y, t) = probabilities(200);
+    let (y, t) = (View::new(&y, 1)?, View::new(&t, 1)?);
+    let auc = format!("network, AUC {:.3}", metrics::roc_auc(y, t)?);
+    has(
+        &roc("R")?,
+        &[
+            "R",
+            &auc,
+            "chance",
+            "false positive rate",
+            "true positive rate",
+        ],
+    );
+    let ap = format!("network, AP {:.3}", metrics::average_precision(y, t)?);
+    has(
+        &precision_recall("P")?,
+        &[&ap, "chance", "recall", "precision"],
+    );
+    has(
+        &calibration("C")?,
+        &["network", "perfect", "fraction of positives"],
+    );
+    for figure in [roc("")?, precision_recall("")?, calibration("")?] {
+        has(&figure, &["0.0", "1.0"]);
+        // As wide as high: the ends of the axes.
+        let svg = figure.to_svg();
+        let axes = svg.split("<polyline points=\"").skip(1);
+        let axes = axes.map(|rest| rest.split('"').next().unwrap());
+        let corners: Vec<f64> = axes
+            .filter(|points| points.split(' ').count() == 3)
+            .flat_map(|points| points.split([' ', ',']).map(|x| x.parse::<f64>().unwrap()))
+            .take(6)
+            .collect();
+        let (high, wide) = (corners[3] - corners[1], corners[4] - corners[2]);
+        assert!((high - wide).abs() < 1.5, "{corners:?}");
+    }
+
+    let (y, t) = numbers(50);
+    let (y, t) = (View::new(&y, 1)?, View::new(&t, 1)?);
+    let figure = Curves::predicted_actual("", y, t)?.draw()?;
+    has(&figure, &["predicted", "actual", "no error"]);
+    assert_eq!(marks(&figure), 50);
+    let figure = Curves::residuals("", y, t)?.draw()?;
+    has(&figure, &["predicted", "residual (actual − predicted)"]);
+    assert_eq!(marks(&figure), 50);
+    let two = DMatrix::from_fn(2, 3, |i, j| (i + j) as f64);
+    let figure = Curves::residuals("", &two, &two)?.draw()?;
+    has(&figure, &["output 0", "output 1"]);
+
+    // The most important column is at the top.
+    let figure = importances("")?;
+    let texts = texts(&figure);
+    let place = |name: &str| texts.iter().position(|text| text == name).unwrap();
+    assert!(place("across") < place("up"), "{texts:?}");
+    has(
+        &dependence("")?,
+        &["feature 1", "prediction", "average", "single samples"],
+    );
+    Ok(())
+}
+
+/// The mean and the deviation of the folds that have an epoch.
+#[test]
+fn bands_of_folds() -> Result<()> {
+    let one = [(0.0, 1.0), (1.0, 2.0), (2.0, 7.0)];
+    let other = [(0.0, 3.0), (1.0, f64::NAN)];
+    let both: [&[(f64, f64)]; 2] = [&one, &other];
+    let picture = |curves: Curves| curves.draw();
+    let found = picture(Curves::new("", "x", "y").mean("m", &both))?;
+    let expected = Curves::new("", "x", "y")
+        .series("m", &[(0.0, 2.0), (1.0, 2.0), (2.0, 7.0)])
+        .band("", &[(0.0, 1.0, 3.0), (1.0, 2.0, 2.0), (2.0, 7.0, 7.0)]);
+    assert_eq!(found.to_svg(), picture(expected)?.to_svg());
+    // Large numbers do not overflow.
+    let huge = [[(0.0, 1e308)], [(0.0, -1e308)]];
+    Curves::new("", "x", "y").mean("m", &huge).draw()?;
+    Ok(())
+}
+
+#[test]
+fn guides_cross_the_chart() -> Result<()> {
+    let points = [(1.0, 1.0), (100.0, 50.0)];
+    let curves = Curves::new("", "x", "y").points("p", &points);
+    let dashed = |figure: &Figure| count(figure, "stroke-dasharray");
+    let with = curves
+        .clone()
+        .horizontal("h", 70.0)
+        .vertical("v", 3.0)
+        .diagonal("d");
+    // In the chart and in the legend.
+    for curves in [
+        with.clone(),
+        with.clone().square(),
+        with.clone().log(),
+        with.clone().log().log_x().square(),
+    ] {
+        assert_eq!(dashed(&curves.draw()?), 2 * 3);
+    }
+    // One without a name is not in the legend, and one that cannot be there is left out.
+    assert_eq!(dashed(&curves.clone().horizontal("", 2.0).draw()?), 1);
+    assert_eq!(dashed(&curves.clone().vertical("", f64::NAN).draw()?), 0);
+    assert_eq!(
+        dashed(&curves.clone().horizontal("", -1.0).log().draw()?),
+        0
+    );
+    refuses(
+        curves.log_x().square().draw(),
+        ErrorKind::Incompatible,
+        "square of plot::Curves: got one of each, expected two linear or two logarithmic axes",
+    );
+    Ok(())
+}
+
+/// As [`wild_series_are_drawn`], for bands, points and all kinds of axes.
+#[test]
+fn wild_bands_are_drawn() -> Result<()> {
+    let wild = [0.0, 5e-324, 1.0, f64::MAX, -1.0, -f64::MAX, f64::NAN];
+    for a in wild {
+        for b in wild {
+            let picture = Curves::new("t", "x", "y")
+                .band("band", &[(a, b, 1.0), (b, a, b), (1.0, 1.0, a)])
+                .points("", &[(a, b), (1.0, 1.0)])
+                .faint("f", &[(a, b), (b, a)])
+                .horizontal("h", a)
+                .vertical("v", b)
+                .diagonal("d");
+            for curves in [
+                picture.clone(),
+                picture.clone().square(),
+                picture.clone().log(),
+                picture.clone().log_x(),
+                picture.clone().log().log_x().square(),
+            ] {
+                let figure = curves.draw()?;
+                let svg = figure.to_svg();
+                assert!(!svg.contains("NaN") && !svg.contains("inf"), "{a:e} {b:e}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn whiskers_and_order() -> Result<()> {
+    let bars = Bars::new("", "x", &["low", "none", "high"]);
+    let figure = bars
+        .clone()
+        .series_with("", &[1.0, f64::NAN, 3.0], &[0.5, 1.0, f64::NAN])
+        .sorted()
+        .draw()?;
+    let order: Vec<String> = texts(&figure)
+        .into_iter()
+        .filter(|text| ["low", "none", "high"].contains(&text.as_str()))
+        .collect();
+    assert_eq!(order, ["high", "low", "none"]);
+    // A stem and two caps, each in white below black.
+    assert_eq!(
+        count(&figure, r##"stroke="#000000" stroke-width="1.5""##),
+        3
+    );
+    assert_eq!(marks(&figure), 2);
+    let short = bars.series_with("s", &[1.0, 2.0, 3.0], &[0.5]).draw();
+    refuses(
+        short,
+        ErrorKind::Shape,
+        "series \"s\" of plot::Bars: got 1, expected 3 numbers, as there are names",
+    );
+    Ok(())
+}
+
+/// A picture for print has the same shapes, larger.
+#[test]
+fn scales_are_of_the_whole_picture() -> Result<()> {
+    let figure = roc("Twice")?;
+    let twice = figure.clone().scale(2.0)?;
+    assert_eq!(twice.size(), (1600, 1200));
+    assert_eq!(figure.clone().scale(1.0)?, figure);
+    assert_eq!(twice.clone().scale(0.5)?, figure);
+    let svg = twice.to_svg();
+    assert!(svg.contains(r#" width="1600" height="1200" viewBox="0 0 800 600""#));
+    assert_eq!(texts(&twice), texts(&figure));
+    let (width, height, large) = decode(&twice.to_png());
+    assert_eq!((width, height), (1600, 1200));
+    // Four pixels of the large picture are about one of the small.
+    let (_, _, small) = decode(&figure.to_png());
+    let mut off = 0;
+    for (k, channel) in small.iter().enumerate() {
+        let (pixel, color) = (k / 3, k % 3);
+        let (row, col) = (pixel / 800, pixel % 800);
+        let at = |dr: usize, dc: usize| {
+            u32::from(large[((2 * row + dr) * 1600 + 2 * col + dc) * 3 + color])
+        };
+        let mean = (at(0, 0) + at(0, 1) + at(1, 0) + at(1, 1)) / 4;
+        off += usize::from(mean.abs_diff(u32::from(*channel)) > 40);
+    }
+    assert!(off * 500 < small.len(), "{off} of {}", small.len());
+
+    for factor in [0.0, -1.0, f64::NAN, f64::INFINITY, 11.0, 0.01] {
+        let error = figure.clone().scale(factor).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Value, "{factor}");
+        assert!(error.expected().contains("800 × 600 pixels"), "{error}");
+    }
+    Ok(())
+}
+
+/// Letters that the font has are drawn, in any picture; others are refused by name.
+#[test]
+fn letters_are_drawn_or_refused() -> Result<()> {
+    let titled = |title: &str| {
+        Curves::new(title, "x", "y")
+            .series("", &[(0.0, 1.0), (1.0, 2.0)])
+            .draw()
+    };
+    for title in [
+        "Größe, Œuvre, Łódź, București",
+        "Ώρες Ω",
+        "Цена, ґ",
+        "5 °C ± 2 €",
+        "a\n\tb",
+    ] {
+        let figure = titled(title)?;
+        assert!(figure.to_png().len() > 1000);
+    }
+    has(&titled("a\n\tb")?, &["a  b"]);
+    refuses(
+        titled("価格"),
+        ErrorKind::Value,
+        "text \"価格\" of plot::Curves: got '価' (U+4FA1), expected Latin, Greek and Cyrillic \
+         letters, digits and signs that the font has",
+    );
+    let one = [("run 🙂", &run(Adam::new(), 0.1, 1).0)];
+    let smile = Runs::new("", &one).draw().unwrap_err();
+    assert!(smile.to_string().contains("(U+1F642)"), "{smile}");
+    let hebrew = Bars::new("", "x", &["שלום"]).series("", &[1.0]).draw();
+    assert_eq!(hebrew.unwrap_err().kind(), ErrorKind::Value);
+    let arabic = ConfusionMatrix::new(&[0, 1], &[0, 1], 2)?.named(["a", "سعر"])?;
+    assert!(Confusion::new("", &arabic).draw().is_err());
+    // What is cut off is not drawn.
+    let long = "long ".repeat(60) + "価";
+    assert!(titled(&long).is_ok());
+    Ok(())
+}
+
+/// More runs than forms of markers: no two look the same without color.
+#[test]
+fn many_runs_differ_in_gray() -> Result<()> {
+    let (history, _) = run(Adam::new(), 0.05, 2);
+    let names: Vec<String> = (0..12).map(|k| format!("run {k}")).collect();
+    let runs: Vec<_> = names.iter().map(|name| (&**name, &history)).collect();
+    let svg = Runs::new("", &runs).size(1600, 1200).draw()?.to_svg();
+    // The marker of each legend entry, moved to the same place, without its color.
+    let mut forms = std::collections::BTreeSet::new();
+    let lines: Vec<&str> = svg.lines().collect();
+    for (k, line) in lines.iter().enumerate() {
+        if !line.contains(", training</text>") {
+            continue;
+        }
+        let marker = lines[k - 1];
+        let hollow = marker.contains(r##"fill="#ffffff""##);
+        let form = match marker.split('"').nth(1) {
+            Some(points) if marker.starts_with("<polygon") => {
+                let numbers: Vec<f64> = points
+                    .split([' ', ','])
+                    .map(|x| x.parse().unwrap())
+                    .collect();
+                let (x, y) = (numbers[0], numbers[1]);
+                let radius = if hollow { 3.6 } else { 4.0 };
+                let shape = numbers
+                    .chunks(2)
+                    .map(|p| format!("{:.1} {:.1}", (p[0] - x) / radius, (p[1] - y) / radius));
+                shape.collect::<Vec<_>>().join(",")
+            }
+            _ => "circle".into(),
+        };
+        forms.insert((hollow, form));
+    }
+    assert_eq!(forms.len(), 12, "{forms:?}");
+    Ok(())
+}
+
+/// Small pictures have all parts or say that there is no room.
+#[test]
+fn small_pictures_of_judging() -> Result<()> {
+    let (y, t) = probabilities(50);
+    let curve = metrics::roc_curve(View::new(&y, 1)?, View::new(&t, 1)?, 1)?;
+    let long = "a name that is longer than the whole picture is wide, by far";
+    for (width, height) in [(200, 200), (200, 800), (800, 200), (240, 200)] {
+        let figure = Curves::roc(long, &[(long, &curve)])
+            .size(width, height)
+            .draw();
+        match figure {
+            Ok(figure) => assert_eq!(figure.size(), (width, height)),
+            Err(error) => assert_eq!(error.expected(), "a picture with room for its parts"),
+        }
+    }
+    refuses(
+        Curves::roc("", &[]).draw(),
+        ErrorKind::Empty,
+        "plot::Curves: got none, expected at least 1 series",
+    );
+    let (y, t) = (DMatrix::zeros(1, 3), DMatrix::zeros(2, 3));
+    let error = Curves::predicted_actual("", &y, &t).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "targets of plot::Curves: got 2 × 3, expected 1 × 3"
+    );
+    let all_nan = DMatrix::from_element(1, 3, f64::NAN);
+    refuses(
+        Curves::residuals("", &all_nan, &y)?.draw(),
+        ErrorKind::Empty,
+        "plot::Curves: got none, expected a finite point",
+    );
+    let same = Curves::predicted_actual("", &y, &y)?.draw()?;
+    assert_eq!(marks(&same), 3);
     Ok(())
 }

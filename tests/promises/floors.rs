@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The floors, lowest first: a file imports only from its own floor and those before it.
-pub(crate) const FLOORS: [&str; 12] = [
+pub(crate) const FLOORS: [&str; 13] = [
     "error",
     "ground",
     "numeric",
@@ -15,6 +15,7 @@ pub(crate) const FLOORS: [&str; 12] = [
     "metrics",
     "train",
     "selection",
+    "inspection",
     "io",
     "plot",
     "progress",

@@ -54,6 +54,7 @@ fn families() -> Vec<(&'static str, &'static str, Vec<String>)> {
     rules.extend(["Ema", "Swa"].map(String::from));
     let metrics = [
         functions(include_str!("../../src/metrics/classification.rs")),
+        functions(include_str!("../../src/metrics/curves.rs")),
         functions(include_str!("../../src/metrics/regression.rs")),
     ];
     vec![

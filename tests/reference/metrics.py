@@ -3,8 +3,9 @@
     pip install numpy==2.4.6 scikit-learn==1.9.1 && python3 metrics.py
 
 A line is: rows, predictions, targets, weights, and then fields `metric: value`. Numbers within a field are separated by spaces, sample
-after sample; the weights are `-` where there are none, the value of `confusion` is the table row after row. Scores are eighths, so that
-many are equal.
+after sample; the weights are `-` where there are none, the value of `confusion` is the table row after row, that of a curve one point
+after the other: threshold, false and true positive rate; threshold, precision, recall; mean probability, fraction of positives. Scores
+are eighths, so that many are equal, and some lie on the borders of bins.
 A sample of weight 0 is not given to scikit-learn, whose macro average would count its class as there.
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from sklearn import metrics as sk
+from sklearn.calibration import calibration_curve
 
 warnings.simplefilter("ignore")
 rng = np.random.default_rng(7)
@@ -32,6 +34,26 @@ def weights_for(n):
     if n > 2:
         w[rng.integers(0, n, n // 3)] = 0.0
     yield w
+
+
+def curves(c, of_class, score, v, put):
+    """What a class has by itself."""
+    fpr, tpr, threshold = sk.roc_curve(of_class, score, sample_weight=v)
+    put(f"roc_curve__{c}", np.stack([threshold, fpr, tpr], 1))
+    precision, recall, threshold = sk.precision_recall_curve(of_class, score, sample_weight=v)
+    put(f"precision_recall_curve__{c}", np.stack([np.append(threshold, np.inf), precision, recall], 1))
+    put(f"roc_auc_with__{c}", sk.roc_auc_score(of_class, score, sample_weight=v))
+    put(f"average_precision_with__{c}", sk.average_precision_score(of_class, score, sample_weight=v))
+    # scikit-learn has no weights here: whole ones are as many samples.
+    whole = v is None or (v == v.round()).all()
+    if whole:
+        times = np.ones(len(score), int) if v is None else v.astype(int)
+        for bins in [1, 4, 5, 10]:
+            actual, predicted = calibration_curve(np.repeat(of_class, times), np.repeat(score, times), n_bins=bins)
+            put(f"uniform__{c}__{bins}", np.stack([predicted, actual], 1))
+            if v is None:
+                actual, predicted = calibration_curve(of_class, score, n_bins=bins, strategy="quantile")
+                put(f"quantile__{c}__{bins}", np.stack([predicted, actual], 1))
 
 
 def classes(k, n, present, quality):
@@ -69,7 +91,16 @@ def classification(k, n, present, quality):
                 put(f"{name}__{average}", score(a, p, average=average, **some))
         put("log_loss", sk.log_loss(a, y[keep], labels=range(k), sample_weight=v))
         put("log_loss32", sk.log_loss(a, y[keep].astype(np.float32), labels=range(k), sample_weight=v))
+        put("brier_score", sk.brier_score_loss(a, y[keep], labels=range(k), sample_weight=v))
+        for c in [1] if single else range(k):
+            if 0 < (a == c).sum() < len(a):
+                curves(c, (a == c).astype(int), y[keep][:, c], v, put)
         if set(a) == set(range(k)):
+            one_hot, scores = (t[keep], shown[keep]) if single else (np.eye(k)[a], y[keep])
+            put("average_precision", sk.average_precision_score(one_hot, scores, sample_weight=v))
+            for average in ["macro", "micro", "weighted"]:
+                put(f"average_precision_with__{average}", sk.average_precision_score(one_hot, scores, average=average, sample_weight=v))
+                put(f"roc_auc_with__{average}", sk.roc_auc_score(one_hot, scores, average=average, sample_weight=v))
             if k == 2:
                 # Where the rows are two, class 0 against 1 is the same area as 1 against 0.
                 put("roc_auc", sk.roc_auc_score(a, y[keep][:, 1], sample_weight=v))
@@ -100,6 +131,8 @@ def regression(d, n, make):
             explained_variance=sk.explained_variance_score(t, y, **of),
             median_absolute_error=sk.median_absolute_error(t, y, **of),
             # Keras's, and that of statsmodels, which scikit-learn has not.
+            mean_absolute_percentage_error=sk.mean_absolute_percentage_error(t, y, **of),
+            **{f"pinball__{q}": sk.mean_pinball_loss(t, y, alpha=q, **of) for q in [0, 0.1, 0.5, 0.75, 1]},
             log_cosh=np.average(np.logaddexp(y - t, t - y) - np.log(2), axis=0, weights=w).mean(),
         )
         count = n if w is None else np.count_nonzero(w)

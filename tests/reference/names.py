@@ -26,13 +26,14 @@ def keras():
 
 
 def scikit_learn():
+    import sklearn.calibration
     import sklearn.metrics
     import sklearn.neural_network._base as base
     import sklearn.preprocessing
 
     # What `solver` and `learning_rate` of `MLPClassifier` take.
     options = {"adam", "sgd", "lbfgs", "constant", "invscaling", "adaptive"}
-    return [base.ACTIVATIONS, sklearn.metrics, sklearn.preprocessing, options]
+    return [base.ACTIVATIONS, sklearn.calibration, sklearn.metrics, sklearn.preprocessing, options]
 
 
 def onnx():

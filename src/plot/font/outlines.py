@@ -7,10 +7,10 @@ from fontTools.pens.basePen import decomposeQuadraticSegment
 from fontTools.pens.recordingPen import DecomposingRecordingPen
 from fontTools.ttLib import TTFont
 
-# What titles and numbers need: Latin, Greek, sub- and superscripts, some mathematical signs.
+# What titles and numbers need: Latin, Greek, Cyrillic, sub- and superscripts, some signs of money and mathematics.
 RANGES = (
-    "20-7E,A0-17F,370-3FF,1D40,2010-2015,2018-201E,2020-2022,2026,2032,2033,2070-209C,2190-2194,2202,2207,220F,"
-    "2211,2212,221A,221E,2248,2260,2264,2265"
+    "20-7E,A0-17F,218-21B,370-3FF,400-45F,490,491,1D40,1E9E,2010-2015,2018-201E,2020-2022,2026,2030,2032,2033,2070-209C,20AC,"
+    "2103,2116,2122,2190-2194,2200,2202,2203,2207,2208,220F,2211,2212,221A,221D,221E,222B,2248,2260,2261,2264,2265"
 )
 
 
@@ -54,9 +54,6 @@ def main():
     print("//! Made by `outlines.py` from DejaVu Sans 2.37; see the note beside it.\n")
     print("/// Font units to the font size.")
     print(f"pub(in crate::plot) const UNITS: f64 = {font['head'].unitsPerEm}.0;\n")
-    print("/// The box in place of any other letter: how far it moves the pen, and its outline.")
-    print("#[rustfmt::skip]")
-    print(f'pub(super) static MISSING: (u16, &str) = ({metrics[".notdef"][0]}, "{path(font, ".notdef")}");\n')
     print("/// The letters in order: how far each moves the pen, in font units, and its outline: a path of SVG in")
     print("/// half units, upwards.")
     print("#[rustfmt::skip]")
