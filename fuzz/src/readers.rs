@@ -41,6 +41,24 @@ fn csv(bytes: &[u8]) {
         assert_eq!(table.features.len(), data.features());
         assert_eq!(table.outputs.len(), data.outputs());
     }
+    table(how % 2 == 0, text);
+}
+
+/// Words and holes in text: what is read is written, and read back as it is.
+fn table(header: bool, text: &[u8]) {
+    let csv = Csv::new().missing([""]).categorical([0]);
+    let read = match header {
+        true => csv.clone().read_table(text),
+        false => csv.clone().no_header().read_table(text),
+    };
+    // A mark of byte order at the front is none of the first name.
+    let marked = |name: &str| name.starts_with('\u{feff}');
+    if let Ok(table) = read
+        && !table.columns().next().is_some_and(marked)
+    {
+        let again = csv.read_table(table.to_csv().as_bytes());
+        assert_eq!(again.expect("what was written"), table);
+    }
 }
 
 /// Files of MNIST's kind.

@@ -277,6 +277,15 @@ impl Table {
     pub fn to_csv(&self) -> String {
         let mut csv = String::new();
         push_csv(&mut csv, self.names.iter().map(Cow::from));
+        // Names that are numbers might be taken for a row.
+        if let Some(first) = self
+            .names
+            .first()
+            .filter(|name| name.parse::<f64>().is_ok())
+        {
+            csv.insert(first.len(), '"');
+            csv.insert(0, '"');
+        }
         for row in 0..self.len() {
             let cell = |values: &Values| Cow::from(values.text(row).unwrap_or_default());
             push_csv(&mut csv, self.columns.iter().map(cell));

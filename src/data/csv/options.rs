@@ -227,9 +227,9 @@ impl Csv {
     }
 
     /// For [`read`](Self::read): the column that names the class. Targets are
-    /// [`one_hot`](crate::one_hot), the classes sorted, by value if
-    /// all are numbers. Two tables have the same classes only if each has a sample of every class;
-    /// otherwise use [`labels_among`](Self::labels_among).
+    /// [`one_hot`](crate::one_hot), the classes sorted, by value if all are numbers. Two tables have
+    /// the same classes only if each has a sample of every class; otherwise use
+    /// [`labels_among`](Self::labels_among).
     ///
     /// Names that are numbers are compared as numbers: `1`, `1.0`, `+1`, `01` and `1e0` are one
     /// class, which is called by the shortest of the names it has in the file.

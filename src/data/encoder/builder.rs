@@ -1,8 +1,8 @@
 //! What an encoder is to learn, and from what.
 
-use super::encoder::Encoder;
 use super::fitted::Fitted;
 use super::index::Index;
+use super::learned::Encoder;
 use super::numbers::Scaled;
 use super::one_hot::OneHot;
 use super::settings::{Encoding, Fill, Scaling};
@@ -14,6 +14,29 @@ use crate::numeric::bounds::not_empty;
 use alloc::{format, string::String, vec::Vec};
 
 /// Settings of an [`Encoder`] that is to be fitted.
+///
+/// ```
+/// use chainrule::data::{Encoder, Encoding, Fill, Scaling, Table};
+/// let flats = Table::new()
+///     .with_categories("id", ["f7", "f8", "f9", "f10"])?
+///     .with_categories("city", ["Köln", "Bonn", "Köln", "Ulm"])?
+///     .with_numbers("area", [Some(50.0), None, Some(80.0), Some(65.0)])?
+///     .with_numbers("floor", [Some(0.0), Some(2.0), None, Some(1.0)])?
+///     .with_numbers("rent", [600.0, 800.0, 700.0, 650.0])?;
+/// let encoder = Encoder::builder()
+///     .target("rent")
+///     .inputs(["area", "floor", "city"]) // without the id
+///     .fill(Fill::Median)
+///     .indicators()
+///     .rare(2) // Bonn, Ulm, and all cities that are not there
+///     .column("floor", Encoding::new().fill(Fill::Constant(0.0)).scaling(Scaling::None))
+///     .fit(&flats)?;
+/// assert_eq!(
+///     encoder.feature_names(),
+///     ["area", "area (missing)", "floor", "floor (missing)", "city=Köln", "city (rare)"]
+/// );
+/// # Ok::<(), chainrule::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use]
 pub struct EncoderBuilder {

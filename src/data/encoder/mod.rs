@@ -2,9 +2,9 @@
 
 mod builder;
 mod code;
-mod encoder;
 mod fitted;
 mod index;
+mod learned;
 mod numbers;
 mod one_hot;
 mod settings;
@@ -12,7 +12,7 @@ mod targets;
 mod words;
 
 pub use builder::EncoderBuilder;
-pub use encoder::Encoder;
+pub use learned::Encoder;
 pub use settings::{Encoding, Fill, Scaling};
 #[cfg(feature = "onnx")]
 pub(crate) use {
