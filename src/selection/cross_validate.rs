@@ -25,7 +25,8 @@ use crate::error::Result;
 /// use chainrule::selection::{Folds, cross_validate};
 ///
 /// let x = DMatrix::from_fn(2, 80, |i, j| ((7 * i + 1) * (j + 3) % 31) as f64 / 15.0 - 1.0);
-/// let data = Dataset::new(x.clone(), x.map(|x| x * x).row_sum())?;
+/// let t = DMatrix::from_fn(1, 80, |_, j| x[(0, j)] * x[(0, j)] + x[(1, j)]);
+/// let data = Dataset::new(x, t)?;
 /// let folds = Folds::k_fold(5).seed(1);
 /// let scores = cross_validate(&data, &folds, 2, |train, validation, seed| {
 ///     let net = Sequential::builder(2)

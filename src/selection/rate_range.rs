@@ -77,17 +77,12 @@ impl RateRange {
             let before = rest[..end].iter().rposition(|point| point.smoothed > half);
             return Ok(rest[before.map_or(0, |before| before + 1)].rate / 2.0);
         }
-        let (expected, given) = if self.ended {
-            (
-                "a cost that falls (begin at a lower rate)",
-                "one that only rises",
-            )
+        let expected = if self.ended {
+            "a cost that falls by more (begin at a lower rate, or take larger batches)"
         } else {
-            (
-                "a cost that falls (end at a higher rate, or take larger batches)",
-                "one that stays within what mini-batches differ by",
-            )
+            "a cost that falls by more (end at a higher rate, or take larger batches)"
         };
+        let given = "one that falls by no more than mini-batches differ";
         Err(Error::new(
             ErrorKind::Value,
             "RateRange::suggestion",

@@ -43,7 +43,8 @@ impl Record {
             .map(|line| line.strip_suffix('\r').unwrap_or(line));
         let (head, header) = (lines.next().unwrap_or_default(), trials.header());
         let same = header.strip_suffix('\n') == Some(head);
-        if !same && !(whole.is_empty() && header.starts_with(text)) {
+        let cut = whole.is_empty() && header.starts_with(text);
+        if !(same || cut) {
             return Err(other(name, &format!("the columns {head}")));
         }
         let lines = lines.enumerate().map(|(index, line)| {
