@@ -74,7 +74,7 @@ impl Levels {
     }
 
     /// From the highest score on, what is called positive: of the class, and others.
-    fn from_above(&self) -> impl Iterator<Item = Level> + '_ {
+    fn downward(&self) -> impl Iterator<Item = Level> + '_ {
         self.levels.iter().rev().scan((0.0, 0.0), |sums, level| {
             *sums = (sums.0 + level.of_class, sums.1 + level.others);
             Some(Level {
@@ -87,7 +87,7 @@ impl Levels {
 
     fn average_precision(&self) -> f64 {
         let mut before = 0.0;
-        self.from_above().fold(0.0, |area, now| {
+        self.downward().fold(0.0, |area, now| {
             let gained = (now.of_class - before) / self.of_class;
             before = now.of_class;
             area + gained * (now.of_class / (now.of_class + now.others))
@@ -407,7 +407,7 @@ pub fn roc_curve<'y, 't, T: Real>(
     class: usize,
 ) -> Result<RocCurve> {
     let levels = Judged::new("metrics::roc_curve", y.into(), target.into())?.levels(class)?;
-    let all: Vec<Level> = levels.from_above().collect();
+    let all: Vec<Level> = levels.downward().collect();
     // Also of a first and last point: they have but one step.
     let corner = |index: usize| {
         index == 0 || index + 1 == all.len() || {
@@ -608,7 +608,7 @@ pub fn precision_recall_curve<'y, 't, T: Real>(
         precision: 1.0,
         recall: 0.0,
     };
-    let all: Vec<Level> = levels.from_above().collect();
+    let all: Vec<Level> = levels.downward().collect();
     let point = |level: &Level| PrecisionRecallPoint {
         threshold: level.score,
         precision: level.of_class / (level.of_class + level.others),

@@ -105,7 +105,7 @@ impl Bars {
     /// let figure = Bars::new("Five folds", "accuracy", &["linear", "hidden layer"])
     ///     .series_with("", &[0.91, 0.96], &[0.02, 0.01])
     ///     .draw()?;
-    /// assert!(figure.to_svg().contains(">0.96</text>"));
+    /// assert!(figure.to_svg().contains(">0.960</text>"));
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     #[must_use]
@@ -141,7 +141,7 @@ impl Bars {
     /// # Errors
     /// [`ErrorKind::Empty`] without a name, a series or a finite number; [`ErrorKind::Shape`] for a
     /// series with more or fewer numbers than there are names; [`ErrorKind::Value`] for a size out
-    /// of range or too small for the texts or the bars.
+    /// of range or too small for the texts or the bars, and for a letter that the font has not.
     pub fn draw(&self) -> Result<Figure> {
         const PLACE: &str = "plot::Bars";
         let mut canvas = Canvas::new(PLACE, self.size)?;

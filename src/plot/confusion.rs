@@ -47,7 +47,8 @@ impl<'a> Confusion<'a> {
     /// Draws the picture.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] for a size out of range or with less than a pixel for a cell.
+    /// [`ErrorKind::Value`] for a size out of range or with less than a pixel for a cell, and for a
+    /// letter that the font has not.
     pub fn draw(&self) -> Result<Figure> {
         const PLACE: &str = "plot::Confusion";
         let mut canvas = Canvas::new(PLACE, self.size)?;

@@ -44,6 +44,7 @@ mod curves;
 mod figure;
 mod font;
 mod judging;
+mod panel;
 mod parts;
 mod png;
 mod raster;

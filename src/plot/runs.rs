@@ -2,8 +2,8 @@
 
 use super::axes::TINY;
 use super::canvas::{Canvas, Rect, SIZE, sized};
-use super::curves::{Curve, Panel, Scales};
 use super::figure::Figure;
+use super::panel::{Curve, Panel, Scales};
 use super::shape::Point;
 use super::style;
 use crate::error::Result;
@@ -76,7 +76,7 @@ impl<'a> Runs<'a> {
     /// # Errors
     /// [`ErrorKind::Empty`] without a run, for one without an epoch, when no cost can be drawn, and
     /// when metrics are asked for that no run has; [`ErrorKind::Value`] for a size out of range or
-    /// too small for the texts.
+    /// too small for the texts, and for a letter that the font has not.
     ///
     /// [`ErrorKind::Empty`]: crate::ErrorKind::Empty
     /// [`ErrorKind::Value`]: crate::ErrorKind::Value
