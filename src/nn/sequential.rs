@@ -129,9 +129,9 @@ impl<T: Real> Sequential<T> {
         }
     }
 
-    /// The layers, their places, and the parameters to be changed.
-    pub(crate) fn parts_mut(&mut self) -> (&[Arc<dyn Layer<T>>], &Layout, &mut [T]) {
-        (&self.layers, &self.layout, &mut self.params)
+    /// The layers, and the parameters to be changed.
+    pub(crate) fn parts_mut(&mut self) -> (&[Arc<dyn Layer<T>>], &mut [T]) {
+        (&self.layers, &mut self.params)
     }
 
     /// All parameters, to be changed.

@@ -13,6 +13,7 @@ use crate::numeric::view::View;
 use alloc::sync::Arc;
 use core::mem::take;
 use core::ops::Range;
+use core::slice::from_ref;
 
 impl<T: Real> Sequential<T> {
     /// Computes the running statistics of all layers anew: the mean over the batches of what each
@@ -62,8 +63,8 @@ impl<T: Real> Sequential<T> {
                 samples,
             )?;
         }
-        let all = [0..self.params().len()];
-        renew(self, x, batch, &all, tape);
+        let all = 0..self.params().len();
+        renew(self, x, batch, from_ref(&all), tape);
         Ok(())
     }
 }
@@ -180,9 +181,10 @@ fn gather<T: Real>(
 
 /// Writes the numbers into the statistics within `ranges`; 0 where there are no more.
 fn set<T: Real>(net: &mut Sequential<T>, ranges: &[Range<usize>], numbers: &[T]) {
-    let (layers, layout, params) = net.parts_mut();
+    let layout = net.layout().clone();
+    let (layers, params) = net.parts_mut();
     let mut numbers = numbers.iter();
-    for (_, range, _) in within(layers, layout, ranges) {
+    for (_, range, _) in within(layers, &layout, ranges) {
         for param in &mut params[range] {
             *param = numbers.next().copied().unwrap_or(T::zero());
         }

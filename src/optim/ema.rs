@@ -33,9 +33,9 @@ use crate::numeric::real::Real;
 /// copied in each step.
 ///
 /// ```
-/// use chainrule::{Adam, Optimizer};
+/// use chainrule::{Optimizer, Sgd};
 /// use chainrule::optim::{Ema, Group};
-/// let (mut rule, mut w) = (Ema::new(Adam::new(), 0.99), [2.0_f64]);
+/// let (mut rule, mut w) = (Ema::new(Sgd::new(), 0.99), [2.0_f64]);
 /// for t in 0..2000 {
 ///     let noise = if t % 2 == 0 { 5.0 } else { -5.0 };
 ///     let gradient = [2.0 * w[0] + noise]; // of w², but for the noise

@@ -514,6 +514,24 @@ fn a_fit_of_few_or_many_batches() {
     }
 }
 
+/// The same of an average with its running statistics, and of mini-batches together, epoch after
+/// epoch.
+#[test]
+fn a_fit_that_averages_for_few_or_many_epochs() {
+    let (mut net, data) = (net::<f64>(), data::<f64>(33));
+    let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Ema::new(Adam::new(), 0.9))
+        .learning_rate(Schedule::from(1e-4).warm_up(5).in_percent())
+        .batch_size(8)
+        .accumulate(2)
+        .epochs(2);
+    trainer.fit(&mut net, &data).expect("a sound fit");
+    let mut trainer = trainer.epochs(1);
+    let one = allocations(|| trainer.fit(&mut net, &data).expect("a sound fit"));
+    let mut trainer = trainer.epochs(4);
+    let four = allocations(|| trainer.fit(&mut net, &data).expect("a sound fit"));
+    assert_eq!(four, one);
+}
+
 /// Full batches, once their memory is full: what a fit allocates is for the run, not for the epoch.
 #[test]
 fn a_fit_of_few_or_many_full_batches() {

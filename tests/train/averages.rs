@@ -369,8 +369,8 @@ fn the_rule_within_does_not_notice() -> Result<()> {
             continue;
         }
         let mut around = Ema::new(within, 0.9);
-        let (mut w, mut v, mut mean) = ([0.5, -2.0, 3.0], [0.5, -2.0, 3.0], [0.0; 3]);
-        let mut sum = 0.0;
+        let (mut w, mut v) = ([0.5, -2.0, 3.0], [0.5, -2.0, 3.0]);
+        let (mut mean, mut sum) = ([0.0; 3], 0.0);
         for t in 0..30 {
             for (rule, w) in [
                 (&mut plain as &mut dyn Optimizer<f64>, &mut w),
