@@ -11,7 +11,6 @@
 //!
 //! Afterwards `examples/predict_cars`, a program of its own, tells the consumption of other cars.
 
-use chainrule::View;
 use chainrule::data::{Csv, Encoder, Fill, HeldOut, Table};
 use chainrule::inspection::{Grid, partial_dependence, permutation_importance};
 use chainrule::optim::{Penalty, Schedule};
@@ -68,7 +67,6 @@ fn fit(train: &Table, settings: &Trial, seed: u64) -> Result<Model<f64>> {
         .layer(Dense::new(encoder.outputs(), Activation::Linear))
         .seed(seed)
         .build()?;
-    let data = encoder.dataset(train)?;
     let mut model = Model::with_encoder(net, encoder)?;
     let rate = settings.number("rate")?;
     let cosine = Schedule::Cosine {
@@ -82,15 +80,15 @@ fn fit(train: &Table, settings: &Trial, seed: u64) -> Result<Model<f64>> {
         .learning_rate(cosine)
         .penalty(Penalty::new().l2(settings.number("l2")?))
         .seed(seed);
+    let data = model.dataset(train)?;
     model.fit(&mut trainer, &data)?;
     Ok(model)
 }
 
 /// R² of what the model says of rows that it has not seen.
 fn score(model: &Model<f64>, rows: &HeldOut) -> Result<f64> {
-    let predicted = model.predict_table(rows)?;
-    let (predicted, actual) = (predicted.numbers("mpg")?, rows.numbers("mpg")?);
-    metrics::r2(View::new(predicted, 1)?, View::new(actual, 1)?)
+    let data = model.dataset(rows)?;
+    metrics::r2(&model.predict(data.inputs())?, &data)
 }
 
 /// What the model looks at, as a table and as pictures.
@@ -99,17 +97,10 @@ fn judge(model: &Model<f64>, test: &HeldOut) -> Result<()> {
     let importances = permutation_importance(test, columns, 20, 1, |rows| score(model, rows))?;
     println!("{importances}");
 
-    let predict = |rows: &HeldOut| {
-        let predicted = model.predict_table(rows)?;
-        Ok(DMatrix::from_row_slice(
-            1,
-            rows.len(),
-            predicted.numbers("mpg")?,
-        ))
-    };
+    let predict = |rows: &HeldOut| model.predict(model.dataset(rows)?.inputs());
     let by_weight = partial_dependence(test, "weight", &Grid::default(), predict)?;
-    let predicted = predict(test)?;
-    let actual = View::new(test.numbers("mpg")?, 1)?;
+    let data = model.dataset(test)?;
+    let predicted = model.predict(data.inputs())?;
 
     fs::create_dir_all("target/pictures").expect("a folder for pictures");
     let picture = |name: &str| format!("target/pictures/cars-{name}.svg");
@@ -122,7 +113,7 @@ fn judge(model: &Model<f64>, test: &HeldOut) -> Result<()> {
     Curves::predicted_actual(
         "Miles per gallon of cars that were held out",
         &predicted,
-        actual,
+        &data,
     )?
     .draw()?
     .save(picture("predictions"))

@@ -64,20 +64,19 @@ fn fit(train: &Table, seed: u64) -> Result<Model<f32>> {
         .layer(Dense::new(encoder.outputs(), Activation::Linear))
         .seed(seed)
         .build()?;
-    let data = encoder.dataset(train)?;
     let mut model = Model::with_encoder(net, encoder)?;
     let mut trainer = Trainer::new(SoftmaxCrossEntropy::new(), Adam::new())
         .epochs(60)
         .learning_rate(0.01)
         .penalty(Penalty::new().l2(1e-2))
         .seed(seed);
+    let data = model.dataset(train)?;
     model.fit(&mut trainer, &data)?;
     Ok(model)
 }
 
 /// Probabilities of the species of rows that were held out, and the species.
 fn predict(model: &Model<f32>, rows: &HeldOut) -> Result<(DMatrix<f32>, Dataset<f32>)> {
-    let encoder = model.encoder().expect("a model of a table");
-    let data = encoder.dataset(rows)?;
+    let data = model.dataset(rows)?;
     Ok((model.predict(data.inputs())?, data))
 }

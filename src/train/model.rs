@@ -780,6 +780,43 @@ impl<T: Real> Model<T> {
             .collect())
     }
 
+    /// The rows of a table as inputs and targets, by [`Encoder::dataset`]: for metrics, for
+    /// [`fit`](Self::fit) and [`evaluate`](Self::evaluate).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Empty`] without an [encoder](Self::with_encoder), and as [`Encoder::dataset`].
+    ///
+    /// ```
+    /// use chainrule::data::{Encoder, Table};
+    /// use chainrule::prelude::*;
+    /// let table = Table::new()
+    ///     .with_categories("fuel", ["gas", "oil", "gas", "oil", "gas"])?
+    ///     .with_numbers("cost", [2.0, 3.0, 2.5, 3.5, 2.0])?;
+    /// let (train, test) = table.split(0.8, 1)?;
+    /// let encoder = Encoder::builder().target("cost").fit(&train)?;
+    /// let net = Sequential::<f64>::builder(encoder.inputs())
+    ///     .layer(Dense::new(1, Activation::Linear))
+    ///     .seed(1)
+    ///     .build()?;
+    /// let mut model = Model::with_encoder(net, encoder)?;
+    /// let data = model.dataset(&train)?;
+    /// model.fit(&mut Trainer::new(MeanSquaredError, Adam::new()), &data)?;
+    /// let test = model.dataset(&test)?;
+    /// let error = metrics::mean_absolute_error(&model.predict(test.inputs())?, &test)?;
+    /// assert!(error < 5.0);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn dataset<'r>(&self, rows: impl Into<Rows<'r>>) -> Result<Dataset<T>> {
+        self.encoder_for("Model::dataset")?.dataset(rows)
+    }
+
+    fn encoder_for(&self, place: &str) -> Result<&Encoder> {
+        self.encoder.as_ref().ok_or_else(|| {
+            let expected = "an encoder (Model::with_encoder; Model::predict takes numbers)";
+            Error::new(ErrorKind::Empty, place, expected, "none")
+        })
+    }
+
     /// Predictions for the rows of a table, a row each. For numbers a column per target, in its
     /// units. For classes a column with the name of the most probable one, under the name of the
     /// target, and one per class with what [`predict`](Self::predict) gives for it, its probability,
@@ -816,10 +853,7 @@ impl<T: Real> Model<T> {
     pub fn predict_table<'r>(&self, rows: impl Into<Rows<'r>>) -> Result<Table> {
         compiled_here!(T: |model: &Model<T>, rows: Rows<'_>| -> Result<Table> {
             let place = "Model::predict_table";
-            let Some(encoder) = &model.encoder else {
-                let expected = "an encoder (Model::with_encoder; Model::predict takes numbers)";
-                return Err(Error::new(ErrorKind::Empty, place, expected, "none"));
-            };
+            let encoder = model.encoder_for(place)?;
             let y = model.predict(&encoder.transform::<T>(rows)?)?;
             check_each(|| place.into(), (&y).into(), "a finite number", |v| v.is_finite())?;
             let targets: Vec<&str> = encoder.targets().collect();
