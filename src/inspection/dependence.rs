@@ -237,7 +237,7 @@ pub fn partial_dependence<D: Samples, T: Real>(
     let average = DMatrix::from_fn(individual.len(), values.len(), |output, index| {
         let column = individual[output].column(index);
         let weighed = column.iter().enumerate();
-        weighed.map(|(sample, y)| weight(sample) / total * y).sum()
+        weighed.map(|(sample, y)| weight(sample) * y).sum::<f64>() / total
     });
     Ok(PartialDependence {
         name,

@@ -286,7 +286,7 @@ pub fn average_precision<'y, 't, T: Real>(
 /// let of = |class| {
 ///     metrics::average_precision_with(View::new(&y, 2)?, View::new(&t, 2)?, Average::Class(class))
 /// };
-/// assert_eq!((of(0)?, of(1)?), (0.5, 1.0));
+/// assert_eq!((of(0)?, of(1)?), (0.5, 0.5 * 1.0 + 0.5 * 2.0 / 3.0));
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 pub fn average_precision_with<'y, 't, T: Real>(
