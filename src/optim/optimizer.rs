@@ -104,10 +104,10 @@ pub trait Optimizer<T: Real>: Debug + Send {
     /// are of what steps change, and the average needs others. At the end of an epoch, and when it
     /// returns, a trainer computes them anew for the network that is the average, by
     /// [`update_statistics`](crate::Sequential::update_statistics) on the training data in its
-    /// batches; those that steps go on from come back with the next swap. It takes about a third
-    /// of the time of an epoch's steps, and none in networks without such statistics. What a
-    /// checkpoint within an epoch holds, and what [`Trainer::step`](crate::Trainer::step) leaves,
-    /// has the statistics of what steps change.
+    /// batches; those that steps go on from come back with the next swap. It is a forward pass over
+    /// these data, and nothing in networks without such statistics. What a checkpoint within an
+    /// epoch holds, and what [`Trainer::step`](crate::Trainer::step) leaves, has the statistics of
+    /// what steps change.
     ///
     /// # Errors
     /// [`ErrorKind::Shape`](crate::ErrorKind::Shape) for another number of parameters than in the
