@@ -35,7 +35,7 @@ use alloc::{
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
-#[doc(alias("DataFrame", "frame", "columns"))]
+#[doc(alias("DataFrame"))]
 pub struct Table {
     names: Vec<String>,
     columns: Vec<Values>,

@@ -28,6 +28,10 @@ use nalgebra::DMatrix;
 /// may be missing where nothing is trained. Categories are sorted, by value if all are numbers. All
 /// is computed in `f64`, and rounded once to the scalar of the network.
 ///
+/// A column of numbers that has nothing but holes in training keeps its output if a
+/// [constant](crate::data::Fill::Constant) fills it; otherwise it is an error, because no network
+/// should lose an input silently. (scikit-learn drops such a column.)
+///
 /// The defaults and the numbers are those of scikit-learn's `SimpleImputer`, `StandardScaler`,
 /// `OneHotEncoder` and `OrdinalEncoder` in a `ColumnTransformer`.
 ///
