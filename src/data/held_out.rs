@@ -69,9 +69,9 @@ impl<'a> Rows<'a> {
 
 /// Parts of a table.
 impl Table {
-    /// Two parts, shuffled by `seed`: the first, to learn from, has `fraction` of the rows, rounded,
-    /// and each at least one. The rows are those that [`Dataset::split`](crate::Dataset::split)
-    /// takes.
+    /// Two parts, shuffled by `seed`: the first, to learn from, has `fraction` of the rows,
+    /// rounded, and each at least one. The rows are those that
+    /// [`Dataset::split`](crate::Dataset::split) takes.
     ///
     /// # Errors
     /// [`ErrorKind::Value`](crate::ErrorKind::Value) when `fraction` is not between 0 and 1,
@@ -96,9 +96,9 @@ impl Table {
     /// row of every class, and as near to its share as whole rows allow.
     ///
     /// # Errors
-    /// As [`split`](Self::split); [`ErrorKind::Value`](crate::ErrorKind::Value) for a column that is
-    /// not there, [`ErrorKind::Empty`](crate::ErrorKind::Empty) for a class with a single row, or a
-    /// part with fewer rows than there are classes.
+    /// As [`split`](Self::split); [`ErrorKind::Value`](crate::ErrorKind::Value) for a column that
+    /// is not there, [`ErrorKind::Empty`](crate::ErrorKind::Empty) for a class with a single row,
+    /// or a part with fewer rows than there are classes.
     ///
     /// ```
     /// use chainrule::data::Table;

@@ -18,9 +18,9 @@ use alloc::{
 /// `Csv::read_table` (feature `csv`) reads tables from text; [`with_numbers`](Self::with_numbers)
 /// and [`with_categories`](Self::with_categories) make them of columns in memory.
 ///
-/// A table is for learning from: what is learned of its columns, such as the mean that fills a hole,
-/// comes from the rows that it has. [`split`](Self::split) and its like therefore return the other
-/// rows as [`HeldOut`](crate::data::HeldOut), from which nothing can be learned.
+/// A table is for learning from: what is learned of its columns, such as the mean that fills a
+/// hole, comes from the rows that it has. [`split`](Self::split) and its like therefore return the
+/// other rows as [`HeldOut`](crate::data::HeldOut), from which nothing can be learned.
 ///
 /// ```
 /// use chainrule::data::Table;
@@ -35,7 +35,7 @@ use alloc::{
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
-#[doc(alias("DataFrame", "frame", "columns"))]
+#[doc(alias("DataFrame"))]
 pub struct Table {
     names: Vec<String>,
     columns: Vec<Values>,
@@ -259,8 +259,8 @@ impl Table {
         Ok(self.pick(&rows))
     }
 
-    /// The table as text: a line of names and one per row, separated by commas (RFC 4180). A hole is
-    /// an empty field. Numbers have as many digits as they need to be read back exactly.
+    /// The table as text: a line of names and one per row, separated by commas (RFC 4180). A hole
+    /// is an empty field. Numbers have as many digits as they need to be read back exactly.
     ///
     /// A word that means a missing value elsewhere, such as `NA`, is read back as a word by
     /// `Csv::missing([""])`.

@@ -819,13 +819,13 @@ impl<T: Real> Model<T> {
 
     /// Predictions for the rows of a table, a row each. For numbers a column per target, in its
     /// units. For classes a column with the name of the most probable one, under the name of the
-    /// target, and one per class with what [`predict`](Self::predict) gives for it, its probability,
-    /// such as `species=Adelie`.
+    /// target, and one per class with what [`predict`](Self::predict) gives for it, its
+    /// probability, such as `species=Adelie`.
     ///
     /// # Errors
     /// [`ErrorKind::Empty`] without an [encoder](Self::with_encoder); as [`Encoder::transform`] and
-    /// [`predict_classes`](Self::predict_classes); [`ErrorKind::NotFinite`] for predictions that are
-    /// NaN or ±∞.
+    /// [`predict_classes`](Self::predict_classes); [`ErrorKind::NotFinite`] for predictions that
+    /// are NaN or ±∞.
     ///
     /// ```
     /// use chainrule::data::{Encoder, Table};

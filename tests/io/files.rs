@@ -5,6 +5,7 @@
 
 use crate::common::{Folder, rng};
 use crate::counting::peak;
+use chainrule::data::{Encoder, Encoding, Fill, Scaling, Table};
 use chainrule::io::Safetensors;
 use chainrule::nn::NamedParameter;
 use chainrule::nn::layer::{BackwardArgs, Block, InferArgs, Layer, Role};
@@ -370,6 +371,94 @@ fn check_golden<T: Real>(name: &str, model: Model<T>, tolerance: f64) -> Result<
             .all(|(y, t)| (y.as_f64() - t.as_f64()).abs() <= tolerance * (1.0 + t.as_f64().abs())),
         "{name}"
     );
+    Ok(())
+}
+
+/// Columns of every kind, and a model of them.
+fn model_of_a_table() -> Result<(Table, Model<f64>)> {
+    let table = Table::new()
+        .with_numbers(
+            "x",
+            [Some(0.1), None, Some(-3.5), Some(8.0), Some(2.0), None],
+        )?
+        .with_numbers("y", [70.0, 71.0, 76.0, 80.0, 82.0, 75.5])?
+        .with_categories(
+            "city",
+            [
+                Some("Köln"),
+                Some("Ulm"),
+                None,
+                Some("Köln"),
+                Some("Bonn"),
+                None,
+            ],
+        )?
+        .with_categories("state", ["good", "poor", "fair", "fair", "good", "poor"])?
+        .with_categories("class", ["a", "b", "a", "c", "c", "b"])?;
+    let order = Encoding::new()
+        .ordered(["poor", "fair", "good"])
+        .scaling(Scaling::MinMax);
+    let encoder = Encoder::builder()
+        .target("class")
+        .fill(Fill::Median)
+        .indicators()
+        .rare(2)
+        .column("state", order)
+        .fit(&table)?;
+    let net = Sequential::builder(encoder.inputs())
+        .layer(Dense::new(4, Activation::Tanh))
+        .layer(Dense::new(encoder.outputs(), Activation::Linear))
+        .seed(5)
+        .build()?;
+    let model = Model::with_encoder(net, encoder)?.with_output_function(OutputFunction::Softmax)?;
+    Ok((table, model))
+}
+
+/// As `check_golden`, of a model with an encoder: the table holds what it predicts of a table.
+#[test]
+fn models_of_tables_of_version_1_are_read() -> Result<()> {
+    let (path, predictions) = (
+        golden("v1/table_f64.safetensors"),
+        golden("v1/table_f64.tsv"),
+    );
+    let (table, model) = model_of_a_table()?;
+    let words = |table: &Table| -> Result<Vec<String>> {
+        Ok(table
+            .categories("class")?
+            .flatten()
+            .map(String::from)
+            .collect())
+    };
+    let numbers = |table: &Table| -> Result<Vec<f64>> {
+        let classes = ["class=a", "class=b", "class=c"];
+        let columns = classes.map(|class| table.numbers(class));
+        Ok(columns.into_iter().collect::<Result<Vec<_>>>()?.concat())
+    };
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        model.save(&path)?;
+        let predicted = model.predict_table(&table)?;
+        let text = format!(
+            "{}\n{}\n",
+            words(&predicted)?.join(" "),
+            bits(&numbers(&predicted)?)
+        );
+        fs::write(&predictions, text).expect("a file that can be written");
+    }
+    let read = Model::<f64>::load(&path)?;
+    let mut expected = model;
+    expected.net_mut().set_params(read.net().params())?;
+    assert_eq!(read, expected);
+    let predicted = read.predict_table(&table)?;
+    let text = fs::read_to_string(predictions).expect("the predictions");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(words(&predicted)?.join(" "), lines[0]);
+    if fused() {
+        assert_eq!(bits(&numbers(&predicted)?), lines[1]);
+    }
+    for (y, expected) in numbers(&predicted)?.iter().zip(lines[1].split(' ')) {
+        let expected = f64::from_bits(u64::from_str_radix(expected, 16).expect("bits"));
+        assert!((y - expected).abs() <= 1e-13);
+    }
     Ok(())
 }
 

@@ -227,8 +227,8 @@ impl Csv {
     }
 
     /// For [`read`](Self::read): the column that names the class. Targets are
-    /// [`one_hot`](crate::one_hot), the classes sorted, by value if all are numbers. Two tables have
-    /// the same classes only if each has a sample of every class; otherwise use
+    /// [`one_hot`](crate::one_hot), the classes sorted, by value if all are numbers. Two tables
+    /// have the same classes only if each has a sample of every class; otherwise use
     /// [`labels_among`](Self::labels_among).
     ///
     /// Names that are numbers are compared as numbers: `1`, `1.0`, `+1`, `01` and `1e0` are one
@@ -296,8 +296,8 @@ impl Csv {
         }
     }
 
-    /// For [`read_table`](Self::read_table): the columns of the table, in this order, instead of all
-    /// that have a name.
+    /// For [`read_table`](Self::read_table): the columns of the table, in this order, instead of
+    /// all that have a name.
     ///
     /// ```
     /// use chainrule::data::Csv;

@@ -39,8 +39,8 @@ impl<'a> Records<'a> {
         let mut row = Row::default();
         not_empty(PLACE, "at least 1 line", lines.next(&mut row)?.into())?;
         if csv.header && !row.quoted && is_sample(&row.fields, csv.decimal_comma) {
-            let expected = "names of columns (Csv::no_header, if these numbers are a sample; if they \
-                are names, leave them out by skip_lines and no_header)";
+            let expected = "names of columns (Csv::no_header, if these numbers are a sample; if \
+                they are names, leave them out by skip_lines and no_header)";
             let given = "nothing but numbers in the header";
             return wrong(ErrorKind::Parse, &lines.place(row.start), expected, given);
         }

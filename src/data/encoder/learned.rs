@@ -23,10 +23,14 @@ use nalgebra::DMatrix;
 /// | categories by [index](crate::data::Encoding::index) | 1, as numbers | as numbers | an error, or as a hole |
 /// | any in which training rows have a hole, with [`indicators`](crate::data::EncoderBuilder::indicators) | 1 more, 1 for a hole and 0 otherwise | | |
 ///
-/// The outputs of a column stand together, and the columns in their order. Of the rows to be encoded
-/// only the names of the columns count: they may stand in another order among others, and a target
-/// may be missing where nothing is trained. Categories are sorted, by value if all are numbers. All
-/// is computed in `f64`, and rounded once to the scalar of the network.
+/// The outputs of a column stand together, and the columns in their order. Of the rows to be
+/// encoded only the names of the columns count: they may stand in another order among others, and a
+/// target may be missing where nothing is trained. Categories are sorted, by value if all are
+/// numbers. All is computed in `f64`, and rounded once to the scalar of the network.
+///
+/// A column of numbers that has nothing but holes in training keeps its output if a
+/// [constant](crate::data::Fill::Constant) fills it; otherwise it is an error, because no network
+/// should lose an input silently. (scikit-learn drops such a column.)
 ///
 /// The defaults and the numbers are those of scikit-learn's `SimpleImputer`, `StandardScaler`,
 /// `OneHotEncoder` and `OrdinalEncoder` in a `ColumnTransformer`.
@@ -239,9 +243,9 @@ impl Encoder {
 
     /// The table of these inputs of a network: the columns that are inputs, where numbers are in
     /// their units. The category is that of the largest of its numbers, and a hole unless this is
-    /// above 0. Rare categories are holes, for it is not known which they were; holes that were
-    /// filled are what fills them, unless they have an [indicator](crate::data::EncoderBuilder::indicators) of
-    /// ½ or more.
+    /// above 0. Rare categories are holes, for it is not known which they were. Holes that were
+    /// filled are what fills them, unless they have an
+    /// [indicator](crate::data::EncoderBuilder::indicators) of ½ or more.
     ///
     /// # Errors
     /// [`ErrorKind::Shape`] for another number of inputs, [`ErrorKind::NotFinite`] for numbers that
@@ -254,7 +258,8 @@ impl Encoder {
     ///     .with_categories("origin", [Some("USA"), None, Some("Japan")])?;
     /// let encoder = Encoder::builder().fit(&table)?;
     /// let back = encoder.inverse_transform(&encoder.transform::<f64>(&table)?)?;
-    /// assert_eq!(back.categories("origin")?.collect::<Vec<_>>(), [Some("USA"), None, Some("Japan")]);
+    /// let words = [Some("USA"), None, Some("Japan")];
+    /// assert_eq!(back.categories("origin")?.collect::<Vec<_>>(), words);
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn inverse_transform<'x, T: Real>(&self, x: impl Into<View<'x, T>>) -> Result<Table> {

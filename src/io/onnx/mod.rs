@@ -70,11 +70,11 @@ use std::path::Path;
 /// in PyTorch's files.
 ///
 /// A model of tables ([`Model::with_encoder`]) has an input per column, under its name and of shape
-/// `(batch, 1)`: numbers of the model's type, in which NaN is a hole, or strings, in which the empty
-/// one is a hole. The encoder is in the file, with `LabelEncoder` of `ai.onnx.ml` for categories. A
-/// row that [`Encoder::transform`](crate::data::Encoder::transform) refuses has NaN as its outputs.
-/// In a file of floats columns are scaled in `f32`, which changes the last digits. Such a file is
-/// not read.
+/// `(batch, 1)`: numbers of the model's type, in which NaN is a hole, or strings, in which the
+/// empty one is a hole. The encoder is in the file, with `LabelEncoder` of `ai.onnx.ml` for
+/// categories. A row that [`Encoder::transform`](crate::data::Encoder::transform) refuses has NaN
+/// as its outputs. In a file of floats columns are scaled in `f32`, which changes the last digits.
+/// Such a file is not read.
 ///
 /// What ONNX has no operator for (step, GELU, Mish, breakpoints, RMS norm, …) is written in those
 /// it has. So are, for double, the activations for which onnxruntime has only float, and whatever

@@ -46,11 +46,11 @@ use std::path::Path;
 ///
 /// **Everything else** of a [`Model`] stands in the metadata of the header: `chainrule.version`,
 /// which is 1, `chainrule.model`, which is the scalar, inputs, layers, scalers, output function,
-/// names of classes and, if there is one, the encoder as JSON, `chainrule.checksum`, and the model's own notes as they are. The same
-/// model gives the same bytes. The checksum is the CRC-64/XZ of all notes and tensors. It is
-/// compared wherever it is present, also when parameters alone are read. (A program that changes
-/// tensors and keeps the notes should leave it out.) Files of this version can be read by all later
-/// ones; one of a later version is refused.
+/// names of classes and, if there is one, the encoder as JSON, `chainrule.checksum`, and the
+/// model's own notes as they are. The same model gives the same bytes. The checksum is the
+/// CRC-64/XZ of all notes and tensors. It is compared wherever it is present, also when parameters
+/// alone are read. (A program that changes tensors and keeps the notes should leave it out.) Files
+/// of this version can be read by all later ones; one of a later version is refused.
 ///
 /// A layer of another crate takes part under a name of its choice, with what serde makes of it:
 ///
@@ -241,9 +241,9 @@ impl<T: Real> Default for Safetensors<T> {
 }
 
 impl<T: Real> Model<T> {
-    /// Writes the model to one file: layers, parameters, encoder, scalers, output function, names of
-    /// classes and notes, in the format of [`Safetensors`]. Whatever happens, the old or the new file is
-    /// there.
+    /// Writes the model to one file: layers, parameters, encoder, scalers, output function, names
+    /// of classes and notes, in the format of [`Safetensors`]. Whatever happens, the old or the new
+    /// file is there.
     ///
     /// # Errors
     /// As [`Safetensors::save`] without options.
