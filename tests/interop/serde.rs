@@ -403,8 +403,11 @@ fn what_stands_around_a_rule_comes_back() {
         ] {
             for read in back(&schedule) {
                 assert_eq!(format!("{read:?}"), format!("{schedule:?}"));
-                let rates =
-                    |schedule: &Schedule| [0, 7, 59].map(|t| schedule.rate_in_run(t, 5, 12));
+                let rates = |schedule: &Schedule| {
+                    (0..60)
+                        .map(|t| schedule.rate_in_run(t, 5, 12))
+                        .collect::<Vec<_>>()
+                };
                 assert_eq!(rates(&read), rates(&schedule));
             }
         }
