@@ -1,12 +1,14 @@
-//! Pictures of how good predictions are: curves with the conventions of each.
+//! Pictures of how good predictions are, and of how to choose: curves with the conventions of each.
 
 use super::bars::Bars;
 use super::curves::Curves;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ground::table::short;
 use crate::inspection::{Importances, PartialDependence, Values};
 use crate::metrics::{CalibrationCurve, PrecisionRecallCurve, RocCurve};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, shape};
+use crate::selection::RateRange;
 
 /// What the legend says of a curve: its name, and what it measures.
 fn named(name: &str, measure: &str, value: f64) -> String {
@@ -242,6 +244,44 @@ impl Curves {
             .faint("single samples", &lines)
             .line("average", &average)
             .rug(&dependence.deciles))
+    }
+
+    /// The picture of a [range test](crate::selection::rate_range_test): the cost of each step and the
+    /// smoothed cost by the learning rate, on a logarithmic axis, with the rate that the test suggests,
+    /// if it [suggests](RateRange::suggestion) any.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// use chainrule::{plot::Curves, selection::rate_range_test};
+    /// let x = DMatrix::from_fn(1, 200, |_, j| j as f64 / 100.0 - 1.0);
+    /// let data = Dataset::new(x.clone(), x.map(|x| (4.0 * x).sin()))?;
+    /// let net = Sequential::builder(1)
+    ///     .layer(Dense::new(16, Activation::Tanh))
+    ///     .layer(Dense::new(1, Activation::Linear))
+    ///     .seed(1)
+    ///     .build()?;
+    /// let mut trainer = Trainer::new(MeanSquaredError, Adam::new());
+    /// let range = rate_range_test(&mut trainer, &net, &data, 1e-5..=10.0, 100)?;
+    /// let figure = Curves::rate_range("Which rate?", &range).draw()?;
+    /// assert!(figure.to_svg().contains(">suggestion: 0.0"));
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[doc(alias("LRFinder", "lr_find"))]
+    pub fn rate_range(title: impl Into<String>, range: &RateRange) -> Self {
+        let points = range.points().iter();
+        let costs: Vec<_> = points
+            .clone()
+            .map(|point| (point.rate, point.cost))
+            .collect();
+        let smoothed: Vec<_> = points.map(|point| (point.rate, point.smoothed)).collect();
+        let picture = Self::new(title, "learning rate", "cost")
+            .points("mini-batches", &costs)
+            .line("smoothed", &smoothed)
+            .log_x();
+        match range.suggestion() {
+            Ok(rate) => picture.vertical(format!("suggestion: {}", short(rate)), rate),
+            Err(_) => picture,
+        }
     }
 
     /// Both axes from 0 to 1, and as long.
