@@ -5,10 +5,10 @@
 //! cargo run --release --features csv --example choosing
 //! ```
 //!
-//! Each line is the first one with one change. Where training may stop early, a tenth of the training
-//! part says when. The figure is the mean of ten folds, five twice: the accuracy of classes, R² of
-//! numbers. `examples/data/NOTICE.md` says where the data come from. The guide's chapter `choosing`
-//! has the table and what it says.
+//! Each line is the first one with one change. Where training may stop early, a tenth of the
+//! training part says when. The figure is the mean of ten folds, five twice: the accuracy of
+//! classes, R² of numbers. `examples/data/NOTICE.md` says where the data come from. The guide's
+//! chapter `choosing` has the table and what it says.
 
 use chainrule::data::Csv;
 use chainrule::optim::Penalty;

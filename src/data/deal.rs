@@ -38,8 +38,8 @@ impl Deal {
         Self { order, fold_of }
     }
 
-    /// Whole groups, numbered from 0, to `k` folds: the largest first, each to the fold that has the
-    /// fewest samples then. `seed` decides among groups of the same size.
+    /// Whole groups, numbered from 0, to `k` folds: the largest first, each to the fold that has
+    /// the fewest samples then. `seed` decides among groups of the same size.
     pub(crate) fn in_groups(k: usize, seed: u64, group_of: &[usize]) -> Self {
         let mut sizes = vec![0_usize; group_of.iter().max().map_or(0, |last| last + 1)];
         for group in group_of {

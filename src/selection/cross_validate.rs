@@ -9,9 +9,9 @@ use crate::error::Result;
 ///
 /// `score` is given the part of a fold to train on, the part that is held out, and a seed, and
 /// returns one number. Whatever it learns from data, scalers among it, it learns from the first
-/// part alone. It may train with early stopping on a piece of the first part. The seed is a function
-/// of the folds' seed and the number of the fold, so that the scores have the same bits for any
-/// number of threads.
+/// part alone. It may train with early stopping on a piece of the first part. The seed is a
+/// function of the folds' seed and the number of the fold, so that the scores have the same bits
+/// for any number of threads.
 ///
 /// For several numbers of each fold, or networks, there is [`Folds::map`].
 ///

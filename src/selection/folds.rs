@@ -15,7 +15,7 @@ use core::ops::{ControlFlow, Range};
 /// | | validation parts | rows within a part |
 /// |---|---|---|
 /// | [`k_fold`](Self::k_fold) | every row once, sizes differ by at most 1 | shuffled |
-/// | [`stratified`](Self::stratified) | also of each class, numbers differ by at most 1 | shuffled |
+/// | [`stratified`](Self::stratified) | also of each class, sizes differ by at most 1 | shuffled |
 /// | [`grouped`](Self::grouped) | every row once, groups stay together | as in the data |
 /// | [`forward`](Self::forward) | later rows than those trained on | as in the data |
 ///
@@ -248,22 +248,22 @@ impl Folds {
     /// [`validation_size`](Self::validation_size) sets another v, [`gap`](Self::gap) leaves out
     /// rows in between, [`max_train`](Self::max_train) forgets the oldest.
     ///
-    /// Errors when it is cut: [`ErrorKind::Value`] unless `k` is at least 2 and every fold has a row
-    /// in both parts.
+    /// Errors when it is cut: [`ErrorKind::Value`] unless `k` is at least 2 and every fold has a
+    /// row in both parts.
     #[doc(alias("TimeSeriesSplit", "rolling", "expanding", "walk_forward"))]
     pub fn forward(k: usize) -> Self {
         Self::new(k, Way::Forward)
     }
 
-    /// Of [forward](Self::forward) folds: how many rows before the judged ones are left out, such as
-    /// the horizon of a forecast; 0 without.
+    /// Of [forward](Self::forward) folds: how many rows before the judged ones are left out, such
+    /// as the horizon of a forecast; 0 without.
     #[must_use]
     pub fn gap(self, rows: usize) -> Self {
         Self { gap: rows, ..self }
     }
 
-    /// Of [forward](Self::forward) folds: how many rows are trained on at most, the latest; without,
-    /// all.
+    /// Of [forward](Self::forward) folds: how many rows are trained on at most, the latest;
+    /// without, all.
     #[must_use]
     #[doc(alias("max_train_size"))]
     pub fn max_train(self, rows: usize) -> Self {

@@ -65,8 +65,8 @@ mod tests {
             .collect()
     }
 
-    /// The brackets of Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar, *Hyperband* (JMLR 18, 2018),
-    /// table 1: at most 81 a trial, thirds. (Its last bracket halves nothing.)
+    /// The brackets of Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar, *Hyperband* (JMLR 18,
+    /// 2018), table 1: at most 81 a trial, thirds. (Its last bracket halves nothing.)
     #[test]
     fn brackets_of_hyperband() {
         for (trials, bracket) in [

@@ -92,23 +92,23 @@ impl RateRange {
     }
 }
 
-/// The range test of learning rates (Smith 2017): trains a copy of the network for `steps` steps, of
-/// which each has a larger rate than the one before, and looks at the cost. It falls where a rate is
-/// large enough to learn, and rises where it is too large.
+/// The range test of learning rates (Smith 2017): trains a copy of the network for `steps` steps,
+/// of which each has a larger rate than the one before, and looks at the cost. It falls where a
+/// rate is large enough to learn, and rises where it is too large.
 ///
 /// Steps are those of the trainer: its loss, optimizer, mini-batches, penalty, clips, constraints,
-/// groups and frozen layers, with its seed. Rates go from the first to the last in equal ratios,
-/// in place of the trainer's schedule. No stop, metric or observer sees the steps. The smoothed cost
+/// groups and frozen layers, with its seed. Rates go from the first to the last in equal ratios, in
+/// place of the trainer's schedule. No stop, metric or observer sees the steps. The smoothed cost
 /// is an exponential average, cᵢ being the cost of step i, counted from 0:
 ///
 /// ```text
 /// aᵢ = 0.9·aᵢ₋₁ + 0.1·cᵢ,  a₋₁ = 0;  smoothed: aᵢ/(1 − 0.9ⁱ⁺¹)
 /// ```
 ///
-/// The test ends before the last rate when the smoothed cost is four times its smallest, or the cost
-/// is no longer finite. A hundred steps are usual. The network and the data stay as they are, in the
-/// network's units: [`Model::scale`](crate::Model::scale) gives a model's data in them. The trainer
-/// is [reset](Trainer::reset) before and afterward, with its own schedule.
+/// The test ends before the last rate when the smoothed cost is four times its smallest, or the
+/// cost is no longer finite. A hundred steps are usual. The network and the data stay as they are,
+/// in the network's units: [`Model::scale`](crate::Model::scale) gives a model's data in them. The
+/// trainer is [reset](Trainer::reset) before and afterward, with its own schedule.
 ///
 /// # Errors
 /// [`ErrorKind::Value`] unless 0 < first rate < last rate and there are at least 2 steps, and those

@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use libm::sqrt;
 
-/// One score for each fold, as [`cross_validate`](super::cross_validate) gives them, with their mean
-/// and how sure it is.
+/// One score for each fold, as [`cross_validate`](super::cross_validate) gives them, with their
+/// mean and how sure it is.
 ///
 /// ```
 /// use chainrule::selection::Scores;
@@ -82,8 +82,8 @@ impl Scores {
     ///
     /// with t of Student's distribution with J − 1 degrees of freedom, and the rows that a fold
     /// judges and trains on. It is an approximation: no unbiased estimate of this error exists
-    /// (Bengio & Grandvalet 2004). Many repeats make the deviation more certain, but the interval no
-    /// narrower than the data allow.
+    /// (Bengio & Grandvalet 2004). Many repeats make the deviation more certain, but the interval
+    /// no narrower than the data allow.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] for a level that is not between 0 and 1.

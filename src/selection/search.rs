@@ -25,11 +25,11 @@ type OnTrial<'a> = Box<dyn FnMut(&Outcome, &Trials) -> ControlFlow<()> + Send + 
 /// [at random](Self::random).
 ///
 /// A function of yours gets a [`Trial`] and returns its score, such as the mean of a
-/// [cross-validation](super::cross_validate): a cost to [`minimize`](Self::minimize), or an accuracy
-/// to [`maximize`](Self::maximize). The values and the seed of a trial are a function of the
-/// search's seed and the number of the trial, and of nothing else: the table of all trials is the
-/// same on any number of [threads](Self::threads), and a search of more trials begins with the same
-/// ones. A trial that fails or whose score is NaN is recorded, and the others go on.
+/// [cross-validation](super::cross_validate): a cost to [`minimize`](Self::minimize), or an
+/// accuracy to [`maximize`](Self::maximize). The values and the seed of a trial are a function of
+/// the search's seed and the number of the trial, and of nothing else: the table of all trials is
+/// the same on any number of [threads](Self::threads), and a search of more trials begins with the
+/// same ones. A trial that fails or whose score is NaN is recorded, and the others go on.
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -113,8 +113,8 @@ impl<'a> Search<'a> {
         Self::new(None)
     }
 
-    /// Draws so many trials, from 1 to a million. Where few of many parameters matter, it finds more
-    /// than a grid of as many trials (Bergstra & Bengio 2012).
+    /// Draws so many trials, from 1 to a million. Where few of many parameters matter, it finds
+    /// more than a grid of as many trials (Bergstra & Bengio 2012).
     #[doc(alias("RandomizedSearchCV", "ParameterSampler", "RandomSearch"))]
     pub fn random(trials: usize) -> Self {
         Self::new(Some(trials))
@@ -135,8 +135,8 @@ impl<'a> Search<'a> {
         self.parameter(name, Values::Uniform(*range.start(), *range.end()))
     }
 
-    /// A number between bounds above 0, its logarithm being uniform, as learning rates and penalties
-    /// want it: as many trials from 0.001 to 0.01 as from 0.01 to 0.1. Not for a grid.
+    /// A number between bounds above 0, its logarithm being uniform, as learning rates and
+    /// penalties want it: as many trials from 0.001 to 0.01 as from 0.01 to 0.1. Not for a grid.
     #[must_use]
     #[doc(alias("loguniform", "reciprocal"))]
     pub fn log_uniform(self, name: impl Into<String>, range: RangeInclusive<f64>) -> Self {
@@ -243,8 +243,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The least budget of a trial with [halving](Self::halving), at least 1: as much as it takes to
-    /// tell the hopeless from others. 1 without.
+    /// The least budget of a trial with [halving](Self::halving), at least 1: as much as it takes
+    /// to tell the hopeless from others. 1 without.
     #[must_use]
     #[doc(alias("min_resources"))]
     pub fn least_budget(self, budget: usize) -> Self {

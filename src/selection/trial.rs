@@ -58,8 +58,8 @@ impl fmt::Display for Value {
     }
 }
 
-/// What one trial of a [`Search`](super::Search) is to try: a value for each parameter, a budget and
-/// a seed.
+/// What one trial of a [`Search`](super::Search) is to try: a value for each parameter, a budget
+/// and a seed.
 ///
 /// ```
 /// use chainrule::selection::Search;
@@ -100,8 +100,8 @@ impl Trial {
         self.budget
     }
 
-    /// A seed for what is random in the trial: a function of the search's seed and the number of the
-    /// trial, the same at each budget.
+    /// A seed for what is random in the trial: a function of the search's seed and the number of
+    /// the trial, the same at each budget.
     pub fn seed(&self) -> u64 {
         self.seed
     }

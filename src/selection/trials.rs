@@ -85,9 +85,9 @@ impl Trials {
         self.planned
     }
 
-    /// The outcomes, the best first: those at the largest budget, then those at the next. Behind the
-    /// scores stand those that are NaN or infinite, then the failed; among equals the first trial
-    /// comes first.
+    /// The outcomes, the best first: those at the largest budget, then those at the next. Behind
+    /// the scores stand those that are NaN or infinite, then the failed; among equals the first
+    /// trial comes first.
     pub fn sorted(&self) -> Vec<&Outcome> {
         let rank = |outcome: &Outcome| match (outcome.finite(), &outcome.score) {
             (Some(_), _) => 0,

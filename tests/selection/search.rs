@@ -351,7 +351,8 @@ fn failures_and_no_numbers_never_win() -> Result<()> {
     Ok(())
 }
 
-/// The best go on, the first of equals; who failed or has no number does not, even if there is room.
+/// The best go on, the first of equals; who failed or has no number does not, even if there is
+/// room.
 #[test]
 fn halving_keeps_the_best() -> Result<()> {
     let log = Mutex::new(Vec::new());
