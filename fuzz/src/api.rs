@@ -554,11 +554,18 @@ fn judge<T: Real>(u: &mut Unstructured<'_>) -> Draw<()> {
 fn schedules(u: &mut Unstructured<'_>) -> Draw<()> {
     let schedule = schedule(u)?;
     if schedule.check().is_ok() {
+        let (batches, epochs) = (count(u)?, count(u)?);
         for t in [0, 1, 2, 7, 19, 20, 21, count(u)?, u64::MAX] {
-            let rate = schedule.rate(t);
+            let rate = schedule.rate_in_run(t, batches, epochs);
             assert!(
                 rate.is_finite() && rate >= 0.0,
-                "{schedule:?} at {t}: {rate}"
+                "{schedule:?} at {t} of {batches} and {epochs}: {rate}"
+            );
+            // Nobody says what an epoch is.
+            let alone = schedule.rate(t);
+            assert!(
+                alone.is_nan() || alone == rate,
+                "{schedule:?} at {t}: {alone}"
             );
         }
     }

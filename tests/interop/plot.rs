@@ -12,6 +12,7 @@ use chainrule::plot::{Bars, Boundary, Confusion, Curves, Figure, Runs, Weights};
 use chainrule::prelude::*;
 use chainrule::rand::RngExt;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
+use chainrule::selection::rate_range_test;
 use chainrule::train::History;
 use chainrule::{ErrorKind, Real, Result, View};
 use common::rng;
@@ -198,6 +199,7 @@ fn gallery() -> Result<()> {
         Curves::predicted_actual("Numbers", y, t)?.draw()?,
     )?;
     save("residuals", Curves::residuals("Numbers", y, t)?.draw()?)?;
+    save("rate-range", rate_range("Two rings")?)?;
     save("importances", importances("Two rings")?)?;
     save("dependence", dependence("Two rings")?)?;
     save(
@@ -434,6 +436,32 @@ fn the_star_is_at_the_epoch_that_was_kept() -> Result<()> {
         kept.push(best);
     }
     assert_eq!(kept[2], 3);
+    Ok(())
+}
+
+fn rate_range(title: &str) -> Result<Figure> {
+    let (data, net) = (rings(2, 200), net(2, 12, 1));
+    let mut trainer = Trainer::new(SigmoidCrossEntropy::new(), Adam::new());
+    let range = rate_range_test(&mut trainer, &net, &data, 1e-5..=10.0, 100)?;
+    Curves::rate_range(title, &range).draw()
+}
+
+/// Rates are on a logarithmic axis, and the one that the test suggests is named.
+#[test]
+fn a_range_test() -> Result<()> {
+    let figure = rate_range("Which rate?")?;
+    has(
+        &figure,
+        &[
+            "Which rate?",
+            "learning rate",
+            "cost",
+            "mini-batches",
+            "smoothed",
+        ],
+    );
+    let texts = texts(&figure);
+    assert!(texts.iter().any(|text| text.starts_with("suggestion: 0.")));
     Ok(())
 }
 

@@ -164,7 +164,7 @@ fn the_same_table_on_any_number_of_threads() -> Result<()> {
 /// Ended after any number of trials, and begun again, it gives the same table and trains each trial
 /// once.
 #[test]
-fn killed_and_resumed() -> Result<()> {
+fn ended_and_resumed() -> Result<()> {
     let (folder, data) = (Folder::new("search-resumed"), data());
     let fresh = |file: &Path| search(24).budget(9).halving(3).least_budget(3).file(file);
     let whole = folder.0.join("whole.csv");
@@ -203,6 +203,56 @@ fn killed_and_resumed() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The search of the child that is killed: 48 fits, slow enough to be met at any instant.
+#[cfg(unix)]
+fn slow(file: &Path, threads: usize) -> Result<Trials> {
+    let data = data();
+    let mut search = search(48).budget(4000).threads(threads).file(file);
+    search.minimize(|trial| cost(trial, &data))
+}
+
+/// A process is killed again and again while it searches, and the last one gives the table of a
+/// search that nobody disturbed.
+#[cfg(unix)]
+#[test]
+fn killed_at_any_instant() -> Result<()> {
+    let folder = Folder::new("search-killed");
+    let (whole, path) = (folder.0.join("whole.csv"), folder.0.join("killed.csv"));
+    let expected = slow(&whole, 3)?;
+    let lines = || fs::read_to_string(&path).map_or(0, |text| text.lines().count());
+    let mut counts = vec![0];
+    for trial in 0..20_u64 {
+        let mut child = std::process::Command::new(std::env::current_exe()?)
+            .args(["--exact", "search::child_that_is_killed", "--ignored"])
+            .env("CHAINRULE_SEARCH", &path)
+            .stdout(std::process::Stdio::null())
+            .spawn()?;
+        // Each comes to another trial or two.
+        let before = lines();
+        while lines() < before + 2 && before < 40 {
+            thread::sleep(std::time::Duration::from_millis(1));
+        }
+        thread::sleep(std::time::Duration::from_micros(trial * 517 % 3000));
+        child.kill()?;
+        child.wait()?;
+        assert!(lines() >= before);
+        counts.push(lines());
+    }
+    assert!(counts.windows(2).filter(|pair| pair[0] < pair[1]).count() >= 5);
+    assert_eq!(slow(&path, 2)?, expected);
+    assert_eq!(fs::read(&path)?, fs::read(&whole)?);
+    Ok(())
+}
+
+/// Not a test of its own.
+#[cfg(unix)]
+#[test]
+#[ignore = "run and killed by killed_at_any_instant"]
+fn child_that_is_killed() -> Result<()> {
+    let path = std::env::var_os("CHAINRULE_SEARCH").expect("a path");
+    slow(Path::new(&path), 2).map(drop)
 }
 
 /// A file that was cut off anywhere: its last line is dropped, and the table becomes whole.
