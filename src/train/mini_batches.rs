@@ -243,20 +243,24 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
             let mut batches = batches.epoch(data, position.epoch as u64);
             batches.skip(position.batch.saturating_mul(together));
             loop {
-                let next = if together == 1 {
-                    next_gradient(descent, net, &mut batches, tape)
-                } else {
+                if together > 1 {
                     // Each pass of its own randomness, as many as the step may have.
                     tape.seek_step(position.step.wrapping_mul(together as u64));
                     accumulated.clear();
-                    for _ in 0..together {
-                        let Some(part) = next_gradient(descent, net, &mut batches, tape) else {
-                            break;
-                        };
-                        accumulated.add(part, reduction, &layout, tape);
+                }
+                let mut next = None;
+                for _ in 0..together {
+                    next = next_gradient(descent, net, &mut batches, tape);
+                    match next {
+                        Some(part) if together > 1 => {
+                            accumulated.add(part, reduction, &layout, tape);
+                        }
+                        _ => break,
                     }
-                    accumulated.put(tape)
-                };
+                }
+                if together > 1 {
+                    next = accumulated.put(tape);
+                }
                 let Some(Part {
                     cost,
                     count,
