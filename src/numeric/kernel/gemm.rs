@@ -132,7 +132,7 @@ pub(crate) fn product<T: Element, S: Simd, const FMA: bool>(
     c: &mut [T],
     pack: &mut Vec<T>,
 ) {
-    if is_least(FMA) {
+    if const { is_least(FMA) } {
         return plain(size, a, b, c, pack);
     }
     let Size { m, n, k } = size;
