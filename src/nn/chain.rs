@@ -308,7 +308,7 @@ fn turn_by<T: Real + Element, S: Simd, V: SimdFloat<S, Element = T>, const N: us
 /// So many columns are done at once at most: their sums are to be in registers.
 #[inline(always)]
 fn most<T: Element, S: Simd, V: SimdBase<S>, const FMA: bool>() -> usize {
-    if is_least(FMA) {
+    if const { is_least(FMA) } {
         1
     } else if V::LEN <= T::Native::<S>::LEN {
         8

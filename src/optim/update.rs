@@ -77,13 +77,16 @@ impl<T: Real> StepArgs<'_, T> {
         F: Fn(T, T, [T; K]) -> (T, [T; K]) + Copy + Send,
     {
         let (w, g) = (&mut self.params[range.clone()], &self.grads[range.clone()]);
-        let mut slots = slots.iter_mut();
-        let slots = from_fn(|_| {
-            slots
-                .next()
-                .map_or(&mut [][..], |slot| &mut slot[range.clone()])
-        });
-        let pass = Update { w, g, slots, at };
+        let mut parts = none();
+        for (part, slot) in parts.iter_mut().zip(slots) {
+            *part = &mut slot[range.clone()];
+        }
+        let pass = Update {
+            w,
+            g,
+            slots: parts,
+            at,
+        };
         self.workers.over(pass, range.len(), 1, T::vectorize);
     }
 }
@@ -102,6 +105,12 @@ fn follow<T: Real>(p: T, g: T, _: [T; 0]) -> (T, [T; 0]) {
     ((p - g).flush(), [])
 }
 
+/// No slots, for a loop to put some there: to map an array of slots would be compiled anew for each
+/// rule.
+fn none<'a, T, const K: usize>() -> [&'a mut [T]; K] {
+    from_fn(|_| Default::default())
+}
+
 /// The loop of a rule.
 struct Update<'a, T, F, const K: usize> {
     w: &'a mut [T],
@@ -111,25 +120,19 @@ struct Update<'a, T, F, const K: usize> {
 }
 
 impl<T: Real, F: Copy + Send, const K: usize> Divide for Update<'_, T, F, K> {
-    fn divide(self, at: usize) -> (Self, Self) {
+    fn divide(mut self, at: usize) -> (Self, Self) {
         let ((w, w_rest), (g, g_rest)) = (self.w.split_at_mut(at), self.g.split_at(at));
-        let mut slots = self.slots.map(|slot| slot.split_at_mut(at));
-        let (near, far) = (
-            slots.each_mut().map(|(near, _)| take(near)),
-            slots.each_mut().map(|(_, far)| take(far)),
-        );
+        let mut rests = none();
+        for (slot, rest) in self.slots.iter_mut().zip(&mut rests) {
+            (*slot, *rest) = take(slot).split_at_mut(at);
+        }
         (
-            Self {
-                w,
-                g,
-                slots: near,
-                ..self
-            },
+            Self { w, g, ..self },
             Self {
                 w: w_rest,
                 g: g_rest,
-                slots: far,
-                ..self
+                slots: rests,
+                at: self.at,
             },
         )
     }
@@ -139,9 +142,17 @@ impl<T: Real, F: Fn(T, T, [T; K]) -> (T, [T; K]), const K: usize> Pass for Updat
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Self { w, g, slots, at } = self;
+        let Self {
+            w,
+            g,
+            mut slots,
+            at,
+        } = self;
         // All are as long as the group; said once, so that no element is asked.
-        let (g, slots) = (&g[..w.len()], slots.map(|slot| &mut slot[..w.len()]));
+        let g = &g[..w.len()];
+        for slot in &mut slots {
+            *slot = &mut take(slot)[..w.len()];
+        }
         for i in 0..w.len() {
             let mut known = [T::zero(); K];
             for k in 0..K {

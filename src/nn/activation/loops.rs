@@ -18,9 +18,9 @@ trait Steps<T>: Sized {
     /// As many at a time as make vectors of the instruction set; one without them.
     #[inline(always)]
     fn in_steps<const FMA: bool>(self) {
-        if is_least(FMA) {
+        if const { is_least(FMA) } {
             self.by::<FMA, 1>();
-        } else if size_of::<T>() > 4 {
+        } else if const { size_of::<T>() > 4 } {
             self.by::<FMA, { LANES / 2 }>();
         } else {
             self.by::<FMA, LANES>();

@@ -132,7 +132,7 @@ pub(crate) fn product<T: Element, S: Simd, const FMA: bool>(
     c: &mut [T],
     pack: &mut Vec<T>,
 ) {
-    if is_least(FMA) {
+    if const { is_least(FMA) } {
         return plain(size, a, b, c, pack);
     }
     let Size { m, n, k } = size;
@@ -445,13 +445,24 @@ fn tiny_rows<T: Element, S: Simd, const FMA: bool, const M: usize>(
     c: &mut [T],
 ) {
     if a.transposed {
-        let columns: [&[T]; M] = from_fn(|q| &a.data[(i + q) * a.ld..][..size.k]);
-        tiny_sums::<T, S, FMA, M>(simd, size, |p| from_fn(|q| columns[q][p]), b, &mut c[i..]);
+        let mut columns: [&[T]; M] = [&[]; M];
+        for q in 0..M {
+            columns[q] = &a.data[(i + q) * a.ld..][..size.k];
+        }
+        let column = |p| {
+            let mut column = [T::default(); M];
+            for q in 0..M {
+                column[q] = columns[q][p];
+            }
+            column
+        };
+        tiny_sums::<T, S, FMA, M>(simd, size, column, b, &mut c[i..]);
     } else {
         let column = |p| {
+            let mut column = [T::default(); M];
             let start = i + p * a.ld;
-            let column: &[T] = &a.data[start..start + M];
-            from_fn(|q| column[q])
+            column.copy_from_slice(&a.data[start..start + M]);
+            column
         };
         tiny_sums::<T, S, FMA, M>(simd, size, column, b, &mut c[i..]);
     }
@@ -922,12 +933,14 @@ fn multiply_add<T: Element, S: Simd, const MV: usize, const NR: usize>(
     row: impl Fn(usize) -> T,
 ) {
     let lanes = T::Native::<S>::LEN;
-    let column: [T::Native<S>; MV] =
-        from_fn(|i| T::Native::<S>::from_slice(simd, &column[nth(i, lanes)]));
+    let mut vectors = [T::Native::<S>::splat(simd, T::default()); MV];
+    for i in 0..MV {
+        vectors[i] = T::Native::<S>::from_slice(simd, &column[nth(i, lanes)]);
+    }
     for j in 0..NR {
         let x = T::Native::<S>::splat(simd, row(j));
         for i in 0..MV {
-            tile[j][i] = column[i].mul_add(x, tile[j][i]);
+            tile[j][i] = vectors[i].mul_add(x, tile[j][i]);
         }
     }
 }
@@ -969,7 +982,11 @@ fn store<T: Element, S: Simd, const MV: usize, const NR: usize, const PR: usize>
     let flat = flat.as_flattened_mut().as_flattened_mut();
     if out.transposed {
         for i in 0..MV {
-            let lines = transpose::<S, _, PR>(from_fn(|j| tile[j.min(NR - 1)][i]));
+            let mut lines = [tile[NR - 1][i]; PR];
+            for j in 0..NR {
+                lines[j] = tile[j][i];
+            }
+            let lines = transpose(lines);
             for j in 0..PR {
                 lines[j].store_slice(&mut flat[(i * PR + j) * lanes..][..lanes]);
             }
@@ -984,7 +1001,11 @@ fn store<T: Element, S: Simd, const MV: usize, const NR: usize, const PR: usize>
                 let Some(to) = to.first_chunk_mut::<NR>() else {
                     break;
                 };
-                *to = from_fn(|i| if add { to[i] + from[i] } else { from[i] });
+                let mut sums = [T::default(); NR];
+                for i in 0..NR {
+                    sums[i] = if add { to[i] + from[i] } else { from[i] };
+                }
+                *to = sums;
             }
         } else {
             put_lines(simd, to, out.ld, columns.len(), flat, PR, rows.len(), add);

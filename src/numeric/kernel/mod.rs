@@ -70,15 +70,17 @@ fn run_at<S: Simd, K: Kernel, const FMA: bool>(simd: S, kernel: K) -> K::Output 
 }
 
 /// Runs `kernel` compiled for SSE2: in a function of its own, which is compiled once, because what
-/// every x86-64 has is otherwise inlined wherever a kernel is called.
+/// every x86-64 has is otherwise inlined wherever a kernel is called. Within `vectorize` it would be
+/// optimized twice, there and here.
 #[cfg(target_arch = "x86_64")]
 #[inline(never)]
 fn run_at_least<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output {
-    run_at::<S, K, false>(simd, kernel)
+    kernel.run::<S, false>(simd)
 }
 
 /// Whether what is compiled with this `FMA` is for an x86 without AVX2, for which large code is not
-/// worth its compilation in vectors.
+/// worth its compilation in vectors. To be asked within `const { }`: what a constant rules out, the
+/// compiler does not even look at.
 pub(crate) const fn is_least(fma: bool) -> bool {
     cfg!(all(feature = "std", target_arch = "x86_64")) && !fma
 }

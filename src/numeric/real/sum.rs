@@ -17,16 +17,44 @@ pub(crate) fn by_blocks<T: Real, const N: usize>(
     blocks: usize,
     mut block: impl FnMut(usize) -> [T; N],
 ) -> [T; N] {
-    const RADIX: usize = 8;
-    /// 8¹⁰ blocks are more than there is memory for; beyond, the last level goes on.
-    const LEVELS: usize = 11;
-    if blocks <= 1 {
-        return block(0);
+    let (mut levels, mut done) = (None, 0);
+    // The loop is also there for one block: a second call would be as much code again.
+    loop {
+        let sums = block(done);
+        if blocks <= 1 {
+            return sums;
+        }
+        let levels = levels.get_or_insert_with(Levels::new);
+        accumulate(&mut levels.0[0], &sums);
+        done += 1;
+        if done.is_multiple_of(RADIX) {
+            levels.carry(done);
+        }
+        if done == blocks {
+            return levels.total();
+        }
     }
-    let mut levels = [[T::zero(); N]; LEVELS];
-    for done in 1..=blocks {
-        accumulate(&mut levels[0], &block(done - 1));
-        let (mut level, mut count) = (0, done);
+}
+
+/// Of so many sums there is one of the next level.
+const RADIX: usize = 8;
+/// 8¹⁰ blocks are more than there is memory for; beyond, the last level goes on.
+const LEVELS: usize = 11;
+
+/// The sums of [`by_blocks`] that wait for others: of blocks, of eight blocks, and so on. What
+/// happens seldom is compiled once and not for every kind of block.
+struct Levels<T, const N: usize>([[T; N]; LEVELS]);
+
+impl<T: Real, const N: usize> Levels<T, N> {
+    fn new() -> Self {
+        Self([[T::zero(); N]; LEVELS])
+    }
+
+    /// Adds the full levels to those above, after so many blocks.
+    #[inline(never)]
+    fn carry(&mut self, blocks: usize) {
+        let Self(levels) = self;
+        let (mut level, mut count) = (0, blocks);
         while count.is_multiple_of(RADIX) && level + 1 < LEVELS {
             let full = replace(&mut levels[level], [T::zero(); N]);
             level += 1;
@@ -34,11 +62,16 @@ pub(crate) fn by_blocks<T: Real, const N: usize>(
             count /= RADIX;
         }
     }
-    let [mut sum, rest @ ..] = levels;
-    for level in rest {
-        accumulate(&mut sum, &level);
+
+    /// The sum of all.
+    #[inline(never)]
+    fn total(&self) -> [T; N] {
+        let [mut sum, ref rest @ ..] = self.0;
+        for level in rest {
+            accumulate(&mut sum, level);
+        }
+        sum
     }
-    sum
 }
 
 /// So many terms [`sum`] adds first to last: a multiple of every vector width.
@@ -73,6 +106,9 @@ pub(crate) fn sum_of<T: Real>(count: usize, terms: &mut dyn Iterator<Item = T>) 
 #[inline(always)]
 pub(crate) fn sum_pairs<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
     const BLOCK: usize = 1024;
+    if a.len() <= BLOCK {
+        return by_lanes(a, b, f);
+    }
     let block = |i: usize| i * BLOCK..a.len().min((i + 1) * BLOCK);
     let [sum] = by_blocks(
         a.len().div_ceil(BLOCK),
