@@ -55,7 +55,7 @@ impl<P: Pass> Kernel for P {
 }
 
 /// Runs `kernel` compiled for one instruction set.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg(any(all(feature = "std", target_arch = "x86_64"), target_arch = "aarch64"))]
 #[inline(always)]
 fn run_at<S: Simd, K: Kernel, const FMA: bool>(simd: S, kernel: K) -> K::Output {
     // What a closure owns is copied, by wide loads that wait for narrow stores.
