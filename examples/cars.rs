@@ -1,6 +1,6 @@
-//! How far does a car go on a gallon? From a table with words, numbers and holes to a model file:
-//! settings are searched by cross-validation, and the rows that were held out say what the model is
-//! worth and what it looks at.
+//! How far does a car go on a gallon? From a table with words, numbers and holes to a model file.
+//! A search by cross-validation chooses the settings. The rows that were held out say what the
+//! model is worth, and what it looks at.
 //!
 //! 406 cars of 1970 to 1982 (Donoho & Ramos 1982). Eight do not say how far they go, and are left
 //! out. Six do not say their power, and get the median and a mark.
@@ -85,7 +85,7 @@ fn fit(train: &Table, settings: &Trial, seed: u64) -> Result<Model<f64>> {
     Ok(model)
 }
 
-/// R² of what the model says of rows that it has not seen.
+/// R² of the predictions for rows that the model was not trained on.
 fn score(model: &Model<f64>, rows: &HeldOut) -> Result<f64> {
     let data = model.dataset(rows)?;
     metrics::r2(&model.predict(data.inputs())?, &data)

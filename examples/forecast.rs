@@ -1,10 +1,11 @@
-//! How warm will it be tomorrow? A time series forecast from windows of the last days, judged forward
-//! in time: every forecast is made by a network that has seen nothing of that day or of later ones.
+//! How warm will it be tomorrow? A time series forecast from windows of the last days, judged
+//! forward in time: every forecast is made by a network that has seen nothing of that day or of
+//! later ones.
 //!
-//! Four years of Seattle's weather (NOAA): precipitation, the highest and the lowest temperature and
-//! wind of 1,461 days. Whoever forecasts nothing new says that tomorrow will be as today, and is
-//! wrong by some two degrees. That is what a network must be better than, and where it begins: it
-//! learns the difference.
+//! Four years of Seattle's weather (NOAA): precipitation, the highest and the lowest temperature
+//! and wind of 1,461 days. Whoever forecasts nothing new says that tomorrow will be as today, and
+//! is wrong by some two degrees. That is what a network must be better than, and where it begins:
+//! it learns the difference.
 //!
 //! ```text
 //! cargo run --release --features csv,plot --example forecast

@@ -1,6 +1,6 @@
-//! Which wines are good? One in seven is, so that accuracy says little: who calls none good is right
-//! about 86 of 100. Weights for the rare class, the curve of precision and recall, a threshold that is
-//! chosen on validation rows, and what the probabilities are worth.
+//! Which wines are good? One in seven is, so that accuracy says little: who calls none good is
+//! right about 86 of 100. Weights for the rare class, the curve of precision and recall, a
+//! threshold that is chosen on validation rows, and what the probabilities are worth.
 //!
 //! 1599 red wines (P. Cortez et al. 2009), of which those with a mark of 7 or more count as good.
 //!

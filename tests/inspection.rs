@@ -1,5 +1,5 @@
-//! Permutation importance against what it must be, partial dependence against scikit-learn, and what
-//! both refuse.
+//! Permutation importance against what it must be, partial dependence against scikit-learn, and
+//! what both refuse.
 
 mod common;
 
@@ -85,7 +85,8 @@ fn linear<T: Real>(weights: [f64; 3]) -> Result<Dataset<T>> {
     Dataset::new(inputs.map(T::of), targets.map(T::of))
 }
 
-/// A linear function whose targets are its outputs: shuffling feature i costs 2wᵢ²·Var(xᵢ) on average.
+/// A linear function whose targets are its outputs: shuffling feature i costs 2wᵢ²·Var(xᵢ) on
+/// average.
 #[test]
 fn importance_of_a_linear_function() -> Result<()> {
     let weights = [2.0, -1.0, 0.0];
@@ -346,7 +347,8 @@ fn cells(rows: &str, columns: &[usize]) -> Vec<Vec<String>> {
     rows.lines().skip(1).map(row).collect()
 }
 
-/// Words and holes are shuffled as they are, in tables and in held-out rows; several columns as one.
+/// Words and holes are shuffled as they are, in tables and in held-out rows; several columns as
+/// one.
 #[test]
 fn columns_of_tables_are_shuffled() -> Result<()> {
     let table = table()?;

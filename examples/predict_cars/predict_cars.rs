@@ -1,6 +1,6 @@
 //! Predicts the consumption of cars by the model file that the example `cars` has written: all that
-//! a program needs which only predicts. Cars that were not there in training, with a hole and with an
-//! origin that is new.
+//! a program needs which only predicts. Cars that were not there in training, with a hole and with
+//! an origin that is new.
 //!
 //! ```text
 //! cargo run --release --features csv,plot,safetensors --example cars

@@ -314,8 +314,8 @@ impl<T: Real> Dataset<T> {
     }
 
     /// The k pairs (training, validation) of a cross-validation, shuffled by `seed` and made one at
-    /// a time. Every sample is in one validation part; their sizes differ by at most 1. More ways to
-    /// cut are in [`Folds`](crate::selection::Folds).
+    /// a time. Every sample is in one validation part; their sizes differ by at most 1. More ways
+    /// to cut are in [`Folds`](crate::selection::Folds).
     ///
     /// # Errors
     /// [`ErrorKind::Value`] unless `k` is from 2 to the number of samples.

@@ -1,6 +1,6 @@
 //! Who is in which fold.
 
-use super::parts::{Parts, shuffled};
+use super::parts::{Parts, count, shuffled};
 use crate::error::{Error, ErrorKind, Result};
 use alloc::{format, vec, vec::Vec};
 use core::cmp::Reverse;
@@ -41,10 +41,7 @@ impl Deal {
     /// Whole groups, numbered from 0, to `k` folds: the largest first, each to the fold that has
     /// the fewest samples then. `seed` decides among groups of the same size.
     pub(crate) fn in_groups(k: usize, seed: u64, group_of: &[usize]) -> Self {
-        let mut sizes = vec![0_usize; group_of.iter().max().map_or(0, |last| last + 1)];
-        for group in group_of {
-            sizes[*group] += 1;
-        }
+        let sizes = count(group_of);
         let mut groups = shuffled(sizes.len(), seed);
         groups.sort_by_key(|group| Reverse(sizes[*group]));
         let mut filled = vec![0; k];

@@ -23,8 +23,8 @@ use nalgebra::DMatrix;
 ///
 /// with the horizons h: one step ahead, or others ([`horizon`](Self::horizon),
 /// [`horizons`](Self::horizons): a direct forecast of several steps). The samples are those of the
-/// origins n − 1, n − 1 + s, n − 1 + 2s, … with the [`stride`](Self::stride) s, as far as the series
-/// has their targets: 1 + ⌊(N − n − max h)/s⌋ of a series of N steps.
+/// origins n − 1, n − 1 + s, n − 1 + 2s, … with the [`stride`](Self::stride) s, as far as the
+/// series has their targets: 1 + ⌊(N − n − max h)/s⌋ of a series of N steps.
 ///
 /// [`split`](Self::split) makes two parts that do not look ahead; shuffled parts and folds of
 /// overlapping windows would. Compare forecasts with [`naive`](Self::naive) ones.
@@ -77,8 +77,8 @@ pub struct WindowedDataset<T: Real> {
 }
 
 impl Windows {
-    /// Windows of `length` steps, at least 1, at each step, of all rows, with the values of all rows
-    /// one step ahead as targets.
+    /// Windows of `length` steps, at least 1, at each step, of all rows, with the values of all
+    /// rows one step ahead as targets.
     pub fn new(length: usize) -> Self {
         Self {
             length,
@@ -167,10 +167,10 @@ impl Windows {
     /// All samples of a series, features × time.
     ///
     /// # Errors
-    /// [`ErrorKind::Empty`] for a series that has not all steps of a single sample, or no rows for
-    /// inputs or targets; [`ErrorKind::Value`] for a length, a stride or a horizon of 0, horizons
-    /// out of order, and a row that the series does not have; [`ErrorKind::NotFinite`] for a NaN or
-    /// ±∞, naming its row and its step (column).
+    /// [`ErrorKind::Empty`] for a series that is too short for a single sample, or without rows
+    /// for inputs or targets; [`ErrorKind::Value`] for a length, a stride or a horizon of 0,
+    /// horizons out of order, and a row that the series does not have; [`ErrorKind::NotFinite`] for
+    /// a NaN or ±∞, naming its row and its step (column).
     pub fn dataset<'s, T: Real>(
         &self,
         series: impl Into<View<'s, T>>,
@@ -182,11 +182,12 @@ impl Windows {
         })(self, series.into())
     }
 
-    /// Two parts, the first of which knows nothing of the second: at the step c, which is `fraction`
-    /// of the series, rounded, and as [`split_at`](Self::split_at) does.
+    /// Two parts, the first of which knows nothing of the second: at the step c, which is
+    /// `fraction` of the series, rounded, and as [`split_at`](Self::split_at) does.
     ///
     /// # Errors
-    /// As [`split_at`](Self::split_at); [`ErrorKind::Value`] when `fraction` is not between 0 and 1.
+    /// As [`split_at`](Self::split_at); [`ErrorKind::Value`] when `fraction` is not between 0 and
+    /// 1.
     #[doc(alias("TimeSeriesSplit"))]
     pub fn split<'s, T: Real>(
         &self,
@@ -204,10 +205,10 @@ impl Windows {
     /// that is to be forecast in the second part is in the first, neither as a target nor in a
     /// window. Samples with targets on both sides are in neither part.
     ///
-    /// Windows of the second part may begin before c: what is past when a forecast is made is known.
-    /// For parts without a common value, make a [`dataset`](Self::dataset) of each part of the
-    /// series. A part that is to be split again, for validation and test, is split by its series,
-    /// too: `series.columns(0, c)`.
+    /// Windows of the second part may begin before c: what is past when a forecast is made is
+    /// known. For parts without a common value, make a [`dataset`](Self::dataset) of each part of
+    /// the series. A part that is to be split again, for validation and test, is split by its
+    /// series, too: `series.columns(0, c)`.
     ///
     /// ```
     /// use chainrule::data::Windows;
@@ -287,12 +288,17 @@ impl Windows {
                 return Err(Error::new(
                     ErrorKind::Value,
                     "origins of Windows::naive",
-                    format!("steps from {} to {}, with a season before them", known.start, known.end - 1),
+                    format!(
+                        "steps from {} to {}, with a season before them",
+                        known.start,
+                        known.end - 1
+                    ),
                     origin,
                 ));
             }
             let rows = windows.rows(&windows.targets, series.rows());
-            let mut numbers = Vec::with_capacity(windows.horizons.len() * rows.len() * origins.len());
+            let outputs = windows.horizons.len() * rows.len();
+            let mut numbers = Vec::with_capacity(outputs * origins.len());
             for origin in origins {
                 for horizon in &windows.horizons {
                     // Within the last season that is known.
@@ -301,7 +307,6 @@ impl Windows {
                     numbers.extend(rows.iter().map(|row| at(series, *row, step)));
                 }
             }
-            let outputs = windows.horizons.len() * rows.len();
             Ok(DMatrix::from_vec(outputs, origins.len(), numbers))
         })(self, series.into(), origins, season)
     }

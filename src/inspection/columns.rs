@@ -24,7 +24,9 @@ pub trait Samples: sealed::Sealed + Sized {
 
     /// What each sample weighs, where they do not weigh the same.
     #[doc(hidden)]
-    fn sample_weights(&self) -> Option<Vec<f64>>;
+    fn sample_weights(&self) -> Option<Vec<f64>> {
+        None
+    }
 
     /// How people call these columns, which must be there.
     #[doc(hidden)]
@@ -50,8 +52,8 @@ mod sealed {
     impl Sealed for crate::data::HeldOut {}
 }
 
-/// One or several columns that are shuffled together: a name or an index, a list of them, or a range
-/// of indices.
+/// One or several columns that are shuffled together: a name or an index, a list of them, or a
+/// range of indices.
 pub trait Columns<C> {
     #[doc(hidden)]
     fn list(self) -> Vec<C>;
@@ -198,10 +200,6 @@ impl Samples for Table {
         self.len()
     }
 
-    fn sample_weights(&self) -> Option<Vec<f64>> {
-        None
-    }
-
     fn called(&self, columns: &[String]) -> Result<String> {
         not_empty(COLUMNS, "at least 1 column", columns.len())?;
         for column in columns {
@@ -241,10 +239,6 @@ impl Samples for HeldOut {
 
     fn samples(&self) -> usize {
         self.len()
-    }
-
-    fn sample_weights(&self) -> Option<Vec<f64>> {
-        None
     }
 
     fn called(&self, columns: &[String]) -> Result<String> {

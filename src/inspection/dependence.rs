@@ -12,9 +12,9 @@ use nalgebra::DMatrix;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Grid {
-    /// So many numbers, evenly between two quantiles of the column, so that a few wild values do not
-    /// stretch the grid. A column with fewer different numbers is given each of them, and a column of
-    /// words each word.
+    /// So many numbers, evenly between two quantiles of the column, so that a few wild values do
+    /// not stretch the grid. A column with fewer different numbers is given each of them, and a
+    /// column of words each word.
     Quantiles {
         /// The share of the samples that lie below the first number.
         low: f64,
@@ -126,8 +126,8 @@ impl Values {
     }
 }
 
-/// The number below which this share of sorted numbers lies: number n·p + 0.4 + 0.2·p, counted from 1
-/// (SciPy's `mquantiles`).
+/// The number below which this share of sorted numbers lies: number n·p + 0.4 + 0.2·p, counted from
+/// 1 (SciPy's `mquantiles`).
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let count = sorted.len() as f64;
     let place = count * share + (0.4 + share * 0.2);
@@ -156,21 +156,22 @@ pub struct PartialDependence {
     pub individual: Vec<DMatrix<f64>>,
 }
 
-/// How predictions follow a column, on average: all samples are given the same value of it, one value
-/// of the grid after the other, and keep the rest; what is predicted of them is averaged, by their
-/// weights where they have any (Friedman 2001; scikit-learn's `method="brute"`).
+/// How predictions follow a column, on average: all samples are given the same value of it, one
+/// value of the grid after the other, and keep the rest; what is predicted of them is averaged, by
+/// their weights where they have any (Friedman 2001; scikit-learn's `method="brute"`).
 ///
-/// `column` is a name of a table's, or the index of a feature of a data set. `predict` makes predictions
-/// of data, outputs × samples: of a table's rows, those of a model on what its encoder makes of them. The average says what the *model* does.
-/// Where columns depend on each other, samples are made that there are none of: mind them.
+/// `column` is a name of a table's, or the index of a feature of a data set. `predict` makes
+/// predictions of data, outputs × samples: of a table's rows, those of a model on what its encoder
+/// makes of them. The average says what the *model* does. Where columns depend on each other,
+/// samples are made that there are none of: mind them.
 ///
 /// # Errors
-/// [`ErrorKind::Value`] for a column that there is not, for quantiles or a number of points that make
-/// no grid; [`ErrorKind::Empty`] for a column of holes and for no given number;
-/// [`ErrorKind::NotFinite`] for given numbers that are none, [`ErrorKind::Incompatible`] for numbers in
-/// a column of words;
-/// [`ErrorKind::Shape`] when `predict` does not return a column for each sample, or not always as many
-/// rows; [`ErrorKind::NotFinite`] for a prediction that is NaN or ±∞; what `predict` returns.
+/// [`ErrorKind::Value`] for a column that does not exist, for quantiles or a number of points that
+/// make no grid; [`ErrorKind::Empty`] for a column of holes and for no given number;
+/// [`ErrorKind::NotFinite`] for given numbers that are none, [`ErrorKind::Incompatible`] for
+/// numbers in a column of words; [`ErrorKind::Shape`] when `predict` does not return a column for
+/// each sample, or not always as many rows; [`ErrorKind::NotFinite`] for a prediction that is NaN
+/// or ±∞; what `predict` returns.
 ///
 /// ```
 /// use chainrule::prelude::*;

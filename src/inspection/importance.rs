@@ -13,8 +13,8 @@ use alloc::{
 };
 use core::fmt;
 
-/// How important columns are, by [`permutation_importance`]. It prints as a table, the most important
-/// column first.
+/// How important columns are, by [`permutation_importance`]. It prints as a table, the most
+/// important column first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Importances {
     /// The score with every column as it is.
@@ -95,20 +95,21 @@ impl fmt::Display for Importances {
 /// shuffled among the samples, which keeps the values and destroys what they say (Breiman 2001; for
 /// any model Fisher, Rudin & Dominici 2019). Each column is shuffled `repeats` times.
 ///
-/// `columns` are names of a table's columns, or indices of a data set's features. A list in their place
-/// is shuffled as one, as the rows of a one-hot code must be; a table's words need no care. `score`
-/// judges data: larger is better, so a cost gets a minus. Use rows that the model was not trained on.
+/// `columns` are names of a table's columns, or indices of a data set's features. A list in their
+/// place is shuffled as one, as the rows of a one-hot code must be; a table's words need no care.
+/// `score` judges data: larger is better, so a cost gets a minus. Use rows that the model was not
+/// trained on.
 ///
-/// Two columns that say the same can both seem of no importance, since each stands in for the other:
-/// give them as one.
+/// Two columns that say the same can both seem of no importance, since each stands in for the
+/// other: give them as one.
 ///
 /// The shuffles are a function of `seed` and the number of the repeat alone. They are the same for
 /// every column, whatever others there are.
 ///
 /// # Errors
-/// [`ErrorKind::Empty`] without a column or a repeat, or for an empty list; [`ErrorKind::Value`] for a
-/// column that there is not; [`ErrorKind::NotFinite`] for a score that is NaN or ±∞; what `score`
-/// returns.
+/// [`ErrorKind::Empty`] without a column or a repeat, or for an empty list; [`ErrorKind::Value`]
+/// for a column that there is not; [`ErrorKind::NotFinite`] for a score that is NaN or ±∞; what
+/// `score` returns.
 ///
 /// ```
 /// use chainrule::prelude::*;

@@ -273,7 +273,7 @@ fn top_k_accuracy_from<T: Real>(
 /// [`f1`] of all classes at once.
 ///
 /// # Errors
-/// As [`accuracy`]; [`ErrorKind::Value`] for a class that there is not.
+/// As [`accuracy`]; [`ErrorKind::Value`] if there is no such class.
 ///
 /// ```
 /// use chainrule::{metrics, View};
@@ -554,9 +554,9 @@ pub fn log_loss<'y, 't, T: Real>(
     ))
 }
 
-/// The mean squared error of probabilities (Brier 1950): the average of (y − t)² of a single row, and
-/// of Σⱼ (yⱼ − tⱼ)² of several. As in scikit-learn, two rows count half, so that two classes have the
-/// same score however they are written. Like [`log_loss`] it is least for the true
+/// The mean squared error of probabilities (Brier 1950): the average of (y − t)² of a single row,
+/// and of Σⱼ (yⱼ − tⱼ)² of several. As in scikit-learn, two rows count half, so that two classes
+/// have the same score however they are written. Like [`log_loss`] it is least for the true
 /// probabilities, but a certain mistake costs no more than 1, of several classes 2.
 ///
 /// # Errors

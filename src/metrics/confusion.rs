@@ -225,7 +225,7 @@ impl ConfusionMatrix {
     /// TP / (TP + FP), as [`precision`](super::precision).
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] for a class that there is not.
+    /// [`ErrorKind::Value`] if there is no such class.
     pub fn precision(&self, average: Average) -> Result<f64> {
         self.average(average, |class| {
             ratio(self.count(class, class), self.taken(class))

@@ -226,7 +226,7 @@ pub fn roc_auc<'y, 't, T: Real>(
 /// samples, or of all scores of all classes as if they were of one (`Micro`).
 ///
 /// # Errors
-/// As [`roc_auc`]; [`ErrorKind::Value`] for a class that there is not.
+/// As [`roc_auc`]; [`ErrorKind::Value`] if there is no such class.
 ///
 /// ```
 /// use chainrule::{metrics, one_hot};
@@ -250,8 +250,8 @@ pub fn roc_auc_with<'y, 't, T: Real>(
 
 /// The area under the steps of the precision–recall curve: Σ (Rₙ − Rₙ₋₁)·Pₙ over the thresholds,
 /// from the highest (scikit-learn's definition, without interpolation). Chance alone reaches the
-/// share of the class. So it tells more than [`roc_auc`] where the class is rare. Of several rows it
-/// is the plain average over the classes, each against the rest.
+/// share of the class. So it tells more than [`roc_auc`] where the class is rare. Of several rows
+/// it is the plain average over the classes, each against the rest.
 ///
 /// # Errors
 /// As [`roc_auc`].
@@ -370,8 +370,8 @@ fn best<P: Copy>(points: &[P], measure: impl Fn(&P) -> f64) -> P {
     })
 }
 
-/// The receiver operating characteristic of a class against the rest: for each score as a threshold,
-/// which fractions of the class and of the others are called positive.
+/// The receiver operating characteristic of a class against the rest: for each score as a
+/// threshold, which fractions of the class and of the others are called positive.
 ///
 /// Predictions have a row of scores for each class, of which `class` says one; a single row has
 /// those of class 1. Targets are as in [`roc_auc`]. As in scikit-learn, a first point with the
@@ -456,8 +456,8 @@ impl PrecisionRecallPoint {
     }
 }
 
-/// The precision–recall curve of a class, by [`precision_recall_curve`], and the thresholds that can
-/// be chosen by it: on validation data, never on the data that judge in the end.
+/// The precision–recall curve of a class, by [`precision_recall_curve`], and the thresholds that
+/// can be chosen by it: on validation data, never on the data that judge in the end.
 ///
 /// ```
 /// use chainrule::{metrics, View};
@@ -566,13 +566,13 @@ impl PrecisionRecallCurve {
     }
 }
 
-/// The precision–recall curve of a class against the rest: for each score as a threshold, how many of
-/// those called positive are, and how many of those that are positive are called so.
+/// The precision–recall curve of a class against the rest: for each score as a threshold, how many
+/// of those called positive are, and how many of those that are positive are called so.
 ///
 /// Predictions have a row of scores for each class, of which `class` says one; a single row has
-/// those of class 1. Targets are as in [`roc_auc`]. All thresholds are there, the lowest first, and a
-/// last point with the threshold ∞, a precision of 1 and a recall of 0, as in scikit-learn. Samples
-/// of weight 0 are none.
+/// those of class 1. Targets are as in [`roc_auc`]. All thresholds are there, the lowest first, and
+/// a last point with the threshold ∞, a precision of 1 and a recall of 0, as in scikit-learn.
+/// Samples of weight 0 are none.
 ///
 /// # Errors
 /// As [`roc_auc_with`] of the class.
@@ -624,8 +624,8 @@ pub fn precision_recall_curve<'y, 't, T: Real>(
 pub enum Bins {
     /// So many of equal width.
     Uniform(usize),
-    /// So many with about as many samples each, whatever they weigh. The borders are quantiles, on a
-    /// line between neighboring samples (NumPy's `percentile`).
+    /// So many with about as many samples each, whatever they weigh. The borders are quantiles, on
+    /// a line between neighboring samples (NumPy's `percentile`).
     Quantile(usize),
 }
 
@@ -676,13 +676,13 @@ impl CalibrationCurve {
     }
 }
 
-/// The calibration curve of a class, or reliability diagram: for each bin of predicted probabilities
-/// their mean, and the fraction of samples that are of the class. Of probabilities that can be
-/// trusted the two agree.
+/// The calibration curve of a class, or reliability diagram: for each bin of predicted
+/// probabilities their mean, and the fraction of samples that are of the class. Of probabilities
+/// that can be trusted the two agree.
 ///
 /// Predictions have a row of probabilities for each class, of which `class` says one; a single row
-/// has those of class 1. Targets are as in [`roc_auc`]. Empty bins are left out, as in scikit-learn;
-/// samples with weights count as much as they weigh, and those of weight 0 are none.
+/// has those of class 1. Targets are as in [`roc_auc`]. Empty bins are left out, as in
+/// scikit-learn; samples with weights count as much as they weigh, and those of weight 0 are none.
 ///
 /// # Errors
 /// As [`roc_auc_with`] of the class; [`ErrorKind::Value`] for a probability outside [0, 1], and

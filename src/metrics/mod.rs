@@ -3,9 +3,9 @@
 //! A metric takes predictions and [`Targets`], which may carry weights: averages are then Σwᵢ·mᵢ /
 //! Σwᵢ, and counts are sums of weights, as with scikit-learn's `sample_weight`. All numbers are
 //! added in `f64`, sample after sample, and squares of numbers of any size neither overflow nor
-//! vanish. [`roc_curve`], [`precision_recall_curve`] and [`calibration_curve`] return the points of a
-//! curve, and thresholds to choose from. A function of predictions and targets alone can be given to
-//! [`Trainer::metric`](crate::Trainer::metric) by name, one with a setting in a closure:
+//! vanish. [`roc_curve`], [`precision_recall_curve`] and [`calibration_curve`] return the points of
+//! a curve, and thresholds to choose from. A function of predictions and targets alone can be given
+//! to [`Trainer::metric`](crate::Trainer::metric) by name, one with a setting in a closure:
 //!
 //! ```
 //! use chainrule::prelude::*;

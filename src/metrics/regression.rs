@@ -225,8 +225,8 @@ fn explained((error_scale, error): (i32, f64), (scale, spread): (i32, f64)) -> f
     }
 }
 
-/// [`r2`] of a linear model, less for each of its `features` (Theil 1961), so that a feature without
-/// use does not raise it:
+/// [`r2`] of a linear model, less for each of its `features` (Theil 1961), so that a feature
+/// without use does not raise it:
 ///
 /// ```text
 /// 1 − (1 − R²)·(n − 1)/(n − p − 1)
@@ -325,8 +325,8 @@ pub fn max_error<'y, 't, T: Real>(
 }
 
 /// The median of |y − t| of each output, and the plain average: a few wild samples do not move it.
-/// Half of the weight is on either side; where it is the border of two samples, the median is halfway
-/// between them.
+/// Half of the weight is on either side; where it is the border of two samples, the median is
+/// halfway between them.
 ///
 /// # Errors
 /// As [`mean_absolute_error`].
@@ -365,8 +365,8 @@ pub fn median_absolute_error<'y, 't, T: Real>(
     }))
 }
 
-/// The average of ln cosh(y − t), over samples and outputs: as half the squared error near 0, and as
-/// the absolute error less ln 2 far out (Keras's `LogCoshError`).
+/// The average of ln cosh(y − t), over samples and outputs: as half the squared error near 0, and
+/// as the absolute error less ln 2 far out (Keras's `LogCoshError`).
 ///
 /// # Errors
 /// As [`mean_absolute_error`].
@@ -403,8 +403,8 @@ pub fn log_cosh<'y, 't, T: Real>(
 }
 
 /// The average of |y − t| / |t|, over samples and outputs: a fraction, as in scikit-learn, where
-/// Keras has 100 times as much. Below the epsilon of `f64`, |t| counts as that, so that a target of 0
-/// costs a huge number and not ∞: where there are such targets another metric says more.
+/// Keras has 100 times as much. Below the epsilon of `f64`, |t| counts as that, so that a target of
+/// 0 costs a huge number and not ∞: where there are such targets another metric says more.
 ///
 /// # Errors
 /// As [`mean_absolute_error`].

@@ -38,7 +38,8 @@ pub(crate) fn uniform(seed: u64, index: u64) -> f64 {
     (mix(seed ^ index) >> 11) as f64 * UNIT
 }
 
-/// Number `index` under `seed` of numbers that are uniform in 0..bound, but for less than bound/2⁶⁴.
+/// Number `index` under `seed` of numbers that are uniform in 0..bound, but for less than
+/// bound/2⁶⁴.
 pub(crate) fn one_of(seed: u64, index: u64, bound: u64) -> u64 {
     ((u128::from(mix(seed ^ index)) * u128::from(bound)) >> 64) as u64
 }

@@ -16,8 +16,8 @@ use core::mem::swap;
 const OWN: usize = 2;
 
 /// A rule, and an average of what its steps change. The state of both lies here: the average before
-/// the vectors of the rule, the average's numbers after those of the rule. A step lends the rule its
-/// part.
+/// the vectors of the rule, the average's numbers after those of the rule. A step lends the rule
+/// its part.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Around<T, O> {
     pub(super) rule: O,

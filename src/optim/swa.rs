@@ -25,9 +25,9 @@ use crate::numeric::real::Real;
 /// [`in_epochs`](Self::in_epochs) counts epochs in place of steps: the weights at the end of the
 /// epochs s, s + n, …, as the paper has it.
 ///
-/// With the rate [in percent](crate::optim::Schedule::in_percent) of the run and s in epochs, nobody
-/// needs to count steps. What is said of batch norm, constraints and rules at [`Ema`] holds here,
-/// too.
+/// With the rate [in percent](crate::optim::Schedule::in_percent) of the run and s in epochs,
+/// nobody needs to count steps. What is said of batch norm, constraints and rules at [`Ema`] holds
+/// here, too.
 ///
 /// [`Ema`]: crate::optim::Ema
 ///

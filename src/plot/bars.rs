@@ -52,8 +52,8 @@ impl Series {
         (ends.0.is_finite() && ends.1.is_finite()).then_some(ends)
     }
 
-    /// What stands at the end of a bar. Whiskers say how sure it is: then three digits of the largest
-    /// number are enough, and the others have as many decimals.
+    /// What stands at the end of a bar. Whiskers say how sure it is: then three digits of the
+    /// largest number are enough, and the others have as many decimals.
     fn text(&self, index: usize) -> String {
         let value = self.values[index];
         let finite = self.values.iter().filter(|value| value.is_finite());
@@ -124,8 +124,8 @@ impl Bars {
         self
     }
 
-    /// With the names in the order of the first series, the largest number at the top; those without
-    /// a number come last.
+    /// With the names in the order of the first series, the largest number at the top; those
+    /// without a number come last.
     #[must_use]
     pub fn sorted(self) -> Self {
         Self {
@@ -141,7 +141,7 @@ impl Bars {
     /// # Errors
     /// [`ErrorKind::Empty`] without a name, a series or a finite number; [`ErrorKind::Shape`] for a
     /// series with more or fewer numbers than there are names; [`ErrorKind::Value`] for a size out
-    /// of range or too small for the texts or the bars, and for a letter that the font has not.
+    /// of range or too small for the texts or the bars, and for a letter that is not in the font.
     pub fn draw(&self) -> Result<Figure> {
         const PLACE: &str = "plot::Bars";
         let mut canvas = Canvas::new(PLACE, self.size)?;
@@ -281,8 +281,8 @@ impl Bars {
         canvas.finish()
     }
 
-    /// How far numbers reach that stand beyond whiskers, if the axis goes through these ends on so many
-    /// pixels.
+    /// How far numbers reach that stand beyond whiskers, if the axis goes through these ends on so
+    /// many pixels.
     fn beyond_whiskers(&self, ends: &[f64], pixels: f64) -> Vec<f64> {
         let (low, high) = ends.iter().fold((0f64, 0f64), |(low, high), end| {
             (low.min(*end), high.max(*end))

@@ -114,9 +114,9 @@ impl<'a, T: Real> Boundary<'a, T> {
     /// [`ErrorKind::Shape`] when the data have not two inputs, the predictions not a column a
     /// sample, or there are more or fewer names than classes; [`ErrorKind::Empty`] without a finite
     /// point and a rectangle; [`ErrorKind::Value`] for a rectangle whose sides are not finite and
-    /// increasing, for a size out of range or too small for the texts, for a letter that the font
-    /// has not, and for single predictions outside [0, 1]; and what `predict` and [`metrics::classes`](crate::metrics::classes) of the
-    /// targets return.
+    /// increasing, for a size out of range or too small for the texts, for a letter that is not in
+    /// the font, and for single predictions outside [0, 1]; and what `predict` and
+    /// [`metrics::classes`](crate::metrics::classes) of the targets return.
     pub fn draw(mut self) -> Result<Figure> {
         let mut canvas = Canvas::new(PLACE, self.size)?;
         let inputs = self.data.inputs();

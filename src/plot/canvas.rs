@@ -229,7 +229,7 @@ impl Canvas {
         rest(42.0)
     }
 
-    /// The picture; an error for a letter that the font has not.
+    /// The picture; an error for a letter that is not in the font.
     pub(super) fn finish(self) -> Result<Figure> {
         let unknown = |shape: &Shape| match shape {
             Shape::Text { text, .. } => {

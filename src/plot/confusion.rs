@@ -48,7 +48,7 @@ impl<'a> Confusion<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::Value`] for a size out of range or with less than a pixel for a cell, and for a
-    /// letter that the font has not.
+    /// letter that is not in the font.
     pub fn draw(&self) -> Result<Figure> {
         const PLACE: &str = "plot::Confusion";
         let mut canvas = Canvas::new(PLACE, self.size)?;

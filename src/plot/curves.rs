@@ -15,8 +15,8 @@ use crate::error::Result;
 /// [`partial_dependence`](Self::partial_dependence) know them.
 ///
 /// The series differ in color, stroke and marker. A point with NaN or ±∞, and on a logarithmic axis
-/// one below 10⁻²⁹⁰, is left out, and a curve has a gap there. A series of which nothing is left says
-/// so in the legend, which leaves out an empty name.
+/// one below 10⁻²⁹⁰, is left out, and a curve has a gap there. A series of which nothing is left
+/// says so in the legend, which leaves out an empty name.
 ///
 /// ```
 /// use chainrule::plot::Curves;
@@ -79,15 +79,16 @@ impl Curves {
         self.add(name, points.to_vec(), Form::Points)
     }
 
-    /// Adds a thin gray line, behind all others: a single sample, run or fold. After a point with NaN
-    /// another line begins, so that one name stands for many.
+    /// Adds a thin gray line, behind all others: a single sample, run or fold. After a point with
+    /// NaN another line begins, so that one name stands for many.
     #[must_use]
     pub fn faint(self, name: impl Into<String>, points: &[(f64, f64)]) -> Self {
         self.add(name, points.to_vec(), Form::Faint)
     }
 
-    /// Adds a band of (x, low, high), behind the lines. Without a name it belongs to the series before
-    /// it, whose color it has. On a logarithmic axis, a low that is not positive is at its end.
+    /// Adds a band of (x, low, high), behind the lines. Without a name it belongs to the series
+    /// before it, whose color it has. On a logarithmic axis, a low that is not positive is at its
+    /// end.
     ///
     /// ```
     /// use chainrule::plot::Curves;
@@ -107,9 +108,9 @@ impl Curves {
     }
 
     /// Adds the mean of several series, and a band of one standard deviation on either side: costs
-    /// over the epochs of several folds, say. At each x are those series that have it, so that runs of
-    /// different length will do. The deviation is that of the series themselves, n in its denominator,
-    /// as with scikit-learn's `LearningCurveDisplay`.
+    /// over the epochs of several folds, say. At each x are those series that have it, so that runs
+    /// of different length will do. The deviation is that of the series themselves, n in its
+    /// denominator, as with scikit-learn's `LearningCurveDisplay`.
     ///
     /// ```
     /// use chainrule::plot::Curves;
@@ -224,8 +225,8 @@ impl Curves {
     /// # Errors
     /// [`ErrorKind::Empty`] without a series, for one without a point, and when no point can be
     /// drawn; [`ErrorKind::Incompatible`] for a square of a linear and a logarithmic axis;
-    /// [`ErrorKind::Value`] for a size out of range or too small for the texts, and for a letter that
-    /// the font has not.
+    /// [`ErrorKind::Value`] for a size out of range or too small for the texts, and for a letter
+    /// that is not in the font.
     ///
     /// [`ErrorKind::Empty`]: crate::ErrorKind::Empty
     /// [`ErrorKind::Incompatible`]: crate::ErrorKind::Incompatible

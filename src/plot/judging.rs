@@ -41,9 +41,10 @@ impl Curves {
         picture.diagonal("chance").unit()
     }
 
-    /// The picture of precision–recall curves, with the average precision of each, on a square from 0
-    /// to 1. The curves are steps, since there is nothing between two thresholds: a line would promise
-    /// more than there is (Davis & Goadrich 2006). The dashed line is chance, the share of the class.
+    /// The picture of precision–recall curves, with the average precision of each, on a square from
+    /// 0 to 1. The curves are steps, since there is nothing between two thresholds: a line would
+    /// promise more than there is (Davis & Goadrich 2006). The dashed line is chance, the share of
+    /// the class.
     ///
     /// ```
     /// use chainrule::{metrics, plot::Curves, View};
@@ -81,8 +82,8 @@ impl Curves {
     }
 
     /// The picture of calibration curves, or reliability diagram: what came true against what was
-    /// predicted, on a square from 0 to 1, with the diagonal of probabilities that can be trusted. A
-    /// curve below it promises too much.
+    /// predicted, on a square from 0 to 1, with the diagonal of probabilities that can be trusted.
+    /// A curve below it promises too much.
     ///
     /// ```
     /// use chainrule::{metrics, metrics::Bins, plot::Curves, View};
@@ -104,8 +105,8 @@ impl Curves {
         picture.diagonal("perfect").unit()
     }
 
-    /// The picture of predicted and actual numbers: a point for each sample, the prediction along the
-    /// x axis, and the diagonal of no error. Of several outputs each is a series.
+    /// The picture of predicted and actual numbers: a point for each sample, the prediction along
+    /// the x axis, and the diagonal of no error. Of several outputs each is a series.
     ///
     /// # Errors
     /// [`ErrorKind::Shape`] when the shapes differ.
@@ -129,8 +130,9 @@ impl Curves {
         Ok(picture.diagonal("no error").square())
     }
 
-    /// The picture of residuals: actual less predicted number of each sample, against the prediction.
-    /// Around a good fit they scatter about 0 without a pattern. Of several outputs each is a series.
+    /// The picture of residuals: actual less predicted number of each sample, against the
+    /// prediction. Around a good fit they scatter about 0 without a pattern. Of several outputs
+    /// each is a series.
     ///
     /// # Errors
     /// As [`predicted_actual`](Self::predicted_actual).
@@ -184,13 +186,13 @@ impl Curves {
         Ok(self)
     }
 
-    /// The picture of how the predictions of one output follow a column: the average, and behind it a
-    /// thin line for each sample, of 50 of them where there are more. Short lines at the x axis are the
-    /// deciles of the column: where they are far apart, few samples bear out what is seen.
+    /// The picture of how the predictions of one output follow a column: the average, and behind it
+    /// a thin line for each sample, of 50 of them where there are more. Short lines at the x axis
+    /// are the deciles of the column: where they are far apart, few samples bear out what is seen.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] for an output that there is not, [`ErrorKind::Incompatible`] for a column of
-    /// words: [`Bars::partial_dependence`] draws that.
+    /// [`ErrorKind::Value`] for an output that does not exist, [`ErrorKind::Incompatible`] for a
+    /// column of words: [`Bars::partial_dependence`] draws that.
     ///
     /// ```
     /// use chainrule::{Dataset, plot::Curves};
@@ -246,9 +248,9 @@ impl Curves {
             .rug(&dependence.deciles))
     }
 
-    /// The picture of a [range test](crate::selection::rate_range_test): the cost of each step and the
-    /// smoothed cost by the learning rate, on a logarithmic axis, with the rate that the test suggests,
-    /// if it [suggests](RateRange::suggestion) any.
+    /// The picture of a [range test](crate::selection::rate_range_test): the cost of each step and
+    /// the smoothed cost by the learning rate, on a logarithmic axis, with the rate that the test
+    /// suggests, if it [suggests](RateRange::suggestion) any.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -293,8 +295,8 @@ impl Curves {
 }
 
 impl Bars {
-    /// The picture of importances, the most important column at the top, with the standard deviation of
-    /// the repeats as whiskers.
+    /// The picture of importances, the most important column at the top, with the standard
+    /// deviation of the repeats as whiskers.
     ///
     /// ```
     /// use chainrule::{Dataset, inspection::permutation_importance, plot::Bars};
@@ -316,12 +318,12 @@ impl Bars {
             .sorted()
     }
 
-    /// The picture of how the predictions of one output follow a column of words: a bar of the average
-    /// for each.
+    /// The picture of how the predictions of one output follow a column of words: a bar of the
+    /// average for each.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] for an output that there is not, [`ErrorKind::Incompatible`] for a column of
-    /// numbers: [`Curves::partial_dependence`] draws that.
+    /// [`ErrorKind::Value`] for an output that does not exist, [`ErrorKind::Incompatible`] for a
+    /// column of numbers: [`Curves::partial_dependence`] draws that.
     ///
     /// ```
     /// use chainrule::data::Table;

@@ -11,10 +11,10 @@
 //! Each is put together by a builder, whose `draw` returns a [`Figure`]. Pictures can be read
 //! without color: curves differ in stroke and marker as well, and scales of colors get lighter or
 //! darker all the way. The font comes with this crate; none of the system is needed. It has Latin,
-//! Greek and Cyrillic letters; any other is an error that names it, and never an empty box. An empty
-//! title takes no room, and a text that is too long ends in "…". [`Figure::scale`] makes all of a
-//! picture larger, for print. [`Figure::light_dark`] is for web pages and READMEs that are read in the
-//! dark, too.
+//! Greek and Cyrillic letters; any other is an error that names it, and never an empty box. An
+//! empty title takes no room, and a text that is too long ends in "…". [`Figure::scale`] makes all
+//! of a picture larger, for print. [`Figure::light_dark`] is for web pages and READMEs that are
+//! read in the dark, too.
 //!
 //! ```no_run
 //! use chainrule::prelude::*;

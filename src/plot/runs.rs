@@ -76,7 +76,7 @@ impl<'a> Runs<'a> {
     /// # Errors
     /// [`ErrorKind::Empty`] without a run, for one without an epoch, when no cost can be drawn, and
     /// when metrics are asked for that no run has; [`ErrorKind::Value`] for a size out of range or
-    /// too small for the texts, and for a letter that the font has not.
+    /// too small for the texts, and for a letter that is not in the font.
     ///
     /// [`ErrorKind::Empty`]: crate::ErrorKind::Empty
     /// [`ErrorKind::Value`]: crate::ErrorKind::Value

@@ -24,8 +24,8 @@ pub(super) enum Shape {
         width: f64,
         dash: Vec<f64>,
     },
-    /// A filled polygon with an outline of its own color and width; what lies below its fill is seen
-    /// as far as the opacity is below 1.
+    /// A filled polygon with an outline of its own color and width; what lies below its fill is
+    /// seen as far as the opacity is below 1.
     Area {
         points: Vec<Point>,
         fill: Rgb,

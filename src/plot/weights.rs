@@ -59,7 +59,7 @@ impl Weights {
     /// # Errors
     /// [`ErrorKind::Empty`] without a weight, [`ErrorKind::Shape`] when the neurons have not `rows
     /// · cols` inputs, [`ErrorKind::Value`] for a size out of range or with less than a pixel for a
-    /// weight, and for a letter that the font has not.
+    /// weight, and for a letter that is not in the font.
     pub fn draw(&self) -> Result<Figure> {
         const PLACE: &str = "plot::Weights";
         let mut canvas = Canvas::new(PLACE, self.size)?;

@@ -230,17 +230,17 @@ macro_rules! full_batch_trainer {
                 /// How many epochs, which are steps, a call of [`fit`](Self::fit) runs at most.
                 epochs;
 
-                /// The run ends where no component of the gradient is larger: ‖∂C/∂w‖∞ ≤ `tolerance`, the
-                /// penalty's gradient included. Finite and ≥ 0; 10⁻⁵ without.
+                /// The run ends where no component of the gradient is larger: ‖∂C/∂w‖∞ ≤
+                /// `tolerance`, the penalty's gradient included. Finite and ≥ 0; 10⁻⁵ without.
                 gradient_tolerance;
 
                 /// The run ends after a step that lowered the cost by no more than
-                /// `tolerance`·max(|C before|, |C after|, 1). Finite and ≥ 0; 10⁷ ε of `f64` without. In
-                /// `f32`, that is a step after which the cost is the same.
+                /// `tolerance`·max(|C before|, |C after|, 1). Finite and ≥ 0; 10⁷ ε of `f64`
+                /// without. In `f32`, that is a step after which the cost is the same.
                 decrease_tolerance;
 
-                /// Adds a penalty on large weights to the cost. scikit-learn's `alpha` is an L2 penalty of
-                /// alpha divided by the number of samples.
+                /// Adds a penalty on large weights to the cost. scikit-learn's `alpha` is an L2
+                /// penalty of alpha divided by the number of samples.
                 penalty;
 
                 /// Freezes these layers, numbered from 0, and no others, as
@@ -248,26 +248,29 @@ macro_rules! full_batch_trainer {
                 freeze;
 
                 /// Trains on `count` threads of the trainer's own, as
-                /// [`Trainer::threads`](crate::Trainer::threads) does, to the same bits for any number.
+                /// [`Trainer::threads`](crate::Trainer::threads) does, to the same bits for any
+                /// number.
                 threads;
 
                 /// Data on which the cost and the metrics are computed after each epoch, as in
                 /// [`Trainer::validation_data`](crate::Trainer::validation_data).
                 validation_data;
 
-                /// A metric to compute after each epoch, as in [`Trainer::metric`](crate::Trainer::metric).
+                /// A metric to compute after each epoch, as in
+                /// [`Trainer::metric`](crate::Trainer::metric).
                 metric;
 
-                /// A reason to end before the last epoch, as in [`Trainer::stop`](crate::Trainer::stop);
-                /// all are looked at after each epoch.
+                /// A reason to end before the last epoch, as in
+                /// [`Trainer::stop`](crate::Trainer::stop); all are looked at after each epoch.
                 stop;
 
-                /// The network ends with the parameters of the epoch that was best in what is watched, as
-                /// in [`Trainer::restore_best`](crate::Trainer::restore_best).
+                /// The network ends with the parameters of the epoch that was best in what is
+                /// watched, as in [`Trainer::restore_best`](crate::Trainer::restore_best).
                 restore_best;
 
-                /// Tells `observer` what happens, as in [`Trainer::observe`](crate::Trainer::observe). An
-                /// epoch has one batch: all samples.
+                /// Tells `observer` what happens, as in
+                /// [`Trainer::observe`](crate::Trainer::observe). An epoch has one batch: all
+                /// samples.
                 observe;
 
                 /// Calls back after each epoch; `Break` ends the run. As in
@@ -285,33 +288,35 @@ macro_rules! full_batch_trainer {
                 /// The number of epochs finished so far, over all calls of [`fit`](Self::fit).
                 epoch;
 
-                /// Begins anew with the same settings, as [`Trainer::reset`](crate::Trainer::reset) does:
-                /// the next [`fit`](Self::fit) takes any network and any data.
+                /// Begins anew with the same settings, as [`Trainer::reset`](crate::Trainer::reset)
+                /// does: the next [`fit`](Self::fit) takes any network and any data.
                 reset;
 
                 /// Goes on with `net` as it now is, as
                 /// [`Trainer::continue_with`](crate::Trainer::continue_with) does.
                 continue_with;
 
-                /// Trains `net` on all samples of `data` together. Called again, it goes on, with the
-                /// network and the data of the call before, as [`Trainer::fit`](crate::Trainer::fit) does.
+                /// Trains `net` on all samples of `data` together. Called again, it goes on, with
+                /// the network and the data of the call before, as
+                /// [`Trainer::fit`](crate::Trainer::fit) does.
                 ///
                 /// [`History::stopped`] says why it ended:
                 /// [`SmallGradient`](crate::train::Stopped::SmallGradient),
                 /// [`SmallDecrease`](crate::train::Stopped::SmallDecrease),
-                /// [`SearchFailed`](crate::train::Stopped::SearchFailed), an observer, or one of the
-                /// [stops](Self::stop); `None` after the last epoch.
+                /// [`SearchFailed`](crate::train::Stopped::SearchFailed), an observer, or one of
+                /// the [stops](Self::stop); `None` after the last epoch.
                 ///
                 /// # Errors
-                /// Those of [`Sequential::gradient`] on the data; [`ErrorKind::Empty`] for a network
-                /// without parameters, and where all are frozen; [`ErrorKind::NotFinite`] where the cost or
-                /// its gradient at the start is NaN or infinite; [`ErrorKind::Value`] for a setting out of
-                /// range; [`ErrorKind::Incompatible`] for a stop that watches what is not measured, where
-                /// the last layer reaches no target, and for another network or other data than in the call
-                /// before. The network is then as it was.
+                /// Those of [`Sequential::gradient`] on the data; [`ErrorKind::Empty`] for a
+                /// network without parameters, and where all are frozen; [`ErrorKind::NotFinite`]
+                /// where the cost or its gradient at the start is NaN or infinite;
+                /// [`ErrorKind::Value`] for a setting out of range; [`ErrorKind::Incompatible`] for
+                /// a stop that watches what is not measured, where the last layer reaches no
+                /// target, and for another network or other data than in the call before. The
+                /// network is then as it was.
                 ///
-                /// After [`ErrorKind::Io`], when a checkpoint cannot be written, and what a metric returns,
-                /// it is as it was after the last epoch.
+                /// After [`ErrorKind::Io`], when a checkpoint cannot be written, and what a metric
+                /// returns, it is as it was after the last epoch.
                 ///
                 /// [`ErrorKind::Empty`]: crate::ErrorKind::Empty
                 /// [`ErrorKind::NotFinite`]: crate::ErrorKind::NotFinite
@@ -320,8 +325,8 @@ macro_rules! full_batch_trainer {
                 /// [`ErrorKind::Io`]: crate::ErrorKind::Io
                 fit;
 
-                /// The cost of what `net` predicts for `data`, without the penalty, and the metrics, as
-                /// [`Trainer::evaluate`](crate::Trainer::evaluate) gives them.
+                /// The cost of what `net` predicts for `data`, without the penalty, and the
+                /// metrics, as [`Trainer::evaluate`](crate::Trainer::evaluate) gives them.
                 ///
                 /// # Errors
                 /// As [`Trainer::evaluate`](crate::Trainer::evaluate).

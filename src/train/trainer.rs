@@ -54,10 +54,10 @@ use core::ops::ControlFlow;
 /// activation other than linear or ReLU (dropout counts as one; a layer norm adds 2). These are the
 /// gradient, the tape, the batch, and what a failed epoch goes back to. More threads than one take
 /// w·b numbers more, w being the widest layer's outputs or inputs. Without shuffling, the
-/// i + o numbers and the 8·N bytes are not needed. Sample weights add b; mini-batches that are taken
-/// together add P; evaluating on validation
-/// data adds one output matrix; `restore_best` adds up to 2·P. A run allocates in its first epoch,
-/// later only what an epoch reports. The trainer keeps all of it for its next call.
+/// i + o numbers and the 8·N bytes are not needed. Sample weights add b; mini-batches that are
+/// taken together add P; evaluating on validation data adds one output matrix; `restore_best` adds
+/// up to 2·P. A run allocates in its first epoch, later only what an epoch reports. The trainer
+/// keeps all of it for its next call.
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -479,8 +479,8 @@ impl<'a, T: Real> Trainer<'a, T> {
     }
 
     /// Trains `net` on `data` and returns what happened. Called again, it goes on: n epochs are the
-    /// same bits as n times one epoch, but for a rate [in percent](Schedule::in_percent) of the run,
-    /// which each call is.
+    /// same bits as n times one epoch, but for a rate [in percent](Schedule::in_percent) of the
+    /// run, which each call is.
     ///
     /// Moments, schedule and stops belong to one network and one data set. A later call therefore
     /// takes the network only as the call before left it, or with its best parameters. It takes

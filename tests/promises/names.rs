@@ -1,7 +1,7 @@
 //! The tables of names in `src/guide/names.md` have everything that there is, and nothing else.
 //!
-//! `UPDATE=1 cargo test --test promises names` brings the rows into the order of the lists, and adds
-//! a row of `?` for what has none; `tests/reference/names.py` looks for the names in the other
+//! `UPDATE=1 cargo test --test promises names` brings the rows into the order of the lists, and
+//! adds a row of `?` for what has none; `tests/reference/names.py` looks for the names in the other
 //! libraries.
 
 use chainrule::optim::Schedule;

@@ -1,5 +1,7 @@
 //! Several mini-batches for one step.
 
+#[cfg(feature = "std")]
+use crate::{Limit, common::Folder};
 use chainrule::ErrorKind;
 use chainrule::nn::BatchNorm;
 use chainrule::nn::loss::{Loss, Reduced, Reduction};
@@ -204,18 +206,9 @@ fn divergence_is_found() -> Result<()> {
 #[test]
 fn resumed_from_any_step() -> Result<()> {
     use chainrule::train::CheckpointEvery;
-    struct Limit(u64);
-    impl Observer<f64> for Limit {
-        fn on_batch(&mut self, step: &Step, _: &Sequential<f64>) -> ControlFlow<()> {
-            if step.step + 1 < self.0 {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
-        }
-    }
     let data = data(23);
-    let path = std::env::temp_dir().join(format!("chainrule-accumulate-{}", std::process::id()));
+    let folder = Folder::new("accumulate");
+    let path = folder.file();
     let start = |limit, together| {
         let net = builder()
             .layer(Dropout::new(0.3))
@@ -255,7 +248,6 @@ fn resumed_from_any_step() -> Result<()> {
     let error = trainer.resume(&mut net, &path).expect_err("another number");
     assert_eq!(error.kind(), ErrorKind::Incompatible);
     assert!(error.to_string().contains("2 times 4"), "{error}");
-    std::fs::remove_file(&path).ok();
     Ok(())
 }
 

@@ -1,6 +1,8 @@
-//! Rules that average: the network is the average whenever nothing is stepping, and training goes on
-//! to the same bits.
+//! Rules that average: the network is the average whenever nothing is stepping, and training goes
+//! on to the same bits.
 
+#[cfg(feature = "std")]
+use crate::{Limit, common::Folder};
 use chainrule::ErrorKind;
 use chainrule::nn::BatchNorm;
 use chainrule::optim::*;
@@ -324,8 +326,8 @@ fn frozen_statistics_stay() -> Result<()> {
     Ok(())
 }
 
-/// Steps go on as if there were no average, whatever the rule within; also one of a crate that knows
-/// nothing of being within.
+/// Steps go on as if there were no average, whatever the rule within; also one of a crate that
+/// knows nothing of being within.
 #[test]
 fn the_rule_within_does_not_notice() -> Result<()> {
     /// A rule with no more than what must be there.
@@ -510,20 +512,10 @@ fn rules_in_the_middle() -> Result<()> {
 #[cfg(feature = "std")]
 #[test]
 fn resumed_within_an_epoch() -> Result<()> {
-    use chainrule::train::{CheckpointEvery, Observer, Step};
-    use core::ops::ControlFlow;
-    struct Limit(u64);
-    impl Observer<f64> for Limit {
-        fn on_batch(&mut self, step: &Step, _: &Sequential<f64>) -> ControlFlow<()> {
-            if step.step + 1 < self.0 {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
-        }
-    }
+    use chainrule::train::CheckpointEvery;
     let (data, judge) = (data(20), data(9));
-    let path = std::env::temp_dir().join(format!("chainrule-averages-{}", std::process::id()));
+    let folder = Folder::new("averages");
+    let path = folder.file();
     for i in 0..RULES {
         let start = |limit| {
             let trainer = trainer(rule(i))
@@ -553,7 +545,6 @@ fn resumed_within_an_epoch() -> Result<()> {
             assert_eq!(costs(&resumed), costs(&history));
         }
     }
-    std::fs::remove_file(&path).ok();
     Ok(())
 }
 

@@ -15,3 +15,20 @@ mod stopping;
 #[cfg(feature = "csv")]
 mod tables;
 mod training;
+
+/// Ends a run after so many steps.
+struct Limit(u64);
+
+impl<T: chainrule::Real> chainrule::train::Observer<T> for Limit {
+    fn on_batch(
+        &mut self,
+        step: &chainrule::train::Step,
+        _: &chainrule::Sequential<T>,
+    ) -> core::ops::ControlFlow<()> {
+        if step.step + 1 < self.0 {
+            core::ops::ControlFlow::Continue(())
+        } else {
+            core::ops::ControlFlow::Break(())
+        }
+    }
+}

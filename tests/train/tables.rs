@@ -7,8 +7,9 @@
 //! that was chosen on these splits, as the better of two was there.
 //!
 //! Breast cancer has 1,710 patients in its ten test parts. scikit-learn is right about 1,662 of them
-//! with its default and about 1,653 with α = 1, and here 1,660 are what 60 settings reached at best
-//! (1,661). Its bound is therefore 2 patients lower, and its recipe the one of scikit-learn.
+//! with its default penalty and about 1,653 with α = 1. The best of some 120 settings here was right
+//! about 1,661, the recipe below about 1,660: no dropout and the rate 0.001, as scikit-learn has
+//! them. So its bound is 2 patients lower.
 
 use chainrule::data::{Csv, Encoder, Fill, Table};
 use chainrule::optim::{Penalty, Schedule};
@@ -103,7 +104,8 @@ fn check(set: &str, table: &Table, target: &str, recipe: Recipe) {
     check_within(set, table, target, recipe, 0);
 }
 
-/// As [`check`], where the score is an accuracy that may be lower by so many rows of all test parts.
+/// As [`check`], where the score is an accuracy that may be lower by so many rows of all test
+/// parts.
 #[track_caller]
 fn check_within(set: &str, table: &Table, target: &str, recipe: Recipe, rows: usize) {
     let line = TABLE

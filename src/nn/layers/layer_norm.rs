@@ -160,16 +160,16 @@ impl Default for RmsNorm {
 }
 
 /// Group normalization (Wu & He 2018) of features: the features of each sample are cut into groups
-/// of neighbors, and each group gets mean 0 and variance 1; then each feature has a scale and a bias
-/// of its own:
+/// of neighbors, and each group gets mean 0 and variance 1; then each feature has a scale and a
+/// bias of its own:
 ///
 /// ```text
 /// yⱼ = γⱼ·x̂ⱼ + βⱼ,  x̂ⱼ = (xⱼ − μ)/√(v + ε)  with μ and v of the group of j, as in `LayerNorm`
 /// ```
 ///
-/// With one group it is [`LayerNorm`]. Definition and ε = 10⁻⁵ are those of PyTorch's `nn.GroupNorm`
-/// on batches × features (Keras: 10⁻³); the number of groups must divide the number of features.
-/// Input and output are features × samples.
+/// With one group it is [`LayerNorm`]. Definition and ε = 10⁻⁵ are those of PyTorch's
+/// `nn.GroupNorm` on batches × features (Keras: 10⁻³); the number of groups must divide the number
+/// of features. Input and output are features × samples.
 ///
 /// ```
 /// use chainrule::Sequential;

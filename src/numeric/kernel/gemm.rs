@@ -218,9 +218,9 @@ macro_rules! element {
 element!(f32, f32x16, f32x8, f32x4);
 element!(f64, f64x8, f64x4, f64x2);
 
-/// Picks the register tile: MV vectors of L lanes by NR columns, a vector of each row and one number
-/// of each column leave a register free, or the compiler might put a sum into memory. Where NR is no
-/// power of two, PR is the next one.
+/// Picks the register tile: MV vectors of L lanes by NR columns, a vector of each row and one
+/// number of each column leave a register free, or the compiler might put a sum into memory. Where
+/// NR is no power of two, PR is the next one.
 #[inline(always)]
 fn by_width<T: Element, S: Simd>(
     simd: S,

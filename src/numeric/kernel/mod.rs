@@ -70,8 +70,8 @@ fn run_at<S: Simd, K: Kernel, const FMA: bool>(simd: S, kernel: K) -> K::Output 
 }
 
 /// Runs `kernel` compiled for SSE2: in a function of its own, which is compiled once, because what
-/// every x86-64 has is otherwise inlined wherever a kernel is called. Within `vectorize` it would be
-/// optimized twice, there and here.
+/// every x86-64 has is otherwise inlined wherever a kernel is called. Within `vectorize` it would
+/// be optimized twice, there and here.
 #[cfg(target_arch = "x86_64")]
 #[inline(never)]
 fn run_at_least<S: Simd, K: Kernel>(simd: S, kernel: K) -> K::Output {
