@@ -25,6 +25,8 @@
 //! | [`GroupNorm`] | as `LayerNorm`, over groups of features | γ, β |
 //! | [`UnitNorm`] | x/length of x | |
 //! | [`Glu`] | the first half of x times φ(the second half) | |
+//! | [`Select`] | some of x | |
+//! | [`Embedding`] | the vectors of the categories that x says | a vector for each category |
 
 pub(crate) mod activation;
 pub(crate) mod builder;

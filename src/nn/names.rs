@@ -40,7 +40,7 @@ pub(crate) fn modules<T: Real>(layer: &dyn Layer<T>) -> usize {
 
 fn in_pytorch(block: &Block) -> &str {
     match &*block.name {
-        "weights" | "scale" | "slope" => "weight",
+        "weights" | "scale" | "slope" | "embeddings" => "weight",
         "running_variance" => "running_var",
         name => name,
     }

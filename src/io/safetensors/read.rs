@@ -248,17 +248,12 @@ impl<T: Real> Safetensors<T> {
             };
             let size = info.dtype.bitsize() / 8;
             let params = &mut params[range.clone()];
-            for row in rows(block) {
-                buffer.resize(block.cols * size, 0);
+            for (row, places) in rows(block).enumerate() {
+                buffer.resize(places.len() * size, 0);
                 source.fill(&mut buffer)?;
-                for (param, bytes) in params
-                    .iter_mut()
-                    .skip(row)
-                    .step_by(block.rows)
-                    .zip(buffer.chunks_exact(size))
-                {
-                    *param = number(info.dtype, bytes);
-                    self.check(name, row, block, *param)?;
+                for (place, bytes) in places.zip(buffer.chunks_exact(size)) {
+                    params[place] = number(info.dtype, bytes);
+                    self.check(name, row, block, params[place])?;
                 }
             }
         }

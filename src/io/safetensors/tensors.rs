@@ -4,9 +4,11 @@
 use super::Safetensors;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layer::{Block, Role};
+use crate::nn::layers::EMBEDDINGS;
 use crate::nn::layout::{Layout, PlacedBlock};
 use crate::numeric::real::Real;
 use alloc::{collections::BTreeMap, format, string::String, vec, vec::Vec};
+use core::iter::StepBy;
 use core::ops::Range;
 
 impl<T: Real> Safetensors<T> {
@@ -77,7 +79,7 @@ impl<T: Real> Safetensors<T> {
     /// Where it is asked for, a parameter must be finite.
     pub(super) fn check(&self, tensor: &str, row: usize, block: &Block, number: T) -> Result<()> {
         if self.finite && !number.is_finite() {
-            let place = format!("tensor {tensor}, row {row} of {}", block.rows);
+            let place = format!("tensor {tensor}, row {row} of {}", shape(block)[0]);
             return Err(Error::new(
                 ErrorKind::NotFinite,
                 place,
@@ -105,16 +107,33 @@ pub(super) fn list<'n>(names: impl Iterator<Item = &'n str> + Clone) -> String {
     }
 }
 
-/// The shape of a block's tensor: weights are matrices, what has one column besides is a vector.
+/// The shape of a block's tensor: weights are matrices, what has one column besides is a vector, and
+/// embeddings are rows.
 pub(super) fn shape(block: &Block) -> Vec<usize> {
-    if block.role == Role::Weight || block.cols != 1 {
+    if are_rows(block) {
+        vec![block.cols, block.rows]
+    } else if block.role == Role::Weight || block.cols != 1 {
         vec![block.rows, block.cols]
     } else {
         vec![block.rows]
     }
 }
 
-/// The rows of a block, or none where they are empty.
-pub(super) fn rows(block: &Block) -> Range<usize> {
-    0..if block.is_empty() { 0 } else { block.rows }
+/// The rows of a block's tensor, of each the places in the block; none where they are empty.
+pub(super) fn rows(block: &Block) -> impl Iterator<Item = StepBy<Range<usize>>> {
+    let Block { rows, cols, .. } = *block;
+    let (count, len) = if are_rows(block) { (cols, rows) } else { (rows, cols) };
+    let as_rows = are_rows(block);
+    (0..if block.is_empty() { 0 } else { count }).map(move |row| {
+        if as_rows {
+            (row * len..(row + 1) * len).step_by(1)
+        } else {
+            (row..count * len).step_by(count)
+        }
+    })
+}
+
+/// Whether the columns of a block are the rows of its tensor, as of `nn.Embedding`.
+fn are_rows(block: &Block) -> bool {
+    block.name == EMBEDDINGS
 }

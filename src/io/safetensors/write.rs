@@ -91,8 +91,8 @@ impl<T: Real> Safetensors<T> {
         bytes.extend_from_slice(&place);
         for (name, PlacedBlock { block, range, .. }) in &places {
             let params = &net.params()[range.clone()];
-            for row in rows(block) {
-                for number in params.iter().skip(row).step_by(block.rows) {
+            for (row, places) in rows(block).enumerate() {
+                for number in places.map(|at| &params[at]) {
                     self.check(name, row, block, *number)?;
                     bytes.extend_from_slice(&number.to_bytes()[..T::BYTES]);
                 }

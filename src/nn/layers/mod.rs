@@ -19,12 +19,14 @@ mod alpha_dropout;
 mod batch_norm;
 mod dense;
 mod dropout;
+mod embedding;
 mod glu;
 mod layer_norm;
 mod log_softmax;
 mod noise;
 mod norm;
 mod prelu;
+mod select;
 mod smooth;
 mod softmax;
 mod unit_norm;
@@ -59,6 +61,11 @@ macro_rules! every_layer {
             layer_norm::GroupNorm { GroupNorm::new(2), GroupNorm::new(4).eps(0.1).without_bias() }
             unit_norm::UnitNorm { UnitNorm::l2(), UnitNorm::l1().eps(0.5), UnitNorm::max().eps(0.0) }
             glu::Glu { Glu::new(Activation::Sigmoid), Glu::new(Activation::Gelu) }
+            select::Select { Select::rows([2, 0, 2, 1]), Select::rows(0..3) }
+            embedding::Embedding {
+                Embedding::new(3, 2),
+                Embedding::new(5, 1).init(Init::Constant(0.5)).padding_idx(4)
+            }
         }
     };
 }
@@ -70,5 +77,7 @@ every_layer!(export);
 
 mod built_in;
 pub(crate) use built_in::BuiltIn;
+#[cfg(any(feature = "onnx", feature = "safetensors"))]
+pub(crate) use embedding::EMBEDDINGS;
 #[cfg(feature = "onnx")]
 pub(crate) use unit_norm::Length;
