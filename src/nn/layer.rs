@@ -324,6 +324,31 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
         Ok(())
     }
 
+    /// Checks numbers that come from outside, as the layer gets them: columns of the network's own
+    /// inputs x, or those rows of them that layers before hand on unchanged. Asked before a pass,
+    /// and only where [`checks_inputs`](Layer::checks_inputs) is true.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] for numbers that the layer cannot take, such as an index that is no
+    /// whole number; the place names the input and the sample.
+    fn check_inputs(&self, x: View<'_, T>) -> Result<()> {
+        let _ = x;
+        Ok(())
+    }
+
+    /// Whether [`check_inputs`](Layer::check_inputs) checks anything. Such a layer takes the
+    /// network's own inputs, directly or through layers that [select](Layer::selects) some of them;
+    /// a network with one elsewhere is not built.
+    fn checks_inputs(&self) -> bool {
+        false
+    }
+
+    /// The rows of the input that are the output, unchanged and in this order; `None` of a layer
+    /// that does anything else.
+    fn selects(&self) -> Option<&[usize]> {
+        None
+    }
+
     /// How many numbers per sample the forward pass keeps for the backward pass, beside x and y.
     fn cache_len(&self, inputs: usize) -> usize {
         let _ = inputs;
