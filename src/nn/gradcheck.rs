@@ -164,7 +164,9 @@ pub fn network<'x, 't>(
 /// Checks a layer by itself: the derivatives of a random weighted sum of its outputs by every
 /// parameter and every input, at random inputs and parameters that follow from `seed`. A layer
 /// whose outputs are others in training than in inference is checked in both: by the passes out of
-/// training come the [derivatives of what is predicted](crate::guide::derivatives).
+/// training come the [derivatives of what is predicted](crate::guide::derivatives). A layer that
+/// [checks its inputs](Layer::checks_inputs) gets 0 and 1 as such; its derivative is to be 0 by
+/// those beside which it takes none.
 ///
 /// # Errors
 /// When the layer refuses `inputs`, or `inputs` or `batch` is 0.
@@ -209,6 +211,14 @@ pub fn layer(layer: &dyn Layer<f64>, inputs: usize, batch: usize, seed: u64) -> 
         Ok(numbers)
     };
     let (mut x, weights) = (normal(inputs)?, normal(outputs)?);
+    if layer.checks_inputs() {
+        for x in &mut x {
+            *x = if *x < 0.0 { 0.0 } else { 1.0 };
+        }
+        layer
+            .check_inputs(View::from_parts(&x, inputs, batch))
+            .map_err(|error| error.within(place(0, &name)))?;
+    }
 
     let trial = Trial {
         layer,
@@ -378,10 +388,16 @@ impl Trial<'_> {
         }
         for index in 0..x.len() {
             let start = x[index];
-            let numeric = ridders(start, |v| {
-                x[index] = v;
-                cost(params, x)
-            });
+            x[index] += 1e-3;
+            let beside = layer.check_inputs(View::from_parts(x, *inputs, *batch));
+            // By an index nothing is derived.
+            let numeric = match beside {
+                Err(_) => (0.0, 0.0),
+                Ok(()) => ridders(start, |v| {
+                    x[index] = v;
+                    cost(params, x)
+                }),
+            };
             x[index] = start;
             comparison.add(params.len() + index, numeric, || {
                 format!(

@@ -78,6 +78,71 @@ class Left(nn.Module):
         return self.second @ torch.tanh(self.first @ x)
 
 
+class Block(nn.Module):
+    """x + two linear layers with batch norms, and a projection where widths differ."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(0.2), nn.Linear(outputs, outputs), nn.BatchNorm1d(outputs))
+        self.projection = nn.Identity() if inputs == outputs else nn.Linear(inputs, outputs)
+
+    def forward(self, x):
+        return torch.relu(self.projection(x) + self.body(x))
+
+
+def trained(net):
+    """With running statistics that are none to begin with."""
+    net.train()
+    for _ in range(5):
+        net(torch.randn(16, 4))
+    return net
+
+
+def residual():
+    return trained(nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), Block(6, 6), Block(6, 6), Block(6, 8), nn.Dropout(0.5), nn.Linear(8, 3)))
+
+
+class Branches(nn.Module):
+    """Branches that are stacked, within one another, of shares of the features."""
+
+    def __init__(self):
+        super().__init__()
+        self.left, self.right, self.inner = nn.Linear(2, 3), nn.Linear(2, 4), nn.Linear(4, 4)
+        self.last = nn.Linear(13, 2)
+
+    def forward(self, x):
+        left, right = x.split([2, 2], dim=1)
+        right = torch.tanh(self.right(right))
+        right = torch.cat([right, torch.sigmoid(self.inner(right)) + right], dim=1)
+        return self.last(torch.cat([torch.relu(self.left(left)), right, x[:, [3, 0]]], dim=1))
+
+
+class Towers(nn.Module):
+    """Two columns of indices, in a table each, and one of both; and numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.color, self.size, self.word = nn.Embedding(5, 3), nn.Embedding(3, 2), nn.Embedding(5, 2)
+        self.numbers, self.last = nn.Linear(2, 4), nn.Linear(13, 1)
+
+    def forward(self, x):
+        index = x[:, :2].long()
+        words = self.word(index).flatten(1)
+        parts = [self.color(index[:, 0]), self.size(index[:, 1]), words, torch.relu(self.numbers(x[:, 2:])), x[:, 2:3]]
+        return self.last(torch.cat(parts, dim=-1)[:, :13])
+
+
+class Words(nn.Module):
+    """Integers in, a table, and a sum of both words."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.last = nn.Embedding(7, 3), nn.Linear(6, 2)
+
+    def forward(self, x):
+        return self.last(torch.tanh(self.table(x).view(x.size(0), -1)))
+
+
 def rare(dynamo):
     # The older exporter knows no other threshold than 0.
     rare = [nn.PReLU(4), nn.CELU(0.5), nn.Threshold(0.5 if dynamo else 0.0, 0.0), nn.Softplus(beta=2), nn.Hardtanh(2.0, 2.0 + 1e-3)]
@@ -86,7 +151,7 @@ def rare(dynamo):
 
 def export(name, net, x, dynamo, samples=True, **options):
     """Of samples of any number, or for one without an axis."""
-    net = net.to(x.dtype).eval()
+    net = (net.to(x.dtype) if x.is_floating_point() else net).eval()
     with torch.no_grad():
         for p in net.parameters():
             if p.dim() == 1 and len(p) > 1:
@@ -102,7 +167,7 @@ def export(name, net, x, dynamo, samples=True, **options):
     for part in [*file.graph.node, *file.graph.input, *file.graph.output, *file.graph.value_info, file.graph]:
         part.ClearField("metadata_props")
     onnx.save(file, path)
-    np.savez(folder / f"{name}.npz", x=x.reshape(len(x), -1).numpy(), y=y.reshape(len(x), -1).numpy())
+    np.savez(folder / f"{name}.npz", x=x.reshape(len(x), -1).to(y.dtype).numpy(), y=y.reshape(len(x), -1).numpy())
 
 
 x = 2 * torch.randn(12, 4)
@@ -123,3 +188,11 @@ export("torch_script_opset13_norms", norms(rms=False), x, False, opset_version=1
 export("torch_script_opset9_mlp", mlp(), x, False, opset_version=9)
 export("torch_script_f64_mlp", mlp(), x.double(), False)
 export("torch_dynamo_f64_smooth", chain([nn.GELU(), nn.SiLU(), nn.Mish(), nn.Sigmoid()]), x.double(), True)
+# Networks that are no chains.
+indices = torch.tensor([[i % 5, i % 3] for i in range(12)]).float()
+for dynamo in [True, False]:
+    which = "dynamo" if dynamo else "script"
+    export(f"torch_{which}_residual", residual(), x, dynamo)
+    export(f"torch_{which}_branches", Branches(), x, dynamo)
+    export(f"torch_{which}_towers", Towers(), torch.cat([indices, x[:, :2]], dim=1), dynamo)
+    export(f"torch_{which}_words", Words(), torch.tensor([[i % 7, 3 * i % 7] for i in range(12)]), dynamo)

@@ -529,12 +529,16 @@ fn training_comes_back() -> Result<()> {
 
 /// Every layer, every activation fused and alone.
 fn net<T: Real>() -> Result<Sequential<T>> {
+    // Layers that take a network's own inputs come back in `layers_and_losses_come_back`.
+    let mut builder = Sequential::builder(3);
     macro_rules! layers {
-        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
-            Sequential::builder(3)$($(.layer(Dense::new(4, Activation::Linear)).layer($made))+)+
-        };
+        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {$($(
+            if !Layer::<T>::checks_inputs(&$made) {
+                builder = builder.layer(Dense::new(4, Activation::Linear)).layer($made);
+            }
+        )+)+};
     }
-    let mut builder = chainrule::every_layer!(layers);
+    chainrule::every_layer!(layers);
     for activation in activations() {
         builder = builder
             .layer(activation.clone())

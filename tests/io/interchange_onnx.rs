@@ -186,12 +186,26 @@ fn cases<T: Real>() -> Result<Vec<Case<T>>> {
         };
     }
     for (name, net) in nets.into_iter().chain(chainrule::every_layer!(every)) {
+        let x = match net.layers()[0].checks_inputs() {
+            true => DMatrix::from_fn(4, 20, |i, j| T::of(((i + 3 * j) % 3) as f64)),
+            false => inputs(4, 20),
+        };
         // What norms divide by is a small difference for some samples; numbers are up to 2.
         cases.push(Case {
             scale: 2.0,
-            ..case(name, &plain, &net.into(), inputs(4, 20))?
+            ..case(name, &plain, &net.into(), x)?
         });
     }
+
+    for seed in 0..20 {
+        let net = zoo::nested::<T>(4, seed)?;
+        cases.push(Case {
+            scale: 2.0,
+            ..case(format!("nested {seed}"), &plain, &net.into(), inputs(4, 20))?
+        });
+    }
+    let towers = zoo::towers::<T>()?;
+    cases.push(case("towers", &plain, &towers.into(), zoo::words(20))?);
 
     let x = inputs(4, 20).map(|x: T| x * T::of(37.0) + T::of(5.0));
     let t = inputs(3, 20).map(|t: T| t * T::of(1e3) - T::of(250.0));

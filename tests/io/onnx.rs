@@ -9,7 +9,8 @@ use chainrule::io::Onnx;
 use chainrule::nn::layer::{BackwardArgs, InferArgs, Layer};
 use chainrule::nn::loss::OutputFunction;
 use chainrule::nn::{
-    AlphaDropout, BatchNorm, GaussianNoise, Glu, LayerNorm, LogSoftmax, Prelu, RmsNorm, Softmax,
+    AlphaDropout, BatchNorm, Chain, GaussianNoise, Glu, LayerNorm, LogSoftmax, Parallel, Prelu,
+    Residual, RmsNorm, Select, Softmax,
 };
 use chainrule::prelude::*;
 use chainrule::{ErrorKind, Real, View};
@@ -97,6 +98,51 @@ fn layers_come_back_in_single_precision() -> Result<()> {
 #[test]
 fn layers_come_back_in_double_precision() -> Result<()> {
     layers_come_back::<f64>()
+}
+
+/// Layers within layers compute the same bits when they are read, and are the same when they are
+/// written and read again.
+fn nested_come_back<T: Real>() -> Result<()> {
+    let mut forks = 0;
+    for seed in 0..60 {
+        let net = zoo::nested::<T>(4, seed)?;
+        forks += net.to_string().matches("Residual").count();
+        again(net.into(), &inputs(4, 9), seed)?;
+    }
+    assert!(forks > 30, "{forks}");
+    again(zoo::towers::<T>()?.into(), &zoo::words(20), 0)
+}
+
+#[track_caller]
+fn again<T: Real>(model: Model<T>, x: &DMatrix<T>, seed: u64) -> Result<()> {
+    let read = |model: &Model<T>| Onnx::new().read::<T>(&Onnx::new().write(model)?);
+    let back = read(&model)?;
+    let texts = format!("{seed}\n{}\n{}", model.net(), back.net());
+    assert_eq!(back.predict(x)?, model.predict(x)?, "{texts}");
+    assert_eq!(read(&back)?, back, "{texts}");
+    Ok(())
+}
+
+#[test]
+fn nested_networks_come_back() -> Result<()> {
+    nested_come_back::<f32>()?;
+    nested_come_back::<f64>()
+}
+
+/// With the names that PyTorch gives the parameters.
+#[test]
+fn structure_comes_back() -> Result<()> {
+    let body = || Chain::new().layer(Dense::new(3, Activation::Tanh)).layer(LayerNorm::new());
+    let wide = || Dense::new(3, Activation::Linear);
+    comes_back::<f32>(layers!(3; Residual::new(Dense::new(3, Activation::Relu)))?.into())?;
+    comes_back::<f32>(layers!(3; wide(), Residual::new(body()), wide())?.into())?;
+    comes_back::<f32>(layers!(4; Residual::new(body()).projection(wide()))?.into())?;
+    comes_back::<f32>(layers!(3; Residual::new(Residual::new(body())))?.into())?;
+    let both = || Parallel::new().branch(body()).branch(Select::rows([2, 0]));
+    comes_back::<f32>(layers!(4; both(), wide())?.into())?;
+    comes_back::<f32>(layers!(4; Parallel::new().branch(both()).branch(wide()))?.into())?;
+    let sum = Parallel::new().branch(body()).branch(body()).branch(wide()).add();
+    comes_back::<f64>(layers!(4; Select::rows(1..4), sum)?.into())
 }
 
 #[test]
@@ -567,6 +613,18 @@ fn layers_of_others_and_earlier_versions() -> Result<()> {
         (
             &["torch_dynamo_left", "torch_script_left"],
             "Dense tanh, Dense linear",
+        ),
+        (
+            &["torch_dynamo_residual", "torch_script_residual"],
+            "Dense relu, Residual, relu, Residual, relu, Residual, relu, Dense linear",
+        ),
+        (
+            &["torch_dynamo_branches", "torch_script_branches", "torch_dynamo_towers", "torch_script_towers"],
+            "Parallel, Dense linear",
+        ),
+        (
+            &["torch_dynamo_words", "torch_script_words"],
+            "Embedding, tanh, Dense linear",
         ),
         (
             &["torch_dynamo_rare"],
@@ -1217,11 +1275,288 @@ fn outputs_are_chosen() -> Result<()> {
     Ok(())
 }
 
+/// What a file computes of one sample.
+#[track_caller]
+fn computes(file: &File, x: &[f64], y: &[f64]) -> Result<Model<f64>> {
+    let model = Onnx::new().read::<f64>(&file.bytes())?;
+    let predicted = model.predict(View::new(x, x.len())?)?;
+    assert_eq!(predicted.as_slice(), y, "{}", model.net());
+    // And once more, as this crate writes it.
+    let back = Onnx::new().read::<f64>(&Onnx::new().write(&model)?)?;
+    assert_eq!(back.predict(View::new(x, x.len())?)?, predicted, "{}", back.net());
+    Ok(model)
+}
+
+/// [a, b] ↦ [2a, 3b], and values next to it.
+fn branches() -> File {
+    File::new(2)
+        .tensor("w", &[2, 2], &[2.0, 0.0, 0.0, 3.0])
+        .tensor("k", &[2], &[10.0, 20.0])
+        .tensor("v", &[4, 1], &[1.0, 10.0, 100.0, 1000.0])
+        .node("MatMul: x w -> z", &[])
+}
+
+#[test]
+fn sums_of_branches() -> Result<()> {
+    let x = [1.0, -1.0];
+    computes(&branches().node("Add: x z -> y", &[]), &x, &[3.0, -4.0])?;
+    computes(&branches().node("Add: z x -> y", &[]), &x, &[3.0, -4.0])?;
+    computes(&branches().node("Add: z z -> y", &[]), &x, &[4.0, -6.0])?;
+    computes(&branches().node("Sum: z x k x -> y", &[]), &x, &[14.0, 15.0])?;
+    // Added one after the other, and within one another.
+    let model = computes(
+        &branches()
+            .node("Relu: x -> r", &[])
+            .node("Add: x z -> a", &[])
+            .node("Add: a r -> y", &[]),
+        &x,
+        &[4.0, -4.0],
+    )?;
+    assert_eq!(model.net().layers().len(), 1);
+    computes(
+        &branches()
+            .node("Relu: z -> r", &[])
+            .node("Add: z r -> a", &[])
+            .node("Abs: a -> b", &[])
+            .node("Add: x b -> y", &[]),
+        &x,
+        &[5.0, 2.0],
+    )?;
+    // A scaler before, maps within a branch, a bias behind.
+    let model = computes(
+        &File::new(2)
+            .tensor("two", &[], &[2.0])
+            .tensor("k", &[2], &[10.0, 20.0])
+            .node("Mul: x two -> s", &[])
+            .node("Mul: s k -> t", &[])
+            .node("Add: s t -> a", &[])
+            .node("Add: a k -> y", &[]),
+        &x,
+        &[32.0, -22.0],
+    )?;
+    assert!(model.input_scaler().is_some() && model.output_scaler().is_some());
+    Ok(())
+}
+
+#[test]
+fn stacks_and_shares() -> Result<()> {
+    let x = [1.0, -1.0];
+    let axis = |axis| [integer("axis", axis)];
+    computes(
+        &branches()
+            .node("Concat: x z -> c", &axis(1))
+            .node("MatMul: c v -> y", &[]),
+        &x,
+        &[1.0 - 10.0 + 200.0 - 3000.0],
+    )?;
+    computes(&branches().node("Concat: z x x -> y", &axis(-1)), &x, &[2.0, -3.0, 1.0, -1.0, 1.0, -1.0])?;
+    computes(&branches().node("Concat: z -> y", &axis(1)), &x, &[2.0, -3.0])?;
+    let five = || {
+        File::new(5)
+            .shape("zero", &[0])
+            .shape("one", &[1])
+            .shape("three", &[3])
+            .shape("far", &[i64::MAX])
+            .shape("before", &[i64::MIN])
+            .shape("back", &[-1])
+            .shape("two", &[-2])
+            .shape("picked", &[4, -5, 4])
+            .shape("sizes", &[2, 0, 3])
+    };
+    let x = [1.0, 2.0, 3.0, 4.0, 5.0];
+    for (node, attributes, y) in [
+        ("Slice: x one three one -> y", vec![], &[2.0, 3.0][..]),
+        ("Slice: x back before one two -> y", vec![], &[5.0, 3.0, 1.0]),
+        ("Slice: x zero far one -> y", vec![], &x),
+        ("Slice: x zero far zero -> y", vec![], &x),
+        ("Gather: x picked -> y", axis(1).to_vec(), &[5.0, 1.0, 5.0]),
+        ("Gather: x back -> y", axis(-1).to_vec(), &[5.0]),
+        ("Split: x sizes -> a b y", axis(1).to_vec(), &[3.0, 4.0, 5.0]),
+        ("Split: x -> a y", axis(1).to_vec(), &[4.0, 5.0]),
+    ] {
+        computes(&five().node(node, &attributes), &x, y)?;
+    }
+    // A single column of each sample, and columns of images.
+    let number = |name: &str, v: i64| {
+        let dims = [int(2, 7), bytes(7, [v as u8]), bytes(8, name)].concat();
+        (5, dims)
+    };
+    let (tag, at) = number("at", 2);
+    computes(
+        &five()
+            .field(tag, at.clone())
+            .node("Gather: x at -> g", &axis(1))
+            .node("Unsqueeze: g one -> y", &[]),
+        &x,
+        &[3.0],
+    )?;
+    let image = File::bare()
+        .input("x", 1, &[None, Some(2), Some(3)])
+        .output("y")
+        .shape("zero", &[0])
+        .shape("two", &[2])
+        .node("Gather: x two -> g", &axis(2))
+        .node("Flatten: g -> y", &[]);
+    computes(&image, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[3.0, 6.0])?;
+    Ok(())
+}
+
+#[test]
+fn rows_of_tables() -> Result<()> {
+    let axis = |axis| [integer("axis", axis)];
+    let to = |kind| [integer("to", kind)];
+    let table = |file: File| file.tensor("t", &[3, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let read = |file: File, x: &[f64], y: &[f64]| computes(&table(file), x, y);
+    let model = read(
+        File::new(2)
+            .node("Cast: x -> i", &to(7))
+            .node("Gather: t i -> e", &[])
+            .node("Flatten: e -> y", &[]),
+        &[2.0, 0.0],
+        &[5.0, 6.0, 1.0, 2.0],
+    )?;
+    assert_eq!(model.net().weights(0)?.as_slice(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    assert!(model.predict(View::new(&[0.0, 3.0], 2)?).is_err());
+    // Integers in, and one index of several.
+    read(
+        File::bare()
+            .input("x", 7, &[None, Some(2)])
+            .output("y")
+            .shape("one", &[1])
+            .node("Gather: x one -> i", &axis(1))
+            .node("Gather: t i -> e", &[])
+            .node("Flatten: e -> y", &[]),
+        &[2.0, 1.0],
+        &[3.0, 4.0],
+    )?;
+    // Columns with what is shared between the branches, and a number beside them.
+    read(
+        File::new(3)
+            .shape("zero", &[0])
+            .shape("one", &[1])
+            .shape("two", &[2])
+            .shape("three", &[3])
+            .tensor("u", &[2, 1], &[7.0, 8.0])
+            .node("Slice: x zero two one -> s", &[])
+            .node("Cast: s -> i", &to(7))
+            .node("Gather: i zero -> a", &axis(1))
+            .node("Gather: i one -> b", &axis(1))
+            .node("Gather: t a -> ta", &[])
+            .node("Gather: u b -> ub", &[])
+            .node("Flatten: ta -> fa", &[])
+            .node("Flatten: ub -> fb", &[])
+            .node("Slice: x two three one -> c", &[])
+            .node("Concat: fb fa c -> y", &axis(1)),
+        &[2.0, 1.0, 0.5],
+        &[8.0, 5.0, 6.0, 0.5],
+    )?;
+    Ok(())
+}
+
+/// Where branches meet in another way, and what is no place in a table.
+#[test]
+fn branches_that_are_refused() {
+    let axis = |axis| [integer("axis", axis)];
+    let to = |kind| [integer("to", kind)];
+    let incompatible = ErrorKind::Incompatible;
+    let table = || File::new(2).tensor("t", &[3, 2], &[1.0; 6]);
+    let series = "expected a series-parallel graph, whose branches begin at one value and meet in \
+        one node";
+    let integers = "expected the rows of a table (Gather), as which integers are read";
+    let two = || {
+        File::new(2)
+            .input("x2", 1, &[None, Some(2)])
+    };
+    for (file, kind, text) in [
+        (
+            branches()
+                .node("Add: x z -> a", &[])
+                .node("Tanh: z -> t", &[])
+                .node("Add: a t -> y", &[]),
+            incompatible,
+            format!("ONNX node \"z\" (MatMul): got \"z\" in branches that meet in several, {series}"),
+        ),
+        (
+            branches().node("Tanh: x -> a", &[]).node("Mul: z a -> y", &[]),
+            incompatible,
+            "ONNX node \"y\" (Mul): got Mul of \"z\" and \"a\", expected one computed value and \
+             constants (computed values may meet in Add, Sum and Concat, or in the product of a \
+             gated linear unit)"
+                .into(),
+        ),
+        (
+            branches().node("MatMul: z v -> y", &[]).tensor("u", &[2, 1], &[1.0, 1.0])
+                .node("MatMul: x u -> b", &[])
+                .node("Add: z b -> c", &[])
+                .output("c"),
+            ErrorKind::Value,
+            "Onnx::output: got None, expected the name of one of the outputs [\"y\", \"c\"]".into(),
+        ),
+        (
+            branches()
+                .tensor("u", &[2, 1], &[1.0, 1.0])
+                .node("MatMul: x u -> b", &[])
+                .node("Add: z b -> y", &[]),
+            ErrorKind::Shape,
+            "ONNX node \"y\" (Add): got (samples, 1), expected the features of all branches as \
+             (samples, 2)"
+                .into(),
+        ),
+        (
+            branches().node("Concat: x z -> y", &axis(0)),
+            ErrorKind::Shape,
+            "ONNX node \"y\" (Concat): got (samples, 2), expected one row of features for each \
+             sample (flatten them first)"
+                .into(),
+        ),
+        (
+            branches().node("Concat: x k -> y", &axis(1)),
+            incompatible,
+            "ONNX node \"y\" (Concat): got a constant among [\"x\", \"k\"], expected values that \
+             are computed"
+                .into(),
+        ),
+        (
+            branches().shape("one", &[1]).node("Gather: x one -> y", &axis(0)),
+            incompatible,
+            "ONNX node \"y\" (Gather): got places along axis 0 of (samples, 2), expected some of the \
+             features, and all samples"
+                .into(),
+        ),
+        (
+            two().node("Add: x x2 -> y", &[]),
+            incompatible,
+            "ONNX node \"y\" (Add): got [\"x\", \"x2\"] of several, expected values that are \
+             computed from one input of the graph (several are read as one after they have been put \
+             together)"
+                .into(),
+        ),
+        (
+            table().node("Cast: x -> i", &to(7)).node("Relu: i -> y", &[]),
+            incompatible,
+            format!("ONNX node \"y\" (Relu): got Relu, {integers}"),
+        ),
+        (
+            table().node("Cast: x -> i", &to(7)).node("Cast: i -> y", &to(1)),
+            incompatible,
+            format!("ONNX node \"y\" (Cast): got Cast, {integers}"),
+        ),
+        (
+            table().node("Cast: x -> y", &to(7)),
+            incompatible,
+            "ONNX output: got integers, expected floating-point numbers".into(),
+        ),
+    ] {
+        refused(Onnx::new().read::<f64>(&file.bytes()), kind, &text);
+    }
+}
+
 /// What is no feed-forward network, or not sound, and the error that says so.
 #[test]
 fn what_is_refused() {
     let supported = |given: &str| {
-        let list = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with constants, Neg; Relu, \
+        let list = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with constants, Neg; Add, \
+            Sum and Concat of branches, Gather, Slice, Split; Relu, \
             LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, \
             Swish, Mish, Softplus, Softsign, HardSwish, Shrink, Exp, Clip, Sign, Abs, or what \
             these are composed of; Softmax, LogSoftmax, BatchNormalization, LayerNormalization, \
@@ -1229,8 +1564,8 @@ fn what_is_refused() {
             Transpose, Squeeze, Unsqueeze; of ai.onnx.ml Scaler, LinearRegressor, LinearClassifier, Normalizer, ZipMap";
         format!("got {given}, expected an operator of a feed-forward network ({list})")
     };
-    let chain = "expected one computed value and constants: this crate holds chains of layers, and \
-        here two computed values meet";
+    let one = "expected one computed value and constants (computed values may meet in Add, Sum and \
+        Concat, or in the product of a gated linear unit)";
     let file = || {
         File::new(2)
             .tensor("k", &[2], &[1.0, 2.0])
@@ -1251,9 +1586,9 @@ fn what_is_refused() {
             format!("ONNX node \"y\" (Relu): {}", supported("com.microsoft.Relu")),
         ),
         (
-            file().node("Tanh: x -> a", &[]).node("Add: x a -> y", &[]),
+            file().node("Tanh: x -> a", &[]).node("Sub: x a -> y", &[]),
             incompatible,
-            format!("ONNX node \"y\" (Add): got Add of \"x\" and \"a\", {chain}"),
+            format!("ONNX node \"y\" (Sub): got Sub of \"x\" and \"a\", {one}"),
         ),
         (
             file().node("Div: k x -> y", &[]),
@@ -1360,7 +1695,7 @@ fn what_is_refused() {
         (
             file().node("Max: x k x -> y", &[]),
             incompatible,
-            format!("ONNX node \"y\" (Max): got Max of [\"x\", \"k\", \"x\"], {chain}"),
+            format!("ONNX node \"y\" (Max): got Max of [\"x\", \"k\", \"x\"], {one}"),
         ),
         (
             split(0).node("Mul: a b -> y", &[]),
@@ -1371,7 +1706,7 @@ fn what_is_refused() {
         (
             split(1).node("Tanh: a -> c", &[]).node("Mul: c b -> y", &[]),
             incompatible,
-            format!("ONNX node \"y\" (Mul): got Mul of \"c\" and \"b\", {chain}"),
+            format!("ONNX node \"y\" (Mul): got Mul of \"c\" and \"b\", {one}"),
         ),
         (
             file().node("Erf: x -> y", &[]),
@@ -1408,8 +1743,8 @@ fn what_is_refused() {
         (
             file().node("Cast: x -> z", &[integer("to", 7)]).node("Relu: z -> y", &[]),
             incompatible,
-            "ONNX node \"z\" (Cast): got data type 7, expected a cast to float, as the \
-             weights".into(),
+            "ONNX node \"y\" (Relu): got Relu, expected the rows of a table (Gather), as which \
+             integers are read".into(),
         ),
         (
             file().node("Dropout: x _ k -> y", &[]),
@@ -1440,8 +1775,14 @@ fn what_is_refused() {
         (
             File::bare().input("x", 7, &[None, Some(2)]).output("y").node("Relu: x -> y", &[]),
             incompatible,
-            "ONNX input \"x\": got data type 7, expected numbers of type float, double, float16 or \
-             bfloat16".into(),
+            "ONNX node \"y\" (Relu): got Relu, expected the rows of a table (Gather), as which \
+             integers are read".into(),
+        ),
+        (
+            File::bare().input("x", 9, &[None, Some(2)]).output("y").node("Relu: x -> y", &[]),
+            incompatible,
+            "ONNX input \"x\": got data type 9, expected numbers of type float, double, float16 or \
+             bfloat16, or integers".into(),
         ),
         (File::new(0).node("Relu: x -> y", &[]), shape, "ONNX input \"x\": got none, expected a \
             known number of features".into()),

@@ -27,6 +27,7 @@ fn read(file: &[u8]) -> Result<Model<f64>> {
 fn hostile_files() -> Result<()> {
     large_numbers();
     long_graphs();
+    many_branches();
     damaged()
 }
 
@@ -437,6 +438,77 @@ fn long_graphs() {
     .expect_err("integers");
 }
 
+/// Branches without end: one behind the other, within one another, and shared ones.
+fn many_branches() {
+    const MANY: usize = 20_000;
+    let value = |i: usize| if i == 0 { "x".to_string() } else { format!("v{i}") };
+    let file = |node: &dyn Fn(usize) -> String, many: usize| {
+        let nodes: Vec<u8> = (0..many)
+            .flat_map(|i| File::bare().node(&node(i), &[]).nodes())
+            .collect();
+        File::new(2)
+            .raw(nodes)
+            .node(&format!("Tanh: {} -> y", value(many)), &[])
+    };
+    // Skips over nothing, each behind the last one.
+    let skips = file(&|i| format!("Add: {0} {0} -> {1}", value(i), value(i + 1)), 2000);
+    assert_eq!(read(&skips.bytes()).expect("skips").net().layers().len(), 2001);
+    // A skip over all from each: a sum of as many values.
+    let long = file(&|i| format!("Add: {} x -> {}", value(i), value(i + 1)), MANY);
+    read(&long.bytes()).expect("a sum");
+    // Within one another: some, and too many.
+    let within = |many: usize| {
+        let mut file = File::new(2);
+        for i in 0..many {
+            file = file.node(&format!("Relu: {} -> {}", value(i), value(i + 1)), &[]);
+        }
+        let mut last = value(many);
+        for i in (0..many).rev() {
+            file = file.node(&format!("Add: {} {last} -> s{i}", value(i)), &[]);
+            last = format!("s{i}");
+        }
+        file.node(&format!("Tanh: {last} -> y"), &[])
+    };
+    read(&within(60).bytes()).expect("branches within branches");
+    read(&within(MANY).bytes()).expect_err("too deep");
+    // Each value twice in the next one, by ways that meet nowhere: as a tree it has no end.
+    let mut file = File::new(2);
+    let (mut a, mut b) = ("x".to_string(), "x".to_string());
+    for i in 0..2000 {
+        file = file
+            .node(&format!("Add: {a} {b} -> s{i}"), &[])
+            .node(&format!("Relu: s{i} -> a{i}"), &[])
+            .node(&format!("Add: {b} {a} -> t{i}"), &[])
+            .node(&format!("Tanh: t{i} -> b{i}"), &[]);
+        (a, b) = (format!("a{i}"), format!("b{i}"));
+    }
+    read(&file.node(&format!("Add: {a} {b} -> y"), &[]).bytes()).expect_err("a ladder");
+    // Shares of a width that no memory holds, and copies of one row.
+    for node in ["Slice: x zero far one -> z", "Split: x -> z rest"] {
+        let file = File::bare()
+            .input("x", 1, &[None, Some(1 << 40)])
+            .output("y")
+            .shape("zero", &[1])
+            .shape("far", &[1 << 39])
+            .shape("one", &[1])
+            .node(node, &[attribute("axis", 2, int(3, 1))])
+            .node("Tanh: z -> y", &[]);
+        read(&file.bytes()).expect_err("no memory");
+    }
+    let mut file = File::new(2).shape("both", &[0, 1, 0, 1, 0, 1, 0, 1]);
+    for i in 0..40 {
+        let node = format!("Gather: {} both -> {}", value(i), value(i + 1));
+        file = file.node(&node, &[attribute("axis", 2, int(3, 1))]);
+    }
+    read(&file.node("Tanh: v40 -> y", &[]).bytes()).expect("rows of rows");
+    let mut file = File::new(2);
+    for i in 0..60 {
+        let node = format!("Concat: {0} {0} {0} {0} -> {1}", value(i), value(i + 1));
+        file = file.node(&node, &[attribute("axis", 2, int(3, 1))]);
+    }
+    read(&file.node("Tanh: v60 -> y", &[]).bytes()).expect_err("too wide");
+}
+
 /// Files cut off anywhere, with bits changed, with parts taken out and put elsewhere.
 fn damaged() -> Result<()> {
     let x = zoo::inputs::<f32>(3, 9);
@@ -463,6 +535,8 @@ fn damaged() -> Result<()> {
         golden("torch_script_opset9_mlp.onnx"),
         golden("torch_script_opset13_norms.onnx"),
         golden("torch_script_rows.onnx"),
+        golden("torch_script_residual.onnx"),
+        golden("torch_dynamo_towers.onnx"),
         golden("ops_gathered.onnx"),
         golden("ops_constants.onnx"),
         golden("ops_keras_flatten.onnx"),

@@ -5,6 +5,7 @@ use crate::counting::allocations;
 use crate::counting::allocations_of_all;
 use chainrule::data::Batches;
 use chainrule::nalgebra::DMatrix;
+use chainrule::nn::layer::Layer;
 use chainrule::nn::loss::*;
 use chainrule::nn::*;
 use chainrule::optim::*;
@@ -12,14 +13,18 @@ use chainrule::prelude::*;
 use chainrule::train::{Lbfgs, ScaledConjugateGradient};
 use chainrule::{Real, View};
 
-/// Every layer of the crate, each behind a dense one.
+/// Every layer of the crate, each behind a dense one; but those that take a network's own inputs.
 fn every_layer<T: Real>() -> Builder<T> {
+    let mut builder = Sequential::builder(40);
     macro_rules! layers {
-        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
-            Sequential::builder(40)$($(.layer(Dense::new(12, Activation::Linear)).layer($made))+)+
-        };
+        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {$($(
+            if !Layer::<T>::checks_inputs(&$made) {
+                builder = builder.layer(Dense::new(12, Activation::Linear)).layer($made);
+            }
+        )+)+};
     }
-    chainrule::every_layer!(layers)
+    chainrule::every_layer!(layers);
+    builder
 }
 
 /// Every kind of layer, one of them wide enough that the product packs its operands.
@@ -385,6 +390,32 @@ fn smooth<T: Real>() -> Sequential<T> {
         .seed(1)
         .build()
         .expect("a sound network")
+}
+
+/// A table and what comes behind it, in training, in products with curvature and in prediction.
+#[test]
+fn embeddings() {
+    let net = Sequential::<f64>::builder(3)
+        .layer(Embedding::new(20, 4).padding_idx(0))
+        .layer(Select::rows([0, 5, 5, 11, 8]))
+        .layer(Dense::new(5, Activation::Tanh))
+        .seed(1)
+        .build()
+        .expect("a sound network");
+    // More samples than are added up one after the other.
+    let x = DMatrix::from_fn(3, 200, |i, j| ((7 * i + j) % 20) as f64);
+    let t = DMatrix::from_element(5, 200, 0.1);
+    let (mut tape, loss) = (Tape::new(), MeanSquaredError);
+    let (v, mut out) = (vec![1.0; net.params().len()], vec![0.0; net.params().len()]);
+    let mut y = DMatrix::zeros(5, 200);
+    let mut all = || {
+        net.gradient(&x, &t, &loss, &mut tape).expect("a gradient");
+        net.hessian_product(&x, &t, &loss, &v, &mut out, &mut tape)
+            .expect("a product");
+        net.predict_into(&x, &mut y, &mut tape).expect("outputs");
+    };
+    all();
+    assert_eq!(allocations(all), 0);
 }
 
 fn derivatives<T: Real>() {

@@ -858,18 +858,20 @@ fn networks_without_parameters() -> Result<()> {
     Ok(())
 }
 
-/// Every layer in any numbers, between dense ones.
+/// Every layer in any numbers, behind a dense one where it can be.
 fn every_layer<T: Real>() -> Result<Vec<Sequential<T>>> {
+    // A layer that takes indices takes the network's own.
     macro_rules! nets {
         ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
-            vec![$($(
-                Sequential::builder(3)
-                    .layer(Dense::new(4, Activation::Tanh))
-                    .layer($made)
-                    .layer(Dense::new(2, Activation::Linear)),
-            )+)+]
+            vec![$($({
+                let builder = Sequential::builder(3);
+                let first = Layer::<T>::checks_inputs(&$made);
+                let builder = if first { builder } else { builder.layer(dense()) };
+                builder.layer($made).layer(Dense::new(2, Activation::Linear))
+            },)+)+]
         };
     }
+    let dense = || Dense::new(4, Activation::Tanh);
     let nets = chainrule::every_layer!(nets).into_iter();
     nets.map(|builder| builder.seed(3).build()).collect()
 }
@@ -879,7 +881,10 @@ fn every_layer<T: Real>() -> Result<Vec<Sequential<T>>> {
 fn curvatures_of_every_layer() -> Result<()> {
     let nets = every_layer::<f64>()?.into_iter();
     for (net, mut dual) in nets.zip(every_layer::<HyperDual64>()?) {
-        let (x, t) = (batch(3, 5, 41), batch(2, 5, 42));
+        let (mut x, t) = (batch(3, 5, 41), batch(2, 5, 42));
+        if net.layers()[0].checks_inputs() {
+            x.apply(|x| *x = if *x < 0.0 { 0.0 } else { 2.0 });
+        }
         let mut constant = Vec::new();
         for block in (0..3).flat_map(|layer| net.blocks(layer)) {
             constant.extend((0..block.len()).map(|_| block.role == Role::Statistic));

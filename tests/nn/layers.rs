@@ -1233,6 +1233,116 @@ fn values_and_gradients_of_pytorch() -> Result<()> {
     Ok(())
 }
 
+/// Embeddings and the gradients of their tables within 10⁻¹⁴ of PyTorch, with the same padding.
+#[test]
+fn embeddings_of_pytorch() -> Result<()> {
+    let mut compared = 0;
+    let numbers =
+        |text: &str| -> Vec<f64> { text.split(' ').map(|x| x.parse().unwrap()).collect() };
+    for line in include_str!("../reference/embeddings.tsv").lines().skip(1) {
+        let [name, features, x, dy, y, table, dtable] = *line.split('\t').collect::<Vec<_>>() else {
+            panic!("{line}")
+        };
+        let features: usize = features.parse().unwrap();
+        let settings: Vec<usize> = name
+            .split(|c: char| !c.is_ascii_digit())
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        let layer = Embedding::new(settings[0], settings[1]);
+        let layer = match settings.get(2) {
+            Some(index) => layer.padding_idx(*index),
+            None => layer,
+        };
+        assert_eq!(Layer::<f64>::describe(&layer), name);
+        let mut net = Sequential::builder(features).layer(layer).build()?;
+        net.set_params(&numbers(table))?;
+        let (x, dy) = (numbers(x), numbers(dy));
+        let x = View::new(&x, features)?;
+        let mut tape = Tape::new();
+        net.gradient_with(x, &mut tape, |_, mut slopes| {
+            slopes.as_mut_slice().copy_from_slice(&dy);
+            Ok(())
+        })?;
+        assert_eq!(net.predict(x)?.as_slice(), numbers(y), "{name}");
+        assert_eq!(tape.a(1)?.as_slice(), numbers(y), "{name}");
+        for (got, want) in tape.grads().iter().zip(numbers(dtable)) {
+            assert!((got - want).abs() <= 1e-14 * want.abs().max(1.0), "{name}: {got}, not {want}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 500, "{compared}");
+    Ok(())
+}
+
+/// Numbers that are no index are refused before a pass, whatever comes between, and nothing has
+/// changed.
+#[test]
+fn what_is_no_index() -> Result<()> {
+    let net = Sequential::<f64>::builder(4)
+        .layer(Select::rows([3, 1]))
+        .layer(Embedding::new(3, 2))
+        .layer(Dense::new(1, Activation::Linear))
+        .seed(1)
+        .build()?;
+    let mut x = DMatrix::from_element(4, 3, 0.5);
+    x.row_mut(1).fill(2.0);
+    x.row_mut(3).fill(0.0);
+    let y = net.predict(&x)?;
+    assert_eq!(y.ncols(), 3);
+    let t = DMatrix::zeros(1, 3);
+    for bad in [-1.0, 3.0, 0.5, f64::NAN, f64::INFINITY] {
+        let mut x = x.clone();
+        x[(3, 2)] = bad;
+        let mut tape = Tape::new();
+        for error in [
+            net.predict(&x).expect_err("no index"),
+            net.gradient(&x, &t, &MeanSquaredError, &mut tape).expect_err("no index"),
+            net.jacobian(&x.columns(2, 1).clone_owned()).expect_err("no index"),
+        ] {
+            assert_eq!(error.kind(), chainrule::ErrorKind::Value);
+            let text = error.to_string();
+            assert!(text.contains("an index from 0 to 2"), "{text}");
+        }
+    }
+    // Behind a layer that computes, there are no indices.
+    let behind = Sequential::<f64>::builder(2)
+        .layer(Dense::new(2, Activation::Relu))
+        .layer(Embedding::new(3, 2))
+        .build();
+    assert!(behind.is_err());
+    Ok(())
+}
+
+/// A column of words becomes an index, a table and more columns beside it, whatever is scaled.
+#[test]
+fn words_of_a_table() -> Result<()> {
+    use chainrule::data::{Encoder, Encoding, Scaling, Table};
+    let table = Table::new()
+        .with_categories("city", ["Köln", "Bonn", "Köln", "Ulm", "Bonn"])?
+        .with_numbers("area", [50.0, 70.0, 80.0, 65.0, 30.0])?
+        .with_numbers("rent", [600.0, 800.0, 700.0, 650.0, 400.0])?;
+    let encoder = |city: Encoding| {
+        Encoder::builder().target("rent").column("city", city).fit(&table)
+    };
+    let net = || {
+        Sequential::<f64>::builder(2)
+            .layer(Select::rows([0]))
+            .layer(Embedding::new(3, 2))
+            .layer(Dense::new(1, Activation::Linear))
+            .seed(1)
+            .build()
+    };
+    let index = || Encoding::new().index();
+    let mut model = Model::with_encoder(net()?, encoder(index().scaling(Scaling::None))?)?;
+    let data = model.dataset(&table)?;
+    model.fit(&mut Trainer::new(MeanSquaredError, Adam::new()).epochs(3), &data)?;
+    // Scaled as a number like others, which is said.
+    let scaled = Model::with_encoder(net()?, encoder(index())?)?;
+    let error = scaled.predict_table(&table).expect_err("no index").to_string();
+    assert!(error.contains("Scaling::None"), "{error}");
+    Ok(())
+}
+
 /// Every layer in both modes against finite differences, in a cast network, and through a file.
 #[test]
 fn every_layer() -> Result<()> {
@@ -1250,10 +1360,13 @@ fn every_layer() -> Result<()> {
         let report = gradcheck::layer(&*layer, 4, 5, 1)?;
         assert!(report.error() < 1e-7, "{name}: {report}");
     }
-    let x = DMatrix::from_fn(4, 3, |i, j| ((i + 4 * j) as f64).sin());
+    let sines = DMatrix::from_fn(4, 3, |i, j| ((i + 4 * j) as f64).sin());
+    let indices = DMatrix::from_fn(4, 3, |i, j| ((i + j) % 3) as f64);
     for builder in chainrule::every_layer!(nets) {
         let net = builder.seed(1).build()?;
-        let y = net.predict(&x)?;
+        let checks = net.layers()[0].checks_inputs();
+        let x = if checks { &indices } else { &sines };
+        let y = net.predict(x)?;
         let single: Sequential<f32> = net.cast()?;
         let near = single.predict(&x.map(|x| x as f32))?.map(f64::from);
         assert!((near - &y).amax() < 1e-6, "{net}");
@@ -1261,7 +1374,7 @@ fn every_layer() -> Result<()> {
         {
             let bytes = Model::from(net.clone()).to_safetensors()?;
             assert_eq!(
-                Model::<f64>::from_safetensors(&bytes)?.predict(&x)?,
+                Model::<f64>::from_safetensors(&bytes)?.predict(x)?,
                 y,
                 "{net}"
             );
@@ -1270,7 +1383,7 @@ fn every_layer() -> Result<()> {
         {
             let onnx = chainrule::io::Onnx::new();
             let read = onnx.read::<f64>(&onnx.write(&Model::from(net.clone()))?)?;
-            assert!((read.predict(&x)? - &y).amax() < 1e-12, "{net}");
+            assert!((read.predict(x)? - &y).amax() < 1e-12, "{net}");
         }
     }
     Ok(())

@@ -1,9 +1,10 @@
-"""Writes layers.tsv: layers without parameters and their gradients as PyTorch computes them in float64.
+"""Writes layers.tsv and embeddings.tsv: layers and their gradients as PyTorch computes them in float64.
 
     pip install torch==2.15.0 && python3 layers.py
 
 A line is: layer, features, x, dy, y, dx. The layer is called as `Layer::describe` does. Numbers within a field are separated by
-spaces, sample after sample. dy is the gradient by y that the backward pass starts from.
+spaces, sample after sample. dy is the gradient by y that the backward pass starts from. Embeddings have the table, vector after vector,
+and its gradient in place of dx.
 """
 
 from pathlib import Path
@@ -56,8 +57,27 @@ def main():
             dy = normal(*y.shape).mul(100).round().div(100)
             y.backward(dy)
             lines.append("\t".join([name, str(d), *(text(numbers) for numbers in (x, dy, y, x.grad))]))
-    Path(__file__).with_name("layers.tsv").write_text("\n".join(lines) + "\n")
-    print(f"{len(lines) - 1} lines")
+    write("layers", lines)
+    lines = ["layer\tfeatures\tx\tdy\ty\ttable\tdtable"]
+    for categories, dim, padding in [(1, 1, None), (3, 2, None), (5, 1, 4), (7, 3, 0), (40, 2, 3)]:
+        padded = "" if padding is None else f", padding_idx={padding}"
+        for d, n in SIZES:
+            layer = torch.nn.Embedding(categories, dim, padding_idx=padding, dtype=torch.float64)
+            # Not 0 at the padding: what is there counts.
+            table = normal(categories, dim).mul(100).round().div(100)
+            layer.weight.data.copy_(table)
+            x = torch.randint(categories, (n, d), generator=generator)
+            y = layer(x).flatten(1)
+            dy = normal(*y.shape).mul(100).round().div(100)
+            y.backward(dy)
+            name = f"Embedding(categories={categories}, dim={dim}{padded})"
+            lines.append("\t".join([name, str(d), *(text(numbers) for numbers in (x.double(), dy, y, table, layer.weight.grad))]))
+    write("embeddings", lines)
+
+
+def write(name, lines):
+    Path(__file__).with_name(f"{name}.tsv").write_text("\n".join(lines) + "\n")
+    print(f"{len(lines) - 1} lines of {name}")
 
 
 main()

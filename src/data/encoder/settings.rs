@@ -141,7 +141,8 @@ impl Encoding {
     /// that of rare categories.
     ///
     /// A network takes an index for a quantity: that is right for two categories, and where they
-    /// have an [order](Self::ordered).
+    /// have an [order](Self::ordered). Only an [`Embedding`](crate::nn::Embedding) takes it for a
+    /// place in its table: as it is, with [`Scaling::None`].
     #[doc(alias("OrdinalEncoder"))]
     pub fn index(self) -> Self {
         Self {

@@ -1,11 +1,12 @@
-//! From the links of a graph to a model: which constants are parameters of which layer, and which
+//! From the steps of a graph to a model: which constants are parameters of which layer, and which
 //! are scalers.
 
 use super::axes::Axes;
+use super::branches::{Fork, Step, links};
 use super::constant::{Constant, MAX_RANK, product};
-use super::fold::walk;
+use super::fold::{axis, sliced, walk};
 use super::graph::Graph;
-use super::import::{Affine, Along, Link, Norm, Part, Product, is_float};
+use super::import::{Affine, Along, Join, Link, Norm, Part, Product, Rows, is_float, is_integer};
 use super::node::{int, place};
 use super::proto::{self, Size};
 use super::shapes::Shapes;
@@ -13,13 +14,14 @@ use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::Activation;
 use crate::nn::layers::{
-    BatchNorm, BuiltIn, Dense, Glu, GroupNorm, LayerNorm, LogSoftmax, Prelu, RmsNorm, Softmax,
-    UnitNorm,
+    self as nn, BatchNorm, BuiltIn, Dense, Embedding, Glu, GroupNorm, LayerNorm, LogSoftmax,
+    Parallel, Prelu, Residual, RmsNorm, Select, Softmax, UnitNorm,
 };
+use crate::nn::layer::Layer;
 use crate::nn::sequential::Sequential;
 use crate::numeric::real::{Real, zeros};
 use crate::train::Model;
-use alloc::{format, vec, vec::Vec};
+use alloc::{format, sync::Arc, vec, vec::Vec};
 use core::mem;
 
 /// A layer with its parameters, as long as there may be more to come.
@@ -42,27 +44,48 @@ enum Open<T> {
     LogSoftmax,
     Glu(Activation),
     UnitNorm(UnitNorm),
+    Select(Vec<usize>),
+    /// A table, vector after vector, for so many categories.
+    Embedding { categories: usize, table: Vec<T> },
+    Fork(Join, Vec<Vec<Self>>),
+}
+
+/// What the numbers of a value are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Float,
+    /// Integers that the graph is given: places in a table, or cast to others.
+    Integer,
+    /// Numbers that the graph cuts to integers: places in a table, where others are an error here.
+    Rounded,
+}
+
+/// A chain of layers as far as it has been read: the network's, or a branch of it.
+struct Chain<T: Real> {
+    /// How features lie after the last step.
+    axes: Axes,
+    kind: Kind,
+    layers: Vec<Open<T>>,
+    /// Maps of single features since the last layer.
+    maps: Vec<(Affine, Vec<T>)>,
+    is_branch: bool,
 }
 
 struct Assembly<'a, 'g, T: Real> {
-    /// How features lie after the last step.
-    axes: Axes,
+    here: Chain<T>,
     shapes: Shapes<'a, 'g>,
     /// So many numbers may still be made of the file's. Else a small file could ask for all memory,
     /// by declared widths of any size or many nodes that use the same constant.
     budget: usize,
-    layers: Vec<Open<T>>,
-    /// Maps of single features since the last layer.
-    maps: Vec<(Affine, Vec<T>)>,
     inputs: Option<Scaler<T>>,
 }
 
-/// The model that takes the graph's `input` through `links`; `budget` bounds what is made of single
+/// The model that takes the graph's `input` through `steps`; `budget` bounds what is made of single
 /// numbers.
 pub(super) fn assemble<'g, T: Real>(
     graph: &Graph<'g>,
     input: &'g proto::ValueInfo,
-    links: &[Link<'g>],
+    steps: &[Step<'g>],
     budget: usize,
 ) -> Result<Model<T>> {
     let place = format!("ONNX input {:?}", input.name);
@@ -73,8 +96,8 @@ pub(super) fn assemble<'g, T: Real>(
     let (kind, shape) = tensor.map_or((0, None), |tensor| {
         (tensor.elem_type, tensor.shape.as_ref())
     });
-    if !is_float(kind.into()) {
-        let expected = "numbers of type float, double, float16 or bfloat16";
+    if !is_float(kind.into()) && !is_integer(kind.into()) {
+        let expected = "numbers of type float, double, float16 or bfloat16, or integers";
         return Err(Error::new(
             ErrorKind::Incompatible,
             place,
@@ -82,6 +105,7 @@ pub(super) fn assemble<'g, T: Real>(
             format!("data type {kind}"),
         ));
     }
+    let links = links(steps);
     let constants = || links.iter().flat_map(|link| link.part.constants());
     let double = if constants().next().is_some() {
         constants().any(Constant::is_double)
@@ -106,10 +130,7 @@ pub(super) fn assemble<'g, T: Real>(
             .map(|dim| size(dim.size.as_ref()))
             .collect()
     });
-    let readings = readings(
-        dims.as_deref(),
-        links.iter().find_map(|link| link.part.inputs()),
-    );
+    let readings = readings(dims.as_deref(), inputs(steps));
     if readings.is_empty() {
         return Err(Error::new(
             ErrorKind::Shape,
@@ -121,7 +142,12 @@ pub(super) fn assemble<'g, T: Real>(
     // What is wrong with the likeliest reading.
     let mut first = None;
     for axes in readings {
-        match Assembly::new(graph, input, axes, budget).run(links, double) {
+        let kind = if is_float(kind.into()) {
+            Kind::Float
+        } else {
+            Kind::Integer
+        };
+        match Assembly::new(graph, input, axes, kind, budget).run(steps, double) {
             Ok(model) => return Ok(model),
             Err(error) => first = first.or(Some(error)),
         }
@@ -202,40 +228,120 @@ fn readings(dims: Option<&[Option<usize>]>, first: Option<usize>) -> Vec<Axes> {
 }
 
 impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
-    fn new(graph: &'a Graph<'g>, input: &'g proto::ValueInfo, axes: Axes, budget: usize) -> Self {
+    fn new(
+        graph: &'a Graph<'g>,
+        input: &'g proto::ValueInfo,
+        axes: Axes,
+        kind: Kind,
+        budget: usize,
+    ) -> Self {
         let mut shapes = Shapes::new(graph, budget);
         shapes.insert(&input.name, axes.shape());
         Self {
-            axes,
+            here: Chain {
+                axes,
+                kind,
+                layers: Vec::new(),
+                maps: Vec::new(),
+                is_branch: false,
+            },
             shapes,
             budget,
-            layers: Vec::new(),
-            maps: Vec::new(),
             inputs: None,
         }
     }
 
-    fn run(mut self, links: &[Link<'g>], double: bool) -> Result<Model<T>> {
-        let inputs = self.axes.width();
-        for Link { node, value, part } in links {
-            self.step(node, part, double)
-                .map_err(|error| error.within(place(node)))?;
-            self.shapes.insert(value, self.axes.shape());
-        }
+    fn run(mut self, steps: &[Step<'g>], double: bool) -> Result<Model<T>> {
+        let inputs = self.here.axes.width();
+        self.steps(steps, double)?;
         self.finish(inputs)
     }
 
+    fn steps(&mut self, steps: &[Step<'g>], double: bool) -> Result<()> {
+        for step in steps {
+            let value = match step {
+                Step::Link(Link { node, value, part }) => {
+                    self.step(node, part, double)
+                        .map_err(|error| error.within(place(node)))?;
+                    value
+                }
+                Step::Fork(fork) => {
+                    self.fork(fork, double)?;
+                    fork.value
+                }
+            };
+            self.shapes.insert(value, self.here.axes.shape());
+        }
+        Ok(())
+    }
+
+    /// Branches from here, and how they meet.
+    fn fork(&mut self, fork: &Fork<'g>, double: bool) -> Result<()> {
+        self.close(None)?;
+        let (mut branches, mut ends) = (Vec::new(), Vec::new());
+        for branch in &fork.branches {
+            let begin = Chain {
+                axes: self.here.axes.clone(),
+                kind: self.here.kind,
+                layers: Vec::new(),
+                maps: Vec::new(),
+                is_branch: true,
+            };
+            let outer = mem::replace(&mut self.here, begin);
+            let result = self.steps(branch, double).and_then(|()| self.close(None));
+            let Chain {
+                axes, kind, layers, ..
+            } = mem::replace(&mut self.here, outer);
+            result?;
+            branches.push(layers);
+            ends.push((axes, kind));
+        }
+        let here = |error: Error| error.within(place(fork.node));
+        let kinds = || ends.iter().map(|(_, kind)| *kind);
+        let kind = kinds().next().unwrap_or(self.here.kind);
+        let stacked = matches!(fork.join, Join::Stack { .. });
+        if kinds().any(|other| other != kind) || !stacked && kind != Kind::Float {
+            let expected = "values of one type";
+            return Err(here(Error::new(
+                ErrorKind::Incompatible,
+                "",
+                expected,
+                "integers, and others",
+            )));
+        }
+        let mut axes = ends.into_iter().map(|(axes, _)| axes);
+        if let Some(first) = axes.next() {
+            self.here.axes = match fork.join {
+                Join::Add => first.sum(axes),
+                Join::Stack { axis } => first.stack(axis, axes),
+            }
+            .map_err(here)?;
+        }
+        self.here.kind = kind;
+        self.here.layers.push(Open::Fork(fork.join, branches));
+        Ok(())
+    }
+
     fn step(&mut self, node: &'g proto::Node, part: &Part<'g>, double: bool) -> Result<()> {
-        let width = self.axes.width();
+        let width = self.here.axes.width();
+        let given_back = self.here.kind == Kind::Integer && matches!(part, Part::Cast(_));
+        if self.here.kind != Kind::Float && !part.keeps_integers() && !given_back {
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "",
+                "the rows of a table (Gather), as which integers are read",
+                &*node.op_type,
+            ));
+        }
         let layer = match part {
             Part::Affine(op, by) => {
                 let by = self.vector(by)?;
-                self.maps.push((*op, by));
+                self.here.maps.push((*op, by));
                 return Ok(());
             }
             Part::Times(factor) => {
                 let by = self.repeat(T::of(*factor), width)?;
-                self.maps.push((Affine::Mul, by));
+                self.here.maps.push((Affine::Mul, by));
                 return Ok(());
             }
             Part::Dense(product) => self.dense(product)?,
@@ -244,7 +350,7 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                 if let Some(Open::Dense {
                     activation: fused @ Activation::Linear,
                     ..
-                }) = self.layers.last_mut()
+                }) = self.here.layers.last_mut()
                 {
                     *fused = activation.clone();
                     return Ok(());
@@ -266,8 +372,8 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             }
             Part::Scores(along) => return self.along(*along),
             Part::Glu(activation) if width.is_multiple_of(2) => {
-                self.axes.row()?;
-                self.axes.product(false, width, Some(width / 2))?;
+                self.here.axes.row()?;
+                self.here.axes.product(false, width, Some(width / 2))?;
                 Open::Glu(activation.clone())
             }
             Part::Glu(_) => {
@@ -279,7 +385,7 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                 ));
             }
             Part::UnitNorm(norm) => {
-                self.axes.row()?;
+                self.here.axes.row()?;
                 Open::UnitNorm(*norm)
             }
             // Of each group by itself, before all are one row again.
@@ -288,8 +394,8 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                 scale: None,
                 bias: None,
                 ..
-            } if self.axes.groups().is_some() => {
-                let groups = self.axes.groups().unwrap_or(1);
+            } if self.here.axes.groups().is_some() => {
+                let groups = self.here.axes.groups().unwrap_or(1);
                 Open::Norm {
                     kind: Norm::Group { eps: *eps, groups },
                     statistics: Vec::new(),
@@ -303,7 +409,7 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                 scale,
                 bias,
             } => {
-                self.axes.row()?;
+                self.here.axes.row()?;
                 let mut all = |constant: &Option<Constant<'_>>| {
                     constant
                         .as_ref()
@@ -332,8 +438,8 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                 ));
             }
             Part::BothClasses => {
-                self.axes.row()?;
-                self.axes.product(false, 1, Some(2))?;
+                self.here.axes.row()?;
+                self.here.axes.product(false, 1, Some(2))?;
                 let (zero, one) = (T::zero(), T::one());
                 Open::Dense {
                     weights: vec![-one, one],
@@ -342,10 +448,10 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                     activation: Activation::Linear,
                 }
             }
-            Part::Flatten(axis) => return self.axes.flatten(*axis),
-            Part::Transpose => return self.axes.transpose(node),
-            Part::Squeeze(axes) => return self.axes.squeeze(axes.as_deref()),
-            Part::Unsqueeze(axes) => return self.axes.unsqueeze(axes),
+            Part::Flatten(axis) => return self.here.axes.flatten(*axis),
+            Part::Transpose => return self.here.axes.transpose(node),
+            Part::Squeeze(axes) => return self.here.axes.squeeze(axes.as_deref()),
+            Part::Unsqueeze(axes) => return self.here.axes.unsqueeze(axes),
             Part::Reshape(shape) => {
                 let shape = self.shapes.get(shape)?;
                 if shape.len() > MAX_RANK {
@@ -362,7 +468,22 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                     .reshape(&shape, int(node, "allowzero")?.unwrap_or(0) == 0);
             }
             // All is computed in `T`.
-            Part::Cast(kind) if is_float(*kind) => return Ok(()),
+            Part::Cast(kind) if is_float(*kind) && self.here.kind == Kind::Integer => {
+                self.here.kind = Kind::Float;
+                return Ok(());
+            }
+            Part::Cast(kind) if is_float(*kind) && self.here.kind == Kind::Float => return Ok(()),
+            Part::Cast(kind) if is_integer(*kind) => {
+                if self.here.kind == Kind::Float {
+                    self.here.kind = Kind::Rounded;
+                }
+                return Ok(());
+            }
+            Part::Select { axis, rows } => match self.select(*axis, rows)? {
+                Some(rows) => Open::Select(rows),
+                None => return Ok(()),
+            },
+            Part::Embedding(table) => self.embedding(table)?,
             Part::Cast(kind) => {
                 let expected = if double {
                     "a cast to double, as the weights"
@@ -376,8 +497,8 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                     format!("data type {kind}"),
                 ));
             }
-            Part::Normalize => match self.layers.last() {
-                Some(Open::Softmax) if self.maps.is_empty() => return Ok(()),
+            Part::Normalize => match self.here.layers.last() {
+                Some(Open::Softmax) if self.here.maps.is_empty() => return Ok(()),
                 _ => {
                     return Err(Error::new(
                         ErrorKind::Incompatible,
@@ -390,27 +511,27 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
         };
         let mut layer = layer;
         self.close(Some(&mut layer))?;
-        self.layers.push(layer);
+        self.here.layers.push(layer);
         Ok(())
     }
 
     /// Refuses a softmax over anything but the features of a sample.
     fn along(&self, Along { axis, rest }: Along) -> Result<()> {
         let at = usize::try_from(if axis < 0 {
-            axis.saturating_add(self.axes.rank() as i64)
+            axis.saturating_add(self.here.axes.rank() as i64)
         } else {
             axis
         })
         .ok();
         let sound = if rest {
-            at.is_some_and(|at| self.axes.all_from(at))
+            at.is_some_and(|at| self.here.axes.all_from(at))
         } else {
-            self.axes.line(at).is_ok()
+            self.here.axes.line(at).is_ok()
         };
         if sound {
             return Ok(());
         }
-        let given = format!("axis {axis} of {}", self.axes.describe());
+        let given = format!("axis {axis} of {}", self.here.axes.describe());
         Err(Error::new(
             ErrorKind::Incompatible,
             "",
@@ -430,7 +551,7 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             left,
             flip,
         } = *product;
-        let width = self.axes.width();
+        let width = self.here.axes.width();
         // Dimensions of 1 before a matrix are those of a batch of products.
         let ones = weights.dims().len().saturating_sub(2);
         let (outputs, inputs, dropped) = match weights.dims()[ones..] {
@@ -452,16 +573,16 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
         if outputs == 0 || inputs != width {
             return wrong(format!("dimensions {:?}", weights.dims()));
         }
-        self.axes.closed()?;
+        self.here.axes.closed()?;
         if flip {
-            self.axes.flip();
+            self.here.axes.flip();
         }
-        self.axes.raise(ones + 2);
+        self.here.axes.raise(ones + 2);
         let given = format!(
             "dimensions {:?} {} {}",
             weights.dims(),
             if left { "before" } else { "after" },
-            self.axes.describe()
+            self.here.axes.describe()
         );
         if self
             .axes
@@ -497,21 +618,62 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
         })
     }
 
+    /// Which features are left of those along an axis; `None` if all are.
+    fn select(&mut self, at: i64, rows: &Rows<'g>) -> Result<Option<Vec<usize>>> {
+        let axes = &self.here.axes;
+        axes.closed()?;
+        let at = axis(at, axes.rank())?;
+        let Some(len) = axes.size(at) else {
+            return match rows.are_all() {
+                true => Ok(None),
+                false => Err(Error::new(
+                    ErrorKind::Incompatible,
+                    "",
+                    "some of the features, and all samples",
+                    format!("places along axis {at} of {}", axes.describe()),
+                )),
+            };
+        };
+        let places = rows.of(len)?;
+        let others = axes.width() / len.max(1);
+        self.take(
+            places.len().saturating_mul(others),
+            "features that such a file could have",
+        )?;
+        let single = matches!(rows, Rows::At(places) if places.dims().is_empty());
+        let rows = self.here.axes.select(at, &places.collect(), single)?;
+        let all = rows.len() == len * others && rows.iter().copied().eq(0..rows.len());
+        Ok((!all).then_some(rows))
+    }
+
+    /// A row of the table for each feature.
+    fn embedding(&mut self, table: &Constant<'g>) -> Result<Open<T>> {
+        let [categories, dim] = *table.dims() else {
+            let given = format!("dimensions {:?}", table.dims());
+            return Err(Error::new(ErrorKind::Shape, table.place(), "a matrix", given));
+        };
+        self.here.axes.append(dim)?;
+        self.here.kind = Kind::Float;
+        self.copy(table)?;
+        let table = table.reals()?;
+        Ok(Open::Embedding { categories, table })
+    }
+
     /// Gives the maps since the last layer to whom they belong, where a layer follows: `next`, or
     /// an activation.
     fn close(&mut self, next: Option<&mut Open<T>>) -> Result<()> {
         self.absorb();
-        let maps = mem::take(&mut self.maps);
+        let maps = mem::take(&mut self.here.maps);
         if maps.is_empty() {
             return Ok(());
         }
-        if self.layers.is_empty() {
+        if self.here.layers.is_empty() && !self.here.is_branch {
             self.inputs = Some(input_scaler(&maps)?);
             return Ok(());
         }
         let (scale, shift) = line(&maps);
         let moves = shift.iter().any(|shift| *shift != T::zero());
-        match (self.layers.last_mut(), next) {
+        match (self.here.layers.last_mut(), next) {
             (
                 Some(Open::Dense {
                     weights,
@@ -571,7 +733,7 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                     eps: 1e-30,
                     momentum: 0.1,
                 };
-                self.layers.push(Open::Norm {
+                self.here.layers.push(Open::Norm {
                     kind,
                     statistics,
                     scale: Some(scale),
@@ -585,8 +747,8 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
     /// Maps that are parameters of the last layer, and written as if they were not: its bias after
     /// a product, γ and β after a norm.
     fn absorb(&mut self) {
-        let mut maps = mem::take(&mut self.maps).into_iter().peekable();
-        match self.layers.last_mut() {
+        let mut maps = mem::take(&mut self.here.maps).into_iter().peekable();
+        match self.here.layers.last_mut() {
             Some(Open::Dense {
                 bias: bias @ None,
                 activation: Activation::Linear,
@@ -615,17 +777,25 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             }
             _ => {}
         }
-        self.maps = maps.collect();
+        self.here.maps = maps.collect();
     }
 
     fn finish(mut self, inputs: usize) -> Result<Model<T>> {
-        if self.layers.is_empty() {
+        if self.here.kind != Kind::Float {
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "ONNX output",
+                "floating-point numbers",
+                "integers",
+            ));
+        }
+        if self.here.layers.is_empty() {
             // All maps are the scaler of inputs, before a network that passes them on.
             self.close(None)?;
-            self.layers.push(Open::Activation(Activation::Linear));
+            self.here.layers.push(Open::Activation(Activation::Linear));
         }
         self.absorb();
-        let maps = mem::take(&mut self.maps);
+        let maps = mem::take(&mut self.here.maps);
         let outputs = match maps.is_empty() {
             true => None,
             false => {
@@ -634,10 +804,8 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             }
         };
         let (mut builder, mut params) = (Sequential::builder(inputs), Vec::new());
-        for layer in self.layers {
-            let (layer, numbers) = layer.close();
-            builder = builder.shared(layer.layer());
-            params.extend(numbers);
+        for layer in self.here.layers {
+            builder = builder.shared(layer.close(&mut params));
         }
         let mut net = builder.build_at_zero()?;
         net.set_params(&params)?;
@@ -646,8 +814,8 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
 
     /// A constant as one number for each feature.
     fn vector(&mut self, constant: &Constant<'_>) -> Result<Vec<T>> {
-        let (sizes, strides) = self.axes.spread(constant)?;
-        let width = self.axes.width();
+        let (sizes, strides) = self.here.axes.spread(constant)?;
+        let width = self.here.axes.width();
         self.copy(constant)?;
         let numbers = constant.reals()?;
         match numbers[..] {
@@ -688,9 +856,27 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
 }
 
 impl<T: Real> Open<T> {
-    /// The layer, and its parameters in their order.
-    fn close(self) -> (BuiltIn, Vec<T>) {
-        match self {
+    /// Whether these layers are one that makes a skip as wide as what is added to it.
+    fn projects(layers: &[Self]) -> bool {
+        let linear = |layer: &Self| {
+            matches!(layer, Self::Dense { activation: Activation::Linear, .. })
+        };
+        matches!(layers, [layer] if linear(layer))
+    }
+
+    /// Several layers as one.
+    fn chain(layers: Vec<Self>, params: &mut Vec<T>) -> Arc<dyn Layer<T>> {
+        let mut layers = layers.into_iter().map(|layer| layer.close(params));
+        match (layers.len(), layers.next()) {
+            (1, Some(only)) => only,
+            (_, first) => Layer::shared(first.into_iter().chain(layers).collect::<nn::Chain<T>>()),
+        }
+    }
+
+    /// The layer; its parameters follow those that are there.
+    fn close(self, params: &mut Vec<T>) -> Arc<dyn Layer<T>> {
+        let (layer, numbers) = match self {
+            Self::Fork(join, branches) => return joined(join, branches, params),
             Self::Dense {
                 mut weights,
                 bias,
@@ -750,7 +936,42 @@ impl<T: Real> Open<T> {
             Self::LogSoftmax => (BuiltIn::LogSoftmax(LogSoftmax), Vec::new()),
             Self::UnitNorm(norm) => (BuiltIn::UnitNorm(norm), Vec::new()),
             Self::Glu(activation) => (BuiltIn::Glu(Glu::new(activation)), Vec::new()),
+            Self::Select(rows) => (BuiltIn::Select(Select::rows(rows)), Vec::new()),
+            Self::Embedding { categories, table } => {
+                let layer = Embedding::new(categories, table.len() / categories.max(1));
+                (BuiltIn::Embedding(layer), table)
+            }
+        };
+        params.extend(numbers);
+        layer.layer()
+    }
+}
+
+/// The layer of branches, of which those that are empty hand on their inputs.
+fn joined<T: Real>(
+    join: Join,
+    mut branches: Vec<Vec<Open<T>>>,
+    params: &mut Vec<T>,
+) -> Arc<dyn Layer<T>> {
+    if join == Join::Add
+        && let [first, second] = &mut branches[..]
+    {
+        // Of a sum the order does not matter.
+        if first.is_empty() || Open::projects(first) && !Open::projects(second) {
+            mem::swap(first, second);
         }
+        if !first.is_empty() && (second.is_empty() || Open::projects(second)) {
+            let body = Open::chain(mem::take(first), params);
+            let skip = mem::take(second);
+            let projection = (!skip.is_empty()).then(|| Open::chain(skip, params));
+            return Layer::shared(Residual::of(body, projection));
+        }
+    }
+    let chain = |layers| Open::chain(layers, params);
+    let all = Parallel::of(branches.into_iter().map(chain).collect());
+    match join {
+        Join::Add => Layer::shared(all.add()),
+        Join::Stack { .. } => Layer::shared(all),
     }
 }
 
@@ -759,7 +980,7 @@ impl<'g> Part<'g> {
     fn constants(&self) -> impl Iterator<Item = &Constant<'g>> {
         let (some, two) = match self {
             Self::Dense(product) => ([Some(&product.weights), product.bias.as_ref()], None),
-            Self::Affine(_, by) | Self::Prelu(by) => ([Some(by), None], None),
+            Self::Affine(_, by) | Self::Prelu(by) | Self::Embedding(by) => ([Some(by), None], None),
             Self::Norm {
                 statistics,
                 scale,
@@ -769,6 +990,26 @@ impl<'g> Part<'g> {
             _ => ([None, None], None),
         };
         some.into_iter().flatten().chain(two.into_iter().flatten())
+    }
+
+    /// Whether it has parameters that branches cannot share.
+    pub(super) fn is_learned(&self) -> bool {
+        !matches!(self, Self::Affine(..)) && self.constants().next().is_some()
+    }
+
+    /// Whether integers stay what they are, or are the places in a table.
+    fn keeps_integers(&self) -> bool {
+        match self {
+            Self::Cast(kind) => is_integer(*kind),
+            Self::Embedding(_)
+            | Self::Select { .. }
+            | Self::Flatten(_)
+            | Self::Reshape(_)
+            | Self::Transpose
+            | Self::Squeeze(_)
+            | Self::Unsqueeze(_) => true,
+            _ => false,
+        }
     }
 
     /// How many features must come in, where its constants tell.
@@ -783,6 +1024,103 @@ impl<'g> Part<'g> {
             _ => self
                 .constants()
                 .find_map(|constant| constant.vector_len().filter(|len| *len > 1)),
+        }
+    }
+}
+
+/// How many features must come in, where the constants of the first parts tell.
+fn inputs(steps: &[Step<'_>]) -> Option<usize> {
+    for step in steps {
+        match step {
+            // Behind them are others.
+            Step::Link(Link {
+                part: Part::Select { .. } | Part::Embedding(_),
+                ..
+            }) => return None,
+            Step::Link(link) => match link.part.inputs() {
+                None => {}
+                width => return width,
+            },
+            Step::Fork(fork) => return fork.branches.iter().find_map(|branch| inputs(branch)),
+        }
+    }
+    None
+}
+
+impl Rows<'_> {
+    /// Whether these are all places, whatever their number.
+    fn are_all(&self) -> bool {
+        matches!(self, Self::Slice([0, end, 1]) if *end >= i32::MAX.into())
+    }
+
+    /// These places of so many.
+    fn of(&self, len: usize) -> Result<Places> {
+        let wrong = |expected: String, given: String| {
+            Err(Error::new(ErrorKind::Shape, "", expected, given))
+        };
+        match self {
+            Self::At(rows) if rows.dims().len() > 1 => {
+                let given = format!("dimensions {:?}", rows.dims());
+                wrong("a list of places".into(), given)
+            }
+            Self::At(rows) => {
+                let rows = rows.integers()?.into_iter();
+                let rows = rows.map(|row| axis(row, len)).collect::<Result<_>>()?;
+                Ok(Places::List(rows))
+            }
+            Self::Slice([start, end, step]) => {
+                let (start, count) = sliced([*start, *end, *step], len);
+                Ok(Places::Steps(start, *step, count))
+            }
+            Self::Split { part, parts, sizes } => {
+                let sizes = match sizes {
+                    Some(sizes) => sizes.clone(),
+                    // The last one may be smaller.
+                    None => {
+                        let most = len.div_ceil(*parts);
+                        let rest = len.saturating_sub(most * (parts - 1));
+                        let mut sizes = vec![most as i64; parts - 1];
+                        sizes.push(rest as i64);
+                        sizes
+                    }
+                };
+                let sum = sizes.iter().try_fold(0_i64, |sum, size| {
+                    sum.checked_add(*size).filter(|_| *size >= 0)
+                });
+                if sizes.len() != *parts || sum != i64::try_from(len).ok() {
+                    return wrong(
+                        format!("{parts} parts of {len} in all"),
+                        format!("{sizes:?}"),
+                    );
+                }
+                let start = sizes[..*part].iter().sum();
+                Ok(Places::Steps(start, 1, sizes[*part] as usize))
+            }
+        }
+    }
+}
+
+/// Places along an axis: listed, or the first one, the distance to the next, and how many.
+enum Places {
+    List(Vec<usize>),
+    Steps(i64, i64, usize),
+}
+
+impl Places {
+    fn len(&self) -> usize {
+        match self {
+            Self::List(places) => places.len(),
+            Self::Steps(_, _, count) => *count,
+        }
+    }
+
+    fn collect(self) -> Vec<usize> {
+        match self {
+            Self::List(places) => places,
+            Self::Steps(start, step, count) => {
+                let at = |index: usize| (start + step * index as i64) as usize;
+                (0..count).map(at).collect()
+            }
         }
     }
 }

@@ -70,6 +70,86 @@ impl Axes {
         self.sizes.iter().flatten().product()
     }
 
+    /// How many features are along an axis; `None` of that of the samples.
+    pub(super) fn size(&self, at: usize) -> Option<usize> {
+        self.sizes[at]
+    }
+
+    /// Leaves these places along an axis, which goes away where it is `single`: the features of
+    /// before that are left.
+    pub(super) fn select(
+        &mut self,
+        at: usize,
+        places: &[usize],
+        single: bool,
+    ) -> Result<Vec<usize>> {
+        let features = |sizes: &[Option<usize>]| sizes.iter().flatten().product::<usize>();
+        let (before, after) = (features(&self.sizes[..at]), features(&self.sizes[at + 1..]));
+        let len = self.sizes[at].unwrap_or(1);
+        if single {
+            self.sizes.remove(at);
+        } else {
+            self.sizes[at] = Some(places.len());
+        }
+        let line = |first: usize| (first * after)..((first + 1) * after);
+        Ok((0..before)
+            .flat_map(|b| places.iter().flat_map(move |place| line(b * len + place)))
+            .collect())
+    }
+
+    /// With so many features for each one, along a last axis.
+    pub(super) fn append(&mut self, size: usize) -> Result<()> {
+        self.closed()?;
+        let wide = self.width().checked_mul(size);
+        if wide.is_none() || self.rank() == MAX_RANK {
+            return Err(Error::new(
+                ErrorKind::Shape,
+                "",
+                format!("at most {MAX_RANK} dimensions, and features that fit into memory"),
+                self.describe(),
+            ));
+        }
+        self.sizes.push(Some(size));
+        Ok(())
+    }
+
+    /// Of values that are added, all of which must lie as this one does.
+    pub(super) fn sum(self, mut others: impl Iterator<Item = Self>) -> Result<Self> {
+        match others.find(|other| *other != self) {
+            None => Ok(self),
+            Some(other) => Err(Error::new(
+                ErrorKind::Shape,
+                "",
+                format!("the features of all branches as {}", self.describe()),
+                other.describe(),
+            )),
+        }
+    }
+
+    /// Of values that stand one after the other along an axis, that of their features.
+    pub(super) fn stack(mut self, at: i64, others: impl Iterator<Item = Self>) -> Result<Self> {
+        let at = axis(at, self.rank())?;
+        let mut sum = self.line(Some(at))?;
+        for mut other in others {
+            let size = other.line(Some(at))?;
+            other.sizes[at] = self.sizes[at];
+            if other != self {
+                return Err(Error::new(
+                    ErrorKind::Shape,
+                    "",
+                    format!("the features of all branches as {}", self.describe()),
+                    other.describe(),
+                ));
+            }
+            sum = sum.checked_add(size).ok_or_else(|| {
+                let expected = "features that fit into memory";
+                Error::new(ErrorKind::Shape, "", expected, size)
+            })?;
+        }
+        self.sizes[at] = Some(sum);
+        Ok(self)
+    }
+
     fn batch(&self) -> Option<usize> {
         self.sizes.iter().position(Option::is_none)
     }

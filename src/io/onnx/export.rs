@@ -7,8 +7,11 @@ use super::proto::{self, Size};
 use super::writer::{INPUT, OUTPUT, Writer, float, int, ints};
 use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
-use crate::nn::layers::BuiltIn;
+use crate::nn::layer::{Join, Layer, Part, Parts};
+use crate::nn::layers::{BuiltIn, EMBEDDINGS};
+use crate::nn::layout::place;
 use crate::nn::loss::OutputFunction;
+use crate::nn::sequential::NamedParameter;
 use crate::numeric::real::Real;
 use crate::train::Model;
 use alloc::{
@@ -18,6 +21,7 @@ use alloc::{
     vec,
     vec::Vec,
 };
+use core::mem;
 use prost::Message;
 
 /// The versions of ONNX's operators and of its format: of 2021 and 2022, the first with
@@ -44,31 +48,11 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
             [("shift", scaler.shift()), ("scale", scaler.scale())],
         );
     }
-    let mut parameters = net.named_parameters().peekable();
+    let mut parameters = net.named_parameters();
+    let mut width = net.inputs();
     for (number, layer) in net.layers().iter().enumerate() {
-        let Some(known) = BuiltIn::of(&**layer) else {
-            let place = net.layout().place(number);
-            return Err(Error::new(
-                ErrorKind::Incompatible,
-                place,
-                "a layer of this crate, which ONNX has operators for",
-                layer.name(),
-            ));
-        };
-        let mut blocks = BTreeMap::new();
-        while let Some(parameter) = parameters.next_if(|parameter| parameter.layer == number) {
-            let (block, name) = (parameter.block, parameter.name.to_string());
-            let name = if block.cols == 1 && block.name != "weights" {
-                writer.tensor(name, &[block.rows], parameter.values.iter())
-            } else {
-                // Row after row of what lies column after column.
-                let rows = parameter.values.transpose();
-                writer.tensor(name, &[block.rows, block.cols], rows.iter())
-            };
-            blocks.insert(&*block.name, name);
-        }
         writer.scope = format!("layer{number}");
-        writer.layer::<T>(&known, &blocks);
+        width = writer.whole(&**layer, width, &mut vec![number], &mut parameters)?;
     }
     if let Some(scaler) = model.output_scaler() {
         writer.scaler(
@@ -190,6 +174,89 @@ impl Writer {
         value
     }
 
+    /// A layer of so many inputs, with its parameters, which are next: how many outputs it has.
+    fn whole<'p, T: Real>(
+        &mut self,
+        layer: &dyn Layer<T>,
+        inputs: usize,
+        path: &mut Vec<usize>,
+        parameters: &mut dyn Iterator<Item = NamedParameter<'p, T>>,
+    ) -> Result<usize> {
+        if let Some(parts) = layer.nested() {
+            return self.parts(&parts, inputs, path, parameters);
+        }
+        let Some(known) = BuiltIn::of(layer) else {
+            let name = layer.name();
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                place(path, &name),
+                "a layer of this crate, which ONNX has operators for",
+                name,
+            ));
+        };
+        let mut blocks = BTreeMap::new();
+        for parameter in parameters.take(layer.blocks(inputs).len()) {
+            let (block, name) = (parameter.block, parameter.name.to_string());
+            let name = if block.name == EMBEDDINGS {
+                self.tensor(name, &[block.cols, block.rows], parameter.values.iter())
+            } else if block.cols == 1 && block.name != "weights" {
+                self.tensor(name, &[block.rows], parameter.values.iter())
+            } else {
+                // Row after row of what lies column after column.
+                let rows = parameter.values.transpose();
+                self.tensor(name, &[block.rows, block.cols], rows.iter())
+            };
+            blocks.insert(&*block.name, name);
+        }
+        self.layer::<T>(&known, &blocks);
+        layer.outputs(inputs)
+    }
+
+    /// Layers one after the other, or branches from the last value and their join.
+    fn parts<'p, T: Real>(
+        &mut self,
+        parts: &Parts<T>,
+        inputs: usize,
+        path: &mut Vec<usize>,
+        parameters: &mut dyn Iterator<Item = NamedParameter<'p, T>>,
+    ) -> Result<usize> {
+        let (scope, begin) = (self.scope.clone(), self.value.clone());
+        let (mut width, mut ends, mut widths) = (inputs, Vec::new(), Vec::new());
+        for (index, Part { name, layer }) in parts.parts.iter().enumerate() {
+            if parts.join.is_some() {
+                (width, self.value) = (inputs, begin.clone());
+            }
+            self.scope = match parts.join {
+                None => format!("{scope}.{index}"),
+                Some(_) => format!("{scope}.{name}"),
+            };
+            if let Some(layer) = layer {
+                path.push(index);
+                width = self.whole(&**layer, width, path, parameters)?;
+                path.pop();
+            }
+            ends.push(self.value.clone());
+            widths.push(width);
+        }
+        self.scope = scope;
+        match (parts.join, &mut ends[..]) {
+            (None, _) | (_, [_]) => {}
+            (Some(Join::Stack), _) => {
+                self.value = self.node("Concat", vec![int("axis", 1)], ends);
+                width = widths.iter().sum();
+            }
+            (Some(Join::Add), [first, second]) => {
+                // A skip first, so that what is added to it is not taken for a sum with more terms.
+                if *second == begin {
+                    mem::swap(first, second);
+                }
+                self.value = self.node("Add", vec![], ends);
+            }
+            (Some(Join::Add), _) => self.value = self.node("Sum", vec![], ends),
+        }
+        Ok(width)
+    }
+
     fn layer<T: Real>(&mut self, layer: &BuiltIn, blocks: &BTreeMap<&str, String>) {
         let (scale, bias) = (blocks.get("scale"), blocks.get("bias"));
         match layer {
@@ -208,6 +275,13 @@ impl Writer {
                 let first = self.halves();
                 self.expression(&activations::activation(glu.activation(), self.double));
                 self.next("Mul", vec![], &[&first]);
+            }
+            BuiltIn::Select(select) => self.select(Layer::<T>::selects(select).unwrap_or_default()),
+            BuiltIn::Embedding(_) => {
+                self.next("Cast", vec![int("to", proto::INT64.into())], &[]);
+                let index = self.value.clone();
+                self.value = self.node("Gather", vec![], vec![blocks[EMBEDDINGS].clone(), index]);
+                self.next("Flatten", vec![], &[]);
             }
             // In inference they do nothing.
             BuiltIn::Dropout(_) | BuiltIn::AlphaDropout(_) | BuiltIn::GaussianNoise(_) => {}
@@ -280,6 +354,22 @@ impl Writer {
             split.output.push(second.clone());
         }
         core::mem::replace(&mut self.value, second)
+    }
+
+    /// Goes on with some of the features.
+    fn select(&mut self, rows: &[usize]) {
+        let places: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
+        let (Some(first), Some(last)) = (places.first(), places.last()) else {
+            return;
+        };
+        if places.iter().copied().eq(*first..last + 1) {
+            let bounds = [*first, last + 1, 1];
+            let names = bounds.map(|place| self.integers(format!("place/{place}"), &[place]));
+            self.next("Slice", vec![], &names.each_ref());
+        } else {
+            let name = self.integers(format!("{}.rows", self.scope), &places);
+            self.next("Gather", vec![int("axis", 1)], &[&name]);
+        }
     }
 
     /// Goes on with the same numbers in another shape; 0 leaves a dimension, −1 takes what is left.

@@ -760,21 +760,7 @@ fn slice<'g>(
     let mut ranges: Vec<(i64, i64, usize)> = x.dims().iter().map(|dim| (0, 1, *dim)).collect();
     for (((start, end), at), step) in starts.iter().zip(ends).zip(&axes).zip(&steps) {
         let at = axis(*at, x.dims().len())?;
-        let len = x.dims()[at] as i64;
-        let from_start = |v: i64| if v < 0 { v.saturating_add(len) } else { v };
-        let (start, end) = (from_start(*start), from_start(*end));
-        // Backward only the end may be before the first place.
-        let (start, end) = if *step > 0 {
-            (start.clamp(0, len), end.clamp(0, len))
-        } else {
-            (start.min(len - 1).max(0), end.clamp(-1, len - 1))
-        };
-        let distance = if *step > 0 { end - start } else { start - end };
-        let count = if distance <= 0 || len == 0 {
-            0
-        } else {
-            (distance as u64).div_ceil(step.unsigned_abs()) as usize
-        };
+        let (start, count) = sliced([*start, *end, *step], x.dims()[at]);
         ranges[at] = (start, *step, count);
     }
     let dims: Vec<_> = ranges.iter().map(|range| range.2).collect();
@@ -793,6 +779,26 @@ fn slice<'g>(
     Ok(List::of(x)?
         .pick((0..count).map(index))
         .constant(node, dims, x.kind()))
+}
+
+/// Of a slice, by steps that are not 0, from so many places: the first one, and how many they are.
+pub(super) fn sliced([start, end, step]: [i64; 3], len: usize) -> (i64, usize) {
+    let len = len as i64;
+    let from_start = |v: i64| if v < 0 { v.saturating_add(len) } else { v };
+    let (start, end) = (from_start(start), from_start(end));
+    // Backward only the end may be before the first place.
+    let (start, end) = if step > 0 {
+        (start.clamp(0, len), end.clamp(0, len))
+    } else {
+        (start.min(len - 1).max(0), end.clamp(-1, len - 1))
+    };
+    let distance = if step > 0 { end - start } else { start - end };
+    let count = if distance <= 0 || len == 0 {
+        0
+    } else {
+        (distance as u64).div_ceil(step.unsigned_abs()) as usize
+    };
+    (start, count)
 }
 
 /// An axis or an index, which may count from the end.

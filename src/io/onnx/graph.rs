@@ -181,6 +181,14 @@ impl<'g> Graph<'g> {
         self.graph.node.len()
     }
 
+    pub(super) fn list(&self) -> &'g [proto::Node] {
+        &self.graph.node
+    }
+
+    pub(super) fn inputs(&self) -> impl Iterator<Item = &'g str> {
+        self.inputs.keys().copied()
+    }
+
     pub(super) fn outputs(&self) -> impl Iterator<Item = &'g str> {
         self.graph.output.iter().map(|output| &*output.name)
     }
@@ -196,6 +204,10 @@ impl<'g> Graph<'g> {
     /// The constant of this name; `None` where the value depends on an input.
     pub(super) fn constant(&self, name: &str) -> Result<Option<Constant<'g>>> {
         self.constants.get(name).cloned().transpose()
+    }
+
+    pub(super) fn is_constant(&self, name: &str) -> bool {
+        self.constants.contains_key(name)
     }
 
     fn known(&self, name: &str) -> Option<&Constant<'g>> {

@@ -1,4 +1,4 @@
-//! From a graph to the layers: backward from its output, node by node.
+//! What the nodes of a graph do: alone, with their neighbors, or where computed values meet.
 
 use super::activations::{Expr, Meaning, line, table};
 use super::constant::{Constant, meant};
@@ -6,6 +6,7 @@ use super::graph::{Found, Graph, ML, Match};
 use super::node::{attribute, domain_of, float, input, int, is, listed, place, text};
 use super::proto::{
     self, ATTRIBUTE_FLOAT, ATTRIBUTE_INTS, ATTRIBUTE_STRINGS, BFLOAT16, DOUBLE, FLOAT, FLOAT16,
+    INT32, INT64,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::{Activation, Breakpoints};
@@ -14,6 +15,7 @@ use alloc::{format, string::String, vec, vec::Vec};
 
 /// What can be read, for the error of what cannot.
 const SUPPORTED: &str = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with constants, Neg; \
+    Add, Sum and Concat of branches, Gather, Slice, Split; \
     Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, \
     Swish, Mish, Softplus, Softsign, HardSwish, Shrink, Exp, Clip, Sign, Abs, or what these are \
     composed of; Softmax, LogSoftmax, BatchNormalization, LayerNormalization, \
@@ -69,6 +71,25 @@ pub(super) enum Part<'g> {
     Cast(i64),
     /// Probabilities divided by their sum.
     Normalize,
+    /// Some of the places along an axis.
+    Select { axis: i64, rows: Rows<'g> },
+    /// A row of this table for each number.
+    Embedding(Constant<'g>),
+}
+
+/// Which places along an axis.
+#[derive(Debug)]
+pub(super) enum Rows<'g> {
+    /// These; a single one takes the axis away.
+    At(Constant<'g>),
+    /// From the first number to before the second, by steps of the third.
+    Slice([i64; 3]),
+    /// This of so many parts; of these sizes or, where nothing else is said, of equal ones.
+    Split {
+        part: usize,
+        parts: usize,
+        sizes: Option<Vec<i64>>,
+    },
 }
 
 /// z = αWx + βb.
@@ -111,67 +132,94 @@ pub(super) enum Norm {
 }
 
 /// What a node does, first things first, and the value that it does it to.
-type Reading<'g> = (Vec<Part<'g>>, &'g str);
+pub(super) type Reading<'g> = (Vec<Part<'g>>, &'g str);
 
-/// The links from an input of the graph, which is given too, to `output`.
-pub(super) fn links<'g>(
+/// How values that meet become one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Join {
+    Add,
+    /// One after the other along this axis.
+    Stack { axis: i64 },
+}
+
+/// Where computed values meet: how, which, and what is added to all of them.
+pub(super) struct Meeting<'g> {
+    pub(super) join: Join,
+    pub(super) values: Vec<&'g str>,
+    pub(super) constants: Vec<Constant<'g>>,
+}
+
+/// The values that meet in a node; `None` where there are not several.
+pub(super) fn meeting<'g>(
     graph: &Graph<'g>,
-    output: &'g str,
-) -> Result<(&'g proto::ValueInfo, Vec<Link<'g>>)> {
-    let (mut value, mut links) = (output, Vec::new());
-    // Each step goes back by a node at least, unless the graph has a cycle.
-    for _ in 0..=graph.nodes() {
-        if let Some(input) = graph.input(value) {
-            links.reverse();
-            return Ok((input, links));
+    node: &'g proto::Node,
+) -> Result<Option<Meeting<'g>>> {
+    let join = match (domain_of(node), &*node.op_type) {
+        ("", "Add" | "Sum") => Join::Add,
+        ("", "Concat") if node.input.len() > 1 => Join::Stack {
+            axis: int(node, "axis")?.unwrap_or(1),
+        },
+        _ => return Ok(None),
+    };
+    let (mut values, mut constants) = (Vec::new(), Vec::new());
+    for index in 0..node.input.len() {
+        let name = input(node, index)?;
+        match graph.constant(name)? {
+            Some(constant) => constants.push(constant),
+            None => values.push(name),
         }
-        let constant = graph.constant(value)?;
-        let Some(node) = graph.maker(value).filter(|_| constant.is_none()) else {
-            let given = if constant.is_some() {
-                "a constant"
-            } else {
-                "a value that no node makes"
-            };
-            return Err(Error::new(
-                ErrorKind::Incompatible,
-                format!("ONNX value {value:?}"),
-                "a function of the graph's input",
-                given,
-            ));
-        };
-        let (parts, before) = read(graph, node, value)?;
-        links.extend(
-            parts
-                .into_iter()
-                .rev()
-                .map(|part| Link { node, value, part }),
-        );
-        value = before;
     }
-    Err(Error::new(
-        ErrorKind::Parse,
-        format!("ONNX value {output:?}"),
-        "a graph without cycles",
-        "a value that depends on itself",
-    ))
+    match join {
+        Join::Add if values.len() < 2 => Ok(None),
+        Join::Stack { .. } if !constants.is_empty() => Err(Error::new(
+            ErrorKind::Incompatible,
+            place(node),
+            "values that are computed",
+            format!("a constant among {:?}", node.input),
+        )),
+        _ => Ok(Some(Meeting {
+            join,
+            values,
+            constants,
+        })),
+    }
 }
 
 fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<Reading<'g>> {
+    match pattern(graph, node, value)? {
+        Some(found) => Ok(found),
+        None => operator(graph, node, value),
+    }
+}
+
+/// What a node ends of that several nodes compute together; `None` where it is nothing known.
+pub(super) fn pattern<'g>(
+    graph: &Graph<'g>,
+    node: &'g proto::Node,
+    value: &'g str,
+) -> Result<Option<Reading<'g>>> {
     let here = |error: Error| error.within(place(node));
     if let Some(found) = breakpoints(graph, node)? {
-        return Ok(found);
+        return Ok(Some(found));
     }
     for (expr, meaning) in table()
         .iter()
         .filter(|(expr, _)| expr.operator() == Some(&*node.op_type))
     {
         if let Some(Match { x: Some(x), slots }) = graph.find(expr, value) {
-            return Ok((meant_by(graph, meaning, &slots).map_err(here)?, x));
+            return Ok(Some((meant_by(graph, meaning, &slots).map_err(here)?, x)));
         }
     }
-    if let Some(found) = gated(graph, node)? {
-        return Ok(found);
-    }
+    gated(graph, node)
+}
+
+/// What a node does by itself.
+pub(super) fn operator<'g>(
+    graph: &Graph<'g>,
+    node: &'g proto::Node,
+    value: &'g str,
+) -> Result<Reading<'g>> {
+    let here = |error: Error| error.within(place(node));
     let refuse = |expected: &str, given: String| {
         Err(Error::new(
             ErrorKind::Incompatible,
@@ -194,6 +242,10 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
     } else {
         0
     };
+    if is(node, "", "Split") {
+        let part = split(graph, node, value)?;
+        return Ok((vec![part], input(node, 0)?));
+    }
     if node.output.get(main).map(|output| &**output) != Some(value) {
         return refuse(
             "a use of its main output",
@@ -224,7 +276,25 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
         return Ok((vec![Part::LogSoftmax(along(softmax)?)], input(softmax, 0)?));
     }
     let parts = match (domain_of(node), &*node.op_type) {
-        ("", "Identity") | (ML, "ZipMap") => vec![],
+        ("", "Identity" | "Concat") | (ML, "ZipMap") => vec![],
+        ("", "Gather") => {
+            let axis = int(node, "axis")?.unwrap_or(0);
+            return match (graph.constant(input(node, 0)?)?, graph.constant(input(node, 1)?)?) {
+                (None, Some(rows)) => {
+                    let rows = Rows::At(rows);
+                    Ok((vec![Part::Select { axis, rows }], input(node, 0)?))
+                }
+                (Some(table), None) if axis == 0 => {
+                    Ok((vec![Part::Embedding(table)], input(node, 1)?))
+                }
+                (Some(_), None) => refuse("axis 0 of a table", format!("axis {axis}")),
+                _ => refuse(
+                    "the rows of a table, or constant places of what is computed",
+                    format!("places {:?} of {:?}", node.input[1], node.input[0]),
+                ),
+            };
+        }
+        ("", "Slice") => slices(graph, node)?,
         ("", "Dropout") => match input(node, 2) {
             Ok(flag) if graph.flag(flag) != Some(false) => {
                 return refuse("training_mode false", format!("the value {flag:?}"));
@@ -303,7 +373,7 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
                     "a constant as operand 1: no layer divides by what is computed",
                     format!("{right:?}"),
                 ),
-                _ => refuse(CHAIN, format!("{} of {left:?} and {right:?}", node.op_type)),
+                _ => refuse(ONE_VALUE, format!("{} of {left:?} and {right:?}", node.op_type)),
             };
         }
         ("", "Sum") => {
@@ -450,9 +520,9 @@ fn read<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &'g str) -> Result<
     Ok((parts, input(node, 0)?))
 }
 
-/// What is expected where several computed values meet.
-const CHAIN: &str = "one computed value and constants: this crate holds chains of layers, and here \
-    two computed values meet";
+/// What is expected where computed values meet in another way than by Add, Sum or Concat.
+const ONE_VALUE: &str = "one computed value and constants (computed values may meet in Add, Sum and \
+    Concat, or in the product of a gated linear unit)";
 
 /// A product of the first half of the features and an activation of the second.
 fn gated<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<Option<Reading<'g>>> {
@@ -483,11 +553,7 @@ fn gated<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<Option<Reading<
         },
         None => return Ok(None),
     };
-    // Before version 13 the sizes were an attribute.
-    let sizes = match optional(graph, split, 1)? {
-        Some(sizes) => Some(sizes.axes()?),
-        None => attribute(split, "split", ATTRIBUTE_INTS)?.map(|sizes| sizes.ints.clone()),
-    };
+    let sizes = split_sizes(graph, split)?;
     let axis = int(split, "axis")?.unwrap_or(0);
     let same = sizes.is_none_or(|sizes| sizes.windows(2).all(|pair| pair[0] == pair[1]));
     if !matches!(axis, 1 | -1) || !same {
@@ -499,6 +565,66 @@ fn gated<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<Option<Reading<
         ));
     }
     Ok(Some((vec![Part::Glu(activation)], input(split, 0)?)))
+}
+
+/// The sizes of what is split, where the node says them.
+fn split_sizes(graph: &Graph<'_>, split: &proto::Node) -> Result<Option<Vec<i64>>> {
+    // Before version 13 they were an attribute.
+    Ok(match split.input.get(1).filter(|sizes| !sizes.is_empty()) {
+        Some(sizes) => match graph.constant(sizes)? {
+            Some(sizes) => Some(sizes.integers()?),
+            None => {
+                return Err(Error::new(
+                    ErrorKind::Incompatible,
+                    place(split),
+                    "a constant as operand 1",
+                    format!("{sizes:?}"),
+                ));
+            }
+        },
+        None => attribute(split, "split", ATTRIBUTE_INTS)?.map(|sizes| sizes.ints.clone()),
+    })
+}
+
+/// The part of a split that is this value.
+fn split<'g>(graph: &Graph<'g>, node: &'g proto::Node, value: &str) -> Result<Part<'g>> {
+    let part = node.output.iter().position(|output| output == value);
+    Ok(Part::Select {
+        axis: int(node, "axis")?.unwrap_or(0),
+        rows: Rows::Split {
+            part: part.unwrap_or(0),
+            parts: node.output.len(),
+            sizes: split_sizes(graph, node)?,
+        },
+    })
+}
+
+/// What a slice takes along each of its axes.
+fn slices<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<Vec<Part<'g>>> {
+    // Before version 10 all were attributes.
+    let list = |index, name| match optional(graph, node, index)? {
+        Some(list) => list.axes().map(Some),
+        None => Ok(attribute(node, name, ATTRIBUTE_INTS)?.map(|list| list.ints.clone())),
+    };
+    let (starts, ends) = (
+        list(1, "starts")?.unwrap_or_default(),
+        list(2, "ends")?.unwrap_or_default(),
+    );
+    let axes = list(3, "axes")?.unwrap_or_else(|| (0..starts.len() as i64).collect());
+    let steps = list(4, "steps")?.unwrap_or_else(|| vec![1; starts.len()]);
+    if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] || steps.contains(&0) {
+        return Err(Error::new(
+            ErrorKind::Parse,
+            place(node),
+            "as many starts, ends, axes and steps, none of them 0",
+            format!("{starts:?}, {ends:?}, {axes:?}, {steps:?}"),
+        ));
+    }
+    let along = |at: usize| Part::Select {
+        axis: axes[at],
+        rows: Rows::Slice([starts[at], ends[at], steps[at]]),
+    };
+    Ok((0..starts.len()).map(along).collect())
 }
 
 /// Of a node whose operands may be in any order, the only one that is computed, and the constants.
@@ -513,7 +639,7 @@ fn only<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<(&'g str, Vec<Co
                 return Err(Error::new(
                     ErrorKind::Incompatible,
                     place(node),
-                    CHAIN,
+                    ONE_VALUE,
                     format!("{} of {:?}", node.op_type, node.input),
                 ));
             }
@@ -692,6 +818,13 @@ pub(super) fn is_float(kind: i64) -> bool {
     [FLOAT, DOUBLE, FLOAT16, BFLOAT16]
         .iter()
         .any(|float| i64::from(*float) == kind)
+}
+
+/// Whether a type is one of integers.
+pub(super) fn is_integer(kind: i64) -> bool {
+    [INT32, INT64]
+        .iter()
+        .any(|integer| i64::from(*integer) == kind)
 }
 
 /// What an expression of the table is with what its slots hold.

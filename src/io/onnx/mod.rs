@@ -3,7 +3,9 @@
 mod activations;
 mod assemble;
 mod axes;
+mod branches;
 mod constant;
+mod dominators;
 mod encode;
 mod export;
 mod fold;
@@ -27,13 +29,14 @@ use alloc::{format, string::String, vec::Vec};
 use fold::Budget;
 use graph::Graph;
 use import::{Link, Part};
+use branches::Step;
 use metadata::Metadata;
 use prost::Message;
 use std::path::Path;
 
 /// Writes models as [ONNX](https://onnx.ai) files, which onnxruntime, tract and many others run,
-/// and reads feed-forward networks from files that PyTorch, scikit-learn (by skl2onnx) or this
-/// crate wrote.
+/// and reads feed-forward networks, chains with branches within them, from files that PyTorch,
+/// scikit-learn (by skl2onnx) or this crate wrote.
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -69,6 +72,11 @@ use std::path::Path;
 /// reading knows that the last node is not a layer. A dense layer is `Gemm` and its activation, as
 /// in PyTorch's files.
 ///
+/// Layers that are made of layers are written as what they are made of: branches meet in `Add`,
+/// `Sum` or `Concat`, whatever crate they are from. A [`Select`](crate::nn::Select) is `Slice` or
+/// `Gather`. An [`Embedding`](crate::nn::Embedding) is `Gather` of its table behind a `Cast` to
+/// int64: of a number that is no index, which is an error here, onnxruntime takes the whole part.
+///
 /// A model of tables ([`Model::with_encoder`]) has an input per column, under its name and of shape
 /// `(batch, 1)`: numbers of the model's type, in which NaN is a hole, or strings, in which the
 /// empty one is a hole. The encoder is in the file, with `LabelEncoder` of `ai.onnx.ml` for
@@ -85,8 +93,7 @@ use std::path::Path;
 ///
 /// # What is read
 ///
-/// A chain of these operators, each with constants beside the one value that is computed from the
-/// input:
+/// These operators, each with constants beside the one value that is computed from the input:
 ///
 /// - Gemm and MatMul, with the weights on either side or transposed; Add, Sub, Mul, Div, Sum and
 ///   Neg
@@ -98,7 +105,17 @@ use std::path::Path;
 /// - Split into two halves, the first times an activation of the second: a gated linear unit
 /// - Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze and Unsqueeze, where the
 ///   features of a sample stay in their order
+/// - Gather, Slice and Split that leave some of the features
+/// - Gather of the rows of a table: an [`Embedding`](crate::nn::Embedding), whose indices are the
+///   graph's input, of integers or behind a Cast, or some of its features
 /// - of scikit-learn Scaler, LinearRegressor, LinearClassifier, Normalizer and ZipMap
+///
+/// Several computed values may meet in Add, Sum and Concat along the features, where the graph is
+/// series-parallel: all branches that meet in a node begin at one value, and what one of them
+/// computes no other uses (operators without parameters may be shared; each branch then has its
+/// own). So skips, towers and shares of the features are read, within one another up to 64 times. A
+/// sum of a value and of a function of it becomes a [`Residual`](crate::nn::Residual), any other
+/// meeting a [`Parallel`](crate::nn::Parallel).
 ///
 /// Everything else is an error that names the node. Constants may be computed by nodes (Transpose,
 /// Cast, Reshape, Sqrt, Concat, Gather, …), and so may shapes from the input's shape. Numbers are
@@ -117,7 +134,8 @@ use std::path::Path;
 /// scalar is a leaky ReLU, any other a [`Prelu`](crate::nn::Prelu). What is left of a file without
 /// layers, such as of dropouts only, is a linear activation. What this crate wrote so becomes the
 /// same layers with the same bits. Lost are dropout and noise, surrogates, initializers, an
-/// activation of its own after a linear layer and, of doubles, the momentum of batch norm. ε,
+/// activation of its own after a linear layer, the padding of an embedding, names of branches, chains
+/// within chains and, of doubles, the momentum of batch norm. ε,
 /// slopes and α of floats become the shortest decimal number that gives the `f32`. A CELU of α = 1
 /// becomes the ELU that it is.
 ///
@@ -264,7 +282,7 @@ impl Onnx {
                 ));
             }
         };
-        let (input, mut links) = import::links(&graph, output)?;
+        let (input, mut steps) = branches::steps(&graph, output)?;
         let Metadata {
             notes,
             mut output_function,
@@ -274,8 +292,8 @@ impl Onnx {
             // They are about another value.
             (output_function, classes) = (OutputFunction::Identity, None);
         }
-        take_output_function(&mut links, output_function)?;
-        let mut model = assemble::assemble(&graph, input, &links, bytes.len().saturating_mul(16))?
+        take_output_function(&mut steps, output_function)?;
+        let mut model = assemble::assemble(&graph, input, &steps, bytes.len().saturating_mul(16))?
             .with_output_function(output_function)?;
         if let Some(names) = classes {
             model = model.with_classes(names)?;
@@ -296,13 +314,17 @@ impl Onnx {
 }
 
 /// Takes this function, which must be the last step, off the outputs.
-fn take_output_function(links: &mut Vec<Link<'_>>, function: OutputFunction) -> Result<()> {
+fn take_output_function(steps: &mut Vec<Step<'_>>, function: OutputFunction) -> Result<()> {
     if function == OutputFunction::Identity {
         return Ok(());
     }
-    let found = match (function, links.last_mut().map(|link| &mut link.part)) {
+    let last = match steps.last_mut() {
+        Some(Step::Link(Link { part, .. })) => Some(part),
+        _ => None,
+    };
+    let found = match (function, last) {
         (OutputFunction::Sigmoid, Some(Part::Activation(Activation::Sigmoid)))
-        | (OutputFunction::Exp, Some(Part::Activation(Activation::Exp))) => links.pop().is_some(),
+        | (OutputFunction::Exp, Some(Part::Activation(Activation::Exp))) => steps.pop().is_some(),
         (OutputFunction::Softmax, Some(last)) => match *last {
             Part::Softmax(along) => {
                 *last = Part::Scores(along);

@@ -37,6 +37,8 @@ use std::path::Path;
 /// | [`LayerNorm`](crate::nn::LayerNorm), [`RmsNorm`](crate::nn::RmsNorm) | `LayerNorm`, `RMSNorm` | `i.weight`, `i.bias` |
 /// | [`BatchNorm`](crate::nn::BatchNorm) | `BatchNorm1d` | `i.weight`, `i.bias`, `i.running_mean`, `i.running_var` |
 /// | [`Prelu`](crate::nn::Prelu) | `PReLU` | `i.weight` |
+/// | [`Embedding`](crate::nn::Embedding) | `Embedding` | `i.weight` (categories, dim) |
+/// | [`Select`](crate::nn::Select) | counts as a module | |
 /// | of another crate | counts as a module | its blocks by their names: weights (rows, columns), others with one column as vectors |
 ///
 /// So a `Dense` with ReLU, a `Dropout` and a linear `Dense` have `0.weight`, `0.bias`, `3.weight`

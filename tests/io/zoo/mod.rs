@@ -7,9 +7,11 @@ use chainrule::Real;
 use chainrule::data::read_npz;
 use chainrule::io::Onnx;
 use chainrule::nalgebra::DMatrix;
-use chainrule::nn::{Breakpoints, Builder};
+use chainrule::nn::{
+    BatchNorm, Breakpoints, Builder, Chain, Embedding, Parallel, Residual, Select,
+};
 use chainrule::prelude::*;
-use chainrule::rand::RngExt;
+use chainrule::rand::{Rng, RngExt};
 
 /// Every activation, those with numbers more than once.
 pub(crate) fn activations() -> Result<Vec<Activation>> {
@@ -121,4 +123,95 @@ pub(crate) fn reads(name: &str, file: &[u8], numbers: &[u8]) -> Result<()> {
         assert!(apart <= 2e-6, "{name}: {apart:e}");
     }
     Ok(())
+}
+
+/// A network of random layers within layers.
+pub(crate) fn nested<T: Real>(inputs: usize, seed: u64) -> Result<Sequential<T>> {
+    let mut random = rng(seed);
+    let (chain, _) = chain(&mut random, inputs, 3);
+    net(chain
+        .layers()
+        .iter()
+        .fold(Sequential::builder(inputs), |builder, layer| {
+            builder.layer(Chain::from_iter([layer.clone()]))
+        }))
+}
+
+/// Some layers for so many inputs, with forks as deep as this, and how many outputs they have.
+fn chain<T: Real>(random: &mut impl Rng, inputs: usize, depth: usize) -> (Chain<T>, usize) {
+    let (mut layers, mut width) = (Chain::new(), inputs);
+    for _ in 0..random.random_range(1..4) {
+        let outputs = random.random_range(2..6);
+        layers = match random.random_range(0..if depth == 0 { 6 } else { 10 }) {
+            0 | 1 => {
+                width = outputs;
+                layers.layer(Dense::new(outputs, Activation::Tanh))
+            }
+            2 => {
+                width = outputs;
+                layers.layer(Dense::new(outputs, Activation::Linear))
+            }
+            3 => layers.layer(Activation::Relu),
+            4 => layers.layer(BatchNorm::new()),
+            5 => {
+                let rows: Vec<_> = (0..outputs).map(|_| random.random_range(0..width)).collect();
+                width = outputs;
+                layers.layer(Select::rows(rows))
+            }
+            6 => {
+                let (body, _) = chain(random, width, depth - 1);
+                layers.layer(Residual::new(body.layer(Dense::new(width, Activation::Linear))))
+            }
+            7 => {
+                let (body, outputs) = chain(random, width, depth - 1);
+                width = outputs;
+                layers.layer(Residual::new(body).projection(Dense::new(width, Activation::Linear)))
+            }
+            8 => {
+                let mut all = Parallel::new();
+                let mut sum = 0;
+                for _ in 0..random.random_range(1..4) {
+                    let (branch, outputs) = chain(random, width, depth - 1);
+                    sum += outputs;
+                    all = all.branch(branch);
+                }
+                // What hands on its inputs is a branch, too.
+                sum += width;
+                width = sum;
+                layers.layer(all.branch(Dropout::new(0.5)))
+            }
+            _ => {
+                let mut all = Parallel::new().add();
+                for _ in 0..random.random_range(1..4) {
+                    let (branch, _) = chain(random, width, depth - 1);
+                    all = all.branch(branch.layer(Dense::new(outputs, Activation::Sigmoid)));
+                }
+                width = outputs;
+                layers.layer(all)
+            }
+        };
+    }
+    (layers, width)
+}
+
+/// Two words, one of them in two tables, and two numbers.
+pub(crate) fn towers<T: Real>() -> Result<Sequential<T>> {
+    let words = Chain::new().layer(Select::rows(0..2)).layer(Embedding::new(4, 3));
+    let word = Chain::new().layer(Select::rows([1])).layer(Embedding::new(5, 2));
+    let numbers = Chain::new()
+        .layer(Select::rows([3, 2]))
+        .layer(Residual::new(Dense::new(2, Activation::Tanh)));
+    net(Sequential::builder(4)
+        .layer(Parallel::new().branch(words).branch(word).branch(numbers))
+        .layer(Dense::new(3, Activation::Linear)))
+}
+
+/// Inputs of [`towers`].
+pub(crate) fn words<T: Real>(samples: usize) -> DMatrix<T> {
+    DMatrix::from_fn(4, samples, |i, j| {
+        T::of(match i {
+            0 | 1 => ((3 * i + 2 * i * j + j) % 4) as f64,
+            _ => ((i + 3 * j) as f64).sin(),
+        })
+    })
 }
