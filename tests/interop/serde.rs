@@ -147,7 +147,7 @@ fn activations_and_initializers_come_back() {
 #[test]
 fn layers_and_losses_come_back() {
     macro_rules! layers {
-        ($($file:ident::$layer:ident { $($made:expr),+ })+) => { $($(round($made);)+)+ };
+        ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => { $($(round($made);)+)+ };
     }
     chainrule::every_layer!(layers);
     round(
@@ -530,7 +530,7 @@ fn training_comes_back() -> Result<()> {
 /// Every layer, every activation fused and alone.
 fn net<T: Real>() -> Result<Sequential<T>> {
     macro_rules! layers {
-        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
+        ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => {
             Sequential::builder(3)$($(.layer(Dense::new(4, Activation::Linear)).layer($made))+)+
         };
     }

@@ -15,7 +15,7 @@ use chainrule::{Real, View};
 /// Every layer of the crate, each behind a dense one.
 fn every_layer<T: Real>() -> Builder<T> {
     macro_rules! layers {
-        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
+        ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => {
             Sequential::builder(40)$($(.layer(Dense::new(12, Activation::Linear)).layer($made))+)+
         };
     }

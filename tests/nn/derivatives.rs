@@ -861,7 +861,7 @@ fn networks_without_parameters() -> Result<()> {
 /// Every layer in any numbers, between dense ones.
 fn every_layer<T: Real>() -> Result<Vec<Sequential<T>>> {
     macro_rules! nets {
-        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
+        ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => {
             vec![$($(
                 Sequential::builder(3)
                     .layer(Dense::new(4, Activation::Tanh))

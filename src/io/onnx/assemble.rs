@@ -689,7 +689,7 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
 
 impl<T: Real> Open<T> {
     /// The layer, and its parameters in their order.
-    fn close(self) -> (BuiltIn, Vec<T>) {
+    fn close(self) -> (BuiltIn<T>, Vec<T>) {
         match self {
             Self::Dense {
                 mut weights,

@@ -46,6 +46,16 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
     }
     let mut parameters = net.named_parameters().peekable();
     for (number, layer) in net.layers().iter().enumerate() {
+        if layer.nested().is_some() {
+            let expected = "a layer that is not made of layers, for an ONNX file";
+            let place = net.layout().place(number);
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                place,
+                expected,
+                layer.name(),
+            ));
+        }
         let Some(known) = BuiltIn::of(&**layer) else {
             let place = net.layout().place(number);
             return Err(Error::new(
@@ -68,7 +78,7 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
             blocks.insert(&*block.name, name);
         }
         writer.scope = format!("layer{number}");
-        writer.layer::<T>(&known, &blocks);
+        writer.layer(&known, &blocks);
     }
     if let Some(scaler) = model.output_scaler() {
         writer.scaler(
@@ -190,7 +200,7 @@ impl Writer {
         value
     }
 
-    fn layer<T: Real>(&mut self, layer: &BuiltIn, blocks: &BTreeMap<&str, String>) {
+    fn layer<T: Real>(&mut self, layer: &BuiltIn<T>, blocks: &BTreeMap<&str, String>) {
         let (scale, bias) = (blocks.get("scale"), blocks.get("bias"));
         match layer {
             BuiltIn::Dense(dense) => {
@@ -211,6 +221,7 @@ impl Writer {
             }
             // In inference they do nothing.
             BuiltIn::Dropout(_) | BuiltIn::AlphaDropout(_) | BuiltIn::GaussianNoise(_) => {}
+            BuiltIn::Chain(_) | BuiltIn::Residual(_) | BuiltIn::Parallel(_) => {}
             // Attributes are f32, and ONNX's own norms have their ε there and need a scale, batch
             // norm a bias, too.
             BuiltIn::BatchNorm(norm) => {
