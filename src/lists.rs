@@ -13,7 +13,7 @@ fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> Names {
 }
 
 macro_rules! kinds {
-    ($($file:ident::$kind:ident { $($made:expr),+ })+) => { names([$(stringify!($kind)),+]) };
+    ($($file:ident::$kind:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => { names([$(stringify!($kind)),+]) };
 }
 
 /// The words in backticks in the first cells of the table of docs that has this head.

@@ -1,12 +1,11 @@
 //! How a network is put together.
 
+use crate::error::Result;
 #[cfg(feature = "serde")]
-use crate::error::ErrorKind;
-use crate::error::{Error, Result};
-use crate::nn::chain;
-use crate::nn::layer::Layer;
-use crate::nn::layout::{Described, Layout, place};
-use crate::nn::names;
+use crate::error::{Error, ErrorKind};
+use crate::nn::flatten::Flat;
+use crate::nn::layer::{Layer, Parts};
+use crate::nn::layout::Layout;
 use crate::nn::sequential::Sequential;
 use crate::numeric::bounds::{not_empty, some};
 use crate::numeric::compiled::compiled_here;
@@ -107,17 +106,17 @@ impl<T: Real> Builder<T> {
 
     /// [`build`](Self::build) with all parameters 0.
     pub(crate) fn build_at_zero(self) -> Result<Sequential<T>> {
-        let layout = self.layout()?;
-        let params = zeros("parameters of Sequential", &[layout.param_count()])?;
-        Ok(Sequential::from_parts(self.layers, layout, params))
+        let flat = self.flat()?;
+        let params = zeros("parameters of Sequential", &[flat.layout.param_count()])?;
+        Ok(Sequential::from_parts(self.layers, flat, params))
     }
 
     /// [`build`](Self::build) with these parameters.
     #[cfg(feature = "serde")]
     pub(crate) fn build_at(self, params: Vec<T>) -> Result<Sequential<T>> {
-        let layout = self.layout()?;
-        if params.len() != layout.param_count() {
-            let expected = alloc::format!("{} parameters", layout.param_count());
+        let flat = self.flat()?;
+        if params.len() != flat.layout.param_count() {
+            let expected = alloc::format!("{} parameters", flat.layout.param_count());
             return Err(Error::new(
                 ErrorKind::Shape,
                 "Sequential",
@@ -125,41 +124,23 @@ impl<T: Real> Builder<T> {
                 params.len(),
             ));
         }
-        let net = Sequential::from_parts(self.layers, layout, params);
+        let net = Sequential::from_parts(self.layers, flat, params);
         net.check_values(net.params())?;
         Ok(net)
     }
 
     /// Fixes every width, without memory for parameters.
     pub(crate) fn layout(&self) -> Result<Layout> {
+        Ok(self.flat()?.layout)
+    }
+
+    fn flat(&self) -> Result<Flat<T>> {
         const PLACE: &str = "Sequential::builder";
         some(PLACE, "at least 1 input", self.inputs as u64)?;
         not_empty(PLACE, "at least 1 layer", self.layers.len())?;
-        let mut layout = Layout::new(self.inputs);
-        let mut module = 0;
-        for (index, layer) in self.layers.iter().enumerate() {
-            let name = layer.name();
-            let inputs = layout.outputs();
-            let describe = || {
-                let outputs = layer.outputs(inputs)?;
-                some("", "at least 1 output", outputs as u64)?;
-                let blocks = layer.blocks(inputs);
-                let params = layout.next_params(&blocks, isize::MAX as usize / size_of::<T>())?;
-                Ok(Described {
-                    name: name.clone(),
-                    outputs,
-                    names: names::of_blocks(&**layer, module, &blocks),
-                    blocks,
-                    params,
-                    cache_len: layer.cache_len(inputs),
-                    tangent_cache_len: layer.tangent_cache_len(inputs),
-                    small: chain::small(&**layer, inputs, outputs),
-                })
-            };
-            let described = describe().map_err(|error: Error| error.within(place(index, &name)))?;
-            layout.push(described);
-            module += names::modules(&**layer);
-        }
-        Ok(layout)
+        let flat = Flat::of(self.inputs, &Parts::chain(&self.layers))?;
+        let expected = "at least 1 layer that does not only hand on its input";
+        not_empty(PLACE, expected, flat.leaves.len())?;
+        Ok(flat)
     }
 }

@@ -150,9 +150,9 @@ pub fn network<'x, 't>(
             let mut blocks = net.layout().blocks();
             let placed = blocks.find(|placed| placed.range.contains(&index));
             placed.map_or_else(String::new, |placed| {
-                let layer = net.layout().place(placed.layer);
                 format!(
-                    "{layer}, {}",
+                    "{}, {}",
+                    placed.place,
                     name_in_block(placed.block, index - placed.range.start)
                 )
             })
@@ -189,7 +189,7 @@ pub fn layer(layer: &dyn Layer<f64>, inputs: usize, batch: usize, seed: u64) -> 
     let name = layer.name();
     let outputs = layer
         .outputs(inputs)
-        .map_err(|error| error.within(place(0, &name)))?;
+        .map_err(|error| error.within(place(&[0], &name)))?;
     let blocks = layer.blocks(inputs);
     let mut rng = stream(seed);
     let count = blocks
@@ -217,7 +217,7 @@ pub fn layer(layer: &dyn Layer<f64>, inputs: usize, batch: usize, seed: u64) -> 
         }
         layer
             .check_inputs(View::from_parts(&x, inputs, batch))
-            .map_err(|error| error.within(place(0, &name)))?;
+            .map_err(|error| error.within(place(&[0], &name)))?;
     }
 
     let trial = Trial {

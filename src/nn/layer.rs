@@ -250,19 +250,101 @@ pub struct BackwardTangentArgs<'a, T> {
     pub scratch: &'a mut Scratch<T>,
 }
 
+/// The constructor of a struct of arguments: its fields in their order.
+macro_rules! made {
+    ($($name:ident<$life:lifetime, $T:ident> { $($field:ident: $type:ty),+ $(,)? })+) => {$(
+        impl<$life, $T> $name<$life, $T> {
+            /// Of the fields in their order, for a layer that hands its arguments on to a layer
+            /// within it. The shapes are to fit: nobody checks them again.
+            #[allow(
+                clippy::too_many_arguments,
+                reason = "the fields, each of which a layer needs"
+            )]
+            pub fn new($($field: $type),+) -> Self {
+                Self { $($field),+ }
+            }
+        }
+    )+};
+}
+made! {
+    InitParamsArgs<'a, T> { inputs: usize, params: &'a mut [T], rng: &'a mut dyn Rng }
+    InferArgs<'a, T> {
+        params: &'a [T],
+        x: View<'a, T>,
+        y: ViewMut<'a, T>,
+        scratch: &'a mut Scratch<T>,
+    }
+    ForwardArgs<'a, T> {
+        params: &'a [T],
+        x: View<'a, T>,
+        y: ViewMut<'a, T>,
+        cache: &'a mut [T],
+        seed: u64,
+        training: bool,
+        scratch: &'a mut Scratch<T>,
+    }
+    BackwardArgs<'a, T> {
+        params: &'a [T],
+        x: View<'a, T>,
+        y: View<'a, T>,
+        cache: &'a [T],
+        delta: ViewMut<'a, T>,
+        dx: Option<ViewMut<'a, T>>,
+        training: bool,
+        scratch: &'a mut Scratch<T>,
+    }
+    GradientArgs<'a, T> {
+        params: &'a [T],
+        x: View<'a, T>,
+        y: View<'a, T>,
+        cache: &'a [T],
+        delta: View<'a, T>,
+        grads: &'a mut [T],
+        training: bool,
+        scratch: &'a mut Scratch<T>,
+    }
+    TangentArgs<'a, T> {
+        params: &'a [T],
+        params_dot: &'a [T],
+        x: View<'a, T>,
+        x_dot: View<'a, T>,
+        moving: bool,
+        y: View<'a, T>,
+        y_dot: ViewMut<'a, T>,
+        cache: &'a [T],
+        tangent_cache: &'a mut [T],
+        scratch: &'a mut Scratch<T>,
+    }
+    BackwardTangentArgs<'a, T> {
+        params: &'a [T],
+        params_dot: &'a [T],
+        x: View<'a, T>,
+        x_dot: View<'a, T>,
+        moving: bool,
+        y: View<'a, T>,
+        y_dot: View<'a, T>,
+        cache: &'a [T],
+        tangent_cache: &'a [T],
+        delta: ViewMut<'a, T>,
+        delta_dot: ViewMut<'a, T>,
+        dx: Option<(ViewMut<'a, T>, ViewMut<'a, T>)>,
+        grads_dot: &'a mut [T],
+        scratch: &'a mut Scratch<T>,
+    }
+}
+
 /// A layer: the description of a differentiable function from `inputs` numbers to `outputs` numbers
 /// per sample.
 ///
 /// A layer holds no weights, no cache and no gradient; it is told where they are. So one layer
-/// serves many threads, many networks and many parameter vectors at once. The structs it works on
-/// cannot be made outside this crate. So what a layer is given always fits: no call of the public
-/// interface can hand it a wrong shape.
+/// serves many threads, many networks and many parameter vectors at once. What a network gives a
+/// layer always fits: no call of the public interface can hand it a wrong shape.
 ///
 /// A layer of another crate implements four methods, and three more where it has parameters; the
 /// example `custom_layer` does it in under forty lines, and
 /// [`gradcheck::layer`](crate::gradcheck::layer) tests its derivatives. Its matrix products are
-/// [`Scratch::product`], as fast as those of [`Dense`](crate::Dense). A layer of a network is found
-/// again as what it is by `downcast_ref`, because every layer is [`Any`]:
+/// [`Scratch::product`], as fast as those of [`Dense`](crate::Dense). A layer that is made of layers
+/// is a [`Composite`], which implements none of these methods. A layer of a network is found again as what it is by `downcast_ref`, because every layer is [`Any`]:
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -438,6 +520,12 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
         ))
     }
 
+    /// What the layer is made of, if it is a [`Composite`]; `None` of any other. A network lays out
+    /// the parts, and then calls their methods alone.
+    fn nested(&self) -> Option<Parts<T>> {
+        None
+    }
+
     /// The layer as networks hold it. A layer of this crate says here where its methods are
     /// compiled.
     #[doc(hidden)]
@@ -446,5 +534,170 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
         Self: Sized,
     {
         Arc::new(self)
+    }
+}
+
+/// A layer that is made of layers: some one after the other, or branches over the same input whose
+/// outputs are stacked or added. It says which, and that is all.
+///
+/// Every composite is a [`Layer`], goes wherever layers go, and may be part of another one. When a
+/// network is built, it lays out the innermost layers as if they were its own. So a composite costs
+/// nothing beyond what they compute. It has all derivatives, statistics and checks that its parts
+/// have. Parameters lie part after part, and their names begin with those of the parts, as in
+/// PyTorch's `state_dict` of a module with such attributes: `2.body.0.weight`.
+///
+/// Composites of this crate are [`Chain`](crate::nn::Chain), [`Residual`](crate::nn::Residual) and
+/// [`Parallel`](crate::nn::Parallel). One of another crate:
+///
+/// ```
+/// use chainrule::prelude::*;
+/// use chainrule::nn::Chain;
+/// use chainrule::nn::layer::{Composite, Parts};
+///
+/// /// y = x + W·tanh(V·x): a residual block of n features.
+/// #[derive(Debug)]
+/// struct Block(usize);
+///
+/// impl Composite for Block {
+///     type Scalar = f64;
+///
+///     fn name(&self) -> String {
+///         format!("Block {}", self.0)
+///     }
+///
+///     fn parts(&self) -> Parts<f64> {
+///         let inner = Chain::new()
+///             .layer(Dense::new(16, Activation::Tanh))
+///             .layer(Dense::new(self.0, Activation::Linear));
+///         Parts::add().branch("inner", inner).skip()
+///     }
+/// }
+///
+/// let net = Sequential::builder(3).layer(Block(3)).layer(Block(3)).seed(1).build()?;
+/// assert_eq!(net.weights([1, 0, 0])?.shape(), (16, 3)); // layer 1, inner, its first part
+/// assert_eq!(net.named_parameters().map(|p| p.name).last(), Some("1.inner.2.bias"));
+/// assert!(chainrule::gradcheck::layer(&Block(3), 3, 4, 1)?.error() < 1e-8);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+pub trait Composite: Any + Debug + Send + Sync {
+    /// The scalar of the networks that it is for; in a composite that is generic, its type
+    /// parameter.
+    type Scalar: Real;
+
+    /// [`Layer::name`].
+    fn name(&self) -> String;
+
+    /// [`Layer::describe`]; by default the name and what the parts say.
+    fn describe(&self) -> String {
+        self.parts().describe(&self.name())
+    }
+
+    /// What it is made of, the same at every call.
+    fn parts(&self) -> Parts<Self::Scalar>;
+}
+
+/// What a [`Composite`] is made of: branches over the same input, made here, or layers one after the
+/// other, which a [`Chain`](crate::nn::Chain) becomes by `into`.
+#[derive(Clone, Debug)]
+pub struct Parts<T: Real> {
+    pub(crate) parts: Vec<Part<T>>,
+    /// `None` of parts one after the other.
+    pub(crate) join: Option<Join>,
+    /// What helps where the widths of branches differ.
+    pub(crate) cure: &'static str,
+}
+
+/// A layer of a composite.
+#[derive(Clone, Debug)]
+pub(crate) struct Part<T: Real> {
+    /// The name of a branch; parts one after the other are numbered.
+    pub(crate) name: Cow<'static, str>,
+    /// `None` hands on the input.
+    pub(crate) layer: Option<Arc<dyn Layer<T>>>,
+}
+
+/// How the outputs of branches become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Join {
+    /// Branch after branch, all outputs of each.
+    Stack,
+    /// The sum of all branches, which have as many outputs each.
+    Add,
+}
+
+impl<T: Real> Parts<T> {
+    /// Branches whose outputs are added in their order. All have as many outputs.
+    pub fn add() -> Self {
+        Self::joined(Join::Add)
+    }
+
+    /// Branches whose outputs are stacked: all of the first, then all of the second, and so on.
+    #[doc(alias("concatenate", "concat", "cat"))]
+    pub fn stack() -> Self {
+        Self::joined(Join::Stack)
+    }
+
+    fn joined(join: Join) -> Self {
+        Self {
+            parts: Vec::new(),
+            join: Some(join),
+            cure: "",
+        }
+    }
+
+    /// One more branch, with the name that its parameters have in files: `2.NAME.weight`.
+    #[must_use]
+    pub fn branch(self, name: impl Into<Cow<'static, str>>, layer: impl Layer<T>) -> Self {
+        self.part(name.into(), Some(layer.shared()))
+    }
+
+    /// One more branch, which hands on the input as it is.
+    #[must_use]
+    pub fn skip(self) -> Self {
+        self.part(Cow::Borrowed("skip"), None)
+    }
+
+    pub(crate) fn part(
+        mut self,
+        name: Cow<'static, str>,
+        layer: Option<Arc<dyn Layer<T>>>,
+    ) -> Self {
+        self.parts.push(Part { name, layer });
+        self
+    }
+
+    /// Layers one after the other.
+    pub(crate) fn chain(layers: &[Arc<dyn Layer<T>>]) -> Self {
+        let part = |layer: &Arc<dyn Layer<T>>| Part {
+            name: Cow::Borrowed(""),
+            layer: Some(layer.clone()),
+        };
+        Self {
+            parts: layers.iter().map(part).collect(),
+            join: None,
+            cure: "",
+        }
+    }
+
+    /// The default of [`Composite::describe`].
+    fn describe(&self, name: &str) -> String {
+        let mut text = String::from(name);
+        let join = match self.join {
+            None => "",
+            Some(Join::Stack) => "stack: ",
+            Some(Join::Add) => "add: ",
+        };
+        let mut before = alloc::format!("({join}");
+        for part in &self.parts {
+            text += &before;
+            text += &part.name;
+            if let Some(layer) = &part.layer {
+                text += if part.name.is_empty() { "" } else { "=" };
+                text += &layer.describe();
+            }
+            before = String::from(", ");
+        }
+        text + if self.parts.is_empty() { "()" } else { ")" }
     }
 }

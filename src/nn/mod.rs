@@ -25,6 +25,9 @@
 //! | [`GroupNorm`] | as `LayerNorm`, over groups of features | γ, β |
 //! | [`UnitNorm`] | x/length of x | |
 //! | [`Glu`] | the first half of x times φ(the second half) | |
+//! | [`Chain`] | some layers as one | theirs |
+//! | [`Residual`] | x + f(x) of layers f | theirs |
+//! | [`Parallel`] | branches over x, stacked or added | theirs |
 //! | [`Select`] | some of x | |
 //! | [`Embedding`] | the vectors of the categories that x says | a vector for each category |
 
@@ -32,14 +35,18 @@ pub(crate) mod activation;
 pub(crate) mod builder;
 mod chain;
 pub(crate) mod derivatives;
+mod flatten;
 pub mod gradcheck;
 pub(crate) mod init;
+mod joins;
 pub mod layer;
 pub(crate) mod layers;
 pub(crate) mod layout;
 pub mod loss;
 pub(crate) mod names;
+mod nested;
 pub(crate) mod passes;
+pub(crate) mod path;
 pub(crate) mod sequential;
 #[cfg(feature = "serde")]
 pub(crate) mod serde;
@@ -52,5 +59,6 @@ pub use activation::{Breakpoints, OutputRange};
 pub use builder::Builder;
 pub use init::{Distribution, Fan, Init};
 pub use layers::*;
+pub use path::LayerPath;
 pub use sequential::{At, NamedParameter, Sequential};
 pub use tape::Tape;

@@ -8,11 +8,11 @@ use crate::numeric::real::Real;
 use alloc::{format, string::String, vec::Vec};
 use core::any::Any;
 
-/// The names of a layer's blocks: the index of the module in an `nn.Sequential` of the same layers,
-/// and PyTorch's name of the block. Blocks of other crates' layers keep theirs.
+/// The names of a layer's blocks: that of the module, which is its index in an `nn.Sequential` of
+/// the same layers, and PyTorch's name of the block. Blocks of other crates' layers keep theirs.
 pub(crate) fn of_blocks<T: Real>(
     layer: &dyn Layer<T>,
-    module: usize,
+    module: &str,
     blocks: &[Block],
 ) -> Vec<String> {
     let known = BuiltIn::of(layer).is_some();

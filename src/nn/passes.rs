@@ -1,17 +1,18 @@
-//! The walks over the layers of a network: inference, forward, backward, along a tangent, and back
+//! The walks over the nodes of a network: inference, forward, backward, along a tangent, and back
 //! along it.
 //!
-//! Each takes its numbers as slices in which every layer has its [`Span`], so that a layer that is
-//! made of layers can walk over them in the cache and the parameters that are its own. What a layer
-//! does on the way, and the four equations, stand in `layers/`, in `dense.rs` first of all.
+//! Each takes its numbers as slices in which every node has its [`Span`]. What a layer does on the
+//! way, and the four equations, stand in `layers/`, in `dense.rs` first of all; what forks and joins
+//! do, in `joins.rs`.
 
 use crate::error::Result;
 use crate::nn::chain;
+use crate::nn::joins;
 use crate::nn::layer::{
     BackwardArgs, BackwardTangentArgs, ForwardArgs, GradientArgs, InferArgs, Layer, Scratch,
     TangentArgs,
 };
-use crate::nn::layout::{Layout, Link, Span};
+use crate::nn::layout::{Kind, Layout, Link, Span};
 use crate::nn::loss::{CostsArgs, Loss, Reduction, SlopesArgs, reduce, scale};
 use crate::nn::tape::{Room, Stage, TangentRoom, Tape, Top};
 use crate::numeric::real::Real;
@@ -19,10 +20,10 @@ use crate::numeric::view::{Targets, View, ViewMut};
 use alloc::{sync::Arc, vec::Vec};
 use core::mem::swap;
 
-/// The layers of a network and their parameters, to be walked over.
+/// The innermost layers of a network and their parameters, to be walked over.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Walk<'a, T: Real> {
-    pub(crate) layers: &'a [Arc<dyn Layer<T>>],
+    pub(crate) leaves: &'a [Arc<dyn Layer<T>>],
     pub(crate) layout: &'a Arc<Layout>,
     pub(crate) params: &'a [T],
 }
@@ -37,22 +38,14 @@ pub(crate) struct Rows<'a, T> {
 
 /// The five walks.
 impl<'a, T: Real> Walk<'a, T> {
-    /// Every layer with its parameters and its place in a pass of `batch` samples.
+    /// A layer with its parameters.
     #[inline]
-    fn steps(
-        self,
-        batch: usize,
-    ) -> impl DoubleEndedIterator<Item = (&'a dyn Layer<T>, &'a [T], Span)> {
-        self.layers
-            .iter()
-            .zip(self.layout.spans(batch))
-            .map(move |(layer, span)| {
-                let params = &self.params[span.params.clone()];
-                (&**layer, params, span)
-            })
+    fn leaf(self, leaf: usize, span: &Span) -> (&'a dyn Layer<T>, &'a [T]) {
+        (&*self.leaves[leaf], &self.params[span.params.clone()])
     }
 
-    /// y ← f(x) for a few samples, layer by layer through two buffers in turn.
+    /// y ← f(x) for a few samples, layer by layer through two buffers in turn; where there are
+    /// branches, with the outputs of all nodes in one.
     pub(crate) fn infer(
         self,
         x: View<'_, T>,
@@ -74,14 +67,18 @@ impl<'a, T: Real> Walk<'a, T> {
             .run();
             return y.copy_from_slice(&here[self.layout.top(batch)]);
         }
+        if self.layout.is_joined() {
+            return self.infer_joined(x, y, here, scratch);
+        }
         let (mut here, mut there) = (here, there);
-        let last = self.layers.len() - 1;
-        for (layer, params, span) in self.steps(batch) {
+        let last = self.leaves.len() - 1;
+        for (leaf, span) in self.layout.leaves(batch) {
+            let (layer, params) = self.leaf(leaf, &span);
             let x = match span.x {
                 None => x,
                 Some(_) => View::from_parts(&here[..span.inputs * batch], span.inputs, batch),
             };
-            if span.layer == last {
+            if leaf == last {
                 let y = ViewMut::from_parts(y, span.outputs, batch);
                 return layer.infer(InferArgs {
                     params,
@@ -105,6 +102,33 @@ impl<'a, T: Real> Walk<'a, T> {
         }
     }
 
+    /// [`infer`](Self::infer) where there are branches.
+    fn infer_joined(self, x: View<'_, T>, y: &mut [T], all: &mut Vec<T>, scratch: &mut Scratch<T>) {
+        let batch = x.cols();
+        let len = self.layout.outputs_len(batch);
+        if all.len() < len {
+            all.resize(len, T::zero());
+        }
+        for (kind, span) in self.layout.nodes(batch) {
+            let (lower, upper) = all.split_at_mut(span.y.start);
+            let y = &mut upper[..span.y.len()];
+            match kind {
+                Kind::Fork(_) => {}
+                Kind::Join(joined) => joins::join(joined, x.as_slice(), lower, y, batch),
+                Kind::Leaf(leaf) => {
+                    let (layer, params) = self.leaf(*leaf, &span);
+                    layer.infer(InferArgs {
+                        params,
+                        x: input(&span, x, lower, batch),
+                        y: ViewMut::from_parts(y, span.outputs, batch),
+                        scratch,
+                    });
+                }
+            }
+        }
+        y.copy_from_slice(&all[self.layout.top(batch)]);
+    }
+
     /// The forward pass of a chain.
     #[inline(always)]
     fn forward_by_chain(self, links: &[Link], x: View<'_, T>, room: Room<'_, T>) {
@@ -120,7 +144,7 @@ impl<'a, T: Real> Walk<'a, T> {
     }
 
     /// The forward pass, of training or of what [`infer`](Self::infer) computes.
-    fn forward_by_layers(self, x: View<'_, T>, room: Room<'_, T>, seed: u64, training: bool) {
+    pub(crate) fn forward_by_layers(self, x: View<'_, T>, room: Room<'_, T>, seed: u64, training: bool) {
         let batch = x.cols();
         let Room {
             activations,
@@ -128,17 +152,25 @@ impl<'a, T: Real> Walk<'a, T> {
             scratch,
             ..
         } = room;
-        for (layer, params, span) in self.steps(batch) {
+        for (kind, span) in self.layout.nodes(batch) {
             let (lower, upper) = activations.split_at_mut(span.y.start);
-            layer.forward(ForwardArgs {
-                params,
-                x: input(&span, x, lower, batch),
-                y: ViewMut::from_parts(&mut upper[..span.y.len()], span.outputs, batch),
-                cache: &mut cache[span.cache],
-                seed: seed.wrapping_add(span.layer as u64),
-                training,
-                scratch,
-            });
+            let y = &mut upper[..span.y.len()];
+            match kind {
+                Kind::Fork(_) => {}
+                Kind::Join(joined) => joins::join(joined, x.as_slice(), lower, y, batch),
+                Kind::Leaf(leaf) => {
+                    let (layer, params) = self.leaf(*leaf, &span);
+                    layer.forward(ForwardArgs {
+                        params,
+                        x: input(&span, x, lower, batch),
+                        y: ViewMut::from_parts(y, span.outputs, batch),
+                        cache: &mut cache[span.cache],
+                        seed: seed.wrapping_add(span.node as u64),
+                        training,
+                        scratch,
+                    });
+                }
+            }
         }
     }
 
@@ -191,16 +223,26 @@ impl<'a, T: Real> Walk<'a, T> {
             cache,
             scratch,
         } = room;
-        for (layer, params, span) in self.steps(batch).rev() {
+        let asked = dx.is_some();
+        for (kind, span) in self.layout.nodes(batch).rev() {
+            let (lower, upper) = deltas.split_at_mut(span.delta.start);
+            let delta = &mut upper[..span.delta.len()];
+            if let Kind::Join(joined) = kind {
+                joins::split(joined, delta, lower, batch, asked);
+                continue;
+            }
+            let dx = below(&span, lower, &mut dx, asked, batch);
+            let Kind::Leaf(leaf) = kind else {
+                if let Some(dx) = dx {
+                    joins::sum(delta, dx);
+                }
+                continue;
+            };
+            let (layer, params) = self.leaf(*leaf, &span);
             let x = input(&span, x, activations, batch);
             let y = View::from_parts(&activations[span.y.clone()], span.outputs, batch);
-            let cache = &cache[span.cache];
-            let (lower, upper) = deltas.split_at_mut(span.y.start);
-            let mut delta = ViewMut::from_parts(&mut upper[..span.y.len()], span.outputs, batch);
-            let dx = match span.x {
-                None => dx.take(),
-                Some(below) => Some(ViewMut::from_parts(&mut lower[below], span.inputs, batch)),
-            };
+            let cache = &cache[span.cache.clone()];
+            let mut delta = ViewMut::from_parts(delta, span.outputs, batch);
             let delta_in = delta.reborrow();
             layer.backward(BackwardArgs {
                 params,
@@ -251,36 +293,49 @@ impl<'a, T: Real> Walk<'a, T> {
             scratch,
             ..
         } = room;
-        let still = View::from_parts(tangents.inputs, x.rows(), batch);
-        for (layer, params, span) in self.steps(batch) {
+        let x_dot = View::from_parts(tangents.inputs, x.rows(), batch);
+        for (kind, span) in self.layout.nodes(batch) {
             let (lower, upper) = tangents.activations.split_at_mut(span.y.start);
+            let y_dot = &mut upper[..span.y.len()];
+            let leaf = match kind {
+                Kind::Leaf(leaf) => *leaf,
+                Kind::Fork(_) => continue,
+                Kind::Join(joined) => {
+                    joins::join(joined, x_dot.as_slice(), lower, y_dot, batch);
+                    continue;
+                }
+            };
+            let (layer, params) = self.leaf(leaf, &span);
             let result = layer.tangent(TangentArgs {
                 params,
                 params_dot: &v[span.params.clone()],
                 x: input(&span, x, activations, batch),
-                x_dot: input(&span, still, lower, batch),
-                moving: span.params.start > 0,
+                x_dot: input(&span, x_dot, lower, batch),
+                moving: tangents.moving || span.moving,
                 y: View::from_parts(&activations[span.y.clone()], span.outputs, batch),
-                y_dot: ViewMut::from_parts(&mut upper[..span.y.len()], span.outputs, batch),
+                y_dot: ViewMut::from_parts(y_dot, span.outputs, batch),
                 cache: &cache[span.cache],
                 tangent_cache: &mut tangents.cache[span.tangent_cache],
                 scratch,
             });
-            result.map_err(|error| error.within(self.layout.place(span.layer)))?;
+            result.map_err(|error| error.within(self.layout.place_of_node(span.node)))?;
         }
         Ok(())
     }
 
     /// The derivative of the backward pass along v, from ∂C/∂y and its derivative on top; what is
-    /// derived by the parameters goes to `grads_dot`.
+    /// derived by the parameters goes to `grads_dot`. With it ∂C/∂x and its derivative where they
+    /// are asked for.
     pub(crate) fn backward_tangent(
         self,
         x: View<'_, T>,
         v: &[T],
         room: Room<'_, T>,
         tangents: TangentRoom<'_, T>,
+        dx: Option<(ViewMut<'_, T>, ViewMut<'_, T>)>,
         grads_dot: &mut [T],
     ) -> Result<()> {
+        let (mut dx, mut dx_dot) = dx.unzip();
         let batch = x.cols();
         let Room {
             activations,
@@ -288,36 +343,69 @@ impl<'a, T: Real> Walk<'a, T> {
             cache,
             scratch,
         } = room;
-        let still = View::from_parts(tangents.inputs, x.rows(), batch);
-        for (layer, params, span) in self.steps(batch).rev() {
-            let (lower, upper) = deltas.split_at_mut(span.y.start);
-            let (lower_dot, upper_dot) = tangents.deltas.split_at_mut(span.y.start);
-            let dx = span.x.clone().map(|below| {
-                let dx = ViewMut::from_parts(&mut lower[below.clone()], span.inputs, batch);
-                (
-                    dx,
-                    ViewMut::from_parts(&mut lower_dot[below], span.inputs, batch),
-                )
-            });
+        let x_dot = View::from_parts(tangents.inputs, x.rows(), batch);
+        let asked = dx.is_some();
+        for (kind, span) in self.layout.nodes(batch).rev() {
+            let (lower, upper) = deltas.split_at_mut(span.delta.start);
+            let (lower_dot, upper_dot) = tangents.deltas.split_at_mut(span.delta.start);
+            let delta = &mut upper[..span.delta.len()];
+            let delta_dot = &mut upper_dot[..span.delta.len()];
+            if let Kind::Join(joined) = kind {
+                joins::split(joined, delta, lower, batch, asked);
+                joins::split(joined, delta_dot, lower_dot, batch, asked);
+                continue;
+            }
+            let dx = below(&span, lower, &mut dx, asked, batch);
+            let dx = dx.zip(below(&span, lower_dot, &mut dx_dot, asked, batch));
+            let Kind::Leaf(leaf) = kind else {
+                if let Some((dx, dx_dot)) = dx {
+                    joins::sum(delta, dx);
+                    joins::sum(delta_dot, dx_dot);
+                }
+                continue;
+            };
+            let (layer, params) = self.leaf(*leaf, &span);
             let result = layer.backward_tangent(BackwardTangentArgs {
                 params,
                 params_dot: &v[span.params.clone()],
                 x: input(&span, x, activations, batch),
-                x_dot: input(&span, still, tangents.activations, batch),
-                moving: span.params.start > 0,
+                x_dot: input(&span, x_dot, tangents.activations, batch),
+                moving: tangents.moving || span.moving,
                 y: View::from_parts(&activations[span.y.clone()], span.outputs, batch),
                 y_dot: View::from_parts(&tangents.activations[span.y.clone()], span.outputs, batch),
                 cache: &cache[span.cache],
                 tangent_cache: &tangents.cache[span.tangent_cache],
-                delta: ViewMut::from_parts(&mut upper[..span.y.len()], span.outputs, batch),
-                delta_dot: ViewMut::from_parts(&mut upper_dot[..span.y.len()], span.outputs, batch),
+                delta: ViewMut::from_parts(delta, span.outputs, batch),
+                delta_dot: ViewMut::from_parts(delta_dot, span.outputs, batch),
                 dx,
                 grads_dot: &mut grads_dot[span.params],
                 scratch,
             });
-            result.map_err(|error| error.within(self.layout.place(span.layer)))?;
+            result.map_err(|error| error.within(self.layout.place_of_node(span.node)))?;
         }
         Ok(())
+    }
+}
+
+/// Where the derivative by the inputs goes: among those by all outputs, or to the caller. Nowhere if
+/// it is one by the network's inputs that is not asked for.
+#[inline]
+fn below<'d, 'x: 'd, T: Real>(
+    span: &Span,
+    deltas: &'d mut [T],
+    dx: &mut Option<ViewMut<'x, T>>,
+    asked: bool,
+    batch: usize,
+) -> Option<ViewMut<'d, T>> {
+    if span.x.is_none() && !asked {
+        return None;
+    }
+    match &span.dx {
+        None => dx.take(),
+        Some(below) => {
+            let below = &mut deltas[below.clone()];
+            Some(ViewMut::from_parts(below, span.inputs, batch))
+        }
     }
 }
 

@@ -2,11 +2,13 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::OutputRange;
+use crate::nn::flatten::Flat;
 use crate::nn::layer::{Block, InitParamsArgs, Layer, Role};
 use crate::nn::layers::BuiltIn;
-use crate::nn::layout::{Layout, PlacedBlock};
+use crate::nn::layout::{Check, Layout, PlacedBlock, Rows};
 use crate::nn::loss::{CostsArgs, Loss, reduce};
 use crate::nn::passes::{self, Walk};
+use crate::nn::path::LayerPath;
 use crate::nn::tape::Tape;
 use crate::numeric::bounds::not_empty;
 use crate::numeric::compiled::compiled_here;
@@ -62,6 +64,8 @@ const INFERENCE_BATCH: usize = 512;
 ))]
 pub struct Sequential<T: Real, P = Vec<T>> {
     layers: Arc<[Arc<dyn Layer<T>>]>,
+    /// The innermost layers, which passes walk over.
+    leaves: Arc<[Arc<dyn Layer<T>>]>,
     layout: Arc<Layout>,
     params: P,
 }
@@ -89,12 +93,13 @@ pub struct NamedParameter<'a, T: Real> {
 impl<T: Real> Sequential<T> {
     pub(crate) fn from_parts(
         layers: Vec<Arc<dyn Layer<T>>>,
-        layout: Layout,
+        flat: Flat<T>,
         params: Vec<T>,
     ) -> Self {
         Self {
             layers: layers.into(),
-            layout: Arc::new(layout),
+            leaves: flat.leaves.into(),
+            layout: Arc::new(flat.layout),
             params,
         }
     }
@@ -119,9 +124,9 @@ impl<T: Real> Sequential<T> {
     /// [`Builder::build_with`](crate::nn::Builder::build_with) does.
     pub fn reset_with(&mut self, rng: &mut impl Rng) {
         self.params.fill(T::zero());
-        for (layer, span) in self.layers.iter().zip(self.layout.spans(1)) {
+        for (leaf, span) in self.layout.leaves(1) {
             let params = &mut self.params[span.params];
-            layer.init_params(InitParamsArgs {
+            self.leaves[leaf].init_params(InitParamsArgs {
                 inputs: span.inputs,
                 params,
                 rng,
@@ -129,9 +134,9 @@ impl<T: Real> Sequential<T> {
         }
     }
 
-    /// The layers, and the parameters to be changed.
-    pub(crate) fn parts_mut(&mut self) -> (&[Arc<dyn Layer<T>>], &mut [T]) {
-        (&self.layers, &mut self.params)
+    /// The innermost layers, and the parameters to be changed.
+    pub(crate) fn leaves_mut(&mut self) -> (&[Arc<dyn Layer<T>>], &mut [T]) {
+        (&self.leaves, &mut self.params)
     }
 
     /// All parameters, to be changed.
@@ -160,10 +165,10 @@ impl<T: Real> Sequential<T> {
     ///
     /// # Errors
     /// As [`weights`](Self::weights).
-    pub fn weights_mut(&mut self, layer: usize) -> Result<DMatrixViewMut<'_, T>> {
+    pub fn weights_mut(&mut self, layer: impl LayerPath) -> Result<DMatrixViewMut<'_, T>> {
         let (block, range) = self
             .layout
-            .block("Sequential::weights_mut", layer, Role::Weight)?;
+            .block("Sequential::weights_mut", layer.path(), Role::Weight)?;
         Ok(DMatrixViewMut::from_slice(
             &mut self.params[range],
             block.rows,
@@ -175,10 +180,10 @@ impl<T: Real> Sequential<T> {
     ///
     /// # Errors
     /// As [`bias`](Self::bias).
-    pub fn bias_mut(&mut self, layer: usize) -> Result<DVectorViewMut<'_, T>> {
+    pub fn bias_mut(&mut self, layer: impl LayerPath) -> Result<DVectorViewMut<'_, T>> {
         let (block, range) = self
             .layout
-            .block("Sequential::bias_mut", layer, Role::Bias)?;
+            .block("Sequential::bias_mut", layer.path(), Role::Bias)?;
         Ok(DVectorViewMut::from_slice(
             &mut self.params[range],
             block.len(),
@@ -205,7 +210,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
 
     /// The set in which the outputs lie.
     pub fn range(&self) -> OutputRange {
-        self.walk().range()
+        self.layout.range()
     }
 
     /// The interval that holds every output: (−1, 1) after tanh, all numbers after a linear layer.
@@ -271,6 +276,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
                  name,
                  block,
                  range,
+                 ..
              }| {
                 let values =
                     DMatrixView::from_slice(&params[range.clone()], block.rows, block.cols);
@@ -287,8 +293,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
 
     /// The parameter blocks of a layer, in the order in which they lie; empty if there is no such
     /// layer. [`named_parameters`](Self::named_parameters) tells where they lie.
-    pub fn blocks(&self, layer: usize) -> &[Block] {
-        self.layout.layer_blocks(layer)
+    pub fn blocks(&self, layer: impl LayerPath) -> &[Block] {
+        self.layout.layer_blocks(layer.path())
     }
 
     /// Wˡ, outputs × inputs: wⱼₖ goes from input k to neuron j.
@@ -308,10 +314,10 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     #[doc(alias("coefs_", "kernel"))]
-    pub fn weights(&self, layer: usize) -> Result<DMatrixView<'_, T>> {
+    pub fn weights(&self, layer: impl LayerPath) -> Result<DMatrixView<'_, T>> {
         let (block, range) = self
             .layout
-            .block("Sequential::weights", layer, Role::Weight)?;
+            .block("Sequential::weights", layer.path(), Role::Weight)?;
         Ok(DMatrixView::from_slice(
             &self.params()[range],
             block.rows,
@@ -324,8 +330,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// # Errors
     /// [`ErrorKind::Value`] for a layer without biases, or if there is no such layer.
     #[doc(alias("intercepts_"))]
-    pub fn bias(&self, layer: usize) -> Result<DVectorView<'_, T>> {
-        let (block, range) = self.layout.block("Sequential::bias", layer, Role::Bias)?;
+    pub fn bias(&self, layer: impl LayerPath) -> Result<DVectorView<'_, T>> {
+        let (block, range) = self.layout.block("Sequential::bias", layer.path(), Role::Bias)?;
         Ok(DVectorView::from_slice(&self.params()[range], block.len()))
     }
 
@@ -352,6 +358,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         self.check_params("Sequential::at", params)?;
         Ok(Sequential {
             layers: self.layers.clone(),
+            leaves: self.leaves.clone(),
             layout: self.layout.clone(),
             params,
         })
@@ -381,7 +388,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     pub fn cast<U: Real>(&self) -> Result<Sequential<U>> {
         let mut builder = Sequential::builder(self.inputs());
         for (index, layer) in self.layers.iter().enumerate() {
-            let Some(known) = BuiltIn::of(&**layer) else {
+            let cast = BuiltIn::of(&**layer).and_then(BuiltIn::cast);
+            let Some(cast) = cast else {
                 let expected = "a layer of this crate, which every scalar has";
                 return Err(Error::new(
                     ErrorKind::Incompatible,
@@ -390,7 +398,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
                     layer.name(),
                 ));
             };
-            builder = builder.shared(known.layer());
+            builder = builder.shared(cast.layer());
         }
         let mut net = builder.build_at_zero()?;
         for (index, (to, from)) in net.params.iter_mut().zip(self.params()).enumerate() {
@@ -414,13 +422,10 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
 
     /// Asks every layer whether these can be its parameters.
     pub(crate) fn check_values(&self, params: &[T]) -> Result<()> {
-        self.layers
-            .iter()
-            .zip(self.layout.spans(1))
-            .try_for_each(|(layer, span)| {
-                let checked = layer.check_params(span.inputs, &params[span.params]);
-                checked.map_err(|error| error.within(self.layout.place(span.layer)))
-            })
+        self.layout.leaves(1).try_for_each(|(leaf, span)| {
+            let checked = self.leaves[leaf].check_params(span.inputs, &params[span.params]);
+            checked.map_err(|error| error.within(self.layout.place_of_node(span.node)))
+        })
     }
 
     fn check_params(&self, function: &str, params: &[T]) -> Result<()> {
@@ -443,7 +448,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
 impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     pub(crate) fn walk(&self) -> Walk<'_, T> {
         Walk {
-            layers: &self.layers,
+            leaves: &self.leaves,
             layout: &self.layout,
             params: self.params(),
         }
@@ -607,13 +612,6 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
 
 /// What the passes of a network do, wherever its parameters lie.
 impl<T: Real> Walk<'_, T> {
-    /// The set in which the outputs lie.
-    fn range(self) -> OutputRange {
-        self.layers
-            .iter()
-            .fold(OutputRange::Real, |range, layer| layer.range(range))
-    }
-
     /// [`Sequential::predict_into`].
     fn predict(self, x: View<'_, T>, mut y: ViewMut<'_, T>, tape: &mut Tape<T>) -> Result<()> {
         self.check_inputs(x)?;
@@ -714,7 +712,7 @@ impl<T: Real> Walk<'_, T> {
                 shape(given),
             ));
         }
-        let range = self.range();
+        let range = self.layout.range();
         if !loss.accepts(range) {
             let hint = match range {
                 OutputRange::Real if loss.accepts(OutputRange::LogSimplex) => {
@@ -742,7 +740,7 @@ impl<T: Real> Walk<'_, T> {
                 _ => "",
             };
             let expected = format!("outputs on which {} is defined{hint}", loss.name());
-            let top = self.layout.place(self.layers.len() - 1);
+            let top = self.layout.place(self.layout.members().len() - 1);
             let given = format!("outputs in {range:?}");
             return Err(Error::new(ErrorKind::Incompatible, top, expected, given));
         }
@@ -769,24 +767,64 @@ impl<T: Real> Walk<'_, T> {
             ));
         }
         not_empty("inputs x", "at least 1 column (sample)", x.cols())?;
-        Ok(())
+        self.layout
+            .checks()
+            .iter()
+            .try_for_each(|check| self.check_numbers(check, x))
+    }
+
+    /// Asks a layer whether it can take the inputs.
+    fn check_numbers(self, check: &Check, x: View<'_, T>) -> Result<()> {
+        let layer = &self.leaves[check.leaf];
+        let checked = match &check.rows {
+            Rows::All => layer.check_inputs(x),
+            Rows::These(rows) => chosen(x, rows, |x| layer.check_inputs(x)),
+        };
+        checked.map_err(|error| error.within(self.layout.place_of_node(check.node)))
     }
 
     pub(crate) fn check_trainable(self) -> Result<()> {
         // A layer without a derivative hides only the parameters up to its own: fixed features may
         // step.
-        let mut layers = self.layers.iter().zip(self.layout.spans(1));
-        match layers.find(|(layer, span)| !layer.is_trainable() && span.params.end > 0) {
+        match self.layout.blind() {
             None => Ok(()),
-            Some((_, span)) => Err(Error::new(
+            Some(place) => Err(Error::new(
                 ErrorKind::Untrainable,
-                self.layout.place(span.layer),
+                place,
                 "one that training can follow (straight_through() or surrogate() lends the \
                  activation one)",
                 "a derivative that is 0 everywhere",
             )),
         }
     }
+}
+
+/// Hands some rows of each sample to a check, which is given all samples if one fails.
+fn chosen<T: Real>(
+    x: View<'_, T>,
+    rows: &[usize],
+    check: impl Fn(View<'_, T>) -> Result<()>,
+) -> Result<()> {
+    /// So many numbers need no memory of the heap.
+    const FEW: usize = 64;
+    let (mut few, mut many) = ([T::zero(); FEW], Vec::new());
+    let numbers = if rows.len() <= FEW {
+        &mut few[..rows.len()]
+    } else {
+        many.resize(rows.len(), T::zero());
+        &mut many[..]
+    };
+    for sample in x.iter() {
+        for (number, row) in numbers.iter_mut().zip(rows) {
+            *number = sample[*row];
+        }
+        if let Err(error) = check(View::from_parts(numbers, rows.len(), 1)) {
+            let all = x.iter().flat_map(|sample| rows.iter().map(|row| sample[*row]));
+            let all: Vec<T> = all.collect();
+            return check(View::from_parts(&all, rows.len(), x.cols())).and(Err(error));
+        }
+    }
+    Ok(())
 }
 
 impl<T: Real> Sequential<T> {

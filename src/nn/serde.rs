@@ -14,10 +14,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
 /// What a network of this crate's layers consists of.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Sequential", bound = "T: Real", deny_unknown_fields)]
-struct Data<T> {
+struct Data<T: Real> {
     scalar: Scalar<T>,
     inputs: usize,
-    layers: Vec<BuiltIn>,
+    layers: Vec<BuiltIn<T>>,
     #[serde(with = "crate::numeric::real::serde")]
     params: Vec<T>,
 }
@@ -70,5 +70,5 @@ impl<'de, T: Real> Deserialize<'de> for Sequential<T> {
 pub(crate) fn unknown(index: usize, name: &str) -> Error {
     let expected =
         "a layer of this crate, or in a model file one that Safetensors::layer makes known";
-    Error::new(ErrorKind::Incompatible, place(index, name), expected, name)
+    Error::new(ErrorKind::Incompatible, place(&[index], name), expected, name)
 }

@@ -69,19 +69,18 @@ impl<T: Real> Sequential<T> {
     }
 }
 
-/// The running statistics within `ranges` that follow batches, each with its layer and the momentum
-/// of that.
+/// The running statistics within `ranges` that follow batches, each with the momentum of its layer.
 fn within<'a, T: Real>(
-    layers: &'a [Arc<dyn Layer<T>>],
+    leaves: &'a [Arc<dyn Layer<T>>],
     layout: &'a Layout,
     ranges: &'a [Range<usize>],
-) -> impl Iterator<Item = (usize, Range<usize>, f64)> + 'a {
+) -> impl Iterator<Item = (Range<usize>, f64)> + 'a {
     let blocks = layout.blocks().filter(is_statistic);
-    blocks.flat_map(move |PlacedBlock { layer, range, .. }| {
-        let momentum = layers[layer].statistics_momentum();
+    blocks.flat_map(move |PlacedBlock { leaf, range, .. }| {
+        let momentum = leaves[leaf].statistics_momentum();
         ranges.iter().filter_map(move |wanted| {
             let (start, end) = (range.start.max(wanted.start), range.end.min(wanted.end));
-            (start < end && momentum > 0.0).then_some((layer, start..end, momentum))
+            (start < end && momentum > 0.0).then_some((start..end, momentum))
         })
     })
 }
@@ -103,8 +102,8 @@ pub(crate) fn renew<T: Real>(
                        batch: usize,
                        ranges: &[Range<usize>],
                        tape: &mut Tape<T>| {
-        let wanted = within(net.layers(), net.layout(), ranges);
-        let count = wanted.map(|(_, range, _)| range.len()).sum();
+        let wanted = within(net.walk().leaves, net.layout(), ranges);
+        let count = wanted.map(|(range, _)| range.len()).sum();
         if count == 0 || batch < 2 || x.cols() < 2 {
             return;
         }
@@ -141,36 +140,33 @@ fn gather<T: Real>(
     tape: &mut Tape<T>,
 ) {
     let Walk {
-        layers,
+        leaves,
         layout,
         params,
     } = walk;
     tape.walk(Stage::Forward, |lent| {
         let (room, grads) = (lent.room, lent.grads);
-        for (layer, span) in layers.iter().zip(layout.spans(x.cols())) {
-            if !layout
-                .layer_blocks(span.layer)
-                .iter()
-                .any(|block| block.role == Role::Statistic)
-            {
+        for (leaf, span) in layout.leaves(x.cols()) {
+            let mut statistics = layout.blocks().filter(is_statistic);
+            if !statistics.any(|placed| placed.leaf == leaf) {
                 continue;
             }
             // Only what is written in place of a gradient is wanted, on which δ has no part.
-            room.deltas[span.y.clone()].fill(T::zero());
+            room.deltas[span.delta.clone()].fill(T::zero());
             let view = |numbers, width| View::from_parts(numbers, width, x.cols());
-            layer.gradient(GradientArgs {
+            leaves[leaf].gradient(GradientArgs {
                 params: &params[span.params.clone()],
                 x: input(&span, x, room.activations, x.cols()),
                 y: view(&room.activations[span.y.clone()], span.outputs),
                 cache: &room.cache[span.cache.clone()],
-                delta: view(&room.deltas[span.y.clone()], span.outputs),
+                delta: view(&room.deltas[span.delta.clone()], span.outputs),
                 grads: &mut grads[span.params.clone()],
                 training: true,
                 scratch: room.scratch,
             });
         }
         let mut means = means.iter_mut();
-        for (_, range, momentum) in within(layers, layout, ranges) {
+        for (range, momentum) in within(leaves, layout, ranges) {
             let momentum = T::of(momentum);
             for (g, mean) in grads[range].iter().zip(means.by_ref()) {
                 *mean += share * (-*g / momentum - *mean);
@@ -182,9 +178,9 @@ fn gather<T: Real>(
 /// Writes the numbers into the statistics within `ranges`; 0 where there are no more.
 fn set<T: Real>(net: &mut Sequential<T>, ranges: &[Range<usize>], numbers: &[T]) {
     let layout = net.layout().clone();
-    let (layers, params) = net.parts_mut();
+    let (leaves, params) = net.leaves_mut();
     let mut numbers = numbers.iter();
-    for (_, range, _) in within(layers, &layout, ranges) {
+    for (range, _) in within(leaves, &layout, ranges) {
         for param in &mut params[range] {
             *param = numbers.next().copied().unwrap_or(T::zero());
         }

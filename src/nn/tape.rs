@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layer::Role;
 use crate::nn::layout::Layout;
+use crate::nn::path::LayerPath;
 use crate::numeric::kernel::workers::{NUMBER, Workers};
 use crate::numeric::random::{Purpose, derive};
 use crate::numeric::real::Real;
@@ -132,8 +133,9 @@ pub(crate) struct Room<'a, T> {
 /// [`Room`] for what passes along a tangent keep beside it.
 #[derive(Debug)]
 pub(crate) struct TangentRoom<'a, T> {
-    /// ẋ of the network: 0.
+    /// ẋ of the network: 0 unless it is `moving`.
     pub(crate) inputs: &'a [T],
+    pub(crate) moving: bool,
     pub(crate) activations: &'a mut [T],
     pub(crate) deltas: &'a mut [T],
     pub(crate) cache: &'a mut [T],
@@ -302,8 +304,10 @@ impl<T: Real> Tape<T> {
     ///
     /// # Errors
     /// [`ErrorKind::NotReady`] before a pass, [`ErrorKind::Value`] if there is no such layer.
-    pub fn a(&self, layer: usize) -> Result<DMatrixView<'_, T>> {
-        self.matrix("Tape::a", Stage::Forward, layer, &self.record.activations)
+    pub fn a(&self, layer: impl LayerPath) -> Result<DMatrixView<'_, T>> {
+        let (name, stage) = ("Tape::a", Stage::Forward);
+        let value = self.layout(name, stage)?.output_of(name, layer.path())?;
+        Ok(self.matrix(&self.record.activations, value.y(self.batch), value.width))
     }
 
     /// δˡ = ∂C/∂zˡ of each sample, outputs × batch, with the 1/n of an average over the batch. Of a
@@ -314,8 +318,10 @@ impl<T: Real> Tape<T> {
     /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] if there is no such
     /// layer.
     #[doc(alias("error_signal"))]
-    pub fn delta(&self, layer: usize) -> Result<DMatrixView<'_, T>> {
-        self.matrix("Tape::delta", Stage::Backward, layer, &self.record.deltas)
+    pub fn delta(&self, layer: impl LayerPath) -> Result<DMatrixView<'_, T>> {
+        let (name, stage) = ("Tape::delta", Stage::Backward);
+        let value = self.layout(name, stage)?.output_of(name, layer.path())?;
+        Ok(self.matrix(&self.record.deltas, value.dy(self.batch), value.width))
     }
 
     /// ∂C/∂Wˡ, laid as [`Sequential::weights`](crate::Sequential::weights).
@@ -323,10 +329,10 @@ impl<T: Real> Tape<T> {
     /// # Errors
     /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] for a layer that has no
     /// weights.
-    pub fn dw(&self, layer: usize) -> Result<DMatrixView<'_, T>> {
+    pub fn dw(&self, layer: impl LayerPath) -> Result<DMatrixView<'_, T>> {
         let (block, range) =
             self.layout("Tape::dw", Stage::Backward)?
-                .block("Tape::dw", layer, Role::Weight)?;
+                .block("Tape::dw", layer.path(), Role::Weight)?;
         Ok(DMatrixView::from_slice(
             &self.record.grads[range],
             block.rows,
@@ -339,10 +345,10 @@ impl<T: Real> Tape<T> {
     /// # Errors
     /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] for a layer that has no
     /// biases.
-    pub fn db(&self, layer: usize) -> Result<DVectorView<'_, T>> {
+    pub fn db(&self, layer: impl LayerPath) -> Result<DVectorView<'_, T>> {
         let (block, range) =
             self.layout("Tape::db", Stage::Backward)?
-                .block("Tape::db", layer, Role::Bias)?;
+                .block("Tape::db", layer.path(), Role::Bias)?;
         Ok(DVectorView::from_slice(
             &self.record.grads[range],
             block.len(),
@@ -373,22 +379,14 @@ impl<T: Real> Tape<T> {
         &self.costs
     }
 
-    /// What a pass left of a layer.
+    /// What a pass left there.
     fn matrix<'a>(
         &self,
-        function: &str,
-        stage: Stage,
-        layer: usize,
         numbers: &'a [T],
-    ) -> Result<DMatrixView<'a, T>> {
-        let span = self
-            .layout(function, stage)?
-            .span(function, layer, self.batch)?;
-        Ok(DMatrixView::from_slice(
-            &numbers[span.y],
-            span.outputs,
-            self.batch,
-        ))
+        place: Option<Range<usize>>,
+        rows: usize,
+    ) -> DMatrixView<'a, T> {
+        DMatrixView::from_slice(&numbers[place.unwrap_or(0..0)], rows, self.batch)
     }
 
     fn layout(&self, function: &str, stage: Stage) -> Result<&Layout> {
@@ -424,7 +422,7 @@ impl<T: Real> Tape<T> {
             grads,
         } = &mut self.record;
         activations.resize(layout.outputs_len(batch), T::zero());
-        deltas.resize(layout.outputs_len(batch), T::zero());
+        deltas.resize(layout.deltas_len(batch), T::zero());
         cache.resize(layout.caches_len(batch), T::zero());
         grads.resize(layout.param_count(), T::zero());
         self.layout = Some(Arc::clone(layout));
@@ -442,7 +440,7 @@ impl<T: Real> Tape<T> {
         } = &mut self.tangents;
         inputs.resize(layout.inputs() * self.batch, T::zero());
         activations.resize(self.record.activations.len(), T::zero());
-        deltas.resize(self.record.activations.len(), T::zero());
+        deltas.resize(self.record.deltas.len(), T::zero());
         cache.resize(layout.tangent_caches_len(self.batch), T::zero());
     }
 
@@ -474,6 +472,7 @@ impl<T: Real> Tape<T> {
             },
             tangents: TangentRoom {
                 inputs: &tangents.inputs,
+                moving: false,
                 activations: &mut tangents.activations,
                 deltas: &mut tangents.deltas,
                 cache: &mut tangents.cache,
@@ -496,10 +495,10 @@ impl<T: Real> Tape<T> {
             deltas,
             ..
         } = &mut self.record;
-        let (top, outputs) = top(&self.layout, self.batch);
+        let TopSpan { y, dy, outputs } = top(&self.layout, self.batch);
         Top {
-            y: View::from_parts(&activations[top.clone()], outputs, self.batch),
-            dy: ViewMut::from_parts(&mut deltas[top], outputs, self.batch),
+            y: View::from_parts(&activations[y], outputs, self.batch),
+            dy: ViewMut::from_parts(&mut deltas[dy], outputs, self.batch),
             costs: &mut self.costs,
         }
     }
@@ -512,18 +511,18 @@ impl<T: Real> Tape<T> {
             deltas,
             ..
         } = &mut self.tangents;
-        let (top, outputs) = top(&self.layout, batch);
-        let y_dot = View::from_parts(&activations[top.clone()], outputs, batch);
-        let dy_dot = ViewMut::from_parts(&mut deltas[top.clone()], outputs, batch);
+        let TopSpan { y, dy, outputs } = top(&self.layout, batch);
+        let y_dot = View::from_parts(&activations[y.clone()], outputs, batch);
+        let dy_dot = ViewMut::from_parts(&mut deltas[dy.clone()], outputs, batch);
         let Record {
             activations,
             deltas,
             ..
         } = &mut self.record;
         TangentTop {
-            y: View::from_parts(&activations[top.clone()], outputs, batch),
+            y: View::from_parts(&activations[y], outputs, batch),
             y_dot,
-            dy: ViewMut::from_parts(&mut deltas[top], outputs, batch),
+            dy: ViewMut::from_parts(&mut deltas[dy], outputs, batch),
             dy_dot,
         }
     }
@@ -550,11 +549,11 @@ impl<T: Real> Tape<T> {
         } = &mut self.record;
         let (batch, repeated) = (x.cols(), x.cols() * copies);
         activations.resize(layout.outputs_len(repeated), T::zero());
-        deltas.resize(layout.outputs_len(repeated), T::zero());
+        deltas.resize(layout.deltas_len(repeated), T::zero());
         cache.resize(layout.caches_len(repeated), T::zero());
-        let spans = layout.spans(batch).zip(layout.spans(repeated));
-        // The last layer first: its place is behind all that is still to be read.
-        for (from, to) in spans.rev() {
+        let nodes = layout.nodes(batch).zip(layout.nodes(repeated));
+        // The last node first: its place is behind all that is still to be read.
+        for ((_, from), (_, to)) in nodes.rev() {
             repeat(activations, from.outputs, copies, from.y, to.y);
             repeat(cache, from.cache_len, copies, from.cache, to.cache);
         }
@@ -566,7 +565,7 @@ impl<T: Real> Tape<T> {
     pub(crate) fn pair(&mut self, layout: &Layout, x: View<'_, T>) {
         self.repeat(layout, x, 2);
         let deltas = &mut self.record.deltas;
-        let (from, to) = (layout.top(1), layout.top(2));
+        let (from, to) = (layout.top_delta(1), layout.top_delta(2));
         deltas.copy_within(from.clone(), to.start);
         deltas[to.start + from.len()..to.end].fill(T::zero());
     }
@@ -679,12 +678,26 @@ impl<T: Real> Tape<T> {
     }
 }
 
-/// Where the outputs of the network lie, and how many a sample has.
+/// Where the outputs of the network and the derivative by them lie, and how many a sample has.
+struct TopSpan {
+    y: Range<usize>,
+    dy: Range<usize>,
+    outputs: usize,
+}
+
 #[inline]
-fn top(layout: &Option<Arc<Layout>>, batch: usize) -> (Range<usize>, usize) {
-    layout
-        .as_ref()
-        .map_or((0..0, 0), |layout| (layout.top(batch), layout.outputs()))
+fn top(layout: &Option<Arc<Layout>>, batch: usize) -> TopSpan {
+    let of = |layout: &Arc<Layout>| TopSpan {
+        y: layout.top(batch),
+        dy: layout.top_delta(batch),
+        outputs: layout.outputs(),
+    };
+    let none = TopSpan {
+        y: 0..0,
+        dy: 0..0,
+        outputs: 0,
+    };
+    layout.as_ref().map_or(none, of)
 }
 
 /// Puts `copies` of each sample of `width` numbers at `from` side by side at `to`.

@@ -39,7 +39,7 @@ impl Frozen {
     /// Where their parameters lie, in order.
     pub(super) fn params(&self, name: &str, layout: &Layout) -> Result<Vec<Range<usize>>> {
         let place = format!("freeze of {name}");
-        let span = |layer: &usize| Ok(layout.span(&place, *layer, 1)?.params);
+        let span = |layer: &usize| layout.params_of(&place, &[*layer]);
         self.0.iter().map(span).collect()
     }
 }

@@ -147,7 +147,7 @@ fn activations_and_initializers_come_back() {
 #[test]
 fn layers_and_losses_come_back() {
     macro_rules! layers {
-        ($($file:ident::$layer:ident { $($made:expr),+ })+) => { $($(round($made);)+)+ };
+        ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => { $($(round($made);)+)+ };
     }
     chainrule::every_layer!(layers);
     round(
@@ -532,7 +532,7 @@ fn net<T: Real>() -> Result<Sequential<T>> {
     // Layers that take a network's own inputs come back in `layers_and_losses_come_back`.
     let mut builder = Sequential::builder(3);
     macro_rules! layers {
-        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {$($(
+        ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => {$($(
             if !Layer::<T>::checks_inputs(&$made) {
                 builder = builder.layer(Dense::new(4, Activation::Linear)).layer($made);
             }

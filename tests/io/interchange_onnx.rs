@@ -181,7 +181,7 @@ fn cases<T: Real>() -> Result<Vec<Case<T>>> {
         ),
     ];
     macro_rules! every {
-        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
+        ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => {
             [$($((stringify!($made), layers!(4; $made)?)),+),+]
         };
     }

@@ -17,7 +17,7 @@ use chainrule::{Real, View};
 fn every_layer<T: Real>() -> Builder<T> {
     let mut builder = Sequential::builder(40);
     macro_rules! layers {
-        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {$($(
+        ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => {$($(
             if !Layer::<T>::checks_inputs(&$made) {
                 builder = builder.layer(Dense::new(12, Activation::Linear)).layer($made);
             }

@@ -862,7 +862,7 @@ fn networks_without_parameters() -> Result<()> {
 fn every_layer<T: Real>() -> Result<Vec<Sequential<T>>> {
     // A layer that takes indices takes the network's own.
     macro_rules! nets {
-        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
+        ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => {
             vec![$($({
                 let builder = Sequential::builder(3);
                 let first = Layer::<T>::checks_inputs(&$made);

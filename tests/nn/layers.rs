@@ -1347,12 +1347,12 @@ fn words_of_a_table() -> Result<()> {
 #[test]
 fn every_layer() -> Result<()> {
     macro_rules! all {
-        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
+        ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => {
             vec![$($((stringify!($made), Box::new($made) as Box<dyn Layer<f64>>),)+)+]
         };
     }
     macro_rules! nets {
-        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
+        ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => {
             [$($(Sequential::builder(4).layer($made),)+)+]
         };
     }

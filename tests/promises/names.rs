@@ -40,7 +40,7 @@ fn functions(source: &str) -> Vec<String> {
 }
 
 macro_rules! kinds {
-    ($($file:ident::$kind:ident { $($made:expr),+ })+) => { vec![$(stringify!($kind).into()),+] };
+    ($($file:ident::$kind:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => { vec![$(stringify!($kind).into()),+] };
 }
 
 /// Of each table its heading, where its items are, and all of them.

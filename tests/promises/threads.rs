@@ -27,10 +27,11 @@ fn public_types_are_send_and_sync() {
     all!(owned: Sequential<f32>, Sequential<f64>, Builder<f64>, Tape<f32>, Tape<f64>);
     all!(owned: Scratch<f64>, Arc<dyn Layer<f64>>, Box<dyn Loss<f64>>);
     macro_rules! layers {
-        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
-            all!(owned: $($layer,)+ Breakpoints, OutputRange, Init, Block, Role);
+        ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => {
+            all!(owned: $($layer$(<$scalar>)?,)+ Breakpoints, OutputRange, Init, Block, Role);
         };
     }
+    type T = f64;
     chainrule::every_layer!(layers);
     macro_rules! losses {
         ($($file:ident::$loss:ident { $($made:expr),+ })+) => { all!(owned: $($loss,)+ Reduction) };

@@ -464,6 +464,7 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                 }
                 let shape = shape.sizes()?;
                 return self
+                    .here
                     .axes
                     .reshape(&shape, int(node, "allowzero")?.unwrap_or(0) == 0);
             }
@@ -585,6 +586,7 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             self.here.axes.describe()
         );
         if self
+            .here
             .axes
             .product(left, inputs, Some(outputs).filter(|_| !dropped))
             .is_err()

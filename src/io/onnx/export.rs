@@ -208,7 +208,7 @@ impl Writer {
             };
             blocks.insert(&*block.name, name);
         }
-        self.layer::<T>(&known, &blocks);
+        self.layer(&known, &blocks);
         layer.outputs(inputs)
     }
 
@@ -257,7 +257,7 @@ impl Writer {
         Ok(width)
     }
 
-    fn layer<T: Real>(&mut self, layer: &BuiltIn, blocks: &BTreeMap<&str, String>) {
+    fn layer<T: Real>(&mut self, layer: &BuiltIn<T>, blocks: &BTreeMap<&str, String>) {
         let (scale, bias) = (blocks.get("scale"), blocks.get("bias"));
         match layer {
             BuiltIn::Dense(dense) => {
@@ -285,6 +285,8 @@ impl Writer {
             }
             // In inference they do nothing.
             BuiltIn::Dropout(_) | BuiltIn::AlphaDropout(_) | BuiltIn::GaussianNoise(_) => {}
+            // They have been written as what they are made of.
+            BuiltIn::Chain(_) | BuiltIn::Residual(_) | BuiltIn::Parallel(_) => {}
             // Attributes are f32, and ONNX's own norms have their ε there and need a scale, batch
             // norm a bias, too.
             BuiltIn::BatchNorm(norm) => {

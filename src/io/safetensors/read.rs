@@ -156,7 +156,7 @@ impl<T: Real> Safetensors<T> {
             .find_map(|kind| Some((kind, named.get(&kind.name)?)))
         {
             Some((kind, json)) if named.len() == 1 => (kind.read)(json.get()).map_err(here),
-            _ => serde_json::from_str::<BuiltIn>(json)
+            _ => serde_json::from_str::<BuiltIn<T>>(json)
                 .map(BuiltIn::layer)
                 .map_err(here),
         }

@@ -151,6 +151,6 @@ impl<T: Real> Safetensors<T> {
                     .and_then(|_| to_raw_value(&BTreeMap::from([(&kind.name, json)])))
             })
         };
-        json.map_err(|e| not_json(&place(index, &layer.name()), e))
+        json.map_err(|e| not_json(&place(&[index], &layer.name()), e))
     }
 }

@@ -17,6 +17,7 @@ macro_rules! shared {
 mod activation;
 mod alpha_dropout;
 mod batch_norm;
+mod chain;
 mod dense;
 mod dropout;
 mod embedding;
@@ -25,7 +26,9 @@ mod layer_norm;
 mod log_softmax;
 mod noise;
 mod norm;
+mod parallel;
 mod prelu;
+mod residual;
 mod select;
 mod smooth;
 mod softmax;
@@ -33,7 +36,8 @@ mod unit_norm;
 
 /// Every layer of this crate, in the one list that there is: calls the macro `then` with it.
 ///
-/// A line is `file::Layer { the layer as it is made, and with options }`. The layers are exported,
+/// A line is `file::Layer { the layer as it is made, and with options }`; `Layer<T>` is one that
+/// holds layers for the scalar `T`. The layers are exported,
 /// named in files and cast by it, and every test of layers goes through it. A new one goes last:
 /// binary formats keep its place.
 #[doc(hidden)]
@@ -61,6 +65,24 @@ macro_rules! every_layer {
             layer_norm::GroupNorm { GroupNorm::new(2), GroupNorm::new(4).eps(0.1).without_bias() }
             unit_norm::UnitNorm { UnitNorm::l2(), UnitNorm::l1().eps(0.5), UnitNorm::max().eps(0.0) }
             glu::Glu { Glu::new(Activation::Sigmoid), Glu::new(Activation::Gelu) }
+            chain::Chain<T> {
+                Chain::new(),
+                Chain::new().layer(Dense::new(3, Activation::Tanh)).layer(LayerNorm::new())
+            }
+            residual::Residual<T> {
+                Residual::new(Chain::new().layer(Activation::Gelu)),
+                Residual::new(Dense::new(6, Activation::Tanh))
+                    .projection(Dense::new(6, Activation::Linear).without_bias())
+            }
+            parallel::Parallel<T> {
+                Parallel::new()
+                    .branch(Chain::new().layer(RmsNorm::new()).layer(Activation::Silu))
+                    .branch(Chain::new()),
+                Parallel::new()
+                    .branch(Residual::new(Prelu::new()))
+                    .branch(Dropout::new(0.3))
+                    .add()
+            }
             select::Select { Select::rows([2, 0, 2, 1]), Select::rows(0..3) }
             embedding::Embedding {
                 Embedding::new(3, 2),
@@ -71,7 +93,9 @@ macro_rules! every_layer {
 }
 
 macro_rules! export {
-    ($($file:ident::$layer:ident { $($made:expr),+ })+) => { $(pub use $file::$layer;)+ };
+    ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => {
+        $(pub use $file::$layer;)+
+    };
 }
 every_layer!(export);
 

@@ -9,7 +9,7 @@ use chainrule::prelude::*;
 use chainrule::train::{Lbfgs, LevenbergMarquardt, ScaledConjugateGradient};
 
 macro_rules! layers {
-    ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
+    ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => {
         vec![$($(Sequential::builder(4).layer($made)),+),+]
     };
 }
