@@ -41,6 +41,7 @@ pub(crate) mod passes;
 pub(crate) mod sequential;
 #[cfg(feature = "serde")]
 pub(crate) mod serde;
+pub(crate) mod slopes;
 pub(crate) mod softmax;
 pub(crate) mod statistics;
 mod summary;

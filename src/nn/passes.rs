@@ -13,7 +13,7 @@ use crate::nn::layer::{
 };
 use crate::nn::layout::{Layout, Link, Span};
 use crate::nn::loss::{CostsArgs, Loss, Reduction, SlopesArgs, reduce, scale};
-use crate::nn::tape::{Room, Stage, TangentRoom, Tape, Top};
+use crate::nn::tape::{Motion, Room, Stage, TangentRoom, Tape, Top};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, ViewMut};
 use alloc::{sync::Arc, vec::Vec};
@@ -236,30 +236,33 @@ impl<'a, T: Real> Walk<'a, T> {
         }
     }
 
-    /// The pass along v, after a forward pass that was none of training.
+    /// The pass along v, or without it along the tape's direction of the inputs, after a forward
+    /// pass that was none of training.
     pub(crate) fn tangent(
         self,
         x: View<'_, T>,
-        v: &[T],
+        v: Option<&[T]>,
         room: Room<'_, T>,
         tangents: TangentRoom<'_, T>,
     ) -> Result<()> {
         let batch = x.cols();
+        let (params_moving, v) = (v.is_some(), v.unwrap_or(tangents.params));
         let Room {
             activations,
             cache,
             scratch,
             ..
         } = room;
-        let still = View::from_parts(tangents.inputs, x.rows(), batch);
+        let x_dot = View::from_parts(tangents.inputs, x.rows(), batch);
         for (layer, params, span) in self.steps(batch) {
             let (lower, upper) = tangents.activations.split_at_mut(span.y.start);
             let result = layer.tangent(TangentArgs {
                 params,
                 params_dot: &v[span.params.clone()],
+                params_moving,
                 x: input(&span, x, activations, batch),
-                x_dot: input(&span, still, lower, batch),
-                moving: span.params.start > 0,
+                x_dot: input(&span, x_dot, lower, batch),
+                moving: tangents.moving || span.params.start > 0,
                 y: View::from_parts(&activations[span.y.clone()], span.outputs, batch),
                 y_dot: ViewMut::from_parts(&mut upper[..span.y.len()], span.outputs, batch),
                 cache: &cache[span.cache],
@@ -271,24 +274,26 @@ impl<'a, T: Real> Walk<'a, T> {
         Ok(())
     }
 
-    /// The derivative of the backward pass along v, from ∂C/∂y and its derivative on top; what is
-    /// derived by the parameters goes to `grads_dot`.
+    /// The derivative of the backward pass along v or without it along the tape's direction of the
+    /// inputs, from ∂C/∂y and its derivative on top; what is derived by the parameters goes to
+    /// `grads_dot`.
     pub(crate) fn backward_tangent(
         self,
         x: View<'_, T>,
-        v: &[T],
+        v: Option<&[T]>,
         room: Room<'_, T>,
         tangents: TangentRoom<'_, T>,
         grads_dot: &mut [T],
     ) -> Result<()> {
         let batch = x.cols();
+        let (params_moving, v) = (v.is_some(), v.unwrap_or(tangents.params));
         let Room {
             activations,
             deltas,
             cache,
             scratch,
         } = room;
-        let still = View::from_parts(tangents.inputs, x.rows(), batch);
+        let x_dot = View::from_parts(tangents.inputs, x.rows(), batch);
         for (layer, params, span) in self.steps(batch).rev() {
             let (lower, upper) = deltas.split_at_mut(span.y.start);
             let (lower_dot, upper_dot) = tangents.deltas.split_at_mut(span.y.start);
@@ -302,9 +307,10 @@ impl<'a, T: Real> Walk<'a, T> {
             let result = layer.backward_tangent(BackwardTangentArgs {
                 params,
                 params_dot: &v[span.params.clone()],
+                params_moving,
                 x: input(&span, x, activations, batch),
-                x_dot: input(&span, still, tangents.activations, batch),
-                moving: span.params.start > 0,
+                x_dot: input(&span, x_dot, tangents.activations, batch),
+                moving: tangents.moving || span.params.start > 0,
                 y: View::from_parts(&activations[span.y.clone()], span.outputs, batch),
                 y_dot: View::from_parts(&tangents.activations[span.y.clone()], span.outputs, batch),
                 cache: &cache[span.cache],
@@ -363,9 +369,9 @@ impl<T: Real> Walk<'_, T> {
     /// The forward pass and the one along v into the tape.
     pub(crate) fn record_tangent(self, x: View<'_, T>, v: &[T], tape: &mut Tape<T>) -> Result<()> {
         self.record(x, tape, false);
-        tape.prepare_tangents(self.layout);
+        tape.prepare_tangents(self.layout, Motion::Still);
         tape.walk(Stage::Empty, |lent| {
-            self.tangent(x, v, lent.room, lent.tangents)
+            self.tangent(x, Some(v), lent.room, lent.tangents)
         })
     }
 
