@@ -295,7 +295,7 @@ fn checkpoints() -> Result<()> {
 /// The root mean square error of a network on a sine between its samples.
 fn error_of_sine(net: &Sequential<f64>) -> Result<f64> {
     let x = DMatrix::from_fn(1, 400, |_, j| -PI + 2.0 * PI * j as f64 / 399.0);
-    metrics::rmse(&net.predict(&x)?, &x.map(f64::sin))
+    metrics::root_mean_squared_error(&net.predict(&x)?, &x.map(f64::sin))
 }
 
 /// Ten samples of a sine: with their slopes the error is at least ten times smaller, by each of
@@ -397,7 +397,7 @@ fn refusals() -> Result<()> {
     let plain = with.clone().without_slopes();
     let before = net();
     let mut net = net();
-    let mut learns = || Trainer::new(MeanSquaredError, Adam::new()).slopes(MeanSquaredError, 1.0);
+    let learns = || Trainer::new(MeanSquaredError, Adam::new()).slopes(MeanSquaredError, 1.0);
     let none = "slopes: got slopes of samples, expected none, for a trainer that does not learn \
                 from slopes (Trainer::slopes and Lbfgs::slopes do; of weight 0, they leave them \
                 out)";
