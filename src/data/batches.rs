@@ -44,6 +44,7 @@ pub struct Batches<T> {
     inputs: Vec<T>,
     targets: Vec<T>,
     weights: Vec<T>,
+    slopes: Vec<T>,
 }
 
 impl<T: Real> Batches<T> {
@@ -73,6 +74,7 @@ impl<T: Real> Batches<T> {
             inputs: Vec::new(),
             targets: Vec::new(),
             weights: Vec::new(),
+            slopes: Vec::new(),
         })
     }
 
@@ -130,6 +132,7 @@ impl<T: Real> EpochBatches<'_, T> {
             inputs,
             targets,
             weights,
+            slopes,
         } = &mut *self.batches;
         let (first, end) = (
             self.next,
@@ -143,19 +146,20 @@ impl<T: Real> EpochBatches<'_, T> {
         let (t, w) = (target.values(), target.weights());
         if seed.is_none() {
             let target = Targets::from_parts(t.range(first, end), w.map(|w| &w[first..end]));
+            let known = self.data.target.slopes();
             return Some(Batch {
                 x: x.range(first, end),
-                target,
+                target: target.and_slopes(known.map(|s| s.range(first, end).as_slice())),
             });
         }
         let order = &order[first..end];
         let w = w.map(|w| gather(View::from_parts(w, 1, w.len()), order, weights, workers));
+        let s = target.slopes().map(|s| gather(s, order, slopes, workers));
+        let target =
+            Targets::from_parts(gather(t, order, targets, workers), w.map(|w| w.as_slice()));
         Some(Batch {
             x: gather(x, order, inputs, workers),
-            target: Targets::from_parts(
-                gather(t, order, targets, workers),
-                w.map(|w| w.as_slice()),
-            ),
+            target: target.and_slopes(s.map(|s| s.as_slice())),
         })
     }
 }

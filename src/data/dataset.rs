@@ -3,18 +3,19 @@
 use super::deal::{Deal, check_folds};
 use super::labels::labels;
 use super::parts::{self, check_counts, count};
+use super::slopes;
 use super::{Batch, Scaler, check_finite};
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::bounds::not_empty;
 use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::Real;
-use crate::numeric::view::{Targets, View, check_weights};
+use crate::numeric::view::{Targets, View, check_shape, check_weights};
 use alloc::{borrow::Cow, format, string::String, vec::Vec};
 use nalgebra::DMatrix;
 
 /// Samples: inputs (features × samples) and targets (outputs × samples), column j of one belonging
-/// to column j of the other, and if wanted how much each sample counts. All numbers are finite;
-/// there is at least one sample.
+/// to column j of the other, and if wanted how much each sample counts and the slopes of its
+/// targets. All numbers are finite; there is at least one sample.
 ///
 /// ```
 /// use chainrule::Dataset;
@@ -32,6 +33,7 @@ pub struct Dataset<T: Real> {
     inputs: DMatrix<T>,
     targets: DMatrix<T>,
     weights: Option<Vec<T>>,
+    slopes: Option<DMatrix<T>>,
 }
 
 /// Samples in the units of a network: each side is mapped by its scaler, or borrowed if it has
@@ -40,14 +42,16 @@ pub(crate) struct Scaled<'d, T: Real> {
     inputs: Cow<'d, DMatrix<T>>,
     targets: Cow<'d, DMatrix<T>>,
     weights: Option<&'d [T]>,
+    slopes: Option<Cow<'d, DMatrix<T>>>,
 }
 
 impl<T: Real> Scaled<'_, T> {
     pub(crate) fn batch(&self) -> Batch<'_, T> {
+        let slopes = self.slopes.as_ref().map(|slopes| slopes.as_slice());
         let target = Targets::from_parts((&*self.targets).into(), self.weights);
         Batch {
             x: (&*self.inputs).into(),
-            target,
+            target: target.and_slopes(slopes),
         }
     }
 }
@@ -55,11 +59,13 @@ impl<T: Real> Scaled<'_, T> {
 /// How errors call the two sides.
 const INPUTS: &str = "inputs of Dataset";
 const TARGETS: &str = "targets of Dataset";
+const SLOPES: &str = "slopes of Dataset";
 
-/// The targets of a data set, with its weights.
+/// The targets of a data set, with its weights and slopes.
 impl<'a, T: Real> From<&'a Dataset<T>> for Targets<'a, T> {
     fn from(data: &'a Dataset<T>) -> Self {
-        Self::from_parts((&data.targets).into(), data.weights())
+        let slopes = data.slopes().map(DMatrix::as_slice);
+        Self::from_parts((&data.targets).into(), data.weights()).and_slopes(slopes)
     }
 }
 
@@ -87,6 +93,7 @@ impl<T: Real> Dataset<T> {
                 inputs,
                 targets,
                 weights: None,
+                slopes: None,
             })
         })(inputs, targets)
     }
@@ -133,6 +140,62 @@ impl<T: Real> Dataset<T> {
             weights: Some(weights),
             ..self
         })
+    }
+
+    /// The same samples, and the Jacobian ∂y/∂x of the targets of each by its inputs, column after
+    /// column: `slopes` is (outputs·features) × samples, with ∂yᵢ/∂xₖ in row k·outputs + i. That is
+    /// how [`Sequential::jacobian`](crate::Sequential::jacobian) lays them; of a single output, the
+    /// gradient. Every part of the data set keeps those of its samples, a
+    /// [`Model`](crate::Model) scales them.
+    ///
+    /// [`Trainer::slopes`](crate::Trainer::slopes) and
+    /// [`Lbfgs::slopes`](crate::train::Lbfgs::slopes) learn from them. There is no slope for some
+    /// samples or inputs alone: what is not known is a cost of your own
+    /// ([`gradient_with_slopes`](crate::Sequential::gradient_with_slopes)).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`] for another shape, [`ErrorKind::NotFinite`] for a NaN or ±∞.
+    ///
+    /// ```
+    /// use chainrule::Dataset;
+    /// use chainrule::nalgebra::DMatrix;
+    /// // y = x₀·x₁ with its gradient (x₁, x₀)
+    /// let x = DMatrix::from_column_slice(2, 2, &[1.0, 2.0, 3.0, 4.0]);
+    /// let data = Dataset::new(x, DMatrix::from_row_slice(1, 2, &[2.0, 12.0]))?
+    ///     .with_slopes(DMatrix::from_column_slice(2, 2, &[2.0, 1.0, 4.0, 3.0]))?;
+    /// let second = data.select(&[1])?;
+    /// assert_eq!(second.slopes().map(DMatrix::as_slice), Some(&[4.0, 3.0][..]));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[doc(alias("Sobolev", "gradients", "derivatives"))]
+    pub fn with_slopes(self, slopes: DMatrix<T>) -> Result<Self> {
+        compiled_here!(T: |data: Dataset<T>, slopes: DMatrix<T>| -> Result<Dataset<T>> {
+            let rows = data.outputs() * data.features();
+            let expected = (rows, data.len());
+            check_shape(
+                || format!("{SLOPES} (outputs·features × samples)"),
+                expected,
+                slopes.shape(),
+            )?;
+            check_finite(SLOPES, (&slopes).into())?;
+            Ok(Dataset {
+                slopes: Some(slopes),
+                ..data
+            })
+        })(self, slopes)
+    }
+
+    /// The same samples without slopes.
+    pub fn without_slopes(self) -> Self {
+        Self {
+            slopes: None,
+            ..self
+        }
+    }
+
+    /// The slopes, which are then the caller's.
+    pub(crate) fn take_slopes(&mut self) -> Option<DMatrix<T>> {
+        self.slopes.take()
     }
 
     /// The same samples, each with the weight of its class, instead of those that there were; those
@@ -211,6 +274,12 @@ impl<T: Real> Dataset<T> {
         self.weights.as_deref()
     }
 
+    /// The slopes ∂y/∂x of the targets, (outputs·features) × samples, as
+    /// [`with_slopes`](Self::with_slopes) takes them; `None` without.
+    pub fn slopes(&self) -> Option<&DMatrix<T>> {
+        self.slopes.as_ref()
+    }
+
     /// The number of samples, at least 1.
     #[allow(clippy::len_without_is_empty, reason = "never empty")]
     pub fn len(&self) -> usize {
@@ -254,6 +323,10 @@ impl<T: Real> Dataset<T> {
                     .weights
                     .as_ref()
                     .map(|weights| indices.iter().map(|index| weights[*index]).collect()),
+                slopes: data
+                    .slopes
+                    .as_ref()
+                    .map(|slopes| slopes.select_columns(indices)),
             }
         })(self, indices)
     }
@@ -389,7 +462,8 @@ impl<T: Real> Dataset<T> {
     /// not copied.
     ///
     /// # Errors
-    /// As [`new`](Self::new), and what `map` returns.
+    /// As [`new`](Self::new), and what `map` returns; [`ErrorKind::Incompatible`] where there are
+    /// [slopes](Self::with_slopes), which would be others.
     ///
     /// ```
     /// use chainrule::{Dataset, Scaler};
@@ -401,6 +475,7 @@ impl<T: Real> Dataset<T> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn map_inputs(self, map: impl FnOnce(DMatrix<T>) -> Result<DMatrix<T>>) -> Result<Self> {
+        self.check_mapped("Dataset::map_inputs")?;
         Ok(Self {
             weights: self.weights,
             ..Self::new(map(self.inputs)?, self.targets)?
@@ -411,7 +486,7 @@ impl<T: Real> Dataset<T> {
     /// not copied.
     ///
     /// # Errors
-    /// As [`new`](Self::new), and what `map` returns.
+    /// As [`map_inputs`](Self::map_inputs).
     ///
     /// ```
     /// use chainrule::Dataset;
@@ -421,10 +496,25 @@ impl<T: Real> Dataset<T> {
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn map_targets(self, map: impl FnOnce(DMatrix<T>) -> Result<DMatrix<T>>) -> Result<Self> {
+        self.check_mapped("Dataset::map_targets")?;
         Ok(Self {
             weights: self.weights,
             ..Self::new(self.inputs, map(self.targets)?)?
         })
+    }
+
+    /// No map knows what becomes of slopes.
+    fn check_mapped(&self, place: &str) -> Result<()> {
+        match &self.slopes {
+            None => Ok(()),
+            Some(_) => Err(Error::new(
+                ErrorKind::Incompatible,
+                place,
+                "samples without slopes (map first, and then give slopes in the new units by \
+                 Dataset::with_slopes, or leave them out by Dataset::without_slopes)",
+                "slopes",
+            )),
+        }
     }
 
     /// The same samples as these scalers map them; a side without a scaler is borrowed.
@@ -441,10 +531,21 @@ impl<T: Real> Dataset<T> {
             check_finite(place, (&scaled).into())?;
             Ok(Cow::Owned(scaled))
         };
+        let slopes = match &self.slopes {
+            Some(slopes) if inputs.is_some() || targets.is_some() => {
+                let mut scaled = slopes.clone();
+                let sizes = (self.outputs(), self.features());
+                slopes::transform(scaled.as_mut_slice(), sizes, inputs, targets);
+                check_finite(SLOPES, (&scaled).into())?;
+                Some(Cow::Owned(scaled))
+            }
+            slopes => slopes.as_ref().map(Cow::Borrowed),
+        };
         Ok(Scaled {
             inputs: scale(&self.inputs, inputs, INPUTS)?,
             targets: scale(&self.targets, targets, TARGETS)?,
             weights: self.weights(),
+            slopes,
         })
     }
 }

@@ -20,6 +20,7 @@ mod npz;
 mod packed;
 pub(crate) mod parts;
 mod scaler;
+pub(crate) mod slopes;
 mod table;
 mod values;
 mod windows;

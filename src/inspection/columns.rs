@@ -161,7 +161,7 @@ impl<T: Real> Samples for Dataset<T> {
 
     fn shuffled(&self, features: &[usize], order: &[usize]) -> Result<Self> {
         let old = self.inputs();
-        self.clone().map_inputs(|mut inputs| {
+        self.clone().without_slopes().map_inputs(|mut inputs| {
             for feature in features {
                 for (input, from) in inputs.row_mut(*feature).iter_mut().zip(order) {
                     *input = old[(*feature, *from)];
@@ -186,7 +186,7 @@ impl<T: Real> Samples for Dataset<T> {
                 "words",
             ));
         };
-        self.clone().map_inputs(|mut inputs| {
+        self.clone().without_slopes().map_inputs(|mut inputs| {
             inputs.row_mut(*feature).fill(T::of(numbers[index]));
             Ok(inputs)
         })

@@ -348,7 +348,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
                 } = tape.tangent_top();
                 curvatures(target, loss, y, y_dot, dy_dot)?;
                 tape.walk(Stage::Empty, |lent| {
-                    walk.backward_tangent(x, v, lent.room, lent.tangents, None, lent.grads)
+                    walk.backward_tangent(x, Some(v), lent.room, lent.tangents, None, lent.grads)
                 })
             })
         })(self.walk(), x.into(), target.into(), loss, v, out, tape)

@@ -188,7 +188,8 @@ pub struct GradientArgs<'a, T> {
 }
 
 /// What [`Layer::tangent`] works on. A dot marks the derivative along one direction of the
-/// parameters: with θ + s·θ̇ for θ, ẏ is ∂y/∂s at s = 0.
+/// parameters, of the network's inputs, or of both: with θ + s·θ̇ for θ and x + s·ẋ for x, ẏ is
+/// ∂y/∂s at s = 0.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct TangentArgs<'a, T> {
@@ -196,6 +197,8 @@ pub struct TangentArgs<'a, T> {
     pub params: &'a [T],
     /// θ̇, laid as `params`. What belongs to statistics, which are constants, is to be taken for 0.
     pub params_dot: &'a [T],
+    /// Whether θ depends on s. Where not, θ̇ is 0, and what is made of it need not be computed.
+    pub params_moving: bool,
     /// The input of the forward pass, which was none of training.
     pub x: View<'a, T>,
     /// ẋ.
@@ -223,6 +226,8 @@ pub struct BackwardTangentArgs<'a, T> {
     pub params: &'a [T],
     /// θ̇, laid as `params`.
     pub params_dot: &'a [T],
+    /// Whether θ depends on s.
+    pub params_moving: bool,
     /// The input of the forward pass.
     pub x: View<'a, T>,
     /// ẋ.

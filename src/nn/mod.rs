@@ -50,6 +50,7 @@ pub(crate) mod path;
 pub(crate) mod sequential;
 #[cfg(feature = "serde")]
 pub(crate) mod serde;
+pub(crate) mod slopes;
 pub(crate) mod softmax;
 pub(crate) mod statistics;
 mod summary;

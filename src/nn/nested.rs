@@ -228,10 +228,16 @@ impl<T> Own<T> {
         }
     }
 
-    fn tangent_room<'a>(&'a mut self, x_dot: View<'a, T>, moving: bool) -> TangentRoom<'a, T> {
+    fn tangent_room<'a>(
+        &'a mut self,
+        x_dot: View<'a, T>,
+        moving: bool,
+        params_dot: &'a [T],
+    ) -> TangentRoom<'a, T> {
         TangentRoom {
             inputs: x_dot.as_slice(),
             moving,
+            params: params_dot,
             activations: &mut self.activations,
             deltas: &mut self.deltas,
             cache: &mut self.cache,
@@ -312,8 +318,10 @@ fn tangent<T: Real>(parts: Parts<T>, p: TangentArgs<'_, T>) -> Result<()> {
         let (net, mut p) = (Net::of(&parts, p.x.rows()), p);
         let mut own = net.forward(p.params, p.x, 0, false, p.scratch);
         let mut dots = net.dots(p.x.cols());
-        let (room, tangents) = (own.room(p.scratch), dots.tangent_room(p.x_dot, p.moving));
-        net.walk(p.params).tangent(p.x, p.params_dot, room, tangents)?;
+        let room = own.room(p.scratch);
+        let tangents = dots.tangent_room(p.x_dot, p.moving, p.params_dot);
+        let v = p.params_moving.then_some(p.params_dot);
+        net.walk(p.params).tangent(p.x, v, room, tangents)?;
         p.y_dot.as_mut_slice().copy_from_slice(&dots.activations[net.top(p.x.cols())]);
         Ok(())
     })(parts, p)
@@ -325,12 +333,15 @@ fn backward_tangent<T: Real>(parts: Parts<T>, p: BackwardTangentArgs<'_, T>) -> 
         let walk = net.walk(p.params);
         let mut own = net.forward(p.params, p.x, 0, false, p.scratch);
         let mut dots = net.dots(batch);
-        let (room, tangents) = (own.room(p.scratch), dots.tangent_room(p.x_dot, p.moving));
-        walk.tangent(p.x, p.params_dot, room, tangents)?;
+        let room = own.room(p.scratch);
+        let tangents = dots.tangent_room(p.x_dot, p.moving, p.params_dot);
+        let v = p.params_moving.then_some(p.params_dot);
+        walk.tangent(p.x, v, room, tangents)?;
         let top = net.top_delta(batch);
         own.deltas[top.clone()].copy_from_slice(p.delta.as_view().as_slice());
         dots.deltas[top].copy_from_slice(p.delta_dot.as_view().as_slice());
-        let (room, tangents) = (own.room(p.scratch), dots.tangent_room(p.x_dot, p.moving));
-        walk.backward_tangent(p.x, p.params_dot, room, tangents, p.dx, p.grads_dot)
+        let room = own.room(p.scratch);
+        let tangents = dots.tangent_room(p.x_dot, p.moving, p.params_dot);
+        walk.backward_tangent(p.x, v, room, tangents, p.dx, p.grads_dot)
     })(parts, p)
 }

@@ -14,7 +14,7 @@ use crate::nn::layer::{
 };
 use crate::nn::layout::{Kind, Layout, Link, Span};
 use crate::nn::loss::{CostsArgs, Loss, Reduction, SlopesArgs, reduce, scale};
-use crate::nn::tape::{Room, Stage, TangentRoom, Tape, Top};
+use crate::nn::tape::{Motion, Room, Stage, TangentRoom, Tape, Top};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, ViewMut};
 use alloc::{sync::Arc, vec::Vec};
@@ -278,15 +278,17 @@ impl<'a, T: Real> Walk<'a, T> {
         }
     }
 
-    /// The pass along v, after a forward pass that was none of training.
+    /// The pass along v, or without it along the tape's direction of the inputs, after a forward
+    /// pass that was none of training.
     pub(crate) fn tangent(
         self,
         x: View<'_, T>,
-        v: &[T],
+        v: Option<&[T]>,
         room: Room<'_, T>,
         tangents: TangentRoom<'_, T>,
     ) -> Result<()> {
         let batch = x.cols();
+        let (params_moving, v) = (v.is_some(), v.unwrap_or(tangents.params));
         let Room {
             activations,
             cache,
@@ -309,6 +311,7 @@ impl<'a, T: Real> Walk<'a, T> {
             let result = layer.tangent(TangentArgs {
                 params,
                 params_dot: &v[span.params.clone()],
+                params_moving,
                 x: input(&span, x, activations, batch),
                 x_dot: input(&span, x_dot, lower, batch),
                 moving: tangents.moving || span.moving,
@@ -323,13 +326,13 @@ impl<'a, T: Real> Walk<'a, T> {
         Ok(())
     }
 
-    /// The derivative of the backward pass along v, from ∂C/∂y and its derivative on top; what is
-    /// derived by the parameters goes to `grads_dot`. With it ∂C/∂x and its derivative where they
-    /// are asked for.
+    /// The derivative of the backward pass along v or without it along the tape's direction of the
+    /// inputs, from ∂C/∂y and its derivative on top; what is derived by the parameters goes to
+    /// `grads_dot`. With it ∂C/∂x and its derivative where they are asked for.
     pub(crate) fn backward_tangent(
         self,
         x: View<'_, T>,
-        v: &[T],
+        v: Option<&[T]>,
         room: Room<'_, T>,
         tangents: TangentRoom<'_, T>,
         dx: Option<(ViewMut<'_, T>, ViewMut<'_, T>)>,
@@ -337,6 +340,7 @@ impl<'a, T: Real> Walk<'a, T> {
     ) -> Result<()> {
         let (mut dx, mut dx_dot) = dx.unzip();
         let batch = x.cols();
+        let (params_moving, v) = (v.is_some(), v.unwrap_or(tangents.params));
         let Room {
             activations,
             deltas,
@@ -368,6 +372,7 @@ impl<'a, T: Real> Walk<'a, T> {
             let result = layer.backward_tangent(BackwardTangentArgs {
                 params,
                 params_dot: &v[span.params.clone()],
+                params_moving,
                 x: input(&span, x, activations, batch),
                 x_dot: input(&span, x_dot, tangents.activations, batch),
                 moving: tangents.moving || span.moving,
@@ -451,9 +456,9 @@ impl<T: Real> Walk<'_, T> {
     /// The forward pass and the one along v into the tape.
     pub(crate) fn record_tangent(self, x: View<'_, T>, v: &[T], tape: &mut Tape<T>) -> Result<()> {
         self.record(x, tape, false);
-        tape.prepare_tangents(self.layout);
+        tape.prepare_tangents(self.layout, Motion::Still);
         tape.walk(Stage::Empty, |lent| {
-            self.tangent(x, v, lent.room, lent.tangents)
+            self.tangent(x, Some(v), lent.room, lent.tangents)
         })
     }
 

@@ -5,6 +5,7 @@ use crate::nn::layer::Role;
 use crate::nn::layout::Layout;
 use crate::nn::path::LayerPath;
 use crate::numeric::kernel::workers::{NUMBER, Workers};
+use crate::numeric::mean::add;
 use crate::numeric::random::{Purpose, derive};
 use crate::numeric::real::Real;
 use crate::numeric::scratch::Scratch;
@@ -14,11 +15,25 @@ use core::ops::Range;
 use nalgebra::{DMatrixView, DVectorView};
 
 /// What the tape holds, by how far the last pass went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     Empty,
+    /// The gradient alone: of the layers there is only what it took to get it.
+    Gradient,
     Forward,
     Backward,
+}
+
+impl Stage {
+    /// Whether what `wanted` leaves is there.
+    fn has(self, wanted: Self) -> bool {
+        match wanted {
+            Self::Empty => true,
+            Self::Gradient => matches!(self, Self::Gradient | Self::Backward),
+            Self::Forward => matches!(self, Self::Forward | Self::Backward),
+            Self::Backward => self == Self::Backward,
+        }
+    }
 }
 
 /// All that a forward and a backward pass produce: aˡ, δˡ, ∂C/∂Wˡ, ∂C/∂bˡ of every layer, and the
@@ -81,13 +96,18 @@ struct Record<T> {
 /// What passes along a tangent leave, beside the record.
 #[derive(Clone, Debug)]
 struct Tangents<T> {
-    /// ẋ of the network: 0.
+    /// ẋ of the network: 0 where `moving` is false.
     inputs: Vec<T>,
+    moving: bool,
+    /// θ̇ of a pass along the inputs: 0.
+    params: Vec<T>,
     /// ẏ of every layer, layer after layer.
     activations: Vec<T>,
     /// The derivative of ∂C/∂y of every layer, laid alike.
     deltas: Vec<T>,
     cache: Vec<T>,
+    /// The gradient of what slopes cost, until it is added to that of the outputs' cost.
+    grads: Vec<T>,
 }
 
 /// What passes need in which each sample stands several times.
@@ -95,7 +115,8 @@ struct Tangents<T> {
 struct Repeated<T> {
     /// The inputs.
     x: Vec<T>,
-    /// The derivatives that such a pass gives, sample after sample.
+    /// The derivatives that such a pass gives, sample after sample; or the outputs of the samples
+    /// as they stand once, and ∂C/∂ them.
     rows: Vec<T>,
 }
 
@@ -133,9 +154,12 @@ pub(crate) struct Room<'a, T> {
 /// [`Room`] for what passes along a tangent keep beside it.
 #[derive(Debug)]
 pub(crate) struct TangentRoom<'a, T> {
-    /// ẋ of the network: 0 unless it is `moving`.
+    /// ẋ of the network: 0 where `moving` is false.
     pub(crate) inputs: &'a [T],
+    /// Whether the inputs move.
     pub(crate) moving: bool,
+    /// As many zeros as there are parameters, in a pass along the inputs.
+    pub(crate) params: &'a [T],
     pub(crate) activations: &'a mut [T],
     pub(crate) deltas: &'a mut [T],
     pub(crate) cache: &'a mut [T],
@@ -157,6 +181,28 @@ pub(crate) struct Top<'a, T> {
     pub(crate) y: View<'a, T>,
     /// ∂C/∂y.
     pub(crate) dy: ViewMut<'a, T>,
+    pub(crate) costs: &'a mut Vec<T>,
+}
+
+/// How the inputs of a pass along a tangent move.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Motion<'a, T> {
+    /// Not at all.
+    Still,
+    /// Along ẋ, inputs × as many columns as the pass has.
+    Along(&'a [T]),
+    /// Column by column along one axis after the other.
+    Axes,
+}
+
+/// [`Top`] after a pass along directions of the inputs, in which each sample stands several times:
+/// y and ∂C/∂y as they stand once.
+#[derive(Debug)]
+pub(crate) struct SlopesTop<'a, T> {
+    pub(crate) y: View<'a, T>,
+    pub(crate) y_dot: View<'a, T>,
+    pub(crate) dy: ViewMut<'a, T>,
+    pub(crate) dy_dot: ViewMut<'a, T>,
     pub(crate) costs: &'a mut Vec<T>,
 }
 
@@ -195,9 +241,12 @@ impl<T> Tape<T> {
             },
             tangents: Tangents {
                 inputs: Vec::new(),
+                moving: false,
+                params: Vec::new(),
                 activations: Vec::new(),
                 deltas: Vec::new(),
                 cache: Vec::new(),
+                grads: Vec::new(),
             },
             repeated: Repeated {
                 x: Vec::new(),
@@ -331,7 +380,7 @@ impl<T: Real> Tape<T> {
     /// weights.
     pub fn dw(&self, layer: impl LayerPath) -> Result<DMatrixView<'_, T>> {
         let (block, range) =
-            self.layout("Tape::dw", Stage::Backward)?
+            self.layout("Tape::dw", Stage::Gradient)?
                 .block("Tape::dw", layer.path(), Role::Weight)?;
         Ok(DMatrixView::from_slice(
             &self.record.grads[range],
@@ -347,7 +396,7 @@ impl<T: Real> Tape<T> {
     /// biases.
     pub fn db(&self, layer: impl LayerPath) -> Result<DVectorView<'_, T>> {
         let (block, range) =
-            self.layout("Tape::db", Stage::Backward)?
+            self.layout("Tape::db", Stage::Gradient)?
                 .block("Tape::db", layer.path(), Role::Bias)?;
         Ok(DVectorView::from_slice(
             &self.record.grads[range],
@@ -358,7 +407,7 @@ impl<T: Real> Tape<T> {
     /// The whole gradient, laid as [`Sequential::params`](crate::Sequential::params); empty before
     /// a backward pass.
     pub fn grads(&self) -> &[T] {
-        if self.stage == Stage::Backward {
+        if self.stage.has(Stage::Gradient) {
             &self.record.grads
         } else {
             &[]
@@ -367,7 +416,7 @@ impl<T: Real> Tape<T> {
 
     /// The whole gradient, to be clipped or changed before a step.
     pub fn grads_mut(&mut self) -> &mut [T] {
-        if self.stage == Stage::Backward {
+        if self.stage.has(Stage::Gradient) {
             &mut self.record.grads
         } else {
             &mut []
@@ -391,7 +440,7 @@ impl<T: Real> Tape<T> {
 
     fn layout(&self, function: &str, stage: Stage) -> Result<&Layout> {
         match &self.layout {
-            Some(layout) if self.stage >= stage => Ok(layout),
+            Some(layout) if self.stage.has(stage) => Ok(layout),
             _ => {
                 let forward = stage == Stage::Forward;
                 let expected = if forward {
@@ -402,7 +451,8 @@ impl<T: Real> Tape<T> {
                 };
                 let given = match self.stage {
                     Stage::Empty => "nothing on the tape",
-                    _ => "a forward pass alone",
+                    Stage::Gradient => "the gradient of a cost on slopes, without layers",
+                    Stage::Forward | Stage::Backward => "a forward pass alone",
                 };
                 Err(Error::new(ErrorKind::NotReady, function, expected, given))
             }
@@ -431,14 +481,31 @@ impl<T: Real> Tape<T> {
     }
 
     /// Makes room for a pass along a tangent, after a forward pass.
-    pub(crate) fn prepare_tangents(&mut self, layout: &Layout) {
+    pub(crate) fn prepare_tangents(&mut self, layout: &Layout, motion: Motion<'_, T>) {
         let Tangents {
             inputs,
+            moving,
+            params,
             activations,
             deltas,
             cache,
+            ..
         } = &mut self.tangents;
+        inputs.clear();
+        if let Motion::Along(x_dot) = motion {
+            inputs.extend_from_slice(x_dot);
+        }
         inputs.resize(layout.inputs() * self.batch, T::zero());
+        if matches!(motion, Motion::Axes) {
+            let each = inputs.chunks_exact_mut(layout.inputs());
+            for (column, x_dot) in each.enumerate() {
+                x_dot[column % layout.inputs()] = T::one();
+            }
+        }
+        *moving = !matches!(motion, Motion::Still);
+        if *moving {
+            params.resize(layout.param_count(), T::zero());
+        }
         activations.resize(self.record.activations.len(), T::zero());
         deltas.resize(self.record.deltas.len(), T::zero());
         cache.resize(layout.tangent_caches_len(self.batch), T::zero());
@@ -472,7 +539,8 @@ impl<T: Real> Tape<T> {
             },
             tangents: TangentRoom {
                 inputs: &tangents.inputs,
-                moving: false,
+                moving: tangents.moving,
+                params: &tangents.params,
                 activations: &mut tangents.activations,
                 deltas: &mut tangents.deltas,
                 cache: &mut tangents.cache,
@@ -527,6 +595,69 @@ impl<T: Real> Tape<T> {
         }
     }
 
+    /// Keeps the outputs, to be found in [`slopes_top`](Self::slopes_top) when each sample stands
+    /// several times.
+    pub(crate) fn keep_outputs(&mut self) {
+        let (top, _) = top(&self.layout, self.batch);
+        let rows = &mut self.repeated.rows;
+        rows.clear();
+        rows.extend_from_slice(&self.record.activations[top]);
+        rows.resize(2 * rows.len(), T::zero());
+    }
+
+    /// [`top`](Self::top) after a pass along directions of the inputs.
+    pub(crate) fn slopes_top(&mut self) -> SlopesTop<'_, T> {
+        let (top, outputs) = top(&self.layout, self.batch);
+        let kept = &mut self.repeated.rows;
+        let half = kept.len() / 2;
+        let (y, dy) = kept.split_at_mut(half);
+        let samples = y.len() / outputs.max(1);
+        let y_dot = &self.tangents.activations[top.clone()];
+        let dy_dot = &mut self.record.deltas[top];
+        SlopesTop {
+            y: View::from_parts(y, outputs, samples),
+            y_dot: View::from_parts(y_dot, outputs, self.batch),
+            dy: ViewMut::from_parts(dy, outputs, samples),
+            dy_dot: ViewMut::from_parts(dy_dot, outputs, self.batch),
+            costs: &mut self.costs,
+        }
+    }
+
+    /// Gives the first column of each sample its ∂C/∂y as the derivative of ∂C/∂ẏ along the
+    /// tangent, and the others none.
+    pub(crate) fn spread_slopes(&mut self) {
+        let (top, outputs) = top(&self.layout, self.batch);
+        let kept = &self.repeated.rows;
+        let dy = &kept[kept.len() / 2..];
+        let to = &mut self.tangents.deltas[top];
+        to.fill(T::zero());
+        let each = to.len() / (dy.len() / outputs);
+        for (to, from) in to.chunks_exact_mut(each).zip(dy.chunks_exact(outputs)) {
+            to[..outputs].copy_from_slice(from);
+        }
+    }
+
+    /// The costs of the samples.
+    pub(crate) fn costs_mut(&mut self) -> &mut Vec<T> {
+        &mut self.costs
+    }
+
+    /// Puts the gradient aside.
+    pub(crate) fn keep_grads(&mut self) {
+        let (grads, kept) = (&mut self.record.grads, &mut self.tangents.grads);
+        kept.resize(grads.len(), T::zero());
+        core::mem::swap(grads, kept);
+    }
+
+    /// Adds the gradient that was put aside.
+    pub(crate) fn add_kept_grads(&mut self) {
+        add(
+            &self.scratch.workers,
+            &mut self.record.grads,
+            &self.tangents.grads,
+        );
+    }
+
     /// What the last walk left as the gradient by all parameters, whatever it is of.
     pub(crate) fn derivatives(&self) -> &[T] {
         &self.record.grads
@@ -548,6 +679,9 @@ impl<T: Real> Tape<T> {
             ..
         } = &mut self.record;
         let (batch, repeated) = (x.cols(), x.cols() * copies);
+        if copies == 1 {
+            return;
+        }
         activations.resize(layout.outputs_len(repeated), T::zero());
         deltas.resize(layout.deltas_len(repeated), T::zero());
         cache.resize(layout.caches_len(repeated), T::zero());

@@ -64,6 +64,10 @@ pub struct ViewMut<'a, T> {
 /// Matrices and [`View`]s convert, without weights, and a [`&Dataset`](crate::Dataset) with those
 /// it has.
 ///
+/// Targets may say what the slopes ∂y/∂x should be, too ([`with_slopes`](Self::with_slopes)), for
+/// trainers that [learn from slopes](crate::Trainer::slopes). All else looks at values and weights
+/// alone.
+///
 /// ```
 /// use chainrule::metrics;
 /// use chainrule::nalgebra::DMatrix;
@@ -79,6 +83,8 @@ pub struct ViewMut<'a, T> {
 pub struct Targets<'a, T> {
     values: View<'a, T>,
     weights: Option<&'a [T]>,
+    /// As many for each sample.
+    slopes: Option<&'a [T]>,
 }
 
 fn samples(place: &str, len: usize, rows: usize) -> Result<usize> {
@@ -379,7 +385,58 @@ impl<'a, T> Targets<'a, T> {
     /// `weights` as they are: those of a data set, or a part of them.
     pub(crate) fn from_parts(values: View<'a, T>, weights: Option<&'a [T]>) -> Self {
         debug_assert!(weights.is_none_or(|weights| weights.len() == values.cols()));
-        Self { values, weights }
+        Self {
+            values,
+            weights,
+            slopes: None,
+        }
+    }
+
+    /// What ∂y/∂x should be, (outputs·inputs) × samples; `None` where nobody knows.
+    pub fn slopes(&self) -> Option<View<'a, T>> {
+        let cols = self.values.cols;
+        self.slopes
+            .map(|data| View::from_parts(data, data.len() / cols.max(1), cols))
+    }
+
+    /// The same targets with `slopes` as they are: as many for each sample.
+    pub(crate) fn and_slopes(self, slopes: Option<&'a [T]>) -> Self {
+        debug_assert!(slopes.is_none_or(|data| data.len().is_multiple_of(self.values.cols.max(1))));
+        Self { slopes, ..self }
+    }
+
+    /// The same targets, and for each sample the Jacobian ∂y/∂x of what the targets are values of,
+    /// column after column: `slopes` is (outputs·inputs) × samples, with ∂yᵢ/∂xₖ in row
+    /// k·outputs + i. That is how [`Sequential::jacobian`](crate::Sequential::jacobian) lays them;
+    /// of a single output, the gradient.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Shape`] unless there is one column per sample.
+    ///
+    /// ```
+    /// use chainrule::View;
+    /// use chainrule::numeric::Targets;
+    /// let (sines, cosines) = ([0.0, 0.8414709848078965], [1.0, 0.5403023058681398]);
+    /// let targets = Targets::from(View::new(&sines, 1)?).with_slopes(View::new(&cosines, 1)?)?;
+    /// assert_eq!(targets.slopes(), Some(View::new(&cosines, 1)?));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn with_slopes(self, slopes: impl Into<View<'a, T>>) -> Result<Self> {
+        let slopes = slopes.into();
+        if slopes.cols != self.values.cols || slopes.rows == 0 {
+            let expected = format!(
+                "a column of outputs·inputs numbers for each of {} samples",
+                self.values.cols
+            );
+            let given = shape((slopes.rows, slopes.cols));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                "slopes of Targets",
+                expected,
+                given,
+            ));
+        }
+        Ok(self.and_slopes(Some(slopes.data)))
     }
 }
 
@@ -407,6 +464,7 @@ impl<'a, T: RealField + Copy> Targets<'a, T> {
         Ok(Self {
             values,
             weights: Some(weights),
+            slopes: None,
         })
     }
 }
@@ -493,6 +551,7 @@ impl<'a, T> From<View<'a, T>> for Targets<'a, T> {
         Self {
             values,
             weights: None,
+            slopes: None,
         }
     }
 }

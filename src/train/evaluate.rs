@@ -1,8 +1,8 @@
 //! How good predictions are: their cost and metrics.
 
+use super::cost::Cost;
 use crate::data::{Batch, Scaler};
 use crate::error::Result;
-use crate::nn::loss::Loss;
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::real::Real;
@@ -62,22 +62,26 @@ impl<T: Real> Judged<'_, T> {
     pub(super) fn evaluate(
         &self,
         net: &Sequential<T>,
-        loss: &dyn Loss<T>,
+        cost: Cost<'_, T>,
         metrics: &mut Metrics<'_, T>,
         tape: &mut Tape<T>,
     ) -> Result<Evaluation> {
         let Batch { x, target } = self.samples;
+        let loss = cost.loss;
         if metrics.is_empty() {
             // No predictions need to be kept.
-            let cost = net.cost(x, target, loss, tape)?.as_f64();
+            let cost = cost.value(net, self.samples, tape, |tape| {
+                net.cost(x, target, loss, tape)
+            })?;
             return Ok(Evaluation {
-                cost,
+                cost: cost.as_f64(),
                 metrics: Vec::new(),
             });
         }
         let mut y = DMatrix::zeros(net.outputs(), x.cols());
         net.predict_into(x, &mut y, tape)?;
-        let cost = loss.value((&y).into(), target)?.as_f64();
+        let cost = cost.value(net, self.samples, tape, |_| loss.value((&y).into(), target))?;
+        let cost = cost.as_f64();
         loss.output_function().apply(&mut y);
         let target = match self.units {
             None => target,

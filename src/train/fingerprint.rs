@@ -31,7 +31,7 @@ fn extend<T: Real>(sum: u64, numbers: &[T]) -> u64 {
 }
 
 /// What tells data sets apart without reading all of them: their sizes, and a checksum of their
-/// first and last sample with targets and weights.
+/// first and last sample with targets, weights and slopes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DataMark {
     pub(super) samples: usize,
@@ -49,10 +49,14 @@ impl DataMark {
         let ends = [0, samples - 1].into_iter().fold(0, |sum, sample| {
             let sum = extend(sum, x.range(sample, sample + 1).as_slice());
             let sum = extend(sum, target.range(sample, sample + 1).as_slice());
-            extend(
+            let sum = extend(
                 sum,
                 weights.map_or(&[], |weights| &weights[sample..=sample]),
-            )
+            );
+            match data.target.slopes() {
+                None => sum,
+                Some(slopes) => extend(sum, slopes.range(sample, sample + 1).as_slice()),
+            }
         });
         Self {
             samples,

@@ -1,5 +1,6 @@
 //! Methods whose every step looks at all samples, on the cost of what the network predicts.
 
+use super::cost::{self, Slopes};
 use super::frozen::{Frozen, all_frozen};
 use super::observer::Step;
 use super::run::{After, Halt, Leg, Method, Pace, check_count};
@@ -23,6 +24,7 @@ use core::ops::Range;
 pub(super) struct FullBatch<'a, T: Real, M> {
     pub(super) minimizer: M,
     pub(super) loss: Box<dyn Loss<T> + 'a>,
+    pub(super) slopes: Slopes<'a, T>,
     pub(super) penalty: Option<Penalty>,
     pub(super) frozen: Frozen,
     pub(super) gradient_tolerance: f64,
@@ -43,6 +45,7 @@ impl<'a, T: Real, M: Minimizer<T>> FullBatch<'a, T, M> {
         Self {
             minimizer,
             loss: Box::new(loss),
+            slopes: Slopes::NONE,
             penalty: None,
             frozen: Frozen::default(),
             gradient_tolerance: 1e-5,
@@ -68,7 +71,7 @@ impl<'a, T: Real, M: Minimizer<T>> FullBatch<'a, T, M> {
 struct Cost<'r, T: Real> {
     net: &'r mut Sequential<T>,
     data: Batch<'r, T>,
-    loss: &'r dyn Loss<T>,
+    cost: cost::Cost<'r, T>,
     penalty: Option<&'r Penalty>,
     still: &'r [Range<usize>],
     tape: &'r mut Tape<T>,
@@ -80,9 +83,11 @@ impl<T: Real> Objective<T> for Cost<'_, T> {
     }
 
     fn evaluate(&mut self, gradient: &mut [T]) -> T {
-        let Batch { x, target } = self.data;
-        let walk = self.net.walk();
-        let mut cost = walk.gradient(x, target, self.loss, self.tape, false);
+        let cost = self.cost.gradient(self.net, self.data, self.tape, false);
+        let Ok(mut cost) = cost else {
+            // Checked before the first step: every layer has the passes that it takes.
+            return T::of(f64::NAN);
+        };
         gradient.copy_from_slice(self.tape.grads());
         if let Some(penalty) = self.penalty {
             cost += penalty.cost(self.net);
@@ -104,12 +109,12 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
         M::NAME
     }
 
-    fn loss(&self) -> &dyn Loss<T> {
-        &*self.loss
+    fn cost(&self) -> cost::Cost<'_, T> {
+        self.slopes.beside(&*self.loss)
     }
 
-    fn parts(&mut self) -> (&dyn Loss<T>, &mut Tape<T>) {
-        (&*self.loss, &mut self.tape)
+    fn parts(&mut self) -> (cost::Cost<'_, T>, &mut Tape<T>) {
+        (self.slopes.beside(&*self.loss), &mut self.tape)
     }
 
     fn check(&self, net: &Sequential<T>, _: u64) -> Result<()> {
@@ -164,6 +169,7 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
         let Self {
             minimizer,
             loss,
+            slopes,
             penalty,
             tape,
             still,
@@ -177,7 +183,7 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
             let mut cost = Cost {
                 net: &mut *net,
                 data,
-                loss: &**loss,
+                cost: slopes.beside(&**loss),
                 penalty: penalty.as_ref(),
                 still,
                 tape,
@@ -263,7 +269,9 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
 
     #[cfg(feature = "std")]
     fn settings(&self) -> Vec<(&'static str, alloc::string::String)> {
-        self.minimizer.settings()
+        let mut settings = self.minimizer.settings();
+        settings.extend(self.slopes.describe());
+        settings
     }
 }
 

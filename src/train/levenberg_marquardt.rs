@@ -1,5 +1,6 @@
 //! Levenberg–Marquardt: least squares for small networks.
 
+use super::cost::Cost;
 use super::epoch::Epoch;
 use super::evaluate::Evaluation;
 use super::history::History;
@@ -12,7 +13,7 @@ use super::state::Position;
 use super::stop::{Monitor, Stop, Stopped};
 use crate::data::{Batch, Dataset};
 use crate::error::{Error, ErrorKind, Result};
-use crate::nn::loss::{Loss, OutputFunction, SumSquaredError};
+use crate::nn::loss::{OutputFunction, SumSquaredError};
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::bounds::{POSITIVE, not_empty};
@@ -335,12 +336,12 @@ impl<T: Real> Method<T> for LeastSquares<T> {
         NAME
     }
 
-    fn loss(&self) -> &dyn Loss<T> {
-        &SumSquaredError
+    fn cost(&self) -> Cost<'_, T> {
+        Cost::of(&SumSquaredError)
     }
 
-    fn parts(&mut self) -> (&dyn Loss<T>, &mut Tape<T>) {
-        (&SumSquaredError, &mut self.tape)
+    fn parts(&mut self) -> (Cost<'_, T>, &mut Tape<T>) {
+        (Cost::of(&SumSquaredError), &mut self.tape)
     }
 
     fn check(&self, net: &Sequential<T>, _: u64) -> Result<()> {

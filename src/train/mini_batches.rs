@@ -1,6 +1,7 @@
 //! Epochs of mini-batches, which `data/batches.rs` draws.
 
 use super::accumulate::{Accumulated, Part};
+use super::cost::Cost;
 use super::observer::Step;
 use super::run::{After, Halt, Leg, Method, Pace, check_count};
 use super::scaled_samples::ScaledSamples;
@@ -82,7 +83,7 @@ impl<'a, T: Real> MiniBatches<'a, T> {
         multiplier: f64,
         has_best: bool,
     ) -> Result<Step> {
-        net.walk().check_pass(batch.x, batch.target, self.loss())?;
+        self.cost().check(net, batch)?;
         net.walk().check_trainable()?;
         if !self.descent.rate.counts_steps() {
             return Err(Error::new(
@@ -116,7 +117,7 @@ impl<'a, T: Real> MiniBatches<'a, T> {
         descent.show_average(net, false)?;
         let rate = descent.rate.rate(position.step) * multiplier;
         let taken = tape.steps_on_threads(&net.layout().clone(), batch.len(), 1, |tape| {
-            let cost = descent.gradient(net, batch, tape);
+            let cost = descent.gradient(net, batch, tape)?;
             descent.step(net, cost, tape, rate, place, false)
         });
         descent.show_average(net, true)?;
@@ -150,14 +151,16 @@ fn next_gradient<T: Real>(
     net: &Sequential<T>,
     batches: &mut EpochBatches<'_, T>,
     tape: &mut Tape<T>,
-) -> Option<Part> {
-    let batch = batches.next_batch_by(tape.workers())?;
+) -> Result<Option<Part>> {
+    let Some(batch) = batches.next_batch_by(tape.workers()) else {
+        return Ok(None);
+    };
     let reduction = descent.loss.reduction();
-    Some(Part {
-        cost: descent.gradient(net, batch, tape),
+    Ok(Some(Part {
+        cost: descent.gradient(net, batch, tape)?,
         count: reduction.count(batch.len(), batch.target.weights()),
         samples: batch.len(),
-    })
+    }))
 }
 
 /// What observers are told of a step.
@@ -179,12 +182,12 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
         "Trainer"
     }
 
-    fn loss(&self) -> &dyn Loss<T> {
-        &*self.descent.loss
+    fn cost(&self) -> Cost<'_, T> {
+        self.descent.cost()
     }
 
-    fn parts(&mut self) -> (&dyn Loss<T>, &mut Tape<T>) {
-        (&*self.descent.loss, &mut self.tape)
+    fn parts(&mut self) -> (Cost<'_, T>, &mut Tape<T>) {
+        (self.descent.cost(), &mut self.tape)
     }
 
     fn check(&self, net: &Sequential<T>, step: u64) -> Result<()> {
@@ -250,7 +253,7 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
                 }
                 let mut next = None;
                 for _ in 0..together {
-                    next = next_gradient(descent, net, &mut batches, tape);
+                    next = next_gradient(descent, net, &mut batches, tape)?;
                     match next {
                         Some(part) if together > 1 => {
                             accumulated.add(part, reduction, &layout, tape);
@@ -340,11 +343,13 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
             1 => format!("{batch}"),
             _ => format!("{together} times {batch}"),
         };
-        alloc::vec![
+        let mut settings = alloc::vec![
             ("batch size", batches),
             ("seed", format!("{seed}")),
             ("shuffled", format!("{shuffle}"))
-        ]
+        ];
+        settings.extend(self.descent.slopes.describe());
+        settings
     }
 }
 

@@ -3,6 +3,7 @@
 mod accumulate;
 #[cfg(feature = "std")]
 mod checkpoint;
+mod cost;
 mod epoch;
 mod evaluate;
 mod fingerprint;

@@ -5,6 +5,7 @@ use super::history::History;
 use super::observer::Step;
 use super::run::{Fit, Units};
 use super::trainer::Trainer;
+use crate::data::slopes::transform;
 use crate::data::{Batch, Dataset, Encoder, Rows, Scaler, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics;
@@ -418,7 +419,7 @@ impl<T: Real> Model<T> {
     }
 
     /// `data` in scaled units, for work on [`net`](Self::net) itself; [`fit`](Self::fit) scales by
-    /// itself. The numbers are mapped in place.
+    /// itself. The numbers are mapped in place, [slopes](Dataset::with_slopes), too.
     ///
     /// # Errors
     /// [`ErrorKind::Shape`] when the data have another number of features or outputs,
@@ -428,14 +429,24 @@ impl<T: Real> Model<T> {
             scaler.transform_mut((&mut numbers).into())?;
             Ok(numbers)
         };
+        let (mut data, (outputs, features)) = (data, (self.net.outputs(), self.net.inputs()));
+        let slopes = data.take_slopes();
         let data = match &self.inputs {
             None => data,
             Some(scaler) => data.map_inputs(|inputs| scale(scaler, inputs))?,
         };
-        match &self.outputs {
-            None => Ok(data),
-            Some(scaler) => data.map_targets(|targets| scale(scaler, targets)),
+        let data = match &self.outputs {
+            None => data,
+            Some(scaler) => data.map_targets(|targets| scale(scaler, targets))?,
+        };
+        let Some(mut slopes) = slopes else {
+            return Ok(data);
+        };
+        if slopes.nrows() == outputs * features {
+            let (inputs, targets) = (self.inputs.as_ref(), self.outputs.as_ref());
+            transform(slopes.as_mut_slice(), (outputs, features), inputs, targets);
         }
+        data.with_slopes(slopes)
     }
 
     /// Trains on data in their own units, by a [`Trainer`] or another way to [`Fit`], whose

@@ -1,5 +1,6 @@
 //! A run: epoch after epoch, whatever the method, until something ends it.
 
+use super::cost::Cost;
 use super::epoch::Epoch;
 use super::evaluate::{Evaluation, Judged};
 use super::fingerprint::{DataMark, checksum};
@@ -82,10 +83,16 @@ pub(super) trait Method<T: Real> {
     /// How errors call it.
     fn name(&self) -> &'static str;
 
-    fn loss(&self) -> &dyn Loss<T>;
+    /// What it makes small, but for penalties.
+    fn cost(&self) -> Cost<'_, T>;
 
-    /// The loss, and room for passes.
-    fn parts(&mut self) -> (&dyn Loss<T>, &mut Tape<T>);
+    /// The loss of the outputs.
+    fn loss(&self) -> &dyn Loss<T> {
+        self.cost().loss
+    }
+
+    /// What it makes small, and room for passes.
+    fn parts(&mut self) -> (Cost<'_, T>, &mut Tape<T>);
 
     /// Checks the method's own settings before the first step of a call, which is step `step`.
     fn check(&self, net: &Sequential<T>, step: u64) -> Result<()>;
@@ -293,14 +300,14 @@ impl<T: Real> Run<'_, T> {
     ) -> Result<Evaluation> {
         let scaled = units.scale(data, "data")?;
         let samples = scaled.batch();
-        let (loss, tape) = method.parts();
-        net.walk().check_pass(samples.x, samples.target, loss)?;
+        let (cost, tape) = method.parts();
+        cost.check(net, samples)?;
         let in_units = units.outputs.map(|scaler| (scaler, data.into()));
         Judged {
             samples,
             units: in_units,
         }
-        .evaluate(net, loss, &mut self.watcher.metrics, tape)
+        .evaluate(net, cost, &mut self.watcher.metrics, tape)
     }
 
     /// All that can be wrong before the first step; returns what should be known.
@@ -310,13 +317,11 @@ impl<T: Real> Run<'_, T> {
         net: &Sequential<T>,
         feed: &Feed<'_, T>,
     ) -> Result<Option<Warning>> {
-        let (Batch { x, target }, loss) = (feed.data, method.loss());
-        net.walk()
-            .check_pass(x, target, loss)
+        let (data, cost) = (feed.data, method.cost());
+        cost.check(net, data)
             .map_err(|error| error.within("training data"))?;
-        if let Some(Batch { x, target }) = feed.validation {
-            net.walk()
-                .check_pass(x, target, loss)
+        if let Some(validation) = feed.validation {
+            cost.check(net, validation)
                 .map_err(|error| error.within("validation data"))?;
         }
         self.check_same(method.name(), net, feed.data)?;
@@ -325,9 +330,14 @@ impl<T: Real> Run<'_, T> {
         } else {
             "training data"
         };
-        let warning =
-            check_reach(net, target.values(), loss).map_err(|error| error.within(units))?;
+        let warning = if cost.has_values() {
+            check_reach(net, data.target.values(), cost.loss)
+                .map_err(|error| error.within(units))?
+        } else {
+            None
+        };
         net.walk().check_trainable()?;
+        cost.check_network(net, data)?;
         method.check(net, self.state.position.step)?;
         self.check_settings(method.name())?;
         if let Some(best) = &self.state.best {
@@ -549,12 +559,13 @@ impl<T: Real> Run<'_, T> {
             seconds,
             ..
         } = self.state.position;
-        let (loss, tape) = method.parts();
-        let count = loss.reduction().count(samples, feed.data.target.weights());
+        let (goal, tape) = method.parts();
+        let reduction = goal.loss.reduction();
+        let count = reduction.count(samples, feed.data.target.weights());
         let cost = cost / count + penalty / samples as f64;
         let metrics = &mut self.watcher.metrics;
         let judged = if feed.validation.is_some() || !metrics.is_empty() {
-            Some(feed.judged.evaluate(net, loss, metrics, tape)?)
+            Some(feed.judged.evaluate(net, goal, metrics, tape)?)
         } else {
             None
         };

@@ -1,22 +1,27 @@
 //! A few samples in the units of the network.
 
 use super::run::Units;
+use crate::data::slopes::transform;
 use crate::data::{Batch, Scaler};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, ViewMut};
-use alloc::vec::Vec;
+use alloc::{format, vec::Vec};
 
-/// Buffers for inputs and targets, which are reused.
+/// Buffers for inputs, targets and slopes, which are reused.
 pub(super) struct ScaledSamples<T> {
     inputs: Vec<T>,
     targets: Vec<T>,
+    slopes: Vec<T>,
 }
 
 impl<T> Default for ScaledSamples<T> {
     fn default() -> Self {
-        let (inputs, targets) = (Vec::new(), Vec::new());
-        Self { inputs, targets }
+        Self {
+            inputs: Vec::new(),
+            targets: Vec::new(),
+            slopes: Vec::new(),
+        }
     }
 }
 
@@ -27,13 +32,38 @@ impl<T: Real> ScaledSamples<T> {
         units: Units<'_, T>,
         Batch { x, target }: Batch<'s, T>,
     ) -> Result<Batch<'s, T>> {
-        let Self { inputs, targets } = self;
+        let Self {
+            inputs,
+            targets,
+            slopes,
+        } = self;
+        let sizes = (target.values().rows(), x.rows());
         let x = scale(units.inputs, x, inputs).map_err(|error| error.within("inputs x"))?;
         let values = scale(units.outputs, target.values(), targets)
             .map_err(|error| error.within("targets"))?;
-        let target = Targets::from_parts(values, target.weights());
+        let known = target.slopes().map(|known| known.as_slice());
+        let known = match known {
+            Some(known) if units.inputs.is_some() || units.outputs.is_some() => {
+                slopes.clear();
+                slopes.extend_from_slice(known);
+                check_slopes(sizes, known.len() / target.values().cols().max(1))?;
+                transform(slopes, sizes, units.inputs, units.outputs);
+                Some(slopes.as_slice())
+            }
+            known => known,
+        };
+        let target = Targets::from_parts(values, target.weights()).and_slopes(known);
         Ok(Batch { x, target })
     }
+}
+
+/// Each sample must have a slope of each output by each input, for each to have its scales.
+fn check_slopes((outputs, inputs): (usize, usize), given: usize) -> Result<()> {
+    if given == outputs * inputs {
+        return Ok(());
+    }
+    let expected = format!("{outputs}·{inputs} numbers a sample (outputs·inputs)");
+    Err(Error::new(ErrorKind::Shape, "slopes", expected, given))
 }
 
 fn scale<'s, T: Real>(

@@ -126,6 +126,23 @@ macro_rules! setting {
             self
         }
     };
+    ($(#[$docs:meta])* slopes) => {
+        $(#[$docs])*
+        #[must_use]
+        #[doc(alias("SobolevTraining", "Sobolev training"))]
+        pub fn slopes(mut self, loss: impl Loss<T> + 'a, weight: f64) -> Self {
+            self.method.slopes.loss = Some((Box::new(loss), weight));
+            self
+        }
+    };
+    ($(#[$docs:meta])* without_values) => {
+        $(#[$docs])*
+        #[must_use]
+        pub fn without_values(mut self) -> Self {
+            self.method.slopes.alone = true;
+            self
+        }
+    };
     ($(#[$docs:meta])* freeze) => {
         $(#[$docs])*
         #[must_use]
@@ -242,6 +259,14 @@ macro_rules! full_batch_trainer {
                 /// Adds a penalty on large weights to the cost. scikit-learn's `alpha` is an L2
                 /// penalty of alpha divided by the number of samples.
                 penalty;
+
+                /// Learns from the [slopes](Dataset::with_slopes) of the data, too, as
+                /// [`Trainer::slopes`](crate::Trainer::slopes) does.
+                slopes;
+
+                /// Learns from the slopes alone, as
+                /// [`Trainer::without_values`](crate::Trainer::without_values) does.
+                without_values;
 
                 /// Freezes these layers, numbered from 0, and no others, as
                 /// [`Trainer::freeze`](crate::Trainer::freeze) does.

@@ -1,5 +1,6 @@
 //! A step: what a mini-batch changes in a network.
 
+use super::cost::{Cost, Slopes};
 use super::frozen::{Frozen, all_frozen};
 use crate::data::Batch;
 use crate::error::{Error, ErrorKind, Result};
@@ -19,6 +20,7 @@ use core::ops::Range;
 /// All that a step is made of.
 pub(super) struct Descent<'a, T: Real> {
     pub(super) loss: Box<dyn Loss<T> + 'a>,
+    pub(super) slopes: Slopes<'a, T>,
     pub(super) optimizer: Box<dyn Optimizer<T> + 'a>,
     pub(super) rate: Schedule,
     pub(super) groups: Option<Vec<Group>>,
@@ -68,6 +70,7 @@ impl<'a, T: Real> Descent<'a, T> {
     pub(super) fn new(loss: impl Loss<T> + 'a, optimizer: impl Optimizer<T> + 'a) -> Self {
         Self {
             loss: Box::new(loss),
+            slopes: Slopes::NONE,
             optimizer: Box::new(optimizer),
             rate: Schedule::Constant(1e-3),
             groups: None,
@@ -77,6 +80,12 @@ impl<'a, T: Real> Descent<'a, T> {
             constraints: Vec::new(),
             learning: None,
         }
+    }
+
+    /// What steps make small, but for the penalty.
+    #[inline(always)]
+    pub(super) fn cost(&self) -> Cost<'_, T> {
+        self.slopes.beside(&*self.loss)
     }
 
     /// Checks the settings before step `step`.
@@ -181,11 +190,9 @@ impl<'a, T: Real> Descent<'a, T> {
         net: &Sequential<T>,
         batch: Batch<'_, T>,
         tape: &mut Tape<T>,
-    ) -> f64 {
-        let cost = net
-            .walk()
-            .gradient(batch.x, batch.target, &*self.loss, tape, true);
-        cost.as_f64()
+    ) -> Result<f64> {
+        let cost = self.cost().gradient(net, batch, tape, true)?;
+        Ok(cost.as_f64())
     }
 
     /// One step, which has been [checked](Self::check) and [prepared](Self::prepare) for, at

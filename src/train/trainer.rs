@@ -264,6 +264,97 @@ impl<'a, T: Real> Trainer<'a, T> {
         self
     }
 
+    /// Learns from the [slopes](Dataset::with_slopes) of the data, too (Czarnecki et al., *Sobolev
+    /// training for neural networks*, 2017). The cost of a mini-batch is
+    ///
+    /// ```text
+    /// C = L(y, t) + λ·S(∂y/∂x, s)
+    /// ```
+    ///
+    /// with the trainer's loss L, the slopes s of the targets, and λ = `weight`, finite and ≥ 0.
+    /// The loss S of slopes takes the outputs·inputs numbers of a sample's Jacobian for outputs: by
+    /// [`MeanSquaredError`](crate::MeanSquaredError) it is the mean over samples, outputs and
+    /// inputs of (∂yᵢ/∂xₖ − sᵢₖ)². Both losses have the same
+    /// [`Reduction`](crate::nn::loss::Reduction), and both heed the weights of samples.
+    ///
+    /// Slopes are those of what the network predicts, without dropout, by running statistics; the
+    /// outputs in L are those of training. Their gradient is exact
+    /// ([`gradient_with_slopes`](Sequential::gradient_with_slopes)), and a step takes the time of
+    /// about two more gradients for each input. The tape holds each sample once for each input.
+    ///
+    /// Every data set that such a trainer is given, to validate or to evaluate, has slopes, too:
+    /// they are a part of every cost. A trainer without this setting refuses data with slopes; a
+    /// weight of 0 leaves them out. [`Model::fit`](crate::Model::fit) scales them; λ then weighs
+    /// slopes in scaled units.
+    ///
+    /// [`fit`](Self::fit) refuses surrogates and layers of other crates without
+    /// [`Layer::backward_tangent`](crate::nn::layer::Layer::backward_tangent):
+    /// [`ErrorKind::Incompatible`](crate::ErrorKind::Incompatible).
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// // Ten samples of a sine, with and without its slopes.
+    /// let x = DMatrix::from_fn(1, 10, |_, j| -3.0 + 6.0 * j as f64 / 9.0);
+    /// let plain = Dataset::new(x.clone(), x.map(f64::sin))?;
+    /// let with_slopes = plain.clone().with_slopes(x.map(f64::cos))?;
+    /// let mut net = Sequential::builder(1)
+    ///     .layer(Dense::new(20, Activation::Tanh))
+    ///     .layer(Dense::new(1, Activation::Linear))
+    ///     .seed(1)
+    ///     .build()?;
+    /// Trainer::new(MeanSquaredError, Adam::new())
+    ///     .slopes(MeanSquaredError, 1.0)
+    ///     .learning_rate(0.02)
+    ///     .epochs(1000)
+    ///     .fit(&mut net, &with_slopes)?;
+    /// let between = DMatrix::from_fn(1, 50, |_, j| -3.0 + 6.0 * j as f64 / 49.0);
+    /// assert!((net.predict(&between)? - between.map(f64::sin)).amax() < 0.05);
+    /// assert!(Trainer::new(MeanSquaredError, Adam::new()).fit(&mut net, &with_slopes).is_err());
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[must_use]
+    #[doc(alias("SobolevTraining", "Sobolev training", "gradient matching"))]
+    pub fn slopes(mut self, loss: impl Loss<T> + 'a, weight: f64) -> Self {
+        self.method.descent.slopes.loss = Some((Box::new(loss), weight));
+        self
+    }
+
+    /// Learns from the [slopes](Self::slopes) alone: C = λ·S(∂y/∂x, s). The targets are not looked
+    /// at, and what the outputs are up to a constant stays open. So a network learns a potential
+    /// from its forces, or an energy from motion: with H(q, p) as its output and the slopes
+    /// ∂H/∂q = −ṗ and ∂H/∂p = q̇ it is a Hamiltonian network (Greydanus, Dzamba & Yosinski,
+    /// *Hamiltonian neural networks*, 2019; example `hamiltonian`). Dropout and running statistics
+    /// do not learn: there is no pass of training.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// // A spring: q̇ = p, ṗ = −q. Nothing says what its energy is.
+    /// let states = DMatrix::from_fn(2, 40, |i, j| [(j as f64).cos(), (j as f64).sin()][i]);
+    /// let radii = DMatrix::from_fn(2, 40, |i, j| states[(i, j)] * (j % 4) as f64 / 3.0);
+    /// let unknown = DMatrix::zeros(1, 40);
+    /// let data = Dataset::new(radii.clone(), unknown)?.with_slopes(radii)?; // (−ṗ, q̇) = (q, p)
+    /// let mut energy = Sequential::builder(2)
+    ///     .layer(Dense::new(16, Activation::Tanh))
+    ///     .layer(Dense::new(1, Activation::Linear))
+    ///     .seed(1)
+    ///     .build()?;
+    /// Trainer::new(MeanSquaredError, Adam::new())
+    ///     .slopes(MeanSquaredError, 1.0)
+    ///     .without_values()
+    ///     .learning_rate(0.02)
+    ///     .epochs(1000)
+    ///     .fit(&mut energy, &data)?;
+    /// let rise = energy.predict(&[1.0, 0.0])? - energy.predict(&[0.0, 0.0])?;
+    /// assert!((rise[0] - 0.5).abs() < 0.05); // ½(q² + p²)
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[must_use]
+    #[doc(alias("HNN", "Hamiltonian", "potential", "force matching"))]
+    pub fn without_values(mut self) -> Self {
+        self.method.descent.slopes.alone = true;
+        self
+    }
+
     /// Adds a penalty on large weights to the cost.
     #[must_use]
     pub fn penalty(mut self, penalty: Penalty) -> Self {

@@ -256,6 +256,25 @@ fn steps_of_a_trainer() {
     check::<f32>(Sgd::new().momentum(0.9));
 }
 
+/// A step on slopes, in the units of the data, and its cost.
+#[test]
+fn steps_on_slopes() {
+    let data = data::<f64>(12);
+    let data = data
+        .with_slopes(DMatrix::from_fn(200, 12, |i, j| ((i + j) as f64).cos()))
+        .expect("sound slopes");
+    let scaler = Scaler::standard(data.inputs()).expect("a scaler");
+    let mut model = Model::new(smooth(), scaler, None).expect("a sound model");
+    let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).slopes(Huber::new(1.0), 0.5);
+    let mut step = || {
+        model
+            .step(&mut trainer, data.inputs(), &data)
+            .expect("a sound step");
+    };
+    step();
+    assert_eq!(allocations(step), 0);
+}
+
 #[test]
 fn gradient_by_each_loss() {
     macro_rules! all {
@@ -432,6 +451,7 @@ fn derivatives<T: Real>() {
         vec![T::zero(); smooth.params().len()],
     );
     let mut y_dot = DMatrix::zeros(5, 20);
+    let three = DMatrix::from_element(40, 60, T::one());
     let (x, t) = (data.inputs(), data.targets());
     let mut all = || {
         net.jacobian_into(first(x, 1), &mut j, &mut tape)
@@ -448,6 +468,16 @@ fn derivatives<T: Real>() {
             .expect("a sound pass");
         smooth
             .params_jacobian_product(x, &v, &mut y_dot, &mut tape)
+            .expect("a sound pass");
+        smooth
+            .input_jacobian_product(x, x, &mut y_dot, &mut tape)
+            .expect("a sound pass");
+        smooth
+            .gradient_with_slopes(x, &three, &mut tape, |_, _, mut dy, mut dy_dot| {
+                dy.as_mut_slice().fill(T::one());
+                dy_dot.as_mut_slice().fill(T::one());
+                Ok(())
+            })
             .expect("a sound pass");
         net.gradient(x, t, &loss, &mut tape).expect("a sound pass");
     };

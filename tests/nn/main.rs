@@ -12,6 +12,7 @@ mod layers;
 mod losses;
 mod norm;
 mod published;
+mod slopes;
 
 use chainrule::Real;
 use chainrule::nn::layer::Layer;

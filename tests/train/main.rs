@@ -11,6 +11,7 @@ mod least_squares;
 mod losses;
 mod online;
 mod quality;
+mod slopes;
 mod stopping;
 #[cfg(feature = "csv")]
 mod tables;

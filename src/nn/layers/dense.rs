@@ -285,10 +285,16 @@ impl<T: Real> Layer<T> for Dense {
             );
             Activation::Linear.forward(b, p.tangent_cache, &mut []);
         }
-        p.scratch.multiply(w_dot, p.x, p.y_dot.reborrow());
-        Activation::Linear.forward(b_dot, p.y_dot.as_mut_slice(), &mut []);
-        if p.moving {
-            p.scratch.add_product(w, p.x_dot, p.y_dot.reborrow());
+        match (p.params_moving, p.moving) {
+            (true, moving) => {
+                p.scratch.multiply(w_dot, p.x, p.y_dot.reborrow());
+                Activation::Linear.forward(b_dot, p.y_dot.as_mut_slice(), &mut []);
+                if moving {
+                    p.scratch.add_product(w, p.x_dot, p.y_dot.reborrow());
+                }
+            }
+            (false, true) => p.scratch.multiply(w, p.x_dot, p.y_dot.reborrow()),
+            (false, false) => p.y_dot.as_mut_slice().fill(T::zero()),
         }
         smooth::activation(&self.activation, &mut p);
         Ok(())
@@ -312,7 +318,9 @@ impl<T: Real> Layer<T> for Dense {
         if let Some((dx, mut dx_dot)) = p.dx {
             p.scratch
                 .multiply(w.transposed(), delta_dot, dx_dot.reborrow());
-            p.scratch.add_product(w_dot.transposed(), delta, dx_dot);
+            if p.params_moving {
+                p.scratch.add_product(w_dot.transposed(), delta, dx_dot);
+            }
             p.scratch.multiply(w.transposed(), delta, dx);
         }
         Ok(())
