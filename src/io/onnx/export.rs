@@ -28,7 +28,7 @@ const FORMAT: i64 = 8;
 const LABEL_ENCODER: i64 = 2;
 
 /// The graph of `model`, with `function` at its end.
-pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Result<Vec<u8>> {
+pub(super) fn export<T: Real>(model: &Model<T>, function: &OutputFunction) -> Result<Vec<u8>> {
     let net = model.net();
     let mut writer = Writer::new(T::BYTES == 8);
     let kind = writer.kind();
@@ -70,7 +70,7 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
         writer.scope = format!("layer{number}");
         writer.layer::<T>(&known, &blocks);
     }
-    if let Some(scaler) = model.output_scaler() {
+    if let Some(scaler) = &model.score_scaler()? {
         writer.scaler(
             "scale_outputs",
             scaler,
@@ -79,12 +79,7 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
         );
     }
     writer.scope = "output_function".into();
-    match function {
-        OutputFunction::Identity => {}
-        OutputFunction::Sigmoid => writer.activation("Sigmoid"),
-        OutputFunction::Softmax => writer.activation("Softmax"),
-        OutputFunction::Exp => writer.activation("Exp"),
-    }
+    writer.output_function(function, net.outputs());
     if let Some(encoded) = &encoded {
         encoded.refuse(&mut writer);
     }
