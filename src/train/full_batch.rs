@@ -2,6 +2,8 @@
 
 use super::cost::{self, Slopes};
 use super::frozen::{Frozen, all_frozen};
+#[cfg(feature = "std")]
+use super::mini_batches::tied;
 use super::observer::Step;
 use super::run::{After, Halt, Leg, Method, Pace, check_count};
 use super::state::Position;
@@ -16,7 +18,7 @@ use crate::numeric::bounds::{NOT_NEGATIVE, not_empty};
 use crate::numeric::kernel::workers::Workers;
 use crate::numeric::real::Real;
 use crate::optim::minimize::{Minimizer, Objective, Point, largest};
-use crate::optim::{OptimizerState, Penalty, gradient_norm};
+use crate::optim::{OptimizerState, Penalty, Tie, Ties, gradient_norm};
 use alloc::{boxed::Box, format, vec::Vec};
 use core::ops::Range;
 
@@ -27,6 +29,7 @@ pub(super) struct FullBatch<'a, T: Real, M> {
     pub(super) slopes: Slopes<'a, T>,
     pub(super) penalty: Option<Penalty>,
     pub(super) frozen: Frozen,
+    pub(super) ties: Vec<Tie>,
     pub(super) gradient_tolerance: f64,
     pub(super) decrease_tolerance: f64,
     #[cfg(feature = "parallel")]
@@ -34,6 +37,8 @@ pub(super) struct FullBatch<'a, T: Real, M> {
     tape: Tape<T>,
     /// The parameters of frozen layers.
     still: Vec<Range<usize>>,
+    /// Where the ties are.
+    tied: Ties,
     /// Cost and gradient where the network is.
     point: Point<T>,
     /// Whether they are known: not at the beginning of a call, which may bring other data.
@@ -48,12 +53,14 @@ impl<'a, T: Real, M: Minimizer<T>> FullBatch<'a, T, M> {
             slopes: Slopes::NONE,
             penalty: None,
             frozen: Frozen::default(),
+            ties: Vec::new(),
             gradient_tolerance: 1e-5,
             decrease_tolerance: 1e7 * f64::EPSILON,
             #[cfg(feature = "parallel")]
             threads: 1,
             tape: Tape::new(),
             still: Vec::new(),
+            tied: Ties::default(),
             point: Point {
                 value: T::zero(),
                 gradient: Vec::new(),
@@ -74,6 +81,7 @@ struct Cost<'r, T: Real> {
     cost: cost::Cost<'r, T>,
     penalty: Option<&'r Penalty>,
     still: &'r [Range<usize>],
+    tied: &'r Ties,
     tape: &'r mut Tape<T>,
 }
 
@@ -83,15 +91,19 @@ impl<T: Real> Objective<T> for Cost<'_, T> {
     }
 
     fn evaluate(&mut self, gradient: &mut [T]) -> T {
+        if !self.tied.is_empty() {
+            self.tied.spread(self.net.params_mut());
+        }
         let cost = self.cost.gradient(self.net, self.data, self.tape, false);
         let Ok(mut cost) = cost else {
             // Checked before the first step: every layer has the passes that it takes.
             return T::of(f64::NAN);
         };
         gradient.copy_from_slice(self.tape.grads());
+        self.tied.gather(gradient);
         if let Some(penalty) = self.penalty {
-            cost += penalty.cost(self.net);
-            penalty.add_checked(self.net, gradient);
+            cost += penalty.cost_of(self.net, self.tied);
+            penalty.add_checked(self.net, self.tied, gradient);
         }
         for range in self.still {
             gradient[range.clone()].fill(T::zero());
@@ -149,9 +161,17 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
         self.tape
             .set_threads(self.threads)
             .map_err(|error| error.within(M::NAME))?;
+        let frozen = |layer| self.frozen.contains(layer);
+        self.tied = Ties::new(&self.ties, net.layout(), frozen)?;
         self.still = self.frozen.params(M::NAME, net.layout())?;
         self.known = false;
         Ok(())
+    }
+
+    fn spread_ties(&self, net: &mut Sequential<T>) {
+        if !self.tied.is_empty() {
+            self.tied.spread(net.params_mut());
+        }
     }
 
     fn steps(&self, _: usize) -> usize {
@@ -173,6 +193,7 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
             penalty,
             tape,
             still,
+            tied,
             point,
             known,
             ..
@@ -186,6 +207,7 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
                 cost: slopes.beside(&**loss),
                 penalty: penalty.as_ref(),
                 still,
+                tied,
                 tape,
             };
             if !core::mem::replace(known, true) {
@@ -204,7 +226,12 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
             }
             let before = point.value.as_f64();
             position.gradient_norm = gradient_norm(cost.net, &point.gradient).as_f64();
-            let rate = match minimizer.step(&mut cost, point) {
+            let taken = minimizer.step(&mut cost, point);
+            if !tied.is_empty() {
+                // It may end elsewhere than where it last looked.
+                tied.spread(cost.params());
+            }
+            let rate = match taken {
                 Ok(rate) => rate,
                 Err(why) => return Ok(halted(Stopped::SearchFailed(why))),
             };
@@ -271,6 +298,7 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
     fn settings(&self) -> Vec<(&'static str, alloc::string::String)> {
         let mut settings = self.minimizer.settings();
         settings.extend(self.slopes.describe());
+        settings.extend(tied(&self.ties));
         settings
     }
 }

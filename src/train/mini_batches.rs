@@ -17,6 +17,8 @@ use crate::numeric::kernel::Pass;
 use crate::numeric::kernel::workers::Workers;
 use crate::numeric::real::Real;
 use crate::optim::schedule::Progress;
+#[cfg(feature = "std")]
+use crate::optim::Tie;
 use crate::optim::{Optimizer, OptimizerState};
 use alloc::{format, vec::Vec};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -116,10 +118,15 @@ impl<'a, T: Real> MiniBatches<'a, T> {
         }
         descent.show_average(net, false)?;
         let rate = descent.rate.rate(position.step) * multiplier;
+        let before = descent.untied(net);
+        descent.spread_ties(net);
         let taken = tape.steps_on_threads(&net.layout().clone(), batch.len(), 1, |tape| {
             let cost = descent.gradient(net, batch, tape)?;
             descent.step(net, cost, tape, rate, place, false)
         });
+        if let (Err(_), Some(before)) = (&taken, before) {
+            net.params_mut().copy_from_slice(&before);
+        }
         descent.show_average(net, true)?;
         let taken = taken?;
         let step = told(position, &taken);
@@ -208,6 +215,10 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
         self.make_ready(net)?;
         self.batches = Some(batches);
         Ok(())
+    }
+
+    fn spread_ties(&self, net: &mut Sequential<T>) {
+        self.descent.spread_ties(net);
     }
 
     fn steps(&self, samples: usize) -> usize {
@@ -349,8 +360,17 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
             ("shuffled", format!("{shuffle}"))
         ];
         settings.extend(self.descent.slopes.describe());
+        settings.extend(tied(&self.descent.ties));
         settings
     }
+}
+
+/// What is tied, as a setting.
+#[cfg(feature = "std")]
+pub(super) fn tied(ties: &[Tie]) -> Option<(&'static str, alloc::string::String)> {
+    use alloc::string::ToString;
+    let texts: Vec<_> = ties.iter().map(ToString::to_string).collect();
+    (!ties.is_empty()).then(|| ("ties", texts.join(", ")))
 }
 
 /// Whether all numbers are finite, of which every one is looked at: that is faster than to stop.

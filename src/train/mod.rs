@@ -17,6 +17,7 @@ mod log;
 mod mini_batches;
 mod model;
 mod observer;
+mod predictions;
 mod reach;
 #[cfg(feature = "std")]
 mod record;

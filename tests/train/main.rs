@@ -7,6 +7,7 @@ mod accumulate;
 mod averages;
 mod checkpoints;
 mod full_batch;
+mod heads;
 mod least_squares;
 mod losses;
 mod online;
@@ -15,6 +16,7 @@ mod slopes;
 mod stopping;
 #[cfg(feature = "csv")]
 mod tables;
+mod ties;
 mod training;
 
 /// Ends a run after so many steps.

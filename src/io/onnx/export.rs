@@ -32,7 +32,7 @@ const FORMAT: i64 = 8;
 const LABEL_ENCODER: i64 = 2;
 
 /// The graph of `model`, with `function` at its end.
-pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Result<Vec<u8>> {
+pub(super) fn export<T: Real>(model: &Model<T>, function: &OutputFunction) -> Result<Vec<u8>> {
     let net = model.net();
     let mut writer = Writer::new(T::BYTES == 8);
     let kind = writer.kind();
@@ -54,7 +54,7 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
         writer.scope = format!("layer{number}");
         width = writer.whole(&**layer, width, &mut vec![number], &mut parameters)?;
     }
-    if let Some(scaler) = model.output_scaler() {
+    if let Some(scaler) = &model.score_scaler()? {
         writer.scaler(
             "scale_outputs",
             scaler,
@@ -63,12 +63,7 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
         );
     }
     writer.scope = "output_function".into();
-    match function {
-        OutputFunction::Identity => {}
-        OutputFunction::Sigmoid => writer.activation("Sigmoid"),
-        OutputFunction::Softmax => writer.activation("Softmax"),
-        OutputFunction::Exp => writer.activation("Exp"),
-    }
+    writer.output_function(function, net.outputs());
     if let Some(encoded) = &encoded {
         encoded.refuse(&mut writer);
     }

@@ -10,6 +10,7 @@ mod encode;
 mod export;
 mod fold;
 mod graph;
+mod heads;
 mod import;
 mod metadata;
 mod node;
@@ -223,9 +224,10 @@ impl Onnx {
         check_notes(model)?;
         model.net().check_values(model.net().params())?;
         model.check()?;
-        let function = self.output_function.unwrap_or(model.output_function());
-        model.check_output_function("Onnx::write", function)?;
-        export::export(model, function)
+        let own = self.output_function.clone();
+        let function = own.unwrap_or_else(|| model.output_function());
+        model.check_output_function("Onnx::write", &function)?;
+        export::export(model, &function)
     }
 
     /// [`write`](Self::write) to a file, which is there whole or not at all.
@@ -282,21 +284,38 @@ impl Onnx {
                 ));
             }
         };
-        let (input, mut steps) = branches::steps(&graph, output)?;
         let Metadata {
             notes,
             mut output_function,
             mut classes,
+            mut head_classes,
         } = Metadata::read(&file.metadata_props)?;
         if !outputs.contains(&output) {
             // They are about another value.
             (output_function, classes) = (OutputFunction::Identity, None);
+            head_classes.clear();
         }
-        take_output_function(&mut steps, output_function)?;
+        let several = matches!(
+            output_function,
+            OutputFunction::Normal | OutputFunction::Heads(_)
+        );
+        let output = if several {
+            let scores = heads::scores(&graph, output, &output_function)?;
+            scores.ok_or_else(|| another_end(&output_function))?
+        } else {
+            output
+        };
+        let (input, mut steps) = branches::steps(&graph, output)?;
+        if !several {
+            take_output_function(&mut steps, &output_function)?;
+        }
         let mut model = assemble::assemble(&graph, input, &steps, bytes.len().saturating_mul(16))?
-            .with_output_function(output_function)?;
+            .finished_by(output_function)?;
         if let Some(names) = classes {
             model = model.with_classes(names)?;
+        }
+        for (head, names) in head_classes {
+            model = model.with_head_classes(head, names)?;
         }
         *model.metadata_mut() = notes;
         Ok(model)
@@ -314,8 +333,8 @@ impl Onnx {
 }
 
 /// Takes this function, which must be the last step, off the outputs.
-fn take_output_function(steps: &mut Vec<Step<'_>>, function: OutputFunction) -> Result<()> {
-    if function == OutputFunction::Identity {
+fn take_output_function(steps: &mut Vec<Step<'_>>, function: &OutputFunction) -> Result<()> {
+    if *function == OutputFunction::Identity {
         return Ok(());
     }
     let last = match steps.last_mut() {
@@ -337,13 +356,17 @@ fn take_output_function(steps: &mut Vec<Step<'_>>, function: OutputFunction) -> 
     if found {
         return Ok(());
     }
+    Err(another_end(function))
+}
+
+fn another_end(function: &OutputFunction) -> Error {
     let expected = format!("a graph that ends on {function}");
-    Err(Error::new(
+    Error::new(
         ErrorKind::Parse,
         "ONNX metadata \"chainrule.output_function\"",
         expected,
         "another end",
-    ))
+    )
 }
 /// No message of Protocol Buffers is longer.
 const LARGEST: u64 = (1 << 31) - 1;
