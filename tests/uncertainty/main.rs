@@ -1,0 +1,6 @@
+//! How sure predictions are: against other libraries, closed forms and what is promised.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod laplace;
