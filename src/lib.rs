@@ -42,6 +42,8 @@ pub mod train;
 pub mod selection;
 // What a model has learned.
 pub mod inspection;
+// How sure its predictions are.
+pub mod uncertainty;
 
 // Model files, interchange formats, pictures, a progress bar.
 #[cfg(any(feature = "ndarray", feature = "onnx", feature = "safetensors"))]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The floors, lowest first: a file imports only from its own floor and those before it.
-pub(crate) const FLOORS: [&str; 13] = [
+pub(crate) const FLOORS: [&str; 14] = [
     "error",
     "ground",
     "numeric",
@@ -16,6 +16,7 @@ pub(crate) const FLOORS: [&str; 13] = [
     "train",
     "selection",
     "inspection",
+    "uncertainty",
     "io",
     "plot",
     "progress",
