@@ -4,6 +4,7 @@
 
 mod api;
 mod checkpoint;
+mod ensemble;
 mod model;
 mod onnx;
 mod readers;
@@ -15,9 +16,10 @@ use std::sync::LazyLock;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 6] = [
+const TARGETS: [(&str, Target); 7] = [
     ("api", api::run),
     ("checkpoint", checkpoint::run),
+    ("ensemble", ensemble::run),
     ("model", model::run),
     ("onnx", onnx::run),
     ("serde", serde::run),

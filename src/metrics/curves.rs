@@ -6,6 +6,7 @@ use super::{check, weights};
 use crate::data::class_of;
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::bounds::UNIT;
+use crate::numeric::quantile::quantile;
 use crate::numeric::real::{Real, is_nan};
 use crate::numeric::view::{Targets, View, check_each};
 use alloc::{format, vec::Vec};
@@ -721,6 +722,11 @@ pub fn calibration_curve<'y, 't, T: Real>(
         is_probability,
     )?;
     judged.levels(class)?;
+    binned(place, judged.seen(class), bins)
+}
+
+/// The samples in their bins.
+fn binned(place: &str, seen: impl Iterator<Item = Seen>, bins: Bins) -> Result<CalibrationCurve> {
     let (Bins::Uniform(count) | Bins::Quantile(count)) = bins;
     if !(1..=10_000).contains(&count) {
         return Err(Error::new(
@@ -730,14 +736,13 @@ pub fn calibration_curve<'y, 't, T: Real>(
             count,
         ));
     }
-    let mut seen: Vec<Seen> = judged.seen(class).collect();
-    seen.retain(|sample| sample.weight > 0.0);
+    let mut seen: Vec<Seen> = seen.filter(|sample| sample.weight > 0.0).collect();
     seen.sort_by(|a, b| (a.score + 0.0).total_cmp(&(b.score + 0.0)));
     // The inner borders, with NumPy's rounding: a probability of 0.3 is below the border 3 · 0.1.
     let shares = (1..count).map(|k| k as f64 * (1.0 / count as f64));
     let borders = shares.map(|share| match bins {
         Bins::Uniform(_) => share,
-        Bins::Quantile(_) => quantile(&seen, share * 100.0 / 100.0),
+        Bins::Quantile(_) => quantile(seen.len(), |k| seen[k].score, share * 100.0 / 100.0),
     });
     let mut points = Vec::new();
     let mut rest = &seen[..];
@@ -757,17 +762,68 @@ pub fn calibration_curve<'y, 't, T: Real>(
     Ok(CalibrationCurve { points })
 }
 
-/// The number below which this share of some sorted scores lies, on a line between neighbors.
-fn quantile(sorted: &[Seen], share: f64) -> f64 {
-    let place = (sorted.len() - 1) as f64 * share;
-    let below = libm::floor(place);
-    let (below, part) = (below as usize, place - below);
-    let low = sorted[below].score;
-    let high = sorted[(below + 1).min(sorted.len() - 1)].score;
-    // As NumPy has it, so that either end is met exactly.
-    if part >= 0.5 {
-        high - (high - low) * (1.0 - part)
-    } else {
-        low + (high - low) * part
-    }
+/// The expected calibration error of what is predicted (Naeini, Cooper & Hauskrecht 2015; Guo et al.
+/// 2017): samples are put into bins by their confidence, and of each bin the difference between the
+/// mean confidence and the share of samples that came true is averaged, by the weights of the bins:
+/// Σ wₘ/w · |confₘ − accₘ|. It is 0 where of those samples that are 80 % certain 80 % are right.
+///
+/// The confidence of a sample is the probability of its most probable class, which comes true where
+/// the sample is of it, as in `MulticlassCalibrationError` of torchmetrics. Of a single row it is
+/// the probability of class 1, as in its `BinaryCalibrationError`. Targets are as in [`roc_auc`].
+/// Common are 10 or 15 bins of equal width. For the error of one class among several there is
+/// [`CalibrationCurve::expected_error`].
+///
+/// # Errors
+/// [`ErrorKind::Empty`] without a sample or a row, [`ErrorKind::Shape`] when the shapes differ,
+/// [`ErrorKind::NotFinite`] for NaN, [`ErrorKind::Value`] for a probability outside [0, 1] and
+/// unless there are 1 to 10 000 bins.
+///
+/// ```
+/// use chainrule::{metrics, one_hot};
+/// use chainrule::metrics::Bins;
+/// use chainrule::nalgebra::DMatrix;
+/// // Certain to 0.7, 0.8 and 0.9, and right two times of three.
+/// let y = DMatrix::from_column_slice(2, 3, &[0.7, 0.3, 0.2, 0.8, 0.9, 0.1]);
+/// let t = one_hot(&[0, 0, 0], 2)?;
+/// let error = metrics::expected_calibration_error(&y, &t, Bins::Uniform(1))?;
+/// assert!((error - (0.8 - 2.0 / 3.0_f64).abs()).abs() < 1e-15);
+/// # Ok::<(), chainrule::Error>(())
+/// ```
+#[doc(alias(
+    "ECE",
+    "MulticlassCalibrationError",
+    "BinaryCalibrationError",
+    "calibration_error"
+))]
+pub fn expected_calibration_error<'y, 't, T: Real>(
+    y: impl Into<View<'y, T>>,
+    target: impl Into<Targets<'t, T>>,
+    bins: Bins,
+) -> Result<f64> {
+    let (place, y) = ("metrics::expected_calibration_error", y.into());
+    let judged = Judged::new(place, y, target.into())?;
+    check_each(
+        || format!("predictions of {place}"),
+        y,
+        OF_CLASSES,
+        is_probability,
+    )?;
+    let seen = judged
+        .y
+        .iter()
+        .zip(&judged.actual)
+        .zip(weights(judged.target));
+    let seen = seen.map(|((column, actual), weight)| {
+        let class = if column.len() == 1 {
+            1
+        } else {
+            class_of(column, T::of(0.5))
+        };
+        Seen {
+            score: column[class.min(column.len() - 1)].as_f64(),
+            of_class: *actual == class,
+            weight,
+        }
+    });
+    Ok(binned(place, seen, bins)?.expected_error())
 }

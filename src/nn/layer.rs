@@ -460,6 +460,12 @@ pub trait Layer<T: Real>: Any + Debug + Send + Sync {
         true
     }
 
+    /// Whether the layer is a dropout, whose draws in training
+    /// [`MonteCarloDropout`](crate::uncertainty::MonteCarloDropout) keeps in prediction.
+    fn is_dropout(&self) -> bool {
+        false
+    }
+
     /// y = f(x), without cache or randomness.
     fn infer(&self, p: InferArgs<'_, T>);
 

@@ -143,8 +143,14 @@ impl<'a, T: Real> Walk<'a, T> {
         .run();
     }
 
-    /// The forward pass, of training or of what [`infer`](Self::infer) computes.
-    pub(crate) fn forward_by_layers(self, x: View<'_, T>, room: Room<'_, T>, seed: u64, training: bool) {
+    /// The forward pass, in which a layer trains or does what [`infer`](Self::infer) computes.
+    pub(crate) fn forward_by_layers(
+        self,
+        x: View<'_, T>,
+        room: Room<'_, T>,
+        seed: u64,
+        trains: impl Fn(&dyn Layer<T>) -> bool,
+    ) {
         let batch = x.cols();
         let Room {
             activations,
@@ -166,7 +172,7 @@ impl<'a, T: Real> Walk<'a, T> {
                         y: ViewMut::from_parts(y, span.outputs, batch),
                         cache: &mut cache[span.cache],
                         seed: seed.wrapping_add(span.node as u64),
-                        training,
+                        training: trains(layer),
                         scratch,
                     });
                 }
@@ -449,8 +455,23 @@ impl<T: Real> Walk<'_, T> {
     #[inline(never)]
     fn record_by_layers(self, x: View<'_, T>, tape: &mut Tape<T>, seed: u64, training: bool) {
         tape.walk(Stage::Forward, |lent| {
-            self.forward_by_layers(x, lent.room, seed, training);
+            self.forward_by_layers(x, lent.room, seed, |_| training);
         });
+    }
+
+    /// The forward pass of a prediction in which dropouts draw, always the same of a tape's seed and
+    /// step.
+    pub(crate) fn record_with_dropout(self, x: View<'_, T>, tape: &mut Tape<T>) {
+        tape.prepare(self.layout, x.cols());
+        let seed = tape.draw(false);
+        tape.walk(Stage::Forward, |lent| {
+            self.forward_by_layers(x, lent.room, seed, |layer| layer.is_dropout());
+        });
+    }
+
+    /// Whether a dropout is among the layers.
+    pub(crate) fn has_dropout(self) -> bool {
+        self.steps(1).any(|(layer, ..)| layer.is_dropout())
     }
 
     /// The forward pass and the one along v into the tape.

@@ -4,6 +4,7 @@ pub(crate) mod bounds;
 pub(crate) mod compiled;
 pub(crate) mod kernel;
 pub(crate) mod mean;
+pub(crate) mod quantile;
 pub(crate) mod random;
 pub(crate) mod real;
 pub(crate) mod scratch;

@@ -15,6 +15,7 @@ pub(crate) enum Purpose {
     Trial = 8,
     Parameter = 9,
     Permute = 10,
+    Member = 11,
     Draw = 12,
 }
 

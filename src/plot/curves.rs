@@ -34,10 +34,10 @@ use crate::error::Result;
 #[derive(Clone, Debug)]
 #[doc(alias("learning_curve", "plotperform", "scatter", "fill_between", "errorbar"))]
 pub struct Curves {
-    title: String,
+    pub(super) title: String,
     x_label: String,
     y_label: String,
-    curves: Vec<Curve>,
+    pub(super) curves: Vec<Curve>,
     guides: Vec<(String, Guide)>,
     pub(super) scales: Scales,
     size: (u32, u32),
@@ -233,17 +233,27 @@ impl Curves {
     /// [`ErrorKind::Value`]: crate::ErrorKind::Value
     pub fn draw(&self) -> Result<Figure> {
         let mut canvas = Canvas::new("plot::Curves", self.size)?;
+        let room = canvas.title(&self.title);
         let panel = Panel {
-            place: "plot::Curves",
+            has_legend: true,
+            ..self.panel("plot::Curves", &[])
+        };
+        panel.draw(&mut canvas, room, &self.curves)?;
+        canvas.finish()
+    }
+
+    /// The axes without a legend, in the picture that errors call `place`.
+    pub(super) fn panel<'a>(&'a self, place: &'a str, reach: &'a [Point]) -> Panel<'a> {
+        Panel {
+            place,
             x: &self.x_label,
             y: &self.y_label,
             scales: self.scales,
             guides: &self.guides,
             stars: &[],
             note: None,
-        };
-        let room = canvas.title(&self.title);
-        panel.draw(&mut canvas, room, &self.curves)?;
-        canvas.finish()
+            reach,
+            has_legend: false,
+        }
     }
 }

@@ -99,7 +99,7 @@ impl Curve {
     }
 
     /// The points that an axis must have room for; of a band, both ends.
-    fn extent(&self) -> Vec<Point> {
+    pub(super) fn extent(&self) -> Vec<Point> {
         let mut points = self.points.clone();
         if let Form::Band(high) = &self.form {
             points.extend(
@@ -160,6 +160,10 @@ pub(super) struct Panel<'a> {
     /// Points to be marked, and what they are.
     pub stars: &'a [Point],
     pub note: Option<String>,
+    /// Where the axes reach, too, though nothing is drawn there.
+    pub reach: &'a [Point],
+    /// Whether the legend is here, and not elsewhere in the picture.
+    pub has_legend: bool,
 }
 
 impl Panel<'_> {
@@ -189,6 +193,7 @@ impl Panel<'_> {
         let log = scales.log_x || scales.log_y;
         let drawable = |point: &Point| scales.drawable(*point);
         let mut all: Vec<Point> = curves.iter().flat_map(Curve::extent).collect();
+        all.extend(self.reach);
         all.retain(drawable);
         // Guides have room, too.
         if let Some((x, y)) = all.first().copied() {
@@ -207,7 +212,11 @@ impl Panel<'_> {
             };
             return empty(self.place.into(), expected, "none");
         };
-        let room = legend(canvas, room, &self.entries(curves));
+        let room = if self.has_legend {
+            legend(canvas, room, &self.entries(curves))
+        } else {
+            room
+        };
         let room = if scales.square {
             squared(room, &y)
         } else {
@@ -265,7 +274,7 @@ impl Panel<'_> {
         Ok(())
     }
 
-    fn entries(&self, curves: &[Curve]) -> Vec<(Sample, String)> {
+    pub(super) fn entries(&self, curves: &[Curve]) -> Vec<(Sample, String)> {
         let log = self.scales.log_x || self.scales.log_y;
         let entry = |curve: &Curve| {
             let drawable = |point: &Point| self.scales.drawable(*point);

@@ -120,6 +120,8 @@ impl<'a> Runs<'a> {
             guides: &[],
             stars: &stars,
             note,
+            reach: &[],
+            has_legend: true,
         };
         panel.draw(&mut canvas, above, &costs)?;
         if self.metrics {

@@ -1,9 +1,9 @@
 //! Folds: which samples are trained on, and which are held out.
 
-use super::divide::divide;
 use super::splittable::Splittable;
 use crate::data::deal::{Deal, check_folds};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ground::divide::divide;
 use crate::numeric::bounds::some;
 use crate::numeric::random::{Purpose, derive};
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};

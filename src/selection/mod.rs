@@ -9,7 +9,6 @@
 //! The guide's chapter [`choosing`](crate::guide::choosing) shows them at work.
 
 mod cross_validate;
-mod divide;
 mod folds;
 mod halving;
 mod rate_range;

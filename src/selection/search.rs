@@ -1,6 +1,5 @@
 //! Searches over settings.
 
-use super::divide::divide;
 use super::halving::{Halving, Rung, rungs};
 #[cfg(feature = "std")]
 use super::record::{Line, Record, other};
@@ -8,6 +7,7 @@ use super::space::{Parameter, Space, Values};
 use super::trial::{Trial, Value};
 use super::trials::{Outcome, Trials};
 use crate::error::Result;
+use crate::ground::divide::divide;
 use crate::ground::table::push_csv;
 use crate::numeric::random::mix;
 use alloc::borrow::Cow;

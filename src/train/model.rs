@@ -996,7 +996,7 @@ impl<T: Real> Model<T> {
         self.encoder_for("Model::dataset")?.dataset(rows)
     }
 
-    fn encoder_for(&self, place: &str) -> Result<&Encoder> {
+    pub(crate) fn encoder_for(&self, place: &str) -> Result<&Encoder> {
         self.encoder.as_ref().ok_or_else(|| {
             let expected = "an encoder (Model::with_encoder; Model::predict takes numbers)";
             Error::new(ErrorKind::Empty, place, expected, "none")
@@ -1041,8 +1041,15 @@ impl<T: Real> Model<T> {
         compiled_here!(T: |model: &Model<T>, rows: Rows<'_>| -> Result<Table> {
             let place = "Model::predict_table";
             let encoder = model.encoder_for(place)?;
-            let y = model.predict(&encoder.transform::<T>(rows)?)?;
-            check_each(|| place.into(), (&y).into(), "a finite number", |v| v.is_finite())?;
+            model.tabulate(place, &model.predict(&encoder.transform::<T>(rows)?)?)
+        })(self, rows.into())
+    }
+
+    /// Predictions as a table.
+    pub(crate) fn tabulate(&self, place: &str, y: &DMatrix<T>) -> Result<Table> {
+        compiled_here!(T: |model: &Model<T>, place: &str, y: &DMatrix<T>| -> Result<Table> {
+            let encoder = model.encoder_for(place)?;
+            check_each(|| place.into(), y.into(), "a finite number", |v| v.is_finite())?;
             let columns = encoder.target_columns();
             let mut table = Table::new();
             for (number, (column, rows, _)) in columns.iter().enumerate() {
@@ -1073,14 +1080,14 @@ impl<T: Real> Model<T> {
                         return Err(Error::new(kind, place, expected, "several of parts of it"));
                     }
                 };
-                let part = Part { y: &y, outputs, targets, function };
+                let part = Part { y, outputs, targets, function };
                 table = match names {
                     Some(names) => part.classes(table, place, column, names)?,
                     None => part.numbers(table, &columns[number])?,
                 };
             }
             Ok(table)
-        })(self, rows.into())
+        })(self, place, y)
     }
 
     /// The same model for another scalar: [`Sequential::cast`], with the scalers rounded likewise.

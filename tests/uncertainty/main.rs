@@ -1,6 +1,9 @@
-//! How sure predictions are: against other libraries, closed forms and what is promised.
+//! How sure predictions are: against other programs, closed forms and real data.
 
 #[path = "../common/mod.rs"]
 mod common;
 
+mod conformal;
+mod dropout;
+mod ensembles;
 mod laplace;

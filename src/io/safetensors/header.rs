@@ -24,9 +24,10 @@ use serde_json::value::RawValue;
 pub(super) const VERSION: &str = "1";
 pub(super) const VERSION_NOTE: &str = "chainrule.version";
 pub(super) const MODEL_NOTE: &str = "chainrule.model";
+pub(super) const ENSEMBLE_NOTE: &str = "chainrule.ensemble";
 pub(super) const CHECKSUM_NOTE: &str = "chainrule.checksum";
 /// Our notes, which are none of the user's.
-pub(super) const OUR_NOTES: [&str; 3] = [VERSION_NOTE, MODEL_NOTE, CHECKSUM_NOTE];
+pub(super) const OUR_NOTES: [&str; 4] = [VERSION_NOTE, MODEL_NOTE, ENSEMBLE_NOTE, CHECKSUM_NOTE];
 /// The largest header that readers of the format take.
 pub(super) const LARGEST_HEADER: u64 = 100_000_000;
 
@@ -54,6 +55,14 @@ pub(super) struct Described<T: Real> {
     /// Not in the files of models without any.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) head_classes: BTreeMap<String, Vec<String>>,
+}
+
+/// A model of an ensemble, but for its parameters.
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "T: Real", deny_unknown_fields)]
+pub(super) struct Member<T: Real> {
+    pub(super) model: Described<T>,
+    pub(super) notes: Unique,
 }
 
 pub(super) fn not_json(place: &str, error: serde_json::Error) -> Error {
@@ -211,8 +220,8 @@ impl<'de> Deserialize<'de> for Header {
 }
 
 /// Texts by name, in which none is twice: of two a map would silently keep the last.
-#[derive(Default)]
-struct Unique(BTreeMap<String, String>);
+#[derive(Default, Serialize)]
+pub(super) struct Unique(pub(super) BTreeMap<String, String>);
 
 impl<'de> Deserialize<'de> for Unique {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

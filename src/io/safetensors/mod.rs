@@ -11,6 +11,7 @@ use crate::nn::layers::BuiltIn;
 use crate::nn::sequential::Sequential;
 use crate::numeric::real::Real;
 use crate::train::Model;
+use crate::uncertainty::Ensemble;
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::any::Any;
 use serde::Serialize;
@@ -49,7 +50,8 @@ use std::path::Path;
 /// **Everything else** of a [`Model`] stands in the metadata of the header: `chainrule.version`,
 /// which is 1, `chainrule.model`, which is the scalar, inputs, layers, scalers, output function,
 /// names of classes and, if there is one, the encoder as JSON, `chainrule.checksum`, and the
-/// model's own notes as they are. The same model gives the same bytes. The checksum is the
+/// model's own notes as they are. Of an [`Ensemble`], whose tensors begin with the number of their
+/// member, `chainrule.ensemble` has all that for each. The same model gives the same bytes. The checksum is the
 /// CRC-64/XZ of all notes and tensors. It is compared wherever it is present, also when parameters
 /// alone are read. (A program that changes tensors and keeps the notes should leave it out.) Files
 /// of this version can be read by all later ones; one of a later version is refused.
@@ -299,6 +301,58 @@ impl<T: Real> Model<T> {
     /// As [`Safetensors::read`] without options.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self> {
         Safetensors::new().read(bytes)
+    }
+}
+
+impl<T: Real> Ensemble<T> {
+    /// Writes all members to one file, in the format of [`Safetensors`]: tensors as of a PyTorch
+    /// `nn.ModuleList` of the members, and in the notes what each is beside its parameters. Whatever
+    /// happens, the old or the new file is there.
+    ///
+    /// # Errors
+    /// As [`Safetensors::save_ensemble`] without options.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// use chainrule::uncertainty::Ensemble;
+    /// # let path = std::env::temp_dir()
+    /// #     .join(format!("chainrule-doc-{}-ensemble.safetensors", std::process::id()));
+    /// let ensemble = Ensemble::<f32>::train(3, 1, |seed| {
+    ///     let net = Sequential::builder(2).layer(Dense::new(1, Activation::Tanh));
+    ///     Ok(Model::from(net.seed(seed).build()?))
+    /// })?;
+    /// ensemble.save(&path)?; // 0.0.weight, 0.0.bias, 1.0.weight, …
+    /// assert_eq!(Ensemble::<f32>::load(&path)?, ensemble);
+    /// assert!(Model::<f32>::load(&path).is_err()); // Ensemble::load reads this one
+    /// # std::fs::remove_file(&path).ok();
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        Safetensors::new().save_ensemble(self, path)
+    }
+
+    /// Reads an ensemble from a file that [`save`](Self::save) has written.
+    ///
+    /// # Errors
+    /// As [`Safetensors::load_ensemble`] without options.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        Safetensors::new().load_ensemble(path)
+    }
+
+    /// The bytes of the file that [`save`](Self::save) writes.
+    ///
+    /// # Errors
+    /// As [`Safetensors::write_ensemble`] without options.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
+        Safetensors::new().write_ensemble(self)
+    }
+
+    /// [`load`](Self::load) from bytes.
+    ///
+    /// # Errors
+    /// As [`Safetensors::read_ensemble`] without options.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self> {
+        Safetensors::new().read_ensemble(bytes)
     }
 }
 

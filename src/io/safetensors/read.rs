@@ -2,8 +2,8 @@
 
 use super::Safetensors;
 use super::header::{
-    CHECKSUM_NOTE, Described, Header, LARGEST_HEADER, MODEL_NOTE, OUR_NOTES, VERSION_NOTE, digits,
-    not_json,
+    CHECKSUM_NOTE, Described, ENSEMBLE_NOTE, Header, LARGEST_HEADER, MODEL_NOTE, Member, OUR_NOTES,
+    VERSION_NOTE, digits, not_json,
 };
 use super::tensors::{list, rows, shape};
 use crate::data::foreign;
@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ground::checksum::Checksum;
 use crate::ground::file;
 use crate::io::notes::check_notes;
+use crate::nn::builder::Builder;
 use crate::nn::layer::Layer;
 use crate::nn::layers::BuiltIn;
 use crate::nn::layout::{Layout, PlacedBlock};
@@ -18,6 +19,7 @@ use crate::nn::sequential::Sequential;
 use crate::numeric::bounds::in_files;
 use crate::numeric::real::{Real, half, zeros};
 use crate::train::Model;
+use crate::uncertainty::Ensemble;
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     format,
@@ -27,6 +29,7 @@ use alloc::{
     vec::Vec,
 };
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::io::{self, Read};
 use std::path::Path;
@@ -76,7 +79,7 @@ impl<T: Real> Safetensors<T> {
     fn read_state(&self, net: &mut Sequential<T>, source: &mut Source<'_>) -> Result<()> {
         let header = source.header()?;
         header.version()?;
-        let places = self.fit(net.layout(), &header)?;
+        let places = self.fit(self.places(net.layout())?, &header)?;
         let mut params = zeros("parameters of Sequential", &[net.params().len()])?;
         self.fill(&mut params, &header, &places, source)?;
         source.check()?;
@@ -84,25 +87,85 @@ impl<T: Real> Safetensors<T> {
     }
 
     fn read_model(&self, source: &mut Source<'_>) -> Result<Model<T>> {
+        let mut header = source.header()?;
+        let described: Described<T> = described(&header, MODEL_NOTE, &|header| {
+            if header.notes.contains_key(ENSEMBLE_NOTE) {
+                "the file of one model (Ensemble::load reads this one, which has several)"
+            } else {
+                "a model file (a state dict has no architecture: build the network and use \
+                 Sequential::load_params)"
+            }
+        })?;
+        let builder = self.builder(&described, MODEL_NOTE)?;
+        let layout = builder.layout()?;
+        let places = self.fit(self.places(&layout)?, &header)?;
+        let mut net = builder.build_at_zero()?;
+        self.fill(net.params_mut(), &header, &places, source)?;
+        source.check()?;
+        let notes = &mut header.notes;
+        notes.retain(|note, _| !OUR_NOTES.contains(&note.as_str()));
+        model(net, described, header.notes)
+    }
+
+    /// Reads an ensemble from a file.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_ensemble(&self, path: impl AsRef<Path>) -> Result<Ensemble<T>> {
+        from_file(path.as_ref(), |source| self.read_members(source))
+    }
+
+    /// An ensemble from the bytes of a file.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read) and of [`Ensemble::new`].
+    pub fn read_ensemble(&self, bytes: &[u8]) -> Result<Ensemble<T>> {
+        from_bytes(bytes, |source| self.read_members(source))
+    }
+
+    fn read_members(&self, source: &mut Source<'_>) -> Result<Ensemble<T>> {
         let header = source.header()?;
-        let (Some(_), Some(json)) = (header.version()?, header.notes.get(MODEL_NOTE)) else {
-            let expected = "a model file (a state dict has no architecture: build the network \
-                and use Sequential::load_params)";
-            return Err(Error::new(
-                ErrorKind::Parse,
-                "metadata",
-                expected,
-                format!("none of {VERSION_NOTE} and {MODEL_NOTE}"),
-            ));
+        let members: Vec<Member<T>> = described(&header, ENSEMBLE_NOTE, &|header| {
+            if header.notes.contains_key(MODEL_NOTE) {
+                "the file of an ensemble (Model::load reads this one, which has one model)"
+            } else {
+                "the file of an ensemble"
+            }
+        })?;
+        let here = |index: usize| format!("member {index} of {ENSEMBLE_NOTE}");
+        let builder = |(index, member): (usize, &Member<T>)| {
+            let builder = self.builder(&member.model, &here(index))?;
+            Ok((builder.layout()?, builder))
         };
-        let described: Described<T> =
-            serde_json::from_str(json).map_err(|e| not_json(MODEL_NOTE, e))?;
+        let builders = members.iter().enumerate().map(builder);
+        let builders = builders.collect::<Result<Vec<_>>>()?;
+        let layouts = builders.iter().map(|(layout, _)| layout);
+        let places = self.fit(self.places_of_members(layouts.clone())?, &header)?;
+        // The file has as many numbers: no sum of them overflows.
+        let count = layouts.map(Layout::param_count).sum();
+        let mut params = zeros("parameters of Ensemble", &[count])?;
+        self.fill(&mut params, &header, &places, source)?;
+        source.check()?;
+        let (mut models, mut rest) = (Vec::new(), &params[..]);
+        for (index, (member, (_, builder))) in members.into_iter().zip(builders).enumerate() {
+            let mut net = builder.build_at_zero()?;
+            let (own, others) = rest.split_at(net.params().len());
+            net.params_mut().copy_from_slice(own);
+            rest = others;
+            let model = model(net, member.model, member.notes.0);
+            models.push(model.map_err(|error| error.within(here(index)))?);
+        }
+        Ensemble::new(models)
+    }
+
+    /// The layers that are described, without parameters.
+    fn builder(&self, described: &Described<T>, place: &str) -> Result<Builder<T>> {
         // Each f32 is an f64, but not the other way round.
         if described.scalar != T::NAME && (described.scalar.as_str(), T::BYTES) != ("f32", 8) {
             let expected = format!("a model of {}", T::NAME);
             return Err(Error::new(
                 ErrorKind::Incompatible,
-                MODEL_NOTE,
+                place,
                 expected,
                 format!("one of {}", described.scalar),
             ));
@@ -111,30 +174,7 @@ impl<T: Real> Safetensors<T> {
         for (index, json) in described.layers.iter().enumerate() {
             builder = builder.shared(self.read_layer(index, json.get())?);
         }
-        let layout = builder.layout()?;
-        let places = self.fit(&layout, &header)?;
-        let mut net = builder.build_at_zero()?;
-        self.fill(net.params_mut(), &header, &places, source)?;
-        source.check()?;
-        net.check_values(net.params())?;
-        let mut model = Model::from(net)
-            .with_output_function(described.output_function)?
-            .with_scalers(described.input_scaler, described.output_scaler)?;
-        for (head, classes) in described.head_classes {
-            model = model.with_head_classes(head, classes)?;
-        }
-        if let Some(classes) = described.classes {
-            model = model.with_classes(classes)?;
-        }
-        if let Some(encoder) = described.encoder {
-            model = model.encoded(encoder)?;
-        }
-        *model.metadata_mut() = header.notes;
-        model
-            .metadata_mut()
-            .retain(|note, _| !OUR_NOTES.contains(&note.as_str()));
-        check_notes(&model)?;
-        Ok(model)
+        Ok(builder)
     }
 
     fn read_layer(&self, index: usize, json: &str) -> Result<Arc<dyn Layer<T>>> {
@@ -168,9 +208,12 @@ impl<T: Real> Safetensors<T> {
 
     /// Where the tensors of a file belong, one after the other; `None` for those that are passed
     /// over.
-    fn fit<'l>(&self, layout: &'l Layout, header: &Header) -> Result<Vec<Option<PlacedBlock<'l>>>> {
+    fn fit<'l>(
+        &self,
+        places: BTreeMap<String, PlacedBlock<'l>>,
+        header: &Header,
+    ) -> Result<Vec<Option<PlacedBlock<'l>>>> {
         in_files::<T>("Safetensors")?;
-        let places = self.places(layout)?;
         let names: BTreeSet<&str> = header
             .tensors
             .iter()
@@ -263,6 +306,47 @@ impl<T: Real> Safetensors<T> {
         }
         Ok(())
     }
+}
+
+/// What a note of ours describes; without it, `expected` says what would be one of its files.
+fn described<D: DeserializeOwned>(
+    header: &Header,
+    note: &str,
+    expected: &dyn Fn(&Header) -> &'static str,
+) -> Result<D> {
+    match (header.version()?, header.notes.get(note)) {
+        (Some(_), Some(json)) => serde_json::from_str(json).map_err(|e| not_json(note, e)),
+        _ => Err(Error::new(
+            ErrorKind::Parse,
+            "metadata",
+            expected(header),
+            format!("none of {VERSION_NOTE} and {note}"),
+        )),
+    }
+}
+
+/// A network and what is described beside it.
+fn model<T: Real>(
+    net: Sequential<T>,
+    described: Described<T>,
+    notes: BTreeMap<String, String>,
+) -> Result<Model<T>> {
+    net.check_values(net.params())?;
+    let mut model = Model::from(net)
+        .with_output_function(described.output_function)?
+        .with_scalers(described.input_scaler, described.output_scaler)?;
+    for (head, classes) in described.head_classes {
+        model = model.with_head_classes(head, classes)?;
+    }
+    if let Some(classes) = described.classes {
+        model = model.with_classes(classes)?;
+    }
+    if let Some(encoder) = described.encoder {
+        model = model.encoded(encoder)?;
+    }
+    *model.metadata_mut() = notes;
+    check_notes(&model)?;
+    Ok(model)
 }
 
 /// A number of a type that `T` holds.

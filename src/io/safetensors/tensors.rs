@@ -17,19 +17,46 @@ impl<T: Real> Safetensors<T> {
         &self,
         layout: &'l Layout,
     ) -> Result<BTreeMap<String, PlacedBlock<'l>>> {
-        self.check_names(layout)?;
         let mut places = BTreeMap::new();
-        for placed in layout.blocks() {
-            let name = format!("{}{}", self.prefix, self.in_file(placed.name));
+        self.add_places(layout, "", 0, &mut places)?;
+        Ok(places)
+    }
+
+    /// The blocks of several networks, whose parameters lie one after the other, by the names of
+    /// their tensors, which begin with the number of the network.
+    pub(super) fn places_of_members<'l>(
+        &self,
+        layouts: impl Iterator<Item = &'l Layout>,
+    ) -> Result<BTreeMap<String, PlacedBlock<'l>>> {
+        let (mut places, mut start) = (BTreeMap::new(), 0_usize);
+        for (index, layout) in layouts.enumerate() {
+            self.add_places(layout, &format!("{index}."), start, &mut places)?;
+            start = start.saturating_add(layout.param_count());
+        }
+        Ok(places)
+    }
+
+    fn add_places<'l>(
+        &self,
+        layout: &'l Layout,
+        member: &str,
+        start: usize,
+        places: &mut BTreeMap<String, PlacedBlock<'l>>,
+    ) -> Result<()> {
+        self.check_names(layout)?;
+        for mut placed in layout.blocks() {
+            let name = format!("{}{member}{}", self.prefix, self.in_file(placed.name));
             if places.contains_key(&name) {
                 let expected = "parameter blocks with names of their own";
                 let place = layout.place(placed.layer);
                 let given = format!("two of {:?}", placed.block.name);
                 return Err(Error::new(ErrorKind::Incompatible, place, expected, given));
             }
+            let Range { start: from, end } = placed.range;
+            placed.range = start.saturating_add(from)..start.saturating_add(end);
             places.insert(name, placed);
         }
-        Ok(places)
+        Ok(())
     }
 
     /// What a tensor of the network is called in files, after the prefix.

@@ -2,8 +2,8 @@
 
 use super::Safetensors;
 use super::header::{
-    CHECKSUM_NOTE, Described, Header, LARGEST_HEADER, MODEL_NOTE, VERSION, VERSION_NOTE, digits,
-    not_json,
+    CHECKSUM_NOTE, Described, ENSEMBLE_NOTE, Header, LARGEST_HEADER, MODEL_NOTE, Member, Unique,
+    VERSION, VERSION_NOTE, digits, not_json,
 };
 use super::tensors::{rows, shape};
 use crate::error::{Error, ErrorKind, Result};
@@ -16,6 +16,7 @@ use crate::nn::serde::unknown;
 use crate::numeric::bounds::in_files;
 use crate::numeric::real::Real;
 use crate::train::Model;
+use crate::uncertainty::Ensemble;
 use alloc::{boxed::Box, collections::BTreeMap, format, string::String, sync::Arc, vec::Vec};
 use safetensors::tensor::{Dtype, TensorInfo};
 use serde_json::value::{RawValue, to_raw_value};
@@ -38,21 +39,72 @@ impl<T: Real> Safetensors<T> {
     /// `chainrule.` and for a running variance below 0; [`ErrorKind::NotFinite`] where only
     /// [`finite`](Self::finite) parameters may be.
     pub fn write(&self, model: &Model<T>) -> Result<Vec<u8>> {
+        self.check_model(model)?;
+        let mut notes = model.metadata().clone();
+        let json = serde_json::to_string(&self.describe(model)?);
+        notes.insert(
+            MODEL_NOTE.into(),
+            json.map_err(|e| not_json(MODEL_NOTE, e))?,
+        );
         let net = model.net();
+        self.write_file(notes, self.places(net.layout())?, net.params())
+    }
+
+    /// Writes an ensemble to a file, so that whatever happens the old or the new one is there.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn save_ensemble(&self, ensemble: &Ensemble<T>, path: impl AsRef<Path>) -> Result<()> {
+        file::write(path.as_ref(), &self.write_ensemble(ensemble)?)
+    }
+
+    /// An ensemble as the bytes of a file. The names of tensors begin with the number of their
+    /// member: what PyTorch gives to the parts of an `nn.ModuleList`.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_ensemble(&self, ensemble: &Ensemble<T>) -> Result<Vec<u8>> {
+        let (mut members, mut params) = (Vec::new(), Vec::new());
+        for (index, model) in ensemble.members().iter().enumerate() {
+            let here = |error: Error| error.within(format_args!("member {index}"));
+            self.check_model(model).map_err(here)?;
+            members.push(Member {
+                model: self.describe(model).map_err(here)?,
+                notes: Unique(model.metadata().clone()),
+            });
+            params.extend_from_slice(model.net().params());
+        }
+        let json = serde_json::to_string(&members).map_err(|e| not_json(ENSEMBLE_NOTE, e))?;
+        let notes = BTreeMap::from([(ENSEMBLE_NOTE.into(), json)]);
+        let layouts = ensemble
+            .members()
+            .iter()
+            .map(|model| &**model.net().layout());
+        self.write_file(notes, self.places_of_members(layouts)?, &params)
+    }
+
+    /// Whether a model can be in a file.
+    fn check_model(&self, model: &Model<T>) -> Result<()> {
         in_files::<T>("Safetensors")?;
+        model.check()?;
+        model.net().check_values(model.net().params())?;
+        check_notes(model)
+    }
+
+    /// Notes, and parameters in their places.
+    fn write_file(
+        &self,
+        mut notes: BTreeMap<String, String>,
+        places: BTreeMap<String, PlacedBlock<'_>>,
+        params: &[T],
+    ) -> Result<Vec<u8>> {
         let dtype = if T::BYTES == 4 {
             Dtype::F32
         } else {
             Dtype::F64
         };
-        model.check()?;
-        net.check_values(net.params())?;
-        check_notes(model)?;
-        let mut notes = model.metadata().clone();
         notes.insert(VERSION_NOTE.into(), VERSION.into());
-        notes.insert(MODEL_NOTE.into(), self.describe(model)?);
-
-        let (places, mut size) = (self.places(net.layout())?, 0);
+        let mut size = 0;
         let info = |(name, placed): (&String, &PlacedBlock<'_>)| {
             let begin = size;
             size += placed.range.len() * T::BYTES;
@@ -90,7 +142,7 @@ impl<T: Real> Safetensors<T> {
         bytes.extend_from_slice(&(place.len() as u64).to_le_bytes());
         bytes.extend_from_slice(&place);
         for (name, PlacedBlock { block, range, .. }) in &places {
-            let params = &net.params()[range.clone()];
+            let params = &params[range.clone()];
             for (row, places) in rows(block).enumerate() {
                 for number in places.map(|at| &params[at]) {
                     self.check(name, row, block, *number)?;
@@ -108,8 +160,8 @@ impl<T: Real> Safetensors<T> {
         Ok(bytes)
     }
 
-    /// Everything but the parameters and the notes, as JSON.
-    fn describe(&self, model: &Model<T>) -> Result<String> {
+    /// Everything but the parameters and the notes.
+    fn describe(&self, model: &Model<T>) -> Result<Described<T>> {
         let layer = |(index, layer): (usize, &Arc<dyn Layer<T>>)| self.write_layer(index, &**layer);
         let layers = model
             .net()
@@ -122,7 +174,7 @@ impl<T: Real> Safetensors<T> {
             model.input_scaler().cloned(),
             model.output_scaler().cloned(),
         );
-        let described = Described {
+        Ok(Described {
             scalar: T::NAME.into(),
             inputs: model.net().inputs(),
             layers,
@@ -132,8 +184,7 @@ impl<T: Real> Safetensors<T> {
             classes: model.classes().map(Into::into),
             encoder: model.encoder().cloned(),
             head_classes: model.all_head_classes().clone(),
-        };
-        serde_json::to_string(&described).map_err(|e| not_json(MODEL_NOTE, e))
+        })
     }
 
     /// A layer as JSON: `{name: configuration}`.

@@ -66,6 +66,10 @@ impl<T: Real> Layer<T> for AlphaDropout {
         Layer::<T>::cache_len(&self.0, inputs)
     }
 
+    fn is_dropout(&self) -> bool {
+        true
+    }
+
     fn infer(&self, p: InferArgs<'_, T>) {
         self.0.infer(p);
     }

@@ -94,6 +94,10 @@ impl<T: Real> Layer<T> for Dropout {
         OutputRange::Real
     }
 
+    fn is_dropout(&self) -> bool {
+        true
+    }
+
     fn infer(&self, mut p: InferArgs<'_, T>) {
         p.y.as_mut_slice().copy_from_slice(p.x.as_slice());
     }

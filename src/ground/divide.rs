@@ -21,7 +21,7 @@ const MOST: usize = 1;
 /// order in which tasks end; after a `Break` no task begins.
 ///
 /// So of all tasks whose results lead to `Break`, the first one is always received.
-pub(super) fn divide<R: Send>(
+pub(crate) fn divide<R: Send>(
     place: &str,
     threads: usize,
     tasks: usize,
