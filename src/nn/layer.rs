@@ -311,6 +311,7 @@ made! {
     TangentArgs<'a, T> {
         params: &'a [T],
         params_dot: &'a [T],
+        params_moving: bool,
         x: View<'a, T>,
         x_dot: View<'a, T>,
         moving: bool,
@@ -323,6 +324,7 @@ made! {
     BackwardTangentArgs<'a, T> {
         params: &'a [T],
         params_dot: &'a [T],
+        params_moving: bool,
         x: View<'a, T>,
         x_dot: View<'a, T>,
         moving: bool,

@@ -203,7 +203,7 @@ impl<T: Real> Net<T> {
         // Layers beside the composite have the seeds that follow its own.
         let seed = derive(seed, Purpose::Pass, 0);
         let walk = self.walk(params);
-        walk.forward_by_layers(x, own.room(scratch), seed, training);
+        walk.forward_by_layers(x, own.room(scratch), seed, |_| training);
         own
     }
 
@@ -257,9 +257,7 @@ fn keep<T: Real>(seed: u64, cache: &mut [T]) {
 /// The seed that was kept.
 fn kept<T: Real>(cache: &[T]) -> u64 {
     let bits = cache[..SEED_LEN].iter().rev();
-    bits.fold(0, |seed, bits| {
-        (seed << SEED_BITS) | bits.as_f64() as u64
-    })
+    bits.fold(0, |seed, bits| (seed << SEED_BITS) | bits.as_f64() as u64)
 }
 
 fn infer<T: Real>(parts: Parts<T>, p: InferArgs<'_, T>) {

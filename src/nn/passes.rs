@@ -471,7 +471,7 @@ impl<T: Real> Walk<'_, T> {
 
     /// Whether a dropout is among the layers.
     pub(crate) fn has_dropout(self) -> bool {
-        self.steps(1).any(|(layer, ..)| layer.is_dropout())
+        self.leaves.iter().any(|leaf| leaf.is_dropout())
     }
 
     /// The forward pass and the one along v into the tape.

@@ -379,9 +379,11 @@ impl<T: Real> Tape<T> {
     /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] for a layer that has no
     /// weights.
     pub fn dw(&self, layer: impl LayerPath) -> Result<DMatrixView<'_, T>> {
-        let (block, range) =
-            self.layout("Tape::dw", Stage::Gradient)?
-                .block("Tape::dw", layer.path(), Role::Weight)?;
+        let (block, range) = self.layout("Tape::dw", Stage::Gradient)?.block(
+            "Tape::dw",
+            layer.path(),
+            Role::Weight,
+        )?;
         Ok(DMatrixView::from_slice(
             &self.record.grads[range],
             block.rows,
@@ -395,9 +397,11 @@ impl<T: Real> Tape<T> {
     /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] for a layer that has no
     /// biases.
     pub fn db(&self, layer: impl LayerPath) -> Result<DVectorView<'_, T>> {
-        let (block, range) =
-            self.layout("Tape::db", Stage::Gradient)?
-                .block("Tape::db", layer.path(), Role::Bias)?;
+        let (block, range) = self.layout("Tape::db", Stage::Gradient)?.block(
+            "Tape::db",
+            layer.path(),
+            Role::Bias,
+        )?;
         Ok(DVectorView::from_slice(
             &self.record.grads[range],
             block.len(),
@@ -598,22 +602,23 @@ impl<T: Real> Tape<T> {
     /// Keeps the outputs, to be found in [`slopes_top`](Self::slopes_top) when each sample stands
     /// several times.
     pub(crate) fn keep_outputs(&mut self) {
-        let (top, _) = top(&self.layout, self.batch);
+        let TopSpan { y, .. } = top(&self.layout, self.batch);
         let rows = &mut self.repeated.rows;
         rows.clear();
-        rows.extend_from_slice(&self.record.activations[top]);
+        rows.extend_from_slice(&self.record.activations[y]);
         rows.resize(2 * rows.len(), T::zero());
     }
 
     /// [`top`](Self::top) after a pass along directions of the inputs.
     pub(crate) fn slopes_top(&mut self) -> SlopesTop<'_, T> {
-        let (top, outputs) = top(&self.layout, self.batch);
+        let top = top(&self.layout, self.batch);
+        let outputs = top.outputs;
         let kept = &mut self.repeated.rows;
         let half = kept.len() / 2;
         let (y, dy) = kept.split_at_mut(half);
         let samples = y.len() / outputs.max(1);
-        let y_dot = &self.tangents.activations[top.clone()];
-        let dy_dot = &mut self.record.deltas[top];
+        let y_dot = &self.tangents.activations[top.y];
+        let dy_dot = &mut self.record.deltas[top.dy];
         SlopesTop {
             y: View::from_parts(y, outputs, samples),
             y_dot: View::from_parts(y_dot, outputs, self.batch),
@@ -626,10 +631,12 @@ impl<T: Real> Tape<T> {
     /// Gives the first column of each sample its ∂C/∂y as the derivative of ∂C/∂ẏ along the
     /// tangent, and the others none.
     pub(crate) fn spread_slopes(&mut self) {
-        let (top, outputs) = top(&self.layout, self.batch);
+        let TopSpan {
+            dy: place, outputs, ..
+        } = top(&self.layout, self.batch);
         let kept = &self.repeated.rows;
         let dy = &kept[kept.len() / 2..];
-        let to = &mut self.tangents.deltas[top];
+        let to = &mut self.tangents.deltas[place];
         to.fill(T::zero());
         let each = to.len() / (dy.len() / outputs);
         for (to, from) in to.chunks_exact_mut(each).zip(dy.chunks_exact(outputs)) {

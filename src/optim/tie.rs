@@ -130,7 +130,10 @@ impl Tie {
 
     /// Where the blocks of a network are.
     fn place(&self, layout: &Layout) -> Result<Placed> {
-        let (first, second) = (self.find(layout, &self.first)?, self.find(layout, &self.second)?);
+        let (first, second) = (
+            self.find(layout, &self.first)?,
+            self.find(layout, &self.second)?,
+        );
         let error = |kind, expected: String, given: String| {
             Err(Error::new(kind, format!("{self}"), expected, given))
         };
@@ -176,7 +179,12 @@ impl Tie {
         found.ok_or_else(|| {
             let names: Vec<&str> = layout.blocks().map(|placed| placed.name).collect();
             let expected = format!("one of {}", names.join(", "));
-            Error::new(ErrorKind::Value, format!("{self}"), expected, format!("{name:?}"))
+            Error::new(
+                ErrorKind::Value,
+                format!("{self}"),
+                expected,
+                format!("{name:?}"),
+            )
         })
     }
 }
@@ -185,7 +193,11 @@ impl Tie {
 impl fmt::Display for Tie {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let transposed = if self.transposed { ", transposed" } else { "" };
-        write!(f, "tie of {:?} and {:?}{transposed}", self.first, self.second)
+        write!(
+            f,
+            "tie of {:?} and {:?}{transposed}",
+            self.first, self.second
+        )
     }
 }
 
@@ -253,7 +265,12 @@ impl Ties {
         for tie in ties {
             let Placed { layers, tied } = tie.place(layout)?;
             let error = |expected: &str, given: String| {
-                Err(Error::new(ErrorKind::Incompatible, format!("{tie}"), expected, given))
+                Err(Error::new(
+                    ErrorKind::Incompatible,
+                    format!("{tie}"),
+                    expected,
+                    given,
+                ))
             };
             let other = |other: &&Tie| {
                 let (tie, other) = ([&tie.first, &tie.second], [&other.first, &other.second]);

@@ -5,7 +5,7 @@ use super::predictions::predict;
 use crate::data::{Batch, Scaler};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::of_rows;
-use crate::nn::loss::{Head, Loss, OutputFunction};
+use crate::nn::loss::{Head, OutputFunction};
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::real::Real;

@@ -18,7 +18,7 @@ use super::stop::{Monitor, Stop, Stopped};
 use crate::data::{Batch, Dataset};
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::layer::Role;
-use crate::nn::loss::{Loss, OutputFunction, SumSquaredError};
+use crate::nn::loss::{OutputFunction, SumSquaredError};
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::bounds::{POSITIVE, not_empty};
@@ -688,9 +688,9 @@ impl<T: Real> Work<T> {
         }
         Ok(Self {
             tape,
-            tied,
             cost,
             linear: Linearized::new(net, data.len(), tied.clone())?,
+            tied,
             fresh: false,
             decay: None,
             gradient: DVector::zeros(count),
@@ -862,7 +862,10 @@ impl<T: Real> Work<T> {
 
     /// α and β as the start has them: of its weights, and of its residuals.
     fn first_evidence(&self, net: &Sequential<T>, data: Batch<'_, T>) -> Evidence {
-        let (weights, residuals) = (square(net, &self.tied, net.params()).as_f64(), 2.0 * self.cost.as_f64());
+        let (weights, residuals) = (
+            square(net, &self.tied, net.params()).as_f64(),
+            2.0 * self.cost.as_f64(),
+        );
         let of = |count: usize, square: f64| match count as f64 / square {
             precision if precision.is_finite() && precision > 0.0 => precision,
             _ => 1.0,
@@ -901,7 +904,10 @@ impl<T: Real> Work<T> {
         let (gamma, _) = self.linear.spectrum(before.lambda()).ok_or_else(failed)?;
         let (count, width) = (counted(net, data) as f64, self.linear.width() as f64);
         let gamma = gamma.as_f64().clamp(0.0, width.min(count));
-        let (weights, residuals) = (square(net, &self.tied, net.params()).as_f64(), 2.0 * self.cost.as_f64());
+        let (weights, residuals) = (
+            square(net, &self.tied, net.params()).as_f64(),
+            2.0 * self.cost.as_f64(),
+        );
         let (alpha, beta) = (gamma / weights, (count - gamma) / residuals);
         let sound = |new: f64, old| {
             if new.is_finite() && new > 0.0 {

@@ -16,9 +16,9 @@ use crate::numeric::bounds::some;
 use crate::numeric::kernel::Pass;
 use crate::numeric::kernel::workers::Workers;
 use crate::numeric::real::Real;
-use crate::optim::schedule::Progress;
 #[cfg(feature = "std")]
 use crate::optim::Tie;
+use crate::optim::schedule::Progress;
 use crate::optim::{Optimizer, OptimizerState};
 use alloc::{format, vec::Vec};
 use core::sync::atomic::{AtomicBool, Ordering};

@@ -393,7 +393,13 @@ impl<T: Real> Model<T> {
             let place = format!("{place}: head {:?}", head.name);
             let scaled = scaler.is_some_and(|scaler| scaler.changes(head.targets.clone()));
             let part = part_of(range, heads.len() == 1);
-            check_scores(&place, &head.output_function, part, head.outputs.len(), scaled)?;
+            check_scores(
+                &place,
+                &head.output_function,
+                part,
+                head.outputs.len(),
+                scaled,
+            )?;
         }
         Ok(())
     }
@@ -452,7 +458,9 @@ impl<T: Real> Model<T> {
             let head = self.heads().iter().find(|known| known.name == head)?;
             let (_, _, classes) = self.encoder.as_ref().and_then(|encoder| {
                 let columns = encoder.target_columns().into_iter();
-                columns.into_iter().find(|(_, rows, _)| *rows == head.targets)
+                columns
+                    .into_iter()
+                    .find(|(_, rows, _)| *rows == head.targets)
             })?;
             classes.filter(|classes| classes.len() == head.outputs.len())
         })
@@ -462,7 +470,8 @@ impl<T: Real> Model<T> {
     #[cfg(feature = "onnx")]
     pub(crate) fn score_scaler(&self) -> Result<Option<Scaler<T>>> {
         let scaler = self.outputs.as_ref();
-        let each = |scaler| predictions::by_output(&self.output_function, scaler, self.net.outputs());
+        let each =
+            |scaler| predictions::by_output(&self.output_function, scaler, self.net.outputs());
         scaler.map(each).transpose()
     }
 
@@ -470,7 +479,9 @@ impl<T: Real> Model<T> {
     /// output, as [`score_scaler`](Self::score_scaler) gives it.
     #[cfg(feature = "onnx")]
     pub(crate) fn finished_by(self, function: OutputFunction) -> Result<Self> {
-        let Self { inputs, outputs, .. } = self;
+        let Self {
+            inputs, outputs, ..
+        } = self;
         let outputs = outputs
             .map(|scaler| predictions::by_target(&function, scaler))
             .transpose()?;
@@ -949,8 +960,8 @@ impl<T: Real> Model<T> {
     #[doc(alias("predict_class", "argmax"))]
     pub fn predict_classes<'x>(&self, x: impl Into<View<'x, T>>) -> Result<Vec<&str>> {
         let place = "Model::predict_classes";
-        let names = self.class_names(place)?;
-        name_classes(place, names, &self.predict(x)?)
+        self.class_names(place)?;
+        self.names_of(place, &self.predict(x)?)
     }
 
     /// The names of the classes, if the outputs tell the most probable one.
@@ -964,6 +975,11 @@ impl<T: Real> Model<T> {
         check_class_count(CLASSES, outputs, names)?;
         check_tells_class(place, &self.output_function, self.net.range(), outputs)?;
         Ok(names)
+    }
+
+    /// The name of the most probable class of each of these predictions.
+    pub(crate) fn names_of(&self, place: &str, y: &DMatrix<T>) -> Result<Vec<&str>> {
+        name_classes(place, self.class_names(place)?, y)
     }
 
     /// The rows of a table as inputs and targets, by [`Encoder::dataset`]: for metrics, for
@@ -1145,7 +1161,12 @@ fn check_scores(
         OutputFunction::Normal if outputs.is_multiple_of(2) => return Ok(()),
         OutputFunction::Normal => {
             let expected = "an even number of outputs: means, then logarithms of variances";
-            return Err(Error::new(ErrorKind::Incompatible, place, expected, outputs));
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                place,
+                expected,
+                outputs,
+            ));
         }
         _ if scaled => "a scaler of outputs".into(),
         // The softmax of logarithms of probabilities are these probabilities.

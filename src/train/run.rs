@@ -344,7 +344,7 @@ impl<T: Real> Run<'_, T> {
         cost.check_network(net, data)?;
         method.check(net, self.state.position.step)?;
         self.check_settings(method.name())?;
-        let function = loss.output_function();
+        let function = cost.loss.output_function();
         let mut metrics = self.watcher.metrics.iter();
         metrics.try_for_each(|metric| metric.check(&function))?;
         if let Some(best) = &self.state.best {

@@ -211,7 +211,7 @@ impl<T: Real> Ensemble<T> {
     /// As [`Model::predict_classes`].
     pub fn predict_classes<'x>(&self, x: impl Into<View<'x, T>>) -> Result<Vec<&str>> {
         let mean = self.predict(x)?.mean();
-        self.members[0].name_classes("Ensemble::predict_classes", &mean)
+        self.members[0].names_of("Ensemble::predict_classes", &mean)
     }
 
     /// What makes inputs of the rows of a table, if the members [have it](Model::with_encoder).

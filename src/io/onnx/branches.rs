@@ -157,8 +157,14 @@ impl<'g> Reader<'_, 'g> {
         values: &[&'g str],
         depth: usize,
     ) -> Result<(&'g str, Fork<'g>)> {
-        let refuse =
-            |expected, given| Err(Error::new(ErrorKind::Incompatible, place(node), expected, given));
+        let refuse = |expected, given| {
+            Err(Error::new(
+                ErrorKind::Incompatible,
+                place(node),
+                expected,
+                given,
+            ))
+        };
         if depth == DEEPEST {
             let expected = format!("at most {DEEPEST} branches within one another");
             return refuse(expected, "more".into());

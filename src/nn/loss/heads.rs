@@ -331,7 +331,12 @@ impl<T: Real> Loss<T> for Heads<T> {
             NOT_NEGATIVE.check_in::<T>(format_args!("weight of head {name:?}"), *weight)?;
         }
         let some = self.losses.iter().any(|own| own.weight > T::zero());
-        ensure(some, "weights of Heads", "at least 1 weight above 0", "none")?;
+        ensure(
+            some,
+            "weights of Heads",
+            "at least 1 weight above 0",
+            "none",
+        )?;
         for (head, loss) in self.iter() {
             let place = named(head);
             let width = head.outputs.len();
