@@ -10,6 +10,7 @@ mod gradients;
 mod init;
 mod layers;
 mod losses;
+mod nested;
 mod norm;
 mod published;
 

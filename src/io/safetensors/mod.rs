@@ -1,6 +1,7 @@
 //! Model files and state dicts in the safetensors format: the options, and what needs none.
 
 mod header;
+mod nested;
 mod read;
 mod tensors;
 mod write;
@@ -144,7 +145,8 @@ impl<T: Real> Safetensors<T> {
             let layer: &dyn Any = layer;
             layer.downcast_ref::<L>().map(to_raw_value)
         };
-        if BuiltIn::<T>::NAMES.contains(&name) || self.kinds.iter().any(|known| known.name == name) {
+        if BuiltIn::<T>::NAMES.contains(&name) || self.kinds.iter().any(|known| known.name == name)
+        {
             return Err(Error::new(
                 ErrorKind::Value,
                 "Safetensors::layer",

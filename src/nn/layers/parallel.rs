@@ -29,7 +29,13 @@ use alloc::{format, string::String, sync::Arc, vec::Vec};
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug)]
-#[doc(alias("Concatenate", "concat", "branches", "towers", "depthConcatenationLayer"))]
+#[doc(alias(
+    "Concatenate",
+    "concat",
+    "branches",
+    "towers",
+    "depthConcatenationLayer"
+))]
 pub struct Parallel<T: Real> {
     branches: Vec<Arc<dyn Layer<T>>>,
     join: Join,
@@ -65,6 +71,17 @@ impl<T: Real> Parallel<T> {
         &self.branches
     }
 
+    /// Of branches that are there already.
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn of(branches: Vec<Arc<dyn Layer<T>>>, join: Join) -> Self {
+        Self { branches, join }
+    }
+
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn join(&self) -> Join {
+        self.join
+    }
+
     /// The same for another scalar; `None` with layers of other crates.
     pub(crate) fn cast<U: Real>(self) -> Option<Parallel<U>> {
         let branches = self.branches.iter().map(built_in::cast);
@@ -96,6 +113,11 @@ impl<T: Real> Composite for Parallel<T> {
             Join::Stack => "Parallel",
             Join::Add => "Parallel add",
         })
+    }
+
+    /// How branches are joined, the parts say.
+    fn describe(&self) -> String {
+        self.parts().describe("Parallel")
     }
 
     fn parts(&self) -> Parts<T> {
