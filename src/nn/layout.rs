@@ -893,7 +893,7 @@ mod tests {
         let uneven = layout.join(Join::Add, branches.clone(), "");
         assert_eq!(
             uneven.expect_err("5 and 3 outputs").to_string(),
-            "got [5, 3], expected branches of the same number of outputs"
+            ": got [5, 3], expected branches of the same number of outputs"
         );
         let top = layout
             .join(Join::Stack, branches, "")

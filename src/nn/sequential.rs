@@ -79,7 +79,7 @@ pub type At<'a, T> = Sequential<T, &'a [T]>;
 pub struct NamedParameter<'a, T: Real> {
     /// The name, as in files: `0.weight`.
     pub name: &'a str,
-    /// The layer that the block belongs to.
+    /// The layer of the network that the block belongs to, itself or in one of its parts.
     pub layer: usize,
     /// Its role, its shape and its name within the layer.
     pub block: &'a Block,
@@ -250,7 +250,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// The names are those in files, which PyTorch gives to an `nn.Sequential` of the same layers:
     /// the index of the module, a dot, and `weight`, `bias`, `running_mean` or `running_var`. The
     /// activation of a [`Dense`](crate::Dense) layer counts as a module of its own unless it is
-    /// linear. Blocks of other crates' layers keep their own names after the dot.
+    /// linear. Blocks of other crates' layers keep their own names after the dot. In a layer that is
+    /// made of layers, the names of the parts follow its own: `2.body.0.weight`.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -291,13 +292,14 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         )
     }
 
-    /// The parameter blocks of a layer, in the order in which they lie; empty if there is no such
-    /// layer. [`named_parameters`](Self::named_parameters) tells where they lie.
+    /// The parameter blocks of a layer and of all its parts, in the order in which they lie; empty if
+    /// there is no such layer. [`named_parameters`](Self::named_parameters) tells where they lie.
     pub fn blocks(&self, layer: impl LayerPath) -> &[Block] {
         self.layout.layer_blocks(layer.path())
     }
 
-    /// Wˡ, outputs × inputs: wⱼₖ goes from input k to neuron j.
+    /// Wˡ, outputs × inputs: wⱼₖ goes from input k to neuron j. In a layer that is made of layers,
+    /// those of a part by its [path](LayerPath): `net.weights([2, 1, 0])`.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] for a layer without weights, or if there is no such layer.

@@ -351,6 +351,8 @@ impl<T: Real> Tape<T> {
     /// [`Activation::Linear`](crate::Activation::Linear), then the activation): z is then the
     /// output of the first of the two, and the parameters lie as they did.
     ///
+    /// A part of a layer that is made of layers has a [path](LayerPath): `tape.a([2, 1, 0])`.
+    ///
     /// # Errors
     /// [`ErrorKind::NotReady`] before a pass, [`ErrorKind::Value`] if there is no such layer.
     pub fn a(&self, layer: impl LayerPath) -> Result<DMatrixView<'_, T>> {
@@ -361,7 +363,8 @@ impl<T: Real> Tape<T> {
 
     /// δˡ = ∂C/∂zˡ of each sample, outputs × batch, with the 1/n of an average over the batch. Of a
     /// layer without activation (dropout), ∂C/∂ its output; of an activation that is a layer of its
-    /// own, ∂C/∂ its input, as of the linear layer below.
+    /// own, ∂C/∂ its input, as of the linear layer below. Of a layer that is made of layers, that of
+    /// the last one; where its branches are stacked or added, ∂C/∂ its output.
     ///
     /// # Errors
     /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] if there is no such

@@ -5,6 +5,7 @@ use super::header::{
     CHECKSUM_NOTE, Described, ENSEMBLE_NOTE, Header, LARGEST_HEADER, MODEL_NOTE, Member, OUR_NOTES,
     VERSION_NOTE, digits, not_json,
 };
+use super::nested::NESTED;
 use super::tensors::{list, rows, shape};
 use crate::data::foreign;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,7 +15,7 @@ use crate::io::notes::check_notes;
 use crate::nn::builder::Builder;
 use crate::nn::layer::Layer;
 use crate::nn::layers::BuiltIn;
-use crate::nn::layout::{Layout, PlacedBlock};
+use crate::nn::layout::{Layout, PlacedBlock, dotted};
 use crate::nn::sequential::Sequential;
 use crate::numeric::bounds::in_files;
 use crate::numeric::real::{Real, half, zeros};
@@ -172,12 +173,12 @@ impl<T: Real> Safetensors<T> {
         }
         let mut builder = Sequential::builder(described.inputs);
         for (index, json) in described.layers.iter().enumerate() {
-            builder = builder.shared(self.read_layer(index, json.get())?);
+            builder = builder.shared(self.read_layer(&[index], json.get())?);
         }
         Ok(builder)
     }
 
-    fn read_layer(&self, index: usize, json: &str) -> Result<Arc<dyn Layer<T>>> {
+    pub(super) fn read_layer(&self, path: &[usize], json: &str) -> Result<Arc<dyn Layer<T>>> {
         let here = |e: serde_json::Error| {
             let expected = "a layer of this crate, or one that is made known by Safetensors::layer";
             let text = e.to_string();
@@ -187,7 +188,7 @@ impl<T: Real> Safetensors<T> {
                 .map_or(&*text, |(given, _)| given);
             Error::new(
                 ErrorKind::Incompatible,
-                format!("layer {index}"),
+                format!("layer {}", dotted(path)),
                 expected,
                 given,
             )
@@ -200,6 +201,10 @@ impl<T: Real> Safetensors<T> {
             .find_map(|kind| Some((kind, named.get(&kind.name)?)))
         {
             Some((kind, json)) if named.len() == 1 => (kind.read)(json.get()).map_err(here),
+            _ if NESTED.iter().any(|name| named.contains_key(*name)) => {
+                let nested = serde_json::from_str(json).map_err(here)?;
+                self.read_nested(path, &nested)
+            }
             _ => serde_json::from_str::<BuiltIn<T>>(json)
                 .map(BuiltIn::layer)
                 .map_err(here),

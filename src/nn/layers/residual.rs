@@ -68,9 +68,15 @@ impl<T: Real> Residual<T> {
     }
 
     /// Of layers that are there already.
-    #[cfg(feature = "onnx")]
+    #[cfg(any(feature = "safetensors", feature = "onnx"))]
     pub(crate) fn of(body: Arc<dyn Layer<T>>, projection: Option<Arc<dyn Layer<T>>>) -> Self {
         Self { body, projection }
+    }
+
+    /// The body, and the projection if there is one.
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn layers(&self) -> (&Arc<dyn Layer<T>>, Option<&Arc<dyn Layer<T>>>) {
+        (&self.body, self.projection.as_ref())
     }
 
     /// The same for another scalar; `None` with layers of other crates.
