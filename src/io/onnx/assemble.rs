@@ -263,14 +263,16 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                 Step::Link(Link { node, value, part }) => {
                     self.step(node, part, double)
                         .map_err(|error| error.within(place(node)))?;
-                    value
+                    Some(*value)
                 }
                 Step::Fork(fork) => {
                     self.fork(fork, double)?;
                     fork.value
                 }
             };
-            self.shapes.insert(value, self.here.axes.shape());
+            if let Some(value) = value {
+                self.shapes.insert(value, self.here.axes.shape());
+            }
         }
         Ok(())
     }

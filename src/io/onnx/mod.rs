@@ -105,7 +105,7 @@ use std::path::Path;
 /// - Split into two halves, the first times an activation of the second: a gated linear unit
 /// - Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze and Unsqueeze, where the
 ///   features of a sample stay in their order
-/// - Gather, Slice and Split that leave some of the features
+/// - Gather, GatherND, Slice and Split that leave some of the features
 /// - Gather of the rows of a table: an [`Embedding`](crate::nn::Embedding), whose indices are the
 ///   graph's input, of integers or behind a Cast, or some of its features
 /// - of scikit-learn Scaler, LinearRegressor, LinearClassifier, Normalizer and ZipMap
