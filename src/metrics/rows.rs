@@ -31,10 +31,7 @@ pub fn of_rows<T: Real>(
 ) -> impl FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> {
     move |y, target| {
         let t = target.values();
-        let (y, t) = (
-            rows(y, &outputs, "outputs")?,
-            rows(t, &targets, "targets")?,
-        );
+        let (y, t) = (rows(y, &outputs, "outputs")?, rows(t, &targets, "targets")?);
         let y = View::from_parts(&y, outputs.len(), target.values().cols());
         let t = View::from_parts(&t, targets.len(), target.values().cols());
         metric(y, Targets::from_parts(t, target.weights()))

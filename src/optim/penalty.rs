@@ -139,12 +139,7 @@ impl Penalty {
     }
 
     /// [`add_gradient`](Self::add_gradient) of what has been checked, for a network with these ties.
-    pub(crate) fn add_checked<T: Real>(
-        &self,
-        net: &Sequential<T>,
-        ties: &Ties,
-        grads: &mut [T],
-    ) {
+    pub(crate) fn add_checked<T: Real>(&self, net: &Sequential<T>, ties: &Ties, grads: &mut [T]) {
         for range in self.ranges(net, ties) {
             T::vectorize(Add {
                 w: &net.params()[range.clone()],
@@ -174,7 +169,8 @@ impl Penalty {
                     return own(placed);
                 }
                 let mut copies = others.clone().filter(|other| {
-                    ties.standing(&placed.range).any(|range| *range == other.range)
+                    ties.standing(&placed.range)
+                        .any(|range| *range == other.range)
                 });
                 !ties.is_copy(&placed.range) && copies.any(|other| own(&other))
             })

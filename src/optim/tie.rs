@@ -124,13 +124,23 @@ impl Tie {
         Ok(())
     }
 
+    /// What is tied, as a setting of a checkpoint; nothing where nothing is.
+    #[cfg(feature = "std")]
+    pub(crate) fn setting(ties: &[Self]) -> Option<(&'static str, String)> {
+        let texts: Vec<String> = ties.iter().map(|tie| format!("{tie}")).collect();
+        (!ties.is_empty()).then(|| ("ties", texts.join(", ")))
+    }
+
     pub(crate) fn is_transposed(&self) -> bool {
         self.transposed
     }
 
     /// Where the blocks of a network are.
     fn place(&self, layout: &Layout) -> Result<Placed> {
-        let (first, second) = (self.find(layout, &self.first)?, self.find(layout, &self.second)?);
+        let (first, second) = (
+            self.find(layout, &self.first)?,
+            self.find(layout, &self.second)?,
+        );
         let error = |kind, expected: String, given: String| {
             Err(Error::new(kind, format!("{self}"), expected, given))
         };
@@ -176,7 +186,12 @@ impl Tie {
         found.ok_or_else(|| {
             let names: Vec<&str> = layout.blocks().map(|placed| placed.name).collect();
             let expected = format!("one of {}", names.join(", "));
-            Error::new(ErrorKind::Value, format!("{self}"), expected, format!("{name:?}"))
+            Error::new(
+                ErrorKind::Value,
+                format!("{self}"),
+                expected,
+                format!("{name:?}"),
+            )
         })
     }
 }
@@ -185,7 +200,11 @@ impl Tie {
 impl fmt::Display for Tie {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let transposed = if self.transposed { ", transposed" } else { "" };
-        write!(f, "tie of {:?} and {:?}{transposed}", self.first, self.second)
+        write!(
+            f,
+            "tie of {:?} and {:?}{transposed}",
+            self.first, self.second
+        )
     }
 }
 
@@ -253,7 +272,12 @@ impl Ties {
         for tie in ties {
             let Placed { layers, tied } = tie.place(layout)?;
             let error = |expected: &str, given: String| {
-                Err(Error::new(ErrorKind::Incompatible, format!("{tie}"), expected, given))
+                Err(Error::new(
+                    ErrorKind::Incompatible,
+                    format!("{tie}"),
+                    expected,
+                    given,
+                ))
             };
             let other = |other: &&Tie| {
                 let (tie, other) = ([&tie.first, &tie.second], [&other.first, &other.second]);

@@ -1,8 +1,6 @@
 //! Methods whose every step looks at all samples, on the cost of what the network predicts.
 
 use super::frozen::{Frozen, all_frozen};
-#[cfg(feature = "std")]
-use super::mini_batches::tied;
 use super::observer::Step;
 use super::run::{After, Halt, Leg, Method, Pace, check_count};
 use super::state::Position;
@@ -291,7 +289,7 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
     #[cfg(feature = "std")]
     fn settings(&self) -> Vec<(&'static str, alloc::string::String)> {
         let mut settings = self.minimizer.settings();
-        settings.extend(tied(&self.ties));
+        settings.extend(Tie::setting(&self.ties));
         settings
     }
 }

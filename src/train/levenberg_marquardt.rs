@@ -3,8 +3,6 @@
 use super::epoch::Epoch;
 use super::evaluate::{Evaluation, Metric};
 use super::history::History;
-#[cfg(feature = "std")]
-use super::mini_batches::tied;
 use super::observer::{Observer, Step};
 #[cfg(feature = "std")]
 use super::run::CheckpointEvery;
@@ -474,7 +472,7 @@ impl<T: Real> Method<T> for LeastSquares<T> {
     #[cfg(feature = "std")]
     fn settings(&self) -> Vec<(&'static str, String)> {
         let mut settings = vec![("method", NAME.into())];
-        settings.extend(tied(&self.ties));
+        settings.extend(Tie::setting(&self.ties));
         settings
     }
 }

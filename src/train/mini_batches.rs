@@ -15,9 +15,9 @@ use crate::numeric::bounds::some;
 use crate::numeric::kernel::Pass;
 use crate::numeric::kernel::workers::Workers;
 use crate::numeric::real::Real;
-use crate::optim::schedule::Progress;
 #[cfg(feature = "std")]
 use crate::optim::Tie;
+use crate::optim::schedule::Progress;
 use crate::optim::{Optimizer, OptimizerState};
 use alloc::{format, vec::Vec};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -356,17 +356,9 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
             ("seed", format!("{seed}")),
             ("shuffled", format!("{shuffle}"))
         ];
-        settings.extend(tied(&self.descent.ties));
+        settings.extend(Tie::setting(&self.descent.ties));
         settings
     }
-}
-
-/// What is tied, as a setting.
-#[cfg(feature = "std")]
-pub(super) fn tied(ties: &[Tie]) -> Option<(&'static str, alloc::string::String)> {
-    use alloc::string::ToString;
-    let texts: Vec<_> = ties.iter().map(ToString::to_string).collect();
-    (!ties.is_empty()).then(|| ("ties", texts.join(", ")))
 }
 
 /// Whether all numbers are finite, of which every one is looked at: that is faster than to stop.

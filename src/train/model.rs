@@ -389,10 +389,10 @@ impl<T: Real> Model<T> {
         check_heads(function, outputs)?;
         self.check_head_classes(heads)?;
         for head in heads.iter() {
-            let place = format!("{place}: head {:?}", head.name);
             let scaled = scaler.is_some_and(|scaler| scaler.changes(head.targets.clone()));
             let part = part_of(range, heads.len() == 1);
-            check_scores(&place, &head.output_function, part, head.outputs.len(), scaled)?;
+            check_scores("", &head.output_function, part, head.outputs.len(), scaled)
+                .map_err(|error| error.within(format!("{place}: head {:?}", head.name)))?;
         }
         Ok(())
     }
@@ -406,11 +406,12 @@ impl<T: Real> Model<T> {
     /// Whether the classes that have names are those of these heads.
     fn check_head_classes(&self, heads: &[Head]) -> Result<()> {
         for (name, classes) in &self.head_classes {
-            let place = format!("classes of head {name:?} of Model");
+            let place = || format!("classes of head {name:?} of Model");
             let Some(head) = heads.iter().find(|head| head.name == *name) else {
-                return Err(no_such_head(place, heads, name));
+                return Err(no_such_head(place(), heads, name));
             };
-            check_class_count(&place, head.outputs.len(), classes)?;
+            check_class_count("", head.outputs.len(), classes)
+                .map_err(|error| error.within(place()))?;
         }
         Ok(())
     }
@@ -451,7 +452,9 @@ impl<T: Real> Model<T> {
             let head = self.heads().iter().find(|known| known.name == head)?;
             let (_, _, classes) = self.encoder.as_ref().and_then(|encoder| {
                 let columns = encoder.target_columns().into_iter();
-                columns.into_iter().find(|(_, rows, _)| *rows == head.targets)
+                columns
+                    .into_iter()
+                    .find(|(_, rows, _)| *rows == head.targets)
             })?;
             classes.filter(|classes| classes.len() == head.outputs.len())
         })
@@ -461,7 +464,8 @@ impl<T: Real> Model<T> {
     #[cfg(feature = "onnx")]
     pub(crate) fn score_scaler(&self) -> Result<Option<Scaler<T>>> {
         let scaler = self.outputs.as_ref();
-        let each = |scaler| predictions::by_output(&self.output_function, scaler, self.net.outputs());
+        let each =
+            |scaler| predictions::by_output(&self.output_function, scaler, self.net.outputs());
         scaler.map(each).transpose()
     }
 
@@ -469,7 +473,9 @@ impl<T: Real> Model<T> {
     /// output, as [`score_scaler`](Self::score_scaler) gives it.
     #[cfg(feature = "onnx")]
     pub(crate) fn finished_by(self, function: OutputFunction) -> Result<Self> {
-        let Self { inputs, outputs, .. } = self;
+        let Self {
+            inputs, outputs, ..
+        } = self;
         let outputs = outputs
             .map(|scaler| predictions::by_target(&function, scaler))
             .transpose()?;
@@ -1127,7 +1133,12 @@ fn check_scores(
         OutputFunction::Normal if outputs.is_multiple_of(2) => return Ok(()),
         OutputFunction::Normal => {
             let expected = "an even number of outputs: means, then logarithms of variances";
-            return Err(Error::new(ErrorKind::Incompatible, place, expected, outputs));
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                place,
+                expected,
+                outputs,
+            ));
         }
         _ if scaled => "a scaler of outputs".into(),
         // The softmax of logarithms of probabilities are these probabilities.

@@ -60,11 +60,14 @@ pub(super) fn by_output<T: Real>(
     outputs: usize,
 ) -> Result<Scaler<T>> {
     let (mut shift, mut scale) = (alloc::vec![T::zero(); outputs], Vec::new());
-    score(function, Some(scaler), ViewMut::from_parts(&mut shift, outputs, 1))?;
+    score(
+        function,
+        Some(scaler),
+        ViewMut::from_parts(&mut shift, outputs, 1),
+    )?;
     for (outputs, targets, function) in parts(function, outputs, scaler.features()) {
-        let logarithms = |place: usize| {
-            *function == OutputFunction::Normal && place >= targets.len()
-        };
+        let logarithms =
+            |place: usize| *function == OutputFunction::Normal && place >= targets.len();
         let scaled = matches!(function, OutputFunction::Identity | OutputFunction::Normal);
         scale.extend((0..outputs.len()).map(|place| {
             if scaled && !logarithms(place) {
@@ -87,7 +90,10 @@ pub(super) fn by_target<T: Real>(
     check_heads(function, outputs)?;
     let targets = match function {
         OutputFunction::Normal => outputs / 2,
-        _ => function.heads().last().map_or(outputs, |head| head.targets.end),
+        _ => function
+            .heads()
+            .last()
+            .map_or(outputs, |head| head.targets.end),
     };
     if targets == outputs {
         return Ok(scaler);
@@ -141,7 +147,12 @@ fn to_units<T: Real>(
     let (all, outputs) = (0..scaler.features(), y.rows());
     if function.heads().is_empty() && !outputs.is_multiple_of(all.end) {
         let expected = format!("a multiple of {}, the features of their scaler", all.end);
-        return Err(Error::new(ErrorKind::Shape, "outputs of Model", expected, outputs));
+        return Err(Error::new(
+            ErrorKind::Shape,
+            "outputs of Model",
+            expected,
+            outputs,
+        ));
     }
     for y in y.iter_mut() {
         if function.heads().is_empty() {

@@ -100,9 +100,10 @@ impl<'a, T: Real> Descent<'a, T> {
         self.constraints
             .iter()
             .try_for_each(Constraint::check_in::<T>)?;
-        let rows = self.constraints.iter().any(|constraint| {
-            matches!(constraint, Constraint::MaxNorm(_))
-        });
+        let rows = self
+            .constraints
+            .iter()
+            .any(|constraint| matches!(constraint, Constraint::MaxNorm(_)));
         if let Some(tie) = self.ties.iter().find(|tie| rows && tie.is_transposed()) {
             let expected = "no Constraint::MaxNorm: what are rows of one block are columns of the \
                 other";
@@ -169,7 +170,11 @@ impl<'a, T: Real> Descent<'a, T> {
 
     /// Copies what is tied.
     pub(super) fn spread_ties(&self, net: &mut Sequential<T>) {
-        if let Some(learning) = self.learning.as_ref().filter(|known| !known.ties.is_empty()) {
+        if let Some(learning) = self
+            .learning
+            .as_ref()
+            .filter(|known| !known.ties.is_empty())
+        {
             learning.ties.spread(net.params_mut());
         }
     }
@@ -292,7 +297,10 @@ fn check_alike(groups: &[Group], ties: &Ties) -> Result<()> {
         let group = groups.iter().position(|group| group.range.contains(&index));
         group.map(|group| (groups[group].rate, groups[group].decay))
     };
-    match ties.pairs().find(|(first, second)| of(*first) != of(*second)) {
+    match ties
+        .pairs()
+        .find(|(first, second)| of(*first) != of(*second))
+    {
         None => Ok(()),
         Some((first, second)) => {
             let given = format!(

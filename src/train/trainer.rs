@@ -18,9 +18,7 @@ use crate::nn::sequential::Sequential;
 use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View};
-use crate::optim::{
-    Clip, Constraint, Group, Optimizer, Penalty, ReduceOnPlateau, Schedule, Tie,
-};
+use crate::optim::{Clip, Constraint, Group, Optimizer, Penalty, ReduceOnPlateau, Schedule, Tie};
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
 use core::ops::ControlFlow;

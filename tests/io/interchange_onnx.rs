@@ -220,8 +220,8 @@ fn cases<T: Real>() -> Result<Vec<Case<T>>> {
         x.clone(),
     )?);
     for function in OutputFunction::EVERY.into_iter().skip(1) {
-        let model =
-            Model::new(net()?, Scaler::standard(&x)?, None)?.with_output_function(function.clone())?;
+        let model = Model::new(net()?, Scaler::standard(&x)?, None)?
+            .with_output_function(function.clone())?;
         cases.push(case(
             format!("output {function}"),
             &plain,

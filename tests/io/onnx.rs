@@ -262,9 +262,10 @@ fn output_functions_come_back() -> Result<()> {
     let read = Onnx::new().read::<f64>(&Onnx::new().scores().write(&heads)?)?;
     let x = inputs::<f64>(4, 9);
     assert_eq!(read.predict(&x)?, heads.scores(&x)?);
-    let numbers = Heads::<f64>::new()
-        .head("one", 2, MeanSquaredError)
-        .head("other", 1, MeanSquaredError);
+    let numbers =
+        Heads::<f64>::new()
+            .head("one", 2, MeanSquaredError)
+            .head("other", 1, MeanSquaredError);
     let net = layers!(4; Dense::new(3, Activation::Linear))?;
     comes_back(Model::<f64>::from(net).with_output_function(numbers.output_function())?)?;
     let single = Model::<f32>::from(layers!(4; Dense::new(1, Activation::Linear))?);

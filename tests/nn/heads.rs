@@ -55,7 +55,10 @@ fn stacked<'m>(parts: impl Iterator<Item = &'m DMatrix<f64>>) -> DMatrix<f64> {
 #[track_caller]
 fn close(one: f64, other: f64) {
     let apart = (one - other).abs();
-    assert!(one == other || apart <= 1e-13 * (1.0 + other.abs()), "{one}, not {other}");
+    assert!(
+        one == other || apart <= 1e-13 * (1.0 + other.abs()),
+        "{one}, not {other}"
+    );
 }
 
 fn weighted<'t>(t: &'t DMatrix<f64>, weights: Option<&'t [f64]>) -> Result<Targets<'t, f64>> {
@@ -113,7 +116,10 @@ fn sums_of_losses() -> Result<()> {
 /// The other reductions, and the costs of samples, by their definitions.
 #[test]
 fn reductions() -> Result<()> {
-    let (y, t) = ([2.0, 5.0, -1.0, 0.0, 3.0, 3.0], [0.0, 0.0, 0.0, 2.0, 0.0, 0.0]);
+    let (y, t) = (
+        [2.0, 5.0, -1.0, 0.0, 3.0, 3.0],
+        [0.0, 0.0, 0.0, 2.0, 0.0, 0.0],
+    );
     let (y, t) = (View::new(&y, 2)?, View::new(&t, 2)?);
     let targets = Targets::weighted(t, &[3.0, 1.0, 0.0])?;
     // |y₀−t₀| + ½·(y₁−t₁)², of three samples: 2 + 12.5, 1 + 2, 3 + 4.5.
@@ -155,7 +161,11 @@ fn curvatures() -> Result<()> {
         .weight("kind", 0.7)
         .head("size", 2, GaussianNll::new());
     let x = DMatrix::from_fn(3, 5, |i, j| ((2 * i + 3 * j) as f64).sin());
-    let t = DMatrix::from_fn(5, 5, |i, j| f64::from(u8::from(i != 0) * u8::from(i - 1 == j % 3 || i == 4)));
+    let t = DMatrix::from_fn(5, 5, |i, j| match i {
+        0 => j as f64,
+        4 => 1.5 - j as f64,
+        class => f64::from(u8::from(class - 1 == j % 3)),
+    });
     let direction: Vec<f64> = (0..net.params().len()).map(|i| (i as f64).cos()).collect();
     let mut tape = Tape::new();
     let mut product = vec![0.0; net.params().len()];
@@ -171,7 +181,10 @@ fn curvatures() -> Result<()> {
     let (ahead, behind) = (gradient(1.0)?, gradient(-1.0)?);
     for ((ahead, behind), product) in ahead.iter().zip(&behind).zip(&product) {
         let difference = (ahead - behind) / 2e-5;
-        assert!((difference - product).abs() < 1e-7, "{difference} {product}");
+        assert!(
+            (difference - product).abs() < 1e-7,
+            "{difference} {product}"
+        );
     }
     Ok(())
 }
@@ -179,7 +192,11 @@ fn curvatures() -> Result<()> {
 #[test]
 fn refused_heads() -> Result<()> {
     let check = |loss: Heads<f64>, outputs| loss.check(outputs);
-    let two = || Heads::new().head("a", 1, MeanSquaredError).head("b", 3, SoftmaxCrossEntropy::new());
+    let two = || {
+        Heads::new()
+            .head("a", 1, MeanSquaredError)
+            .head("b", 3, SoftmaxCrossEntropy::new())
+    };
     refused(
         check(two(), 5),
         ErrorKind::Shape,
@@ -233,7 +250,9 @@ fn refused_heads() -> Result<()> {
         "head \"c\": got 0, expected at least 1 output",
     );
     let (y, t) = ([0.0; 8], [0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.5]);
-    let error = two().value(View::new(&y, 4)?, View::new(&t, 4)?.into()).expect_err("1.5");
+    let error = two()
+        .value(View::new(&y, 4)?, View::new(&t, 4)?.into())
+        .expect_err("1.5");
     let place = "head \"b\": target of SoftmaxCrossEntropy, row 2, column 1";
     assert_eq!((error.place(), error.given()), (place, "1.5"));
     // Some of several probabilities that sum to 1 do not.
@@ -246,12 +265,16 @@ fn refused_heads() -> Result<()> {
         .head("a", 1, MeanSquaredError)
         .head("b", 3, CategoricalCrossEntropy);
     let t = [0.0, 1.0, 0.0, 0.0];
-    let error = net.cost(&[0.0, 0.0], &t, &loss, &mut Tape::new()).expect_err("parts");
+    let error = net
+        .cost(&[0.0, 0.0], &t, &loss, &mut Tape::new())
+        .expect_err("parts");
     assert_eq!(error.kind(), ErrorKind::Incompatible);
     assert!(error.place().starts_with("head \"b\": layer 1"), "{error}");
     let loss = Heads::new().head("all", 4, CategoricalCrossEntropy);
     net.cost(&[0.0, 0.0], &t, &loss, &mut Tape::new())?;
-    let loss = Heads::new().head("a", 1, MeanSquaredError).head("b", 3, BinaryCrossEntropy);
+    let loss = Heads::new()
+        .head("a", 1, MeanSquaredError)
+        .head("b", 3, BinaryCrossEntropy);
     net.cost(&[0.0, 0.0], &t, &loss, &mut Tape::new())?;
     Ok(())
 }

@@ -20,7 +20,10 @@ fn net(inputs: usize, outputs: usize) -> Sequential<f64> {
 /// Prices in thousands, and kinds that depend on the area.
 fn flats() -> Result<Table> {
     let area: Vec<f64> = (0..60).map(|i| 30.0 + 2.5 * i as f64).collect();
-    let price = area.iter().enumerate().map(|(i, a)| 4.0 * a + [5.0, -5.0][i % 2]);
+    let price = area
+        .iter()
+        .enumerate()
+        .map(|(i, a)| 4.0 * a + [5.0, -5.0][i % 2]);
     let kind = area.iter().map(|a| match *a {
         a if a < 80.0 => "flat",
         a if a < 130.0 => "house",
@@ -35,7 +38,11 @@ fn flats() -> Result<Table> {
 }
 
 fn encoder(table: &Table) -> Result<Encoder> {
-    Encoder::builder().target("price").target("kind").target("heated").fit(table)
+    Encoder::builder()
+        .target("price")
+        .target("kind")
+        .target("heated")
+        .fit(table)
 }
 
 fn loss() -> Heads<f64> {
@@ -52,16 +59,26 @@ fn trained() -> Result<(Model<f64>, Table, Trainer<'static, f64>)> {
     let encoder = encoder(&table)?;
     assert_eq!((encoder.inputs(), encoder.outputs()), (1, 6));
     assert_eq!(encoder.target_classes("kind").map(<[_]>::len), Some(3));
-    assert_eq!((encoder.classes(), encoder.target_classes("price")), (None, None));
+    assert_eq!(
+        (encoder.classes(), encoder.target_classes("price")),
+        (None, None)
+    );
     let scaler = encoder.target_scaler::<f64>()?.expect("a scaler of prices");
-    assert_eq!((&scaler.shift()[1..], &scaler.scale()[1..]), (&[0.0; 5][..], &[1.0; 5][..]));
+    assert_eq!(
+        (&scaler.shift()[1..], &scaler.scale()[1..]),
+        (&[0.0; 5][..], &[1.0; 5][..])
+    );
     let mut model = Model::with_encoder(net(1, 7), encoder)?;
     let data = model.dataset(&table)?;
     let mut trainer = Trainer::new(loss(), Adam::new())
         .epochs(400)
         .learning_rate(Schedule::from(0.02))
         .head_metric("kind", "accuracy", |y, t| metrics::accuracy(y, t))
-        .head_metric("price", "R²", metrics::of_rows(0..1, 0..1, |y, t| metrics::r2(y, t)));
+        .head_metric(
+            "price",
+            "R²",
+            metrics::of_rows(0..1, 0..1, |y, t| metrics::r2(y, t)),
+        );
     model.fit(&mut trainer, &data)?;
     Ok((model, table, trainer))
 }
@@ -102,15 +119,28 @@ fn several_kinds_from_a_table() -> Result<()> {
     let names: Vec<_> = model.heads().iter().map(|head| &*head.name).collect();
     assert_eq!(names, ["price", "kind", "heated"]);
     assert_eq!(model.predict_head("kind", x)?, y.rows(2, 3).into_owned());
-    assert_eq!(model.head_classes("kind").map(<[_]>::concat).as_deref(), Some("castleflathouse"));
+    assert_eq!(
+        model.head_classes("kind").map(<[_]>::concat).as_deref(),
+        Some("castleflathouse")
+    );
     let kinds = model.predict_head_classes("kind", x)?;
     let predicted = model.predict_table(&table)?;
     let columns = [
-        "price", "price (deviation)", "kind", "kind=castle", "kind=flat", "kind=house", "heated",
-        "heated=no", "heated=yes",
+        "price",
+        "price (deviation)",
+        "kind",
+        "kind=castle",
+        "kind=flat",
+        "kind=house",
+        "heated",
+        "heated=no",
+        "heated=yes",
     ];
     assert_eq!(predicted.columns().collect::<Vec<_>>(), columns);
-    assert_eq!(predicted.categories("kind")?.flatten().collect::<Vec<_>>(), kinds);
+    assert_eq!(
+        predicted.categories("kind")?.flatten().collect::<Vec<_>>(),
+        kinds
+    );
     let row = |row: usize| y.row(row).iter().copied().collect::<Vec<_>>();
     assert_eq!(predicted.numbers("price (deviation)")?, row(1));
     assert_eq!(predicted.numbers("kind=house")?, row(4));
@@ -141,7 +171,13 @@ fn files_of_heads() -> Result<()> {
     let model = Model::from(net(1, 7))
         .with_output_function(function)?
         .with_head_classes("kind", ["a", "b", "c"])?
-        .with_scalers(None, Scaler::new(vec![5.0, 0.0, 0.0, 0.0, 0.0, 0.0], vec![-2.0, 1.0, 1.0, 1.0, 1.0, 1.0])?)?;
+        .with_scalers(
+            None,
+            Scaler::new(
+                vec![5.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+                vec![-2.0, 1.0, 1.0, 1.0, 1.0, 1.0],
+            )?,
+        )?;
     let read = Model::<f64>::from_safetensors(&model.to_safetensors()?)?;
     assert_eq!(read, model);
     // A scale may be negative, a deviation is not.
@@ -171,12 +207,25 @@ fn uncertain_numbers() -> Result<()> {
         metrics::of_rows(0..1, 0..1, |y, t| metrics::mean_absolute_error(y, t)),
     );
     let history = model.fit(&mut trainer, &data)?;
-    assert!(history.last().and_then(|epoch| epoch.metric("MAE")).is_some_and(|e| e < 6.0));
+    assert!(
+        history
+            .last()
+            .and_then(|epoch| epoch.metric("MAE"))
+            .is_some_and(|e| e < 6.0)
+    );
     assert_eq!(model.output_function(), OutputFunction::Normal);
     for x in [-0.9, -0.3, 0.2, 0.7] {
         let y = model.predict(&[x])?;
-        assert!((y[0] - (100.0 + 30.0 * x)).abs() < 2.0, "mean {} at {x}", y[0]);
-        assert!((y[1] - (5.0 + 3.0 * x)).abs() < 1.5, "deviation {} at {x}", y[1]);
+        assert!(
+            (y[0] - (100.0 + 30.0 * x)).abs() < 2.0,
+            "mean {} at {x}",
+            y[0]
+        );
+        assert!(
+            (y[1] - (5.0 + 3.0 * x)).abs() < 1.5,
+            "deviation {} at {x}",
+            y[1]
+        );
     }
     let error = model.predict_classes(&[0.0]).expect_err("no classes");
     assert_eq!(error.kind(), ErrorKind::Empty);
@@ -202,14 +251,20 @@ fn quantiles_in_units() -> Result<()> {
         .epochs(200)
         .learning_rate(0.02);
     model.fit(&mut trainer, &data)?;
-    let (raw, y) = (model.net().predict(data.inputs())?, model.predict(data.inputs())?);
+    let (raw, y) = (
+        model.net().predict(data.inputs())?,
+        model.predict(data.inputs())?,
+    );
     let scaler = model.output_scaler().expect("a scaler");
     let scaled = |raw: &f64| raw * scaler.scale()[0] + scaler.shift()[0];
     for (raw, y) in raw.iter().zip(&y) {
         assert_eq!(scaled(raw), *y);
     }
     let table = model.predict_table(&table)?;
-    assert_eq!(table.columns().collect::<Vec<_>>(), ["price (1)", "price (2)", "price (3)"]);
+    assert_eq!(
+        table.columns().collect::<Vec<_>>(),
+        ["price (1)", "price (2)", "price (3)"]
+    );
     refused(
         Model::new(net(1, 3), None, Scaler::new(vec![0.0; 2], vec![1.0; 2])?),
         ErrorKind::Shape,
@@ -226,27 +281,43 @@ fn heads_are_networks_of_their_own() -> Result<()> {
         0 => 2.0 * x[(0, j)] - 1.0,
         _ => f64::from(u8::from((i == 1) == (x[(1, j)] > 0.1))),
     });
-    let linear = |outputs| {
-        Sequential::builder(2).layer(Dense::new(outputs, Activation::Linear)).build_at_zero()
+    let linear = |outputs| -> Result<Sequential<f64>> {
+        let mut net = Sequential::builder(2)
+            .layer(Dense::new(outputs, Activation::Linear))
+            .seed(1)
+            .build()?;
+        net.params_mut().fill(0.0);
+        Ok(net)
     };
     let mut both = linear(3)?;
-    let loss = Heads::new()
-        .head("number", 1, MeanSquaredError)
-        .head("class", 2, SoftmaxCrossEntropy::new());
-    let fit = |net: &mut Sequential<f64>, loss: &dyn Fn() -> Trainer<'static, f64>, t: DMatrix<f64>| {
-        let mut trainer = loss().epochs(5).batch_size(7).learning_rate(0.1);
-        let samples = (0..30).map(|j| 0.5 + 0.1 * j as f64).collect();
-        trainer.fit(net, &Dataset::new(x.clone(), t)?.weighted(samples)?)
-    };
-    let history = fit(&mut both, &|| Trainer::new(loss.clone(), Sgd::new()), t.clone())?;
+    let loss = Heads::new().head("number", 1, MeanSquaredError).head(
+        "class",
+        2,
+        SoftmaxCrossEntropy::new(),
+    );
+    let fit =
+        |net: &mut Sequential<f64>, loss: &dyn Fn() -> Trainer<'static, f64>, t: DMatrix<f64>| {
+            let mut trainer = loss().epochs(5).batch_size(7).learning_rate(0.1);
+            let samples = (0..30).map(|j| 0.5 + 0.1 * j as f64).collect();
+            trainer.fit(net, &Dataset::new(x.clone(), t)?.weighted(samples)?)
+        };
+    let history = fit(
+        &mut both,
+        &|| Trainer::new(loss.clone(), Sgd::new()),
+        t.clone(),
+    )?;
     let (mut number, mut class) = (linear(1)?, linear(2)?);
-    let one = fit(&mut number, &|| Trainer::new(MeanSquaredError, Sgd::new()), t.rows(0, 1).into())?;
+    let one = fit(
+        &mut number,
+        &|| Trainer::new(MeanSquaredError, Sgd::new()),
+        t.rows(0, 1).into(),
+    )?;
     let trainer = || Trainer::new(SoftmaxCrossEntropy::new(), Sgd::new());
     let other = fit(&mut class, &trainer, t.rows(1, 2).into())?;
     let (y, alone) = (both.predict(&x)?, (number.predict(&x)?, class.predict(&x)?));
     assert!((y.rows(0, 1) - alone.0).amax() < 1e-14);
     assert!((y.rows(1, 2) - alone.1).amax() < 1e-14);
-    for ((both, one), other) in history.costs().iter().zip(one.costs()).zip(other.costs()) {
+    for ((both, one), other) in history.costs().zip(one.costs()).zip(other.costs()) {
         assert!((both - one - other).abs() < 1e-14);
     }
     Ok(())
@@ -268,7 +339,9 @@ fn refused_of_heads() -> Result<()> {
         ErrorKind::Value,
         "head of Model::predict_head: got \"size\", expected a loss with heads (nn::loss::Heads)",
     );
-    let error = model.predict_head_classes("price", &x).expect_err("no classes");
+    let error = model
+        .predict_head_classes("price", &x)
+        .expect_err("no classes");
     assert_eq!(error.kind(), ErrorKind::Empty);
     refused(
         model.clone().with_head_classes("size", ["a", "b"]),
@@ -281,8 +354,8 @@ fn refused_of_heads() -> Result<()> {
         ErrorKind::Shape,
         "classes of head \"kind\" of Model: got 2, expected 3 names, one per output",
     );
-    let mut trainer = Trainer::new(loss(), Adam::new())
-        .head_metric("size", "R²", |y, t| metrics::r2(y, t));
+    let mut trainer =
+        Trainer::new(loss(), Adam::new()).head_metric("size", "R²", |y, t| metrics::r2(y, t));
     refused(
         model.fit(&mut trainer, &data),
         ErrorKind::Value,
@@ -291,19 +364,36 @@ fn refused_of_heads() -> Result<()> {
     assert_eq!(model, before);
     // A head of classes has no scaler.
     let scaler = Scaler::new(vec![0.0; 6], vec![2.0; 6])?;
-    let error = model.clone().with_scalers(None, scaler).expect_err("scaled classes");
+    let error = model
+        .clone()
+        .with_scalers(None, scaler)
+        .expect_err("scaled classes");
     assert_eq!(error.place(), "Model: head \"kind\"");
     // Targets that one head reaches, and another does not.
-    let mut bounded = Sequential::builder(1).layer(Dense::new(2, Activation::Tanh)).seed(1).build()?;
-    let loss = Heads::new().head("a", 1, MeanSquaredError).head("b", 1, MeanSquaredError);
+    let mut bounded = Sequential::builder(1)
+        .layer(Dense::new(2, Activation::Tanh))
+        .seed(1)
+        .build()?;
+    let loss = Heads::new()
+        .head("a", 1, MeanSquaredError)
+        .head("b", 1, MeanSquaredError);
     let data = Dataset::from_rows(&[0.0, 1.0], 1, &[0.5, 5.0, 0.2, 7.0], 2)?;
-    let error = Trainer::new(loss, Adam::new()).fit(&mut bounded, &data).expect_err("5 and 7");
+    let error = Trainer::new(loss, Adam::new())
+        .fit(&mut bounded, &data)
+        .expect_err("5 and 7");
     assert_eq!(error.place(), "training data: head \"b\": targets");
     // A network of another width was put in.
     *model.net_mut() = net(1, 4);
-    assert_eq!(model.predict(&x).expect_err("4 outputs").kind(), ErrorKind::Shape);
+    assert_eq!(
+        model.predict(&x).expect_err("4 outputs").kind(),
+        ErrorKind::Shape
+    );
     let mut y = [0.0; 4];
-    assert!(model.predict_into(&x, ViewMut::new(&mut y, 4)?, &mut Tape::new()).is_err());
+    assert!(
+        model
+            .predict_into(&x, ViewMut::new(&mut y, 4)?, &mut Tape::new())
+            .is_err()
+    );
     let _ = View::from(&x);
     Ok(())
 }
@@ -326,7 +416,9 @@ fn checkpoints_of_heads() -> Result<()> {
     second.fit(&mut resumed, &data)?;
     assert_eq!(bits(resumed.params()), bits(whole.params()));
     let mut other = trainer(loss().weight("kind", 3.0));
-    let error = other.resume(&mut resumed, folder.file()).expect_err("another weight");
+    let error = other
+        .resume(&mut resumed, folder.file())
+        .expect_err("another weight");
     assert_eq!(error.kind(), ErrorKind::Incompatible);
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use crate::common::{Folder, bits, refused};
 use chainrule::ErrorKind;
-use chainrule::nn::layer::{BackwardArgs, Block, ForwardArgs, GradientArgs, InferArgs, Layer, Role};
+use chainrule::nn::layer::{
+    BackwardArgs, Block, ForwardArgs, GradientArgs, InferArgs, Layer, Role,
+};
 use chainrule::nn::loss::SumSquaredError;
 use chainrule::optim::*;
 use chainrule::prelude::*;
@@ -23,7 +25,8 @@ fn net(seed: u64) -> Sequential<f64> {
 const TIES: [(&str, &str); 2] = [("2.weight", "4.weight"), ("0.weight", "6.weight")];
 
 fn ties() -> impl Iterator<Item = Tie> {
-    TIES.into_iter().map(|(first, second)| Tie::new(first, second).transposed())
+    TIES.into_iter()
+        .map(|(first, second)| Tie::new(first, second).transposed())
 }
 
 /// The free parameters are the first so many.
@@ -119,7 +122,10 @@ fn gradients_are_those_of_the_tied_function() -> Result<()> {
         let up = cost(&moved)?;
         moved[k] = free[k] - h;
         let slope = (up - cost(&moved)?) / (2.0 * h);
-        assert!((slope - grads[k]).abs() < 1e-6 * (1.0 + slope.abs()), "{k}: {slope}");
+        assert!(
+            (slope - grads[k]).abs() < 1e-6 * (1.0 + slope.abs()),
+            "{k}: {slope}"
+        );
     }
     Ok(())
 }
@@ -163,7 +169,9 @@ fn every_rule_steps_on_the_free_parameters() -> Result<()> {
         own.swap_average(&mut free)?;
         if name.contains("Sarprop") || name.contains("Rprop") {
             // They compare the costs, which are added up in another order.
-            let apart = tied.params().iter().zip(&expand(&free)).map(|(a, b)| (a - b).abs());
+            let all = expand(&free);
+            let pairs = tied.params().iter().zip(&all);
+            let apart = pairs.map(|(a, b)| (a - b).abs());
             assert!(apart.fold(0.0, f64::max) < 1e-12, "{name}");
         } else {
             assert_eq!(bits(tied.params()), bits(&expand(&free)), "{name}");
@@ -291,8 +299,13 @@ fn both() -> Result<[Sequential<f64>; 2]> {
         .layer(Dense::new(5, Activation::Linear))
         .seed(7)
         .build()?;
-    let mut one = Sequential::builder(5).layer(Autoencoder(2)).seed(1).build()?;
-    Tie::new("0.weight", "2.weight").transposed().apply(&mut two)?;
+    let mut one = Sequential::builder(5)
+        .layer(Autoencoder(2))
+        .seed(1)
+        .build()?;
+    Tie::new("0.weight", "2.weight")
+        .transposed()
+        .apply(&mut two)?;
     let params = [&two.params()[..12], &[0.1; 5]].concat();
     one.set_params(&params)?;
     two.bias_mut(1)?.fill(0.1);
@@ -308,7 +321,9 @@ fn full_batch_methods() -> Result<()> {
     type Fit = fn(&mut Sequential<f64>, Option<Tie>, &Dataset<f64>) -> Result<History>;
     let methods: [(&str, Fit); 3] = [
         ("L-BFGS", |net, tie, data| {
-            let trainer = Lbfgs::new(MeanSquaredError).epochs(8).penalty(Penalty::new().l2(1e-3));
+            let trainer = Lbfgs::new(MeanSquaredError)
+                .epochs(8)
+                .penalty(Penalty::new().l2(1e-3));
             match tie {
                 Some(tie) => trainer.tie(tie).fit(net, data),
                 None => {
@@ -319,11 +334,15 @@ fn full_batch_methods() -> Result<()> {
         }),
         ("scaled conjugate gradients", |net, tie, data| {
             let trainer = ScaledConjugateGradient::new(MeanSquaredError).epochs(8);
-            tie.into_iter().fold(trainer, |trainer, tie| trainer.tie(tie)).fit(net, data)
+            tie.into_iter()
+                .fold(trainer, |trainer, tie| trainer.tie(tie))
+                .fit(net, data)
         }),
         ("Levenberg–Marquardt", |net, tie, data| {
             let trainer = LevenbergMarquardt::new().epochs(8);
-            tie.into_iter().fold(trainer, |trainer, tie| trainer.tie(tie)).fit(net, data)
+            tie.into_iter()
+                .fold(trainer, |trainer, tie| trainer.tie(tie))
+                .fit(net, data)
         }),
     ];
     let data = data();
@@ -333,7 +352,7 @@ fn full_batch_methods() -> Result<()> {
         let tie = Tie::new("0.weight", "2.weight").transposed();
         let tied = fit(&mut two, Some(tie), &data)?;
         assert_eq!(two.weights(1)?, two.weights(0)?.transpose(), "{name}");
-        let (free, tied) = (free.costs(), tied.costs());
+        let (free, tied): (Vec<f64>, Vec<f64>) = (free.costs().collect(), tied.costs().collect());
         assert!(free.len() == tied.len() && free.len() == 8, "{name}");
         assert!(tied.last() < tied.first(), "{name}");
         for (free, tied) in free.iter().zip(&tied) {
@@ -402,7 +421,9 @@ fn the_same_bits() -> Result<()> {
 fn frozen_layers_and_constraints() -> Result<()> {
     let data = data();
     let (mut tied, start) = (net(2), net(2));
-    trainer(Box::new(Adam::new())).freeze([0, 3]).fit(&mut tied, &data)?;
+    trainer(Box::new(Adam::new()))
+        .freeze([0, 3])
+        .fit(&mut tied, &data)?;
     assert_eq!(tied.weights(0)?, start.weights(0)?);
     assert_eq!(tied.weights(3)?, start.weights(3)?);
     assert_ne!(tied.weights(1)?, start.weights(1)?);
@@ -410,7 +431,10 @@ fn frozen_layers_and_constraints() -> Result<()> {
 
     let mut bounded = net(2);
     trainer(Box::new(Adam::new()))
-        .constrain(Constraint::Box { low: -0.1, high: 0.1 })
+        .constrain(Constraint::Box {
+            low: -0.1,
+            high: 0.1,
+        })
         .fit(&mut bounded, &data)?;
     assert!(is_tied(&bounded));
     assert!(bounded.weights(3)?.amax() <= 0.1 && bounded.weights(1)?.amax() <= 0.1);

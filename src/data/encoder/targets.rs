@@ -222,7 +222,11 @@ impl Targets {
 
     pub(super) fn check(&self) -> Result<()> {
         let mut seen = BTreeSet::new();
-        if let Some(column) = self.columns().into_iter().find(|column| !seen.insert(*column)) {
+        if let Some(column) = self
+            .columns()
+            .into_iter()
+            .find(|column| !seen.insert(*column))
+        {
             return Err(Error::new(
                 ErrorKind::Value,
                 "targets of Encoder",

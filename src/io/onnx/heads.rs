@@ -154,7 +154,11 @@ fn slice<'g>(graph: &Graph<'g>, value: &str) -> Result<Option<(&'g str, Range<us
     let number = |place| {
         let constant = graph.constant(input(node, place)?)?;
         let numbers = constant.map_or(Ok(Vec::new()), |constant| constant.integers())?;
-        Ok::<_, crate::Error>(if let [number] = numbers[..] { Some(number) } else { None })
+        Ok::<_, crate::Error>(if let [number] = numbers[..] {
+            Some(number)
+        } else {
+            None
+        })
     };
     let at = |place| Ok::<_, crate::Error>(number(place)?.and_then(|n| usize::try_from(n).ok()));
     match (at(1)?, at(2)?, number(3)?) {

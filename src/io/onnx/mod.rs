@@ -67,7 +67,9 @@ use std::path::Path;
 /// before and after the network, the model's [`OutputFunction`] is the last node, and the notes are
 /// the file's metadata. The metadata also has the names of the classes (`chainrule.class.0`,
 /// `chainrule.class.1`, …) and of the output function (`chainrule.output_function`). By the latter,
-/// reading knows that the last node is not a layer. A dense layer is `Gemm` and its activation, as
+/// reading knows that the last node is not a layer. Of several [heads](Model::heads) each is a
+/// `Slice` of the scores behind which its function stands, and a `Concat` puts them together; the
+/// names of a head's classes are `chainrule.head_class.0.name`, …. A dense layer is `Gemm` and its activation, as
 /// in PyTorch's files.
 ///
 /// A model of tables ([`Model::with_encoder`]) has an input per column, under its name and of shape
