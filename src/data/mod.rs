@@ -30,6 +30,7 @@ pub use batches::{Batches, EpochBatches};
 pub use csv::{Column, Csv, NamedDataset};
 pub use dataset::Dataset;
 pub(crate) use dataset::Scaled;
+pub(crate) use encoder::TargetColumn;
 pub use encoder::{Encoder, EncoderBuilder, Encoding, Fill, Scaling};
 #[cfg(feature = "onnx")]
 pub(crate) use encoder::{Fitted, Index, OneHot, Scaled as ScaledNumbers, Unknown, Words};

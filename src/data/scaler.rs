@@ -7,6 +7,7 @@ use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::Real;
 use crate::numeric::view::{View, ViewMut, shape};
 use alloc::{format, vec::Vec};
+use core::ops::Range;
 use nalgebra::DMatrix;
 
 /// An affine map of each feature, x ↦ (x − shift) / scale, learned from data and applied to more of
@@ -271,6 +272,24 @@ impl<T: Real> Scaler<T> {
         compiled_here!(T: |scaler: &Scaler<T>, y: ViewMut<'_, T>| -> Result<()> {
             scaler.map_mut("Scaler::inverse_transform", y, from_scale)
         })(self, y)
+    }
+
+    /// Takes numbers of the features from `first` on, all at the same, back to the units of the
+    /// data.
+    pub(crate) fn inverse_part(&self, first: usize, y: &mut [T]) {
+        let features = self.shift[first..].iter().zip(&self.scale[first..]);
+        for (y, (shift, scale)) in y.iter_mut().zip(features) {
+            *y = from_scale(*y, *shift, *scale);
+        }
+    }
+
+    /// Whether some of these features are changed.
+    pub(crate) fn changes(&self, features: Range<usize>) -> bool {
+        let numbers = self.shift.iter().zip(&self.scale);
+        numbers
+            .skip(features.start)
+            .take(features.len())
+            .any(|(shift, scale)| *shift != T::zero() || *scale != T::one())
     }
 
     fn map(&self, place: &str, x: View<'_, T>, f: impl Fn(T, T, T) -> T) -> Result<DMatrix<T>> {

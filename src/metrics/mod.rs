@@ -30,6 +30,7 @@ mod confusion;
 mod curves;
 mod labels;
 mod regression;
+mod rows;
 
 pub use classification::*;
 pub use confusion::{Average, ConfusionMatrix};
@@ -37,6 +38,7 @@ pub use curves::*;
 #[cfg(feature = "plot")]
 pub(crate) use labels::{PROBABILITY, is_probability};
 pub use regression::*;
+pub use rows::of_rows;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::loss::check_pair;

@@ -6,7 +6,7 @@ use crate::nn::flatten::Flat;
 use crate::nn::layer::{Block, InitParamsArgs, Layer, Role};
 use crate::nn::layers::BuiltIn;
 use crate::nn::layout::{Check, Layout, PlacedBlock, Rows};
-use crate::nn::loss::{CostsArgs, Loss, reduce};
+use crate::nn::loss::{CostsArgs, Loss, part_of, reduce};
 use crate::nn::passes::{self, Walk};
 use crate::nn::path::LayerPath;
 use crate::nn::tape::Tape;
@@ -713,6 +713,22 @@ impl<T: Real> Walk<'_, T> {
             ));
         }
         let range = self.layout.range();
+        match loss.heads() {
+            None => self.check_range(loss, range)?,
+            Some(heads) => {
+                let each = heads.iter();
+                let part = part_of(range, each.len() == 1);
+                for (head, loss) in each {
+                    self.check_range(loss, part)
+                        .map_err(|error| error.within(format!("head {:?}", head.name)))?;
+                }
+            }
+        }
+        loss.check_targets(target.values())
+    }
+
+    /// Whether the loss is defined on outputs in `range`.
+    fn check_range(self, loss: &dyn Loss<T>, range: OutputRange) -> Result<()> {
         if !loss.accepts(range) {
             let hint = match range {
                 OutputRange::Real if loss.accepts(OutputRange::LogSimplex) => {
@@ -744,7 +760,7 @@ impl<T: Real> Walk<'_, T> {
             let given = format!("outputs in {range:?}");
             return Err(Error::new(ErrorKind::Incompatible, top, expected, given));
         }
-        loss.check_targets(target.values())
+        Ok(())
     }
 
     pub(crate) fn check_inputs(self, x: View<'_, T>) -> Result<()> {

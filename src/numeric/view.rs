@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use alloc::{format, string::String, vec::Vec};
+use core::ops::Range;
 use nalgebra::{
     DMatrixView, DMatrixViewMut, Dim, IsContiguous, Matrix, RawStorage, RawStorageMut, RealField,
     Scalar,
@@ -200,6 +201,17 @@ impl<'a, T> View<'a, T> {
     /// Rows and columns.
     pub(crate) fn shape(&self) -> (usize, usize) {
         (self.rows, self.cols)
+    }
+
+    /// Some rows of all columns, which must be there.
+    pub(crate) fn rows_of(&self, rows: Range<usize>) -> Vec<T>
+    where
+        T: Copy,
+    {
+        self.iter()
+            .flat_map(|column| &column[rows.clone()])
+            .copied()
+            .collect()
     }
 
     pub(crate) fn range(&self, first: usize, end: usize) -> Self {

@@ -46,6 +46,7 @@ mod schedule_free;
 mod sgd;
 mod state;
 mod swa;
+mod tie;
 mod update;
 mod vector_norm;
 
@@ -60,6 +61,8 @@ pub use plateau::ReduceOnPlateau;
 pub use schedule::{Schedule, ScheduleUnit};
 pub use state::OptimizerState;
 pub use swa::Swa;
+pub use tie::Tie;
+pub(crate) use tie::Ties;
 
 /// Every rule of this crate, in the one list that there is: calls the macro `then` with it.
 ///

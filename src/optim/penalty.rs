@@ -2,9 +2,11 @@
 
 use super::arithmetic::sign;
 use super::state::check_len;
+use super::tie::Ties;
 use super::vector_norm::total;
 use crate::error::Result;
 use crate::nn::layer::{Block, Role};
+use crate::nn::layout::PlacedBlock;
 use crate::nn::sequential::Sequential;
 use crate::numeric::bounds::NOT_NEGATIVE;
 use crate::numeric::compiled::compiled_here;
@@ -104,13 +106,18 @@ impl Penalty {
 
     /// The penalty of `net`.
     pub fn cost<T: Real>(&self, net: &Sequential<T>) -> T {
-        compiled_here!(T: |penalty: &Penalty, net: &Sequential<T>| -> T {
+        self.cost_of(net, &Ties::default())
+    }
+
+    /// The penalty of a network with these ties.
+    pub(crate) fn cost_of<T: Real>(&self, net: &Sequential<T>, ties: &Ties) -> T {
+        compiled_here!(T: |penalty: &Penalty, net: &Sequential<T>, ties: &Ties| -> T {
             let (l1, half) = (T::of(penalty.l1), T::of(0.5 * penalty.l2));
             let cost = |w: T| l1 * magnitude(w) + half * (w * w);
-            penalty.ranges(net).fold(T::zero(), |sum, range| {
+            penalty.ranges(net, ties).fold(T::zero(), |sum, range| {
                 sum + total(&net.params()[range], cost)
             })
-        })(self, net)
+        })(self, net, ties)
     }
 
     /// Adds the penalty's gradient to `grads`, a gradient by the parameters of `net`.
@@ -126,14 +133,14 @@ impl Penalty {
                 net.params().len(),
                 grads,
             )?;
-            penalty.add_checked(net, grads);
+            penalty.add_checked(net, &Ties::default(), grads);
             Ok(())
         })(self, net, grads)
     }
 
-    /// [`add_gradient`](Self::add_gradient) of what has been checked.
-    pub(crate) fn add_checked<T: Real>(&self, net: &Sequential<T>, grads: &mut [T]) {
-        for range in self.ranges(net) {
+    /// [`add_gradient`](Self::add_gradient) of what has been checked, for a network with these ties.
+    pub(crate) fn add_checked<T: Real>(&self, net: &Sequential<T>, ties: &Ties, grads: &mut [T]) {
+        for range in self.ranges(net, ties) {
             T::vectorize(Add {
                 w: &net.params()[range.clone()],
                 g: &mut grads[range],
@@ -143,14 +150,30 @@ impl Penalty {
         }
     }
 
-    fn ranges<T: Real>(&self, net: &Sequential<T>) -> impl Iterator<Item = Range<usize>> {
+    /// Where the parameters lie that it is on; numbers that several blocks share count once.
+    fn ranges<T: Real>(
+        &self,
+        net: &Sequential<T>,
+        ties: &Ties,
+    ) -> impl Iterator<Item = Range<usize>> {
         let chosen = |layer, block: &Block| match &self.on {
             None => block.role == Role::Weight,
             Some(on) => block.role != Role::Statistic && on(layer, block),
         };
         let blocks = net.layout().blocks();
+        let own = move |placed: &PlacedBlock<'_>| chosen(placed.layer, placed.block);
+        let others = blocks.clone();
         blocks
-            .filter(move |placed| chosen(placed.layer, placed.block))
+            .filter(move |placed| {
+                if ties.is_empty() {
+                    return own(placed);
+                }
+                let mut copies = others.clone().filter(|other| {
+                    ties.standing(&placed.range)
+                        .any(|range| *range == other.range)
+                });
+                !ties.is_copy(&placed.range) && copies.any(|other| own(&other))
+            })
             .map(|placed| placed.range)
     }
 }

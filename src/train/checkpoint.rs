@@ -337,7 +337,7 @@ impl<T: Real> Run<'_, T> {
             .watcher
             .metrics
             .iter()
-            .map(|(name, _)| name.as_str())
+            .map(|metric| metric.name.as_str())
             .collect();
         let mut settings = alloc::vec![
             ("scalar", T::NAME.into()),

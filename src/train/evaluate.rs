@@ -1,21 +1,72 @@
 //! How good predictions are: their cost and metrics.
 
+use super::predictions::predict;
 use crate::data::{Batch, Scaler};
-use crate::error::Result;
-use crate::nn::loss::Loss;
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::of_rows;
+use crate::nn::loss::{Head, Loss, OutputFunction};
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View};
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
 use nalgebra::DMatrix;
 
 /// A measure of predictions against targets, such as
 /// [`metrics::accuracy`](crate::metrics::accuracy).
-type Metric<'a, T> = Box<dyn FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + Send + 'a>;
+type Measure<'a, T> = Box<dyn FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + Send + 'a>;
 
-/// Metrics with their names.
-pub(super) type Metrics<'a, T> = Vec<(String, Metric<'a, T>)>;
+/// A measure with its name.
+pub(super) struct Metric<'a, T> {
+    pub(super) name: String,
+    /// The head it is of, if it is not of all outputs.
+    pub(super) head: Option<String>,
+    pub(super) measure: Measure<'a, T>,
+}
+
+pub(super) type Metrics<'a, T> = Vec<Metric<'a, T>>;
+
+impl<T: Real> Metric<'_, T> {
+    /// Checks that the head is there.
+    pub(super) fn check(&self, function: &OutputFunction) -> Result<()> {
+        let Some(head) = &self.head else {
+            return Ok(());
+        };
+        if function.heads().iter().any(|known| known.name == *head) {
+            return Ok(());
+        }
+        let place = format!("head of metric {:?}", self.name);
+        Err(no_such_head(place, function.heads(), head))
+    }
+
+    /// What it is of predictions.
+    fn measure(
+        &mut self,
+        function: &OutputFunction,
+        y: View<'_, T>,
+        target: Targets<'_, T>,
+    ) -> Result<f64> {
+        self.check(function)?;
+        let mut heads = function.heads().iter();
+        match heads.find(|head| self.head.as_ref() == Some(&head.name)) {
+            None => (self.measure)(y, target),
+            Some(head) => {
+                let (outputs, targets) = (head.outputs.clone(), head.targets.clone());
+                of_rows(outputs, targets, &mut self.measure)(y, target)
+            }
+        }
+    }
+}
+
+/// The error of a head that is none of these.
+pub(super) fn no_such_head(place: String, heads: &[Head], given: &str) -> Error {
+    let names = heads.iter().map(|head| format!("{:?}", head.name));
+    let expected = match names.collect::<Vec<_>>().join(" or ") {
+        none if none.is_empty() => "a loss with heads (nn::loss::Heads)".into(),
+        names => names,
+    };
+    Error::new(ErrorKind::Value, place, expected, format!("{given:?}"))
+}
 
 /// The cost and the metrics of a network's predictions, as [`Trainer::evaluate`] returns them.
 ///
@@ -78,17 +129,14 @@ impl<T: Real> Judged<'_, T> {
         let mut y = DMatrix::zeros(net.outputs(), x.cols());
         net.predict_into(x, &mut y, tape)?;
         let cost = loss.value((&y).into(), target)?.as_f64();
-        loss.output_function().apply(&mut y);
-        let target = match self.units {
-            None => target,
-            Some((scaler, target)) => {
-                scaler.inverse_mut((&mut y).into())?;
-                target
-            }
-        };
-        let measured = metrics
-            .iter_mut()
-            .map(|(name, metric)| Ok((name.clone(), metric((&y).into(), target)?)));
+        let function = loss.output_function();
+        let scaler = self.units.map(|(scaler, _)| scaler);
+        predict(&function, scaler, (&mut y).into())?;
+        let target = self.units.map_or(target, |(_, target)| target);
+        let measured = metrics.iter_mut().map(|metric| {
+            let value = metric.measure(&function, (&y).into(), target)?;
+            Ok((metric.name.clone(), value))
+        });
         Ok(Evaluation {
             cost,
             metrics: measured.collect::<Result<_>>()?,

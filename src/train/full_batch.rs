@@ -15,7 +15,7 @@ use crate::numeric::bounds::{NOT_NEGATIVE, not_empty};
 use crate::numeric::kernel::workers::Workers;
 use crate::numeric::real::Real;
 use crate::optim::minimize::{Minimizer, Objective, Point, largest};
-use crate::optim::{OptimizerState, Penalty, gradient_norm};
+use crate::optim::{OptimizerState, Penalty, Tie, Ties, gradient_norm};
 use alloc::{boxed::Box, format, vec::Vec};
 use core::ops::Range;
 
@@ -25,6 +25,7 @@ pub(super) struct FullBatch<'a, T: Real, M> {
     pub(super) loss: Box<dyn Loss<T> + 'a>,
     pub(super) penalty: Option<Penalty>,
     pub(super) frozen: Frozen,
+    pub(super) ties: Vec<Tie>,
     pub(super) gradient_tolerance: f64,
     pub(super) decrease_tolerance: f64,
     #[cfg(feature = "parallel")]
@@ -32,6 +33,8 @@ pub(super) struct FullBatch<'a, T: Real, M> {
     tape: Tape<T>,
     /// The parameters of frozen layers.
     still: Vec<Range<usize>>,
+    /// Where the ties are.
+    tied: Ties,
     /// Cost and gradient where the network is.
     point: Point<T>,
     /// Whether they are known: not at the beginning of a call, which may bring other data.
@@ -45,12 +48,14 @@ impl<'a, T: Real, M: Minimizer<T>> FullBatch<'a, T, M> {
             loss: Box::new(loss),
             penalty: None,
             frozen: Frozen::default(),
+            ties: Vec::new(),
             gradient_tolerance: 1e-5,
             decrease_tolerance: 1e7 * f64::EPSILON,
             #[cfg(feature = "parallel")]
             threads: 1,
             tape: Tape::new(),
             still: Vec::new(),
+            tied: Ties::default(),
             point: Point {
                 value: T::zero(),
                 gradient: Vec::new(),
@@ -71,6 +76,7 @@ struct Cost<'r, T: Real> {
     loss: &'r dyn Loss<T>,
     penalty: Option<&'r Penalty>,
     still: &'r [Range<usize>],
+    tied: &'r Ties,
     tape: &'r mut Tape<T>,
 }
 
@@ -81,12 +87,16 @@ impl<T: Real> Objective<T> for Cost<'_, T> {
 
     fn evaluate(&mut self, gradient: &mut [T]) -> T {
         let Batch { x, target } = self.data;
+        if !self.tied.is_empty() {
+            self.tied.spread(self.net.params_mut());
+        }
         let walk = self.net.walk();
         let mut cost = walk.gradient(x, target, self.loss, self.tape, false);
         gradient.copy_from_slice(self.tape.grads());
+        self.tied.gather(gradient);
         if let Some(penalty) = self.penalty {
-            cost += penalty.cost(self.net);
-            penalty.add_checked(self.net, gradient);
+            cost += penalty.cost_of(self.net, self.tied);
+            penalty.add_checked(self.net, self.tied, gradient);
         }
         for range in self.still {
             gradient[range.clone()].fill(T::zero());
@@ -144,9 +154,17 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
         self.tape
             .set_threads(self.threads)
             .map_err(|error| error.within(M::NAME))?;
+        let frozen = |layer| self.frozen.contains(layer);
+        self.tied = Ties::new(&self.ties, net.layout(), frozen)?;
         self.still = self.frozen.params(M::NAME, net.layout())?;
         self.known = false;
         Ok(())
+    }
+
+    fn spread_ties(&self, net: &mut Sequential<T>) {
+        if !self.tied.is_empty() {
+            self.tied.spread(net.params_mut());
+        }
     }
 
     fn steps(&self, _: usize) -> usize {
@@ -167,6 +185,7 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
             penalty,
             tape,
             still,
+            tied,
             point,
             known,
             ..
@@ -180,6 +199,7 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
                 loss: &**loss,
                 penalty: penalty.as_ref(),
                 still,
+                tied,
                 tape,
             };
             if !core::mem::replace(known, true) {
@@ -198,7 +218,12 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
             }
             let before = point.value.as_f64();
             position.gradient_norm = gradient_norm(cost.net, &point.gradient).as_f64();
-            let rate = match minimizer.step(&mut cost, point) {
+            let taken = minimizer.step(&mut cost, point);
+            if !tied.is_empty() {
+                // It may end elsewhere than where it last looked.
+                tied.spread(cost.params());
+            }
+            let rate = match taken {
                 Ok(rate) => rate,
                 Err(why) => return Ok(halted(Stopped::SearchFailed(why))),
             };
@@ -263,7 +288,9 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
 
     #[cfg(feature = "std")]
     fn settings(&self) -> Vec<(&'static str, alloc::string::String)> {
-        self.minimizer.settings()
+        let mut settings = self.minimizer.settings();
+        settings.extend(Tie::setting(&self.ties));
+        settings
     }
 }
 

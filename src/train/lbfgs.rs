@@ -1,7 +1,7 @@
 //! L-BFGS, the trainer: settings of the method in `optim/minimize/lbfgs.rs`.
 
 use super::epoch::Epoch;
-use super::evaluate::Evaluation;
+use super::evaluate::{Evaluation, Metric};
 use super::frozen::Frozen;
 use super::full_batch::FullBatch;
 use super::history::History;
@@ -18,8 +18,8 @@ use crate::nn::sequential::Sequential;
 use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View};
-use crate::optim::Penalty;
 use crate::optim::minimize;
+use crate::optim::{Penalty, Tie};
 use alloc::{boxed::Box, string::String};
 use core::fmt;
 use core::ops::ControlFlow;

@@ -1,7 +1,7 @@
 //! Levenberg–Marquardt: least squares for small networks.
 
 use super::epoch::Epoch;
-use super::evaluate::Evaluation;
+use super::evaluate::{Evaluation, Metric};
 use super::history::History;
 use super::observer::{Observer, Step};
 #[cfg(feature = "std")]
@@ -19,7 +19,7 @@ use crate::numeric::bounds::{POSITIVE, not_empty};
 use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::{Real, zeros};
 use crate::numeric::view::{Targets, View, ViewMut};
-use crate::optim::OptimizerState;
+use crate::optim::{OptimizerState, Tie, Ties};
 use alloc::{
     boxed::Box,
     format,
@@ -159,6 +159,14 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
         self
     }
 
+    /// Lets two blocks share their numbers, as [`Trainer::tie`](crate::Trainer::tie) does: J has the
+    /// derivatives by the free parameters alone.
+    #[must_use]
+    pub fn tie(mut self, tie: Tie) -> Self {
+        self.method.ties.push(tie);
+        self
+    }
+
     settings! {
         /// Data on which the cost and the metrics are computed after each epoch, as in
         /// [`Trainer::validation_data`](crate::Trainer::validation_data).
@@ -202,6 +210,7 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
     pub fn reset(&mut self) {
         self.method = LeastSquares {
             damping: self.method.damping,
+            ties: core::mem::take(&mut self.method.ties),
             ..LeastSquares::new()
         };
         self.run.reset();
@@ -304,6 +313,8 @@ impl<T: Real> fmt::Debug for LevenbergMarquardt<'_, T> {
 /// The method: one step on all samples an epoch.
 pub(super) struct LeastSquares<T: Real> {
     damping: f64,
+    ties: Vec<Tie>,
+    tied: Ties,
     /// How many epochs there were, and once there was one the μ that the next begins with.
     memory: OptimizerState<T>,
     /// For evaluations.
@@ -323,6 +334,8 @@ impl<T: Real> LeastSquares<T> {
         };
         Self {
             damping: 1e-3,
+            ties: Vec::new(),
+            tied: Ties::default(),
             memory,
             tape: Tape::new(),
             work: None,
@@ -352,9 +365,16 @@ impl<T: Real> Method<T> for LeastSquares<T> {
         )
     }
 
-    fn prepare(&mut self, _: &Sequential<T>) -> Result<()> {
+    fn prepare(&mut self, net: &Sequential<T>) -> Result<()> {
+        self.tied = Ties::new(&self.ties, net.layout(), |_| false)?;
         self.work = None;
         Ok(())
+    }
+
+    fn spread_ties(&self, net: &mut Sequential<T>) {
+        if !self.tied.is_empty() {
+            self.tied.spread(net.params_mut());
+        }
     }
 
     fn steps(&self, _: usize) -> usize {
@@ -371,7 +391,7 @@ impl<T: Real> Method<T> for LeastSquares<T> {
     ) -> Result<Leg> {
         let work = match self.work.take() {
             Some(work) => work,
-            None => Work::new(net, data)?,
+            None => Work::new(net, data, self.tied.clone())?,
         };
         let work = self.work.insert(work);
         let before = work.cost;
@@ -451,7 +471,9 @@ impl<T: Real> Method<T> for LeastSquares<T> {
 
     #[cfg(feature = "std")]
     fn settings(&self) -> Vec<(&'static str, String)> {
-        vec![("method", NAME.into())]
+        let mut settings = vec![("method", NAME.into())];
+        settings.extend(Tie::setting(&self.ties));
+        settings
     }
 }
 
@@ -497,6 +519,8 @@ impl<T: Real> Damping<T> {
 /// The linear model of the residuals, and room for a step.
 struct Work<T: Real> {
     tape: Tape<T>,
+    /// Which parameters stand for others.
+    tied: Ties,
     /// C at the network's parameters.
     cost: T,
     /// JᵀJ.
@@ -520,7 +544,7 @@ struct Work<T: Real> {
 }
 
 impl<T: Real> Work<T> {
-    fn new(net: &Sequential<T>, data: Batch<'_, T>) -> Result<Self> {
+    fn new(net: &Sequential<T>, data: Batch<'_, T>, tied: Ties) -> Result<Self> {
         let (count, outputs) = (net.params().len(), net.outputs());
         let mut tape = Tape::new();
         let cost = net.cost(data.x, data.target, &SumSquaredError, &mut tape)?;
@@ -538,6 +562,7 @@ impl<T: Real> Work<T> {
         };
         Ok(Self {
             tape,
+            tied,
             cost,
             normal: square()?,
             gradient: DVector::zeros(count),
@@ -572,6 +597,7 @@ impl<T: Real> Work<T> {
             )?;
             let residuals = y.iter().zip(target.values().range(first, end).as_slice());
             for (k, (row, (y, t))) in rows.chunks_exact_mut(count).zip(residuals).enumerate() {
+                self.tied.gather(row);
                 let root = target
                     .weights()
                     .map_or(T::one(), |weights| weights[first + k / outputs].sqrt());
@@ -665,6 +691,7 @@ impl<T: Real> Work<T> {
                     {
                         *trial = *w + *h + *bend;
                     }
+                    self.tied.spread(&mut self.trial);
                     let cost = net.at(&self.trial)?.cost(
                         data.x,
                         data.target,
@@ -726,6 +753,8 @@ impl<T: Real> Work<T> {
         {
             (*ahead, *behind) = (*w + part * *h, *w - part * *h);
         }
+        self.tied.spread(&mut self.trial);
+        self.tied.spread(&mut self.other);
         self.bend.fill(T::zero());
         for first in (0..x.cols()).step_by(samples(outputs)) {
             let end = x.cols().min(first + samples(outputs));
@@ -751,6 +780,7 @@ impl<T: Real> Work<T> {
                     .map_or(T::one(), |weights| weights[first + k / outputs]);
                 T::of(-0.5) * weight * (ahead[k] - y - y + behind[k]) / (part * part)
             });
+            self.tied.gather(grads);
             for (sum, g) in self.bend.iter_mut().zip(grads) {
                 *sum += *g;
             }

@@ -15,6 +15,8 @@ use crate::numeric::bounds::some;
 use crate::numeric::kernel::Pass;
 use crate::numeric::kernel::workers::Workers;
 use crate::numeric::real::Real;
+#[cfg(feature = "std")]
+use crate::optim::Tie;
 use crate::optim::schedule::Progress;
 use crate::optim::{Optimizer, OptimizerState};
 use alloc::{format, vec::Vec};
@@ -115,10 +117,15 @@ impl<'a, T: Real> MiniBatches<'a, T> {
         }
         descent.show_average(net, false)?;
         let rate = descent.rate.rate(position.step) * multiplier;
+        let before = descent.untied(net);
+        descent.spread_ties(net);
         let taken = tape.steps_on_threads(&net.layout().clone(), batch.len(), 1, |tape| {
             let cost = descent.gradient(net, batch, tape);
             descent.step(net, cost, tape, rate, place, false)
         });
+        if let (Err(_), Some(before)) = (&taken, before) {
+            net.params_mut().copy_from_slice(&before);
+        }
         descent.show_average(net, true)?;
         let taken = taken?;
         let step = told(position, &taken);
@@ -205,6 +212,10 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
         self.make_ready(net)?;
         self.batches = Some(batches);
         Ok(())
+    }
+
+    fn spread_ties(&self, net: &mut Sequential<T>) {
+        self.descent.spread_ties(net);
     }
 
     fn steps(&self, samples: usize) -> usize {
@@ -340,11 +351,13 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
             1 => format!("{batch}"),
             _ => format!("{together} times {batch}"),
         };
-        alloc::vec![
+        let mut settings = alloc::vec![
             ("batch size", batches),
             ("seed", format!("{seed}")),
             ("shuffled", format!("{shuffle}"))
-        ]
+        ];
+        settings.extend(Tie::setting(&self.descent.ties));
+        settings
     }
 }
 

@@ -16,6 +16,7 @@ mod log;
 mod mini_batches;
 mod model;
 mod observer;
+mod predictions;
 mod reach;
 #[cfg(feature = "std")]
 mod record;

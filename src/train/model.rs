@@ -1,15 +1,16 @@
 //! Networks in the units of their data, as they are kept.
 
-use super::evaluate::Evaluation;
+use super::evaluate::{Evaluation, no_such_head};
 use super::history::History;
 use super::observer::Step;
+use super::predictions::{self, check_heads};
 use super::run::{Fit, Units};
 use super::trainer::Trainer;
-use crate::data::{Batch, Dataset, Encoder, Rows, Scaler, Table};
+use crate::data::{Batch, Dataset, Encoder, Rows, Scaler, Table, TargetColumn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics;
 use crate::nn::activation::OutputRange;
-use crate::nn::loss::OutputFunction;
+use crate::nn::loss::{Head, OutputFunction, part_of};
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::compiled::compiled_here;
@@ -21,7 +22,7 @@ use alloc::{
     string::String,
     vec::Vec,
 };
-use core::mem;
+use core::{mem, ops::Range};
 use nalgebra::DMatrix;
 
 /// A network with all that predictions need: scalers for its inputs and outputs, the output
@@ -38,6 +39,14 @@ use nalgebra::DMatrix;
 /// | [`predict`](Self::predict) | numbers in the units of the data | probabilities |
 /// | [`scores`](Self::scores) | the same | raw outputs: logits, margins |
 /// | [`predict_classes`](Self::predict_classes) | | names |
+///
+/// A network whose loss has [`Heads`](crate::nn::loss::Heads) predicts several things at once:
+/// [`heads`](Self::heads) says which, [`predict_head`](Self::predict_head) and
+/// [`predict_head_classes`](Self::predict_head_classes) predict one of them.
+///
+/// Where the loss takes several outputs for each target, the scaler of the outputs has a feature a
+/// target: quantiles and means come back to the units of the data, deviations are multiplied by
+/// the scale.
 ///
 /// [`fit`](Self::fit) sets the output function. A network that was trained in another way gets it
 /// from [`with_output_function`](Self::with_output_function).
@@ -116,14 +125,16 @@ pub struct Model<T: Real> {
     classes: Option<Vec<String>>,
     metadata: BTreeMap<String, String>,
     encoder: Option<Encoder>,
+    /// The names of the classes of heads, by the names of these.
+    head_classes: BTreeMap<String, Vec<String>>,
 }
 
 impl<T: Real> Model<T> {
     /// `net` between two scalers; `None` leaves a side as it is, as outputs of classes must be.
     ///
     /// # Errors
-    /// [`ErrorKind::Shape`] when a scaler has another number of features than the network inputs or
-    /// outputs.
+    /// [`ErrorKind::Shape`] when a scaler has another number of features than the network inputs,
+    /// or one of which the number of outputs is no multiple.
     pub fn new(
         net: Sequential<T>,
         inputs: impl Into<Option<Scaler<T>>>,
@@ -137,6 +148,44 @@ impl<T: Real> Model<T> {
         .checked()
     }
 
+    /// The same model between two other scalers. A model of heads with other numbers of targets
+    /// than of outputs takes them after its [output function](Self::with_output_function), which
+    /// says of which target an output is.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); [`ErrorKind::Incompatible`] for a scaler that changes a target of
+    /// which the outputs are probabilities or rates.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// use chainrule::nn::loss::{GaussianNll, Heads, Loss};
+    /// let net = Sequential::<f64>::builder(2)
+    ///     .layer(Dense::new(5, Activation::Linear))
+    ///     .seed(1)
+    ///     .build()?;
+    /// let loss = Heads::<f64>::new()
+    ///     .head("price", 2, GaussianNll::new()) // a mean and a deviation of one target
+    ///     .head("kind", 3, SoftmaxCrossEntropy::new());
+    /// let prices = Scaler::new(vec![300.0, 0.0, 0.0, 0.0], vec![50.0, 1.0, 1.0, 1.0])?;
+    /// let model = Model::from(net)
+    ///     .with_output_function(loss.output_function())?
+    ///     .with_scalers(None, prices)?;
+    /// assert_eq!(model.predict(&[0.0, 0.0])?.as_slice()[..2], [300.0, 50.0]);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn with_scalers(
+        self,
+        inputs: impl Into<Option<Scaler<T>>>,
+        outputs: impl Into<Option<Scaler<T>>>,
+    ) -> Result<Self> {
+        Self {
+            inputs: inputs.into(),
+            outputs: outputs.into(),
+            ..self
+        }
+        .checked()
+    }
+
     /// `net` behind an encoder: a model of tables. The scaler of the outputs and the names of the
     /// classes are the encoder's.
     ///
@@ -144,7 +193,8 @@ impl<T: Real> Model<T> {
     /// [encoded](Encoder::transform) inputs.
     ///
     /// # Errors
-    /// [`ErrorKind::Shape`] when the network has other inputs or outputs than the encoder;
+    /// [`ErrorKind::Shape`] when the network has other inputs or outputs than the encoder (of
+    /// numbers it may have a multiple, as [`Quantile`](crate::nn::loss::Quantile) needs);
     /// [`ErrorKind::NotFinite`] or [`ErrorKind::Value`] when the numbers of the scaler are beyond
     /// those of `T`.
     ///
@@ -236,6 +286,22 @@ impl<T: Real> Model<T> {
         .checked()
     }
 
+    /// The same model with names of the classes of one of its heads, as
+    /// [`with_classes`](Self::with_classes) gives them to a network of one. A model that is not yet
+    /// trained takes any head; [`fit`](Self::fit) then refuses one that the loss has not.
+    ///
+    /// # Errors
+    /// As [`with_classes`](Self::with_classes); [`ErrorKind::Value`] for a head that is not there.
+    pub fn with_head_classes<S: Into<String>>(
+        mut self,
+        head: impl Into<String>,
+        names: impl IntoIterator<Item = S>,
+    ) -> Result<Self> {
+        let names = names.into_iter().map(Into::into).collect();
+        self.head_classes.insert(head.into(), names);
+        self.checked()
+    }
+
     fn checked(self) -> Result<Self> {
         self.check()?;
         Ok(self)
@@ -257,12 +323,13 @@ impl<T: Real> Model<T> {
                 _ => Ok(()),
             };
             if let Some(encoder) = &model.encoder {
+                let (inputs, outputs) = (model.net.inputs(), model.net.outputs());
                 let widths = [
-                    ("inputs", encoder.inputs(), model.net.inputs()),
-                    ("outputs", encoder.outputs(), model.net.outputs()),
+                    ("inputs", encoder.inputs(), inputs, inputs == encoder.inputs()),
+                    ("outputs", encoder.outputs(), outputs, model.fits_encoder(encoder)),
                 ];
-                for (side, expected, given) in widths {
-                    if given != expected {
+                for (side, expected, given, fits) in widths {
+                    if !fits {
                         return Err(Error::new(
                             ErrorKind::Shape,
                             format!("{side} of Model"),
@@ -273,83 +340,221 @@ impl<T: Real> Model<T> {
                 }
             }
             scaler("inputs", &model.inputs, model.net.inputs())?;
-            scaler("outputs", &model.outputs, model.net.outputs())?;
-            model.check_output_function("Model", model.output_function)?;
+            if !model.outputs.as_ref().is_some_and(|scaler| model.fits_targets(scaler.features())) {
+                scaler("outputs", &model.outputs, model.net.outputs())?;
+            }
+            model.check_output_function("Model", &model.output_function)?;
             model.check_classes()
         })(self)
+    }
+
+    /// Whether the outputs can be of so many targets.
+    fn fits_targets(&self, targets: usize) -> bool {
+        let outputs = self.net.outputs();
+        match &self.output_function {
+            OutputFunction::Identity => targets > 0 && outputs.is_multiple_of(targets),
+            OutputFunction::Normal => outputs == 2 * targets,
+            OutputFunction::Heads(heads) => {
+                heads.last().is_some_and(|head| head.targets.end == targets)
+            }
+            _ => outputs == targets,
+        }
+    }
+
+    /// Whether the outputs can be of the targets of this encoder. Of targets of several kinds the
+    /// loss says it, once it is known.
+    fn fits_encoder(&self, encoder: &Encoder) -> bool {
+        let (outputs, targets) = (self.net.outputs(), encoder.outputs());
+        let open = self.output_function == OutputFunction::Identity;
+        if encoder.classes().is_some() && open {
+            outputs == targets
+        } else if encoder.has_several_kinds() && open {
+            outputs >= targets
+        } else {
+            outputs == targets || self.fits_targets(targets)
+        }
     }
 
     /// Whether the outputs are scores that `function` makes predictions of.
     pub(crate) fn check_output_function(
         &self,
         place: &str,
-        function: OutputFunction,
+        function: &OutputFunction,
     ) -> Result<()> {
-        let range = self.net.range();
-        let given = match function {
-            OutputFunction::Identity => return Ok(()),
-            _ if self.outputs.is_some() => "a scaler of outputs".into(),
-            // The softmax of logarithms of probabilities are these probabilities.
-            OutputFunction::Softmax if range == OutputRange::LogSimplex => return Ok(()),
-            _ if range != OutputRange::Real => format!("outputs in {range:?}"),
-            OutputFunction::Softmax if self.net.outputs() == 1 => {
-                "a single output, whose softmax is always 1".into()
-            }
-            _ => return Ok(()),
+        let (range, outputs) = (self.net.range(), self.net.outputs());
+        let scaler = self.outputs.as_ref();
+        let OutputFunction::Heads(heads) = function else {
+            return check_scores(place, function, range, outputs, scaler.is_some());
         };
-        let expected = format!("a network that ends on scores, for {function:?}");
-        Err(Error::new(ErrorKind::Incompatible, place, expected, given))
+        check_heads(function, outputs)?;
+        self.check_head_classes(heads)?;
+        for head in heads.iter() {
+            let scaled = scaler.is_some_and(|scaler| scaler.changes(head.targets.clone()));
+            let part = part_of(range, heads.len() == 1);
+            check_scores("", &head.output_function, part, head.outputs.len(), scaled)
+                .map_err(|error| error.within(format!("{place}: head {:?}", head.name)))?;
+        }
+        Ok(())
     }
 
+    /// Whether the model can learn by a loss of this function, which says what heads there are.
+    fn check_loss(&self, place: &str, function: &OutputFunction) -> Result<()> {
+        self.check_output_function(place, function)?;
+        self.check_head_classes(function.heads())
+    }
+
+    /// Whether the classes that have names are those of these heads.
+    fn check_head_classes(&self, heads: &[Head]) -> Result<()> {
+        for (name, classes) in &self.head_classes {
+            let place = || format!("classes of head {name:?} of Model");
+            let Some(head) = heads.iter().find(|head| head.name == *name) else {
+                return Err(no_such_head(place(), heads, name));
+            };
+            check_class_count("", head.outputs.len(), classes)
+                .map_err(|error| error.within(place()))?;
+        }
+        Ok(())
+    }
+
+    /// The heads that the network has, by the loss that [`fit`](Self::fit) had: their names, ranges
+    /// and output functions; none where the loss is one of all outputs.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// use chainrule::nn::loss::{Heads, Loss};
+    /// let net = Sequential::<f64>::builder(2)
+    ///     .layer(Dense::new(4, Activation::Linear))
+    ///     .seed(1)
+    ///     .build()?;
+    /// let loss = Heads::<f64>::new()
+    ///     .head("price", 1, MeanSquaredError)
+    ///     .head("kind", 3, SoftmaxCrossEntropy::new());
+    /// let model = Model::from(net)
+    ///     .with_output_function(loss.output_function())? // trained elsewhere
+    ///     .with_head_classes("kind", ["flat", "house", "boat"])?;
+    /// let names: Vec<&str> = model.heads().iter().map(|head| &*head.name).collect();
+    /// assert_eq!(names, ["price", "kind"]);
+    /// assert_eq!(model.predict(&[0.1, 0.2])?.len(), 4);
+    /// let kinds = model.predict_head("kind", &[0.1, 0.2])?;
+    /// assert!((kinds.sum() - 1.0).abs() < 1e-12); // probabilities
+    /// assert!(["flat", "house", "boat"].contains(&model.predict_head_classes("kind", &[0.1, 0.2])?[0]));
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    pub fn heads(&self) -> &[Head] {
+        self.output_function.heads()
+    }
+
+    /// The names of the classes of this head, if they were [given](Self::with_head_classes) or are
+    /// the encoder's.
+    pub fn head_classes(&self, head: &str) -> Option<&[String]> {
+        let given = self.head_classes.get(head).map(Vec::as_slice);
+        given.or_else(|| {
+            let head = self.heads().iter().find(|known| known.name == head)?;
+            let (_, _, classes) = self.encoder.as_ref().and_then(|encoder| {
+                let columns = encoder.target_columns().into_iter();
+                columns
+                    .into_iter()
+                    .find(|(_, rows, _)| *rows == head.targets)
+            })?;
+            classes.filter(|classes| classes.len() == head.outputs.len())
+        })
+    }
+
+    /// The map of raw outputs that [`scores`](Self::scores) makes, a feature an output.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn score_scaler(&self) -> Result<Option<Scaler<T>>> {
+        let scaler = self.outputs.as_ref();
+        let each =
+            |scaler| predictions::by_output(&self.output_function, scaler, self.net.outputs());
+        scaler.map(each).transpose()
+    }
+
+    /// The same model with this output function, whose scaler of outputs has been one for each
+    /// output, as [`score_scaler`](Self::score_scaler) gives it.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn finished_by(self, function: OutputFunction) -> Result<Self> {
+        let Self {
+            inputs, outputs, ..
+        } = self;
+        let outputs = outputs
+            .map(|scaler| predictions::by_target(&function, scaler))
+            .transpose()?;
+        Self::from(self.net)
+            .with_output_function(function)?
+            .with_scalers(inputs, outputs)
+    }
+
+    /// The names of the classes of all heads that were given.
+    #[cfg(any(feature = "safetensors", feature = "onnx"))]
+    pub(crate) fn all_head_classes(&self) -> &BTreeMap<String, Vec<String>> {
+        &self.head_classes
+    }
+
+    fn head(&self, place: &str, name: &str) -> Result<&Head> {
+        check_heads(&self.output_function, self.net.outputs())?;
+        let heads = self.heads();
+        let found = heads.iter().find(|head| head.name == name);
+        found.ok_or_else(|| no_such_head(format!("head of {place}"), heads, name))
+    }
+
+    /// The rows of [`predict`](Self::predict) that are of one head.
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict); [`ErrorKind::Value`] for a name that none of the
+    /// [heads](Self::heads) has.
+    pub fn predict_head<'x>(&self, head: &str, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
+        let rows = self.head("Model::predict_head", head)?.outputs.clone();
+        let y = self.predict(x)?;
+        let numbers = View::from(&y).rows_of(rows.clone());
+        Ok(DMatrix::from_vec(rows.len(), y.ncols(), numbers))
+    }
+
+    /// The name of the most probable class of a head for each sample, as
+    /// [`predict_classes`](Self::predict_classes) gives those of a network of one.
+    ///
+    /// # Errors
+    /// As [`predict_head`](Self::predict_head) and [`predict_classes`](Self::predict_classes).
+    pub fn predict_head_classes<'x>(
+        &self,
+        head: &str,
+        x: impl Into<View<'x, T>>,
+    ) -> Result<Vec<&str>> {
+        let place = "Model::predict_head_classes";
+        let known = self.head(place, head)?;
+        let names = self.head_class_names(place, known)?;
+        let y = self.predict_head(head, x)?;
+        name_classes(place, names, &y)
+    }
+
+    /// The names of a head's classes, if its outputs tell the most probable one.
+    fn head_class_names(&self, place: &str, head: &Head) -> Result<&[String]> {
+        let Some(names) = self.head_classes(&head.name) else {
+            let expected = "names of the head's classes (Model::with_head_classes gives them)";
+            return Err(Error::new(ErrorKind::Empty, place, expected, "none"));
+        };
+        check_class_count(place, head.outputs.len(), names)?;
+        let range = part_of(self.net.range(), self.heads().len() == 1);
+        check_tells_class(place, &head.output_function, range, head.outputs.len())?;
+        Ok(names)
+    }
     fn check_classes(&self) -> Result<()> {
+        for (head, names) in &self.head_classes {
+            check_class_names(&format!("classes of head {head:?} of Model"), names)?;
+        }
         let Some(names) = &self.classes else {
             return Ok(());
         };
-        let place = "classes of Model";
         if self.outputs.is_some() {
             let expected = "outputs without a scaler: probabilities or scores of classes";
             return Err(Error::new(
                 ErrorKind::Incompatible,
-                place,
+                CLASSES,
                 expected,
                 "a scaler of outputs",
             ));
         }
-        self.check_class_count(names)?;
-        let mut seen = BTreeSet::new();
-        match names
-            .iter()
-            .find(|name| name.is_empty() || !seen.insert(name.as_str()))
-        {
-            None => Ok(()),
-            Some(name) if name.is_empty() => Err(Error::new(
-                ErrorKind::Value,
-                place,
-                "names that are not empty",
-                "\"\"",
-            )),
-            Some(name) => Err(Error::new(
-                ErrorKind::Value,
-                place,
-                "each name once",
-                format!("{name:?} twice"),
-            )),
-        }
-    }
-
-    fn check_class_count(&self, names: &[String]) -> Result<()> {
-        let expected = match self.net.outputs() {
-            1 if names.len() == 2 => return Ok(()),
-            1 => "2 names, the second of the class whose probability the only output is".into(),
-            outputs if names.len() == outputs => return Ok(()),
-            outputs => format!("{outputs} names, one per output"),
-        };
-        Err(Error::new(
-            ErrorKind::Shape,
-            "classes of Model",
-            expected,
-            names.len(),
-        ))
+        check_class_count(CLASSES, self.net.outputs(), names)?;
+        check_class_names(CLASSES, names)
     }
 
     /// The network, which works in scaled units. Its derivatives do, too: with the
@@ -382,7 +587,7 @@ impl<T: Real> Model<T> {
 
     /// The function that [`predict`](Self::predict) applies to the raw outputs.
     pub fn output_function(&self) -> OutputFunction {
-        self.output_function
+        self.output_function.clone()
     }
 
     /// The names of the classes, if they were [given](Self::with_classes).
@@ -483,7 +688,7 @@ impl<T: Real> Model<T> {
     pub fn fit(&mut self, trainer: &mut impl Fit<T>, data: &Dataset<T>) -> Result<History> {
         let function = trainer.output_function();
         self.check()?;
-        self.check_output_function("Model::fit", function)?;
+        self.check_loss("Model::fit", &function)?;
         let Self {
             net,
             inputs,
@@ -540,7 +745,7 @@ impl<T: Real> Model<T> {
         target: impl Into<Targets<'t, T>>,
     ) -> Result<Step> {
         let function = trainer.output_function();
-        self.check_output_function("Model::step", function)?;
+        self.check_loss("Model::step", &function)?;
         let units = Units {
             inputs: self.inputs.as_ref(),
             outputs: self.outputs.as_ref(),
@@ -588,7 +793,7 @@ impl<T: Real> Model<T> {
     /// ```
     pub fn evaluate(&self, trainer: &mut impl Fit<T>, data: &Dataset<T>) -> Result<Evaluation> {
         self.check()?;
-        self.check_output_function("Model::evaluate", trainer.output_function())?;
+        self.check_loss("Model::evaluate", &trainer.output_function())?;
         let units = Units {
             inputs: self.inputs.as_ref(),
             outputs: self.outputs.as_ref(),
@@ -611,9 +816,7 @@ impl<T: Real> Model<T> {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn predict<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
-        let mut y = self.scores(x)?;
-        self.output_function.apply(&mut y);
-        Ok(y)
+        self.outputs_by(x.into(), predictions::predict)
     }
 
     /// Predictions for a batch into `y`, without allocation once the tape is warm.
@@ -641,10 +844,7 @@ impl<T: Real> Model<T> {
         y: impl Into<ViewMut<'y, T>>,
         tape: &mut Tape<T>,
     ) -> Result<()> {
-        let mut y = y.into();
-        self.scores_into(x.into(), y.reborrow(), tape)?;
-        self.output_function.apply(y);
-        Ok(())
+        self.outputs_into(x.into(), y.into(), tape, predictions::predict)
     }
 
     /// The prediction for one sample into `y`, without allocation once the tape is warm. The same
@@ -676,13 +876,17 @@ impl<T: Real> Model<T> {
     }
 
     /// Raw outputs for a batch, outputs × samples: logits where the loss has an [`OutputFunction`],
-    /// else the same as [`predict`](Self::predict).
+    /// logarithms of variances in the units of the data beside means, else the same as
+    /// [`predict`](Self::predict).
     ///
     /// # Errors
     /// As [`Sequential::predict`].
     #[doc(alias("decision_function", "logits"))]
     pub fn scores<'x>(&self, x: impl Into<View<'x, T>>) -> Result<DMatrix<T>> {
-        let x = x.into();
+        self.outputs_by(x.into(), predictions::score)
+    }
+
+    fn outputs_by(&self, x: View<'_, T>, finish: Finish<T>) -> Result<DMatrix<T>> {
         self.net.walk().check_inputs(x)?;
         let outputs = self.net.outputs();
         let mut y = DMatrix::from_vec(
@@ -690,15 +894,22 @@ impl<T: Real> Model<T> {
             x.cols(),
             zeros("outputs of Model", &[outputs, x.cols()])?,
         );
-        self.scores_into(x, (&mut y).into(), &mut Tape::new())?;
+        self.outputs_into(x, (&mut y).into(), &mut Tape::new(), finish)?;
         Ok(y)
     }
 
-    fn scores_into(&self, x: View<'_, T>, y: ViewMut<'_, T>, tape: &mut Tape<T>) -> Result<()> {
+    fn outputs_into(
+        &self,
+        x: View<'_, T>,
+        y: ViewMut<'_, T>,
+        tape: &mut Tape<T>,
+        finish: Finish<T>,
+    ) -> Result<()> {
         compiled_here!(T: |model: &Model<T>,
                            x: View<'_, T>,
                            y: ViewMut<'_, T>,
-                           tape: &mut Tape<T>| -> Result<()> {
+                           tape: &mut Tape<T>,
+                           finish: Finish<T>| -> Result<()> {
             let mut y = y;
             match &model.inputs {
                 None => model.net.predict_into(x, y.reborrow(), tape)?,
@@ -716,10 +927,8 @@ impl<T: Real> Model<T> {
                     result?;
                 }
             }
-            model.outputs
-                .as_ref()
-                .map_or(Ok(()), |scaler| scaler.inverse_mut(y))
-        })(self, x, y, tape)
+            finish(&model.output_function, model.outputs.as_ref(), y)
+        })(self, x, y, tape, finish)
     }
 
     /// The name of the most probable class of each sample; for a single output the second name from
@@ -735,8 +944,8 @@ impl<T: Real> Model<T> {
     #[doc(alias("predict_class", "argmax"))]
     pub fn predict_classes<'x>(&self, x: impl Into<View<'x, T>>) -> Result<Vec<&str>> {
         let place = "Model::predict_classes";
-        self.class_names(place)?;
-        self.name_classes(place, &self.predict(x)?)
+        let names = self.class_names(place)?;
+        name_classes(place, names, &self.predict(x)?)
     }
 
     /// The names of the classes, if the outputs tell the most probable one.
@@ -746,38 +955,10 @@ impl<T: Real> Model<T> {
                 of Model::predict needs none)";
             return Err(Error::new(ErrorKind::Empty, place, expected, "none"));
         };
-        self.check_class_count(names)?;
-        let scores = match self.output_function {
-            OutputFunction::Identity => {
-                matches!(
-                    self.net.range(),
-                    OutputRange::Real | OutputRange::LogSimplex
-                )
-            }
-            OutputFunction::Sigmoid | OutputFunction::Softmax => false,
-            OutputFunction::Exp => true,
-        };
-        if self.net.outputs() == 1 && scores {
-            let expected = "a probability as the only output (Model::fit with SigmoidCrossEntropy, \
-                or Model::with_output_function; of margins, metrics::margin_classes)";
-            return Err(Error::new(
-                ErrorKind::Incompatible,
-                place,
-                expected,
-                "a number of any size",
-            ));
-        }
+        let outputs = self.net.outputs();
+        check_class_count(CLASSES, outputs, names)?;
+        check_tells_class(place, &self.output_function, self.net.range(), outputs)?;
         Ok(names)
-    }
-
-    /// The name of the most probable class of each of these predictions.
-    fn name_classes(&self, place: &str, y: &DMatrix<T>) -> Result<Vec<&str>> {
-        let names = self.class_names(place)?;
-        let classes = metrics::classes(y).map_err(|error| error.within(place))?;
-        Ok(classes
-            .into_iter()
-            .map(|class| names[class].as_str())
-            .collect())
     }
 
     /// The rows of a table as inputs and targets, by [`Encoder::dataset`]: for metrics, for
@@ -818,7 +999,8 @@ impl<T: Real> Model<T> {
     }
 
     /// Predictions for the rows of a table, a row each. For numbers a column per target, in its
-    /// units. For classes a column with the name of the most probable one, under the name of the
+    /// units; beside it such as `price (deviation)` where the loss gives deviations, and `price (2)`
+    /// where it gives several numbers of a target, such as quantiles. For classes a column with the name of the most probable one, under the name of the
     /// target, and one per class with what [`predict`](Self::predict) gives for it, its
     /// probability, such as `species=Adelie`.
     ///
@@ -856,26 +1038,41 @@ impl<T: Real> Model<T> {
             let encoder = model.encoder_for(place)?;
             let y = model.predict(&encoder.transform::<T>(rows)?)?;
             check_each(|| place.into(), (&y).into(), "a finite number", |v| v.is_finite())?;
-            let targets: Vec<&str> = encoder.targets().collect();
-            let numbers = |row: usize| y.row(row).iter().map(|v| v.as_f64()).collect::<Vec<f64>>();
+            let columns = encoder.target_columns();
             let mut table = Table::new();
-            match (&targets[..], &model.classes) {
-                ([target], Some(names)) => {
-                    table = table.with_categories(*target, model.name_classes(place, &y)?)?;
-                    for (class, name) in names.iter().enumerate() {
-                        let numbers = match y.nrows() {
-                            1 if class == 0 => numbers(0).iter().map(|p| 1.0 - p).collect(),
-                            1 => numbers(0),
-                            _ => numbers(class),
-                        };
-                        table = table.with_numbers(format!("{target}={name}"), numbers)?;
+            for (number, (column, rows, _)) in columns.iter().enumerate() {
+                let heads = model.heads().iter();
+                let own = |head: &&Head| {
+                    head.targets.start <= rows.start && rows.end <= head.targets.end
+                };
+                let names = match heads.clone().find(own) {
+                    Some(head) if *rows == head.targets => match model.head_classes(&head.name) {
+                        Some(_) => Some(model.head_class_names(place, head)?),
+                        None => None,
+                    },
+                    None if columns.len() == 1 && model.classes.is_some() => {
+                        Some(model.class_names(place)?)
                     }
-                }
-                _ => {
-                    for (row, target) in targets.into_iter().enumerate() {
-                        table = table.with_numbers(target, numbers(row))?;
+                    _ => None,
+                };
+                let (outputs, targets, function) = match heads.clone().find(own) {
+                    Some(head) => {
+                        (head.outputs.clone(), head.targets.clone(), &head.output_function)
                     }
-                }
+                    None if heads.len() == 0 => {
+                        (0..y.nrows(), 0..encoder.outputs(), &model.output_function)
+                    }
+                    None => {
+                        let expected = format!("a head of the target {column:?}");
+                        let kind = ErrorKind::Incompatible;
+                        return Err(Error::new(kind, place, expected, "several of parts of it"));
+                    }
+                };
+                let part = Part { y: &y, outputs, targets, function };
+                table = match names {
+                    Some(names) => part.classes(table, place, column, names)?,
+                    None => part.numbers(table, &columns[number])?,
+                };
             }
             Ok(table)
         })(self, rows.into())
@@ -909,11 +1106,190 @@ impl<T: Real> Model<T> {
             net: self.net.cast()?,
             inputs: scaler("inputs", &self.inputs)?,
             outputs: scaler("outputs", &self.outputs)?,
-            output_function: self.output_function,
+            output_function: self.output_function.clone(),
             classes: self.classes.clone(),
             metadata: self.metadata.clone(),
             encoder: self.encoder.clone(),
+            head_classes: self.head_classes.clone(),
         })
+    }
+}
+
+/// What makes something of outputs, told the output function and the scaler.
+type Finish<T> = fn(&OutputFunction, Option<&Scaler<T>>, ViewMut<'_, T>) -> Result<()>;
+
+const CLASSES: &str = "classes of Model";
+
+/// Whether so many outputs in `range` are scores that `function` makes predictions of.
+fn check_scores(
+    place: &str,
+    function: &OutputFunction,
+    range: OutputRange,
+    outputs: usize,
+    scaled: bool,
+) -> Result<()> {
+    let given = match function {
+        OutputFunction::Identity => return Ok(()),
+        OutputFunction::Normal if outputs.is_multiple_of(2) => return Ok(()),
+        OutputFunction::Normal => {
+            let expected = "an even number of outputs: means, then logarithms of variances";
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                place,
+                expected,
+                outputs,
+            ));
+        }
+        _ if scaled => "a scaler of outputs".into(),
+        // The softmax of logarithms of probabilities are these probabilities.
+        OutputFunction::Softmax if range == OutputRange::LogSimplex => return Ok(()),
+        _ if range != OutputRange::Real => format!("outputs in {range:?}"),
+        OutputFunction::Softmax if outputs == 1 => {
+            "a single output, whose softmax is always 1".into()
+        }
+        _ => return Ok(()),
+    };
+    let expected = format!("a network that ends on scores, for {function:?}");
+    Err(Error::new(ErrorKind::Incompatible, place, expected, given))
+}
+
+/// There must be as many names as the outputs have classes.
+fn check_class_count(place: &str, outputs: usize, names: &[String]) -> Result<()> {
+    let expected = match outputs {
+        1 if names.len() == 2 => return Ok(()),
+        1 => "2 names, the second of the class whose probability the only output is".into(),
+        outputs if names.len() == outputs => return Ok(()),
+        outputs => format!("{outputs} names, one per output"),
+    };
+    Err(Error::new(ErrorKind::Shape, place, expected, names.len()))
+}
+
+fn check_class_names(place: &str, names: &[String]) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    match names
+        .iter()
+        .find(|name| name.is_empty() || !seen.insert(name.as_str()))
+    {
+        None => Ok(()),
+        Some(name) if name.is_empty() => Err(Error::new(
+            ErrorKind::Value,
+            place,
+            "names that are not empty",
+            "\"\"",
+        )),
+        Some(name) => Err(Error::new(
+            ErrorKind::Value,
+            place,
+            "each name once",
+            format!("{name:?} twice"),
+        )),
+    }
+}
+
+/// Whether predictions by `function` tell the most probable class.
+fn check_tells_class(
+    place: &str,
+    function: &OutputFunction,
+    range: OutputRange,
+    outputs: usize,
+) -> Result<()> {
+    let scores = match function {
+        OutputFunction::Identity => {
+            matches!(range, OutputRange::Real | OutputRange::LogSimplex)
+        }
+        OutputFunction::Sigmoid | OutputFunction::Softmax => false,
+        OutputFunction::Exp => true,
+        OutputFunction::Normal | OutputFunction::Heads(_) => {
+            let expected = "a model of classes (Model::predict_head_classes of one head)";
+            let given = if *function == OutputFunction::Normal {
+                "means and deviations"
+            } else {
+                "several heads"
+            };
+            return Err(Error::new(ErrorKind::Incompatible, place, expected, given));
+        }
+    };
+    if outputs == 1 && scores {
+        let expected = "a probability as the only output (Model::fit with SigmoidCrossEntropy, \
+            or Model::with_output_function; of margins, metrics::margin_classes)";
+        return Err(Error::new(
+            ErrorKind::Incompatible,
+            place,
+            expected,
+            "a number of any size",
+        ));
+    }
+    Ok(())
+}
+
+/// The name of the most probable class of each of these predictions.
+fn name_classes<'n, T: Real>(
+    place: &str,
+    names: &'n [String],
+    y: &DMatrix<T>,
+) -> Result<Vec<&'n str>> {
+    let classes = metrics::classes(y).map_err(|error| error.within(place))?;
+    Ok(classes
+        .into_iter()
+        .map(|class| names[class].as_str())
+        .collect())
+}
+
+/// The predictions of some targets: those of a head, or all.
+struct Part<'a, T: Real> {
+    y: &'a DMatrix<T>,
+    outputs: Range<usize>,
+    targets: Range<usize>,
+    function: &'a OutputFunction,
+}
+
+impl<T: Real> Part<'_, T> {
+    /// An output of all rows of the table.
+    fn output(&self, number: usize) -> Vec<f64> {
+        let row = self.y.row(self.outputs.start + number);
+        row.iter().map(|v| v.as_f64()).collect()
+    }
+
+    /// The table with the most probable classes, and the probabilities of all.
+    fn classes(
+        &self,
+        mut table: Table,
+        place: &str,
+        column: &str,
+        names: &[String],
+    ) -> Result<Table> {
+        let y = self.y.rows_range(self.outputs.clone()).into_owned();
+        table = table.with_categories(column, name_classes(place, names, &y)?)?;
+        for (class, name) in names.iter().enumerate() {
+            let numbers = match self.outputs.len() {
+                1 if class == 0 => self.output(0).iter().map(|p| 1.0 - p).collect(),
+                1 => self.output(0),
+                _ => self.output(class),
+            };
+            table = table.with_numbers(format!("{column}={name}"), numbers)?;
+        }
+        Ok(table)
+    }
+
+    /// The table with all that is predicted of a target: of numbers, or of classes one by one.
+    fn numbers(&self, mut table: Table, target: &TargetColumn<'_>) -> Result<Table> {
+        let (column, rows, classes) = target;
+        let blocks = self.outputs.len() / self.targets.len();
+        for block in 0..blocks {
+            let suffix = match block {
+                1 if *self.function == OutputFunction::Normal => " (deviation)".into(),
+                _ if blocks == 1 || *self.function == OutputFunction::Normal => String::new(),
+                _ => format!(" ({})", block + 1),
+            };
+            for (place, row) in rows.clone().enumerate() {
+                let class = classes.and_then(|classes| classes.get(place));
+                let class = class.map_or_else(String::new, |class| format!("={class}"));
+                let name = format!("{column}{class}{suffix}");
+                let output = block * self.targets.len() + row - self.targets.start;
+                table = table.with_numbers(name, self.output(output))?;
+            }
+        }
+        Ok(table)
     }
 }
 
@@ -929,6 +1305,7 @@ impl<T: Real> From<Sequential<T>> for Model<T> {
             classes: None,
             metadata: BTreeMap::new(),
             encoder: None,
+            head_classes: BTreeMap::new(),
         }
     }
 }
@@ -952,6 +1329,8 @@ impl<'de, T: Real> serde::Deserialize<'de> for Model<T> {
             metadata: BTreeMap<String, String>,
             #[serde(deserialize_with = "serde::Deserialize::deserialize")]
             encoder: Option<Encoder>,
+            #[serde(default)]
+            head_classes: BTreeMap<String, Vec<String>>,
         }
         crate::ground::serde::checked(deserializer, |model| {
             let Model {
@@ -962,6 +1341,7 @@ impl<'de, T: Real> serde::Deserialize<'de> for Model<T> {
                 classes,
                 metadata,
                 encoder,
+                head_classes,
             } = model;
             Self {
                 net,
@@ -971,6 +1351,7 @@ impl<'de, T: Real> serde::Deserialize<'de> for Model<T> {
                 classes,
                 metadata,
                 encoder,
+                head_classes,
             }
             .checked()
         })

@@ -93,6 +93,9 @@ pub(super) trait Method<T: Real> {
     /// Gets ready for a call that trains `net`, after [`check`](Self::check).
     fn prepare(&mut self, net: &Sequential<T>) -> Result<()>;
 
+    /// Lets parameters that are tied be the same, after [`prepare`](Self::prepare).
+    fn spread_ties(&self, net: &mut Sequential<T>);
+
     /// How many steps an epoch of so many samples takes.
     fn steps(&self, samples: usize) -> usize;
 
@@ -254,6 +257,7 @@ impl<T: Real> Run<'_, T> {
         }
         self.state.data = Some(mark);
         self.state.take_latest(net);
+        method.spread_ties(net);
         let plan = Plan {
             first: self.state.position.epoch,
             end: self.state.start.saturating_add(self.epochs),
@@ -330,6 +334,9 @@ impl<T: Real> Run<'_, T> {
         net.walk().check_trainable()?;
         method.check(net, self.state.position.step)?;
         self.check_settings(method.name())?;
+        let function = loss.output_function();
+        let mut metrics = self.watcher.metrics.iter();
+        metrics.try_for_each(|metric| metric.check(&function))?;
         if let Some(best) = &self.state.best {
             check_count(method.name(), best.params.len(), net)?;
         }

@@ -35,7 +35,29 @@ macro_rules! setting {
             name: impl Into<String>,
             metric: impl FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + Send + 'a,
         ) -> Self {
-            self.run.watcher.metrics.push((name.into(), Box::new(metric)));
+            self.run.watcher.metrics.push(Metric {
+                name: name.into(),
+                head: None,
+                measure: Box::new(metric),
+            });
+            self
+        }
+    };
+    ($(#[$docs:meta])* head_metric) => {
+        $(#[$docs])*
+        #[must_use]
+        pub fn head_metric(
+            mut self,
+            head: impl Into<String>,
+            name: impl core::fmt::Display,
+            metric: impl FnMut(View<'_, T>, Targets<'_, T>) -> Result<f64> + Send + 'a,
+        ) -> Self {
+            let head = head.into();
+            self.run.watcher.metrics.push(Metric {
+                name: alloc::format!("{head}_{name}"),
+                head: Some(head),
+                measure: Box::new(metric),
+            });
             self
         }
     };
@@ -132,6 +154,14 @@ macro_rules! setting {
         #[doc(alias("requires_grad", "trainable"))]
         pub fn freeze(mut self, layers: impl IntoIterator<Item = usize>) -> Self {
             self.method.frozen = Frozen::new(layers);
+            self
+        }
+    };
+    ($(#[$docs:meta])* tie) => {
+        $(#[$docs])*
+        #[must_use]
+        pub fn tie(mut self, tie: Tie) -> Self {
+            self.method.ties.push(tie);
             self
         }
     };
@@ -247,6 +277,11 @@ macro_rules! full_batch_trainer {
                 /// [`Trainer::freeze`](crate::Trainer::freeze) does.
                 freeze;
 
+                /// Lets two blocks share their numbers, as
+                /// [`Trainer::tie`](crate::Trainer::tie) does: the function that is minimized is
+                /// one of the free parameters alone.
+                tie;
+
                 /// Trains on `count` threads of the trainer's own, as
                 /// [`Trainer::threads`](crate::Trainer::threads) does, to the same bits for any
                 /// number.
@@ -259,6 +294,10 @@ macro_rules! full_batch_trainer {
                 /// A metric to compute after each epoch, as in
                 /// [`Trainer::metric`](crate::Trainer::metric).
                 metric;
+
+                /// A metric of one of the heads of the loss, as in
+                /// [`Trainer::head_metric`](crate::Trainer::head_metric).
+                head_metric;
 
                 /// A reason to end before the last epoch, as in
                 /// [`Trainer::stop`](crate::Trainer::stop); all are looked at after each epoch.

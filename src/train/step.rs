@@ -12,7 +12,7 @@ use crate::numeric::bounds::NOT_NEGATIVE;
 use crate::numeric::real::Real;
 use crate::numeric::view::View;
 use crate::optim::schedule::Schedule;
-use crate::optim::{Clip, Constraint, Group, Optimizer, Penalty, gradient_norm};
+use crate::optim::{Clip, Constraint, Group, Optimizer, Penalty, Tie, Ties, gradient_norm};
 use alloc::{boxed::Box, format, sync::Arc, vec::Vec};
 use core::ops::Range;
 
@@ -26,6 +26,7 @@ pub(super) struct Descent<'a, T: Real> {
     pub(super) penalty: Option<Penalty>,
     pub(super) clips: Vec<Clip>,
     pub(super) constraints: Vec<Constraint>,
+    pub(super) ties: Vec<Tie>,
     /// Which parameters of the last network learn.
     pub(super) learning: Option<Learning>,
 }
@@ -37,6 +38,7 @@ pub(super) struct Learning {
     frozen: Vec<Range<usize>>,
     /// Where the running statistics lie that follow.
     statistics: Vec<Range<usize>>,
+    ties: Ties,
 }
 
 /// Where a step is.
@@ -75,6 +77,7 @@ impl<'a, T: Real> Descent<'a, T> {
             penalty: None,
             clips: Vec::new(),
             constraints: Vec::new(),
+            ties: Vec::new(),
             learning: None,
         }
     }
@@ -97,6 +100,16 @@ impl<'a, T: Real> Descent<'a, T> {
         self.constraints
             .iter()
             .try_for_each(Constraint::check_in::<T>)?;
+        let rows = self
+            .constraints
+            .iter()
+            .any(|constraint| matches!(constraint, Constraint::MaxNorm(_)));
+        if let Some(tie) = self.ties.iter().find(|tie| rows && tie.is_transposed()) {
+            let expected = "no Constraint::MaxNorm: what are rows of one block are columns of the \
+                other";
+            let kind = ErrorKind::Incompatible;
+            return Err(Error::new(kind, format!("{tie}"), expected, "one"));
+        }
         self.frozen.check("Trainer", net.layers().len())?;
         if self.optimizer.state().averaged.is_some() && !self.constraints.is_empty() {
             return Err(Error::new(
@@ -123,13 +136,18 @@ impl<'a, T: Real> Descent<'a, T> {
         }
         let layout = net.layout().clone();
         let frozen = self.frozen.params("Trainer", &layout)?;
+        let ties = Ties::new(&self.ties, &layout, |layer| self.frozen.contains(layer))?;
         let groups = match &self.groups {
-            Some(groups) => without(groups, &frozen),
+            Some(groups) => {
+                check_alike(groups, &ties)?;
+                without(groups, &frozen)
+            }
             None => without(&net.default_groups(), &frozen),
         };
         if groups.is_empty() {
             return Err(all_frozen("Trainer"));
         }
+        let groups = without(&groups, &ties.copies());
         let follows = |group: &&Group| group.statistic && group.rate != 0.0;
         let statistics = groups.iter().filter(follows);
         self.learning = Some(Learning {
@@ -137,17 +155,40 @@ impl<'a, T: Real> Descent<'a, T> {
             statistics: statistics.map(|group| group.range.clone()).collect(),
             groups,
             frozen,
+            ties,
         });
         Ok(())
+    }
+
+    /// The parameters, where they are not tied as they should be.
+    pub(super) fn untied(&self, net: &Sequential<T>) -> Option<Vec<T>> {
+        let ties = &self.learning.as_ref()?.ties;
+        let params = net.params();
+        let differ = |(first, second): (usize, usize)| params[first] != params[second];
+        ties.pairs().any(differ).then(|| params.to_vec())
+    }
+
+    /// Copies what is tied.
+    pub(super) fn spread_ties(&self, net: &mut Sequential<T>) {
+        if let Some(learning) = self
+            .learning
+            .as_ref()
+            .filter(|known| !known.ties.is_empty())
+        {
+            learning.ties.spread(net.params_mut());
+        }
     }
 
     /// Lets `net` be what steps change (`false`), or where the rule averages, the average (`true`):
     /// whenever nothing is stepping.
     pub(super) fn show_average(&mut self, net: &mut Sequential<T>, show: bool) -> Result<()> {
         match self.optimizer.state().averaged {
-            Some(shown) if shown != show => self.optimizer.swap_average(net.params_mut()),
-            _ => Ok(()),
+            Some(shown) if shown != show => self.optimizer.swap_average(net.params_mut())?,
+            _ => return Ok(()),
         }
+        // The rule has no notice of copies.
+        self.spread_ties(net);
+        Ok(())
     }
 
     /// Computes the running statistics anew where `net` is the average of a rule, which has not
@@ -200,10 +241,12 @@ impl<'a, T: Real> Descent<'a, T> {
         place: Place,
         measured: bool,
     ) -> Result<Taken> {
-        let (groups, frozen) = match &self.learning {
-            Some(learning) => (&learning.groups[..], &learning.frozen[..]),
-            None => (&[][..], &[][..]),
+        let untied = Ties::default();
+        let (groups, frozen, ties) = match &self.learning {
+            Some(learning) => (&learning.groups[..], &learning.frozen[..], &learning.ties),
+            None => (&[][..], &[][..], &untied),
         };
+        ties.gather(tape.grads_mut());
         let mut taken = Taken {
             cost,
             penalty: None,
@@ -211,8 +254,8 @@ impl<'a, T: Real> Descent<'a, T> {
             gradient_norm: None,
         };
         if let Some(penalty) = &self.penalty {
-            taken.penalty = Some(penalty.cost(net).as_f64());
-            penalty.add_gradient(net, tape.grads_mut())?;
+            taken.penalty = Some(penalty.cost_of(net, ties).as_f64());
+            penalty.add_checked(net, ties, tape.grads_mut());
         }
         if !taken.total().is_finite() {
             let Place { epoch, batch } = place;
@@ -243,7 +286,35 @@ impl<'a, T: Real> Descent<'a, T> {
         for constraint in &self.constraints {
             constraint.apply_on(net, |layer| !self.frozen.contains(layer))?;
         }
+        self.spread_ties(net);
         Ok(taken)
+    }
+}
+
+/// Numbers that are one must have one rate.
+fn check_alike(groups: &[Group], ties: &Ties) -> Result<()> {
+    let of = |index: usize| {
+        let group = groups.iter().position(|group| group.range.contains(&index));
+        group.map(|group| (groups[group].rate, groups[group].decay))
+    };
+    match ties
+        .pairs()
+        .find(|(first, second)| of(*first) != of(*second))
+    {
+        None => Ok(()),
+        Some((first, second)) => {
+            let given = format!(
+                "{:?} of parameter {first} and {:?} of parameter {second}, which is tied to it",
+                of(first),
+                of(second)
+            );
+            Err(Error::new(
+                ErrorKind::Incompatible,
+                "groups of Trainer",
+                "the same rate and decay for tied parameters",
+                given,
+            ))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The trainer of mini-batches and its settings.
 
 use super::epoch::Epoch;
-use super::evaluate::Evaluation;
+use super::evaluate::{Evaluation, Metric};
 use super::frozen::Frozen;
 use super::history::History;
 use super::mini_batches::MiniBatches;
@@ -18,7 +18,7 @@ use crate::nn::sequential::Sequential;
 use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View};
-use crate::optim::{Clip, Constraint, Group, Optimizer, Penalty, ReduceOnPlateau, Schedule};
+use crate::optim::{Clip, Constraint, Group, Optimizer, Penalty, ReduceOnPlateau, Schedule, Tie};
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
 use core::ops::ControlFlow;
@@ -286,6 +286,30 @@ impl<'a, T: Real> Trainer<'a, T> {
         self
     }
 
+    /// Lets two blocks of parameters share their numbers, as [`Tie`] says; beside those that were
+    /// given before. The numbers of the first block stand for both, in the gradient, in norms,
+    /// clips and penalties, and in the rule; a penalty that is on one of the blocks is on their
+    /// numbers, once. Training begins with them, and after each step, also of what a rule averages,
+    /// the second block is a copy to the bit. A constraint is enforced on the first block. Of two
+    /// blocks in frozen layers both stay as they are.
+    ///
+    /// Errors come with [`fit`](Self::fit) and [`step`](Self::step): [`ErrorKind::Value`] for a
+    /// block that is not there, [`ErrorKind::Shape`] where shapes do not fit,
+    /// [`ErrorKind::Incompatible`] for running statistics, for a block that is tied twice, for
+    /// groups that give the two another rate or decay, where only one of the layers is frozen, and
+    /// for [`Constraint::MaxNorm`] beside a transposed tie.
+    ///
+    /// [`ErrorKind::Value`]: crate::ErrorKind::Value
+    /// [`ErrorKind::Shape`]: crate::ErrorKind::Shape
+    /// [`ErrorKind::Incompatible`]: crate::ErrorKind::Incompatible
+    #[must_use]
+    #[doc(alias("tie_weights", "weight tying"))]
+    pub fn tie(mut self, tie: Tie) -> Self {
+        self.method.descent.ties.push(tie);
+        self.method.descent.learning = None;
+        self
+    }
+
     settings! {
         /// Data on which the cost and the metrics are computed after each epoch, never trained on:
         /// in the units of the data that [`fit`](Self::fit) is given.
@@ -297,6 +321,12 @@ impl<'a, T: Real> Trainer<'a, T> {
         /// without it on the training data. [`Model::fit`](crate::Model::fit) takes both in the
         /// units of the data, [`fit`](Self::fit) in the network's.
         metric;
+
+        /// A metric of one of the [`Heads`](crate::nn::loss::Heads) of the loss: of the head's
+        /// predictions and its rows of the targets, called `head_name`, such as `kind_accuracy`, as
+        /// in Keras. [`ErrorKind::Value`](crate::ErrorKind::Value) in [`fit`](Self::fit) where the
+        /// loss has no such head.
+        head_metric;
 
         /// A reason to end before the last epoch; whichever of several comes first.
         stop;

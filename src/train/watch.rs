@@ -62,7 +62,7 @@ impl<T: Real> Watcher<'_, T> {
         watched.try_for_each(|monitor| {
             monitor.check(
                 self.validation.is_some(),
-                self.metrics.iter().map(|(name, _)| &**name),
+                self.metrics.iter().map(|metric| &*metric.name),
             )
         })
     }

@@ -586,7 +586,7 @@ fn networks<T: Real>() -> Result<()> {
             .build()
     };
     for function in OutputFunction::EVERY {
-        round(function);
+        round(function.clone());
         let classifier = Model::from(logits()?).with_output_function(function)?;
         round(classifier.clone());
         round(classifier.with_classes(["", "ä\n\0"].map(|name| format!("class {name}")))?);

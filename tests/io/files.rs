@@ -229,7 +229,7 @@ fn classifier<T: Real>(outputs: usize) -> Result<Model<T>> {
 fn output_functions_and_classes_are_kept() -> Result<()> {
     for function in OutputFunction::EVERY {
         for named in [false, true] {
-            let mut model = classifier::<f64>(3)?.with_output_function(function)?;
+            let mut model = classifier::<f64>(3)?.with_output_function(function.clone())?;
             if named {
                 model = model.with_classes(["setosa", "\"ä\"\n", "\0"])?;
             }
@@ -237,7 +237,7 @@ fn output_functions_and_classes_are_kept() -> Result<()> {
             assert_eq!(read, model);
             assert_eq!(
                 (read.output_function(), read.classes().is_some()),
-                (function, named)
+                (function.clone(), named)
             );
             assert_eq!(
                 bits(read.predict(&inputs())?.as_slice()),

@@ -10,7 +10,7 @@ use chainrule::Real;
 use chainrule::data::{Encoder, Encoding, Fill, Scaling, Table, read_npy, write_npy};
 use chainrule::io::Onnx;
 use chainrule::nalgebra::DMatrix;
-use chainrule::nn::loss::OutputFunction;
+use chainrule::nn::loss::{GaussianNll, Heads, Loss, OutputFunction};
 use chainrule::nn::*;
 use chainrule::prelude::*;
 use std::path::{Path, PathBuf};
@@ -234,8 +234,8 @@ fn cases<T: Real>() -> Result<Vec<Case<T>>> {
         x.clone(),
     )?);
     for function in OutputFunction::EVERY.into_iter().skip(1) {
-        let model =
-            Model::new(net()?, Scaler::standard(&x)?, None)?.with_output_function(function)?;
+        let model = Model::new(net()?, Scaler::standard(&x)?, None)?
+            .with_output_function(function.clone())?;
         cases.push(case(
             format!("output {function}"),
             &plain,
@@ -252,6 +252,19 @@ fn cases<T: Real>() -> Result<Vec<Case<T>>> {
             )?
         });
     }
+    let heads = Heads::<T>::new()
+        .head("a", 2, GaussianNll::new())
+        .head("b", 3, SoftmaxCrossEntropy::new())
+        .head("c", 1, SigmoidCrossEntropy::new());
+    let net = layers!(4; Dense::new(8, Activation::Tanh), Dense::new(6, Activation::Linear))?;
+    let scaler = Scaler::new(
+        [5.0, 0.0, 0.0, 0.0, 0.0].map(T::of).into(),
+        [20.0, 1.0, 1.0, 1.0, 1.0].map(T::of).into(),
+    )?;
+    let model = Model::new(net, Scaler::standard(&x)?, None)?
+        .with_output_function(heads.output_function())?
+        .with_scalers(Scaler::standard(&x)?, scaler)?;
+    cases.push(case("output heads", &plain, &model, x.clone())?);
     Ok(cases)
 }
 

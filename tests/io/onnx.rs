@@ -7,7 +7,7 @@ use crate::zoo::file::{File, attribute, bytes, float, int, integer, tensor};
 use crate::zoo::{self, activations, inputs, layers};
 use chainrule::io::Onnx;
 use chainrule::nn::layer::{BackwardArgs, InferArgs, Layer};
-use chainrule::nn::loss::OutputFunction;
+use chainrule::nn::loss::{GaussianNll, Heads, Loss, OutputFunction, Poisson};
 use chainrule::nn::{
     AlphaDropout, BatchNorm, Chain, GaussianNoise, Glu, LayerNorm, LogSoftmax, Parallel, Prelu,
     Residual, RmsNorm, Select, Softmax,
@@ -241,7 +241,7 @@ fn output_functions_come_back() -> Result<()> {
     ] {
         let own = model
             .clone()
-            .with_output_function(function)?
+            .with_output_function(function.clone())?
             .with_classes(["a", "ü \"b\"\n", "chainrule.class.0"])?;
         comes_back(own.clone())?;
         comes_back(own.cast::<f32>()?)?;
@@ -285,6 +285,35 @@ fn output_functions_come_back() -> Result<()> {
     comes_back(rates.clone())?;
     comes_back(rates.cast::<f32>()?)?;
     assert!(rates.predict(&x)? == net.predict(&x)?.map(f64::exp) || rates.predict(&x)?.min() > 0.0);
+    let uncertain = layers!(4; Dense::new(5, Activation::Tanh), Dense::new(4, Activation::Linear))?;
+    let normal = Model::<f64>::from(uncertain).with_output_function(OutputFunction::Normal)?;
+    comes_back(normal.clone())?;
+    comes_back(normal.with_scalers(None, Scaler::new(vec![5.0, -3.0], vec![20.0, -0.5])?)?)?;
+    let several = Heads::<f64>::new()
+        .head("price", 2, GaussianNll::new())
+        .head("kind", 3, SoftmaxCrossEntropy::new())
+        .head("yes", 1, SigmoidCrossEntropy::new())
+        .head("count", 1, Poisson::new())
+        .head("plain", 1, MeanSquaredError);
+    let net = layers!(4; Dense::new(5, Activation::Tanh), Dense::new(8, Activation::Linear))?;
+    let heads = Model::<f64>::from(net)
+        .with_output_function(several.output_function())?
+        .with_head_classes("kind", ["a", "b.c", "ü\n"])?;
+    comes_back(heads.clone())?;
+    comes_back(heads.cast::<f32>()?)?;
+    let mut scales = (vec![0.0; 7], vec![1.0; 7]);
+    (scales.0[0], scales.1[0], scales.0[6], scales.1[6]) = (300.0, 50.0, 1.0, 0.25);
+    let heads = heads.with_scalers(None, Scaler::new(scales.0, scales.1)?)?;
+    comes_back(heads.clone())?;
+    let read = Onnx::new().read::<f64>(&Onnx::new().scores().write(&heads)?)?;
+    let x = inputs::<f64>(4, 9);
+    assert_eq!(read.predict(&x)?, heads.scores(&x)?);
+    let numbers =
+        Heads::<f64>::new()
+            .head("one", 2, MeanSquaredError)
+            .head("other", 1, MeanSquaredError);
+    let net = layers!(4; Dense::new(3, Activation::Linear))?;
+    comes_back(Model::<f64>::from(net).with_output_function(numbers.output_function())?)?;
     let single = Model::<f32>::from(layers!(4; Dense::new(1, Activation::Linear))?);
     comes_back(
         single

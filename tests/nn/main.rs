@@ -7,6 +7,7 @@ mod activations;
 mod derivatives;
 mod dual;
 mod gradients;
+mod heads;
 mod init;
 mod layers;
 mod losses;

@@ -7,6 +7,7 @@ mod accumulate;
 mod averages;
 mod checkpoints;
 mod full_batch;
+mod heads;
 mod least_squares;
 mod losses;
 mod online;
@@ -14,6 +15,7 @@ mod quality;
 mod stopping;
 #[cfg(feature = "csv")]
 mod tables;
+mod ties;
 mod training;
 
 /// Ends a run after so many steps.

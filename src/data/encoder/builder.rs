@@ -55,7 +55,22 @@ impl Encoder {
 
 impl EncoderBuilder {
     /// A column that is to be predicted: of numbers, or of categories, which are then the classes.
-    /// Several calls name several columns of numbers.
+    /// Several calls name several columns. Where there are numbers and categories among them, or
+    /// categories of several columns, the loss has [`Heads`](crate::nn::loss::Heads): the targets
+    /// lie in the order of the calls, a row for a column of numbers and one for each class.
+    ///
+    /// ```
+    /// use chainrule::data::{Encoder, Table};
+    /// let flats = Table::new()
+    ///     .with_numbers("area", [50.0, 120.0, 80.0, 150.0])?
+    ///     .with_numbers("price", [200.0, 500.0, 300.0, 600.0])?
+    ///     .with_categories("kind", ["flat", "house", "flat", "house"])?;
+    /// let encoder = Encoder::builder().target("price").target("kind").fit(&flats)?;
+    /// assert_eq!((encoder.inputs(), encoder.outputs()), (1, 3));
+    /// let kinds = encoder.target_classes("kind").ok_or("classes")?;
+    /// assert_eq!(kinds, ["flat", "house"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn target(mut self, column: impl Into<String>) -> Self {
         self.targets.push(column.into());
         self
@@ -125,8 +140,7 @@ impl EncoderBuilder {
     /// - [`ErrorKind::Value`] for a column that is not there, is named twice, or is both input and
     ///   target; for a hole in a target, or among numbers without a [fill](Self::fill); for numbers
     ///   whose spread is too small, and settings out of range.
-    /// - [`ErrorKind::Incompatible`] for a setting that is not for the kind of its column, and for
-    ///   several targets of which one has categories.
+    /// - [`ErrorKind::Incompatible`] for a setting that is not for the kind of its column.
     /// - [`ErrorKind::NotFinite`] for numbers whose spread is infinite.
     pub fn fit(&self, train: &Table) -> Result<Encoder> {
         let place = "Encoder::builder";

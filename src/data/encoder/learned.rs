@@ -1,7 +1,7 @@
 //! What was learned of a table.
 
 use super::fitted::Fitted;
-use super::targets::Targets;
+use super::targets::{TargetColumn, Targets};
 use crate::data::Dataset;
 use crate::data::held_out::Rows;
 use crate::data::scaler::Scaler;
@@ -151,10 +151,26 @@ impl Encoder {
         self.targets.columns().into_iter()
     }
 
-    /// The names of the classes, if the target is a column of categories: sorted, by value if all
-    /// are numbers.
+    /// The names of the classes, if the only target is a column of categories: sorted, by value if
+    /// all are numbers.
     pub fn classes(&self) -> Option<&[String]> {
         self.targets.classes()
+    }
+
+    /// The names of the classes of one of the targets, if it is a column of categories.
+    pub fn target_classes(&self, column: &str) -> Option<&[String]> {
+        let mut columns = self.target_columns().into_iter();
+        columns.find(|(name, ..)| *name == column)?.2
+    }
+
+    /// The columns that are targets, with their rows among the targets, and their classes.
+    pub(crate) fn target_columns(&self) -> Vec<TargetColumn<'_>> {
+        self.targets.places()
+    }
+
+    /// Whether there are numbers and classes among the targets, or classes of several columns.
+    pub(crate) fn has_several_kinds(&self) -> bool {
+        self.targets.is_several()
     }
 
     /// The names of the inputs of a network, row by row of what [`transform`](Self::transform)
@@ -287,8 +303,9 @@ impl Encoder {
         Ok(table)
     }
 
-    /// The scaler of the targets that are numbers; `None` of classes, and where
-    /// [`Scaling::None`](crate::data::Scaling::None) was asked for.
+    /// The scaler of the targets that are numbers, which leaves classes beside them as they are;
+    /// `None` of classes alone, and where [`Scaling::None`](crate::data::Scaling::None) was asked
+    /// for.
     ///
     /// # Errors
     /// [`ErrorKind::NotFinite`] or [`ErrorKind::Value`] when a number of the scaler becomes ±∞ in

@@ -14,6 +14,7 @@ mod words;
 pub use builder::EncoderBuilder;
 pub use learned::Encoder;
 pub use settings::{Encoding, Fill, Scaling};
+pub(crate) use targets::TargetColumn;
 #[cfg(feature = "onnx")]
 pub(crate) use {
     fitted::Fitted,

@@ -158,8 +158,6 @@ impl<'g> Reader<'_, 'g> {
         values: &[&'g str],
         depth: usize,
     ) -> Result<(&'g str, Fork<'g>)> {
-        let refuse =
-            |expected, given| Err(Error::new(ErrorKind::Incompatible, place(node), expected, given));
         self.shallow(node, depth)?;
         if self.tree.is_none() {
             self.tree = Some(Dominators::new(self.graph));
@@ -170,7 +168,12 @@ impl<'g> Reader<'_, 'g> {
             Some(Err(())) => {
                 let expected = "values that are computed from one input of the graph (several are \
                     read as one after they have been put together)";
-                return refuse(expected.into(), format!("{values:?} of several"));
+                return Err(Error::new(
+                    ErrorKind::Incompatible,
+                    place(node),
+                    expected,
+                    format!("{values:?} of several"),
+                ));
             }
             None => return Err(itself(value)),
         };

@@ -32,7 +32,7 @@ const FORMAT: i64 = 8;
 const LABEL_ENCODER: i64 = 2;
 
 /// The graph of `model`, with `function` at its end.
-pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Result<Vec<u8>> {
+pub(super) fn export<T: Real>(model: &Model<T>, function: &OutputFunction) -> Result<Vec<u8>> {
     let net = model.net();
     let mut writer = Writer::new(T::BYTES == 8);
     let kind = writer.kind();
@@ -54,7 +54,7 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
         writer.scope = format!("layer{number}");
         width = writer.whole(&**layer, width, &mut vec![number], &mut parameters)?;
     }
-    if let Some(scaler) = model.output_scaler() {
+    if let Some(scaler) = &model.score_scaler()? {
         writer.scaler(
             "scale_outputs",
             scaler,
@@ -63,12 +63,7 @@ pub(super) fn export<T: Real>(model: &Model<T>, function: OutputFunction) -> Res
         );
     }
     writer.scope = "output_function".into();
-    match function {
-        OutputFunction::Identity => {}
-        OutputFunction::Sigmoid => writer.activation("Sigmoid"),
-        OutputFunction::Softmax => writer.activation("Softmax"),
-        OutputFunction::Exp => writer.activation("Exp"),
-    }
+    writer.output_function(function, net.outputs());
     if let Some(encoded) = &encoded {
         encoded.refuse(&mut writer);
     }
@@ -242,7 +237,7 @@ impl Writer {
         match (parts.join, &mut ends[..]) {
             (None, _) | (_, [_]) => {}
             (Some(Join::Stack), _) => {
-                self.value = self.node("Concat", vec![int("axis", 1)], ends);
+                self.concat(ends);
                 width = widths.iter().sum();
             }
             (Some(Join::Add), [first, second]) => {
@@ -365,9 +360,8 @@ impl Writer {
             return;
         };
         if places.iter().copied().eq(*first..last + 1) {
-            let bounds = [*first, last + 1, 1];
-            let names = bounds.map(|place| self.integers(format!("place/{place}"), &[place]));
-            self.next("Slice", vec![], &names.each_ref());
+            let all = self.value.clone();
+            self.slice(&all, rows[0]..rows[0] + rows.len());
         } else {
             let name = self.integers(format!("{}.rows", self.scope), &places);
             self.next("Gather", vec![int("axis", 1)], &[&name]);

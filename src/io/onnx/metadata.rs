@@ -4,7 +4,7 @@
 use super::proto::Entry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::notes::RESERVED;
-use crate::nn::loss::OutputFunction;
+use crate::nn::loss::{Head, OutputFunction};
 use crate::numeric::real::Real;
 use crate::train::Model;
 use alloc::{
@@ -16,23 +16,31 @@ use alloc::{
 
 const OUTPUT_FUNCTION: &str = "output_function";
 const CLASS: &str = "class.";
+/// Before the number of a class and the name of its head.
+const HEAD_CLASS: &str = "head_class.";
 
 /// The entries for a model whose graph ends on `function`.
-pub(super) fn entries<T: Real>(model: &Model<T>, function: OutputFunction) -> Vec<Entry> {
+pub(super) fn entries<T: Real>(model: &Model<T>, function: &OutputFunction) -> Vec<Entry> {
     let notes = model.metadata().iter().map(|(key, value)| Entry {
         key: key.clone(),
         value: value.clone(),
     });
-    let own = |key: String, value: String| Entry {
+    let own = move |key: String, value: String| Entry {
         key: format!("{RESERVED}{key}"),
         value,
     };
-    let function = (function != OutputFunction::Identity)
+    let function = (*function != OutputFunction::Identity)
         .then(|| own(OUTPUT_FUNCTION.into(), function.to_string()));
     let classes = model.classes().unwrap_or_default().iter().enumerate();
+    let of_heads = model.all_head_classes().iter().flat_map(|(head, names)| {
+        let key = move |class: usize| format!("{HEAD_CLASS}{class}.{head}");
+        let names = names.iter().enumerate();
+        names.map(move |(class, name)| own(key(class), name.clone()))
+    });
     notes
         .chain(function)
         .chain(classes.map(|(class, name)| own(format!("{CLASS}{class}"), name.clone())))
+        .chain(of_heads)
         .collect()
 }
 
@@ -42,6 +50,7 @@ pub(super) struct Metadata {
     pub(super) notes: BTreeMap<String, String>,
     pub(super) output_function: OutputFunction,
     pub(super) classes: Option<Vec<String>>,
+    pub(super) head_classes: Vec<(String, Vec<String>)>,
 }
 
 impl Metadata {
@@ -62,12 +71,18 @@ impl Metadata {
         }
         let mut own = |key: &str| notes.remove(&format!("{RESERVED}{key}"));
         let output_function = own(OUTPUT_FUNCTION).map(|name| name.parse()).transpose();
-        let output_function = output_function
+        let output_function: OutputFunction = output_function
             .map_err(|error: Error| error.within("ONNX metadata"))?
             .unwrap_or_default();
         let classes: Vec<_> = (0..)
             .map_while(|class| own(&format!("{CLASS}{class}")))
             .collect();
+        let of_head = |head: &Head| {
+            let names = (0..).map_while(|class| own(&format!("{HEAD_CLASS}{class}.{}", head.name)));
+            (head.name.clone(), names.collect())
+        };
+        let head_classes: Vec<(String, Vec<String>)> =
+            output_function.heads().iter().map(of_head).collect();
         match notes.keys().find(|key| key.starts_with(RESERVED)) {
             Some(key) => error(
                 "a note that this version writes (classes from 0 on, without a gap)",
@@ -77,6 +92,10 @@ impl Metadata {
                 notes,
                 output_function,
                 classes: (!classes.is_empty()).then_some(classes),
+                head_classes: head_classes
+                    .into_iter()
+                    .filter(|(_, names)| !names.is_empty())
+                    .collect(),
             }),
         }
     }

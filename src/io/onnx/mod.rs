@@ -10,6 +10,7 @@ mod encode;
 mod export;
 mod fold;
 mod graph;
+mod heads;
 mod import;
 mod metadata;
 mod node;
@@ -69,7 +70,9 @@ use std::path::Path;
 /// before and after the network, the model's [`OutputFunction`] is the last node, and the notes are
 /// the file's metadata. The metadata also has the names of the classes (`chainrule.class.0`,
 /// `chainrule.class.1`, …) and of the output function (`chainrule.output_function`). By the latter,
-/// reading knows that the last node is not a layer. A dense layer is `Gemm` and its activation, as
+/// reading knows that the last node is not a layer. Of several [heads](Model::heads) each is a
+/// `Slice` of the scores behind which its function stands, and a `Concat` puts them together; the
+/// names of a head's classes are `chainrule.head_class.0.name`, …. A dense layer is `Gemm` and its activation, as
 /// in PyTorch's files.
 ///
 /// Layers that are made of layers are written as what they are made of: branches meet in `Add`,
@@ -223,9 +226,10 @@ impl Onnx {
         check_notes(model)?;
         model.net().check_values(model.net().params())?;
         model.check()?;
-        let function = self.output_function.unwrap_or(model.output_function());
-        model.check_output_function("Onnx::write", function)?;
-        export::export(model, function)
+        let own = self.output_function.clone();
+        let function = own.unwrap_or_else(|| model.output_function());
+        model.check_output_function("Onnx::write", &function)?;
+        export::export(model, &function)
     }
 
     /// [`write`](Self::write) to a file, which is there whole or not at all.
@@ -282,21 +286,38 @@ impl Onnx {
                 ));
             }
         };
-        let (input, mut steps) = branches::steps(&graph, output)?;
         let Metadata {
             notes,
             mut output_function,
             mut classes,
+            mut head_classes,
         } = Metadata::read(&file.metadata_props)?;
         if !outputs.contains(&output) {
             // They are about another value.
             (output_function, classes) = (OutputFunction::Identity, None);
+            head_classes.clear();
         }
-        take_output_function(&mut steps, output_function)?;
+        let several = matches!(
+            output_function,
+            OutputFunction::Normal | OutputFunction::Heads(_)
+        );
+        let output = if several {
+            let scores = heads::scores(&graph, output, &output_function)?;
+            scores.ok_or_else(|| another_end(&output_function))?
+        } else {
+            output
+        };
+        let (input, mut steps) = branches::steps(&graph, output)?;
+        if !several {
+            take_output_function(&mut steps, &output_function)?;
+        }
         let mut model = assemble::assemble(&graph, input, &steps, bytes.len().saturating_mul(16))?
-            .with_output_function(output_function)?;
+            .finished_by(output_function)?;
         if let Some(names) = classes {
             model = model.with_classes(names)?;
+        }
+        for (head, names) in head_classes {
+            model = model.with_head_classes(head, names)?;
         }
         *model.metadata_mut() = notes;
         Ok(model)
@@ -314,8 +335,8 @@ impl Onnx {
 }
 
 /// Takes this function, which must be the last step, off the outputs.
-fn take_output_function(steps: &mut Vec<Step<'_>>, function: OutputFunction) -> Result<()> {
-    if function == OutputFunction::Identity {
+fn take_output_function(steps: &mut Vec<Step<'_>>, function: &OutputFunction) -> Result<()> {
+    if *function == OutputFunction::Identity {
         return Ok(());
     }
     let last = match steps.last_mut() {
@@ -337,13 +358,17 @@ fn take_output_function(steps: &mut Vec<Step<'_>>, function: OutputFunction) -> 
     if found {
         return Ok(());
     }
+    Err(another_end(function))
+}
+
+fn another_end(function: &OutputFunction) -> Error {
     let expected = format!("a graph that ends on {function}");
-    Err(Error::new(
+    Error::new(
         ErrorKind::Parse,
         "ONNX metadata \"chainrule.output_function\"",
         expected,
         "another end",
-    ))
+    )
 }
 /// No message of Protocol Buffers is longer.
 const LARGEST: u64 = (1 << 31) - 1;

@@ -51,6 +51,9 @@ pub(super) struct Described<T: Real> {
         skip_serializing_if = "Option::is_none"
     )]
     pub(super) encoder: Option<Encoder>,
+    /// Not in the files of models without any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) head_classes: BTreeMap<String, Vec<String>>,
 }
 
 pub(super) fn not_json(place: &str, error: serde_json::Error) -> Error {

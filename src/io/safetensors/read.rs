@@ -117,8 +117,12 @@ impl<T: Real> Safetensors<T> {
         self.fill(net.params_mut(), &header, &places, source)?;
         source.check()?;
         net.check_values(net.params())?;
-        let mut model = Model::new(net, described.input_scaler, described.output_scaler)?
-            .with_output_function(described.output_function)?;
+        let mut model = Model::from(net)
+            .with_output_function(described.output_function)?
+            .with_scalers(described.input_scaler, described.output_scaler)?;
+        for (head, classes) in described.head_classes {
+            model = model.with_head_classes(head, classes)?;
+        }
         if let Some(classes) = described.classes {
             model = model.with_classes(classes)?;
         }

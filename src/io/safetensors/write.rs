@@ -131,6 +131,7 @@ impl<T: Real> Safetensors<T> {
             output_function: model.output_function(),
             classes: model.classes().map(Into::into),
             encoder: model.encoder().cloned(),
+            head_classes: model.all_head_classes().clone(),
         };
         serde_json::to_string(&described).map_err(|e| not_json(MODEL_NOTE, e))
     }

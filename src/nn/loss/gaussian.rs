@@ -1,7 +1,7 @@
 //! A loss for numbers and how uncertain they are.
 
 use super::classification::times;
-use super::{CostsArgs, CurvaturesArgs, Loss, SlopesArgs, share};
+use super::{CostsArgs, CurvaturesArgs, Loss, OutputFunction, SlopesArgs, share};
 use crate::error::{Error, ErrorKind, Result};
 use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::{Real, is_nan, sum_of};
@@ -15,7 +15,9 @@ use alloc::{format, string::String};
 /// variances. A logarithm needs no bound: PyTorch's loss takes the variance itself, which it keeps
 /// from falling below ε = 10⁻⁶. ∂C/∂μ = (μ−t)e^−s/(nd) and ∂C/∂s = ½(1 − (t−μ)²e^−s)/(nd).
 ///
-/// [`Model::predict`](crate::Model::predict) returns both as they are, and metrics see both.
+/// Predictions are means and standard deviations σ = e^½s ([`OutputFunction::Normal`]), of a
+/// [`Model`](crate::Model) with a scaler of the targets in the units of the data. Metrics see both;
+/// [`metrics::of_rows`](crate::metrics::of_rows) takes those of the means.
 ///
 /// Left out is ½ ln 2π, which does not depend on the outputs; [`full`](Self::full) adds it. Costs
 /// may be negative.
@@ -148,6 +150,10 @@ impl<T: Real> Loss<T> for GaussianNll {
             }
         })(p);
         Ok(())
+    }
+
+    fn output_function(&self) -> OutputFunction {
+        OutputFunction::Normal
     }
 
     fn measures_distance(&self) -> bool {

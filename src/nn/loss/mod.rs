@@ -4,6 +4,7 @@ mod by_output;
 mod classification;
 mod cosine;
 mod gaussian;
+mod heads;
 mod margin;
 mod modulated;
 mod output;
@@ -14,7 +15,9 @@ mod reduction;
 mod regression;
 mod relative;
 
-pub use output::OutputFunction;
+pub use heads::Heads;
+pub(crate) use heads::part_of;
+pub use output::{Head, OutputFunction};
 pub use reduction::{Reduced, Reduction};
 pub(crate) use reduction::{reduce, scale};
 
@@ -161,7 +164,8 @@ pub struct CurvaturesArgs<'a, T> {
 /// | [`HingeEmbedding`] | 1/d Σⱼ yⱼ where tⱼ=1, max(0, m−yⱼ) where tⱼ=−1 | mean | distances |
 /// | [`Poisson`] | 1/d Σⱼ e^yⱼ − tⱼyⱼ | mean | logarithms of rates |
 ///
-/// with d outputs per sample, of `GaussianNll` d targets.
+/// with d outputs per sample, of `GaussianNll` d targets. [`Heads`] gives ranges of the outputs
+/// losses of their own.
 ///
 /// What other libraries call them is in the [tables of names](crate::guide::names).
 pub trait Loss<T: Real>: Debug + Send + Sync {
@@ -212,6 +216,12 @@ pub trait Loss<T: Real>: Debug + Send + Sync {
     /// ```
     fn output_function(&self) -> OutputFunction {
         OutputFunction::Identity
+    }
+
+    /// The heads of a loss that is made of several.
+    #[doc(hidden)]
+    fn heads(&self) -> Option<&Heads<T>> {
+        None
     }
 
     /// Whether the loss is defined on outputs that lie in `range`.

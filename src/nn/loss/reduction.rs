@@ -1,6 +1,6 @@
 //! How the costs of samples make the cost of a batch.
 
-use super::{CostsArgs, CurvaturesArgs, Loss, OutputFunction, SlopesArgs};
+use super::{CostsArgs, CurvaturesArgs, Heads, Loss, OutputFunction, SlopesArgs};
 use crate::error::Result;
 use crate::nn::activation::OutputRange;
 use crate::numeric::real::{Real, sum, sum_of};
@@ -175,6 +175,10 @@ impl<T: Real, L: Loss<T>> Loss<T> for Reduced<L> {
 
     fn output_function(&self) -> OutputFunction {
         self.loss.output_function()
+    }
+
+    fn heads(&self) -> Option<&Heads<T>> {
+        self.loss.heads()
     }
 
     fn accepts(&self, range: OutputRange) -> bool {
