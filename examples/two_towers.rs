@@ -33,15 +33,29 @@ fn main() -> Result<()> {
     let encoder = Encoder::builder()
         .target("species")
         .target("body_mass_g")
-        .inputs(["island", "sex", "bill_length_mm", "bill_depth_mm", "flipper_length_mm"])
+        .inputs([
+            "island",
+            "sex",
+            "bill_length_mm",
+            "bill_depth_mm",
+            "flipper_length_mm",
+        ])
         .fill(Fill::Median)
         .column("island", index(ISLANDS))
         .column("sex", index(SEXES))
         .fit(&train)?;
 
     let words = Parallel::new()
-        .branch(Chain::new().layer(Select::rows([0])).layer(Embedding::new(ISLANDS + 1, 2)))
-        .branch(Chain::new().layer(Select::rows([1])).layer(Embedding::new(SEXES + 1, 2)));
+        .branch(
+            Chain::new()
+                .layer(Select::rows([0]))
+                .layer(Embedding::new(ISLANDS + 1, 2)),
+        )
+        .branch(
+            Chain::new()
+                .layer(Select::rows([1]))
+                .layer(Embedding::new(SEXES + 1, 2)),
+        );
     let body = Chain::new()
         .layer(LayerNorm::new())
         .layer(Dense::new(16, Activation::Relu))

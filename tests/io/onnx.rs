@@ -132,7 +132,11 @@ fn nested_networks_come_back() -> Result<()> {
 /// With the names that PyTorch gives the parameters.
 #[test]
 fn structure_comes_back() -> Result<()> {
-    let body = || Chain::new().layer(Dense::new(3, Activation::Tanh)).layer(LayerNorm::new());
+    let body = || {
+        Chain::new()
+            .layer(Dense::new(3, Activation::Tanh))
+            .layer(LayerNorm::new())
+    };
     let wide = || Dense::new(3, Activation::Linear);
     comes_back::<f32>(layers!(3; Residual::new(Dense::new(3, Activation::Relu)))?.into())?;
     comes_back::<f32>(layers!(3; wide(), Residual::new(body()), wide())?.into())?;
@@ -141,7 +145,11 @@ fn structure_comes_back() -> Result<()> {
     let both = || Parallel::new().branch(body()).branch(Select::rows([2, 0]));
     comes_back::<f32>(layers!(4; both(), wide())?.into())?;
     comes_back::<f32>(layers!(4; Parallel::new().branch(both()).branch(wide()))?.into())?;
-    let sum = Parallel::new().branch(body()).branch(body()).branch(wide()).add();
+    let sum = Parallel::new()
+        .branch(body())
+        .branch(body())
+        .branch(wide())
+        .add();
     comes_back::<f32>(layers!(4; Select::rows(1..4), sum)?.into())
 }
 
@@ -648,7 +656,12 @@ fn layers_of_others_and_earlier_versions() -> Result<()> {
             "Dense relu, Residual, relu, Residual, relu, Residual, relu, Dense linear",
         ),
         (
-            &["torch_dynamo_branches", "torch_script_branches", "torch_dynamo_towers", "torch_script_towers"],
+            &[
+                "torch_dynamo_branches",
+                "torch_script_branches",
+                "torch_dynamo_towers",
+                "torch_script_towers",
+            ],
             "Parallel, Dense linear",
         ),
         (
@@ -1312,7 +1325,12 @@ fn computes(file: &File, x: &[f64], y: &[f64]) -> Result<Model<f64>> {
     assert_eq!(predicted.as_slice(), y, "{}", model.net());
     // And once more, as this crate writes it.
     let back = Onnx::new().read::<f64>(&Onnx::new().write(&model)?)?;
-    assert_eq!(back.predict(View::new(x, x.len())?)?, predicted, "{}", back.net());
+    assert_eq!(
+        back.predict(View::new(x, x.len())?)?,
+        predicted,
+        "{}",
+        back.net()
+    );
     Ok(model)
 }
 
@@ -1331,7 +1349,11 @@ fn sums_of_branches() -> Result<()> {
     computes(&branches().node("Add: x z -> y", &[]), &x, &[3.0, -4.0])?;
     computes(&branches().node("Add: z x -> y", &[]), &x, &[3.0, -4.0])?;
     computes(&branches().node("Add: z z -> y", &[]), &x, &[4.0, -6.0])?;
-    computes(&branches().node("Sum: z x k x -> y", &[]), &x, &[14.0, 15.0])?;
+    computes(
+        &branches().node("Sum: z x k x -> y", &[]),
+        &x,
+        &[14.0, 15.0],
+    )?;
     // Added one after the other, and within one another.
     let model = computes(
         &branches()
@@ -1378,8 +1400,16 @@ fn stacks_and_shares() -> Result<()> {
         &x,
         &[1.0 - 10.0 + 200.0 - 3000.0],
     )?;
-    computes(&branches().node("Concat: z x x -> y", &axis(-1)), &x, &[2.0, -3.0, 1.0, -1.0, 1.0, -1.0])?;
-    computes(&branches().node("Concat: z -> y", &axis(1)), &x, &[2.0, -3.0])?;
+    computes(
+        &branches().node("Concat: z x x -> y", &axis(-1)),
+        &x,
+        &[2.0, -3.0, 1.0, -1.0, 1.0, -1.0],
+    )?;
+    computes(
+        &branches().node("Concat: z -> y", &axis(1)),
+        &x,
+        &[2.0, -3.0],
+    )?;
     let five = || {
         File::new(5)
             .shape("zero", &[0])
@@ -1395,12 +1425,20 @@ fn stacks_and_shares() -> Result<()> {
     let x = [1.0, 2.0, 3.0, 4.0, 5.0];
     for (node, attributes, y) in [
         ("Slice: x one three one -> y", vec![], &[2.0, 3.0][..]),
-        ("Slice: x back before one two -> y", vec![], &[5.0, 3.0, 1.0]),
+        (
+            "Slice: x back before one two -> y",
+            vec![],
+            &[5.0, 3.0, 1.0],
+        ),
         ("Slice: x zero far one -> y", vec![], &x),
         ("Slice: x zero far zero -> y", vec![], &x),
         ("Gather: x picked -> y", axis(1).to_vec(), &[5.0, 1.0, 5.0]),
         ("Gather: x back -> y", axis(-1).to_vec(), &[5.0]),
-        ("Split: x sizes -> a b y", axis(1).to_vec(), &[3.0, 4.0, 5.0]),
+        (
+            "Split: x sizes -> a b y",
+            axis(1).to_vec(),
+            &[3.0, 4.0, 5.0],
+        ),
         ("Split: x -> a y", axis(1).to_vec(), &[4.0, 5.0]),
     ] {
         computes(&five().node(node, &attributes), &x, y)?;
@@ -1492,10 +1530,7 @@ fn branches_that_are_refused() {
     let series = "expected a series-parallel graph, whose branches begin at one value and meet in \
         one node";
     let integers = "expected the rows of a table (Gather), as which integers are read";
-    let two = || {
-        File::new(2)
-            .input("x2", 1, &[None, Some(2)])
-    };
+    let two = || File::new(2).input("x2", 1, &[None, Some(2)]);
     for (file, kind, text) in [
         (
             branches()

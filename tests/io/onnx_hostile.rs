@@ -441,7 +441,13 @@ fn long_graphs() {
 /// Branches without end: one behind the other, within one another, and shared ones.
 fn many_branches() {
     const MANY: usize = 20_000;
-    let value = |i: usize| if i == 0 { "x".to_string() } else { format!("v{i}") };
+    let value = |i: usize| {
+        if i == 0 {
+            "x".to_string()
+        } else {
+            format!("v{i}")
+        }
+    };
     let file = |node: &dyn Fn(usize) -> String, many: usize| {
         let nodes: Vec<u8> = (0..many)
             .flat_map(|i| File::bare().node(&node(i), &[]).nodes())
@@ -451,10 +457,19 @@ fn many_branches() {
             .node(&format!("Tanh: {} -> y", value(many)), &[])
     };
     // Skips over nothing, each behind the last one.
-    let skips = file(&|i| format!("Add: {0} {0} -> {1}", value(i), value(i + 1)), 2000);
-    assert_eq!(read(&skips.bytes()).expect("skips").net().layers().len(), 2001);
+    let skips = file(
+        &|i| format!("Add: {0} {0} -> {1}", value(i), value(i + 1)),
+        2000,
+    );
+    assert_eq!(
+        read(&skips.bytes()).expect("skips").net().layers().len(),
+        2001
+    );
     // A skip over all from each: a sum of as many values.
-    let long = file(&|i| format!("Add: {} x -> {}", value(i), value(i + 1)), MANY);
+    let long = file(
+        &|i| format!("Add: {} x -> {}", value(i), value(i + 1)),
+        MANY,
+    );
     read(&long.bytes()).expect("a sum");
     // Within one another: some, and too many.
     let within = |many: usize| {

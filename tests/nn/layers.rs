@@ -1240,7 +1240,8 @@ fn embeddings_of_pytorch() -> Result<()> {
     let numbers =
         |text: &str| -> Vec<f64> { text.split(' ').map(|x| x.parse().unwrap()).collect() };
     for line in include_str!("../reference/embeddings.tsv").lines().skip(1) {
-        let [name, features, x, dy, y, table, dtable] = *line.split('\t').collect::<Vec<_>>() else {
+        let [name, features, x, dy, y, table, dtable] = *line.split('\t').collect::<Vec<_>>()
+        else {
             panic!("{line}")
         };
         let features: usize = features.parse().unwrap();
@@ -1266,7 +1267,10 @@ fn embeddings_of_pytorch() -> Result<()> {
         assert_eq!(net.predict(x)?.as_slice(), numbers(y), "{name}");
         assert_eq!(tape.a(1)?.as_slice(), numbers(y), "{name}");
         for (got, want) in tape.grads().iter().zip(numbers(dtable)) {
-            assert!((got - want).abs() <= 1e-14 * want.abs().max(1.0), "{name}: {got}, not {want}");
+            assert!(
+                (got - want).abs() <= 1e-14 * want.abs().max(1.0),
+                "{name}: {got}, not {want}"
+            );
             compared += 1;
         }
     }
@@ -1296,8 +1300,10 @@ fn what_is_no_index() -> Result<()> {
         let mut tape = Tape::new();
         for error in [
             net.predict(&x).expect_err("no index"),
-            net.gradient(&x, &t, &MeanSquaredError, &mut tape).expect_err("no index"),
-            net.jacobian(&x.columns(2, 1).clone_owned()).expect_err("no index"),
+            net.gradient(&x, &t, &MeanSquaredError, &mut tape)
+                .expect_err("no index"),
+            net.jacobian(&x.columns(2, 1).clone_owned())
+                .expect_err("no index"),
         ] {
             assert_eq!(error.kind(), chainrule::ErrorKind::Value);
             let text = error.to_string();
@@ -1322,7 +1328,10 @@ fn words_of_a_table() -> Result<()> {
         .with_numbers("area", [50.0, 70.0, 80.0, 65.0, 30.0])?
         .with_numbers("rent", [600.0, 800.0, 700.0, 650.0, 400.0])?;
     let encoder = |city: Encoding| {
-        Encoder::builder().target("rent").column("city", city).fit(&table)
+        Encoder::builder()
+            .target("rent")
+            .column("city", city)
+            .fit(&table)
     };
     let net = || {
         Sequential::<f64>::builder(2)
@@ -1335,10 +1344,16 @@ fn words_of_a_table() -> Result<()> {
     let index = || Encoding::new().index();
     let mut model = Model::with_encoder(net()?, encoder(index().scaling(Scaling::None))?)?;
     let data = model.dataset(&table)?;
-    model.fit(&mut Trainer::new(MeanSquaredError, Adam::new()).epochs(3), &data)?;
+    model.fit(
+        &mut Trainer::new(MeanSquaredError, Adam::new()).epochs(3),
+        &data,
+    )?;
     // Scaled as a number like others, which is said.
     let scaled = Model::with_encoder(net()?, encoder(index())?)?;
-    let error = scaled.predict_table(&table).expect_err("no index").to_string();
+    let error = scaled
+        .predict_table(&table)
+        .expect_err("no index")
+        .to_string();
     assert!(error.contains("Scaling::None"), "{error}");
     Ok(())
 }

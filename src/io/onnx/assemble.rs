@@ -13,11 +13,11 @@ use super::shapes::Shapes;
 use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::Activation;
+use crate::nn::layer::Layer;
 use crate::nn::layers::{
     self as nn, BatchNorm, BuiltIn, Dense, Embedding, Glu, GroupNorm, LayerNorm, LogSoftmax,
     Parallel, Prelu, Residual, RmsNorm, Select, Softmax, UnitNorm,
 };
-use crate::nn::layer::Layer;
 use crate::nn::sequential::Sequential;
 use crate::numeric::real::{Real, zeros};
 use crate::train::Model;
@@ -46,7 +46,10 @@ enum Open<T> {
     UnitNorm(UnitNorm),
     Select(Vec<usize>),
     /// A table, vector after vector, for so many categories.
-    Embedding { categories: usize, table: Vec<T> },
+    Embedding {
+        categories: usize,
+        table: Vec<T>,
+    },
     Fork(Join, Vec<Vec<Self>>),
 }
 
@@ -654,7 +657,12 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
     fn embedding(&mut self, table: &Constant<'g>) -> Result<Open<T>> {
         let [categories, dim] = *table.dims() else {
             let given = format!("dimensions {:?}", table.dims());
-            return Err(Error::new(ErrorKind::Shape, table.place(), "a matrix", given));
+            return Err(Error::new(
+                ErrorKind::Shape,
+                table.place(),
+                "a matrix",
+                given,
+            ));
         };
         self.here.axes.append(dim)?;
         self.here.kind = Kind::Float;
@@ -863,7 +871,13 @@ impl<T: Real> Open<T> {
     /// Whether these layers are one that makes a skip as wide as what is added to it.
     fn projects(layers: &[Self]) -> bool {
         let linear = |layer: &Self| {
-            matches!(layer, Self::Dense { activation: Activation::Linear, .. })
+            matches!(
+                layer,
+                Self::Dense {
+                    activation: Activation::Linear,
+                    ..
+                }
+            )
         };
         matches!(layers, [layer] if linear(layer))
     }

@@ -100,7 +100,11 @@ impl<'g> Dominators<'g> {
         let depth = self.values[b].depth;
         while self.values[a].depth > depth {
             let Above { next, jump, .. } = self.values[a];
-            a = if self.values[jump].depth >= depth { jump } else { next };
+            a = if self.values[jump].depth >= depth {
+                jump
+            } else {
+                next
+            };
         }
         while a != b {
             let (left, right) = (self.values[a], self.values[b]);
@@ -138,10 +142,7 @@ impl<'g> Dominators<'g> {
 }
 
 /// The operands of a node that are no constants.
-fn computed<'g>(
-    graph: &Graph<'g>,
-    node: &'g super::proto::Node,
-) -> impl Iterator<Item = &'g str> {
+fn computed<'g>(graph: &Graph<'g>, node: &'g super::proto::Node) -> impl Iterator<Item = &'g str> {
     node.input
         .iter()
         .map(|name| &**name)
@@ -157,7 +158,9 @@ mod tests {
     fn trees_of_random_graphs() {
         let mut state = 7_u64;
         let mut random = |n: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             (state >> 33) as usize % n
         };
         for _ in 0..200 {
@@ -172,7 +175,8 @@ mod tests {
                 }
                 before.push(of);
             }
-            let names: Vec<&'static str> = (0..n).map(|i| alloc::format!("{i}").leak() as _).collect();
+            let names: Vec<&'static str> =
+                (0..n).map(|i| alloc::format!("{i}").leak() as _).collect();
             let top = Above {
                 value: "",
                 depth: 0,
@@ -198,7 +202,9 @@ mod tests {
                 reached[value]
             };
             for value in 1..n {
-                let above = (0..value).rev().find(|other| !reached_without(*other, value));
+                let above = (0..value)
+                    .rev()
+                    .find(|other| !reached_without(*other, value));
                 let found = tree.above(names[value]);
                 assert_eq!(found, above.map(|above| Ok(names[above])), "{before:?}");
             }

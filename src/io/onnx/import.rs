@@ -72,7 +72,10 @@ pub(super) enum Part<'g> {
     /// Probabilities divided by their sum.
     Normalize,
     /// Some of the places along an axis.
-    Select { axis: i64, rows: Rows<'g> },
+    Select {
+        axis: i64,
+        rows: Rows<'g>,
+    },
     /// A row of this table for each number.
     Embedding(Constant<'g>),
 }
@@ -139,7 +142,9 @@ pub(super) type Reading<'g> = (Vec<Part<'g>>, &'g str);
 pub(super) enum Join {
     Add,
     /// One after the other along this axis.
-    Stack { axis: i64 },
+    Stack {
+        axis: i64,
+    },
 }
 
 /// Where computed values meet: how, which, and what is added to all of them.
@@ -150,10 +155,7 @@ pub(super) struct Meeting<'g> {
 }
 
 /// The values that meet in a node; `None` where there are not several.
-pub(super) fn meeting<'g>(
-    graph: &Graph<'g>,
-    node: &'g proto::Node,
-) -> Result<Option<Meeting<'g>>> {
+pub(super) fn meeting<'g>(graph: &Graph<'g>, node: &'g proto::Node) -> Result<Option<Meeting<'g>>> {
     let join = match (domain_of(node), &*node.op_type) {
         ("", "Add" | "Sum") => Join::Add,
         ("", "Concat") if node.input.len() > 1 => Join::Stack {
@@ -279,7 +281,10 @@ pub(super) fn operator<'g>(
         ("", "Identity" | "Concat") | (ML, "ZipMap") => vec![],
         ("", "Gather") => {
             let axis = int(node, "axis")?.unwrap_or(0);
-            return match (graph.constant(input(node, 0)?)?, graph.constant(input(node, 1)?)?) {
+            return match (
+                graph.constant(input(node, 0)?)?,
+                graph.constant(input(node, 1)?)?,
+            ) {
                 (None, Some(rows)) => {
                     let rows = Rows::At(rows);
                     Ok((vec![Part::Select { axis, rows }], input(node, 0)?))
@@ -387,7 +392,10 @@ pub(super) fn operator<'g>(
                     "a constant as operand 1: no layer divides by what is computed",
                     format!("{right:?}"),
                 ),
-                _ => refuse(ONE_VALUE, format!("{} of {left:?} and {right:?}", node.op_type)),
+                _ => refuse(
+                    ONE_VALUE,
+                    format!("{} of {left:?} and {right:?}", node.op_type),
+                ),
             };
         }
         ("", "Sum") => {

@@ -146,7 +146,8 @@ impl<T: Real> Safetensors<T> {
             let layer: &dyn Any = layer;
             layer.downcast_ref::<L>().map(to_raw_value)
         };
-        if BuiltIn::<T>::NAMES.contains(&name) || self.kinds.iter().any(|known| known.name == name) {
+        if BuiltIn::<T>::NAMES.contains(&name) || self.kinds.iter().any(|known| known.name == name)
+        {
             return Err(Error::new(
                 ErrorKind::Value,
                 "Safetensors::layer",

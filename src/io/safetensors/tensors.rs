@@ -122,7 +122,11 @@ pub(super) fn shape(block: &Block) -> Vec<usize> {
 /// The rows of a block's tensor, of each the places in the block; none where they are empty.
 pub(super) fn rows(block: &Block) -> impl Iterator<Item = StepBy<Range<usize>>> {
     let Block { rows, cols, .. } = *block;
-    let (count, len) = if are_rows(block) { (cols, rows) } else { (rows, cols) };
+    let (count, len) = if are_rows(block) {
+        (cols, rows)
+    } else {
+        (rows, cols)
+    };
     let as_rows = are_rows(block);
     (0..if block.is_empty() { 0 } else { count }).map(move |row| {
         if as_rows {

@@ -118,14 +118,17 @@ impl Embedding {
     fn index<T: Real>(&self, x: T) -> Option<usize> {
         let x = x.as_f64();
         // NaN is in no range; −0 is 0.
-        let index = (0.0..self.categories as f64).contains(&x).then_some(x as usize)?;
+        let index = (0.0..self.categories as f64)
+            .contains(&x)
+            .then_some(x as usize)?;
         (index as f64 == x).then_some(index)
     }
 
     /// The category, unless its vector is a constant.
     #[inline]
     fn learned<T: Real>(&self, x: T) -> Option<usize> {
-        self.index(x).filter(|index| Some(*index) != self.padding_idx)
+        self.index(x)
+            .filter(|index| Some(*index) != self.padding_idx)
     }
 
     /// Writes a vector of `table` for each number of `x`, or `none` where `find` finds none.
@@ -285,12 +288,7 @@ impl<T: Real> Layer<T> for Embedding {
 
     fn backward_tangent(&self, p: BackwardTangentArgs<'_, T>) -> Result<()> {
         let delta_dot = p.delta_dot.as_view();
-        self.add_up(
-            p.x.as_slice(),
-            delta_dot.as_slice(),
-            p.grads_dot,
-            p.scratch,
-        );
+        self.add_up(p.x.as_slice(), delta_dot.as_slice(), p.grads_dot, p.scratch);
         if let Some((mut dx, mut dx_dot)) = p.dx {
             dx.as_mut_slice().fill(T::zero());
             dx_dot.as_mut_slice().fill(T::zero());
@@ -312,7 +310,10 @@ mod tests {
     fn settings() -> Result<()> {
         for (layer, text) in [
             (Embedding::new(0, 2), "got 0, expected at least 1 category"),
-            (Embedding::new(2, 0), "got 0, expected vectors of at least 1"),
+            (
+                Embedding::new(2, 0),
+                "got 0, expected vectors of at least 1",
+            ),
             (
                 Embedding::new(2, 1).padding_idx(2),
                 "got 2, expected padding_idx below 2",
@@ -327,8 +328,15 @@ mod tests {
         }
         let many = Embedding::new((1 << 24) + 1, 1);
         let error = build::<f32>(many).expect_err("too many").to_string();
-        assert!(error.contains("categories that the scalar counts"), "{error}");
-        let net = build::<f64>(Embedding::new(4, 3).init(Init::Constant(2.0)).padding_idx(1))?;
+        assert!(
+            error.contains("categories that the scalar counts"),
+            "{error}"
+        );
+        let net = build::<f64>(
+            Embedding::new(4, 3)
+                .init(Init::Constant(2.0))
+                .padding_idx(1),
+        )?;
         assert_eq!(net.params()[..6], [2.0, 2.0, 2.0, 0.0, 0.0, 0.0]);
         Ok(())
     }

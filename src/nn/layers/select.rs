@@ -165,7 +165,10 @@ mod tests {
         for (layer, text) in [
             (Select::rows([0, 3]), "got row 3, expected rows below 3"),
             (Select::rows([]), "got 0, expected at least 1 row"),
-            (Select::rows(0..), "got more, expected at most 16777216 rows"),
+            (
+                Select::rows(0..),
+                "got more, expected at most 16777216 rows",
+            ),
         ] {
             let error = build(layer).expect_err("no rows");
             assert!(error.to_string().contains(text), "{error}");

@@ -154,13 +154,17 @@ fn chain<T: Real>(random: &mut impl Rng, inputs: usize, depth: usize) -> (Chain<
             3 => layers.layer(Activation::Relu),
             4 => layers.layer(BatchNorm::new()),
             5 => {
-                let rows: Vec<_> = (0..outputs).map(|_| random.random_range(0..width)).collect();
+                let rows: Vec<_> = (0..outputs)
+                    .map(|_| random.random_range(0..width))
+                    .collect();
                 width = outputs;
                 layers.layer(Select::rows(rows))
             }
             6 => {
                 let (body, _) = chain(random, width, depth - 1);
-                layers.layer(Residual::new(body.layer(Dense::new(width, Activation::Linear))))
+                layers.layer(Residual::new(
+                    body.layer(Dense::new(width, Activation::Linear)),
+                ))
             }
             7 => {
                 let (body, outputs) = chain(random, width, depth - 1);
@@ -196,8 +200,12 @@ fn chain<T: Real>(random: &mut impl Rng, inputs: usize, depth: usize) -> (Chain<
 
 /// Two words, one of them in two tables, and two numbers.
 pub(crate) fn towers<T: Real>() -> Result<Sequential<T>> {
-    let words = Chain::new().layer(Select::rows(0..2)).layer(Embedding::new(4, 3));
-    let word = Chain::new().layer(Select::rows([1])).layer(Embedding::new(5, 2));
+    let words = Chain::new()
+        .layer(Select::rows(0..2))
+        .layer(Embedding::new(4, 3));
+    let word = Chain::new()
+        .layer(Select::rows([1]))
+        .layer(Embedding::new(5, 2));
     let numbers = Chain::new()
         .layer(Select::rows([3, 2]))
         .layer(Residual::new(Dense::new(2, Activation::Tanh)));
