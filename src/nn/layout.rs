@@ -478,7 +478,13 @@ impl Layout {
         let x = Layout::new(self.inputs).top;
         let joined = Joined { join, branches };
         let widths = [width, width, 0, 0];
-        self.push(Kind::Join(joined), x, params..params, widths, String::new());
+        self.push(
+            Kind::Join(joined),
+            x,
+            params..params,
+            widths,
+            String::new(),
+        );
         Ok(self.output(moving, rows))
     }
 
@@ -746,10 +752,7 @@ impl Layout {
             match (members.get(*index), within) {
                 (Some(member), _) => (found, members) = (Some(member), &member.parts[..]),
                 (None, None) => {
-                    return error(
-                        format!("a layer below {}", members.len()),
-                        index.to_string(),
-                    );
+                    return error(format!("a layer below {}", members.len()), index.to_string());
                 }
                 (None, Some(within)) if members.is_empty() => {
                     return error(format!("no part of {within}, which has none"), dotted(path));

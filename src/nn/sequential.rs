@@ -166,9 +166,9 @@ impl<T: Real> Sequential<T> {
     /// # Errors
     /// As [`weights`](Self::weights).
     pub fn weights_mut(&mut self, layer: impl LayerPath) -> Result<DMatrixViewMut<'_, T>> {
-        let (block, range) =
-            self.layout
-                .block("Sequential::weights_mut", layer.path(), Role::Weight)?;
+        let (block, range) = self
+            .layout
+            .block("Sequential::weights_mut", layer.path(), Role::Weight)?;
         Ok(DMatrixViewMut::from_slice(
             &mut self.params[range],
             block.rows,
@@ -315,9 +315,9 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// ```
     #[doc(alias("coefs_", "kernel"))]
     pub fn weights(&self, layer: impl LayerPath) -> Result<DMatrixView<'_, T>> {
-        let (block, range) =
-            self.layout
-                .block("Sequential::weights", layer.path(), Role::Weight)?;
+        let (block, range) = self
+            .layout
+            .block("Sequential::weights", layer.path(), Role::Weight)?;
         Ok(DMatrixView::from_slice(
             &self.params()[range],
             block.rows,
@@ -331,9 +331,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// [`ErrorKind::Value`] for a layer without biases, or if there is no such layer.
     #[doc(alias("intercepts_"))]
     pub fn bias(&self, layer: impl LayerPath) -> Result<DVectorView<'_, T>> {
-        let (block, range) = self
-            .layout
-            .block("Sequential::bias", layer.path(), Role::Bias)?;
+        let (block, range) = self.layout.block("Sequential::bias", layer.path(), Role::Bias)?;
         Ok(DVectorView::from_slice(&self.params()[range], block.len()))
     }
 
@@ -837,9 +835,7 @@ fn chosen<T: Real>(
             *number = sample[*row];
         }
         if let Err(error) = check(View::from_parts(numbers, rows.len(), 1)) {
-            let all = x
-                .iter()
-                .flat_map(|sample| rows.iter().map(|row| sample[*row]));
+            let all = x.iter().flat_map(|sample| rows.iter().map(|row| sample[*row]));
             let all: Vec<T> = all.collect();
             return check(View::from_parts(&all, rows.len(), x.cols())).and(Err(error));
         }

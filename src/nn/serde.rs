@@ -70,10 +70,5 @@ impl<'de, T: Real> Deserialize<'de> for Sequential<T> {
 pub(crate) fn unknown(index: usize, name: &str) -> Error {
     let expected =
         "a layer of this crate, or in a model file one that Safetensors::layer makes known";
-    Error::new(
-        ErrorKind::Incompatible,
-        place(&[index], name),
-        expected,
-        name,
-    )
+    Error::new(ErrorKind::Incompatible, place(&[index], name), expected, name)
 }

@@ -330,11 +330,9 @@ impl<T: Real> Tape<T> {
     /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] for a layer that has no
     /// weights.
     pub fn dw(&self, layer: impl LayerPath) -> Result<DMatrixView<'_, T>> {
-        let (block, range) = self.layout("Tape::dw", Stage::Backward)?.block(
-            "Tape::dw",
-            layer.path(),
-            Role::Weight,
-        )?;
+        let (block, range) =
+            self.layout("Tape::dw", Stage::Backward)?
+                .block("Tape::dw", layer.path(), Role::Weight)?;
         Ok(DMatrixView::from_slice(
             &self.record.grads[range],
             block.rows,
@@ -348,11 +346,9 @@ impl<T: Real> Tape<T> {
     /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] for a layer that has no
     /// biases.
     pub fn db(&self, layer: impl LayerPath) -> Result<DVectorView<'_, T>> {
-        let (block, range) = self.layout("Tape::db", Stage::Backward)?.block(
-            "Tape::db",
-            layer.path(),
-            Role::Bias,
-        )?;
+        let (block, range) =
+            self.layout("Tape::db", Stage::Backward)?
+                .block("Tape::db", layer.path(), Role::Bias)?;
         Ok(DVectorView::from_slice(
             &self.record.grads[range],
             block.len(),

@@ -29,13 +29,7 @@ use alloc::{format, string::String, sync::Arc, vec::Vec};
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug)]
-#[doc(alias(
-    "Concatenate",
-    "concat",
-    "branches",
-    "towers",
-    "depthConcatenationLayer"
-))]
+#[doc(alias("Concatenate", "concat", "branches", "towers", "depthConcatenationLayer"))]
 pub struct Parallel<T: Real> {
     branches: Vec<Arc<dyn Layer<T>>>,
     join: Join,

@@ -105,7 +105,9 @@ impl<T: Real> Composite for Residual<T> {
         let parts = Parts::add().part(Cow::Borrowed("body"), Some(self.body.clone()));
         let parts = match &self.projection {
             None => parts.skip(),
-            Some(projection) => parts.part(Cow::Borrowed("projection"), Some(projection.clone())),
+            Some(projection) => {
+                parts.part(Cow::Borrowed("projection"), Some(projection.clone()))
+            }
         };
         Parts {
             cure: " (Residual::projection makes the skip as wide as the body)",
