@@ -124,6 +124,13 @@ impl Tie {
         Ok(())
     }
 
+    /// What is tied, as a setting of a checkpoint; nothing where nothing is.
+    #[cfg(feature = "std")]
+    pub(crate) fn setting(ties: &[Self]) -> Option<(&'static str, String)> {
+        let texts: Vec<String> = ties.iter().map(|tie| format!("{tie}")).collect();
+        (!ties.is_empty()).then(|| ("ties", texts.join(", ")))
+    }
+
     pub(crate) fn is_transposed(&self) -> bool {
         self.transposed
     }

@@ -2,8 +2,6 @@
 
 use super::cost::{self, Slopes};
 use super::frozen::{Frozen, all_frozen};
-#[cfg(feature = "std")]
-use super::mini_batches::tied;
 use super::observer::Step;
 use super::run::{After, Halt, Leg, Method, Pace, check_count};
 use super::state::Position;
@@ -298,7 +296,7 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
     fn settings(&self) -> Vec<(&'static str, alloc::string::String)> {
         let mut settings = self.minimizer.settings();
         settings.extend(self.slopes.describe());
-        settings.extend(tied(&self.ties));
+        settings.extend(Tie::setting(&self.ties));
         settings
     }
 }

@@ -6,8 +6,6 @@ use super::evaluate::{Evaluation, Metric};
 use super::evidence::Evidence;
 use super::history::History;
 use super::linearized::{Linearized, outputs_at_once};
-#[cfg(feature = "std")]
-use super::mini_batches::tied;
 use super::observer::{Observer, Step};
 #[cfg(feature = "std")]
 use super::run::CheckpointEvery;
@@ -610,7 +608,7 @@ impl<T: Real> Method<T> for LeastSquares<T> {
             NAME.into()
         };
         let mut settings = vec![("method", method)];
-        settings.extend(tied(&self.ties));
+        settings.extend(Tie::setting(&self.ties));
         settings
     }
 }

@@ -360,17 +360,9 @@ impl<T: Real> Method<T> for MiniBatches<'_, T> {
             ("shuffled", format!("{shuffle}"))
         ];
         settings.extend(self.descent.slopes.describe());
-        settings.extend(tied(&self.descent.ties));
+        settings.extend(Tie::setting(&self.descent.ties));
         settings
     }
-}
-
-/// What is tied, as a setting.
-#[cfg(feature = "std")]
-pub(super) fn tied(ties: &[Tie]) -> Option<(&'static str, alloc::string::String)> {
-    use alloc::string::ToString;
-    let texts: Vec<_> = ties.iter().map(ToString::to_string).collect();
-    (!ties.is_empty()).then(|| ("ties", texts.join(", ")))
 }
 
 /// Whether all numbers are finite, of which every one is looked at: that is faster than to stop.

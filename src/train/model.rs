@@ -390,16 +390,10 @@ impl<T: Real> Model<T> {
         check_heads(function, outputs)?;
         self.check_head_classes(heads)?;
         for head in heads.iter() {
-            let place = format!("{place}: head {:?}", head.name);
             let scaled = scaler.is_some_and(|scaler| scaler.changes(head.targets.clone()));
             let part = part_of(range, heads.len() == 1);
-            check_scores(
-                &place,
-                &head.output_function,
-                part,
-                head.outputs.len(),
-                scaled,
-            )?;
+            check_scores("", &head.output_function, part, head.outputs.len(), scaled)
+                .map_err(|error| error.within(format!("{place}: head {:?}", head.name)))?;
         }
         Ok(())
     }
@@ -413,11 +407,12 @@ impl<T: Real> Model<T> {
     /// Whether the classes that have names are those of these heads.
     fn check_head_classes(&self, heads: &[Head]) -> Result<()> {
         for (name, classes) in &self.head_classes {
-            let place = format!("classes of head {name:?} of Model");
+            let place = || format!("classes of head {name:?} of Model");
             let Some(head) = heads.iter().find(|head| head.name == *name) else {
-                return Err(no_such_head(place, heads, name));
+                return Err(no_such_head(place(), heads, name));
             };
-            check_class_count(&place, head.outputs.len(), classes)?;
+            check_class_count("", head.outputs.len(), classes)
+                .map_err(|error| error.within(place()))?;
         }
         Ok(())
     }

@@ -219,6 +219,50 @@ fn steps_of_a_model() {
     }
 }
 
+/// Several heads, with the weights of classes and a scaler of some targets, and tied blocks.
+#[test]
+fn steps_of_heads_and_ties() {
+    let data = data::<f64>(33);
+    let net = Sequential::builder(data.features())
+        .layer(Dense::new(6, Activation::Tanh))
+        .layer(Dense::new(6, Activation::Tanh))
+        .layer(Dense::new(6, Activation::Linear))
+        .seed(1)
+        .build()
+        .expect("a sound network");
+    let loss = Heads::new()
+        .head("numbers", 4, GaussianNll::new())
+        .head("kind", 2, SoftmaxCrossEntropy::new())
+        .weight("kind", 0.5);
+    let mut targets = data.targets().rows(0, 4).into_owned();
+    targets.rows_mut(2, 2).fill(0.5);
+    let scaler = Scaler::new(vec![0.1, 0.2, 0.0, 0.0], vec![2.0, 3.0, 1.0, 1.0]);
+    let mut model = Model::from(net)
+        .with_output_function(loss.output_function())
+        .and_then(|model| model.with_scalers(None, scaler?))
+        .and_then(|model| model.with_head_classes("kind", ["a", "b"]))
+        .expect("a sound model");
+    let mut trainer = Trainer::new(loss, Ema::new(Adam::new(), 0.9))
+        .penalty(Penalty::new().l2(1e-4))
+        .tie(Tie::new("2.weight", "4.weight").transposed());
+    let mut step = || {
+        model
+            .step(&mut trainer, data.inputs(), &targets)
+            .expect("a sound step");
+    };
+    step();
+    step();
+    assert_eq!(allocations(&mut step), 0);
+    let (mut tape, mut y) = (Tape::new(), DMatrix::zeros(6, 33));
+    let mut predict = || {
+        model
+            .predict_into(data.inputs(), &mut y, &mut tape)
+            .expect("outputs")
+    };
+    predict();
+    assert_eq!(allocations(&mut predict), 0);
+}
+
 /// The step of a trainer, with all that can be around it.
 #[test]
 fn steps_of_a_trainer() {
@@ -289,6 +333,12 @@ fn gradient_by_each_loss() {
         SigmoidCrossEntropy::new().positive_weights(&weights),
     ));
     losses.push(Box::new(Quantile::new(&[0.1, 0.5, 0.8, 0.9, 0.95])));
+    losses.push(Box::new(
+        Heads::new()
+            .head("numbers", 2, MeanSquaredError)
+            .head("kind", 3, SoftmaxCrossEntropy::new())
+            .weight("kind", 0.5),
+    ));
     for loss in losses {
         let data = data(20);
         // Some take pairs of outputs, some probabilities.

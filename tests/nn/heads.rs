@@ -161,8 +161,10 @@ fn curvatures() -> Result<()> {
         .weight("kind", 0.7)
         .head("size", 2, GaussianNll::new());
     let x = DMatrix::from_fn(3, 5, |i, j| ((2 * i + 3 * j) as f64).sin());
-    let t = DMatrix::from_fn(5, 5, |i, j| {
-        f64::from(u8::from(i != 0) * u8::from(i - 1 == j % 3 || i == 4))
+    let t = DMatrix::from_fn(5, 5, |i, j| match i {
+        0 => j as f64,
+        4 => 1.5 - j as f64,
+        class => f64::from(u8::from(class - 1 == j % 3)),
     });
     let direction: Vec<f64> = (0..net.params().len()).map(|i| (i as f64).cos()).collect();
     let mut tape = Tape::new();

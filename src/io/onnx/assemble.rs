@@ -266,14 +266,16 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
                 Step::Link(Link { node, value, part }) => {
                     self.step(node, part, double)
                         .map_err(|error| error.within(place(node)))?;
-                    value
+                    Some(*value)
                 }
                 Step::Fork(fork) => {
                     self.fork(fork, double)?;
                     fork.value
                 }
             };
-            self.shapes.insert(value, self.here.axes.shape());
+            if let Some(value) = value {
+                self.shapes.insert(value, self.here.axes.shape());
+            }
         }
         Ok(())
     }
@@ -984,7 +986,7 @@ fn joined<T: Real>(
         }
     }
     let chain = |layers| Open::chain(layers, params);
-    let all = Parallel::of(branches.into_iter().map(chain).collect());
+    let all = Parallel::of(branches.into_iter().map(chain).collect(), Join::Stack);
     match join {
         Join::Add => Layer::shared(all.add()),
         Join::Stack { .. } => Layer::shared(all),

@@ -20,7 +20,8 @@ pub(super) enum Step<'g> {
 #[derive(Debug)]
 pub(super) struct Fork<'g> {
     pub(super) node: &'g proto::Node,
-    pub(super) value: &'g str,
+    /// What the node makes; `None` of branches that meet within it before others.
+    pub(super) value: Option<&'g str>,
     pub(super) join: Join,
     pub(super) branches: Vec<Vec<Step<'g>>>,
 }
@@ -157,18 +158,7 @@ impl<'g> Reader<'_, 'g> {
         values: &[&'g str],
         depth: usize,
     ) -> Result<(&'g str, Fork<'g>)> {
-        let refuse = |expected, given| {
-            Err(Error::new(
-                ErrorKind::Incompatible,
-                place(node),
-                expected,
-                given,
-            ))
-        };
-        if depth == DEEPEST {
-            let expected = format!("at most {DEEPEST} branches within one another");
-            return refuse(expected, "more".into());
-        }
+        self.shallow(node, depth)?;
         if self.tree.is_none() {
             self.tree = Some(Dominators::new(self.graph));
             self.left = self.left.saturating_add(3 * self.graph.nodes());
@@ -178,21 +168,75 @@ impl<'g> Reader<'_, 'g> {
             Some(Err(())) => {
                 let expected = "values that are computed from one input of the graph (several are \
                     read as one after they have been put together)";
-                return refuse(expected.into(), format!("{values:?} of several"));
+                return Err(Error::new(
+                    ErrorKind::Incompatible,
+                    place(node),
+                    expected,
+                    format!("{values:?} of several"),
+                ));
             }
             None => return Err(itself(value)),
         };
-        let mut branches = Vec::new();
-        for value in self.terms(join, values, begin)? {
-            branches.push(self.chain(Some(begin), value, depth + 1)?.1);
-        }
+        let terms = self.terms(join, values, begin)?;
+        let branches = self.branches(node, join, &terms, begin, depth)?;
         let fork = Fork {
             node,
-            value,
+            value: Some(value),
             join,
             branches,
         };
         Ok((begin, fork))
+    }
+
+    /// The branches from `begin` to values. Some that stand beside one another may begin later:
+    /// exporters write joins within joins as one.
+    fn branches(
+        &mut self,
+        node: &'g proto::Node,
+        join: Join,
+        values: &[&'g str],
+        begin: &'g str,
+        depth: usize,
+    ) -> Result<Vec<Vec<Step<'g>>>> {
+        let mut groups: Vec<(&'g str, Vec<&'g str>)> = Vec::new();
+        for value in values {
+            let common = |last: &str| self.tree.as_ref()?.common(last, value);
+            match groups.last_mut() {
+                Some((last, group)) if common(last).is_some_and(|common| common != begin) => {
+                    *last = common(last).unwrap_or(begin);
+                    group.push(value);
+                }
+                _ => groups.push((value, Vec::from([*value]))),
+            }
+        }
+        let mut branches = Vec::new();
+        for (end, group) in groups {
+            let (_, mut branch) = self.chain(Some(begin), end, depth + 1)?;
+            if group.len() > 1 {
+                self.shallow(node, depth + 1)?;
+                branch.push(Step::Fork(Fork {
+                    node,
+                    value: None,
+                    join,
+                    branches: self.branches(node, join, &group, end, depth + 1)?,
+                }));
+            }
+            branches.push(branch);
+        }
+        Ok(branches)
+    }
+
+    /// Refuses forks that are too deep within others.
+    fn shallow(&self, node: &proto::Node, depth: usize) -> Result<()> {
+        if depth < DEEPEST {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Incompatible,
+            place(node),
+            format!("at most {DEEPEST} branches within one another"),
+            "more",
+        ))
     }
 
     /// The values, where the first one is a sum that begins at the same value its terms in its

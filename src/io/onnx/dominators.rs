@@ -128,6 +128,12 @@ impl<'g> Dominators<'g> {
         })
     }
 
+    /// The last value that all ways to two values go through: perhaps one of them.
+    pub(super) fn common(&self, a: &str, b: &str) -> Option<&'g str> {
+        let common = self.last_above(*self.places.get(a)?, *self.places.get(b)?);
+        Some(self.values[common].value)
+    }
+
     /// Whether `value` comes after `begin`, in an order in which values come after those that they
     /// are computed from.
     pub(super) fn is_after(&self, value: &str, begin: &str) -> bool {

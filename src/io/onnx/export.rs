@@ -237,7 +237,7 @@ impl Writer {
         match (parts.join, &mut ends[..]) {
             (None, _) | (_, [_]) => {}
             (Some(Join::Stack), _) => {
-                self.value = self.node("Concat", vec![int("axis", 1)], ends);
+                self.concat(ends);
                 width = widths.iter().sum();
             }
             (Some(Join::Add), [first, second]) => {
@@ -360,9 +360,8 @@ impl Writer {
             return;
         };
         if places.iter().copied().eq(*first..last + 1) {
-            let bounds = [*first, last + 1, 1];
-            let names = bounds.map(|place| self.integers(format!("place/{place}"), &[place]));
-            self.next("Slice", vec![], &names.each_ref());
+            let all = self.value.clone();
+            self.slice(&all, rows[0]..rows[0] + rows.len());
         } else {
             let name = self.integers(format!("{}.rows", self.scope), &places);
             self.next("Gather", vec![int("axis", 1)], &[&name]);

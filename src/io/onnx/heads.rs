@@ -49,7 +49,7 @@ impl Writer {
     }
 
     /// Goes on with some features of a value.
-    fn slice(&mut self, of: &String, features: Range<usize>) {
+    pub(super) fn slice(&mut self, of: &String, features: Range<usize>) {
         let mut number = |n: i64| self.integers(format!("at/{n}"), &[n]);
         let (start, end) = (number(features.start as i64), number(features.end as i64));
         let last = number(-1);
@@ -58,7 +58,7 @@ impl Writer {
     }
 
     /// Goes on with these values one behind the other.
-    fn concat(&mut self, values: Vec<String>) {
+    pub(super) fn concat(&mut self, values: Vec<String>) {
         self.value = self.node("Concat", vec![whole("axis", -1)], values);
     }
 }

@@ -15,7 +15,7 @@ use alloc::{format, string::String, vec, vec::Vec};
 
 /// What can be read, for the error of what cannot.
 const SUPPORTED: &str = "Gemm, MatMul, Add, Sub, Mul, Div, Sum, Max and Min with constants, Neg; \
-    Add, Sum and Concat of branches, Gather, Slice, Split; \
+    Add, Sum and Concat of branches, Gather, GatherND, Slice, Split; \
     Relu, LeakyRelu, PRelu, ThresholdedRelu, Elu, Celu, Selu, Sigmoid, HardSigmoid, Tanh, Gelu, \
     Swish, Mish, Softplus, Softsign, HardSwish, Shrink, Exp, Clip, Sign, Abs, or what these are \
     composed of; Softmax, LogSoftmax, BatchNormalization, LayerNormalization, \
@@ -298,6 +298,20 @@ pub(super) fn operator<'g>(
                     format!("places {:?} of {:?}", node.input[1], node.input[0]),
                 ),
             };
+        }
+        // A row of places for each: PyTorch's x[:, [3, 0]].
+        ("", "GatherND") => {
+            let rows = constant(graph, node, 1)?;
+            match *rows.dims() {
+                [count, 1] if int(node, "batch_dims")?.unwrap_or(0) == 0 => {
+                    let rows = Rows::At(rows.shaped(rows.place().into(), vec![count]));
+                    vec![Part::Select { axis: 0, rows }]
+                }
+                _ => {
+                    let given = format!("dimensions {:?}", rows.dims());
+                    return refuse("places along axis 0, one in each row", given);
+                }
+            }
         }
         ("", "Slice") => slices(graph, node)?,
         ("", "Dropout") => match input(node, 2) {

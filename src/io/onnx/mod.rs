@@ -70,7 +70,9 @@ use std::path::Path;
 /// before and after the network, the model's [`OutputFunction`] is the last node, and the notes are
 /// the file's metadata. The metadata also has the names of the classes (`chainrule.class.0`,
 /// `chainrule.class.1`, …) and of the output function (`chainrule.output_function`). By the latter,
-/// reading knows that the last node is not a layer. A dense layer is `Gemm` and its activation, as
+/// reading knows that the last node is not a layer. Of several [heads](Model::heads) each is a
+/// `Slice` of the scores behind which its function stands, and a `Concat` puts them together; the
+/// names of a head's classes are `chainrule.head_class.0.name`, …. A dense layer is `Gemm` and its activation, as
 /// in PyTorch's files.
 ///
 /// Layers that are made of layers are written as what they are made of: branches meet in `Add`,
@@ -106,7 +108,7 @@ use std::path::Path;
 /// - Split into two halves, the first times an activation of the second: a gated linear unit
 /// - Identity, Dropout, Cast, Flatten, Reshape, Transpose, Squeeze and Unsqueeze, where the
 ///   features of a sample stay in their order
-/// - Gather, Slice and Split that leave some of the features
+/// - Gather, GatherND, Slice and Split that leave some of the features
 /// - Gather of the rows of a table: an [`Embedding`](crate::nn::Embedding), whose indices are the
 ///   graph's input, of integers or behind a Cast, or some of its features
 /// - of scikit-learn Scaler, LinearRegressor, LinearClassifier, Normalizer and ZipMap

@@ -324,10 +324,17 @@ impl<T: Real> Loss<T> for Heads<T> {
             Error::new(ErrorKind::Value, "heads of Heads", expected, given)
         })?;
         for (name, weight) in &self.weights {
-            let known = heads.iter().any(|head| head.name == *name);
-            let known_names = || heads.iter().map(|head| format!("{:?}", head.name));
-            let expected = known_names().collect::<Vec<_>>().join(" or ");
-            ensure(known, "weight of Heads", expected, format_args!("{name:?}"))?;
+            if !heads.iter().any(|head| head.name == *name) {
+                let known = heads.iter().map(|head| format!("{:?}", head.name));
+                let expected = known.collect::<Vec<_>>().join(" or ");
+                let given = format!("{name:?}");
+                return Err(Error::new(
+                    ErrorKind::Value,
+                    "weight of Heads",
+                    expected,
+                    given,
+                ));
+            }
             NOT_NEGATIVE.check_in::<T>(format_args!("weight of head {name:?}"), *weight)?;
         }
         let some = self.losses.iter().any(|own| own.weight > T::zero());
@@ -338,22 +345,26 @@ impl<T: Real> Loss<T> for Heads<T> {
             "none",
         )?;
         for (head, loss) in self.iter() {
-            let place = named(head);
             let width = head.outputs.len();
-            not_empty(&place, "at least 1 output", width)?;
+            not_empty(
+                format_args!("head {:?}", head.name),
+                "at least 1 output",
+                width,
+            )?;
             if loss.heads().is_some() {
                 let expected = "a loss that is not made of heads";
                 let kind = ErrorKind::Incompatible;
-                return Err(Error::new(kind, place, expected, loss.name()));
+                return Err(Error::new(kind, named(head), expected, loss.name()));
             }
-            loss.check(width).map_err(|error| error.within(&place))?;
+            loss.check(width)
+                .map_err(|error| error.within(named(head)))?;
             if loss.reduction() != self.reduction() {
                 let expected = format!(
                     "{:?}, as of the heads before (Reduced gives a loss another reduction)",
                     self.reduction()
                 );
                 let given = format!("{:?}", loss.reduction());
-                let place = format!("reduction of {place}");
+                let place = format!("reduction of {}", named(head));
                 return Err(Error::new(ErrorKind::Incompatible, place, expected, given));
             }
         }

@@ -6,7 +6,7 @@ use crate::nn::softmax::softmax_columns;
 use crate::numeric::kernel::Pass;
 use crate::numeric::real::Real;
 use crate::numeric::view::ViewMut;
-use alloc::{collections::BTreeSet, format, string::String, sync::Arc, vec::Vec};
+use alloc::{format, string::String, sync::Arc, vec::Vec};
 use core::{fmt, ops::Range, str::FromStr};
 
 /// The function from raw outputs (scores) y to predictions p, chosen by the loss
@@ -181,16 +181,15 @@ impl<T: Real> Pass for Exp<'_, T> {
     }
 }
 
-/// A name of a head, which takes a line of a text.
+/// Checks names of heads, each of which takes a line of a text; the error is what was given.
 pub(super) fn check_names<'n>(
-    names: impl Iterator<Item = &'n str>,
+    names: impl Iterator<Item = &'n str> + Clone,
 ) -> core::result::Result<(), String> {
-    let mut seen = BTreeSet::new();
-    for name in names {
+    for (place, name) in names.clone().enumerate() {
         if name.is_empty() || name.contains(['\n', '\r']) {
             return Err(format!("{name:?}"));
         }
-        if !seen.insert(name) {
+        if names.clone().take(place).any(|other| other == name) {
             return Err(format!("{name:?} twice"));
         }
     }

@@ -53,9 +53,9 @@ pub(crate) const EDGES: [f64; 34] = [
 pub(crate) fn net<T: Real>(builder: Builder<T>) -> Result<Sequential<T>> {
     let mut net = builder.build_with(&mut rng(1))?;
     let mut random = rng(2);
-    let statistics: Vec<bool> = (0..net.layers().len())
-        .flat_map(|layer| net.blocks(layer).to_vec())
-        .flat_map(|block| vec![block.name == "running_variance"; block.len()])
+    let statistics: Vec<bool> = net
+        .named_parameters()
+        .flat_map(|p| vec![p.name.ends_with("running_var"); p.block.len()])
         .collect();
     for (p, positive) in net.params_mut().iter_mut().zip(statistics) {
         *p += T::of(random.random_range(-0.5..0.5));
