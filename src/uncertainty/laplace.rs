@@ -235,13 +235,15 @@ impl<T: Real> LaplaceBuilder<T> {
     /// The approximation about a network, or a [`Model`] in the units of the data, that has been
     /// trained on `data`.
     ///
-    /// What was not given is found by MacKay's rules, each with the geometric mean of old and new,
-    /// until nothing changes by more than 10⁻¹¹. With γ = n − δ·tr(H⁻¹) of n parameters and N numbers
-    /// in targets that have a weight,
+    /// What was not given has the greatest evidence, where MacKay's equations hold. With γ = n −
+    /// δ·tr(H⁻¹) of n parameters, and N numbers in targets that have a weight,
     ///
     /// ```text
-    /// δ ← γ/‖θ‖²,  σ² ← Σ(y − t)²/(N − γ)
+    /// δ = γ/‖θ‖²,  σ² = Σ v(y − t)²/(N − γ)
     /// ```
+    ///
+    /// They are solved by δ ← √(δγ/‖θ‖²) and σ² ← (Σ v(y − t)² + γσ²)/N from δ = 1 and the mean
+    /// square of the residuals on, until nothing changes by more than 10⁻¹¹ of itself.
     ///
     /// # Errors
     /// Those of [`Sequential::cost`] on the data; [`ErrorKind::Incompatible`] for a model whose
