@@ -89,6 +89,13 @@ fn times_first<T: Real>(x: View<'_, T>, y: &mut [T]) {
     }
 }
 
+/// φ and φ′ of each sample.
+fn kept<T>(cache: &[T], half: usize) -> impl Iterator<Item = (&[T], &[T])> {
+    cache
+        .chunks_exact(2 * half)
+        .map(move |kept| kept.split_at(half))
+}
+
 impl<T: Real> Layer<T> for Glu {
     shared!(Glu);
 
@@ -109,7 +116,7 @@ impl<T: Real> Layer<T> for Glu {
         Err(Error::new(ErrorKind::Shape, "", expected, inputs))
     }
 
-    /// φ and φ′ of the second half: first of all samples the one, then of all the other.
+    /// φ and φ′ of the second half.
     fn cache_len(&self, inputs: usize) -> usize {
         inputs
     }
@@ -126,12 +133,16 @@ impl<T: Real> Layer<T> for Glu {
     }
 
     fn forward(&self, mut p: ForwardArgs<'_, T>) {
-        let y = p.y.as_mut_slice();
-        let (gates, slopes) = p.cache.split_at_mut(y.len());
-        copy_second(p.x, gates);
-        self.activation.forward(&[], gates, slopes);
-        y.copy_from_slice(gates);
-        times_first(p.x, y);
+        let half = p.y.rows();
+        let kept = p.cache.chunks_exact_mut(2 * half);
+        for ((y, kept), (first, second)) in p.y.iter_mut().zip(kept).zip(halves(p.x)) {
+            let (gates, slopes) = kept.split_at_mut(half);
+            gates.copy_from_slice(second);
+            self.activation.forward(&[], gates, slopes);
+            for ((y, gate), first) in y.iter_mut().zip(gates).zip(first) {
+                *y = *first * *gate;
+            }
+        }
     }
 
     fn backward(&self, mut p: BackwardArgs<'_, T>) {
@@ -139,8 +150,7 @@ impl<T: Real> Layer<T> for Glu {
             return;
         };
         let half = p.y.rows();
-        let (gates, slopes) = p.cache.split_at(p.y.as_slice().len());
-        let kept = gates.chunks_exact(half).zip(slopes.chunks_exact(half));
+        let kept = kept(p.cache, half);
         let samples = halves(p.x).zip(p.delta.iter_mut()).zip(kept);
         for (dx, (((first, _), dy), (gate, slope))) in dx.iter_mut().zip(samples) {
             let (dfirst, dsecond) = dx.split_at_mut(half);
@@ -170,8 +180,7 @@ impl<T: Real> Layer<T> for Glu {
             self.activation.bend(p.tangent_cache);
         }
         let mut bent = p.tangent_cache.chunks_exact_mut(half);
-        let (gates, slopes) = p.cache.split_at(p.y.as_slice().len());
-        let kept = gates.chunks_exact(half).zip(slopes.chunks_exact(half));
+        let kept = kept(p.cache, half);
         let samples = halves(p.x).zip(halves(p.x_dot)).zip(kept);
         for (y_dot, (((first, _), (first_dot, second_dot)), (gate, slope))) in
             p.y_dot.iter_mut().zip(samples)
@@ -193,8 +202,7 @@ impl<T: Real> Layer<T> for Glu {
         };
         let half = p.y.rows();
         let mut bent = p.tangent_cache.chunks_exact(half);
-        let (gates, slopes) = p.cache.split_at(p.y.as_slice().len());
-        let kept = gates.chunks_exact(half).zip(slopes.chunks_exact(half));
+        let kept = kept(p.cache, half);
         let samples = halves(p.x).zip(halves(p.x_dot)).zip(kept);
         let slopes = p.delta.iter_mut().zip(p.delta_dot.iter_mut());
         let results = dx.iter_mut().zip(dx_dot.iter_mut());
