@@ -8,6 +8,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::OutputRange;
+use crate::nn::layers::{AlphaDropout, BatchNorm, BuiltIn, Dropout, GaussianNoise};
 use crate::nn::loss::{CostsArgs, Loss, SlopesArgs, reduce, scale};
 use crate::nn::passes::Walk;
 use crate::nn::sequential::Sequential;
@@ -16,6 +17,7 @@ use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::Real;
 use crate::numeric::view::{Targets, View, ViewMut, check_shape, shape};
 use alloc::format;
+use core::any::Any;
 
 /// Columns of a pass in which only costs are wanted.
 const COLUMNS: usize = 512;
@@ -209,14 +211,14 @@ impl<T: Real> Walk<'_, T> {
         })
     }
 
-    /// `weight` times what the Jacobians ∂y/∂x cost against the slopes of `target`; leaves the
-    /// gradient on the tape.
+    /// `weight` times what the Jacobians ∂y/∂x cost against the slopes of `target`, and where
+    /// `values` is a loss, what the outputs cost; leaves the gradient on the tape.
     pub(crate) fn slopes_gradient(
         self,
         x: View<'_, T>,
         target: Targets<'_, T>,
-        loss: &dyn Loss<T>,
-        weight: T,
+        values: Option<&dyn Loss<T>>,
+        (loss, weight): (&dyn Loss<T>, T),
         tape: &mut Tape<T>,
     ) -> Result<T> {
         self.record_slopes(x, x.rows(), Motion::Axes, tape)?;
@@ -233,7 +235,7 @@ impl<T: Real> Walk<'_, T> {
             target: slopes,
             costs,
         });
-        let cost = reduce(loss.reduction(), costs, weights);
+        let mut cost = weight * reduce(loss.reduction(), costs, weights);
         loss.slopes(SlopesArgs {
             y,
             target: slopes,
@@ -245,9 +247,20 @@ impl<T: Real> Walk<'_, T> {
         }
         let mut dy = top.dy;
         dy.as_mut_slice().fill(T::zero());
+        if let Some(loss) = values {
+            let (y, target) = (top.y, target.values());
+            loss.costs(CostsArgs { y, target, costs });
+            cost += reduce(loss.reduction(), costs, weights);
+            loss.slopes(SlopesArgs {
+                y,
+                target,
+                dy: dy.reborrow(),
+            });
+            scale(loss.reduction(), dy, weights);
+        }
         tape.spread_slopes();
         self.differentiate_slopes(tape)?;
-        Ok(weight * cost)
+        Ok(cost)
     }
 
     /// What the Jacobians cost against the slopes of `target`, a few samples at a time.
@@ -300,6 +313,19 @@ impl<T: Real> Walk<'_, T> {
         }
         loss.check_targets(slopes)
             .map_err(|error| error.within("slopes"))
+    }
+
+    /// Whether a pass of training surely is that of inference: a layer of another crate may do
+    /// something else.
+    pub(crate) fn is_same_in_training(self) -> bool {
+        self.layers.iter().all(|layer| {
+            let any: &dyn Any = &**layer;
+            let differs = any.is::<Dropout>()
+                || any.is::<AlphaDropout>()
+                || any.is::<GaussianNoise>()
+                || any.is::<BatchNorm>();
+            BuiltIn::is(&**layer) && !differs
+        })
     }
 
     /// Every layer must have the passes that slopes take.

@@ -175,14 +175,16 @@ impl<'s, T: Real> Cost<'s, T> {
         tape: &mut Tape<T>,
         training: bool,
     ) -> Result<T> {
-        let walk = net.walk();
-        let cost = walk.slopes_gradient(x, target, loss, T::of(weight), tape)?;
-        if self.alone {
+        let (walk, slopes) = (net.walk(), (loss, T::of(weight)));
+        if self.alone || !training || walk.is_same_in_training() {
+            let values = (!self.alone).then_some(self.loss);
+            let cost = walk.slopes_gradient(x, target, values, slopes, tape)?;
             if training {
                 tape.seek_step(tape.step().wrapping_add(1));
             }
             return Ok(cost);
         }
+        let cost = walk.slopes_gradient(x, target, None, slopes, tape)?;
         tape.keep_grads();
         let values = walk.gradient(x, target, self.loss, tape, training);
         tape.add_kept_grads();

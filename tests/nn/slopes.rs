@@ -419,9 +419,9 @@ fn refusals() -> Result<()> {
         );
     }
     refused(
-        net.gradient_with_slopes(&batch(3, 2, 1), &x, &mut tape, never),
+        net.gradient_with_slopes(&batch(3, 4, 1), &x, &mut tape, never),
         ErrorKind::Shape,
-        "inputs x: got 3 × 2, expected 2 rows (features)",
+        "inputs x: got 3 × 4, expected 2 rows (features)",
     );
     let none = DMatrix::<f64>::zeros(2, 0);
     let error = net

@@ -2,6 +2,7 @@
 //! it is good for.
 
 use crate::common::{Folder, refused};
+use chainrule::nn::layer::Role;
 use chainrule::nn::loss::*;
 use chainrule::nn::{BatchNorm, LayerNorm};
 use chainrule::numeric::Targets;
@@ -108,6 +109,73 @@ fn a_step_follows_the_gradient_of_the_cost() -> Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+/// With dropout and batch norm the outputs are those of training, the slopes those of what is
+/// predicted; and each step draws anew.
+#[test]
+fn outputs_of_training_and_slopes_of_predictions() -> Result<()> {
+    let data = data(9);
+    let before = Sequential::builder(2)
+        .layer(Dense::new(6, Activation::Tanh))
+        .layer(BatchNorm::new())
+        .layer(Dropout::new(0.4))
+        .layer(Dense::new(2, Activation::Linear))
+        .seed(1)
+        .build()?;
+    let mut net = before.clone();
+    let mut trainer = Trainer::new(MeanSquaredError, Sgd::new())
+        .slopes(MeanSquaredError, 0.5)
+        .learning_rate(1.0)
+        .seed(7);
+    for step in 0..3 {
+        let before = net.clone();
+        let mut tape = Tape::with_seed(7);
+        tape.seek(7, step);
+        let values = before.gradient(data.inputs(), &data, &MeanSquaredError, &mut tape)?;
+        let mut expected = tape.grads().to_vec();
+        let axes = DMatrix::from_fn(2, 18, |i, c| f64::from(i == c % 2));
+        let slopes = data.slopes().expect("slopes").as_slice();
+        let cost = before.gradient_with_slopes(
+            data.inputs(),
+            &axes,
+            &mut tape,
+            |_, dot, _, mut dy_dot| {
+                let mut cost = 0.0;
+                let pairs = dot.as_slice().iter().zip(slopes);
+                for (dy, (y, s)) in dy_dot.as_mut_slice().iter_mut().zip(pairs) {
+                    cost += 0.5 * (y - s) * (y - s) / 36.0;
+                    *dy = (y - s) / 36.0;
+                }
+                Ok(cost)
+            },
+        )?;
+        expected
+            .iter_mut()
+            .zip(tape.grads())
+            .for_each(|(sum, g)| *sum += g);
+        let taken = trainer.step(&mut net, data.inputs(), &data)?;
+        assert!((taken.cost - values - cost).abs() < 1e-14, "{}", taken.cost);
+        for placed in before.named_parameters() {
+            if placed.block.role == Role::Statistic {
+                assert_ne!(
+                    net.params()[placed.range.clone()],
+                    before.params()[placed.range]
+                );
+                continue;
+            }
+            for i in placed.range {
+                let change = before.params()[i] - net.params()[i];
+                assert!(
+                    (change - expected[i]).abs() < 1e-13,
+                    "{change}, not {}",
+                    expected[i]
+                );
+            }
+        }
+    }
+    assert_ne!(net, before);
     Ok(())
 }
 
@@ -380,7 +448,12 @@ fn slopes_alone() -> Result<()> {
         );
     }
     // The outputs' place is free, so nothing moves the last bias.
-    assert_eq!(net.bias(1)?[0], 0.0);
+    let start = Sequential::<f64>::builder(2)
+        .layer(Dense::new(16, Activation::Tanh))
+        .layer(Dense::new(1, Activation::Linear))
+        .seed(2)
+        .build()?;
+    assert_eq!(net.bias(1)?, start.bias(1)?);
     let data = data(10);
     let mut trainer = Trainer::new(MeanSquaredError, Sgd::new())
         .slopes(MeanSquaredError, 2.0)
@@ -408,7 +481,7 @@ fn refusals() -> Result<()> {
     refused(
         plainly().fit(&mut net, &with),
         kind,
-        &format!("training data, {none}"),
+        &format!("training data: {none}"),
     );
     refused(plainly().step(&mut net, with.inputs(), &with), kind, none);
     refused(plainly().evaluate(&net, &with), kind, none);
@@ -416,22 +489,22 @@ fn refusals() -> Result<()> {
     refused(
         least.fit(&mut net, &with),
         kind,
-        &format!("training data, {none}"),
+        &format!("training data: {none}"),
     );
     refused(
         Lbfgs::new(MeanSquaredError).fit(&mut net, &with),
         kind,
-        &format!("training data, {none}"),
+        &format!("training data: {none}"),
     );
     refused(
         learns().fit(&mut net, &plain),
         kind,
-        &format!("training data, {missing}"),
+        &format!("training data: {missing}"),
     );
     refused(
         learns().validation_data(&plain).fit(&mut net, &with),
         kind,
-        &format!("validation data, {missing}"),
+        &format!("validation data: {missing}"),
     );
     refused(learns().evaluate(&net, &plain), kind, missing);
     refused(
@@ -444,12 +517,12 @@ fn refusals() -> Result<()> {
             .slopes(MeanSquaredError, -1.0)
             .fit(&mut net, &with),
         ErrorKind::Value,
-        "training data, weight of slopes: got -1, expected a finite number ≥ 0",
+        "training data: weight of slopes: got -1, expected a finite number ≥ 0",
     );
     refused(
         plainly().slopes(SumSquaredError, 1.0).fit(&mut net, &with),
         kind,
-        "training data, loss of slopes: got Sum, expected Mean over samples, as the loss of the \
+        "training data: loss of slopes: got Sum, expected Mean over samples, as the loss of the \
          outputs (Reduced gives a loss another)",
     );
     refused(
@@ -457,7 +530,7 @@ fn refusals() -> Result<()> {
             .slopes(Quantile::new(&[0.1, 0.9]), 1.0)
             .fit(&mut net, &with),
         kind,
-        "training data, loss of slopes: got Quantile, expected one that compares any numbers, \
+        "training data: loss of slopes: got Quantile, expected one that compares any numbers, \
          each with its own target",
     );
     refused(
@@ -465,13 +538,13 @@ fn refusals() -> Result<()> {
             .slopes(BinaryCrossEntropy, 1.0)
             .fit(&mut net, &with),
         kind,
-        "training data, loss of slopes: got BinaryCrossEntropy, expected one that compares any \
+        "training data: loss of slopes: got BinaryCrossEntropy, expected one that compares any \
          numbers, each with its own target",
     );
     refused(
         plainly().without_values().fit(&mut net, &plain),
         kind,
-        "training data, without_values: got none, expected a loss of slopes, which is then the \
+        "training data: without_values: got none, expected a loss of slopes, which is then the \
          whole cost",
     );
     refused(
@@ -480,7 +553,7 @@ fn refusals() -> Result<()> {
             .without_values()
             .fit(&mut net, &with),
         ErrorKind::Value,
-        "training data, weight of slopes: got 0, expected a number above 0 where the values cost \
+        "training data: weight of slopes: got 0, expected a number above 0 where the values cost \
          nothing",
     );
     let few = Targets::from(plain.targets()).with_slopes(with.targets())?;

@@ -44,6 +44,12 @@ macro_rules! built_in {
                 None
             }
 
+            /// Whether a layer is one of them.
+            pub(crate) fn is<T: Real>(layer: &dyn Layer<T>) -> bool {
+                let layer: &dyn Any = layer;
+                $(layer.is::<$name>())||+
+            }
+
             /// The layer.
             pub(crate) fn layer(self) -> Arc<dyn Layer<T>> {
                 match self {
