@@ -42,7 +42,7 @@ pub mod train;
 pub mod selection;
 // What a model has learned.
 pub mod inspection;
-// How sure its predictions are.
+// How sure it is.
 pub mod uncertainty;
 
 // Model files, interchange formats, pictures, a progress bar.

@@ -36,6 +36,9 @@ pub mod derivatives {}
 #[doc = include_str!("curvature.md")]
 pub mod curvature {}
 
+#[doc = include_str!("uncertainty.md")]
+pub mod uncertainty {}
+
 #[doc = include_str!("files.md")]
 pub mod files {}
 

@@ -16,6 +16,7 @@ pub(crate) enum Purpose {
     Parameter = 9,
     Permute = 10,
     Member = 11,
+    Draw = 12,
 }
 
 /// A seed for `purpose` number `index` under `seed`: one step of SplitMix64 (Steele, Lea &

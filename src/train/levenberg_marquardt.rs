@@ -2,7 +2,9 @@
 
 use super::epoch::Epoch;
 use super::evaluate::Evaluation;
+use super::evidence::Evidence;
 use super::history::History;
+use super::linearized::{Linearized, outputs_at_once};
 use super::observer::{Observer, Step};
 #[cfg(feature = "std")]
 use super::run::CheckpointEvery;
@@ -12,13 +14,14 @@ use super::state::Position;
 use super::stop::{Monitor, Stop, Stopped};
 use crate::data::{Batch, Dataset};
 use crate::error::{Error, ErrorKind, Result};
+use crate::nn::layer::Role;
 use crate::nn::loss::{Loss, OutputFunction, SumSquaredError};
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::bounds::{POSITIVE, not_empty};
 use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::{Real, zeros};
-use crate::numeric::view::{Targets, View, ViewMut};
+use crate::numeric::view::{Targets, View};
 use crate::optim::OptimizerState;
 use alloc::{
     boxed::Box,
@@ -28,14 +31,13 @@ use alloc::{
     vec::Vec,
 };
 use core::fmt;
-use core::ops::ControlFlow;
-use nalgebra::{Cholesky, DMatrix, DVector};
+use core::ops::{ControlFlow, Range};
+use nalgebra::{DMatrix, DVector};
 
 const NAME: &str = "LevenbergMarquardt";
 
-/// Residuals whose gradients are added to JᵀJ at once: enough for the product to be fast, few
-/// enough to stay in the cache.
-const CHUNK: usize = 128;
+/// How often α and β are looked at again in an epoch, where no step lowers the cost.
+const LOOKS: usize = 100;
 
 /// Least squares by second-order steps: C(w) = ½ Σᵢ vᵢ‖yᵢ − tᵢ‖² over all samples, vᵢ their weights
 /// ([`SumSquaredError`]). For networks of up to a few hundred parameters nothing else comes as
@@ -79,7 +81,16 @@ const CHUNK: usize = 128;
 ///
 /// P parameters and N residuals (samples × outputs) take 3P² + O(P·(128 + outputs)) numbers, and a
 /// step N·P² + P³/6 multiplications; above a thousand parameters, a [`Trainer`](crate::Trainer) is
-/// the better choice. Use `f64`: the conditions of J are squared in JᵀJ.
+/// the better choice, unless the residuals are few. Where N < P, a step solves the smaller system
+///
+/// ```text
+/// h = −Jᵀ·(JJᵀ + μI)⁻¹·r
+/// ```
+///
+/// which is the same h, for N·P + 2N² numbers and 2N²·P + N³/6 multiplications: of 20 residuals and
+/// 8001 parameters some milliseconds. Use `f64`: the conditions of J are squared in JᵀJ.
+///
+/// With few or noisy data, [`bayesian`](Self::bayesian) keeps the network from fitting the noise.
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -159,6 +170,69 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
         self
     }
 
+    /// Bayesian regularization: a penalty on large parameters whose strength is learned from the
+    /// training data alone, so that no part of them is held out (D. J. C. MacKay, *Bayesian
+    /// interpolation*, 1992; F. D. Foresee & M. T. Hagan, *Gauss–Newton approximation to Bayesian
+    /// learning*, 1997). This is MATLAB's `trainbr`. Steps make small
+    ///
+    /// ```text
+    /// F(w) = β·½ Σᵢ vᵢ‖yᵢ − tᵢ‖² + α·½‖w‖²
+    /// ```
+    ///
+    /// α is the precision of a Gaussian prior of all parameters, biases included, and β that of the
+    /// noise in the targets: its standard deviation is 1/√β. (MATLAB's sums have no ½, so that its
+    /// `alpha` and `beta` are half of these.) After each step both are estimated anew, with N
+    /// residuals that have a weight, P parameters and H = β·JᵀJ + αI:
+    ///
+    /// ```text
+    /// γ = P − α·tr(H⁻¹),  α ← γ/‖w‖²,  β ← (N − γ)/Σᵢ vᵢ‖yᵢ − tᵢ‖²
+    /// ```
+    ///
+    /// γ is how many parameters the data determine: [`evidence`](Self::evidence) gives it. If more
+    /// neurons do not raise it, there are enough of them. The first α and β are P/‖w‖² and
+    /// N/Σᵢ vᵢ‖yᵢ − tᵢ‖² at the start. Gain, acceleration and damping are those of
+    /// F/β, whose matrix is JᵀJ + (α/β)I. Where α/β is lost in the rounding of JᵀJ, as of data
+    /// without noise, β is kept to what can be told from ∞.
+    ///
+    /// Of the [`Epoch`], `cost` is ½ Σᵢ vᵢ‖yᵢ − tᵢ‖² alone, which may rise; `gradient_norm` is that
+    /// of F/β. The run has converged where no step lowers F, and α/β does not change either. Scale
+    /// inputs and targets, as [`Model`](crate::Model) does: the prior takes all parameters to be of
+    /// one size.
+    ///
+    /// ```
+    /// use chainrule::prelude::*;
+    /// use chainrule::train::LevenbergMarquardt;
+    /// use core::f64::consts::TAU;
+    ///
+    /// // A sine with noise of deviation 0.1, on 41 points, and 61 parameters.
+    /// let x = DMatrix::from_fn(1, 41, |_, j| j as f64 / 20.0 - 1.0);
+    /// let noise = |j: usize| 0.14 * (((j * j * 37 + 11 * j) % 101) as f64 / 50.0 - 1.0) * 1.2;
+    /// let data = Dataset::new(x.clone(), DMatrix::from_fn(1, 41, |_, j| (TAU * x[j]).sin() + noise(j)))?;
+    /// let mut net = Sequential::builder(1)
+    ///     .layer(Dense::new(20, Activation::Tanh))
+    ///     .layer(Dense::new(1, Activation::Linear))
+    ///     .seed(1)
+    ///     .build()?;
+    /// let mut trainer = LevenbergMarquardt::new().bayesian().epochs(200);
+    /// trainer.fit(&mut net, &data)?;
+    /// let evidence = trainer.evidence().expect("after an epoch");
+    /// assert!(evidence.effective_parameters < 20.0); // of 61
+    /// assert!((evidence.noise() - 0.1).abs() < 0.05);
+    /// # Ok::<(), chainrule::Error>(())
+    /// ```
+    #[must_use]
+    #[doc(alias("trainbr", "regularization", "weight decay", "evidence framework"))]
+    pub fn bayesian(mut self) -> Self {
+        self.method.bayesian = true;
+        self
+    }
+
+    /// What the last epoch of a [Bayesian](Self::bayesian) run has found of weights and noise;
+    /// `None` before the first, and of other runs.
+    pub fn evidence(&self) -> Option<Evidence> {
+        self.method.evidence()
+    }
+
     settings! {
         /// Data on which the cost and the metrics are computed after each epoch, as in
         /// [`Trainer::validation_data`](crate::Trainer::validation_data).
@@ -202,6 +276,7 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
     pub fn reset(&mut self) {
         self.method = LeastSquares {
             damping: self.method.damping,
+            bayesian: self.method.bayesian,
             ..LeastSquares::new()
         };
         self.run.reset();
@@ -304,7 +379,9 @@ impl<T: Real> fmt::Debug for LevenbergMarquardt<'_, T> {
 /// The method: one step on all samples an epoch.
 pub(super) struct LeastSquares<T: Real> {
     damping: f64,
-    /// How many epochs there were, and once there was one the μ that the next begins with.
+    bayesian: bool,
+    /// How many epochs there were, and once there was one the μ that the next begins with; with
+    /// Bayesian regularization also the numbers of an [`Evidence`].
     memory: OptimizerState<T>,
     /// For evaluations.
     tape: Tape<T>,
@@ -323,9 +400,22 @@ impl<T: Real> LeastSquares<T> {
         };
         Self {
             damping: 1e-3,
+            bayesian: false,
             memory,
             tape: Tape::new(),
             work: None,
+        }
+    }
+
+    fn evidence(&self) -> Option<Evidence> {
+        match self.memory.numbers[..] {
+            [alpha, beta, effective_parameters, log_evidence] => Some(Evidence {
+                alpha,
+                beta,
+                effective_parameters,
+                log_evidence,
+            }),
+            _ => None,
         }
     }
 }
@@ -369,6 +459,7 @@ impl<T: Real> Method<T> for LeastSquares<T> {
         _: Pace,
         after: &mut After<'_, T>,
     ) -> Result<Leg> {
+        let mut evidence = self.evidence();
         let work = match self.work.take() {
             Some(work) => work,
             None => Work::new(net, data)?,
@@ -376,12 +467,32 @@ impl<T: Real> Method<T> for LeastSquares<T> {
         let work = self.work.insert(work);
         let before = work.cost;
         work.linearize(net, data)?;
-        let norm = work.gradient_norm()?;
+        if self.bayesian {
+            let known = evidence.unwrap_or_else(|| work.first_evidence(net, data));
+            work.regularize(net, known.lambda());
+            evidence = Some(known);
+        }
+        let mut norm = work.gradient_norm()?;
         let known = self.memory.slots.iter().flatten().next().copied();
-        let first = || T::of(self.damping) * work.normal.diagonal().max();
-        let mut mu = Damping::new(known.unwrap_or_else(first));
+        let first = || T::of(self.damping) * work.linear.steepest();
+        let start = known.unwrap_or_else(first);
+        let mut mu = Damping::new(start);
         mu.check()?;
-        if !work.step(net, data, &mut mu)? {
+        let mut looks = 0;
+        while !work.step(net, data, &mut mu)? {
+            // What is weighed may still change, though no step gains by it as it is.
+            if let Some(known) = evidence.filter(|_| looks < LOOKS) {
+                let next = work.reestimate(net, data, &known)?;
+                let change = (next.lambda::<T>() / known.lambda() - T::one()).abs();
+                evidence = Some(next);
+                if change > T::default_epsilon().sqrt() {
+                    work.regularize(net, next.lambda());
+                    norm = work.gradient_norm()?;
+                    mu = Damping::new(start);
+                    looks += 1;
+                    continue;
+                }
+            }
             work.check_converged(net, data, norm)?;
             let halt = Some(Halt::Stopped(Stopped::Converged));
             return Ok(Leg {
@@ -389,6 +500,16 @@ impl<T: Real> Method<T> for LeastSquares<T> {
                 halt,
                 before: None,
             });
+        }
+        if let Some(known) = evidence {
+            work.linearize(net, data)?;
+            let Evidence {
+                alpha,
+                beta,
+                effective_parameters,
+                log_evidence,
+            } = work.reestimate(net, data, &known)?;
+            self.memory.numbers = vec![alpha, beta, effective_parameters, log_evidence];
         }
         let Position {
             epoch, batch, step, ..
@@ -423,8 +544,8 @@ impl<T: Real> Method<T> for LeastSquares<T> {
         if !self.fits(memory, 0) {
             let expected = "nothing before the first epoch, and then one finite number > 0";
             let given = format!(
-                "{:?} after {} epochs of {}",
-                memory.slots, memory.step, memory.rule
+                "{:?} and {:?} after {} epochs of {}",
+                memory.slots, memory.numbers, memory.step, memory.rule
             );
             return Err(Error::new(
                 ErrorKind::Incompatible,
@@ -438,20 +559,34 @@ impl<T: Real> Method<T> for LeastSquares<T> {
     }
 
     fn fits(&self, memory: &OptimizerState<T>, _: usize) -> bool {
+        let begun = memory.step > 0;
         let sound = match memory.slots[..] {
             [ref slot] => match slot[..] {
-                [] => memory.step == 0,
-                [mu] => memory.step > 0 && mu.is_finite() && mu > T::zero(),
+                [] => !begun,
+                [mu] => begun && mu.is_finite() && mu > T::zero(),
                 _ => false,
             },
             _ => false,
         };
-        sound && memory.rule == NAME
+        let weighed = match memory.numbers[..] {
+            [] => !(begun && self.bayesian),
+            [alpha, beta, gamma, log_evidence] => {
+                let precisions = [alpha, beta].iter().all(|v| v.is_finite() && *v > 0.0);
+                self.bayesian && begun && precisions && gamma >= 0.0 && !log_evidence.is_nan()
+            }
+            _ => false,
+        };
+        sound && weighed && memory.rule == NAME
     }
 
     #[cfg(feature = "std")]
     fn settings(&self) -> Vec<(&'static str, String)> {
-        vec![("method", NAME.into())]
+        let method = if self.bayesian {
+            format!("{NAME}, Bayesian")
+        } else {
+            NAME.into()
+        };
+        vec![("method", method)]
     }
 }
 
@@ -499,9 +634,12 @@ struct Work<T: Real> {
     tape: Tape<T>,
     /// C at the network's parameters.
     cost: T,
-    /// JᵀJ.
-    normal: DMatrix<T>,
-    /// Jᵀr = ∂C/∂w.
+    linear: Linearized<T>,
+    /// Whether that is of the network's parameters.
+    fresh: bool,
+    /// λ, and the parameters that it makes smaller, 0 in place of others.
+    decay: Option<(T, DVector<T>)>,
+    /// Jᵀr + λw.
     gradient: DVector<T>,
     h: DVector<T>,
     /// ½a.
@@ -509,14 +647,8 @@ struct Work<T: Real> {
     /// Parameters to look at, and others.
     trial: Vec<T>,
     other: Vec<T>,
-    /// Gradients of some residuals, parameters × residuals, and their product with themselves.
-    rows: Vec<T>,
-    product: Vec<T>,
-    /// Outputs of some samples at some parameters, and at others.
-    y: Vec<T>,
+    /// Outputs of some samples at the others.
     other_y: Vec<T>,
-    /// Where JᵀJ + μI is factorized.
-    damped: DMatrix<T>,
 }
 
 impl<T: Real> Work<T> {
@@ -527,81 +659,56 @@ impl<T: Real> Work<T> {
         if !cost.is_finite() {
             return Err(overflow("a finite cost at the start", cost));
         }
-        let place = "LevenbergMarquardt";
-        let residuals = samples(outputs) * outputs;
-        let square = || {
-            Ok::<_, Error>(DMatrix::from_vec(
-                count,
-                count,
-                zeros(place, &[count, count])?,
-            ))
-        };
         Ok(Self {
             tape,
             cost,
-            normal: square()?,
+            linear: Linearized::new(net, data.len())?,
+            fresh: false,
+            decay: None,
             gradient: DVector::zeros(count),
             h: DVector::zeros(count),
             bend: DVector::zeros(count),
             trial: net.params().to_vec(),
             other: net.params().to_vec(),
-            rows: zeros(place, &[count, residuals])?,
-            product: zeros(place, &[count, count])?,
-            y: zeros(place, &[residuals])?,
-            other_y: zeros(place, &[residuals])?,
-            damped: square()?,
+            other_y: zeros(NAME, &[outputs_at_once(outputs)])?,
         })
     }
 
-    /// JᵀJ and Jᵀr at the network's parameters.
+    /// r and J at the network's parameters.
     fn linearize(&mut self, net: &Sequential<T>, data: Batch<'_, T>) -> Result<()> {
-        let (count, outputs) = (net.params().len(), net.outputs());
-        let Batch { x, target } = data;
-        self.normal.fill(T::zero());
-        self.gradient.fill(T::zero());
-        for first in (0..x.cols()).step_by(samples(outputs)) {
-            let end = x.cols().min(first + samples(outputs));
-            let x = x.range(first, end);
-            let rows = &mut self.rows[..count * outputs * x.cols()];
-            net.residual_gradients(x, rows, &mut self.tape);
-            let y = &mut self.y[..outputs * x.cols()];
-            net.predict_into(
-                x,
-                ViewMut::from_parts(y, outputs, end - first),
-                &mut self.tape,
-            )?;
-            let residuals = y.iter().zip(target.values().range(first, end).as_slice());
-            for (k, (row, (y, t))) in rows.chunks_exact_mut(count).zip(residuals).enumerate() {
-                let root = target
-                    .weights()
-                    .map_or(T::one(), |weights| weights[first + k / outputs].sqrt());
-                let residual = root * (*y - *t);
-                for (g, row) in self.gradient.iter_mut().zip(row) {
-                    *row *= root;
-                    *g += residual * *row;
-                }
-            }
-            let rows = View::from_parts(rows, count, rows.len() / count);
-            let product = ViewMut::from_parts(&mut self.product, count, count);
-            self.tape
-                .scratch_mut()
-                .multiply(rows, rows.transposed(), product);
-            for (sum, product) in self.normal.as_mut_slice().iter_mut().zip(&self.product) {
-                *sum += *product;
-            }
+        if !core::mem::replace(&mut self.fresh, true) {
+            self.linear.update(net, data, &mut self.tape)?;
         }
-        match self
-            .normal
-            .iter()
-            .chain(&self.gradient)
-            .find(|value| !value.is_finite())
-        {
-            None => Ok(()),
+        match self.linear.numbers().find(|value| !value.is_finite()) {
             Some(value) => Err(overflow("finite derivatives of the residuals", value)),
+            None => {
+                self.gradient.copy_from(self.linear.slope());
+                Ok(())
+            }
         }
     }
 
-    /// ‖Jᵀr‖₂.
+    /// Adds ½λ‖w‖² to the cost that steps make small.
+    fn regularize(&mut self, net: &Sequential<T>, lambda: T) {
+        let mut w = DVector::zeros(self.gradient.len());
+        for range in decayed(net) {
+            w.rows_mut(range.start, range.len())
+                .copy_from_slice(&net.params()[range]);
+        }
+        self.gradient.copy_from(self.linear.slope());
+        self.gradient.axpy(lambda, &w, T::one());
+        self.decay = Some((lambda, w));
+    }
+
+    /// What steps make small, at parameters of that cost.
+    fn objective(&self, net: &Sequential<T>, params: &[T], cost: T) -> T {
+        match &self.decay {
+            None => cost,
+            Some((lambda, _)) => cost + T::of(0.5) * *lambda * square(net, params),
+        }
+    }
+
+    /// ‖Jᵀr + λw‖₂.
     fn gradient_norm(&self) -> Result<T> {
         let norm = norm(self.gradient.as_slice());
         if norm.is_finite() {
@@ -628,7 +735,7 @@ impl<T: Real> Work<T> {
                 .for_each(|(mut y, weight)| y *= weight.sqrt());
         }
         let residuals = (self.cost + self.cost).sqrt();
-        let slopes = self.normal.trace().sqrt();
+        let slopes = self.linear.trace().sqrt();
         // How much of r lies along J, and how much of it rounding hides.
         let hidden = T::of(4.0) * (T::default_epsilon() * T::of(y.len() as f64)).sqrt();
         let small = gradient <= hidden * slopes * residuals;
@@ -650,6 +757,7 @@ impl<T: Real> Work<T> {
         mu: &mut Damping<T>,
     ) -> Result<bool> {
         let size = norm(net.params());
+        let before = self.objective(net, net.params(), self.cost);
         loop {
             if self.solve(net, data, mu.value)? {
                 let (length, bend) = (norm(self.h.as_slice()), norm(self.bend.as_slice()));
@@ -671,12 +779,13 @@ impl<T: Real> Work<T> {
                         &SumSquaredError,
                         &mut self.tape,
                     )?;
-                    if cost < self.cost {
+                    let after = self.objective(net, &self.trial, cost);
+                    if after < before {
                         let promised =
                             T::of(0.5) * (mu.value * length * length - self.h.dot(&self.gradient));
-                        mu.succeed((self.cost - cost) / promised);
+                        mu.succeed((before - after) / promised);
                         net.params_mut().copy_from_slice(&self.trial);
-                        self.cost = cost;
+                        (self.cost, self.fresh) = (cost, false);
                         return Ok(true);
                     }
                 }
@@ -690,33 +799,14 @@ impl<T: Real> Work<T> {
 
     /// h and ½a; false where JᵀJ + μI is not positive definite to rounding, or they are no numbers.
     fn solve(&mut self, net: &Sequential<T>, data: Batch<'_, T>, mu: T) -> Result<bool> {
-        let mut damped = core::mem::replace(&mut self.damped, DMatrix::zeros(0, 0));
-        if damped.is_empty() {
-            // The factorization before failed, and kept it.
-            damped = self.normal.clone();
-        } else {
-            damped.copy_from(&self.normal);
-        }
-        for i in 0..damped.nrows() {
-            damped[(i, i)] += mu;
-        }
-        let Some(factors) = Cholesky::new(damped) else {
+        let decay = self.decay.as_ref().map(|(lambda, w)| (*lambda, w));
+        let shift = decay.map_or(mu, |(lambda, _)| lambda + mu);
+        if !self.linear.factorize(shift) {
             return Ok(false);
-        };
-        for (h, g) in self.h.iter_mut().zip(&self.gradient) {
-            *h = -*g;
         }
-        factors.solve_mut(&mut self.h);
-        self.turn(net, data)?;
-        factors.solve_mut(&mut self.bend);
-        self.damped = factors.unpack_dirty();
-        Ok(self.h.iter().chain(&self.bend).all(|step| step.is_finite()))
-    }
-
-    /// −½·Jᵀr̈ into `bend`.
-    fn turn(&mut self, net: &Sequential<T>, data: Batch<'_, T>) -> Result<()> {
-        let (count, outputs) = (net.params().len(), net.outputs());
-        let Batch { x, target } = data;
+        let tape = &mut self.tape;
+        self.linear
+            .step(&self.gradient, decay, shift, &mut self.h, tape);
         let part = T::of(0.1);
         for ((ahead, behind), (w, h)) in self
             .trial
@@ -726,37 +816,114 @@ impl<T: Real> Work<T> {
         {
             (*ahead, *behind) = (*w + part * *h, *w - part * *h);
         }
-        self.bend.fill(T::zero());
-        for first in (0..x.cols()).step_by(samples(outputs)) {
-            let end = x.cols().min(first + samples(outputs));
-            let x = x.range(first, end);
-            let (ahead, behind) = (
-                &mut self.y[..outputs * x.cols()],
-                &mut self.other_y[..outputs * x.cols()],
-            );
-            net.at(&self.trial)?.predict_into(
-                x,
-                ViewMut::from_parts(ahead, outputs, x.cols()),
-                &mut self.tape,
-            )?;
-            net.at(&self.other)?.predict_into(
-                x,
-                ViewMut::from_parts(behind, outputs, x.cols()),
-                &mut self.tape,
-            )?;
-            let grads = &mut self.rows[..count];
-            net.weighted_gradient(x, grads, &mut self.tape, |k, y| {
-                let weight = target
-                    .weights()
-                    .map_or(T::one(), |weights| weights[first + k / outputs]);
-                T::of(-0.5) * weight * (ahead[k] - y - y + behind[k]) / (part * part)
-            });
-            for (sum, g) in self.bend.iter_mut().zip(grads) {
-                *sum += *g;
-            }
-        }
-        Ok(())
+        let sides = (&self.trial[..], &self.other[..]);
+        self.linear.bend(
+            net,
+            data,
+            sides,
+            part,
+            &mut self.other_y,
+            &mut self.bend,
+            tape,
+        )?;
+        Ok(self.h.iter().chain(&self.bend).all(|step| step.is_finite()))
     }
+
+    /// α and β as the start has them: of its weights, and of its residuals.
+    fn first_evidence(&self, net: &Sequential<T>, data: Batch<'_, T>) -> Evidence {
+        let (weights, residuals) = (square(net, net.params()).as_f64(), 2.0 * self.cost.as_f64());
+        let of = |count: usize, square: f64| match count as f64 / square {
+            precision if precision.is_finite() && precision > 0.0 => precision,
+            _ => 1.0,
+        };
+        let decayed = decayed(net).map(|range| range.len()).sum();
+        self.bounded(Evidence {
+            alpha: of(decayed, weights),
+            beta: of(counted(net, data), residuals),
+            effective_parameters: 0.0,
+            log_evidence: f64::NEG_INFINITY,
+        })
+    }
+
+    /// The same with β no greater than rounding can tell from ∞, beside this α.
+    fn bounded(&self, evidence: Evidence) -> Evidence {
+        let rounding = T::of(self.linear.width() as f64) * T::default_epsilon();
+        let least = (rounding * self.linear.trace()).as_f64();
+        let most = evidence.alpha / least;
+        if evidence.beta <= most {
+            return evidence;
+        }
+        Evidence {
+            beta: most,
+            ..evidence
+        }
+    }
+
+    /// α and β from those before, by the residuals and weights of the network as it is.
+    fn reestimate(
+        &mut self,
+        net: &Sequential<T>,
+        data: Batch<'_, T>,
+        before: &Evidence,
+    ) -> Result<Evidence> {
+        let failed = || overflow("weights that data and prior determine", "a singular matrix");
+        let (gamma, _) = self.linear.spectrum(before.lambda()).ok_or_else(failed)?;
+        let (count, width) = (counted(net, data) as f64, self.linear.width() as f64);
+        let gamma = gamma.as_f64().clamp(0.0, width.min(count));
+        let (weights, residuals) = (square(net, net.params()).as_f64(), 2.0 * self.cost.as_f64());
+        let (alpha, beta) = (gamma / weights, (count - gamma) / residuals);
+        let sound = |new: f64, old| {
+            if new.is_finite() && new > 0.0 {
+                new
+            } else {
+                old
+            }
+        };
+        let mut evidence = self.bounded(Evidence {
+            alpha: sound(alpha, before.alpha),
+            beta: sound(beta, before.beta),
+            effective_parameters: gamma,
+            log_evidence: 0.0,
+        });
+        let (_, log_det) = self.linear.spectrum(evidence.lambda()).ok_or_else(failed)?;
+        let Evidence { alpha, beta, .. } = evidence;
+        let (ln_alpha, ln_beta) = (T::of(alpha).ln().as_f64(), T::of(beta).ln().as_f64());
+        let two_pi = T::two_pi().ln().as_f64();
+        let roots = data.target.weights().map_or(0.0, |weights| {
+            let positive = weights.iter().filter(|weight| **weight > T::zero());
+            let logs = positive.map(|weight| weight.ln().as_f64());
+            0.5 * net.outputs() as f64 * logs.sum::<f64>()
+        });
+        evidence.log_evidence =
+            roots - 0.5 * (beta * residuals + alpha * weights) - 0.5 * log_det.as_f64()
+                + 0.5 * net.params().len() as f64 * (ln_alpha - ln_beta)
+                + 0.5 * count * (ln_beta - two_pi);
+        Ok(evidence)
+    }
+}
+
+/// The parameters that a prior makes small: all but running statistics.
+fn decayed<T: Real>(net: &Sequential<T>) -> impl Iterator<Item = Range<usize>> {
+    let blocks = net.layout().blocks();
+    blocks
+        .filter(|placed| placed.block.role != Role::Statistic)
+        .map(|placed| placed.range)
+}
+
+/// ‖w‖² of those.
+fn square<T: Real>(net: &Sequential<T>, params: &[T]) -> T {
+    let ranges = decayed(net);
+    ranges.fold(T::zero(), |sum, range| {
+        params[range].iter().fold(sum, |sum, w| sum + *w * *w)
+    })
+}
+
+/// How many residuals there are, but for those of samples that weigh nothing.
+fn counted<T: Real>(net: &Sequential<T>, data: Batch<'_, T>) -> usize {
+    let samples = data.target.weights().map_or(data.len(), |weights| {
+        weights.iter().filter(|weight| **weight > T::zero()).count()
+    });
+    samples * net.outputs()
 }
 
 /// The Euclidean norm, whose squares neither overflow nor vanish.
@@ -781,9 +948,4 @@ fn overflow(expected: &str, given: impl ToString) -> Error {
     let expected =
         format!("{expected} (scale the inputs and the targets, as Scaler::standard does)");
     Error::new(ErrorKind::NotFinite, "LevenbergMarquardt", expected, given)
-}
-
-/// So many samples at a time.
-fn samples(outputs: usize) -> usize {
-    (CHUNK / outputs).max(1)
 }

@@ -329,11 +329,10 @@ fn mean<T: Real>(values: &[T]) -> T {
 /// √(1/k Σ (v − center)²), without a square that overflows or vanishes.
 fn distance<T: Real>(values: &[T], center: T) -> T {
     let far = |value: &T| magnitude(*value - center);
-    let largest =
-        values
-            .iter()
-            .map(far)
-            .fold(T::zero(), |a, b| if b > a || is_nan(b) { b } else { a });
+    let largest = values
+        .iter()
+        .map(far)
+        .fold(T::zero(), |a, b| if b > a || is_nan(b) { b } else { a });
     if largest == T::zero() || !largest.is_finite() {
         return largest;
     }

@@ -6,7 +6,9 @@ use chainrule::nn::layer::{BackwardArgs, InferArgs, Layer};
 use chainrule::nn::loss::SumSquaredError;
 use chainrule::nn::{BatchNorm, Builder};
 use chainrule::prelude::*;
-use chainrule::train::{CheckpointEvery, LevenbergMarquardt, Observer, Step, Stopped, Warning};
+use chainrule::train::{
+    CheckpointEvery, Evidence, LevenbergMarquardt, Observer, Step, Stopped, Warning,
+};
 use core::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -1011,5 +1013,353 @@ fn targets_out_of_reach_of_least_squares() -> Result<()> {
         ),
         "{history}"
     );
+    Ok(())
+}
+
+/// A network with the start of a case of `reference/bayesian.py`, its data, and its numbers.
+type Case = std::collections::BTreeMap<&'static str, Vec<f64>>;
+
+fn bayesian_cases() -> std::collections::BTreeMap<&'static str, Case> {
+    let mut cases: std::collections::BTreeMap<_, Case> = Default::default();
+    for line in include_str!("../reference/bayesian.tsv").lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let numbers = fields[2].split(' ').map(|v| v.parse().expect("a number"));
+        let case = cases.entry(fields[0]).or_default();
+        case.insert(fields[1], numbers.collect());
+    }
+    cases
+}
+
+fn of_case(case: &Case) -> Result<(Sequential<f64>, Dataset<f64>)> {
+    let mut net = small(case["shape"][0] as usize, 1)?;
+    net.set_params(&case["start"])?;
+    let data = Dataset::new(row(&case["x"]), row(&case["t"]))?;
+    let even = case["v"].iter().all(|v| *v == 1.0);
+    let data = if even {
+        data
+    } else {
+        data.weighted(case["v"].clone())?
+    };
+    Ok((net, data))
+}
+
+/// Epoch for epoch and at the end as in NumPy; on both sides of as many residuals as parameters.
+#[test]
+fn bayesian_regularization_as_in_numpy() -> Result<()> {
+    let cases = bayesian_cases();
+    assert_eq!(cases.len(), 3);
+    for (name, case) in &cases {
+        let (mut net, data) = of_case(case)?;
+        let mut trainer = LevenbergMarquardt::new().bayesian().epochs(1);
+        assert_eq!(trainer.evidence(), None);
+        let compare = |found: Evidence, cost: f64, want: &[f64], tolerance: f64, when: &str| {
+            let got = [
+                found.alpha,
+                found.beta,
+                found.effective_parameters,
+                found.log_evidence,
+                cost,
+            ];
+            for (got, want) in got.iter().zip(want) {
+                assert!(
+                    (got - want).abs() <= tolerance * want.abs(),
+                    "{name}, {when}: {got:e}, not {want:e}"
+                );
+            }
+        };
+        for epoch in 1..=5 {
+            let history = trainer.fit(&mut net, &data)?;
+            let found = trainer.evidence().expect("after an epoch");
+            let when = format!("epoch {epoch}");
+            let cost = history.last().map_or(f64::NAN, |epoch| epoch.cost);
+            compare(found, cost, &case[&*when], 1e-7, &when);
+        }
+        let mut trainer = LevenbergMarquardt::new().bayesian().epochs(3000);
+        let (mut net, data) = of_case(case)?;
+        let history = trainer.fit(&mut net, &data)?;
+        assert_eq!(history.stopped, Some(Stopped::Converged), "{name}");
+        let found = trainer.evidence().expect("after an epoch");
+        let cost = history.last().map_or(f64::NAN, |epoch| epoch.cost);
+        compare(found, cost, &case["end"], 1e-5, "the end");
+    }
+    Ok(())
+}
+
+/// Where it has settled: α = γ/‖w‖², β = (N − γ)/‖r‖², γ = Σ λ/(λ + α/β) with the eigenvalues λ of
+/// JᵀJ, and no slope of F.
+#[test]
+fn bayesian_regularization_is_where_it_must_be() -> Result<()> {
+    for (name, case) in &bayesian_cases() {
+        let (mut net, data) = of_case(case)?;
+        let mut trainer = LevenbergMarquardt::new().bayesian().epochs(3000);
+        trainer.fit(&mut net, &data)?;
+        let found = trainer.evidence().expect("after an epoch");
+        let mut j = net.params_jacobian(data.inputs())?;
+        let mut r = (net.predict(data.inputs())? - data.targets()).transpose();
+        for ((mut j, r), v) in j.row_iter_mut().zip(r.iter_mut()).zip(&case["v"]) {
+            j *= v.sqrt();
+            *r *= v.sqrt();
+        }
+        let w = DVector::from_column_slice(net.params());
+        let lambda = found.alpha / found.beta;
+        let gamma: f64 = (j.tr_mul(&j))
+            .symmetric_eigenvalues()
+            .iter()
+            .map(|value| value.max(0.0) / (value.max(0.0) + lambda))
+            .sum();
+        let near = |got: f64, want: f64| {
+            assert!(
+                (got - want).abs() <= 1e-6 * want,
+                "{name}: {got}, not {want}"
+            );
+        };
+        near(found.effective_parameters, gamma);
+        near(found.alpha, gamma / w.norm_squared());
+        near(found.beta, (data.len() as f64 - gamma) / r.norm_squared());
+        let slope = j.tr_mul(&r).column(0) + &w * lambda;
+        assert!(
+            slope.norm() <= 1e-6 * lambda * w.norm(),
+            "{name}: {}",
+            slope.norm()
+        );
+    }
+    Ok(())
+}
+
+/// More neurons do not make more parameters that count: MATLAB's example of `trainbr`, a noisy sine
+/// on 41 points, has some twelve.
+#[test]
+fn neurons_too_many_do_not_count() -> Result<()> {
+    let x = DMatrix::from_fn(1, 41, |_, j| j as f64 / 20.0 - 1.0);
+    let mut random = rng(5);
+    let mut noise = || {
+        (0..12)
+            .map(|_| chainrule::rand::RngExt::random::<f64>(&mut random))
+            .sum::<f64>()
+            - 6.0
+    };
+    let t = x.map(|x| (2.0 * core::f64::consts::PI * x).sin() + 0.1 * noise());
+    let data = Dataset::new(x.clone(), t)?;
+    let truth = x.map(|x| (2.0 * core::f64::consts::PI * x).sin());
+    let mut gammas = Vec::new();
+    for hidden in [10, 20, 40] {
+        let mut net = small(hidden, 3)?;
+        let mut trainer = LevenbergMarquardt::new().bayesian().epochs(500);
+        trainer.fit(&mut net, &data)?;
+        let found = trainer.evidence().expect("after an epoch");
+        let error = metrics::root_mean_squared_error(&net.predict(&x)?, &truth)?;
+        println!("{hidden}: {found:?}, {error}");
+        assert!(error < 0.1, "{hidden} neurons: {error}");
+        assert!((0.06..0.15).contains(&found.noise()), "{found:?}");
+        gammas.push(found.effective_parameters);
+
+        let mut without = small(hidden, 3)?;
+        LevenbergMarquardt::new()
+            .epochs(500)
+            .fit(&mut without, &data)?;
+        let fitted = metrics::root_mean_squared_error(&without.predict(&x)?, &truth)?;
+        assert!(
+            hidden < 20 || error < fitted,
+            "{error} and {fitted} without"
+        );
+    }
+    assert!(
+        gammas.iter().all(|gamma| (6.0..18.0).contains(gamma)),
+        "{gammas:?}"
+    );
+    assert!((gammas[2] - gammas[0]).abs() < 4.0, "{gammas:?}");
+    Ok(())
+}
+
+/// A linear model, of which the evidence is an integral over Gaussians: the targets have the
+/// covariance I/β + XXᵀ/α (C. M. Bishop, *Pattern Recognition and Machine Learning*, 3.5).
+#[test]
+fn the_evidence_of_a_linear_model_is_exact() -> Result<()> {
+    for samples in [3, 12] {
+        let x = DMatrix::from_fn(4, samples, |i, j| ((i + 2) as f64 * (j + 1) as f64).sin());
+        let t = DMatrix::from_fn(1, samples, |_, j| {
+            x[(0, j)] - x[(2, j)] + 0.3 * (j as f64).cos()
+        });
+        let data = Dataset::new(x.clone(), t.clone())?;
+        let mut net = Sequential::builder(4)
+            .layer(Dense::new(1, Activation::Linear).without_bias())
+            .build_with(&mut rng(1))?;
+        let mut trainer = LevenbergMarquardt::new().bayesian().epochs(2000);
+        trainer.fit(&mut net, &data)?;
+        let found = trainer.evidence().expect("after an epoch");
+        let evidence = |alpha: f64, beta: f64| {
+            let covariance = DMatrix::identity(samples, samples) / beta + x.tr_mul(&x) / alpha;
+            let t = t.transpose();
+            let det = covariance.determinant();
+            let quadratic = t.dot(&covariance.lu().solve(&t).expect("regular"));
+            -0.5 * (quadratic + det.ln() + samples as f64 * core::f64::consts::TAU.ln())
+        };
+        let exact = evidence(found.alpha, found.beta);
+        assert!(
+            (found.log_evidence - exact).abs() < 1e-6 * exact.abs(),
+            "{} and {exact}",
+            found.log_evidence
+        );
+        // And it is the greatest.
+        for (a, b) in [(1.1, 1.0), (0.9, 1.0), (1.0, 1.1), (1.0, 0.9)] {
+            assert!(evidence(a * found.alpha, b * found.beta) < exact);
+        }
+    }
+    Ok(())
+}
+
+/// Few residuals and many parameters: the steps of the larger system, and no more time than the
+/// smaller one takes.
+#[test]
+fn few_residuals_and_many_parameters() -> Result<()> {
+    let x = DMatrix::from_fn(2, 5, |i, j| ((i + 1) as f64 * (j + 2) as f64).sin());
+    let t = DMatrix::from_fn(2, 5, |i, j| ((i + 3) as f64 * (j + 1) as f64).cos());
+    let few = Dataset::new(x.clone(), t.clone())?;
+    let build = || {
+        Sequential::builder(2)
+            .layer(Dense::new(6, Activation::Tanh))
+            .layer(Dense::new(2, Activation::Linear))
+            .build_with(&mut rng(4))
+    };
+    // Samples of no weight make it the larger system, and change nothing else.
+    let copies = 4;
+    let wide = |m: &DMatrix<f64>| DMatrix::from_fn(2, 5 * copies, |i, j| m[(i, j % 5)]);
+    let weights = (0..5 * copies).map(|j| f64::from(u8::from(j < 5)));
+    let many = Dataset::new(wide(&x), wide(&t))?.weighted(weights.collect())?;
+    for bayesian in [false, true] {
+        let trainer = || {
+            let trainer = LevenbergMarquardt::new().epochs(4);
+            if bayesian {
+                trainer.bayesian()
+            } else {
+                trainer
+            }
+        };
+        let (mut dual, mut primal) = (build()?, build()?);
+        let mut trainers = (trainer(), trainer());
+        let by_dual = trainers.0.fit(&mut dual, &few)?;
+        let by_primal = trainers.1.fit(&mut primal, &many)?;
+        for (a, b) in by_dual.epochs.iter().zip(&by_primal.epochs) {
+            for (a, b) in [
+                (a.cost, b.cost),
+                (a.gradient_norm, b.gradient_norm),
+                (a.learning_rate, b.learning_rate),
+            ] {
+                assert!(
+                    (a - b).abs() <= 1e-6 * b.abs(),
+                    "{bayesian}: {a:e} and {b:e}"
+                );
+            }
+        }
+        for (a, b) in dual.params().iter().zip(primal.params()) {
+            assert!((a - b).abs() < 1e-6, "{bayesian}: {a} and {b}");
+        }
+        assert_eq!(trainers.0.evidence().is_some(), bayesian);
+        if let (Some(a), Some(b)) = (trainers.0.evidence(), trainers.1.evidence()) {
+            for (a, b) in [
+                (a.alpha, b.alpha),
+                (a.beta, b.beta),
+                (a.effective_parameters, b.effective_parameters),
+                (a.log_evidence, b.log_evidence),
+            ] {
+                assert!((a - b).abs() <= 1e-6 * b.abs(), "{a} and {b}");
+            }
+        }
+    }
+    // 20 samples and 8001 parameters: the larger matrix alone would be half a gigabyte.
+    let x = DMatrix::from_fn(6, 20, |i, j| ((i + 1) as f64 * (j + 1) as f64).sin());
+    let data = Dataset::new(
+        x.clone(),
+        DMatrix::from_fn(1, 20, |_, j| x.column(j).norm()),
+    )?;
+    let mut net = Sequential::builder(6)
+        .layer(Dense::new(1000, Activation::Tanh))
+        .layer(Dense::new(1, Activation::Linear))
+        .build_with(&mut rng(1))?;
+    assert_eq!(net.params().len(), 8001);
+    let history = LevenbergMarquardt::new().epochs(10).fit(&mut net, &data)?;
+    assert!(history.costs().last() < Some(1e-6), "{history}");
+    Ok(())
+}
+
+/// Interrupted anywhere and resumed: the same bits, and the same evidence.
+#[test]
+fn checkpoints_of_bayesian_regularization() -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("chainrule-bayesian-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join("run.checkpoint");
+    for data in [sine()?, sine()?.select(&[1, 12, 30, 44, 59])?] {
+        let trainer = || LevenbergMarquardt::new().bayesian().epochs(6);
+        let (mut whole, mut uninterrupted) = (small(6, 1)?, trainer());
+        let history = uninterrupted.fit(&mut whole, &data)?;
+        for stop in 0..6 {
+            let mut net = small(6, 1)?;
+            trainer()
+                .checkpoint(&path, CheckpointEvery::Epochs(1))
+                .on_epoch(|epoch, _| match epoch.epoch == stop {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                })
+                .fit(&mut net, &data)?;
+            let (mut net, mut resumed) = (small(6, 2)?, trainer());
+            resumed.resume(&mut net, &path)?;
+            assert_eq!(resumed.fit(&mut net, &data)?, history, "after {stop}");
+            assert_eq!(net, whole, "after {stop}");
+            assert_eq!(resumed.evidence(), uninterrupted.evidence());
+        }
+    }
+    // Another way of weighing is another method.
+    let mut plain = LevenbergMarquardt::new();
+    let error = plain.resume(&mut small(6, 1)?, &path).expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Incompatible, "{error}");
+    plain.save(&small(6, 1)?, &path)?;
+    let error = LevenbergMarquardt::new()
+        .bayesian()
+        .resume(&mut small(6, 1)?, &path)
+        .expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Incompatible, "{error}");
+    std::fs::remove_dir_all(&folder)?;
+    Ok(())
+}
+
+/// Data without noise, running statistics, single precision.
+#[test]
+fn bayesian_regularization_at_the_edges() -> Result<()> {
+    let data = sine()?;
+    let mut net = small(8, 1)?;
+    let mut trainer = LevenbergMarquardt::new().bayesian().epochs(300);
+    let history = trainer.fit(&mut net, &data)?;
+    assert!(history.costs().last() < Some(1e-6), "{history}");
+    let found = trainer.evidence().expect("after an epoch");
+    assert!(
+        found.beta > 1e6 && found.effective_parameters <= 25.0,
+        "{found:?}"
+    );
+
+    let mut net = Sequential::builder(1)
+        .layer(Dense::new(4, Activation::Tanh))
+        .layer(BatchNorm::new())
+        .layer(Dense::new(1, Activation::Linear))
+        .build_with(&mut rng(1))?;
+    let statistics = net.params()[16..24].to_vec();
+    let mut trainer = LevenbergMarquardt::new().bayesian().epochs(20);
+    trainer.fit(&mut net, &data)?;
+    assert_eq!(net.params()[16..24], statistics);
+    let found = trainer.evidence().expect("after an epoch");
+    assert!(found.effective_parameters < 21.0, "{found:?}");
+
+    let single = Dataset::new(
+        data.inputs().map(|x| x as f32),
+        data.targets()
+            .map(|t| t as f32 + 0.1 * (40.0 * t).sin() as f32),
+    )?;
+    let mut net = Sequential::<f32>::builder(1)
+        .layer(Dense::new(8, Activation::Tanh))
+        .layer(Dense::new(1, Activation::Linear))
+        .build_with(&mut rng(3))?;
+    let mut trainer = LevenbergMarquardt::new().bayesian().epochs(100);
+    trainer.fit(&mut net, &single)?;
+    let found = trainer.evidence().expect("after an epoch");
+    assert!((0.02..0.2).contains(&found.noise()), "{found:?}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! How sure predictions are: against other programs, closed forms and real data.
+//! How sure predictions are: against other libraries, closed forms and what is promised.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -6,3 +6,4 @@ mod common;
 mod conformal;
 mod dropout;
 mod ensembles;
+mod laplace;
