@@ -25,7 +25,8 @@ pub struct Evidence {
     /// β: one over the variance of the noise in targets of weight 1.
     #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
     pub beta: f64,
-    /// γ = P − α·tr(H⁻¹) of the α and β before these: how many of P parameters the data determine.
+    /// γ = P − α·tr(H⁻¹), of the α and β before these where they are new: how many of P parameters
+    /// the data determine.
     #[cfg_attr(feature = "serde", serde(with = "crate::numeric::real::serde"))]
     #[doc(alias("gamk", "effective number of parameters"))]
     pub effective_parameters: f64,

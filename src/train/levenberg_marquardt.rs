@@ -36,6 +36,13 @@ use nalgebra::{DMatrix, DVector};
 
 const NAME: &str = "LevenbergMarquardt";
 
+/// The first α/β, as a part of max diag(JᵀJ).
+const SLIGHT: f64 = 1e-6;
+
+/// α and β are estimated anew after steps that gain less than this part of F: far from a minimum
+/// the misfit would be taken for noise.
+const SETTLED: f64 = 0.1;
+
 /// How often α and β are looked at again in an epoch, where no step lowers the cost.
 const LOOKS: usize = 100;
 
@@ -181,17 +188,19 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
     ///
     /// α is the precision of a Gaussian prior of all parameters, biases included, and β that of the
     /// noise in the targets: its standard deviation is 1/√β. (MATLAB's sums have no ½, so that its
-    /// `alpha` and `beta` are half of these.) After each step both are estimated anew, with N
-    /// residuals that have a weight, P parameters and H = β·JᵀJ + αI:
+    /// `alpha` and `beta` are half of these.) Both are estimated anew after each step that lowers F
+    /// by less than a tenth, with N residuals that have a weight, P parameters and H = β·JᵀJ + αI:
     ///
     /// ```text
     /// γ = P − α·tr(H⁻¹),  α ← γ/‖w‖²,  β ← (N − γ)/Σᵢ vᵢ‖yᵢ − tᵢ‖²
     /// ```
     ///
     /// γ is how many parameters the data determine: [`evidence`](Self::evidence) gives it. If more
-    /// neurons do not raise it, there are enough of them. The first α and β are P/‖w‖² and
-    /// N/Σᵢ vᵢ‖yᵢ − tᵢ‖² at the start. Gain, acceleration and damping are those of
-    /// F/β, whose matrix is JᵀJ + (α/β)I. Where α/β is lost in the rounding of JᵀJ, as of data
+    /// neurons do not raise it, there are enough of them. The first β is N/Σᵢ vᵢ‖yᵢ − tᵢ‖² at the
+    /// start, and the first α so small that α/β = 10⁻⁶·max diag(JᵀJ). Larger steps leave both as
+    /// they are: what is not learned yet would be taken for noise, and the network for needless,
+    /// for which there is a maximum of the evidence, too. Gain, acceleration and damping are those
+    /// of F/β, whose matrix is JᵀJ + (α/β)I. Where α/β is lost in the rounding of JᵀJ, as of data
     /// without noise, β is kept to what can be told from ∞.
     ///
     /// Of the [`Epoch`], `cost` is ½ Σᵢ vᵢ‖yᵢ − tᵢ‖² alone, which may rise; `gradient_norm` is that
@@ -482,7 +491,7 @@ impl<T: Real> Method<T> for LeastSquares<T> {
         while !work.step(net, data, &mut mu)? {
             // What is weighed may still change, though no step gains by it as it is.
             if let Some(known) = evidence.filter(|_| looks < LOOKS) {
-                let next = work.reestimate(net, data, &known)?;
+                let next = work.weigh(net, data, &known, true)?;
                 let change = (next.lambda::<T>() / known.lambda() - T::one()).abs();
                 evidence = Some(next);
                 if change > T::default_epsilon().sqrt() {
@@ -502,13 +511,14 @@ impl<T: Real> Method<T> for LeastSquares<T> {
             });
         }
         if let Some(known) = evidence {
+            let settled = work.gain < T::of(SETTLED);
             work.linearize(net, data)?;
             let Evidence {
                 alpha,
                 beta,
                 effective_parameters,
                 log_evidence,
-            } = work.reestimate(net, data, &known)?;
+            } = work.weigh(net, data, &known, settled)?;
             self.memory.numbers = vec![alpha, beta, effective_parameters, log_evidence];
         }
         let Position {
@@ -634,6 +644,8 @@ struct Work<T: Real> {
     tape: Tape<T>,
     /// C at the network's parameters.
     cost: T,
+    /// The part of it, penalty included, by which the last step lowered it.
+    gain: T,
     linear: Linearized<T>,
     /// Whether that is of the network's parameters.
     fresh: bool,
@@ -662,6 +674,7 @@ impl<T: Real> Work<T> {
         Ok(Self {
             tape,
             cost,
+            gain: T::one(),
             linear: Linearized::new(net, data.len())?,
             fresh: false,
             decay: None,
@@ -786,6 +799,7 @@ impl<T: Real> Work<T> {
                         mu.succeed((before - after) / promised);
                         net.params_mut().copy_from_slice(&self.trial);
                         (self.cost, self.fresh) = (cost, false);
+                        self.gain = (before - after) / before;
                         return Ok(true);
                     }
                 }
@@ -829,17 +843,20 @@ impl<T: Real> Work<T> {
         Ok(self.h.iter().chain(&self.bend).all(|step| step.is_finite()))
     }
 
-    /// α and β as the start has them: of its weights, and of its residuals.
+    /// β as the start has it, and so small an α that a step begins as without one.
     fn first_evidence(&self, net: &Sequential<T>, data: Batch<'_, T>) -> Evidence {
-        let (weights, residuals) = (square(net, net.params()).as_f64(), 2.0 * self.cost.as_f64());
-        let of = |count: usize, square: f64| match count as f64 / square {
-            precision if precision.is_finite() && precision > 0.0 => precision,
-            _ => 1.0,
+        let positive = |number: f64| {
+            if number.is_finite() && number > 0.0 {
+                number
+            } else {
+                1.0
+            }
         };
-        let decayed = decayed(net).map(|range| range.len()).sum();
+        let residuals = 2.0 * self.cost.as_f64();
+        let beta = positive(counted(net, data) as f64 / residuals);
         self.bounded(Evidence {
-            alpha: of(decayed, weights),
-            beta: of(counted(net, data), residuals),
+            alpha: positive(SLIGHT * self.linear.steepest().as_f64() * beta),
+            beta,
             effective_parameters: 0.0,
             log_evidence: f64::NEG_INFINITY,
         })
@@ -859,33 +876,43 @@ impl<T: Real> Work<T> {
         }
     }
 
-    /// α and β from those before, by the residuals and weights of the network as it is.
-    fn reestimate(
+    /// γ and the evidence of the network as it is; with α and β of before, or `anew` from γ.
+    fn weigh(
         &mut self,
         net: &Sequential<T>,
         data: Batch<'_, T>,
         before: &Evidence,
+        anew: bool,
     ) -> Result<Evidence> {
         let failed = || overflow("weights that data and prior determine", "a singular matrix");
-        let (gamma, _) = self.linear.spectrum(before.lambda()).ok_or_else(failed)?;
+        let (gamma, mut log_det) = self.linear.spectrum(before.lambda()).ok_or_else(failed)?;
         let (count, width) = (counted(net, data) as f64, self.linear.width() as f64);
         let gamma = gamma.as_f64().clamp(0.0, width.min(count));
         let (weights, residuals) = (square(net, net.params()).as_f64(), 2.0 * self.cost.as_f64());
-        let (alpha, beta) = (gamma / weights, (count - gamma) / residuals);
-        let sound = |new: f64, old| {
-            if new.is_finite() && new > 0.0 {
-                new
-            } else {
-                old
-            }
-        };
-        let mut evidence = self.bounded(Evidence {
-            alpha: sound(alpha, before.alpha),
-            beta: sound(beta, before.beta),
+        let mut evidence = Evidence {
             effective_parameters: gamma,
-            log_evidence: 0.0,
-        });
-        let (_, log_det) = self.linear.spectrum(evidence.lambda()).ok_or_else(failed)?;
+            ..*before
+        };
+        if anew {
+            let (alpha, beta) = (gamma / weights, (count - gamma) / residuals);
+            let sound = |new: f64, old| {
+                if new.is_finite() && new > 0.0 {
+                    new
+                } else {
+                    old
+                }
+            };
+            evidence = self.bounded(Evidence {
+                alpha: sound(alpha, before.alpha),
+                beta: sound(beta, before.beta),
+                ..evidence
+            });
+            log_det = self
+                .linear
+                .spectrum(evidence.lambda())
+                .ok_or_else(failed)?
+                .1;
+        }
         let Evidence { alpha, beta, .. } = evidence;
         let (ln_alpha, ln_beta) = (T::of(alpha).ln().as_f64(), T::of(beta).ln().as_f64());
         let two_pi = T::two_pi().ln().as_f64();

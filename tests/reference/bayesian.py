@@ -40,7 +40,9 @@ def train(x, t, v, w, hidden, epochs):
         return log
 
     r, j = residuals(w)
-    alpha, beta, mu, growth = len(w) / (w @ w), count / (r @ r), 1e-3 * (j.T @ j).diagonal().max(), 2.0
+    steepest = (j.T @ j).diagonal().max()
+    beta, mu = count / (r @ r), 1e-3 * steepest
+    alpha = 1e-6 * steepest * beta
     for epoch in range(1, epochs + 1):
         lam = alpha / beta
         r, j = residuals(w)
@@ -70,13 +72,14 @@ def train(x, t, v, w, hidden, epochs):
                 return
         r, j = residuals(w)
         gamma = len(w) - alpha * np.trace(np.linalg.inv(beta * j.T @ j + alpha * eye))
-        alpha, beta = gamma / (w @ w), (count - gamma) / (r @ r)
+        if before - after < 0.1 * before:
+            alpha, beta = gamma / (w @ w), (count - gamma) / (r @ r)
         yield epoch, [alpha, beta, gamma, evidence(w, alpha, beta), 0.5 * r @ r], w
 
 
 lines = []
 for name, hidden, n, noise, weighted, epochs in [
-    ("primal", 4, 60, 0.2, False, 400),
+    ("primal", 5, 60, 0.15, False, 600),
     ("weighted", 3, 50, 0.1, True, 400),
     ("dual", 20, 41, 0.1, False, 2000),
 ]:
@@ -95,7 +98,7 @@ for name, hidden, n, noise, weighted, epochs in [
     line("v", v)
     line("start", start)
     for epoch, numbers, w in train(x, t, v, start, hidden, epochs):
-        if epoch <= 5:
+        if epoch <= 25:
             line(f"epoch {epoch}", numbers)
     print(name, epoch, numbers)
     line("end", [*numbers, *w])

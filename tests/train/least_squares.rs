@@ -1067,7 +1067,7 @@ fn bayesian_regularization_as_in_numpy() -> Result<()> {
                 );
             }
         };
-        for epoch in 1..=5 {
+        for epoch in 1..=25 {
             let history = trainer.fit(&mut net, &data)?;
             let found = trainer.evidence().expect("after an epoch");
             let when = format!("epoch {epoch}");

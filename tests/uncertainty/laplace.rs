@@ -7,8 +7,8 @@ use chainrule::prelude::*;
 use chainrule::uncertainty::{Laplace, LaplaceBuilder, Likelihood};
 use std::collections::BTreeMap;
 
-/// Written by `reference/laplace.py`.
-const TABLE: &str = include_str!("../reference/laplace.tsv");
+/// Written by `reference/laplace_torch.py`.
+const TABLE: &str = include_str!("../reference/laplace_torch.tsv");
 
 /// The numbers of each case by what they are.
 fn cases() -> BTreeMap<&'static str, BTreeMap<&'static str, Vec<f64>>> {

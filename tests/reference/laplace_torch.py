@@ -1,6 +1,6 @@
-"""Writes laplace.tsv: what laplace-torch makes of trained networks, in double precision.
+"""Writes laplace_torch.tsv: what laplace-torch makes of trained networks, in double precision.
 
-    pip install laplace-torch==0.3 torch==2.15.0 numpy==2.4.6 scipy==1.17.0 && python3 laplace.py
+    pip install laplace-torch==0.3 torch==2.15.0 numpy==2.4.6 scipy==1.17.0 && python3 laplace_torch.py
 
 A line of a case is: its name, what the numbers are, and the numbers. `shape` has inputs, hidden neurons of tanh and outputs;
 `params` all parameters in the order of the crate (weights column after column, then biases); `x` and `t` the samples one
