@@ -45,7 +45,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
 
     println!("                           seconds   deviation among    in the    sine within");
     println!("                                      the points          gap     two of them");
-    let mut picture = Subplots::new("A sine with a gap: mean and two deviations", 2).size(1000, 760);
+    let mut picture =
+        Subplots::new("A sine with a gap: mean and two deviations", 2).size(1000, 760);
     for (name, seconds, Said { mean, deviation }) in &ways {
         let average = |of: &dyn Fn(f64) -> bool| {
             let those = grid.iter().zip(deviation).filter(|(x, _)| of(**x));

@@ -69,7 +69,11 @@ impl Subplots {
         const PLACE: &str = "plot::Subplots";
         let mut canvas = Canvas::new(PLACE, self.size)?;
         not_empty(PLACE, "at least 1 picture", self.pictures.len())?;
-        some("columns of plot::Subplots", "at least 1", self.columns as u64)?;
+        some(
+            "columns of plot::Subplots",
+            "at least 1",
+            self.columns as u64,
+        )?;
         let curves = self.pictures.iter().flat_map(|picture| &picture.curves);
         let reach: Vec<Point> = curves.flat_map(|curve| curve.extent()).collect();
 

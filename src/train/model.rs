@@ -740,7 +740,7 @@ impl<T: Real> Model<T> {
     }
 
     /// The names of the classes, if the outputs tell the most probable one.
-    fn class_names(&self, place: &str) -> Result<&[String]> {
+    pub(crate) fn class_names(&self, place: &str) -> Result<&[String]> {
         let Some(names) = &self.classes else {
             let expected = "names of the classes (Model::with_classes gives them; metrics::classes \
                 of Model::predict needs none)";
@@ -771,7 +771,7 @@ impl<T: Real> Model<T> {
     }
 
     /// The name of the most probable class of each of these predictions.
-    pub(crate) fn name_classes(&self, place: &str, y: &DMatrix<T>) -> Result<Vec<&str>> {
+    fn name_classes(&self, place: &str, y: &DMatrix<T>) -> Result<Vec<&str>> {
         let names = self.class_names(place)?;
         let classes = metrics::classes(y).map_err(|error| error.within(place))?;
         Ok(classes
@@ -810,7 +810,7 @@ impl<T: Real> Model<T> {
         self.encoder_for("Model::dataset")?.dataset(rows)
     }
 
-    pub(crate) fn encoder_for(&self, place: &str) -> Result<&Encoder> {
+    fn encoder_for(&self, place: &str) -> Result<&Encoder> {
         self.encoder.as_ref().ok_or_else(|| {
             let expected = "an encoder (Model::with_encoder; Model::predict takes numbers)";
             Error::new(ErrorKind::Empty, place, expected, "none")
@@ -854,20 +854,14 @@ impl<T: Real> Model<T> {
         compiled_here!(T: |model: &Model<T>, rows: Rows<'_>| -> Result<Table> {
             let place = "Model::predict_table";
             let encoder = model.encoder_for(place)?;
-            model.tabulate(place, &model.predict(&encoder.transform::<T>(rows)?)?)
-        })(self, rows.into())
-    }
-
-    /// Predictions as a table.
-    pub(crate) fn tabulate(&self, place: &str, y: &DMatrix<T>) -> Result<Table> {
-        compiled_here!(T: |model: &Model<T>, place: &str, y: &DMatrix<T>| -> Result<Table> {
-            check_each(|| place.into(), y.into(), "a finite number", |v| v.is_finite())?;
-            let targets: Vec<&str> = model.encoder_for(place)?.targets().collect();
+            let y = model.predict(&encoder.transform::<T>(rows)?)?;
+            check_each(|| place.into(), (&y).into(), "a finite number", |v| v.is_finite())?;
+            let targets: Vec<&str> = encoder.targets().collect();
             let numbers = |row: usize| y.row(row).iter().map(|v| v.as_f64()).collect::<Vec<f64>>();
             let mut table = Table::new();
             match (&targets[..], &model.classes) {
                 ([target], Some(names)) => {
-                    table = table.with_categories(*target, model.name_classes(place, y)?)?;
+                    table = table.with_categories(*target, model.name_classes(place, &y)?)?;
                     for (class, name) in names.iter().enumerate() {
                         let numbers = match y.nrows() {
                             1 if class == 0 => numbers(0).iter().map(|p| 1.0 - p).collect(),
@@ -884,7 +878,16 @@ impl<T: Real> Model<T> {
                 }
             }
             Ok(table)
-        })(self, place, y)
+        })(self, rows.into())
+    }
+
+    /// Makes predictions of what the network gave for inputs in its units, in place.
+    pub(crate) fn finish(&self, mut y: ViewMut<'_, T>) -> Result<()> {
+        if let Some(scaler) = &self.outputs {
+            scaler.inverse_mut(y.reborrow())?;
+        }
+        self.output_function.apply(y);
+        Ok(())
     }
 
     /// The same model for another scalar: [`Sequential::cast`], with the scalers rounded likewise.

@@ -9,9 +9,7 @@ use chainrule::nn::*;
 use chainrule::optim::*;
 use chainrule::prelude::*;
 use chainrule::train::{Epoch, History, SearchFailure, Stopped};
-use chainrule::uncertainty::{
-    Band, ConformalClassifier, ConformalRegressor, Ensemble, SetScore,
-};
+use chainrule::uncertainty::{Band, ConformalClassifier, ConformalRegressor, Ensemble, SetScore};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 use std::time::Duration;

@@ -134,7 +134,7 @@ for classes, samples, confidence, spread in [(3, 50, 0.9, 2), (10, 60, 0.8, 1), 
     labels = np.array([rng.choice(classes, p=q) for q in p])
     for score, scores in [("lac", lambda p: 1 - p), ("aps", cumulated)]:
         q = higher(np.take_along_axis(scores(p), labels[:, None], 1)[:, 0], confidence)
-        inside = scores(new) <= q
+        inside = scores(new) <= q + 1e-12  # the sum of all classes is 1, whatever its rounding
         sets = [" ".join(str(c) for c in np.flatnonzero(row)) or "-" for row in inside]
         line("sets", score, classes, samples, p, labels, confidence, new, ";".join(sets))
         if score == "lac":  # MAPIE's adaptive scores have random numbers.
