@@ -11,7 +11,7 @@
 //! and holds the sine where there are none. At last a conformal band has its promise kept: what it
 //! says of new points is true for nine of ten, whatever the network.
 
-use chainrule::plot::{Curves, Grid};
+use chainrule::plot::{Curves, Subplots};
 use chainrule::prelude::*;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
 use chainrule::rand::{RngExt, SeedableRng};
@@ -45,7 +45,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
 
     println!("                           seconds   deviation among    in the    sine within");
     println!("                                      the points          gap     two of them");
-    let mut picture = Grid::new("A sine with a gap: mean and two deviations", 2).size(1000, 760);
+    let mut picture =
+        Subplots::new("A sine with a gap: mean and two deviations", 2).size(1000, 760);
     for (name, seconds, Said { mean, deviation }) in &ways {
         let average = |of: &dyn Fn(f64) -> bool| {
             let those = grid.iter().zip(deviation).filter(|(x, _)| of(**x));

@@ -3,7 +3,7 @@
 //! - [`Runs`]: costs and metrics over epochs,
 //! - [`Curves`]: any other series, points and bands; ROC, precision–recall and calibration curves,
 //!   predicted against actual numbers, residuals, partial dependence,
-//! - [`Grid`]: several such pictures side by side, over the same axes,
+//! - [`Subplots`]: several such pictures side by side, over the same axes,
 //! - [`Bars`]: numbers by name, with whiskers; the importance of columns,
 //! - [`Confusion`]: confusion matrices,
 //! - [`Boundary`]: decision boundaries over two inputs,
@@ -44,7 +44,6 @@ mod confusion;
 mod curves;
 mod figure;
 mod font;
-mod grid;
 mod judging;
 mod panel;
 mod parts;
@@ -53,6 +52,7 @@ mod raster;
 mod runs;
 mod shape;
 mod style;
+mod subplots;
 mod svg;
 mod weights;
 
@@ -61,6 +61,6 @@ pub use boundary::Boundary;
 pub use confusion::Confusion;
 pub use curves::Curves;
 pub use figure::Figure;
-pub use grid::Grid;
 pub use runs::Runs;
+pub use subplots::Subplots;
 pub use weights::Weights;

@@ -955,12 +955,12 @@ impl<T: Real> Model<T> {
     #[doc(alias("predict_class", "argmax"))]
     pub fn predict_classes<'x>(&self, x: impl Into<View<'x, T>>) -> Result<Vec<&str>> {
         let place = "Model::predict_classes";
-        self.class_names(place)?;
-        self.names_of(place, &self.predict(x)?)
+        let names = self.class_names(place)?;
+        name_classes(place, names, &self.predict(x)?)
     }
 
     /// The names of the classes, if the outputs tell the most probable one.
-    fn class_names(&self, place: &str) -> Result<&[String]> {
+    pub(crate) fn class_names(&self, place: &str) -> Result<&[String]> {
         let Some(names) = &self.classes else {
             let expected = "names of the classes (Model::with_classes gives them; metrics::classes \
                 of Model::predict needs none)";
@@ -970,11 +970,6 @@ impl<T: Real> Model<T> {
         check_class_count(CLASSES, outputs, names)?;
         check_tells_class(place, &self.output_function, self.net.range(), outputs)?;
         Ok(names)
-    }
-
-    /// The name of the most probable class of each of these predictions.
-    pub(crate) fn names_of(&self, place: &str, y: &DMatrix<T>) -> Result<Vec<&str>> {
-        name_classes(place, self.class_names(place)?, y)
     }
 
     /// The rows of a table as inputs and targets, by [`Encoder::dataset`]: for metrics, for
@@ -1007,7 +1002,7 @@ impl<T: Real> Model<T> {
         self.encoder_for("Model::dataset")?.dataset(rows)
     }
 
-    pub(crate) fn encoder_for(&self, place: &str) -> Result<&Encoder> {
+    fn encoder_for(&self, place: &str) -> Result<&Encoder> {
         self.encoder.as_ref().ok_or_else(|| {
             let expected = "an encoder (Model::with_encoder; Model::predict takes numbers)";
             Error::new(ErrorKind::Empty, place, expected, "none")
@@ -1052,15 +1047,8 @@ impl<T: Real> Model<T> {
         compiled_here!(T: |model: &Model<T>, rows: Rows<'_>| -> Result<Table> {
             let place = "Model::predict_table";
             let encoder = model.encoder_for(place)?;
-            model.tabulate(place, &model.predict(&encoder.transform::<T>(rows)?)?)
-        })(self, rows.into())
-    }
-
-    /// Predictions as a table.
-    pub(crate) fn tabulate(&self, place: &str, y: &DMatrix<T>) -> Result<Table> {
-        compiled_here!(T: |model: &Model<T>, place: &str, y: &DMatrix<T>| -> Result<Table> {
-            let encoder = model.encoder_for(place)?;
-            check_each(|| place.into(), y.into(), "a finite number", |v| v.is_finite())?;
+            let y = model.predict(&encoder.transform::<T>(rows)?)?;
+            check_each(|| place.into(), (&y).into(), "a finite number", |v| v.is_finite())?;
             let columns = encoder.target_columns();
             let mut table = Table::new();
             for (number, (column, rows, _)) in columns.iter().enumerate() {
@@ -1091,14 +1079,19 @@ impl<T: Real> Model<T> {
                         return Err(Error::new(kind, place, expected, "several of parts of it"));
                     }
                 };
-                let part = Part { y, outputs, targets, function };
+                let part = Part { y: &y, outputs, targets, function };
                 table = match names {
                     Some(names) => part.classes(table, place, column, names)?,
                     None => part.numbers(table, &columns[number])?,
                 };
             }
             Ok(table)
-        })(self, place, y)
+        })(self, rows.into())
+    }
+
+    /// Makes predictions of what the network gave for inputs in its units, in place.
+    pub(crate) fn finish(&self, y: ViewMut<'_, T>) -> Result<()> {
+        predictions::predict(&self.output_function, self.outputs.as_ref(), y)
     }
 
     /// The same model for another scalar: [`Sequential::cast`], with the scalers rounded likewise.

@@ -16,7 +16,7 @@ use nalgebra::DMatrix;
 /// |---|---|---|
 /// | [`around`](Self::around) | predictions alone | the same everywhere |
 /// | [`scaled`](Self::scaled) | predictions and how unsure each is: [`Predictions::deviation`](super::Predictions::deviation) | in proportion to that |
-/// | [`of_gaussian`](Self::of_gaussian) | the outputs of a network trained with [`GaussianNll`](crate::nn::loss::GaussianNll) | in proportion to σ |
+/// | [`of_gaussian`](Self::of_gaussian) | the means and deviations of a model trained with [`GaussianNll`](crate::nn::loss::GaussianNll) | in proportion to σ |
 /// | [`of_quantiles`](Self::of_quantiles) | the outputs of a network trained with [`Quantile`](crate::nn::loss::Quantile) | as the quantiles are apart |
 ///
 /// ```
@@ -151,17 +151,15 @@ impl Band {
         Self::of_ends(lower, upper)
     }
 
-    /// [`scaled`](Self::scaled) of the outputs of a network trained with
-    /// [`GaussianNll`](crate::nn::loss::GaussianNll): around the means μ, in proportion to the
-    /// standard deviations σ = e^(s/2).
+    /// [`scaled`](Self::scaled) of what a [`Model`](crate::Model) predicts that was trained with
+    /// [`GaussianNll`](crate::nn::loss::GaussianNll): around the means, in proportion to the standard
+    /// deviations that follow them.
     ///
     /// # Errors
-    /// As [`around`](Self::around); [`ErrorKind::Incompatible`] for an odd number of outputs,
-    /// [`ErrorKind::NotFinite`] and [`ErrorKind::Value`] for a σ that is ∞ or 0.
+    /// As [`scaled`](Self::scaled); [`ErrorKind::Incompatible`] for an odd number of outputs.
     pub fn of_gaussian<'y, T: Real>(outputs: impl Into<View<'y, T>>) -> Result<Self> {
-        let (means, logs) = halves(outputs.into(), "those of GaussianNll: an even number")?;
-        let band = Self::around(&means)?;
-        band.with_scale(logs.map(|s| libm::exp(0.5 * s)))
+        let (means, deviations) = halves(outputs.into(), "those of GaussianNll: an even number")?;
+        Self::around(&means)?.with_scale(deviations)
     }
 
     /// The lowest numbers.

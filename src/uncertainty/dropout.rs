@@ -147,11 +147,7 @@ impl<'m, T: Real> MonteCarloDropout<'m, T> {
                 ControlFlow::Continue(())
             },
         )?;
-        let mut all = ViewMut::from_parts(&mut y, outputs, self.passes * samples);
-        if let Some(scaler) = model.output_scaler() {
-            scaler.inverse_mut(all.reborrow())?;
-        }
-        model.output_function().apply(all);
+        model.finish(ViewMut::from_parts(&mut y, outputs, self.passes * samples))?;
         let of_pass = |pass: usize| {
             let columns = y.chunks_exact(outputs).skip(pass).step_by(self.passes);
             DMatrix::from_iterator(outputs, samples, columns.flatten().copied())

@@ -1,9 +1,10 @@
 //! Several models that predict together.
 
-use super::predictions::Predictions;
+use super::predictions::{Predictions, average, root_of_squares, spread};
 use crate::data::{Dataset, Encoder, Rows, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ground::divide::divide;
+use crate::metrics;
 use crate::numeric::bounds::{not_empty, some};
 use crate::numeric::random::{Purpose, derive, one_of};
 use crate::numeric::real::Real;
@@ -11,6 +12,7 @@ use crate::numeric::view::View;
 use crate::train::Model;
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use core::ops::ControlFlow;
+use nalgebra::DMatrix;
 
 /// Several models of the same task, each trained from another seed or on another sample of the
 /// data, which predict together. Their mean is better than most of them, and their disagreement
@@ -210,8 +212,11 @@ impl<T: Real> Ensemble<T> {
     /// # Errors
     /// As [`Model::predict_classes`].
     pub fn predict_classes<'x>(&self, x: impl Into<View<'x, T>>) -> Result<Vec<&str>> {
-        let mean = self.predict(x)?.mean();
-        self.members[0].names_of("Ensemble::predict_classes", &mean)
+        let place = "Ensemble::predict_classes";
+        let names = self.members[0].class_names(place)?;
+        let classes = metrics::classes(&self.predict(x)?.mean());
+        let classes = classes.map_err(|error| error.within(place))?;
+        Ok(classes.into_iter().map(|class| &*names[class]).collect())
     }
 
     /// What makes inputs of the rows of a table, if the members [have it](Model::with_encoder).
@@ -219,9 +224,11 @@ impl<T: Real> Ensemble<T> {
         self.members[0].encoder()
     }
 
-    /// Predictions for the rows of a table: the columns of [`Model::predict_table`] with the means
-    /// of the members, and for each column of numbers `y` a column `y deviation` with the standard
-    /// deviation among them, in the same units.
+    /// Predictions for the rows of a table, from those of the members by [`Model::predict_table`].
+    /// Of each column of numbers there is the mean, and as `y (deviation)` the standard deviation:
+    /// among the members, and where they predict deviations of their own, of the
+    /// [mixture](Predictions::gaussian). Of classes there are the means of the probabilities, and the
+    /// most probable.
     ///
     /// # Errors
     /// As [`Model::predict_table`].
@@ -247,28 +254,17 @@ impl<T: Real> Ensemble<T> {
     ///     Ok(model)
     /// })?;
     /// let found = ensemble.predict_table(&Table::new().with_numbers("weight", [3000.0])?)?;
-    /// assert_eq!(found.columns().collect::<Vec<_>>(), ["mpg", "mpg deviation"]);
+    /// assert_eq!(found.columns().collect::<Vec<_>>(), ["mpg", "mpg (deviation)"]);
     /// assert!((15.0..27.0).contains(&found.numbers("mpg")?[0]));
     /// # Ok::<(), Error>(())
     /// ```
     pub fn predict_table<'r>(&self, rows: impl Into<Rows<'r>>) -> Result<Table> {
-        let place = "Ensemble::predict_table";
-        let first = &self.members[0];
-        let encoder = first.encoder_for(place)?;
-        let predictions = self.predict(&encoder.transform::<T>(rows)?)?;
-        let (mean, deviation) = (predictions.mean(), predictions.deviation());
-        let mut table = first.tabulate(place, &mean)?;
-        if first.classes().is_none() {
-            for (row, target) in encoder.targets().enumerate() {
-                let numbers = deviation
-                    .row(row)
-                    .iter()
-                    .map(|v| v.as_f64())
-                    .collect::<Vec<_>>();
-                table = table.with_numbers(format!("{target} deviation"), numbers)?;
-            }
-        }
-        Ok(table)
+        let rows = rows.into();
+        let tables = self.members.iter().map(|member| member.predict_table(rows));
+        let tables = tables.collect::<Result<Vec<_>>>()?;
+        // Of two classes of one probability, the second is the one from ½ on.
+        let single = self.members[0].net().outputs() == 1;
+        together(&tables, single)
     }
 
     /// The same members for another scalar, by [`Model::cast`].
@@ -280,6 +276,62 @@ impl<T: Real> Ensemble<T> {
         let members = members.collect::<Result<_>>()?;
         Ok(Ensemble { members })
     }
+}
+
+/// The predictions of all members.
+fn together(tables: &[Table], single: bool) -> Result<Table> {
+    let columns: Vec<&str> = tables[0].columns().collect();
+    let all = |column: &str| {
+        let of_member = |table: &Table| {
+            let numbers = table.numbers(column)?.to_vec();
+            Ok(DMatrix::from_vec(1, numbers.len(), numbers))
+        };
+        tables.iter().map(of_member).collect::<Result<Vec<_>>>()
+    };
+    let row = |numbers: DMatrix<f64>| numbers.as_slice().to_vec();
+    let mut table = Table::new();
+    let mut rest = &columns[..];
+    while let [column, others @ ..] = rest {
+        rest = others;
+        if tables[0].numbers(column).is_ok() {
+            let deviation = format!("{column} (deviation)");
+            let (means, own) = (all(column)?, rest.first() == Some(&&*deviation));
+            let spread = if own {
+                rest = &rest[1..];
+                let noise = root_of_squares(&all(&deviation)?);
+                noise.zip_map(&spread(&means), |a, b| libm::hypot(a, b))
+            } else {
+                spread(&means)
+            };
+            table = table
+                .with_numbers(*column, row(average(&means)))?
+                .with_numbers(deviation, row(spread))?;
+            continue;
+        }
+        let classes = format!("{column}=");
+        let count = rest.iter().take_while(|name| name.starts_with(&classes));
+        let (of_classes, after) = rest.split_at(count.count());
+        rest = after;
+        let means = of_classes.iter().map(|name| Ok(average(&all(name)?)));
+        let means = means.collect::<Result<Vec<_>>>()?;
+        let most = |sample: usize| {
+            let more = |best: usize, class: usize| {
+                let (most, p) = (means[best][sample], means[class][sample]);
+                if p > most || (single && p == most) {
+                    class
+                } else {
+                    best
+                }
+            };
+            let best = (1..means.len()).fold(0, more);
+            of_classes.get(best).map(|name| &name[classes.len()..])
+        };
+        table = table.with_categories(*column, (0..tables[0].len()).map(most))?;
+        for (name, mean) in of_classes.iter().zip(means) {
+            table = table.with_numbers(*name, row(mean))?;
+        }
+    }
+    Ok(table)
 }
 
 /// What `fit` makes of 0..count, on threads; of several errors the first.

@@ -1,15 +1,14 @@
-//! How sure a prediction is: ensembles, dropout at prediction, and intervals with a guarantee.
+//! How sure predictions are.
 //!
 //! | question | answer |
 //! |---|---|
-//! | where do networks that learned the same disagree? | [`Ensemble`]: [`Predictions`] |
-//! | and with one network alone? | [`MonteCarloDropout`]: [`Predictions`] |
-//! | what do weights that fit as well say? | [`Laplace`]: [`Predictive`] |
+//! | where do networks that have learned the same disagree? | [`Ensemble`]: [`Predictions`] |
+//! | and one network of which units are dropped? | [`MonteCarloDropout`]: [`Predictions`] |
+//! | how far could the parameters of one network be moved? | [`Laplace`]: [`Predictive`] |
 //! | which interval holds nine of ten? | [`ConformalRegressor`], on a [`Band`] of any origin |
 //! | which classes may it be? | [`ConformalClassifier`] |
 //!
-//! The guide's chapter [`uncertainty`](crate::guide::uncertainty) shows them at work and says when
-//! to take which.
+//! The [guide](crate::guide::uncertainty) shows them at work and compares them.
 
 mod band;
 mod conformal;

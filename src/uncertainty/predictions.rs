@@ -113,18 +113,14 @@ impl<T: Real> Predictions<T> {
     /// The mean of the members. Of probabilities it is the probability of a class under a member
     /// drawn at random.
     pub fn mean(&self) -> DMatrix<T> {
-        compiled_here!(T: |members: &[DMatrix<T>]| -> DMatrix<T> {
-            each(members, |values| mean(values))
-        })(&self.members)
+        average(&self.members)
     }
 
     /// The standard deviation among the members, with their number k in its denominator: √(1/k Σ
     /// (yₘ − ȳ)²). Of a single member it is 0.
     #[doc(alias("std", "epistemic"))]
     pub fn deviation(&self) -> DMatrix<T> {
-        compiled_here!(T: |members: &[DMatrix<T>]| -> DMatrix<T> {
-            each(members, |values| distance(values, mean(values)))
-        })(&self.members)
+        spread(&self.members)
     }
 
     /// The number below which a `share` of the members lies, on a line between neighbors (NumPy's
@@ -148,11 +144,11 @@ impl<T: Real> Predictions<T> {
         )
     }
 
-    /// Mean and deviation of the mixture of the members' normal distributions, where each was
-    /// trained with [`GaussianNll`](crate::nn::loss::GaussianNll): first the means μₘ, then the
-    /// logarithms sₘ of the variances. μ* = 1/k Σ μₘ, and σ*² = 1/k Σ (e^sₘ + μₘ²) − μ*², computed as
-    /// the sum of [`noise`](Gaussian::noise)² and [`disagreement`](Gaussian::disagreement)²
-    /// (Lakshminarayanan, Pritzel & Blundell 2017).
+    /// Mean and deviation of the mixture of the members' normal distributions, where each predicts
+    /// means μₘ and then as many standard deviations σₘ, as one trained with
+    /// [`GaussianNll`](crate::nn::loss::GaussianNll) does. μ* = 1/k Σ μₘ, and
+    /// σ*² = 1/k Σ (σₘ² + μₘ²) − μ*², computed as the sum of [`noise`](Gaussian::noise)² and
+    /// [`disagreement`](Gaussian::disagreement)² (Lakshminarayanan, Pritzel & Blundell 2017).
     ///
     /// # Errors
     /// [`ErrorKind::Incompatible`] for probabilities and for an odd number of outputs.
@@ -160,16 +156,15 @@ impl<T: Real> Predictions<T> {
     /// ```
     /// use chainrule::prelude::*;
     /// use chainrule::uncertainty::Ensemble;
-    /// // Whatever the input, means 1 and 3, and a variance of 4.
+    /// // Whatever the input, means 1 and 3, and a deviation of 2.
     /// let normal = |mean: f64| {
     ///     let net = Sequential::builder(1).layer(Dense::new(2, Activation::Linear));
     ///     let mut net = net.build()?;
-    ///     net.set_params(&[0.0, 0.0, mean, 4.0_f64.ln()])?;
+    ///     net.set_params(&[0.0, 0.0, mean, 2.0])?;
     ///     Ok::<_, Error>(Model::from(net))
     /// };
     /// let y = Ensemble::new([normal(1.0)?, normal(3.0)?])?.predict(&[0.5])?.gaussian()?;
-    /// assert_eq!((y.mean[0], y.disagreement[0]), (2.0, 1.0));
-    /// assert!((y.noise[0] - 2.0).abs() < 1e-15);
+    /// assert_eq!((y.mean[0], y.noise[0], y.disagreement[0]), (2.0, 2.0, 1.0));
     /// assert!((y.deviation[0] - 5.0_f64.sqrt()).abs() < 1e-15);
     /// # Ok::<(), Error>(())
     /// ```
@@ -178,15 +173,13 @@ impl<T: Real> Predictions<T> {
         let outputs = self.members[0].nrows();
         let given = match self.kind {
             Kind::Numbers if outputs.is_multiple_of(2) => {
-                return Ok(compiled_here!(T: |members: &[DMatrix<T>]| -> Gaussian<T> {
-                    gaussian(members)
-                })(&self.members));
+                return Ok(gaussian(&self.members));
             }
             Kind::Numbers => format!("{outputs} outputs"),
             _ => "probabilities".into(),
         };
-        let expected = "members trained with GaussianNll, whose outputs are means and as many \
-                        logarithms of variances";
+        let expected = "members trained with GaussianNll, which predict means and as many standard \
+                        deviations";
         Err(Error::new(
             ErrorKind::Incompatible,
             "Predictions::gaussian",
@@ -304,6 +297,27 @@ fn divergence(p: f64, q: f64) -> f64 {
     }
 }
 
+/// The mean of matrices of one shape, number by number.
+pub(super) fn average<T: Real>(members: &[DMatrix<T>]) -> DMatrix<T> {
+    compiled_here!(T: |members: &[DMatrix<T>]| -> DMatrix<T> {
+        each(members, |values| mean(values))
+    })(members)
+}
+
+/// The standard deviation about that mean.
+pub(super) fn spread<T: Real>(members: &[DMatrix<T>]) -> DMatrix<T> {
+    compiled_here!(T: |members: &[DMatrix<T>]| -> DMatrix<T> {
+        each(members, |values| distance(values, mean(values)))
+    })(members)
+}
+
+/// The root of the mean of the squares.
+pub(super) fn root_of_squares<T: Real>(members: &[DMatrix<T>]) -> DMatrix<T> {
+    compiled_here!(T: |members: &[DMatrix<T>]| -> DMatrix<T> {
+        each(members, |values| distance(values, T::zero()))
+    })(members)
+}
+
 /// A number for each output and sample, of what the members say there.
 fn each<T: Real>(members: &[DMatrix<T>], number: impl Fn(&mut [T]) -> T) -> DMatrix<T> {
     let (rows, cols) = members[0].shape();
@@ -350,19 +364,14 @@ fn gaussian<T: Real>(members: &[DMatrix<T>]) -> Gaussian<T> {
         let rows = |member: &DMatrix<T>| member.rows(first, targets).into_owned();
         members.iter().map(rows).collect::<Vec<_>>()
     };
-    let (means, logs) = (half(0), half(targets));
-    let two = T::of(2.0);
-    let noise = each(&logs, |logs| {
-        logs.iter_mut().for_each(|s| *s = (*s / two).exp());
-        distance(logs, T::zero())
-    });
-    let disagreement = each(&means, |means| distance(means, mean(means)));
+    let means = half(0);
+    let (noise, disagreement) = (root_of_squares(&half(targets)), spread(&means));
     let deviation = noise.zip_map(&disagreement, |noise, apart| {
         // √2 · the root of the mean of both squares is the root of their sum.
-        distance(&[noise, apart], T::zero()) * two.sqrt()
+        distance(&[noise, apart], T::zero()) * T::of(2.0).sqrt()
     });
     Gaussian {
-        mean: each(&means, |means| mean(means)),
+        mean: average(&means),
         deviation,
         noise,
         disagreement,

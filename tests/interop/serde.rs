@@ -9,6 +9,7 @@ use chainrule::nn::*;
 use chainrule::optim::*;
 use chainrule::prelude::*;
 use chainrule::train::{Epoch, History, SearchFailure, Stopped};
+use chainrule::uncertainty::{Band, ConformalClassifier, ConformalRegressor, Ensemble, SetScore};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 use std::time::Duration;
@@ -1022,4 +1023,34 @@ fn sequences_in_sequences_are_not_read() {
         let deep = [bytes[0], bytes[1], 1].repeat(1_000_000);
         assert!(postcard::from_bytes::<Schedule>(&deep).is_err());
     }
+}
+
+#[test]
+fn how_sure_predictions_are() -> Result<()> {
+    let ensemble = Ensemble::<f64>::train(3, 1, |seed| {
+        let net = Sequential::builder(2).layer(Dense::new(3, Activation::Linear));
+        let scaler = Scaler::new(vec![1.0, 2.0], vec![3.0, 4.0])?;
+        Model::new(net.seed(seed).build()?, scaler, None)?
+            .with_output_function(OutputFunction::Softmax)?
+            .with_classes(["a", "b", "c"])
+    })?;
+    round(ensemble.clone());
+    let one = json(&ensemble.members()[0]);
+    serde_json::from_str::<Ensemble<f64>>(&format!(r#"{{"members": [{one}, {one}]}}"#))
+        .expect("an ensemble");
+    let other = one.replace("\"a\"", "\"d\"");
+    let refuse = |text: String, part: &str| refused::<Ensemble<f64>>(&text, part);
+    refuse(r#"{"members": []}"#.into(), "at least 1 member");
+    refuse(
+        format!(r#"{{"members": [{one}, {other}]}}"#),
+        "classes of member 1",
+    );
+
+    let y = DMatrix::from_fn(1, 20, |_, j| j as f64 / 20.0);
+    round(ConformalRegressor::calibrate(&Band::around(&y)?, &y, 0.9)?);
+    let t = DMatrix::from_fn(1, 20, |_, j| f64::from(j > 12));
+    for score in [SetScore::Lac, SetScore::Aps] {
+        round(ConformalClassifier::calibrate(&y, &t, 0.9, score)?);
+    }
+    Ok(())
 }

@@ -290,9 +290,12 @@ mod promise {
                 })?;
                 let bands = |x: &DMatrix<f64>| {
                     let together = ensemble.predict(x)?;
+                    // Means, and logarithms of variances.
+                    let mut normal = gaussian.scores(x)?;
+                    normal.row_mut(1).apply(|s| *s = (0.5 * *s).exp());
                     Ok::<_, Error>([
                         Band::around(&plain.predict(x)?)?,
-                        Band::of_gaussian(&gaussian.predict(x)?)?,
+                        Band::of_gaussian(&normal)?,
                         Band::of_quantiles(&quantile.predict(x)?)?,
                         Band::scaled(&together.mean(), &together.deviation().add_scalar(0.1))?,
                     ])

@@ -1,4 +1,4 @@
-//! How sure predictions are: against other programs, closed forms and real data.
+//! How sure predictions are: against other libraries, closed forms and what is promised.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -15,11 +15,11 @@ use crate::numeric::bounds::{not_empty, some};
 /// Series should come in the same order in each picture, for then they look the same.
 ///
 /// ```
-/// use chainrule::plot::{Curves, Grid};
+/// use chainrule::plot::{Curves, Subplots};
 /// let picture = |name: &str, top: f64| {
 ///     Curves::new(name, "x", "y").line("y", &[(0.0, 0.0), (1.0, top)])
 /// };
-/// let figure = Grid::new("Slopes", 2)
+/// let figure = Subplots::new("Slopes", 2)
 ///     .add(picture("gentle", 0.1))
 ///     .add(picture("steep", 3.0))
 ///     .size(900, 400)
@@ -28,15 +28,15 @@ use crate::numeric::bounds::{not_empty, some};
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-#[doc(alias("subplots", "facet", "tiledlayout", "small multiples"))]
-pub struct Grid {
+#[doc(alias("facet", "grid", "tiledlayout", "small multiples"))]
+pub struct Subplots {
     title: String,
     columns: usize,
     pictures: Vec<Curves>,
     size: (u32, u32),
 }
 
-impl Grid {
+impl Subplots {
     /// An empty picture with a title, to be filled row after row with so many columns.
     pub fn new(title: impl Into<String>, columns: usize) -> Self {
         Self {
@@ -66,10 +66,14 @@ impl Grid {
     /// [`ErrorKind::Empty`]: crate::ErrorKind::Empty
     /// [`ErrorKind::Value`]: crate::ErrorKind::Value
     pub fn draw(&self) -> Result<Figure> {
-        const PLACE: &str = "plot::Grid";
+        const PLACE: &str = "plot::Subplots";
         let mut canvas = Canvas::new(PLACE, self.size)?;
         not_empty(PLACE, "at least 1 picture", self.pictures.len())?;
-        some("columns of plot::Grid", "at least 1", self.columns as u64)?;
+        some(
+            "columns of plot::Subplots",
+            "at least 1",
+            self.columns as u64,
+        )?;
         let curves = self.pictures.iter().flat_map(|picture| &picture.curves);
         let reach: Vec<Point> = curves.flat_map(|curve| curve.extent()).collect();
 
