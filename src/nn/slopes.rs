@@ -318,7 +318,7 @@ impl<T: Real> Walk<'_, T> {
     /// Whether a pass of training surely is that of inference: a layer of another crate may do
     /// something else.
     pub(crate) fn is_same_in_training(self) -> bool {
-        self.layers.iter().all(|layer| {
+        self.leaves.iter().all(|layer| {
             let any: &dyn Any = &**layer;
             let differs = any.is::<Dropout>()
                 || any.is::<AlphaDropout>()

@@ -58,7 +58,7 @@ fn predictions(
     function: OutputFunction,
 ) -> Result<Predictions<f64>> {
     let parts = all.chunks_exact(all.len() / members);
-    let models = parts.map(|columns| saying(columns, outputs, function));
+    let models = parts.map(|columns| saying(columns, outputs, function.clone()));
     let ensemble = Ensemble::new(models.collect::<Result<Vec<_>>>()?)?;
     let samples = all.len() / members / outputs;
     ensemble.predict(&DMatrix::identity(samples, samples))
@@ -110,7 +110,7 @@ fn as_numpy_has_them() -> Result<()> {
                 &numbers(fields[3]),
                 count(fields[0]),
                 count(fields[1]),
-                function,
+                function.clone(),
             )?;
             close(&y.entropy()?, &numbers(fields[4]), 1e-9);
             close(&y.mutual_information()?, &numbers(fields[5]), 1e-9);
@@ -145,18 +145,17 @@ fn calibration_error_as_torchmetrics() -> Result<()> {
 
 #[test]
 fn edges_of_predictions() -> Result<()> {
-    let identity = OutputFunction::Identity;
     // Equal numbers have no deviation, to the last bit, nor have numbers of any size a wrong one.
-    let y = predictions(&[0.1; 7], 7, 1, identity)?;
+    let y = predictions(&[0.1; 7], 7, 1, OutputFunction::Identity)?;
     assert_eq!((y.mean()[0], y.deviation()[0]), (0.1, 0.0));
-    let y = predictions(&[1e200, 3e200], 2, 1, identity)?;
+    let y = predictions(&[1e200, 3e200], 2, 1, OutputFunction::Identity)?;
     assert_eq!((y.mean()[0], y.deviation()[0]), (2e200, 1e200));
-    let y = predictions(&[1e-200, 3e-200], 2, 1, identity)?;
+    let y = predictions(&[1e-200, 3e-200], 2, 1, OutputFunction::Identity)?;
     assert!((y.deviation()[0] / 1e-200 - 1.0).abs() < 1e-12);
-    let y = predictions(&[1.0, f64::NAN, 2.0], 3, 1, identity)?;
+    let y = predictions(&[1.0, f64::NAN, 2.0], 3, 1, OutputFunction::Identity)?;
     assert!(y.mean()[0].is_nan() && y.deviation()[0].is_nan() && y.quantile(0.5)?[0].is_nan());
     // The square of 1e200 overflows.
-    let y = predictions(&[0.0, 1e200, 0.0, 1e200], 2, 2, identity)?.gaussian()?;
+    let y = predictions(&[0.0, 1e200, 0.0, 1e200], 2, 2, OutputFunction::Identity)?.gaussian()?;
     assert!((y.deviation[0] / 1e200 - 1.0).abs() < 1e-15);
     // Certain members: of one opinion, and of two.
     let y = predictions(&[1.0, 0.0, 0.0, 1.0], 2, 2, OutputFunction::Softmax)?;
@@ -166,7 +165,7 @@ fn edges_of_predictions() -> Result<()> {
     let y = predictions(&[1.0, 0.0, 1.0, 0.0], 2, 2, OutputFunction::Softmax)?;
     assert_eq!((y.entropy()?[0], y.mutual_information()?[0]), (0.0, 0.0));
 
-    let y = predictions(&[1.0, 2.0], 2, 1, identity)?;
+    let y = predictions(&[1.0, 2.0], 2, 1, OutputFunction::Identity)?;
     refused(
         y.entropy(),
         ErrorKind::Incompatible,

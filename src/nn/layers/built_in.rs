@@ -45,9 +45,9 @@ macro_rules! built_in {
             }
 
             /// Whether a layer is one of them.
-            pub(crate) fn is<T: Real>(layer: &dyn Layer<T>) -> bool {
+            pub(crate) fn is(layer: &dyn Layer<T>) -> bool {
                 let layer: &dyn Any = layer;
-                $(layer.is::<$name>())||+
+                $(layer.is::<$name$(<$scalar>)?>())||+
             }
 
             /// The layer.
