@@ -30,6 +30,9 @@ pub mod choosing {}
 #[doc = include_str!("normalization.md")]
 pub mod normalization {}
 
+#[doc = include_str!("branches.md")]
+pub mod branches {}
+
 #[doc = include_str!("derivatives.md")]
 pub mod derivatives {}
 

@@ -7,6 +7,7 @@ use crate::nn::layer::{Join, Layer, Part, Parts};
 use crate::nn::layout::{Described, Layout, Member, Value, place};
 use crate::nn::names;
 use crate::numeric::bounds::{not_empty, some};
+use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::Real;
 use alloc::{format, sync::Arc, vec::Vec};
 
@@ -23,15 +24,17 @@ impl<T: Real> Flat<T> {
     /// When a layer refuses its inputs or its own configuration, or branches do not fit together;
     /// the error names the layer.
     pub(crate) fn of(inputs: usize, parts: &Parts<T>) -> Result<Self> {
-        let mut flat = Self {
-            layout: Layout::new(inputs),
-            leaves: Vec::new(),
-        };
-        let input = flat.layout.top_value().clone();
-        let (top, members) = flat.parts(parts, &input, &mut Vec::new(), "")?;
-        let range = range(parts, OutputRange::Real);
-        flat.layout.finish(top, range, members);
-        Ok(flat)
+        compiled_here!(T: |inputs: usize, parts: &Parts<T>| -> Result<Flat<T>> {
+            let mut flat = Flat {
+                layout: Layout::new(inputs),
+                leaves: Vec::new(),
+            };
+            let input = flat.layout.top_value().clone();
+            let (top, members) = flat.parts(parts, &input, &mut Vec::new(), "")?;
+            let range = range(parts, OutputRange::Real);
+            flat.layout.finish(top, range, members);
+            Ok(flat)
+        })(inputs, parts)
     }
 
     /// Puts the parts behind `x`, and returns their output.

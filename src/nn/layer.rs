@@ -681,7 +681,7 @@ impl<T: Real> Parts<T> {
     }
 
     /// The default of [`Composite::describe`].
-    fn describe(&self, name: &str) -> String {
+    pub(crate) fn describe(&self, name: &str) -> String {
         let mut text = String::from(name);
         let join = match self.join {
             None => "",

@@ -478,13 +478,7 @@ impl Layout {
         let x = Layout::new(self.inputs).top;
         let joined = Joined { join, branches };
         let widths = [width, width, 0, 0];
-        self.push(
-            Kind::Join(joined),
-            x,
-            params..params,
-            widths,
-            String::new(),
-        );
+        self.push(Kind::Join(joined), x, params..params, widths, String::new());
         Ok(self.output(moving, rows))
     }
 
@@ -752,7 +746,10 @@ impl Layout {
             match (members.get(*index), within) {
                 (Some(member), _) => (found, members) = (Some(member), &member.parts[..]),
                 (None, None) => {
-                    return error(format!("a layer below {}", members.len()), index.to_string());
+                    return error(
+                        format!("a layer below {}", members.len()),
+                        index.to_string(),
+                    );
                 }
                 (None, Some(within)) if members.is_empty() => {
                     return error(format!("no part of {within}, which has none"), dotted(path));
@@ -896,7 +893,7 @@ mod tests {
         let uneven = layout.join(Join::Add, branches.clone(), "");
         assert_eq!(
             uneven.expect_err("5 and 3 outputs").to_string(),
-            "got [5, 3], expected branches of the same number of outputs"
+            ": got [5, 3], expected branches of the same number of outputs"
         );
         let top = layout
             .join(Join::Stack, branches, "")

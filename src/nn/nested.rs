@@ -251,9 +251,7 @@ fn keep<T: Real>(seed: u64, cache: &mut [T]) {
 /// The seed that was kept.
 fn kept<T: Real>(cache: &[T]) -> u64 {
     let bits = cache[..SEED_LEN].iter().rev();
-    bits.fold(0, |seed, bits| {
-        (seed << SEED_BITS) | bits.as_f64() as u64
-    })
+    bits.fold(0, |seed, bits| (seed << SEED_BITS) | bits.as_f64() as u64)
 }
 
 fn infer<T: Real>(parts: Parts<T>, p: InferArgs<'_, T>) {

@@ -144,7 +144,13 @@ impl<'a, T: Real> Walk<'a, T> {
     }
 
     /// The forward pass, of training or of what [`infer`](Self::infer) computes.
-    pub(crate) fn forward_by_layers(self, x: View<'_, T>, room: Room<'_, T>, seed: u64, training: bool) {
+    pub(crate) fn forward_by_layers(
+        self,
+        x: View<'_, T>,
+        room: Room<'_, T>,
+        seed: u64,
+        training: bool,
+    ) {
         let batch = x.cols();
         let Room {
             activations,

@@ -79,7 +79,7 @@ pub type At<'a, T> = Sequential<T, &'a [T]>;
 pub struct NamedParameter<'a, T: Real> {
     /// The name, as in files: `0.weight`.
     pub name: &'a str,
-    /// The layer that the block belongs to.
+    /// The layer of the network that the block belongs to, itself or in one of its parts.
     pub layer: usize,
     /// Its role, its shape and its name within the layer.
     pub block: &'a Block,
@@ -166,9 +166,9 @@ impl<T: Real> Sequential<T> {
     /// # Errors
     /// As [`weights`](Self::weights).
     pub fn weights_mut(&mut self, layer: impl LayerPath) -> Result<DMatrixViewMut<'_, T>> {
-        let (block, range) = self
-            .layout
-            .block("Sequential::weights_mut", layer.path(), Role::Weight)?;
+        let (block, range) =
+            self.layout
+                .block("Sequential::weights_mut", layer.path(), Role::Weight)?;
         Ok(DMatrixViewMut::from_slice(
             &mut self.params[range],
             block.rows,
@@ -250,7 +250,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// The names are those in files, which PyTorch gives to an `nn.Sequential` of the same layers:
     /// the index of the module, a dot, and `weight`, `bias`, `running_mean` or `running_var`. The
     /// activation of a [`Dense`](crate::Dense) layer counts as a module of its own unless it is
-    /// linear. Blocks of other crates' layers keep their own names after the dot.
+    /// linear. Blocks of other crates' layers keep their own names after the dot. In a layer that is
+    /// made of layers, the names of the parts follow its own: `2.body.0.weight`.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -291,13 +292,14 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         )
     }
 
-    /// The parameter blocks of a layer, in the order in which they lie; empty if there is no such
-    /// layer. [`named_parameters`](Self::named_parameters) tells where they lie.
+    /// The parameter blocks of a layer and of all its parts, in the order in which they lie; empty if
+    /// there is no such layer. [`named_parameters`](Self::named_parameters) tells where they lie.
     pub fn blocks(&self, layer: impl LayerPath) -> &[Block] {
         self.layout.layer_blocks(layer.path())
     }
 
-    /// Wˡ, outputs × inputs: wⱼₖ goes from input k to neuron j.
+    /// Wˡ, outputs × inputs: wⱼₖ goes from input k to neuron j. In a layer that is made of layers,
+    /// those of a part by its [path](LayerPath): `net.weights([2, 1, 0])`.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] for a layer without weights, or if there is no such layer.
@@ -315,9 +317,9 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// ```
     #[doc(alias("coefs_", "kernel"))]
     pub fn weights(&self, layer: impl LayerPath) -> Result<DMatrixView<'_, T>> {
-        let (block, range) = self
-            .layout
-            .block("Sequential::weights", layer.path(), Role::Weight)?;
+        let (block, range) =
+            self.layout
+                .block("Sequential::weights", layer.path(), Role::Weight)?;
         Ok(DMatrixView::from_slice(
             &self.params()[range],
             block.rows,
@@ -331,7 +333,9 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// [`ErrorKind::Value`] for a layer without biases, or if there is no such layer.
     #[doc(alias("intercepts_"))]
     pub fn bias(&self, layer: impl LayerPath) -> Result<DVectorView<'_, T>> {
-        let (block, range) = self.layout.block("Sequential::bias", layer.path(), Role::Bias)?;
+        let (block, range) = self
+            .layout
+            .block("Sequential::bias", layer.path(), Role::Bias)?;
         Ok(DVectorView::from_slice(&self.params()[range], block.len()))
     }
 
@@ -835,7 +839,9 @@ fn chosen<T: Real>(
             *number = sample[*row];
         }
         if let Err(error) = check(View::from_parts(numbers, rows.len(), 1)) {
-            let all = x.iter().flat_map(|sample| rows.iter().map(|row| sample[*row]));
+            let all = x
+                .iter()
+                .flat_map(|sample| rows.iter().map(|row| sample[*row]));
             let all: Vec<T> = all.collect();
             return check(View::from_parts(&all, rows.len(), x.cols())).and(Err(error));
         }

@@ -25,7 +25,7 @@ struct Data<T: Real> {
 impl<T: Real> Serialize for Sequential<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let built_in = |(index, layer): (usize, &Arc<dyn Layer<T>>)| {
-            BuiltIn::of(&**layer).ok_or_else(|| S::Error::custom(unknown(index, &layer.name())))
+            BuiltIn::of(&**layer).ok_or_else(|| S::Error::custom(unknown(&[index], &layer.name())))
         };
         let layers = self
             .layers()
@@ -67,8 +67,8 @@ impl<'de, T: Real> Deserialize<'de> for Sequential<T> {
 }
 
 /// A layer that is not of this crate.
-pub(crate) fn unknown(index: usize, name: &str) -> Error {
+pub(crate) fn unknown(path: &[usize], name: &str) -> Error {
     let expected =
         "a layer of this crate, or in a model file one that Safetensors::layer makes known";
-    Error::new(ErrorKind::Incompatible, place(&[index], name), expected, name)
+    Error::new(ErrorKind::Incompatible, place(path, name), expected, name)
 }

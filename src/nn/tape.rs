@@ -302,6 +302,8 @@ impl<T: Real> Tape<T> {
     /// [`Activation::Linear`](crate::Activation::Linear), then the activation): z is then the
     /// output of the first of the two, and the parameters lie as they did.
     ///
+    /// A part of a layer that is made of layers has a [path](LayerPath): `tape.a([2, 1, 0])`.
+    ///
     /// # Errors
     /// [`ErrorKind::NotReady`] before a pass, [`ErrorKind::Value`] if there is no such layer.
     pub fn a(&self, layer: impl LayerPath) -> Result<DMatrixView<'_, T>> {
@@ -312,7 +314,8 @@ impl<T: Real> Tape<T> {
 
     /// δˡ = ∂C/∂zˡ of each sample, outputs × batch, with the 1/n of an average over the batch. Of a
     /// layer without activation (dropout), ∂C/∂ its output; of an activation that is a layer of its
-    /// own, ∂C/∂ its input, as of the linear layer below.
+    /// own, ∂C/∂ its input, as of the linear layer below. Of a layer that is made of layers, that of
+    /// the last one; where its branches are stacked or added, ∂C/∂ its output.
     ///
     /// # Errors
     /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] if there is no such
@@ -330,9 +333,11 @@ impl<T: Real> Tape<T> {
     /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] for a layer that has no
     /// weights.
     pub fn dw(&self, layer: impl LayerPath) -> Result<DMatrixView<'_, T>> {
-        let (block, range) =
-            self.layout("Tape::dw", Stage::Backward)?
-                .block("Tape::dw", layer.path(), Role::Weight)?;
+        let (block, range) = self.layout("Tape::dw", Stage::Backward)?.block(
+            "Tape::dw",
+            layer.path(),
+            Role::Weight,
+        )?;
         Ok(DMatrixView::from_slice(
             &self.record.grads[range],
             block.rows,
@@ -346,9 +351,11 @@ impl<T: Real> Tape<T> {
     /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] for a layer that has no
     /// biases.
     pub fn db(&self, layer: impl LayerPath) -> Result<DVectorView<'_, T>> {
-        let (block, range) =
-            self.layout("Tape::db", Stage::Backward)?
-                .block("Tape::db", layer.path(), Role::Bias)?;
+        let (block, range) = self.layout("Tape::db", Stage::Backward)?.block(
+            "Tape::db",
+            layer.path(),
+            Role::Bias,
+        )?;
         Ok(DVectorView::from_slice(
             &self.record.grads[range],
             block.len(),

@@ -212,10 +212,11 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         let mut groups: Vec<Group> = Vec::new();
         let weights = |placed: &PlacedBlock<'_>| placed.block.role == Role::Weight;
         let mut outer = self.layout().blocks().filter(weights);
-        let first = outer.next().map(|placed| placed.layer);
-        let last = outer.last().map(|placed| placed.layer);
+        let first = outer.next().map(|placed| placed.leaf);
+        let last = outer.last().map(|placed| placed.leaf);
         for PlacedBlock {
             layer,
+            leaf,
             block,
             range,
             ..
@@ -223,7 +224,7 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         {
             let (rate, decay) = choose(layer, block);
             let statistic = block.role == Role::Statistic;
-            let inner = block.role == Role::Weight && ![first, last].contains(&Some(layer));
+            let inner = block.role == Role::Weight && ![first, last].contains(&Some(leaf));
             let matrix = (inner && block.rows.min(block.cols) > 1).then(|| Matrix {
                 range: range.clone(),
                 rows: block.rows,

@@ -44,6 +44,36 @@ def norms():
     return net
 
 
+class Residual(nn.Module):
+    def __init__(self, body, projection=None):
+        super().__init__()
+        self.body = body
+        self.projection = projection or nn.Identity()
+
+    def forward(self, x):
+        return self.projection(x) + self.body(x)
+
+
+class Parallel(nn.Module):
+    def __init__(self, *branches):
+        super().__init__()
+        for index, branch in enumerate(branches):
+            self.add_module(f"branch{index}", branch)
+
+    def forward(self, x):
+        return torch.cat([branch(x) for branch in self.children()], dim=1)
+
+
+def nested():
+    body = nn.Sequential(nn.LayerNorm(5), nn.Linear(5, 8), nn.GELU(), nn.Dropout(0.2), nn.Linear(8, 5))
+    inner = Residual(nn.Sequential(nn.Linear(5, 3), nn.Tanh()), nn.Linear(5, 3, bias=False))
+    branches = Parallel(nn.Linear(5, 2), nn.Identity(), nn.Sequential(inner, nn.BatchNorm1d(3)))
+    net = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), Residual(body), branches, nn.Sequential(nn.Linear(10, 4), nn.ReLU()), nn.Linear(4, 2))
+    for _ in range(5):
+        net(torch.randn(16, 4))
+    return net
+
+
 def write(name, net, dtype):
     save_file({key: value.to(dtype) if value.is_floating_point() else value for key, value in net.state_dict().items()}, FOLDER / f"{name}.safetensors")
     net = net.double().eval()
@@ -63,6 +93,7 @@ def main():
     write("mlp_bf16", mlp(), torch.bfloat16)
     write("activations_f64", activations().double(), torch.float64)
     write("norms_f32", norms(), torch.float32)
+    write("nested_f32", nested(), torch.float32)
 
 
 main()

@@ -74,10 +74,63 @@ def activation(text):
     }[text.split("(")[0]]()  # fmt: skip
 
 
+def whole(layer, width):
+    """A layer as one module, with the names that it has as an attribute, and its outputs."""
+    (kind, options), = layer.items()
+    if kind == "Dense":
+        made = Fused(width, options["outputs"], bias=options["bias"] is not None)
+        made.then = activation(options["activation"])
+        return made, options["outputs"]
+    (made,), width = module(layer, width)
+    return made, width
+
+
+if torch is not None:
+
+    class Fused(torch.nn.Linear):
+        def forward(self, x):
+            return self.then(super().forward(x))
+
+    class Residual(torch.nn.Module):
+        def forward(self, x):
+            return self.body(x) + (self.projection(x) if hasattr(self, "projection") else x)
+
+    class Parallel(torch.nn.Module):
+        def forward(self, x):
+            branches = [branch(x) for branch in self.children()]
+            return sum(branches) if self.join == "Add" else torch.cat(branches, dim=1)
+
+
+def nested(kind, options, width):
+    """The module of a layer that is made of layers, and its outputs."""
+    if kind == "Chain":
+        modules = []
+        for layer in options["layers"]:
+            more, width = module(layer, width)
+            modules += more
+        return torch.nn.Sequential(*modules), width
+    if kind == "Residual":
+        made = Residual()
+        made.body, outputs = whole(options["body"], width)
+        if options["projection"] is not None:
+            made.projection, outputs = whole(options["projection"], width)
+        return made, outputs
+    made, widths = Parallel(), []
+    made.join = options["join"]
+    for index, branch in enumerate(options["branches"]):
+        branch, outputs = whole(branch, width)
+        made.add_module(f"branch{index}", branch)
+        widths.append(outputs)
+    return made, widths[0] if made.join == "Add" else sum(widths)
+
+
 def module(layer, width):
     """The modules of a layer as chainrule describes it, and its outputs."""
     nn = torch.nn
     (kind, options), = layer.items()
+    if kind in ("Chain", "Residual", "Parallel"):
+        made, width = nested(kind, options, width)
+        return [made], width
     if kind == "Dense":
         linear = nn.Linear(width, options["outputs"], bias=options["bias"] is not None)
         return [linear] + ([] if options["activation"] == "linear" else [activation(options["activation"])]), options["outputs"]

@@ -147,8 +147,14 @@ fn activations_and_initializers_come_back() {
 #[test]
 fn layers_and_losses_come_back() {
     macro_rules! layers {
-        ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => { $($(round($made);)+)+ };
+        ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => {
+            $(made!($layer$(<$scalar>)? { $($made),+ });)+
+        };
     }
+    macro_rules! made {
+        ($layer:ty { $($made:expr),+ }) => { $(round::<$layer>($made);)+ };
+    }
+    type T = f64;
     chainrule::every_layer!(layers);
     round(
         Dense::new(3, Activation::Tanh)

@@ -11,7 +11,8 @@ use chainrule::nn::NamedParameter;
 use chainrule::nn::layer::{BackwardArgs, Block, InferArgs, Layer, Role};
 use chainrule::nn::loss::OutputFunction;
 use chainrule::nn::{
-    AlphaDropout, BatchNorm, Breakpoints, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax,
+    AlphaDropout, BatchNorm, Breakpoints, Chain, GaussianNoise, LayerNorm, Parallel, Prelu,
+    Residual, RmsNorm, Softmax,
 };
 use chainrule::prelude::*;
 use chainrule::rand::SeedableRng;
@@ -544,6 +545,91 @@ fn norms<T: Real>() -> Result<Sequential<T>> {
         .build_with(&mut rng(1))
 }
 
+/// Modules in modules, with the names of their attributes.
+fn nested<T: Real>() -> Result<Sequential<T>> {
+    let body = Chain::new()
+        .layer(LayerNorm::new().eps(1e-5))
+        .layer(Dense::new(8, Activation::Gelu))
+        .layer(Dropout::new(0.2))
+        .layer(Dense::new(5, Activation::Linear));
+    let inner = Residual::new(Chain::new().layer(Dense::new(3, Activation::Tanh)))
+        .projection(Dense::new(3, Activation::Linear).without_bias());
+    let branches = Parallel::new()
+        .branch(Dense::new(2, Activation::Linear))
+        .branch(Chain::new())
+        .branch(Chain::new().layer(inner).layer(BatchNorm::new().eps(1e-5)));
+    Sequential::builder(4)
+        .layer(Dense::new(5, Activation::Tanh))
+        .layer(Residual::new(body))
+        .layer(branches)
+        .layer(Chain::new().layer(Dense::new(4, Activation::Relu)))
+        .layer(Dense::new(2, Activation::Linear))
+        .build_with(&mut rng(1))
+}
+
+/// A layer of another crate within layers of this one.
+#[test]
+fn a_layer_of_another_crate_within_others() -> Result<()> {
+    #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    struct Times(f64);
+
+    impl<T: Real> Layer<T> for Times {
+        fn name(&self) -> String {
+            "Times".into()
+        }
+
+        fn outputs(&self, inputs: usize) -> Result<usize> {
+            Ok(inputs)
+        }
+
+        fn infer(&self, mut p: InferArgs<'_, T>) {
+            for (y, x) in p.y.as_mut_slice().iter_mut().zip(p.x.as_slice()) {
+                *y = T::of(self.0) * *x;
+            }
+        }
+
+        fn backward(&self, _: BackwardArgs<'_, T>) {}
+    }
+
+    let body = Chain::new()
+        .layer(Dense::new(2, Activation::Tanh))
+        .layer(Times(0.5));
+    let branches = Parallel::new()
+        .branch(Times(3.0))
+        .branch(Residual::new(body).projection(Times(-1.0)))
+        .add();
+    let net = Sequential::<f64>::builder(2)
+        .layer(branches)
+        .seed(1)
+        .build()?;
+    let model = Model::from(net);
+    let error = model
+        .to_safetensors()
+        .expect_err("a layer that is not known");
+    assert_eq!(error.place(), "layer 0.0 (Times)");
+    assert_eq!(error.kind(), ErrorKind::Incompatible);
+
+    let files = Safetensors::new().layer::<Times>("test::Times")?;
+    let bytes = files.write(&model)?;
+    let read = files.read(&bytes)?;
+    let x = DMatrix::from_fn(2, 3, |i, j| (i + 2 * j) as f64 / 7.0);
+    assert_eq!(read.predict(&x)?, model.predict(&x)?);
+    assert_eq!(files.write(&read)?, bytes);
+    let error = Model::<f64>::from_safetensors(&bytes).expect_err("not known either");
+    assert_eq!(error.place(), "layer 0.0");
+
+    // As serde writes what is all of this crate, and none too deep for the stack.
+    let deep = (0..200).fold(Chain::new(), |chain, _| Chain::new().layer(chain));
+    let net = Sequential::<f64>::builder(1)
+        .layer(Activation::Tanh)
+        .layer(deep)
+        .build()?;
+    let bytes = Model::from(net).to_safetensors()?;
+    let error = Model::<f64>::from_safetensors(&bytes).expect_err("too deep");
+    assert_eq!(error.kind(), ErrorKind::Value, "{error}");
+    Ok(())
+}
+
 #[test]
 fn state_dicts_of_pytorch_are_read() -> Result<()> {
     check_pytorch::<f32>("mlp_f32", mlp()?, 1e-6)?;
@@ -555,6 +641,8 @@ fn state_dicts_of_pytorch_are_read() -> Result<()> {
     check_pytorch::<f64>("mlp_bf16", mlp()?, 1e-14)?;
     check_pytorch::<f32>("norms_f32", norms()?, 1e-6)?;
     check_pytorch::<f64>("norms_f32", norms()?, 1e-14)?;
+    check_pytorch::<f32>("nested_f32", nested()?, 1e-6)?;
+    check_pytorch::<f64>("nested_f32", nested()?, 1e-14)?;
     let names = "sigmoid tanh relu leaky_relu(slope=0.2) relu6 elu(alpha=0.7) selu gelu gelu_tanh \
         silu mish softplus softsign hard_sigmoid hard_tanh hard_swish";
     let activations = names

@@ -8,7 +8,10 @@
 use crate::common::rng;
 use crate::files::agrees;
 use chainrule::Real;
-use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax};
+use chainrule::nn::{
+    AlphaDropout, BatchNorm, Chain, GaussianNoise, LayerNorm, Parallel, Prelu, Residual, RmsNorm,
+    Softmax,
+};
 use chainrule::prelude::*;
 use chainrule::rand::RngExt;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
@@ -165,7 +168,28 @@ fn everything<T: Real>(seed: u64) -> Result<Sequential<T>> {
     let builder = builder
         .layer(LayerNorm::new().without_bias().eps(1e-2))
         .layer(BatchNorm::new().without_scale().without_bias());
+    let width = rng.random_range(2..9);
+    let body = Chain::new()
+        .layer(LayerNorm::new().eps(1e-2))
+        .layer(Dense::new(width, Activation::Gelu))
+        .layer(Residual::new(Dense::new(width, Activation::Tanh)))
+        .layer(Dense::new(6, Activation::Linear));
+    let branches = Parallel::new()
+        .branch(Dense::new(width, Activation::Sigmoid))
+        .branch(Chain::new())
+        .branch(Chain::new().layer(BatchNorm::new()).layer(Prelu::new()));
+    let sum = Parallel::new()
+        .branch(Dense::new(4, Activation::Linear).without_bias())
+        .branch(
+            Chain::new()
+                .layer(Dense::new(4, Activation::Relu))
+                .layer(Dropout::new(0.1)),
+        )
+        .add();
     builder
+        .layer(Residual::new(body).projection(Dense::new(6, Activation::Linear)))
+        .layer(branches)
+        .layer(Chain::new().layer(sum).layer(Activation::Silu))
         .layer(Dense::new(3, Activation::Linear))
         .layer(Softmax)
         .build_with(&mut rng)

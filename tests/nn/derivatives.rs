@@ -901,6 +901,8 @@ fn curvatures_of_every_layer() -> Result<()> {
             net.hessian_product(&x, &t, &QuadraticCost, &v, &mut h, &mut tape)?;
             let mut y_dot = DMatrix::zeros(2, 5);
             net.params_jacobian_product(&x, &v, &mut y_dot, &mut tape)?;
+            let by_rows = net.params_jacobian(&x)? * DVector::from_column_slice(&v);
+            close(by_rows.as_slice(), y_dot.as_slice(), || net.to_string());
             let params: Vec<_> = (0..v.len())
                 .map(|i| HyperDual64::new(net.params()[i], u[i], v[i], 0.0))
                 .collect();

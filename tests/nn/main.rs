@@ -11,6 +11,7 @@ mod heads;
 mod init;
 mod layers;
 mod losses;
+mod nested;
 mod norm;
 mod published;
 

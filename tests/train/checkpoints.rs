@@ -3,7 +3,10 @@
 
 use crate::common::Folder;
 use chainrule::nn::loss::Huber;
-use chainrule::nn::{AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, Prelu, RmsNorm, Softmax};
+use chainrule::nn::{
+    AlphaDropout, BatchNorm, Chain, GaussianNoise, LayerNorm, Parallel, Prelu, Residual, RmsNorm,
+    Softmax,
+};
 use chainrule::optim::*;
 use chainrule::prelude::*;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
@@ -111,10 +114,20 @@ fn bits<T: Real>(net: &Sequential<T>) -> Vec<u64> {
 /// Stops at 20 random steps, resumes in a new trainer with a new network, and compares with what
 /// was never interrupted.
 fn resumes<T: Real, O: Optimizer<T>>(name: &str, rate: f64, optimizer: impl Fn() -> O) {
+    resumes_with(name, rate, optimizer, net::<T>);
+}
+
+fn resumes_with<T: Real, O: Optimizer<T>>(
+    name: &str,
+    rate: f64,
+    optimizer: impl Fn() -> O,
+    net: impl Fn() -> Sequential<T>,
+) {
+    let make = net;
     let scratch = Folder::new(name);
     let judge = data::<T>();
     let data = data::<T>();
-    let mut whole = net::<T>();
+    let mut whole = make();
     let mut uninterrupted = trainer(optimizer(), rate, u64::MAX, &judge);
     let history = uninterrupted
         .fit(&mut whole, &data)
@@ -129,13 +142,13 @@ fn resumes<T: Real, O: Optimizer<T>>(name: &str, rate: f64, optimizer: impl Fn()
         } else {
             rng.random_range(1..=steps)
         };
-        let mut net = net::<T>();
+        let mut net = make();
         let mut first = trainer(optimizer(), rate, stop, &judge)
             .checkpoint(scratch.file(), CheckpointEvery::Steps(5));
         first.fit(&mut net, &data).expect("training succeeds");
         drop((first, net));
 
-        let mut net = self::net::<T>();
+        let mut net = make();
         net.params_mut().fill(T::zero());
         let mut second = trainer(optimizer(), rate, u64::MAX, &judge);
         second
@@ -216,6 +229,29 @@ fn every_rule_resumes_from_any_step() {
     chainrule::every_rule!(resume);
     resumes::<f64, _>("adadelta", 1.0, Adadelta::new);
     resumes::<f32, _>("adam-f32", 0.02, Adam::new);
+}
+
+/// Layers within layers have their masks and statistics, too.
+#[test]
+fn nested_networks_resume() {
+    let net = || {
+        let body = Chain::new()
+            .layer(BatchNorm::new())
+            .layer(Dense::new(5, Activation::Tanh))
+            .layer(Dropout::new(0.25))
+            .layer(Dense::new(3, Activation::Linear));
+        let branches = Parallel::new()
+            .branch(Residual::new(body))
+            .branch(Chain::new().layer(Dropout::new(0.1)).layer(Prelu::new()))
+            .branch(GaussianNoise::new(0.1));
+        Sequential::builder(3)
+            .layer(branches)
+            .layer(Dense::new(2, Activation::Linear))
+            .seed(1)
+            .build()
+            .expect("a sound network")
+    };
+    resumes_with::<f64, _>("nested", 0.02, Adam::new, net);
 }
 
 /// A small trainer for what damages its checkpoint.
@@ -619,6 +655,15 @@ fn descriptions_are_deliberate() -> Result<()> {
         .layer(AlphaDropout::new(0.5))
         .layer(GaussianNoise::new(0.1))
         .layer(Activation::Elu { alpha: 0.7 })
+        .layer(Residual::new(Chain::new().layer(Activation::Tanh)))
+        .layer(
+            Parallel::new()
+                .branch(Chain::new())
+                .branch(Dropout::new(0.5))
+                .add(),
+        )
+        .layer(Parallel::new().branch(Softmax))
+        .layer(Residual::new(Softmax).projection(Softmax))
         .layer(Softmax)
         .seed(1)
         .build()?;
@@ -626,7 +671,10 @@ fn descriptions_are_deliberate() -> Result<()> {
         Dense(outputs=5, activation=tanh, bias=false), BatchNorm(eps=0.00001, scale=true, \
         bias=false, momentum=0.2), LayerNorm(eps=0.00001, scale=false, bias=true), \
         RmsNorm(eps=epsilon of the scalar, scale=true, bias=false), Dropout(p=0.25), \
-        AlphaDropout(p=0.5), GaussianNoise(std=0.1), elu(alpha=0.7), Softmax";
+        AlphaDropout(p=0.5), GaussianNoise(std=0.1), elu(alpha=0.7), \
+        Residual(add: body=Chain(tanh), skip), Parallel(add: branch0=Chain(), \
+        branch1=Dropout(p=0.5)), Parallel(stack: branch0=Softmax), Residual(add: body=Softmax, \
+        projection=Softmax), Softmax";
     let text = |trainer: &Trainer<'_, f32>, net: &Sequential<f32>| {
         trainer.save(net, scratch.file())?;
         Ok::<_, Error>(

@@ -13,7 +13,7 @@ use super::shapes::Shapes;
 use crate::data::Scaler;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::Activation;
-use crate::nn::layer::Layer;
+use crate::nn::layer::{self, Layer};
 use crate::nn::layers::{
     self as nn, BatchNorm, BuiltIn, Dense, Embedding, Glu, GroupNorm, LayerNorm, LogSoftmax,
     Parallel, Prelu, Residual, RmsNorm, Select, Softmax, UnitNorm,
@@ -995,11 +995,11 @@ fn joined<T: Real>(
         }
     }
     let chain = |layers| Open::chain(layers, params);
-    let all = Parallel::of(branches.into_iter().map(chain).collect());
-    match join {
-        Join::Add => Layer::shared(all.add()),
-        Join::Stack { .. } => Layer::shared(all),
-    }
+    let join = match join {
+        Join::Add => layer::Join::Add,
+        Join::Stack { .. } => layer::Join::Stack,
+    };
+    Layer::shared(Parallel::of(branches.into_iter().map(chain).collect(), join))
 }
 
 impl<'g> Part<'g> {

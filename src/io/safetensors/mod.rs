@@ -1,6 +1,7 @@
 //! Model files and state dicts in the safetensors format: the options, and what needs none.
 
 mod header;
+mod nested;
 mod read;
 mod tensors;
 mod write;

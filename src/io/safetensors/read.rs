@@ -5,6 +5,7 @@ use super::header::{
     CHECKSUM_NOTE, Described, Header, LARGEST_HEADER, MODEL_NOTE, OUR_NOTES, VERSION_NOTE, digits,
     not_json,
 };
+use super::nested::NESTED;
 use super::tensors::{list, rows, shape};
 use crate::data::foreign;
 use crate::error::{Error, ErrorKind, Result};
@@ -13,7 +14,7 @@ use crate::ground::file;
 use crate::io::notes::check_notes;
 use crate::nn::layer::Layer;
 use crate::nn::layers::BuiltIn;
-use crate::nn::layout::{Layout, PlacedBlock};
+use crate::nn::layout::{Layout, PlacedBlock, dotted};
 use crate::nn::sequential::Sequential;
 use crate::numeric::bounds::in_files;
 use crate::numeric::real::{Real, half, zeros};
@@ -109,7 +110,7 @@ impl<T: Real> Safetensors<T> {
         }
         let mut builder = Sequential::builder(described.inputs);
         for (index, json) in described.layers.iter().enumerate() {
-            builder = builder.shared(self.read_layer(index, json.get())?);
+            builder = builder.shared(self.read_layer(&[index], json.get())?);
         }
         let layout = builder.layout()?;
         let places = self.fit(&layout, &header)?;
@@ -137,7 +138,7 @@ impl<T: Real> Safetensors<T> {
         Ok(model)
     }
 
-    fn read_layer(&self, index: usize, json: &str) -> Result<Arc<dyn Layer<T>>> {
+    pub(super) fn read_layer(&self, path: &[usize], json: &str) -> Result<Arc<dyn Layer<T>>> {
         let here = |e: serde_json::Error| {
             let expected = "a layer of this crate, or one that is made known by Safetensors::layer";
             let text = e.to_string();
@@ -147,7 +148,7 @@ impl<T: Real> Safetensors<T> {
                 .map_or(&*text, |(given, _)| given);
             Error::new(
                 ErrorKind::Incompatible,
-                format!("layer {index}"),
+                format!("layer {}", dotted(path)),
                 expected,
                 given,
             )
@@ -160,6 +161,10 @@ impl<T: Real> Safetensors<T> {
             .find_map(|kind| Some((kind, named.get(&kind.name)?)))
         {
             Some((kind, json)) if named.len() == 1 => (kind.read)(json.get()).map_err(here),
+            _ if NESTED.iter().any(|name| named.contains_key(*name)) => {
+                let nested = serde_json::from_str(json).map_err(here)?;
+                self.read_nested(path, &nested)
+            }
             _ => serde_json::from_str::<BuiltIn<T>>(json)
                 .map(BuiltIn::layer)
                 .map_err(here),

@@ -110,7 +110,8 @@ impl<T: Real> Safetensors<T> {
 
     /// Everything but the parameters and the notes, as JSON.
     fn describe(&self, model: &Model<T>) -> Result<String> {
-        let layer = |(index, layer): (usize, &Arc<dyn Layer<T>>)| self.write_layer(index, &**layer);
+        let layer =
+            |(index, layer): (usize, &Arc<dyn Layer<T>>)| self.write_layer(&[index], &**layer);
         let layers = model
             .net()
             .layers()
@@ -137,21 +138,28 @@ impl<T: Real> Safetensors<T> {
     }
 
     /// A layer as JSON: `{name: configuration}`.
-    fn write_layer(&self, index: usize, layer: &dyn Layer<T>) -> Result<Box<RawValue>> {
+    pub(super) fn write_layer(
+        &self,
+        path: &[usize],
+        layer: &dyn Layer<T>,
+    ) -> Result<Box<RawValue>> {
         let json = if let Some(layer) = BuiltIn::of(layer) {
-            to_raw_value(&layer)
+            match self.write_nested(path, &layer)? {
+                Some(json) => json,
+                None => to_raw_value(&layer),
+            }
         } else {
             let own = self
                 .kinds
                 .iter()
                 .find_map(|kind| Some((kind, (kind.write)(layer)?)));
-            let (kind, json) = own.ok_or_else(|| unknown(index, &layer.name()))?;
+            let (kind, json) = own.ok_or_else(|| unknown(path, &layer.name()))?;
             // What could not be read back is not written.
             json.and_then(|json| {
                 (kind.read)(json.get())
                     .and_then(|_| to_raw_value(&BTreeMap::from([(&kind.name, json)])))
             })
         };
-        json.map_err(|e| not_json(&place(&[index], &layer.name()), e))
+        json.map_err(|e| not_json(&place(path, &layer.name()), e))
     }
 }

@@ -80,6 +80,13 @@ fn copy_second<T: Real>(x: View<'_, T>, to: &mut [T]) {
     }
 }
 
+/// φ and φ′ of each sample, as the forward pass keeps them.
+fn kept<T: Real>(cache: &[T], half: usize) -> impl Iterator<Item = (&[T], &[T])> {
+    cache
+        .chunks_exact(2 * half)
+        .map(move |kept| kept.split_at(half))
+}
+
 /// y ← y ⊙ the first half of each sample.
 fn times_first<T: Real>(x: View<'_, T>, y: &mut [T]) {
     for (y, (first, _)) in y.chunks_exact_mut(x.rows() / 2).zip(halves(x)) {
@@ -109,7 +116,7 @@ impl<T: Real> Layer<T> for Glu {
         Err(Error::new(ErrorKind::Shape, "", expected, inputs))
     }
 
-    /// φ and φ′ of the second half: first of all samples the one, then of all the other.
+    /// φ and φ′ of the second half.
     fn cache_len(&self, inputs: usize) -> usize {
         inputs
     }
@@ -126,11 +133,18 @@ impl<T: Real> Layer<T> for Glu {
     }
 
     fn forward(&self, mut p: ForwardArgs<'_, T>) {
+        let half = p.y.rows();
         let y = p.y.as_mut_slice();
-        let (gates, slopes) = p.cache.split_at_mut(y.len());
-        copy_second(p.x, gates);
-        self.activation.forward(&[], gates, slopes);
-        y.copy_from_slice(gates);
+        copy_second(p.x, y);
+        self.activation.forward(&[], y, &mut p.cache[y.len()..]);
+        // All φ′ are behind each other; each goes behind its φ, the first first, which is where no
+        // other is left.
+        let slopes = (y.len()..).step_by(half);
+        let places = (0..).step_by(2 * half);
+        for ((gate, from), to) in y.chunks_exact(half).zip(slopes).zip(places) {
+            p.cache.copy_within(from..from + half, to + half);
+            p.cache[to..to + half].copy_from_slice(gate);
+        }
         times_first(p.x, y);
     }
 
@@ -139,8 +153,7 @@ impl<T: Real> Layer<T> for Glu {
             return;
         };
         let half = p.y.rows();
-        let (gates, slopes) = p.cache.split_at(p.y.as_slice().len());
-        let kept = gates.chunks_exact(half).zip(slopes.chunks_exact(half));
+        let kept = kept(p.cache, half);
         let samples = halves(p.x).zip(p.delta.iter_mut()).zip(kept);
         for (dx, (((first, _), dy), (gate, slope))) in dx.iter_mut().zip(samples) {
             let (dfirst, dsecond) = dx.split_at_mut(half);
@@ -170,8 +183,7 @@ impl<T: Real> Layer<T> for Glu {
             self.activation.bend(p.tangent_cache);
         }
         let mut bent = p.tangent_cache.chunks_exact_mut(half);
-        let (gates, slopes) = p.cache.split_at(p.y.as_slice().len());
-        let kept = gates.chunks_exact(half).zip(slopes.chunks_exact(half));
+        let kept = kept(p.cache, half);
         let samples = halves(p.x).zip(halves(p.x_dot)).zip(kept);
         for (y_dot, (((first, _), (first_dot, second_dot)), (gate, slope))) in
             p.y_dot.iter_mut().zip(samples)
@@ -193,8 +205,7 @@ impl<T: Real> Layer<T> for Glu {
         };
         let half = p.y.rows();
         let mut bent = p.tangent_cache.chunks_exact(half);
-        let (gates, slopes) = p.cache.split_at(p.y.as_slice().len());
-        let kept = gates.chunks_exact(half).zip(slopes.chunks_exact(half));
+        let kept = kept(p.cache, half);
         let samples = halves(p.x).zip(halves(p.x_dot)).zip(kept);
         let slopes = p.delta.iter_mut().zip(p.delta_dot.iter_mut());
         let results = dx.iter_mut().zip(dx_dot.iter_mut());

@@ -66,7 +66,7 @@ macro_rules! every_layer {
             unit_norm::UnitNorm { UnitNorm::l2(), UnitNorm::l1().eps(0.5), UnitNorm::max().eps(0.0) }
             glu::Glu { Glu::new(Activation::Sigmoid), Glu::new(Activation::Gelu) }
             chain::Chain<T> {
-                Chain::new(),
+                Chain::new().layer(Activation::Tanh),
                 Chain::new().layer(Dense::new(3, Activation::Tanh)).layer(LayerNorm::new())
             }
             residual::Residual<T> {

@@ -29,7 +29,13 @@ use alloc::{format, string::String, sync::Arc, vec::Vec};
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug)]
-#[doc(alias("Concatenate", "concat", "branches", "towers", "depthConcatenationLayer"))]
+#[doc(alias(
+    "Concatenate",
+    "concat",
+    "branches",
+    "towers",
+    "depthConcatenationLayer"
+))]
 pub struct Parallel<T: Real> {
     branches: Vec<Arc<dyn Layer<T>>>,
     join: Join,
@@ -65,11 +71,15 @@ impl<T: Real> Parallel<T> {
         &self.branches
     }
 
-    /// Of branches that are there already, which are stacked.
-    #[cfg(feature = "onnx")]
-    pub(crate) fn of(branches: Vec<Arc<dyn Layer<T>>>) -> Self {
-        let join = Join::Stack;
+    /// Of branches that are there already.
+    #[cfg(any(feature = "onnx", feature = "safetensors"))]
+    pub(crate) fn of(branches: Vec<Arc<dyn Layer<T>>>, join: Join) -> Self {
         Self { branches, join }
+    }
+
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn join(&self) -> Join {
+        self.join
     }
 
     /// The same for another scalar; `None` with layers of other crates.
@@ -103,6 +113,11 @@ impl<T: Real> Composite for Parallel<T> {
             Join::Stack => "Parallel",
             Join::Add => "Parallel add",
         })
+    }
+
+    /// How branches are joined, the parts say.
+    fn describe(&self) -> String {
+        self.parts().describe("Parallel")
     }
 
     fn parts(&self) -> Parts<T> {

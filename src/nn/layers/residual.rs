@@ -68,9 +68,15 @@ impl<T: Real> Residual<T> {
     }
 
     /// Of layers that are there already.
-    #[cfg(feature = "onnx")]
+    #[cfg(any(feature = "onnx", feature = "safetensors"))]
     pub(crate) fn of(body: Arc<dyn Layer<T>>, projection: Option<Arc<dyn Layer<T>>>) -> Self {
         Self { body, projection }
+    }
+
+    /// The body, and the projection if there is one.
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn layers(&self) -> (&Arc<dyn Layer<T>>, Option<&Arc<dyn Layer<T>>>) {
+        (&self.body, self.projection.as_ref())
     }
 
     /// The same for another scalar; `None` with layers of other crates.
@@ -105,9 +111,7 @@ impl<T: Real> Composite for Residual<T> {
         let parts = Parts::add().part(Cow::Borrowed("body"), Some(self.body.clone()));
         let parts = match &self.projection {
             None => parts.skip(),
-            Some(projection) => {
-                parts.part(Cow::Borrowed("projection"), Some(projection.clone()))
-            }
+            Some(projection) => parts.part(Cow::Borrowed("projection"), Some(projection.clone())),
         };
         Parts {
             cure: " (Residual::projection makes the skip as wide as the body)",
