@@ -652,8 +652,13 @@ fn layers_of_others_and_earlier_versions() -> Result<()> {
             "Dense tanh, Dense linear",
         ),
         (
-            &["torch_dynamo_residual", "torch_script_residual"],
+            &["torch_dynamo_residual"],
             "Dense relu, Residual, relu, Residual, relu, Residual, relu, Dense linear",
+        ),
+        (
+            &["torch_script_residual"],
+            "Dense linear, BatchNorm, relu, Residual, relu, Residual, relu, Residual, relu, Dense \
+             linear",
         ),
         (
             &[
@@ -1373,6 +1378,15 @@ fn sums_of_branches() -> Result<()> {
         &x,
         &[5.0, 2.0],
     )?;
+    // What exporters have put together: z and tanh z within a sum that begins before.
+    computes(
+        &branches()
+            .node("Add: x z -> s", &[])
+            .node("Relu: z -> t", &[])
+            .node("Add: s t -> y", &[]),
+        &x,
+        &[5.0, -4.0],
+    )?;
     // A scaler before, maps within a branch, a bias behind.
     let model = computes(
         &File::new(2)
@@ -1534,7 +1548,8 @@ fn branches_that_are_refused() {
     for (file, kind, text) in [
         (
             branches()
-                .node("Add: x z -> a", &[])
+                .node("Add: x z -> s", &[])
+                .node("Relu: s -> a", &[])
                 .node("Tanh: z -> t", &[])
                 .node("Add: a t -> y", &[]),
             incompatible,
@@ -1650,7 +1665,7 @@ fn what_is_refused() {
             format!("ONNX node \"y\" (Relu): {}", supported("com.microsoft.Relu")),
         ),
         (
-            file().node("Tanh: x -> a", &[]).node("Sub: x a -> y", &[]),
+            file().node("Sigmoid: x -> a", &[]).node("Sub: x a -> y", &[]),
             incompatible,
             format!("ONNX node \"y\" (Sub): got Sub of \"x\" and \"a\", {one}"),
         ),

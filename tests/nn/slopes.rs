@@ -18,21 +18,22 @@ fn batch(rows: usize, cols: usize, seed: u64) -> DMatrix<f64> {
     DMatrix::from_fn(rows, cols, |_, _| 4.0 * rng.random::<f64>() - 2.0)
 }
 
-/// Every layer in any numbers, first, between dense ones, and last.
+/// Every layer in any numbers, first, between dense ones, and last; none that takes indices.
 fn every_layer<T: Real>() -> Result<Vec<Sequential<T>>> {
     macro_rules! nets {
-        ($($file:ident::$layer:ident { $($made:expr),+ })+) => {
-            vec![$($(
+        ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => {
+            vec![$($((Layer::<T>::checks_inputs(&$made), [
                 Sequential::builder(4)
                     .layer(Dense::new(4, Activation::Tanh))
                     .layer($made)
                     .layer(Dense::new(2, Activation::Sigmoid)),
                 Sequential::builder(4).layer($made).layer(Dense::new(2, Activation::Linear)),
                 Sequential::builder(4).layer(Dense::new(4, Activation::Linear)).layer($made),
-            )+)+]
+            ]),)+)+]
         };
     }
     let nets = chainrule::every_layer!(nets).into_iter();
+    let nets = nets.filter(|(checks, _)| !checks).flat_map(|(_, nets)| nets);
     nets.map(|builder| builder.seed(3).build()).collect()
 }
 

@@ -74,6 +74,9 @@ struct Chain<T: Real> {
     is_branch: bool,
 }
 
+/// What is expected of features that cost a file nothing.
+const WIDE: &str = "no more features than such a file has";
+
 struct Assembly<'a, 'g, T: Real> {
     here: Chain<T>,
     shapes: Shapes<'a, 'g>,
@@ -323,6 +326,9 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             .map_err(here)?;
         }
         self.here.kind = kind;
+        if stacked {
+            self.widen().map_err(here)?;
+        }
         self.here.layers.push(Open::Fork(fork.join, branches));
         Ok(())
     }
@@ -643,10 +649,7 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
         };
         let places = rows.of(len)?;
         let others = axes.width() / len.max(1);
-        self.take(
-            places.len().saturating_mul(others),
-            "features that such a file could have",
-        )?;
+        self.take(places.len().saturating_mul(others), WIDE)?;
         let single = matches!(rows, Rows::At(places) if places.dims().is_empty());
         let rows = self.here.axes.select(at, &places.collect(), single)?;
         let all = rows.len() == len * others && rows.iter().copied().eq(0..rows.len());
@@ -665,6 +668,7 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             ));
         };
         self.here.axes.append(dim)?;
+        self.widen()?;
         self.here.kind = Kind::Float;
         self.copy(table)?;
         let table = table.reals()?;
@@ -843,6 +847,11 @@ impl<'a, 'g, T: Real> Assembly<'a, 'g, T> {
             width,
             "single numbers for no more features than such a file has",
         )
+    }
+
+    /// Features without parameters of their own: a small file could have any number of them.
+    fn widen(&mut self) -> Result<()> {
+        self.take(self.here.axes.width(), WIDE)
     }
 
     /// Many nodes may use one constant, and each gets its own.

@@ -254,8 +254,8 @@ impl<T: Real> Layer<T> for Embedding {
             ErrorKind::Value,
             format!("row {row} of sample {sample}"),
             format!(
-                "an index from 0 to {} (indices are not scaled: Encoding::index with Scaling::None \
-                 makes them of words)",
+                "an index from 0 to {} (no scaler may change it: Scaling::None for a column of a \
+                 table, shift 0 and scale 1 in a Scaler)",
                 self.categories - 1
             ),
             x.as_slice()[at],

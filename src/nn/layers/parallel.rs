@@ -72,7 +72,7 @@ impl<T: Real> Parallel<T> {
     }
 
     /// Of branches that are there already.
-    #[cfg(any(feature = "safetensors", feature = "onnx"))]
+    #[cfg(any(feature = "onnx", feature = "safetensors"))]
     pub(crate) fn of(branches: Vec<Arc<dyn Layer<T>>>, join: Join) -> Self {
         Self { branches, join }
     }

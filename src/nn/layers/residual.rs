@@ -68,7 +68,7 @@ impl<T: Real> Residual<T> {
     }
 
     /// Of layers that are there already.
-    #[cfg(any(feature = "safetensors", feature = "onnx"))]
+    #[cfg(any(feature = "onnx", feature = "safetensors"))]
     pub(crate) fn of(body: Arc<dyn Layer<T>>, projection: Option<Arc<dyn Layer<T>>>) -> Self {
         Self { body, projection }
     }
