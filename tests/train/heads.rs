@@ -411,7 +411,7 @@ fn checkpoints_of_heads() -> Result<()> {
     let mut first = trainer(loss());
     first.fit(&mut parts, &data)?;
     first.save(&parts, folder.file())?;
-    let (mut second, mut resumed) = (trainer(loss()), net(1, 7));
+    let (mut second, mut resumed) = (trainer(loss()).epochs(6), net(1, 7));
     second.resume(&mut resumed, folder.file())?;
     second.fit(&mut resumed, &data)?;
     assert_eq!(bits(resumed.params()), bits(whole.params()));

@@ -379,7 +379,7 @@ fn the_same_bits() -> Result<()> {
         let mut first = fresh().epochs(2);
         first.fit(&mut halves, &data)?;
         first.save(&halves, folder.file())?;
-        let (mut resumed, mut second) = (net(9), fresh().epochs(2));
+        let (mut resumed, mut second) = (net(9), fresh());
         second.resume(&mut resumed, folder.file())?;
         second.fit(&mut resumed, &data)?;
         assert_eq!(bits(resumed.params()), bits(want.params()));
