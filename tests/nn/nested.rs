@@ -237,6 +237,7 @@ impl<T: Real> Layer<T> for Handing<T> {
         self.0.tangent(TangentArgs::new(
             p.params,
             p.params_dot,
+            p.params_moving,
             p.x,
             p.x_dot,
             p.moving,
@@ -252,6 +253,7 @@ impl<T: Real> Layer<T> for Handing<T> {
         self.0.backward_tangent(BackwardTangentArgs::new(
             p.params,
             p.params_dot,
+            p.params_moving,
             p.x,
             p.x_dot,
             p.moving,
