@@ -289,12 +289,18 @@ impl<T: Real> Predictions<T> {
 /// p ln(p/q) − p + q, which is never negative and 0 where p = q.
 fn divergence(p: f64, q: f64) -> f64 {
     if p == q {
-        0.0
-    } else if p == 0.0 {
-        q
-    } else {
-        (p * libm::log1p((p - q) / q) - (p - q)).max(0.0)
+        return 0.0;
     }
+    if p == 0.0 {
+        return q;
+    }
+    // Next to 1, the quotient would lose by how much it is not.
+    let log = if p < 0.5 * q {
+        libm::log(p / q)
+    } else {
+        libm::log1p((p - q) / q)
+    };
+    (p * log - (p - q)).max(0.0)
 }
 
 /// The mean of matrices of one shape, number by number.
