@@ -247,10 +247,7 @@ impl<T: Real> Predictions<T> {
         let mean = self.mean();
         let of_sample = |sample: usize| {
             let of_member = |member: &DMatrix<T>| {
-                let pairs = member
-                    .column(sample)
-                    .into_iter()
-                    .zip(mean.column(sample).into_iter());
+                let pairs = member.column(sample).into_iter().zip(mean.column(sample));
                 let of_class = |(p, mean): (&T, &T)| {
                     let (p, mean) = (p.as_f64(), mean.as_f64());
                     let other = if independent {
