@@ -27,14 +27,14 @@ const NOISE: f64 = 0.1;
 
 fn main() -> Result<(), Box<dyn error::Error>> {
     let data = samples(60, 1, |rng| {
-        let side = rng.random_range(0.4..2.0);
+        let side = rng.random_range(0.6..2.0);
         if rng.random::<f64>() < 0.5 {
-            -side - 0.3
+            -side
         } else {
             side
         }
     })?;
-    let grid = DMatrix::from_fn(1, 301, |_, j| -3.6 + 7.2 * j as f64 / 300.0);
+    let grid = DMatrix::from_fn(1, 301, |_, j| -2.5 + 5.0 * j as f64 / 300.0);
 
     let ways = [
         timed("ensemble of 10", || ensemble(&data, &grid))?,
@@ -53,8 +53,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
             let (sum, count) = those.fold((0.0, 0), |(sum, count), (_, d)| (sum + d, count + 1));
             sum / f64::from(count)
         };
-        let among = average(&|x| (-2.3..-0.7).contains(&x) || (0.4..2.0).contains(&x));
-        let gap = average(&|x| (-0.5..0.2).contains(&x));
+        let among = average(&|x| (0.6..2.0).contains(&x.abs()));
+        let gap = average(&|x| x.abs() < 0.5);
         let inside = grid.iter().zip(mean).zip(deviation);
         let inside = inside.filter(|((x, mean), d)| (sine(**x) - **mean).abs() <= 2.0 * **d);
         let share = 100.0 * inside.count() as f64 / grid.len() as f64;
@@ -89,8 +89,8 @@ fn timed(
 fn ensemble(data: &Dataset<f64>, grid: &DMatrix<f64>) -> Result<Said> {
     let ensemble = Ensemble::train(10, 2, |seed| {
         let net = Sequential::builder(1)
-            .layer(Dense::new(50, Activation::Tanh))
-            .layer(Dense::new(50, Activation::Tanh))
+            .layer(Dense::new(50, Activation::Relu))
+            .layer(Dense::new(50, Activation::Relu))
             .layer(Dense::new(1, Activation::Linear));
         trained(net.seed(seed).build()?, 500, data, seed)
     })?;
@@ -177,7 +177,7 @@ fn promise(data: &Dataset<f64>) -> Result<(), Box<dyn error::Error>> {
             .layer(Dense::new(1, Activation::Linear));
         trained(net.seed(seed).build()?, 500, data, seed)
     })?;
-    let anywhere = |rng: &mut Xoshiro256PlusPlus| rng.random_range(-2.3..2.0);
+    let anywhere = |rng: &mut Xoshiro256PlusPlus| rng.random_range(-2.0..2.0);
     let (calibration, test) = (samples(50, 2, anywhere)?, samples(2000, 3, anywhere)?);
     let band = |data: &Dataset<f64>, factor: f64| {
         let y = ensemble.predict(data.inputs())?;
@@ -200,7 +200,7 @@ fn promise(data: &Dataset<f64>) -> Result<(), Box<dyn error::Error>> {
 }
 
 fn sine(x: f64) -> f64 {
-    (0.5 * PI * x).sin()
+    (2.5 * x).sin()
 }
 
 /// Points of the sine, with normal noise, at places that are drawn.

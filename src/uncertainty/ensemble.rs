@@ -299,7 +299,7 @@ fn together(tables: &[Table], single: bool) -> Result<Table> {
             let spread = if own {
                 rest = &rest[1..];
                 let noise = root_of_squares(&all(&deviation)?);
-                noise.zip_map(&spread(&means), |a, b| libm::hypot(a, b))
+                noise.zip_map(&spread(&means), libm::hypot)
             } else {
                 spread(&means)
             };

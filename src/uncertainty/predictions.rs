@@ -247,10 +247,7 @@ impl<T: Real> Predictions<T> {
         let mean = self.mean();
         let of_sample = |sample: usize| {
             let of_member = |member: &DMatrix<T>| {
-                let pairs = member
-                    .column(sample)
-                    .into_iter()
-                    .zip(mean.column(sample).into_iter());
+                let pairs = member.column(sample).into_iter().zip(mean.column(sample));
                 let of_class = |(p, mean): (&T, &T)| {
                     let (p, mean) = (p.as_f64(), mean.as_f64());
                     let other = if independent {
@@ -289,12 +286,18 @@ impl<T: Real> Predictions<T> {
 /// p ln(p/q) − p + q, which is never negative and 0 where p = q.
 fn divergence(p: f64, q: f64) -> f64 {
     if p == q {
-        0.0
-    } else if p == 0.0 {
-        q
-    } else {
-        (p * libm::log1p((p - q) / q) - (p - q)).max(0.0)
+        return 0.0;
     }
+    if p == 0.0 {
+        return q;
+    }
+    // Next to 1, the quotient would lose by how much it is not.
+    let log = if p < 0.5 * q {
+        libm::log(p / q)
+    } else {
+        libm::log1p((p - q) / q)
+    };
+    (p * log - (p - q)).max(0.0)
 }
 
 /// The mean of matrices of one shape, number by number.

@@ -162,6 +162,9 @@ fn edges_of_predictions() -> Result<()> {
     let most = std::f64::consts::LN_2;
     assert!((y.entropy()?[0] - most).abs() < 1e-15);
     assert!((y.mutual_information()?[0] - most).abs() < 1e-15);
+    // And all but certain ones, of which the mean keeps nothing of how certain they are.
+    let y = predictions(&[1e-22, 1.0 - 1e-15], 2, 1, OutputFunction::Sigmoid)?;
+    assert!((y.mutual_information()?[0] - most).abs() < 1e-13);
     let y = predictions(&[1.0, 0.0, 1.0, 0.0], 2, 2, OutputFunction::Softmax)?;
     assert_eq!((y.entropy()?[0], y.mutual_information()?[0]), (0.0, 0.0));
 
