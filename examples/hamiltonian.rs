@@ -12,7 +12,7 @@
 //! cargo run --release --features plot --example hamiltonian
 //! ```
 //!
-//! The pictures go to `target/pictures/`.
+//! The picture goes to `target/pictures/hamiltonian.png`.
 
 use chainrule::optim::Schedule;
 use chainrule::plot::Curves;
@@ -26,6 +26,8 @@ const STATES: usize = 300;
 const NOISE: f64 = 0.1;
 const DT: f64 = 0.05;
 const STEPS: usize = 10_000;
+/// Steps of about two swings.
+const SWINGS: usize = 294;
 
 /// q and p.
 type State = [f64; 2];
@@ -72,62 +74,58 @@ fn main() -> std::result::Result<(), Box<dyn error::Error>> {
         Ok(change)
     })?;
 
-    println!("{STEPS} steps from the energy {:.4}", energy(truth[0]));
-    println!("\n                           at the end   off by at most   drift");
+    println!("{STEPS} steps from the energy {:.4}\n", energy(truth[0]));
+    println!("                         off by at most     drift");
     let runs = [
+        ("the network of motion", &by_field),
+        ("the network of energy", &by_energy),
         ("the pendulum itself", &truth),
-        ("network of the energy", &by_energy),
-        ("network of the motion", &by_field),
     ];
-    for (name, states) in runs {
-        let (start, end) = (energy(states[0]), energy(states[STEPS]));
-        let off = states.iter().map(|s| (energy(*s) - start).abs());
-        // Over one swing the energy may go up and down: means over the first and the last 200
-        // steps, about 1.4 swings, say where it goes.
-        let mean = |part: &[State]| part.iter().map(|s| energy(*s)).sum::<f64>() / 200.0;
-        let drift = mean(&states[STEPS - 199..]) - mean(&states[..200]);
-        println!(
-            "{name:<27}{end:>10.4}{:>17.4}{drift:>+8.4}",
-            off.fold(0.0, f64::max)
-        );
-    }
-
-    fs::create_dir_all(PICTURES)?;
-    let seconds = |k: usize| k as f64 * DT;
-    let line = |states: &[State]| -> Vec<(f64, f64)> {
-        let each = states.iter().enumerate().step_by(10);
-        each.map(|(k, state)| (seconds(k), energy(*state)))
-            .collect()
-    };
-    let picture = Curves::new(
-        "Energy of a pendulum that goes on by itself",
+    let mut picture = Curves::new(
+        "A pendulum goes on by itself: its energy, mean and range of two swings",
         "seconds",
         "energy",
-    )
-    .line("learned from its motion", &line(&by_field))
-    .line("learned as an energy", &line(&by_energy))
-    .line("the pendulum itself", &line(&truth))
-    .size(900, 420)
-    .draw()?;
-    let path = Path::new(PICTURES).join("hamiltonian_energy");
-    picture.save(path.with_extension("svg"))?;
-    picture.save(path.with_extension("png"))?;
-    println!("\n{}", path.with_extension("png").display());
-    let orbit = |states: &[State]| -> Vec<(f64, f64)> {
-        states.iter().map(|state| (state[0], state[1])).collect()
-    };
-    let picture = Curves::new("Where it swings", "angle q", "momentum p")
-        .line("learned from its motion", &orbit(&by_field))
-        .line("learned as an energy", &orbit(&by_energy))
-        .line("the pendulum itself", &orbit(&truth[..200]))
-        .square()
-        .size(640, 640)
-        .draw()?;
-    let path = Path::new(PICTURES).join("hamiltonian_orbit");
-    picture.save(path.with_extension("svg"))?;
-    picture.save(path.with_extension("png"))?;
-    println!("{}", path.with_extension("png").display());
+    );
+    for (name, states) in runs {
+        let start = energy(states[0]);
+        let off = states.iter().map(|s| (energy(*s) - start).abs());
+        let swings = by_swings(states);
+        let drift = swings[swings.len() - 1].1 - swings[0].1;
+        let off = off.fold(0.0, f64::max);
+        println!("{name:<25}{off:>14.4}{drift:>+10.4}");
+        let line: Vec<_> = swings.iter().map(|(x, mean, _, _)| (*x, *mean)).collect();
+        let range: Vec<_> = swings
+            .iter()
+            .map(|(x, _, low, high)| (*x, *low, *high))
+            .collect();
+        picture = picture.line(name, &line).band("", &range);
+    }
+    fs::create_dir_all(PICTURES)?;
+    let picture = picture.size(900, 460).draw()?;
+    for kind in ["svg", "png"] {
+        let path = Path::new(PICTURES).join("hamiltonian").with_extension(kind);
+        picture.save(&path)?;
+        println!(
+            "{}{}",
+            if kind == "svg" { "\n" } else { "" },
+            path.display()
+        );
+    }
     Ok(())
+}
+
+/// Time, mean, least and largest energy of two swings after two others.
+fn by_swings(states: &[State]) -> Vec<(f64, f64, f64, f64)> {
+    let each = states.chunks_exact(SWINGS).enumerate();
+    each.map(|(k, part)| {
+        let energies = part.iter().map(|state| energy(*state));
+        let mean = energies.clone().sum::<f64>() / SWINGS as f64;
+        let (low, high) = energies.fold((f64::INFINITY, 0.0_f64), |(low, high), e| {
+            (low.min(e), high.max(e))
+        });
+        ((k as f64 + 0.5) * SWINGS as f64 * DT, mean, low, high)
+    })
+    .collect()
 }
 
 /// H = p²/2 + 1 − cos q.

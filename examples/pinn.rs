@@ -22,7 +22,7 @@ use std::f64::consts::PI;
 use std::time::Instant;
 
 const POINTS: usize = 64;
-const STEPS: u64 = 6000;
+const STEPS: u64 = 20_000;
 /// Frequency and damping of the oscillator, and how long it is watched.
 const OMEGA: f64 = 2.0;
 const ZETA: f64 = 0.1;
