@@ -340,7 +340,10 @@ impl<T: Real> Model<T> {
                 }
             }
             scaler("inputs", &model.inputs, model.net.inputs())?;
-            if !model.outputs.as_ref().is_some_and(|scaler| model.fits_targets(scaler.features())) {
+            let targets = model.outputs.as_ref().map(Scaler::features);
+            // Those of an encoder have been looked at above.
+            let of_encoder = model.encoder.as_ref().map(Encoder::outputs) == targets;
+            if !of_encoder && !targets.is_some_and(|targets| model.fits_targets(targets)) {
                 scaler("outputs", &model.outputs, model.net.outputs())?;
             }
             model.check_output_function("Model", &model.output_function)?;
@@ -999,10 +1002,11 @@ impl<T: Real> Model<T> {
     }
 
     /// Predictions for the rows of a table, a row each. For numbers a column per target, in its
-    /// units; beside it such as `price (deviation)` where the loss gives deviations, and `price (2)`
-    /// where it gives several numbers of a target, such as quantiles. For classes a column with the name of the most probable one, under the name of the
-    /// target, and one per class with what [`predict`](Self::predict) gives for it, its
-    /// probability, such as `species=Adelie`.
+    /// units; beside it `price (deviation)` where the loss gives deviations, or `price (1)`,
+    /// `price (2)` where it gives several numbers of a target, such as quantiles. For classes a
+    /// column with the name of the most probable one, under the name of the target, and one per
+    /// class with what [`predict`](Self::predict) gives for it, its probability, such as
+    /// `species=Adelie`.
     ///
     /// # Errors
     /// [`ErrorKind::Empty`] without an [encoder](Self::with_encoder); as [`Encoder::transform`] and
@@ -1040,27 +1044,27 @@ impl<T: Real> Model<T> {
             check_each(|| place.into(), (&y).into(), "a finite number", |v| v.is_finite())?;
             let columns = encoder.target_columns();
             let mut table = Table::new();
-            for (number, (column, rows, _)) in columns.iter().enumerate() {
-                let heads = model.heads().iter();
-                let own = |head: &&Head| {
+            for target in &columns {
+                let (column, rows, _) = target;
+                let mut heads = model.heads().iter();
+                let head = heads.find(|head| {
                     head.targets.start <= rows.start && rows.end <= head.targets.end
-                };
-                let names = match heads.clone().find(own) {
-                    Some(head) if *rows == head.targets => match model.head_classes(&head.name) {
-                        Some(_) => Some(model.head_class_names(place, head)?),
-                        None => None,
-                    },
-                    None if columns.len() == 1 && model.classes.is_some() => {
-                        Some(model.class_names(place)?)
-                    }
-                    _ => None,
-                };
-                let (outputs, targets, function) = match heads.clone().find(own) {
+                });
+                let (part, names) = match head {
                     Some(head) => {
-                        (head.outputs.clone(), head.targets.clone(), &head.output_function)
+                        let own = *rows == head.targets && model.head_classes(&head.name).is_some();
+                        let names = own.then(|| model.head_class_names(place, head)).transpose()?;
+                        (Part::of(&y, head), names)
                     }
-                    None if heads.len() == 0 => {
-                        (0..y.nrows(), 0..encoder.outputs(), &model.output_function)
+                    None if model.heads().is_empty() => {
+                        let own = columns.len() == 1 && model.classes.is_some();
+                        let part = Part {
+                            y: &y,
+                            outputs: 0..y.nrows(),
+                            targets: 0..encoder.outputs(),
+                            function: &model.output_function,
+                        };
+                        (part, own.then(|| model.class_names(place)).transpose()?)
                     }
                     None => {
                         let expected = format!("a head of the target {column:?}");
@@ -1068,10 +1072,9 @@ impl<T: Real> Model<T> {
                         return Err(Error::new(kind, place, expected, "several of parts of it"));
                     }
                 };
-                let part = Part { y: &y, outputs, targets, function };
                 table = match names {
                     Some(names) => part.classes(table, place, column, names)?,
-                    None => part.numbers(table, &columns[number])?,
+                    None => part.numbers(table, target)?,
                 };
             }
             Ok(table)
@@ -1243,7 +1246,16 @@ struct Part<'a, T: Real> {
     function: &'a OutputFunction,
 }
 
-impl<T: Real> Part<'_, T> {
+impl<'a, T: Real> Part<'a, T> {
+    fn of(y: &'a DMatrix<T>, head: &'a Head) -> Self {
+        Self {
+            y,
+            outputs: head.outputs.clone(),
+            targets: head.targets.clone(),
+            function: &head.output_function,
+        }
+    }
+
     /// An output of all rows of the table.
     fn output(&self, number: usize) -> Vec<f64> {
         let row = self.y.row(self.outputs.start + number);

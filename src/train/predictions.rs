@@ -100,13 +100,16 @@ pub(super) fn by_target<T: Real>(
     }
     let (mut shift, mut scale) = (Vec::new(), Vec::new());
     for (outputs, targets, _) in parts(function, outputs, targets) {
-        let own = outputs.start..outputs.start + targets.len();
-        shift.extend_from_slice(&scaler.shift()[own.clone()]);
-        scale.extend_from_slice(&scaler.scale()[own]);
+        let end = outputs.start.saturating_add(targets.len());
+        let first = outputs.start..outputs.end.min(end);
+        shift.extend_from_slice(&scaler.shift()[first.clone()]);
+        scale.extend_from_slice(&scaler.scale()[first]);
     }
-    let own = Scaler::new(shift, scale)?;
-    if by_output(function, &own, outputs)? == scaler {
-        return Ok(own);
+    if shift.len() == targets {
+        let own = Scaler::new(shift, scale)?;
+        if by_output(function, &own, outputs)? == scaler {
+            return Ok(own);
+        }
     }
     Err(Error::new(
         ErrorKind::Incompatible,

@@ -864,6 +864,62 @@ fn targets() -> Result<()> {
     Ok(())
 }
 
+/// Targets of numbers and of categories lie in the order in which they are named.
+#[test]
+fn targets_of_several_kinds() -> Result<()> {
+    let table = Table::new()
+        .with_numbers("x", [1.0, 2.0, 4.0])?
+        .with_categories("kind", ["b", "a", "c"])?
+        .with_numbers("one", [10.0, 20.0, 60.0])?
+        .with_numbers("two", [0.5, 0.5, 2.0])?
+        .with_categories("sure", ["yes", "no", "yes"])?;
+    let builder = ["one", "kind", "two", "sure"]
+        .into_iter()
+        .fold(Encoder::builder(), EncoderBuilder::target);
+    let encoder = builder.fit(&table)?;
+    assert_eq!((encoder.inputs(), encoder.outputs()), (1, 7));
+    assert_eq!(
+        encoder.targets().collect::<Vec<_>>(),
+        ["one", "kind", "two", "sure"]
+    );
+    assert_eq!(
+        encoder.target_classes("kind"),
+        Some(&["a", "b", "c"].map(String::from)[..])
+    );
+    assert_eq!(
+        encoder.target_classes("sure"),
+        Some(&["no", "yes"].map(String::from)[..])
+    );
+    assert_eq!(
+        (encoder.target_classes("one"), encoder.target_classes("x")),
+        (None, None)
+    );
+    assert_eq!(encoder.classes(), None);
+    let data = encoder.dataset::<f64>(&table)?;
+    let expected = [
+        [10.0, 0.0, 1.0, 0.0, 0.5, 0.0, 1.0],
+        [20.0, 1.0, 0.0, 0.0, 0.5, 1.0, 0.0],
+        [60.0, 0.0, 0.0, 1.0, 2.0, 0.0, 1.0],
+    ];
+    assert_eq!(data.targets().as_slice(), expected.concat());
+    let scaler = encoder.target_scaler::<f64>()?.expect("a scaler");
+    assert_eq!(scaler.shift(), [30.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+    assert_eq!(scaler.scale()[1..4], [1.0; 3]);
+    assert_eq!(scaler.scale()[5..], [1.0; 2]);
+    let plain = builder.scaling(Scaling::None).fit(&table)?;
+    assert_eq!(plain.target_scaler::<f64>()?, None);
+    let twice = Encoder::builder()
+        .target("kind")
+        .target("one")
+        .target("kind");
+    let error = twice.fit(&table).expect_err("kind twice");
+    assert_eq!(
+        (error.kind(), error.place()),
+        (ErrorKind::Value, "targets of Encoder")
+    );
+    Ok(())
+}
+
 #[test]
 fn settings_that_are_none() -> Result<()> {
     let table = small()?;
@@ -925,8 +981,8 @@ fn settings_that_are_none() -> Result<()> {
         ),
         (
             fit(builder.clone().target("word")),
-            ErrorKind::Incompatible,
-            "numbers",
+            ErrorKind::Value,
+            "drop_missing",
         ),
         (
             fit(builder.clone().target("y")),

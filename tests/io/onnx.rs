@@ -384,7 +384,7 @@ fn metadata_that_lies_is_refused() -> Result<()> {
         that ends on softmax";
     refused(read(&[(function, "softmax")]), parse, text);
     let text = "ONNX metadata: OutputFunction: got \"ln\", expected one of identity, sigmoid, \
-        softmax, exp";
+        softmax, exp, normal";
     refused(read(&[(function, "ln")]), parse, text);
     let text = "ONNX metadata \"chainrule.output_function\": got another end, expected a graph \
         that ends on exp";

@@ -185,7 +185,7 @@ fn every_rule_steps_on_the_free_parameters() -> Result<()> {
 fn norms_and_clips() -> Result<()> {
     let data = data();
     let (mut tied, mut whole) = (net(3), net(3));
-    let one = ties().fold(
+    let mut one = ties().fold(
         Trainer::new(MeanSquaredError, Sgd::new())
             .learning_rate(1.0)
             .batch_size(24)
@@ -194,7 +194,6 @@ fn norms_and_clips() -> Result<()> {
             .clip(Clip::GlobalNorm(0.01)),
         Trainer::tie,
     );
-    let mut one = one;
     let history = one.fit(&mut tied, &data)?;
     let free = whole.params()[..FREE].to_vec();
     whole.set_params(&expand(&free))?;
@@ -215,20 +214,17 @@ fn norms_and_clips() -> Result<()> {
 struct Autoencoder(usize);
 
 impl Autoencoder {
-    fn code(&self, params: &[f64], x: &[f64], i: usize) -> f64 {
+    fn output(&self, params: &[f64], x: &[f64], y: &mut [f64], code: &mut [f64]) {
         let (h, n) = (self.0, x.len());
-        let z = (0..n).fold(params[h * n + i], |z, j| z + params[i + j * h] * x[j]);
-        z.tanh()
-    }
-
-    fn output(&self, params: &[f64], x: &[f64], y: &mut [f64], cache: &mut [f64]) {
-        let (h, n) = (self.0, x.len());
-        for i in 0..h {
-            cache[i] = self.code(params, x, i);
+        for (i, code) in code.iter_mut().enumerate() {
+            let terms = x.iter().enumerate();
+            let z = terms.fold(params[h * n + i], |z, (j, x)| z + params[i + j * h] * x);
+            *code = z.tanh();
         }
-        for j in 0..n {
+        for (j, y) in y.iter_mut().enumerate() {
+            let terms = code.iter().enumerate();
             let bias = params[h * n + h + j];
-            y[j] = (0..h).fold(bias, |y, i| y + params[i + j * h] * cache[i]);
+            *y = terms.fold(bias, |y, (i, code)| y + params[i + j * h] * code);
         }
     }
 }
@@ -277,16 +273,17 @@ impl Layer<f64> for Autoencoder {
         let (h, n) = (self.0, p.x.rows());
         let samples = p.x.iter().zip(p.delta.iter());
         for ((x, e), code) in samples.zip(p.cache.chunks_exact(h)) {
-            for i in 0..h {
-                let s: f64 = (0..n).map(|j| p.params[i + j * h] * e[j]).sum();
-                let dz = s * (1.0 - code[i] * code[i]);
-                for j in 0..n {
-                    p.grads[i + j * h] += code[i] * e[j] + dz * x[j];
+            for (i, code) in code.iter().enumerate() {
+                let terms = e.iter().enumerate();
+                let slope: f64 = terms.map(|(j, e)| p.params[i + j * h] * e).sum();
+                let dz = slope * (1.0 - code * code);
+                for (j, (e, x)) in e.iter().zip(x).enumerate() {
+                    p.grads[i + j * h] += code * e + dz * x;
                 }
                 p.grads[h * n + i] += dz;
             }
-            for j in 0..n {
-                p.grads[h * n + h + j] += e[j];
+            for (g, e) in p.grads[h * n + h..].iter_mut().zip(e) {
+                *g += e;
             }
         }
     }
@@ -324,13 +321,9 @@ fn full_batch_methods() -> Result<()> {
             let trainer = Lbfgs::new(MeanSquaredError)
                 .epochs(8)
                 .penalty(Penalty::new().l2(1e-3));
-            match tie {
-                Some(tie) => trainer.tie(tie).fit(net, data),
-                None => {
-                    let mut trainer = trainer;
-                    trainer.fit(net, data)
-                }
-            }
+            tie.into_iter()
+                .fold(trainer, |trainer, tie| trainer.tie(tie))
+                .fit(net, data)
         }),
         ("scaled conjugate gradients", |net, tie, data| {
             let trainer = ScaledConjugateGradient::new(MeanSquaredError).epochs(8);
@@ -379,7 +372,7 @@ fn the_same_bits() -> Result<()> {
         let mut first = fresh().epochs(2);
         first.fit(&mut halves, &data)?;
         first.save(&halves, folder.file())?;
-        let (mut resumed, mut second) = (net(9), fresh().epochs(2));
+        let (mut resumed, mut second) = (net(9), fresh());
         second.resume(&mut resumed, folder.file())?;
         second.fit(&mut resumed, &data)?;
         assert_eq!(bits(resumed.params()), bits(want.params()));

@@ -25,27 +25,37 @@ impl Writer {
             OutputFunction::Softmax => self.activation("Softmax"),
             OutputFunction::Exp => self.activation("Exp"),
             OutputFunction::Normal => {
-                let base = self.value.clone();
-                self.slice(&base, 0..outputs / 2);
-                let means = self.value.clone();
-                self.slice(&base, outputs / 2..outputs);
-                let half = self.number(0.5);
-                self.next("Mul", vec![], &[&half]);
-                self.activation("Exp");
-                self.concat(vec![means, self.value.clone()]);
+                let scores = self.value.clone();
+                self.normal(&scores, 0..outputs);
             }
             OutputFunction::Heads(heads) if !is_identity(function) => {
-                let base = self.value.clone();
-                let mut parts = Vec::new();
+                let (scores, mut parts) = (self.value.clone(), Vec::new());
                 for head in heads.iter() {
-                    self.slice(&base, head.outputs.clone());
-                    self.output_function(&head.output_function, head.outputs.len());
+                    let features = head.outputs.clone();
+                    if head.output_function == OutputFunction::Normal {
+                        self.normal(&scores, features);
+                    } else {
+                        self.slice(&scores, features.clone());
+                        self.output_function(&head.output_function, features.len());
+                    }
                     parts.push(self.value.clone());
                 }
                 self.concat(parts);
             }
             _ => {}
         }
+    }
+
+    /// Goes on with some features of the scores as means and deviations.
+    fn normal(&mut self, scores: &String, features: Range<usize>) {
+        let middle = features.start + features.len() / 2;
+        self.slice(scores, features.start..middle);
+        let means = self.value.clone();
+        self.slice(scores, middle..features.end);
+        let half = self.number(0.5);
+        self.next("Mul", vec![], &[&half]);
+        self.activation("Exp");
+        self.concat(vec![means, self.value.clone()]);
     }
 
     /// Goes on with some features of a value.
