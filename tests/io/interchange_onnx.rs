@@ -408,6 +408,25 @@ fn tables<T: Real>(folder: &Path, tolerance: f64) -> Result<()> {
         .seed(4)
         .build()?;
     models.push(Model::with_encoder(net, encoder)?);
+    // Words in a table; of those that are refused onnxruntime looks something up, too.
+    let encoder = Encoder::builder()
+        .target("year")
+        .inputs(["origin", "weight of it"])
+        .fill(Fill::Mean)
+        .column("origin", Encoding::new().index().scaling(Scaling::None))
+        .fit(&whole)?;
+    let words = Chain::new()
+        .layer(Select::rows([0]))
+        .layer(Embedding::new(3, 2));
+    let numbers = Chain::new()
+        .layer(Select::rows([1]))
+        .layer(Residual::new(Dense::new(1, Activation::Tanh)));
+    let net = Sequential::builder(encoder.inputs())
+        .layer(Parallel::new().branch(words).branch(numbers))
+        .layer(Dense::new(1, Activation::Linear))
+        .seed(5)
+        .build()?;
+    models.push(Model::with_encoder(net, encoder)?);
     for (i, model) in models.iter().enumerate() {
         let file = Onnx::new().write(model)?;
         assert!(

@@ -664,10 +664,12 @@ fn layers_of_others_and_earlier_versions() -> Result<()> {
             &[
                 "torch_dynamo_branches",
                 "torch_script_branches",
-                "torch_dynamo_towers",
-                "torch_script_towers",
             ],
             "Parallel, Dense linear",
+        ),
+        (
+            &["torch_dynamo_towers", "torch_script_towers"],
+            "Parallel, Select, Dense linear",
         ),
         (
             &["torch_dynamo_words", "torch_script_words"],
@@ -1577,14 +1579,14 @@ fn branches_that_are_refused() {
                 .node("MatMul: x u -> b", &[])
                 .node("Add: z b -> y", &[]),
             ErrorKind::Shape,
-            "ONNX node \"y\" (Add): got (samples, 1), expected the features of all branches as \
-             (samples, 2)"
+            "ONNX node \"y\" (Add): got dimensions (samples, 1), expected the features of all \
+             branches as dimensions (samples, 2)"
                 .into(),
         ),
         (
             branches().node("Concat: x z -> y", &axis(0)),
             ErrorKind::Shape,
-            "ONNX node \"y\" (Concat): got (samples, 2), expected one row of features for each \
+            "ONNX node \"y\" (Concat): got dimensions (samples, 2), expected one row of features for each \
              sample (flatten them first)"
                 .into(),
         ),
@@ -1598,7 +1600,7 @@ fn branches_that_are_refused() {
         (
             branches().shape("one", &[1]).node("Gather: x one -> y", &axis(0)),
             incompatible,
-            "ONNX node \"y\" (Gather): got places along axis 0 of (samples, 2), expected some of the \
+            "ONNX node \"y\" (Gather): got places along axis 0 of dimensions (samples, 2), expected some of the \
              features, and all samples"
                 .into(),
         ),
