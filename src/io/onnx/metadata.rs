@@ -29,7 +29,7 @@ pub(super) fn entries<T: Real>(model: &Model<T>, function: &OutputFunction) -> V
         key: format!("{RESERVED}{key}"),
         value,
     };
-    let function = (*function != OutputFunction::Identity)
+    let ends_on = (*function != OutputFunction::Identity)
         .then(|| own(OUTPUT_FUNCTION.into(), function.to_string()));
     let classes = model.classes().unwrap_or_default().iter().enumerate();
     // A file of scores has no heads.
@@ -44,7 +44,7 @@ pub(super) fn entries<T: Real>(model: &Model<T>, function: &OutputFunction) -> V
         names.map(move |(class, name)| own(key(class), name.clone()))
     });
     notes
-        .chain(function)
+        .chain(ends_on)
         .chain(classes.map(|(class, name)| own(format!("{CLASS}{class}"), name.clone())))
         .chain(of_heads)
         .collect()
