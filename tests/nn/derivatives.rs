@@ -860,6 +860,7 @@ fn networks_without_parameters() -> Result<()> {
 
 /// Every layer in any numbers, behind a dense one where it can be.
 fn every_layer<T: Real>() -> Result<Vec<Sequential<T>>> {
+    let dense = || Dense::new(4, Activation::Tanh);
     // A layer that takes indices takes the network's own.
     macro_rules! nets {
         ($($file:ident::$layer:ident $(<$scalar:ident>)? { $($made:expr),+ })+) => {
@@ -871,7 +872,6 @@ fn every_layer<T: Real>() -> Result<Vec<Sequential<T>>> {
             },)+)+]
         };
     }
-    let dense = || Dense::new(4, Activation::Tanh);
     let nets = chainrule::every_layer!(nets).into_iter();
     nets.map(|builder| builder.seed(3).build()).collect()
 }

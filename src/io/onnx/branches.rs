@@ -11,6 +11,7 @@ use alloc::{collections::BTreeSet, format, vec::Vec};
 
 /// A step of a chain from its begin to its end.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all steps are links")]
 pub(super) enum Step<'g> {
     Link(Link<'g>),
     Fork(Fork<'g>),
