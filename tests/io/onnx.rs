@@ -661,10 +661,7 @@ fn layers_of_others_and_earlier_versions() -> Result<()> {
              linear",
         ),
         (
-            &[
-                "torch_dynamo_branches",
-                "torch_script_branches",
-            ],
+            &["torch_dynamo_branches", "torch_script_branches"],
             "Parallel, Dense linear",
         ),
         (

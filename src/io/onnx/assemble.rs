@@ -999,7 +999,10 @@ fn joined<T: Real>(
         Join::Add => layer::Join::Add,
         Join::Stack { .. } => layer::Join::Stack,
     };
-    Layer::shared(Parallel::of(branches.into_iter().map(chain).collect(), join))
+    Layer::shared(Parallel::of(
+        branches.into_iter().map(chain).collect(),
+        join,
+    ))
 }
 
 impl<'g> Part<'g> {

@@ -3,7 +3,7 @@
 use super::constant::Constant;
 use super::dominators::Dominators;
 use super::graph::Graph;
-use super::import::{Affine, Join, Link, Meeting, Part, meeting, operator, pattern};
+use super::import::{Affine, Join, Link, Part, meeting, operator, pattern};
 use super::node::place;
 use super::proto;
 use crate::error::{Error, ErrorKind, Result};
@@ -11,6 +11,7 @@ use alloc::{collections::BTreeSet, format, vec::Vec};
 
 /// A step of a chain from its begin to its end.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all steps are links")]
 pub(super) enum Step<'g> {
     Link(Link<'g>),
     Fork(Fork<'g>),
@@ -103,43 +104,46 @@ impl<'g> Reader<'_, 'g> {
                 ));
             };
             self.pass(node, value, begin)?;
-            let meeting = match pattern(graph, node, value)? {
-                Some(found) => Err(found),
-                None => match meeting(graph, node)? {
-                    Some(meeting) => Ok(meeting),
-                    None => Err(operator(graph, node, value)?),
-                },
-            };
             let link = |part| Step::Link(Link { node, value, part });
-            value = match meeting {
-                Ok(Meeting {
-                    join,
-                    values,
-                    constants,
-                }) => {
+            let found = pattern(graph, node, value)?.filter(|(_, x)| self.is_within(x, begin));
+            let meeting = match found {
+                Some(_) => None,
+                None => meeting(graph, node)?,
+            };
+            let (parts, before) = match (found, meeting) {
+                (Some(found), _) => found,
+                (None, None) => operator(graph, node, value)?,
+                (None, Some(meeting)) => {
                     let added = |constant: Constant<'g>| Part::Affine(Affine::Add, constant);
-                    steps.extend(constants.into_iter().map(added).map(link).rev());
-                    let (begin, fork) = self.fork(node, value, join, &values, depth)?;
+                    let constants = meeting.constants.into_iter();
+                    steps.extend(constants.map(added).map(link).rev());
+                    let (begin, fork) =
+                        self.fork(node, value, meeting.join, &meeting.values, depth)?;
                     steps.push(Step::Fork(fork));
-                    begin
-                }
-                Err((parts, before)) => {
-                    if parts.iter().any(Part::is_learned) && !self.taken.insert(value) {
-                        return Err(other_branches(node, value));
-                    }
-                    steps.extend(parts.into_iter().map(link).rev());
-                    before
+                    value = begin;
+                    continue;
                 }
             };
+            if parts.iter().any(Part::is_learned) && !self.taken.insert(value) {
+                return Err(other_branches(node, value));
+            }
+            steps.extend(parts.into_iter().map(link).rev());
+            value = before;
+        }
+    }
+
+    /// Whether a value is `begin` or comes after it.
+    fn is_within(&self, value: &str, begin: Option<&str>) -> bool {
+        match (&self.tree, begin) {
+            (Some(tree), Some(begin)) => value == begin || tree.is_after(value, begin),
+            _ => true,
         }
     }
 
     /// Notes that a value is passed, which must be behind `begin`.
     fn pass(&mut self, node: &proto::Node, value: &str, begin: Option<&str>) -> Result<()> {
-        if let (Some(tree), Some(begin)) = (&self.tree, begin)
-            && !tree.is_after(value, begin)
-        {
-            return Err(other_branches(node, begin));
+        if !self.is_within(value, begin) {
+            return Err(other_branches(node, begin.unwrap_or(value)));
         }
         match (self.left.checked_sub(1), &self.tree) {
             (Some(left), _) => self.left = left,
