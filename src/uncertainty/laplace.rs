@@ -6,9 +6,10 @@ use super::likelihood::Likelihood;
 use super::predictive::Predictive;
 use crate::data::{Batch, Dataset};
 use crate::error::{Error, ErrorKind, Result};
+use crate::nn::builder::Builder;
 use crate::nn::layer::Role;
 use crate::nn::loss::OutputFunction;
-use crate::nn::sequential::Sequential;
+use crate::nn::sequential::{NamedParameter, Sequential};
 use crate::nn::tape::Tape;
 use crate::numeric::bounds::{POSITIVE, not_empty, some};
 use crate::numeric::compiled::compiled_here;
@@ -281,25 +282,7 @@ impl<T: Real> LaplaceBuilder<T> {
             return Err(not_finite("a finite cost on the data", cost));
         }
         let fit = match likelihood {
-            Likelihood::Gaussian => {
-                let weights = batch.target.weights().unwrap_or_default();
-                let positive: Vec<f64> = weights
-                    .iter()
-                    .map(|v| v.as_f64())
-                    .filter(|v| *v > 0.0)
-                    .collect();
-                let samples = if weights.is_empty() {
-                    batch.x.cols()
-                } else {
-                    positive.len()
-                };
-                let outputs = net.outputs() as f64;
-                Fit::Residuals {
-                    squares: 2.0 * cost,
-                    count: outputs * samples as f64,
-                    logs: outputs * positive.iter().map(|v| libm::log(*v)).sum::<f64>(),
-                }
-            }
+            Likelihood::Gaussian => residuals(batch, 2.0 * cost),
             _ => Fit::LogLikelihood(-cost),
         };
         let curvature = subject.curvature(likelihood, self.diagonal, batch)?;
@@ -608,66 +591,27 @@ impl<T: Real> Laplace<T> {
 
 impl<T: Real> Subject<T> {
     fn new(net: &Sequential<T>, last_layer: bool) -> Result<Self> {
-        let place = "Laplace";
-        let free = |net: &Sequential<T>| -> Vec<Range<usize>> {
-            let blocks = net
-                .named_parameters()
-                .filter(|block| block.block.role != Role::Statistic);
-            blocks
-                .map(|block| block.range)
-                .filter(|range| !range.is_empty())
-                .collect()
+        let last = uncertain(net).map(|block| block.layer).last();
+        let Some(last) = last else {
+            let expected = "a network with at least 1 parameter";
+            return Err(Error::new(ErrorKind::Empty, "Laplace", expected, 0));
         };
-        let all = free(net);
-        not_empty(place, "a network with at least 1 parameter", all.len())?;
-        let mut subject = Self {
-            below: None,
-            top: net.clone(),
-            free: all,
-        };
-        if !last_layer {
-            return Ok(subject);
-        }
-        let last = net
-            .named_parameters()
-            .filter(|block| block.block.role != Role::Statistic && !block.range.is_empty())
-            .map(|block| block.layer)
-            .last()
-            .unwrap_or(0);
-        if last == 0 {
-            return Ok(subject);
-        }
-        let part = |inputs: usize, layers: Range<usize>, params: &[T]| -> Result<Sequential<T>> {
-            let mut builder = Sequential::builder(inputs);
-            for layer in &net.layers()[layers] {
-                builder = builder.shared(layer.clone());
+        let (below, top) = match last {
+            last if last_layer && last > 0 => {
+                let (below, top) = cut(net, last)?;
+                (Some(below), top)
             }
-            let mut part = builder.build_at_zero()?;
-            part.params_mut().copy_from_slice(params);
-            Ok(part)
+            _ => (None, net.clone()),
         };
-        let below_params = net
-            .named_parameters()
-            .filter(|block| block.layer < last)
-            .map(|block| block.range.end)
-            .max()
-            .unwrap_or(0);
-        let (below_values, top_values) = net.params().split_at(below_params);
-        let below = part(net.inputs(), 0..last, below_values)?;
-        subject.top = part(below.outputs(), last..net.layers().len(), top_values)?;
-        subject.free = free(&subject.top);
-        subject.below = Some(below);
-        Ok(subject)
+        let free = uncertain(&top).map(|block| block.range).collect();
+        Ok(Self { below, top, free })
     }
 
     /// The parameters of each layer, among those that are uncertain.
     fn groups(&self) -> Vec<Range<usize>> {
         let mut groups: Vec<(usize, Range<usize>)> = Vec::new();
         let mut end = 0;
-        for block in self.top.named_parameters() {
-            if block.block.role == Role::Statistic || block.range.is_empty() {
-                continue;
-            }
+        for block in uncertain(&self.top) {
             let start = end;
             end += block.range.len();
             match groups.last_mut() {
@@ -757,6 +701,48 @@ impl<T: Real> Subject<T> {
             each(first, &y64, &mut rows);
         }
         Ok(())
+    }
+}
+
+/// The parameters that are no statistics.
+fn uncertain<T: Real>(net: &Sequential<T>) -> impl Iterator<Item = NamedParameter<'_, T>> {
+    net.named_parameters()
+        .filter(|block| block.block.role != Role::Statistic && !block.range.is_empty())
+}
+
+/// The layers before `layer` as a network, and the others as a second one.
+fn cut<T: Real>(net: &Sequential<T>, layer: usize) -> Result<(Sequential<T>, Sequential<T>)> {
+    let part = |inputs: usize, layers: Range<usize>, params: &[T]| -> Result<Sequential<T>> {
+        let layers = net.layers()[layers].iter().cloned();
+        let builder = layers.fold(Sequential::builder(inputs), Builder::shared);
+        let mut part = builder.build_at_zero()?;
+        part.params_mut().copy_from_slice(params);
+        Ok(part)
+    };
+    let before = net
+        .named_parameters()
+        .filter(|block| block.layer < layer)
+        .map(|block| block.range.end)
+        .max();
+    let (first, second) = net.params().split_at(before.unwrap_or(0));
+    let below = part(net.inputs(), 0..layer, first)?;
+    let top = part(below.outputs(), layer..net.layers().len(), second)?;
+    Ok((below, top))
+}
+
+/// What is known of numbers with so great a Σ v·(y − t)².
+fn residuals<T: Real>(batch: Batch<'_, T>, squares: f64) -> Fit {
+    let outputs = batch.target.values().rows() as f64;
+    let weights = batch.target.weights().unwrap_or_default();
+    let positive = || weights.iter().map(|v| v.as_f64()).filter(|v| *v > 0.0);
+    let samples = match batch.target.weights() {
+        None => batch.x.cols(),
+        Some(_) => positive().count(),
+    };
+    Fit::Residuals {
+        squares,
+        count: outputs * samples as f64,
+        logs: outputs * positive().map(libm::log).sum::<f64>(),
     }
 }
 
