@@ -1,6 +1,7 @@
 //! What least squares with Bayesian regularization find of weights and noise.
 
 use crate::numeric::real::Real;
+use alloc::{vec, vec::Vec};
 
 /// The precisions α of the weights and β of the noise that
 /// [`LevenbergMarquardt::bayesian`](super::LevenbergMarquardt::bayesian) has come to, for
@@ -48,6 +49,29 @@ impl Evidence {
     /// The standard deviation of the noise, 1/√β.
     pub fn noise(&self) -> f64 {
         1.0 / libm::sqrt(self.beta)
+    }
+
+    /// The numbers by which memory and checkpoints keep it.
+    pub(super) fn numbers(&self) -> Vec<f64> {
+        vec![
+            self.alpha,
+            self.beta,
+            self.effective_parameters,
+            self.log_evidence,
+        ]
+    }
+
+    /// Of those numbers; `None` of others.
+    pub(super) fn of(numbers: &[f64]) -> Option<Self> {
+        match numbers[..] {
+            [alpha, beta, effective_parameters, log_evidence] => Some(Self {
+                alpha,
+                beta,
+                effective_parameters,
+                log_evidence,
+            }),
+            _ => None,
+        }
     }
 
     /// λ = α/β, by which ½‖w‖² is multiplied beside the cost.

@@ -380,6 +380,7 @@ impl<T: Real> fmt::Debug for LevenbergMarquardt<'_, T> {
         f.debug_struct("LevenbergMarquardt")
             .field("epochs", &self.run.epochs)
             .field("damping", &self.method.damping)
+            .field("bayesian", &self.method.bayesian)
             .field("epoch", &self.epoch())
             .finish_non_exhaustive()
     }
@@ -417,15 +418,7 @@ impl<T: Real> LeastSquares<T> {
     }
 
     fn evidence(&self) -> Option<Evidence> {
-        match self.memory.numbers[..] {
-            [alpha, beta, effective_parameters, log_evidence] => Some(Evidence {
-                alpha,
-                beta,
-                effective_parameters,
-                log_evidence,
-            }),
-            _ => None,
-        }
+        Evidence::of(&self.memory.numbers)
     }
 }
 
@@ -503,6 +496,9 @@ impl<T: Real> Method<T> for LeastSquares<T> {
                 }
             }
             work.check_converged(net, data, norm)?;
+            if let Some(evidence) = evidence.filter(|_| self.memory.step > 0) {
+                self.memory.numbers = evidence.numbers();
+            }
             let halt = Some(Halt::Stopped(Stopped::Converged));
             return Ok(Leg {
                 over: false,
@@ -513,13 +509,7 @@ impl<T: Real> Method<T> for LeastSquares<T> {
         if let Some(known) = evidence {
             let settled = work.gain < T::of(SETTLED);
             work.linearize(net, data)?;
-            let Evidence {
-                alpha,
-                beta,
-                effective_parameters,
-                log_evidence,
-            } = work.weigh(net, data, &known, settled)?;
-            self.memory.numbers = vec![alpha, beta, effective_parameters, log_evidence];
+            self.memory.numbers = work.weigh(net, data, &known, settled)?.numbers();
         }
         let Position {
             epoch, batch, step, ..
@@ -703,7 +693,10 @@ impl<T: Real> Work<T> {
 
     /// Adds ½λ‖w‖² to the cost that steps make small.
     fn regularize(&mut self, net: &Sequential<T>, lambda: T) {
-        let mut w = DVector::zeros(self.gradient.len());
+        let mut w = match self.decay.take() {
+            Some((_, w)) => w,
+            None => DVector::zeros(self.gradient.len()),
+        };
         for range in decayed(net) {
             w.rows_mut(range.start, range.len())
                 .copy_from_slice(&net.params()[range]);

@@ -40,7 +40,7 @@ impl Fit {
 }
 
 /// How often precisions and noise are looked at again.
-const ROUNDS: usize = 2000;
+const ROUNDS: usize = 10_000;
 
 /// What the data have to say of the parameters.
 pub(super) struct Data<'a> {
@@ -51,14 +51,16 @@ pub(super) struct Data<'a> {
 }
 
 impl Data<'_> {
-    /// Makes the evidence great by precisions and noise that were not given, by MacKay's rules
+    /// Makes the evidence great by precisions and noise that were not given:
     ///
     /// ```text
-    /// γ = n − α·tr(H⁻¹),  α ← γ/θᵀθ,  σ² ← Σ(y − t)²/(N − γ)
+    /// γ = n − α·tr(H⁻¹),  α ← √(α·γ/θᵀθ),  σ² ← (Σ(y − t)² + γσ²)/N
     /// ```
     ///
-    /// Of each the geometric mean with what was before: γ falls with α, and the rule alone swings
-    /// about the solution where it falls as fast as 1/α.
+    /// MacKay's rules have the same fixed points, γ/θᵀθ and Σ(y − t)²/(N − γ), but swing about them
+    /// where γ falls as fast as 1/α, or comes near N. Those here settle in any case: the slopes of
+    /// their logarithms by ln α and ln σ² at the fixed point, with a in [0, 1] and ρ = γ/N < 1, are
+    /// ½(1 − a) and −½a, −aρ and ρ(1 − a).
     pub(super) fn maximize(
         &self,
         prior: &mut Prior,
@@ -84,20 +86,20 @@ impl Data<'_> {
                 }
             };
             let mut change = 0.0_f64;
-            let mut toward = |old: f64, new: f64| {
-                let next = libm::sqrt(old) * libm::sqrt(new);
-                change = change.max((next / old - 1.0).abs());
-                next
+            let mut renew = |old: &mut f64, new: f64| {
+                change = change.max((new / *old - 1.0).abs());
+                *old = new;
             };
             if !fixed {
                 let groups = prior.precisions.iter_mut().zip(&gamma).zip(self.squares);
                 for ((precision, gamma), squares) in groups {
-                    *precision = toward(*precision, gamma / squares);
+                    let mean = libm::sqrt(*precision) * libm::sqrt(gamma / squares);
+                    renew(precision, mean);
                 }
             }
             if let (false, Fit::Residuals { squares, count, .. }) = (noise_is_fixed, self.fit) {
-                let left = count - gamma.iter().sum::<f64>();
-                deviation = libm::sqrt(toward(deviation * deviation, squares / left));
+                let known = gamma.iter().sum::<f64>() * deviation * deviation;
+                renew(&mut deviation, libm::sqrt((squares + known) / count));
                 self.check_noise(deviation)?;
             }
             for precision in &prior.precisions {

@@ -10,7 +10,7 @@ use crate::nn::layer::Role;
 use crate::nn::loss::OutputFunction;
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
-use crate::numeric::bounds::{POSITIVE, not_empty};
+use crate::numeric::bounds::{POSITIVE, not_empty, some};
 use crate::numeric::compiled::compiled_here;
 use crate::numeric::random::{Purpose, derive, uniform};
 use crate::numeric::real::{Real, zeros};
@@ -235,13 +235,15 @@ impl<T: Real> LaplaceBuilder<T> {
     /// The approximation about a network, or a [`Model`] in the units of the data, that has been
     /// trained on `data`.
     ///
-    /// What was not given is found by MacKay's rules, each with the geometric mean of old and new,
-    /// until nothing changes by more than 10⁻¹¹. With γ = n − δ·tr(H⁻¹) of n parameters and N numbers
-    /// in targets that have a weight,
+    /// What was not given has the greatest evidence, where MacKay's equations hold. With γ = n −
+    /// δ·tr(H⁻¹) of n parameters, and N numbers in targets that have a weight,
     ///
     /// ```text
-    /// δ ← γ/‖θ‖²,  σ² ← Σ(y − t)²/(N − γ)
+    /// δ = γ/‖θ‖²,  σ² = Σ v(y − t)²/(N − γ)
     /// ```
+    ///
+    /// They are solved by δ ← √(δγ/‖θ‖²) and σ² ← (Σ v(y − t)² + γσ²)/N from δ = 1 and the mean
+    /// square of the residuals on, until nothing changes by more than 10⁻¹¹ of itself.
     ///
     /// # Errors
     /// Those of [`Sequential::cost`] on the data; [`ErrorKind::Incompatible`] for a model whose
@@ -281,7 +283,7 @@ impl<T: Real> LaplaceBuilder<T> {
         let fit = match likelihood {
             Likelihood::Gaussian => {
                 let weights = batch.target.weights().unwrap_or_default();
-                let some: Vec<f64> = weights
+                let positive: Vec<f64> = weights
                     .iter()
                     .map(|v| v.as_f64())
                     .filter(|v| *v > 0.0)
@@ -289,13 +291,13 @@ impl<T: Real> LaplaceBuilder<T> {
                 let samples = if weights.is_empty() {
                     batch.x.cols()
                 } else {
-                    some.len()
+                    positive.len()
                 };
                 let outputs = net.outputs() as f64;
                 Fit::Residuals {
                     squares: 2.0 * cost,
                     count: outputs * samples as f64,
-                    logs: outputs * some.iter().map(|v| libm::log(*v)).sum::<f64>(),
+                    logs: outputs * positive.iter().map(|v| libm::log(*v)).sum::<f64>(),
                 }
             }
             _ => Fit::LogLikelihood(-cost),
@@ -310,7 +312,7 @@ impl<T: Real> LaplaceBuilder<T> {
         };
         let (groups, squares) = match (count, groups.len()) {
             (1, _) => (
-                vec![0..groups.last().map_or(0, |group| group.end)],
+                core::iter::once(0..subject.len()).collect(),
                 vec![squares.iter().sum()],
             ),
             (count, layers) if count == layers => (groups, squares),
@@ -540,31 +542,24 @@ impl<T: Real> Laplace<T> {
     fn sample(&self, x: View<'_, T>, draws: usize, seed: u64) -> Result<DMatrix<T>> {
         let place = "Laplace::sampled_probabilities";
         self.check_classes(place)?;
-        crate::numeric::bounds::some(place, "at least 1 draw", draws as u64)?;
+        some(place, "at least 1 draw", draws as u64)?;
         let mut mean = self.model.scores(x)?;
         let outputs = mean.nrows();
         let mut sample = 0;
-        let mut columns = mean.column_iter_mut();
         self.each_covariance(x, |covariance| {
-            let root = semidefinite_root(covariance);
-            let seed = derive(seed, Purpose::Draw, sample);
-            let mut y = DMatrix::from_fn(outputs, draws, |i, j| normal(seed, i + j * outputs));
-            y = root * y;
-            let Some(mut column) = columns.next() else {
-                return;
-            };
-            for mut draw in y.column_iter_mut() {
-                draw.iter_mut()
-                    .zip(&column)
-                    .for_each(|(y, mean)| *y += mean.as_f64());
+            let seed = derive(seed, Purpose::Draw, sample as u64);
+            let drawn = DMatrix::from_fn(outputs, draws, |i, j| normal(seed, i + j * outputs));
+            let mut y = semidefinite_root(covariance) * drawn;
+            let mut column = mean.column_mut(sample);
+            for (mut y, mean) in y.row_iter_mut().zip(&column) {
+                y.add_scalar_mut(mean.as_f64());
             }
             self.likelihood.output_function().apply(&mut y);
-            for (p, row) in column.iter_mut().zip(y.row_iter()) {
-                *p = T::of(row.mean());
+            for (p, y) in column.iter_mut().zip(y.row_iter()) {
+                *p = T::of(y.mean());
             }
             sample += 1;
         })?;
-        drop(columns);
         Ok(mean)
     }
 

@@ -1200,9 +1200,10 @@ fn the_evidence_of_a_linear_model_is_exact() -> Result<()> {
             "{} and {exact}",
             found.log_evidence
         );
-        // And it is the greatest.
+        // And it is the greatest, where there are residuals enough for a noise.
         for (a, b) in [(1.1, 1.0), (0.9, 1.0), (1.0, 1.1), (1.0, 0.9)] {
-            assert!(evidence(a * found.alpha, b * found.beta) < exact);
+            let near = evidence(a * found.alpha, b * found.beta);
+            assert!(samples < 4 || near < exact, "{near} and {exact}");
         }
     }
     Ok(())
