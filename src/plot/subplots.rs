@@ -24,7 +24,10 @@ use crate::numeric::bounds::{not_empty, some};
 ///     .add(picture("steep", 3.0))
 ///     .size(900, 400)
 ///     .draw()?;
-/// assert_eq!(figure.to_svg().matches(">y</text>").count(), 3); // two axes and a legend
+/// let svg = figure.to_svg();
+/// assert_eq!(svg.matches(">y</text>").count(), 3); // two axes and a legend
+/// assert_eq!(svg.matches(">3</text>").count(), 2); // both axes reach to 3
+/// assert!(Subplots::new("None", 2).draw().is_err());
 /// # Ok::<(), chainrule::Error>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -120,6 +120,8 @@ impl<'m, T: Real> MonteCarloDropout<'m, T> {
             None => None,
         };
         let x = scaled.as_ref().map_or(x, View::from);
+        // As a pass of prediction asks.
+        net.walk().check_inputs(x)?;
         let (outputs, samples) = (net.outputs(), x.cols());
         // Sample after sample, and of each all passes.
         let mut y = zeros(

@@ -240,7 +240,7 @@ mod promise {
     }
 
     fn sets() -> Result<[(&'static str, Dataset<f64>); 3]> {
-        let read = |csv: Csv, bytes: &[u8]| Ok::<_, Error>(standard(csv.read(bytes)?.data)?);
+        let read = |csv: Csv, bytes: &[u8]| standard(csv.read(bytes)?.data);
         let cars = Csv::new()
             .features([
                 "cylinders",
