@@ -8,7 +8,7 @@ use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::bounds::NOT_NEGATIVE;
 use crate::numeric::real::Real;
-use alloc::{boxed::Box, format, string::String};
+use alloc::{boxed::Box, format};
 
 /// What slopes cost: settings of a trainer.
 pub(super) struct Slopes<'a, T: Real> {
@@ -49,7 +49,8 @@ impl<T: Real> Slopes<'_, T> {
     }
 
     /// What a checkpoint says of them; nothing where there are none.
-    pub(super) fn describe(&self) -> Option<(&'static str, String)> {
+    #[cfg(feature = "std")]
+    pub(super) fn describe(&self) -> Option<(&'static str, alloc::string::String)> {
         let (loss, weight) = self.loss.as_ref()?;
         let alone = if self.alone { ", without values" } else { "" };
         Some((
