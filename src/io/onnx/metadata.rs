@@ -29,10 +29,12 @@ pub(super) fn entries<T: Real>(model: &Model<T>, function: &OutputFunction) -> V
         key: format!("{RESERVED}{key}"),
         value,
     };
+    // A file of scores has no heads.
+    let heads = (!function.heads().is_empty()).then(|| model.all_head_classes());
     let function = (*function != OutputFunction::Identity)
         .then(|| own(OUTPUT_FUNCTION.into(), function.to_string()));
     let classes = model.classes().unwrap_or_default().iter().enumerate();
-    let of_heads = model.all_head_classes().iter().flat_map(|(head, names)| {
+    let of_heads = heads.into_iter().flatten().flat_map(|(head, names)| {
         let key = move |class: usize| format!("{HEAD_CLASS}{class}.{head}");
         let names = names.iter().enumerate();
         names.map(move |(class, name)| own(key(class), name.clone()))
