@@ -49,6 +49,8 @@ fn main() -> Result<()> {
     println!("{net}\n");
 
     let mut trainer = Trainer::new(MeanSquaredError, Adam::new()).epochs(300);
-    println!("{}", trainer.fit(&mut net, &data)?);
+    if let Some(last) = trainer.fit(&mut net, &data)?.last() {
+        println!("mean squared error after training: {:.5}", last.cost);
+    }
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::error::{Error, ErrorKind};
 use crate::nn::flatten::Flat;
 use crate::nn::layer::{Layer, Parts};
+#[cfg(feature = "safetensors")]
 use crate::nn::layout::Layout;
 use crate::nn::sequential::Sequential;
 use crate::numeric::bounds::{not_empty, some};
@@ -130,6 +131,7 @@ impl<T: Real> Builder<T> {
     }
 
     /// Fixes every width, without memory for parameters.
+    #[cfg(feature = "safetensors")]
     pub(crate) fn layout(&self) -> Result<Layout> {
         Ok(self.flat()?.layout)
     }

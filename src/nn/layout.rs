@@ -73,8 +73,8 @@ struct Node {
 pub(crate) enum Kind {
     /// Innermost layer so and so.
     Leaf(usize),
-    /// Hands its input to so many branches.
-    Fork(usize),
+    /// Hands its input to branches.
+    Fork,
     Join(Joined),
 }
 
@@ -242,6 +242,17 @@ impl Home {
 }
 
 impl Value {
+    /// The network's own inputs.
+    fn inputs(width: usize) -> Self {
+        Self {
+            width,
+            y: None,
+            dy: None,
+            moving: false,
+            rows: Some(Rows::All),
+        }
+    }
+
     /// Where it lies in a pass of `batch` samples, among the outputs of all nodes; `None` of the
     /// network's own inputs.
     #[inline]
@@ -291,13 +302,6 @@ fn place_of(range: &Range<usize>, node: usize, batch: usize) -> Range<usize> {
 impl Layout {
     /// The plan of a network without layers.
     pub(crate) fn new(inputs: usize) -> Self {
-        let top = Value {
-            width: inputs,
-            y: None,
-            dy: None,
-            moving: false,
-            rows: Some(Rows::All),
-        };
         Self {
             inputs,
             nodes: Vec::new(),
@@ -305,7 +309,7 @@ impl Layout {
             members: Vec::new(),
             blocks: Vec::new(),
             placed: Vec::new(),
-            top,
+            top: Value::inputs(inputs),
             range: OutputRange::Real,
             links: Vec::new(),
             joined: false,
@@ -420,13 +424,7 @@ impl Layout {
         let params = self.param_count();
         let widths = [0, x.width.saturating_mul(branches), 0, 0];
         let place = String::new();
-        self.push(
-            Kind::Fork(branches),
-            x.clone(),
-            params..params,
-            widths,
-            place,
-        );
+        self.push(Kind::Fork, x.clone(), params..params, widths, place);
         let start = self.nodes[node].delta.start;
         let at = |branch: usize| start.saturating_add(x.width.saturating_mul(branch));
         let branch = |branch| Value {
@@ -474,8 +472,8 @@ impl Layout {
             Join::Add => None,
         };
         let params = self.param_count();
-        // What is made of which inputs, the branches say.
-        let x = Layout::new(self.inputs).top;
+        // What the branches took, they say.
+        let x = Value::inputs(self.inputs);
         let joined = Joined { join, branches };
         let widths = [width, width, 0, 0];
         self.push(Kind::Join(joined), x, params..params, widths, String::new());

@@ -113,7 +113,7 @@ impl<'a, T: Real> Walk<'a, T> {
             let (lower, upper) = all.split_at_mut(span.y.start);
             let y = &mut upper[..span.y.len()];
             match kind {
-                Kind::Fork(_) => {}
+                Kind::Fork => {}
                 Kind::Join(joined) => joins::join(joined, x.as_slice(), lower, y, batch),
                 Kind::Leaf(leaf) => {
                     let (layer, params) = self.leaf(*leaf, &span);
@@ -162,7 +162,7 @@ impl<'a, T: Real> Walk<'a, T> {
             let (lower, upper) = activations.split_at_mut(span.y.start);
             let y = &mut upper[..span.y.len()];
             match kind {
-                Kind::Fork(_) => {}
+                Kind::Fork => {}
                 Kind::Join(joined) => joins::join(joined, x.as_slice(), lower, y, batch),
                 Kind::Leaf(leaf) => {
                     let (layer, params) = self.leaf(*leaf, &span);
@@ -305,7 +305,7 @@ impl<'a, T: Real> Walk<'a, T> {
             let y_dot = &mut upper[..span.y.len()];
             let leaf = match kind {
                 Kind::Leaf(leaf) => *leaf,
-                Kind::Fork(_) => continue,
+                Kind::Fork => continue,
                 Kind::Join(joined) => {
                     joins::join(joined, x_dot.as_slice(), lower, y_dot, batch);
                     continue;

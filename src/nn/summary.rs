@@ -16,7 +16,12 @@ impl<T: Real, P: AsRef<[T]>> fmt::Display for Sequential<T, P> {
         let head = ["#", "layer", "outputs", "parameters"].map(String::from);
         let mut rows = Vec::from([Vec::from(head)]);
         list(layout.members(), &mut Vec::new(), &mut rows);
-        let (gap, left) = ("  ", &[1][..]);
+        // Paths begin at the left, numbers end at the right.
+        let nested = layout
+            .members()
+            .iter()
+            .any(|member| !member.parts.is_empty());
+        let (gap, left) = ("  ", if nested { &[0, 1][..] } else { &[1] });
         writeln!(
             f,
             "{}",

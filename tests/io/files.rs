@@ -616,7 +616,7 @@ fn a_layer_of_another_crate_within_others() -> Result<()> {
     assert_eq!(read.predict(&x)?, model.predict(&x)?);
     assert_eq!(files.write(&read)?, bytes);
     let error = Model::<f64>::from_safetensors(&bytes).expect_err("not known either");
-    assert_eq!(error.place(), "layer 0.0");
+    assert_eq!(error.place(), "safetensors: layer 0.0");
 
     // As serde writes what is all of this crate, and none too deep for the stack.
     let deep = (0..200).fold(Chain::new(), |chain, _| Chain::new().layer(chain));

@@ -58,10 +58,10 @@ impl<T: Real> Safetensors<T> {
                 layers: all(chain.layers())?,
             },
             BuiltIn::Residual(block) => {
-                let (body, projection) = block.layers();
+                let projection = block.projected();
                 let projection = projection.map(|projection| part(1, projection));
                 Nested::Residual {
-                    body: part(0, body)?,
+                    body: part(0, block.body())?,
                     projection: projection.transpose()?,
                 }
             }

@@ -73,10 +73,15 @@ impl<T: Real> Residual<T> {
         Self { body, projection }
     }
 
-    /// The body, and the projection if there is one.
     #[cfg(feature = "safetensors")]
-    pub(crate) fn layers(&self) -> (&Arc<dyn Layer<T>>, Option<&Arc<dyn Layer<T>>>) {
-        (&self.body, self.projection.as_ref())
+    pub(crate) fn body(&self) -> &Arc<dyn Layer<T>> {
+        &self.body
+    }
+
+    /// The projection, if there is one.
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn projected(&self) -> Option<&Arc<dyn Layer<T>>> {
+        self.projection.as_ref()
     }
 
     /// The same for another scalar; `None` with layers of other crates.
