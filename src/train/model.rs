@@ -160,10 +160,11 @@ impl<T: Real> Model<T> {
     /// ```
     /// use chainrule::prelude::*;
     /// use chainrule::nn::loss::{GaussianNll, Heads, Loss};
-    /// let net = Sequential::<f64>::builder(2)
+    /// let mut net = Sequential::<f64>::builder(2)
     ///     .layer(Dense::new(5, Activation::Linear))
     ///     .seed(1)
     ///     .build()?;
+    /// net.params_mut().fill(0.0);
     /// let loss = Heads::<f64>::new()
     ///     .head("price", 2, GaussianNll::new()) // a mean and a deviation of one target
     ///     .head("kind", 3, SoftmaxCrossEntropy::new());

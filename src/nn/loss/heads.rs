@@ -34,7 +34,7 @@ use core::ops::Range;
 /// use chainrule::prelude::*;
 /// use chainrule::nn::loss::Heads;
 /// // How long a way is, and whether it leads up.
-/// let x = DMatrix::from_fn(2, 60, |i, j| ((7 * i + 3) * j % 20) as f64 / 10.0 - 1.0);
+/// let x = DMatrix::from_fn(2, 60, |i, j| (j as f64 * [0.7, 1.8][i]).sin());
 /// let targets = DMatrix::from_fn(2, 60, |i, j| match i {
 ///     0 => x.column(j).norm(),
 ///     _ => if x[(1, j)] > 0.0 { 1.0 } else { 0.0 },
