@@ -21,12 +21,12 @@ use crate::numeric::bounds::{not_empty, some};
 /// };
 /// let figure = Subplots::new("Slopes", 2)
 ///     .add(picture("gentle", 0.1))
-///     .add(picture("steep", 3.0))
+///     .add(picture("steep", 30.0))
 ///     .size(900, 400)
 ///     .draw()?;
 /// let svg = figure.to_svg();
 /// assert_eq!(svg.matches(">y</text>").count(), 3); // two axes and a legend
-/// assert_eq!(svg.matches(">3</text>").count(), 2); // both axes reach to 3
+/// assert_eq!(svg.matches(">30</text>").count(), 2); // both reach to 30
 /// assert!(Subplots::new("None", 2).draw().is_err());
 /// # Ok::<(), chainrule::Error>(())
 /// ```
