@@ -208,6 +208,41 @@ fn the_same_in_other_ways() -> Result<()> {
     Ok(())
 }
 
+/// The same bits on threads, of networks that are wide enough to be worth them, in one pass and in
+/// two.
+#[cfg(feature = "parallel")]
+#[test]
+fn on_threads() -> Result<()> {
+    let data = data(200);
+    for chance in [false, true] {
+        let fit = |threads: usize| -> Result<_> {
+            let builder = Sequential::builder(2).layer(Dense::new(200, Activation::Tanh));
+            let builder = if chance {
+                builder.layer(Dropout::new(0.3)).layer(BatchNorm::new())
+            } else {
+                builder
+            };
+            let mut net = builder
+                .layer(Dense::new(150, Activation::Gelu))
+                .layer(Dense::new(2, Activation::Linear))
+                .seed(1)
+                .build()?;
+            let history = Trainer::new(MeanSquaredError, Adam::new())
+                .slopes(Huber::new(1.0), 0.5)
+                .batch_size(100)
+                .epochs(2)
+                .validation_data(&data)
+                .threads(threads)
+                .fit(&mut net, &data)?;
+            Ok((net, history))
+        };
+        let alone = fit(1)?;
+        assert_eq!(alone, fit(2)?);
+        assert_eq!(alone, fit(3)?);
+    }
+    Ok(())
+}
+
 /// Slopes go with their samples, whatever is done to a data set.
 #[test]
 fn slopes_go_with_their_samples() -> Result<()> {
