@@ -11,6 +11,7 @@ mod output;
 mod poisson;
 mod probability;
 mod quantile;
+mod reduced;
 mod reduction;
 mod regression;
 mod relative;
@@ -18,7 +19,8 @@ mod relative;
 pub use heads::Heads;
 pub(crate) use heads::part_of;
 pub use output::{Head, OutputFunction};
-pub use reduction::{Reduced, Reduction};
+pub use reduced::Reduced;
+pub use reduction::Reduction;
 pub(crate) use reduction::{reduce, scale};
 
 /// Every loss of this crate, in the one list that there is: calls the macro `then` with it.
