@@ -9,7 +9,7 @@ use crate::nn::names;
 use crate::numeric::bounds::{not_empty, some};
 use crate::numeric::compiled::compiled_here;
 use crate::numeric::real::Real;
-use alloc::{format, sync::Arc, vec::Vec};
+use alloc::{format, sync::Arc, vec, vec::Vec};
 
 /// A plan, and the innermost layers that it lays out.
 pub(crate) struct Flat<T: Real> {
@@ -31,8 +31,8 @@ impl<T: Real> Flat<T> {
             };
             let input = flat.layout.top_value().clone();
             let (top, members) = flat.parts(parts, &input, &mut Vec::new(), "")?;
-            let range = range(parts, OutputRange::Real);
-            flat.layout.finish(top, range, members);
+            let ranges = ranges(parts, &members, OutputRange::Real);
+            flat.layout.finish(top, ranges, members);
             Ok(flat)
         })(inputs, parts)
     }
@@ -154,19 +154,45 @@ pub(crate) fn range<T: Real>(parts: &Parts<T>, input: OutputRange) -> OutputRang
     let Some(join) = parts.join else {
         return parts.parts.iter().fold(input, of);
     };
-    let mut ranges = parts.parts.iter().map(|part| of(input, part));
-    match (join, &parts.parts[..]) {
-        (_, [part]) => of(input, part),
-        // Several distributions are none.
-        (Join::Stack, _) => {
-            let unit = |range| matches!(range, OutputRange::Unit | OutputRange::Simplex);
-            if ranges.all(unit) {
-                OutputRange::Unit
-            } else {
-                OutputRange::Real
+    let ranges = parts.parts.iter().map(|part| of(input, part));
+    match join {
+        Join::Stack => ranges.reduce(OutputRange::beside).unwrap_or(input),
+        Join::Add if ranges.len() == 1 => ranges.last().unwrap_or(input),
+        Join::Add => OutputRange::Real,
+    }
+}
+
+/// The same of a network's outputs, one set for each branch whose outputs are stacked last.
+fn ranges<T: Real>(
+    parts: &Parts<T>,
+    members: &[Member],
+    input: OutputRange,
+) -> Vec<(usize, OutputRange)> {
+    let of = |part: &Part<T>, member: &Member, input| match &part.layer {
+        Some(layer) => match layer.nested() {
+            Some(parts) if !member.parts.is_empty() => ranges(&parts, &member.parts, input),
+            _ => vec![(member.out.width, layer.range(input))],
+        },
+        None => vec![(member.out.width, input)],
+    };
+    let pairs = parts.parts.iter().zip(members);
+    match (parts.join, members) {
+        (Some(Join::Stack), _) => pairs
+            .flat_map(|(part, member)| of(part, member, input))
+            .collect(),
+        (Some(Join::Add), [first, _, ..]) => vec![(first.out.width, OutputRange::Real)],
+        _ => {
+            let mut found = Vec::new();
+            let mut input = input;
+            for (part, member) in pairs {
+                found = of(part, member, input);
+                input = part
+                    .layer
+                    .as_ref()
+                    .map_or(input, |layer| layer.range(input));
             }
+            found
         }
-        (Join::Add, _) => OutputRange::Real,
     }
 }
 

@@ -40,7 +40,8 @@ pub(crate) struct Layout {
     placed: Vec<Placed>,
     /// The outputs of the network.
     top: Value,
-    range: OutputRange,
+    /// How many outputs lie in which set, one after the other.
+    ranges: Vec<(usize, OutputRange)>,
     /// The first layers, as long as all are small dense ones.
     links: Vec<Link>,
     joined: bool,
@@ -310,7 +311,7 @@ impl Layout {
             blocks: Vec::new(),
             placed: Vec::new(),
             top: Value::inputs(inputs),
-            range: OutputRange::Real,
+            ranges: Vec::new(),
             links: Vec::new(),
             joined: false,
             blind: None,
@@ -526,9 +527,15 @@ impl Layout {
         }
     }
 
-    /// What is known when all nodes are there: the outputs, their range, and the layers.
-    pub(crate) fn finish(&mut self, top: Value, range: OutputRange, members: Vec<Member>) {
-        (self.top, self.range, self.members) = (top, range, members);
+    /// What is known when all nodes are there: the outputs, the sets in which they lie, and the
+    /// layers.
+    pub(crate) fn finish(
+        &mut self,
+        top: Value,
+        ranges: Vec<(usize, OutputRange)>,
+        members: Vec<Member>,
+    ) {
+        (self.top, self.ranges, self.members) = (top, ranges, members);
     }
 }
 
@@ -574,9 +581,18 @@ impl Layout {
         &self.top
     }
 
-    /// The set in which the outputs lie.
-    pub(crate) fn range(&self) -> OutputRange {
-        self.range
+    /// The set in which these outputs lie.
+    pub(crate) fn range(&self, outputs: Range<usize>) -> OutputRange {
+        let mut start = 0_usize;
+        let each = self.ranges.iter().filter_map(|(width, range)| {
+            let here = start..start.saturating_add(*width);
+            start = here.end;
+            let whole = outputs.start <= here.start && here.end <= outputs.end;
+            let some = outputs.start < here.end && here.start < outputs.end;
+            some.then_some(if whole { *range } else { range.of_some() })
+        });
+        each.reduce(OutputRange::beside)
+            .unwrap_or(OutputRange::Real)
     }
 
     /// What errors call a layer at or above parameters through which no gradient passes.
@@ -834,7 +850,7 @@ mod tests {
             value = layout.leaf(leaf, &value).expect("a sound layer");
             members.push(member(layer, first..layout.block_count(), &value));
         }
-        layout.finish(value, OutputRange::Real, members);
+        layout.finish(value, vec![], members);
         layout
     }
 
@@ -896,7 +912,7 @@ mod tests {
         let top = layout
             .join(Join::Stack, branches, "")
             .expect("any widths stack");
-        layout.finish(top, OutputRange::Real, vec![]);
+        layout.finish(top, vec![], vec![]);
         assert_eq!(layout.outputs(), 8);
         let spans: Vec<_> = layout.nodes(2).map(|(_, span)| span).collect();
         let [below, fork, branch, join] = &spans[..] else {
@@ -972,7 +988,7 @@ mod tests {
             };
             value = layout.leaf(leaf, &value).expect("a sound layer");
         }
-        layout.finish(value, OutputRange::Real, vec![]);
+        layout.finish(value, vec![], vec![]);
         assert!(
             layout
                 .nodes(1)

@@ -6,7 +6,7 @@ use crate::nn::flatten::Flat;
 use crate::nn::layer::{Block, InitParamsArgs, Layer, Role};
 use crate::nn::layers::BuiltIn;
 use crate::nn::layout::{Check, Layout, PlacedBlock, Rows};
-use crate::nn::loss::{CostsArgs, Loss, part_of, reduce};
+use crate::nn::loss::{CostsArgs, Loss, reduce};
 use crate::nn::passes::{self, Walk};
 use crate::nn::path::LayerPath;
 use crate::nn::tape::Tape;
@@ -210,7 +210,12 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
 
     /// The set in which the outputs lie.
     pub fn range(&self) -> OutputRange {
-        self.layout.range()
+        self.range_of(0..self.outputs())
+    }
+
+    /// The set in which some of the outputs lie.
+    pub(crate) fn range_of(&self, outputs: Range<usize>) -> OutputRange {
+        self.layout.range(outputs)
     }
 
     /// The interval that holds every output: (−1, 1) after tanh, all numbers after a linear layer.
@@ -716,14 +721,11 @@ impl<T: Real> Walk<'_, T> {
                 shape(given),
             ));
         }
-        let range = self.layout.range();
         match loss.heads() {
-            None => self.check_range(loss, range)?,
+            None => self.check_range(loss, self.layout.range(0..outputs))?,
             Some(heads) => {
-                let each = heads.iter();
-                let part = part_of(range, each.len() == 1);
-                for (head, loss) in each {
-                    self.check_range(loss, part)
+                for (head, loss) in heads.iter() {
+                    self.check_range(loss, self.layout.range(head.outputs.clone()))
                         .map_err(|error| error.within(format!("head {:?}", head.name)))?;
                 }
             }

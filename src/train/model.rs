@@ -11,7 +11,7 @@ use crate::data::{Batch, Dataset, Encoder, Rows, Scaler, Table, TargetColumn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics;
 use crate::nn::activation::OutputRange;
-use crate::nn::loss::{Head, OutputFunction, part_of};
+use crate::nn::loss::{Head, OutputFunction};
 use crate::nn::sequential::Sequential;
 use crate::nn::tape::Tape;
 use crate::numeric::compiled::compiled_here;
@@ -395,8 +395,8 @@ impl<T: Real> Model<T> {
         self.check_head_classes(heads)?;
         for head in heads.iter() {
             let scaled = scaler.is_some_and(|scaler| scaler.changes(head.targets.clone()));
-            let part = part_of(range, heads.len() == 1);
-            check_scores("", &head.output_function, part, head.outputs.len(), scaled)
+            let range = self.net.range_of(head.outputs.clone());
+            check_scores("", &head.output_function, range, head.outputs.len(), scaled)
                 .map_err(|error| error.within(format!("{place}: head {:?}", head.name)))?;
         }
         Ok(())
@@ -538,7 +538,7 @@ impl<T: Real> Model<T> {
             return Err(Error::new(ErrorKind::Empty, place, expected, "none"));
         };
         check_class_count(place, head.outputs.len(), names)?;
-        let range = part_of(self.net.range(), self.heads().len() == 1);
+        let range = self.net.range_of(head.outputs.clone());
         check_tells_class(place, &head.output_function, range, head.outputs.len())?;
         Ok(names)
     }

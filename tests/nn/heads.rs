@@ -2,7 +2,7 @@
 
 use crate::common::refused;
 use chainrule::nn::loss::*;
-use chainrule::nn::{OutputRange, Softmax};
+use chainrule::nn::{Chain, OutputRange, Parallel, Softmax};
 use chainrule::numeric::Targets;
 use chainrule::prelude::*;
 use chainrule::rand::rngs::Xoshiro256PlusPlus;
@@ -313,5 +313,44 @@ fn output_functions_as_text() -> Result<()> {
     let described = "Heads(\"price in €\": 2 of GaussianNll(full=false) times 1, \"kind 2\": 3 of \
                      SoftmaxCrossEntropy(label_smoothing=0, class_weights=1) times 1)";
     assert_eq!(loss.describe(), described);
+    Ok(())
+}
+
+/// A head sees the range of its own branch: probabilities beside numbers are probabilities.
+#[test]
+fn branches_have_ranges_of_their_own() -> Result<()> {
+    let linear = |outputs| Dense::new(outputs, Activation::Linear);
+    let classes = || Chain::new().layer(linear(3)).layer(Softmax);
+    let net = |top: Parallel<f64>| Sequential::builder(2).layer(linear(4)).layer(top).build();
+    let (x, mut tape) = (DMatrix::from_element(2, 1, 0.5), Tape::new());
+    let t = DMatrix::from_column_slice(4, 1, &[0.3, 0.0, 1.0, 0.0]);
+    let on = |loss| {
+        Heads::new()
+            .head("number", 1, MeanSquaredError)
+            .head("kind", 3, loss)
+    };
+    let both = net(Parallel::new().branch(linear(1)).branch(classes()))?;
+    assert_eq!(both.range(), OutputRange::Real);
+    let cost = both.gradient(&x, &t, &on(CategoricalCrossEntropy), &mut tape)?;
+    let y = both.predict(&x)?;
+    close(cost, (y[0] - 0.3).powi(2) - y[2].ln());
+    // Within one another, too, and each of several distributions is one.
+    let nested = Parallel::new().branch(linear(1)).branch(classes());
+    let three = net(Parallel::new().branch(nested).branch(classes()))?;
+    let loss = on(CategoricalCrossEntropy).head("other", 3, CategoricalCrossEntropy);
+    let t = DMatrix::from_column_slice(7, 1, &[0.3, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0]);
+    three.gradient(&x, &t, &loss, &mut tape)?;
+    // What spans branches is no distribution.
+    let loss = Heads::new().head("wrong", 7, CategoricalCrossEntropy);
+    let error = three.gradient(&x, &t, &loss, &mut tape);
+    assert_eq!(error.expect_err("numbers").kind(), ErrorKind::Incompatible);
+    // Logits are wanted where probabilities come.
+    let loss = Heads::new()
+        .head("number", 1, MeanSquaredError)
+        .head("kind", 3, SoftmaxCrossEntropy::new())
+        .head("other", 3, CategoricalCrossEntropy);
+    let error = three.gradient(&x, &t, &loss, &mut tape);
+    let error = error.expect_err("probabilities").to_string();
+    assert!(error.contains("head \"kind\""), "{error}");
     Ok(())
 }

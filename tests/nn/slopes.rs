@@ -33,7 +33,9 @@ fn every_layer<T: Real>() -> Result<Vec<Sequential<T>>> {
         };
     }
     let nets = chainrule::every_layer!(nets).into_iter();
-    let nets = nets.filter(|(checks, _)| !checks).flat_map(|(_, nets)| nets);
+    let nets = nets
+        .filter(|(checks, _)| !checks)
+        .flat_map(|(_, nets)| nets);
     nets.map(|builder| builder.seed(3).build()).collect()
 }
 

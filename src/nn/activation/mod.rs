@@ -27,6 +27,27 @@ pub enum OutputRange {
     LogSimplex,
 }
 
+impl OutputRange {
+    /// Of some of the outputs, where all lie in this: some of several that sum to 1 do not.
+    pub(crate) fn of_some(self) -> Self {
+        match self {
+            Self::Simplex => Self::Unit,
+            Self::LogSimplex => Self::Real,
+            range => range,
+        }
+    }
+
+    /// Of these outputs and others: several distributions are none.
+    pub(crate) fn beside(self, other: Self) -> Self {
+        let unit = |range| matches!(range, Self::Unit | Self::Simplex);
+        if unit(self) && unit(other) {
+            Self::Unit
+        } else {
+            Self::Real
+        }
+    }
+}
+
 /// An activation function φ, applied to each element; as a [`Layer`](crate::nn::layer::Layer) of
 /// its own or fused into [`Dense`](crate::Dense).
 ///

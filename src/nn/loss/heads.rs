@@ -298,9 +298,11 @@ impl<T: Real> Loss<T> for Heads<T> {
     }
 
     fn accepts(&self, range: OutputRange) -> bool {
-        let whole = self.losses.len() == 1;
-        self.iter()
-            .all(|(_, loss)| loss.accepts(part_of(range, whole)))
+        let part = match self.losses.len() {
+            1 => range,
+            _ => range.of_some(),
+        };
+        self.iter().all(|(_, loss)| loss.accepts(part))
     }
 
     /// Whether any of the heads does.
@@ -399,15 +401,5 @@ impl<T: Real> Loss<T> for Heads<T> {
             }
             Ok(())
         })(self, target)
-    }
-}
-
-/// The set in which the outputs of one head lie, where all lie in `range`: some of several that sum
-/// to 1 do not.
-pub(crate) fn part_of(range: OutputRange, whole: bool) -> OutputRange {
-    match range {
-        OutputRange::Simplex if !whole => OutputRange::Unit,
-        OutputRange::LogSimplex if !whole => OutputRange::Real,
-        range => range,
     }
 }

@@ -17,7 +17,6 @@ mod regression;
 mod relative;
 
 pub use heads::Heads;
-pub(crate) use heads::part_of;
 pub use output::{Head, OutputFunction};
 pub use reduced::Reduced;
 pub use reduction::Reduction;
