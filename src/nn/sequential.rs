@@ -676,6 +676,7 @@ impl<T: Real> Walk<'_, T> {
 
     /// [`Sequential::gradient`] of what has been checked; where `training` is false, that of
     /// [`Sequential::cost`].
+    #[inline(always)]
     pub(crate) fn gradient(
         self,
         x: View<'_, T>,

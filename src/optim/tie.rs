@@ -260,6 +260,8 @@ impl Tied {
 pub(crate) struct Ties(Vec<Tied>);
 
 impl Ties {
+    pub(crate) const NONE: Self = Self(Vec::new());
+
     /// Those of a network, of which `frozen` says what layers stay as they are; ties between
     /// such are none.
     pub(crate) fn new(

@@ -48,6 +48,13 @@ impl<T: Real> Slopes<'_, T> {
         }
     }
 
+    /// The loss and its weight, where they count.
+    #[inline(always)]
+    pub(super) fn counted(&self) -> Option<(&dyn Loss<T>, f64)> {
+        let (loss, weight) = self.loss.as_ref()?;
+        (*weight != 0.0).then_some((&**loss, *weight))
+    }
+
     /// What a checkpoint says of them; nothing where there are none.
     #[cfg(feature = "std")]
     pub(super) fn describe(&self) -> Option<(&'static str, alloc::string::String)> {
@@ -168,7 +175,7 @@ impl<'s, T: Real> Cost<'s, T> {
     }
 
     #[inline(never)]
-    fn gradient_with(
+    pub(super) fn gradient_with(
         self,
         (loss, weight): (&dyn Loss<T>, f64),
         net: &Sequential<T>,

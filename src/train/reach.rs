@@ -42,23 +42,39 @@ fn check_rows<T: Real>(
     if !loss.measures_distance() {
         return Ok(None);
     }
-    let numbers = || targets.iter().flat_map(|column| &column[rows.clone()]);
-    let sizes = numbers().map(|t| t.as_f64().abs());
-    let largest = sizes.fold(0.0, f64::max);
+    // All numbers in one piece where all rows are asked for: there may be many, and one of each
+    // sample.
+    let (numbers, height) = (targets.as_slice(), targets.rows());
+    let (piece, rows) = if rows.len() == height {
+        (numbers.len(), 0..numbers.len())
+    } else {
+        (height, rows)
+    };
+    let pieces = || {
+        numbers
+            .chunks_exact(piece.max(1))
+            .map(|piece| &piece[rows.clone()])
+    };
+    let largest = pieces().fold(0.0, |largest, piece| {
+        let sizes = piece.iter().map(|t| t.as_f64().abs());
+        sizes.fold(largest, f64::max)
+    });
     let far = (largest > LARGE).then_some(Warning::LargeTargets { largest });
     if (low, high) == (f64::NEG_INFINITY, f64::INFINITY) {
         return Ok(far);
     }
-    let reached = |t: &&T| **t >= T::of(low) && **t <= T::of(high);
-    let targets = rows.len() * targets.cols();
-    let outside = targets - numbers().filter(reached).count();
+    let (least, most) = (T::of(low), T::of(high));
+    let reached = |t: &&T| **t >= least && **t <= most;
+    let targets = pieces().map(<[T]>::len).sum::<usize>();
+    let inside = pieces().map(|piece| piece.iter().filter(reached).count());
+    let outside = targets - inside.sum::<usize>();
     if outside == targets {
         let top = net.layout().place(net.layers().len() - 1);
         let expected = format!(
             "numbers in [{low}, {high}], which {top} can give (scale the targets, or end on a \
              linear layer)"
         );
-        let first = numbers().next().copied().unwrap_or_else(T::zero);
+        let first = pieces().flatten().next().copied().unwrap_or_else(T::zero);
         let given = format!("none of {targets} in there; the first is {first}");
         return Err(Error::new(
             ErrorKind::Incompatible,

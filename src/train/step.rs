@@ -232,7 +232,11 @@ impl<'a, T: Real> Descent<'a, T> {
         batch: Batch<'_, T>,
         tape: &mut Tape<T>,
     ) -> Result<f64> {
-        let cost = self.cost().gradient(net, batch, tape, true)?;
+        let Batch { x, target } = batch;
+        let cost = match self.slopes.counted() {
+            None => net.walk().gradient(x, target, &*self.loss, tape, true),
+            Some(slopes) => self.cost().gradient_with(slopes, net, batch, tape, true)?,
+        };
         Ok(cost.as_f64())
     }
 
@@ -248,12 +252,14 @@ impl<'a, T: Real> Descent<'a, T> {
         place: Place,
         measured: bool,
     ) -> Result<Taken> {
-        let untied = Ties::default();
         let (groups, frozen, ties) = match &self.learning {
             Some(learning) => (&learning.groups[..], &learning.frozen[..], &learning.ties),
-            None => (&[][..], &[][..], &untied),
+            None => (&[][..], &[][..], &Ties::NONE),
         };
-        ties.gather(tape.grads_mut());
+        let tied = !ties.is_empty();
+        if tied {
+            ties.gather(tape.grads_mut());
+        }
         let mut taken = Taken {
             cost,
             penalty: None,
@@ -293,7 +299,9 @@ impl<'a, T: Real> Descent<'a, T> {
         for constraint in &self.constraints {
             constraint.apply_on(net, |layer| !self.frozen.contains(layer))?;
         }
-        self.spread_ties(net);
+        if tied {
+            self.spread_ties(net);
+        }
         Ok(taken)
     }
 }
