@@ -154,10 +154,10 @@ pub(crate) fn range<T: Real>(parts: &Parts<T>, input: OutputRange) -> OutputRang
     let Some(join) = parts.join else {
         return parts.parts.iter().fold(input, of);
     };
-    let ranges = parts.parts.iter().map(|part| of(input, part));
+    let mut ranges = parts.parts.iter().map(|part| of(input, part));
     match join {
         Join::Stack => ranges.reduce(OutputRange::beside).unwrap_or(input),
-        Join::Add if ranges.len() == 1 => ranges.last().unwrap_or(input),
+        Join::Add if ranges.len() == 1 => ranges.next().unwrap_or(input),
         Join::Add => OutputRange::Real,
     }
 }
