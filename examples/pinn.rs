@@ -1,8 +1,9 @@
 //! Equations as teachers: a network that solves a differential equation without a single value of
 //! its solution (Lagaris, Likas & Fotiadis 1998; Raissi, Perdikaris & Karniadakis 2019).
 //!
-//! A trial solution holds the initial values by its form, ŷ = 1 + x·N(x) or x̂ = 1 + t²·N(t). What is
-//! left of the equation at a few points is the cost, and `gradient_with_slopes` gives its gradient.
+//! A trial solution holds the initial values by its form, ŷ = 1 + x·N(x) or x̂ = 1 + t²·N(t). What
+//! is left of the equation at a few points is the cost, and `gradient_with_slopes` gives its
+//! gradient.
 //!
 //! - First order: y′ = −y·cos x, y(0) = 1. Its solution is exp(−sin x).
 //! - Second order: ẍ + 2ζω·ẋ + ω²·x = 0, a damped oscillator, in three ways. As two equations of

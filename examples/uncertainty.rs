@@ -6,10 +6,10 @@
 //! cargo run --release --features plot --example uncertainty
 //! ```
 //!
-//! The pictures go to `target/pictures/`: each way with its mean and a band of two deviations of what
-//! the network may say, without the noise of the data. A good band is narrow where there are points,
-//! and holds the sine where there are none. At last a conformal band has its promise kept: what it
-//! says of new points is true for nine of ten, whatever the network.
+//! The pictures go to `target/pictures/`: each way with its mean and a band of two deviations of
+//! what the network may say, without the noise of the data. A good band is narrow where there are
+//! points, and holds the sine where there are none. At last a conformal band has its promise kept:
+//! what it says of new points is true for nine of ten, whatever the network.
 
 use chainrule::plot::{Curves, Subplots};
 use chainrule::prelude::*;

@@ -762,10 +762,11 @@ fn binned(place: &str, seen: impl Iterator<Item = Seen>, bins: Bins) -> Result<C
     Ok(CalibrationCurve { points })
 }
 
-/// The expected calibration error of what is predicted (Naeini, Cooper & Hauskrecht 2015; Guo et al.
-/// 2017): samples are put into bins by their confidence, and of each bin the difference between the
-/// mean confidence and the share of samples that came true is averaged, by the weights of the bins:
-/// Σ wₘ/w · |confₘ − accₘ|. It is 0 where of those samples that are 80 % certain 80 % are right.
+/// The expected calibration error of what is predicted (Naeini, Cooper & Hauskrecht 2015; Guo et
+/// al. 2017): samples are put into bins by their confidence, and of each bin the difference between
+/// the mean confidence and the share of samples that came true is averaged, by the weights of the
+/// bins: Σ wₘ/w · |confₘ − accₘ|. It is 0 where of those samples that are 80 % certain 80 % are
+/// right.
 ///
 /// The confidence of a sample is the probability of its most probable class, which comes true where
 /// the sample is of it, as in `MulticlassCalibrationError` of torchmetrics. Of a single row it is

@@ -27,8 +27,8 @@ pub(super) fn join<T: Real>(joined: &Joined, x: &[T], outputs: &[T], y: &mut [T]
     }
 }
 
-/// Hands each branch its part of ∂C/∂y, among the derivatives by all outputs below. A branch that is
-/// the network's inputs gets its part only where it is `asked` for.
+/// Hands each branch its part of ∂C/∂y, among the derivatives by all outputs below. A branch that
+/// is the network's inputs gets its part only where it is `asked` for.
 pub(super) fn split<T: Real>(
     joined: &Joined,
     delta: &[T],

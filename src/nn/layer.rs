@@ -350,8 +350,9 @@ made! {
 /// A layer of another crate implements four methods, and three more where it has parameters; the
 /// example `custom_layer` does it in under forty lines, and
 /// [`gradcheck::layer`](crate::gradcheck::layer) tests its derivatives. Its matrix products are
-/// [`Scratch::product`], as fast as those of [`Dense`](crate::Dense). A layer that is made of layers
-/// is a [`Composite`], which implements none of these methods. A layer of a network is found again as what it is by `downcast_ref`, because every layer is [`Any`]:
+/// [`Scratch::product`], as fast as those of [`Dense`](crate::Dense). A layer that is made of
+/// layers is a [`Composite`], which implements none of these methods. A layer of a network is found
+/// again as what it is by `downcast_ref`, because every layer is [`Any`]:
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -609,8 +610,8 @@ pub trait Composite: Any + Debug + Send + Sync {
     fn parts(&self) -> Parts<Self::Scalar>;
 }
 
-/// What a [`Composite`] is made of: branches over the same input, made here, or layers one after the
-/// other, which a [`Chain`](crate::nn::Chain) becomes by `into`.
+/// What a [`Composite`] is made of: branches over the same input, made here, or layers one after
+/// the other, which a [`Chain`](crate::nn::Chain) becomes by `into`.
 #[derive(Clone, Debug)]
 pub struct Parts<T: Real> {
     pub(crate) parts: Vec<Part<T>>,

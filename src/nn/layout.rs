@@ -21,8 +21,8 @@ pub(crate) const SPARE: usize = 16;
 /// The plan of a network, fixed when it is built and shared with its tapes.
 ///
 /// Passes keep four vectors beside the parameters: the outputs, the derivatives by them, the caches
-/// and the tangent caches of all nodes. In each the nodes lie one after the other, and of a node the
-/// samples. Behind each node there is some [room to spare](SPARE).
+/// and the tangent caches of all nodes. In each the nodes lie one after the other, and of a node
+/// the samples. Behind each node there is some [room to spare](SPARE).
 ///
 /// Branches read what they all take where it is. On the way back each writes the derivative by it
 /// into a place that their fork has for it, and the fork sums these. A join has its branches'
@@ -481,7 +481,8 @@ impl Layout {
         Ok(self.output(moving, rows))
     }
 
-    /// A node behind the last, with so many outputs, derivatives by them, and numbers in the caches.
+    /// A node behind the last, with so many outputs, derivatives by them, and numbers in the
+    /// caches.
     fn push(
         &mut self,
         kind: Kind,

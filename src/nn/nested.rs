@@ -22,8 +22,8 @@ use crate::numeric::view::View;
 use alloc::{string::String, sync::Arc, vec, vec::Vec};
 use core::ops::Range;
 
-/// A pass back needs the seed of the forward pass, of which each sample keeps the bits, some in each
-/// number.
+/// A pass back needs the seed of the forward pass, of which each sample keeps the bits, some in
+/// each number.
 const SEED_BITS: usize = 16;
 const SEED_LEN: usize = 64 / SEED_BITS;
 
@@ -146,8 +146,8 @@ struct Net<T: Real> {
     layout: Arc<Layout>,
 }
 
-/// What its passes work on: outputs, derivatives by them, and caches; or, of a pass along a tangent,
-/// how these change.
+/// What its passes work on: outputs, derivatives by them, and caches; or, of a pass along a
+/// tangent, how these change.
 struct Own<T> {
     activations: Vec<T>,
     deltas: Vec<T>,

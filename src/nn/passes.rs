@@ -2,8 +2,8 @@
 //! along it.
 //!
 //! Each takes its numbers as slices in which every node has its [`Span`]. What a layer does on the
-//! way, and the four equations, stand in `layers/`, in `dense.rs` first of all; what forks and joins
-//! do, in `joins.rs`.
+//! way, and the four equations, stand in `layers/`, in `dense.rs` first of all; what forks and
+//! joins do, in `joins.rs`.
 
 use crate::error::Result;
 use crate::nn::chain;
@@ -398,8 +398,8 @@ impl<'a, T: Real> Walk<'a, T> {
     }
 }
 
-/// Where the derivative by the inputs goes: among those by all outputs, or to the caller. Nowhere if
-/// it is one by the network's inputs that is not asked for.
+/// Where the derivative by the inputs goes: among those by all outputs, or to the caller. Nowhere
+/// if it is one by the network's inputs that is not asked for.
 #[inline]
 fn below<'d, 'x: 'd, T: Real>(
     span: &Span,
@@ -459,8 +459,8 @@ impl<T: Real> Walk<'_, T> {
         });
     }
 
-    /// The forward pass of a prediction in which dropouts draw, always the same of a tape's seed and
-    /// step.
+    /// The forward pass of a prediction in which dropouts draw, always the same of a tape's seed
+    /// and step.
     pub(crate) fn record_with_dropout(self, x: View<'_, T>, tape: &mut Tape<T>) {
         tape.prepare(self.layout, x.cols());
         let seed = tape.draw(false);

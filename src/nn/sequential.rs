@@ -255,8 +255,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// The names are those in files, which PyTorch gives to an `nn.Sequential` of the same layers:
     /// the index of the module, a dot, and `weight`, `bias`, `running_mean` or `running_var`. The
     /// activation of a [`Dense`](crate::Dense) layer counts as a module of its own unless it is
-    /// linear. Blocks of other crates' layers keep their own names after the dot. In a layer that is
-    /// made of layers, the names of the parts follow its own: `2.body.0.weight`.
+    /// linear. Blocks of other crates' layers keep their own names after the dot. In a layer that
+    /// is made of layers, the names of the parts follow its own: `2.body.0.weight`.
     ///
     /// ```
     /// use chainrule::prelude::*;
@@ -297,8 +297,9 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
         )
     }
 
-    /// The parameter blocks of a layer and of all its parts, in the order in which they lie; empty if
-    /// there is no such layer. [`named_parameters`](Self::named_parameters) tells where they lie.
+    /// The parameter blocks of a layer and of all its parts, in the order in which they lie; empty
+    /// if there is no such layer. [`named_parameters`](Self::named_parameters) tells where they
+    /// lie.
     pub fn blocks(&self, layer: impl LayerPath) -> &[Block] {
         self.layout.layer_blocks(layer.path())
     }

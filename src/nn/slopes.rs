@@ -2,9 +2,9 @@
 //! that look at it.
 //!
 //! A cost C(y, ẏ) with ẏ = ∂y/∂x·ẋ has the gradient ∂C/∂yᵀ·∂y/∂θ + ∂C/∂ẏᵀ·∂ẏ/∂θ. With u = ∂C/∂ẏ
-//! held constant, uᵀ·∂ẏ/∂θ is the derivative by s of ∂(uᵀy(x + s·ẋ))/∂θ, which is what the tangent of
-//! the backward pass computes from δ = u on top. From δ̇ = ∂C/∂y on top it adds the other term: one
-//! pass gives both. Where a sample has several directions, it stands there once for each.
+//! held constant, uᵀ·∂ẏ/∂θ is the derivative by s of ∂(uᵀy(x + s·ẋ))/∂θ, which is what the tangent
+//! of the backward pass computes from δ = u on top. From δ̇ = ∂C/∂y on top it adds the other term:
+//! one pass gives both. Where a sample has several directions, it stands there once for each.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::activation::OutputRange;
@@ -94,8 +94,8 @@ impl<T: Real, P: AsRef<[T]>> Sequential<T, P> {
     /// is warm, nothing is allocated.
     ///
     /// # Errors
-    /// Those of [`predict_into`](Self::predict_into); [`ErrorKind::Shape`] for directions of another
-    /// shape; [`ErrorKind::Untrainable`] as [`gradient`](Self::gradient);
+    /// Those of [`predict_into`](Self::predict_into); [`ErrorKind::Shape`] for directions of
+    /// another shape; [`ErrorKind::Untrainable`] as [`gradient`](Self::gradient);
     /// [`ErrorKind::Incompatible`] for a surrogate, whose backward pass has no cost, and for layers
     /// of other crates without [`Layer::tangent`](crate::nn::layer::Layer::tangent) and
     /// [`Layer::backward_tangent`](crate::nn::layer::Layer::backward_tangent); and what `cost`

@@ -363,8 +363,8 @@ impl<T: Real> Tape<T> {
 
     /// δˡ = ∂C/∂zˡ of each sample, outputs × batch, with the 1/n of an average over the batch. Of a
     /// layer without activation (dropout), ∂C/∂ its output; of an activation that is a layer of its
-    /// own, ∂C/∂ its input, as of the linear layer below. Of a layer that is made of layers, that of
-    /// the last one; where its branches are stacked or added, ∂C/∂ its output.
+    /// own, ∂C/∂ its input, as of the linear layer below. Of a layer that is made of layers, that
+    /// of the last one; where its branches are stacked or added, ∂C/∂ its output.
     ///
     /// # Errors
     /// [`ErrorKind::NotReady`] before a backward pass, [`ErrorKind::Value`] if there is no such

@@ -138,7 +138,8 @@ impl Penalty {
         })(self, net, grads)
     }
 
-    /// [`add_gradient`](Self::add_gradient) of what has been checked, for a network with these ties.
+    /// [`add_gradient`](Self::add_gradient) of what has been checked, for a network with these
+    /// ties.
     pub(crate) fn add_checked<T: Real>(&self, net: &Sequential<T>, ties: &Ties, grads: &mut [T]) {
         for range in self.ranges(net, ties) {
             T::vectorize(Add {

@@ -178,8 +178,8 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
         self
     }
 
-    /// Lets two blocks share their numbers, as [`Trainer::tie`](crate::Trainer::tie) does: J has the
-    /// derivatives by the free parameters alone.
+    /// Lets two blocks share their numbers, as [`Trainer::tie`](crate::Trainer::tie) does: J has
+    /// the derivatives by the free parameters alone.
     #[must_use]
     pub fn tie(mut self, tie: Tie) -> Self {
         self.method.ties.push(tie);

@@ -196,7 +196,8 @@ impl<T: Real> Linearized<T> {
         self.factors.is_some()
     }
 
-    /// h = −(JᵀJ + sI)⁻¹·(Jᵀr + λw), from `gradient` = Jᵀr + λw, for the s that was factorized last.
+    /// h = −(JᵀJ + sI)⁻¹·(Jᵀr + λw), from `gradient` = Jᵀr + λw, for the s that was factorized
+    /// last.
     pub(super) fn step(
         &mut self,
         gradient: &DVector<T>,

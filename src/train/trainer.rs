@@ -34,8 +34,8 @@ use core::ops::ControlFlow;
 ///
 /// What a step does with the gradient, in this order, once it is that of all mini-batches that
 /// [`accumulate`](Self::accumulate) takes together: what is [tied](Self::tie) is added up, the
-/// [`Penalty`]'s gradient is added, each [`Clip`] applied, the rule of the optimizer takes it at the
-/// rate of the [`Schedule`], each [`Constraint`] is enforced, and what is tied is copied.
+/// [`Penalty`]'s gradient is added, each [`Clip`] applied, the rule of the optimizer takes it at
+/// the rate of the [`Schedule`], each [`Constraint`] is enforced, and what is tied is copied.
 ///
 /// With a rule that [averages](Optimizer::swap_average), the network is the average whenever a call
 /// returns, and in validation, metrics, stops, the best parameters and checkpoints, with running

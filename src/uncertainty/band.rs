@@ -152,8 +152,8 @@ impl Band {
     }
 
     /// [`scaled`](Self::scaled) of what a [`Model`](crate::Model) predicts that was trained with
-    /// [`GaussianNll`](crate::nn::loss::GaussianNll): around the means, in proportion to the standard
-    /// deviations that follow them.
+    /// [`GaussianNll`](crate::nn::loss::GaussianNll): around the means, in proportion to the
+    /// standard deviations that follow them.
     ///
     /// # Errors
     /// As [`scaled`](Self::scaled); [`ErrorKind::Incompatible`] for an odd number of outputs.

@@ -9,15 +9,16 @@ use crate::numeric::view::{Targets, View, check_each, check_shape};
 use alloc::{format, vec::Vec};
 
 /// Intervals that hold the truth with a given probability, whatever the network and the
-/// distribution of the data: split conformal prediction (Vovk, Gammerman & Shafer 2005; Angelopoulos
-/// & Bates 2023).
+/// distribution of the data: split conformal prediction (Vovk, Gammerman & Shafer 2005;
+/// Angelopoulos & Bates 2023).
 ///
 /// It takes data that nothing has been learned from. How far each target t lies beyond its interval
 /// in a [`Band`] is its score, in units of the scale s: max(lower − t, t − upper)/s. With n such
 /// scores, the interval of a new sample is made wider on both sides by q·s, where q is number
 /// ⌈(n + 1)·confidence⌉ of the scores from the smallest. If new samples come from where those n
 /// came from, the probability that t is in it is at least `confidence`, and below confidence +
-/// 1/(n + 1) where no scores are equal. It holds on average over samples, not for each kind of them.
+/// 1/(n + 1) where no scores are equal. It holds on average over samples, not for each kind of
+/// them.
 ///
 /// | [`Band`] | method |
 /// |---|---|
@@ -151,14 +152,14 @@ pub enum SetScore {
 }
 
 /// Sets of classes that hold the true one with a given probability, whatever the network and the
-/// distribution of the data: split conformal prediction (Vovk, Gammerman & Shafer 2005; Angelopoulos
-/// & Bates 2023).
+/// distribution of the data: split conformal prediction (Vovk, Gammerman & Shafer 2005;
+/// Angelopoulos & Bates 2023).
 ///
 /// It takes data that nothing has been learned from. Each has a score by what the network says of
-/// its true class, which [`SetScore`] defines. With n of them, q is number ⌈(n + 1)·confidence⌉ from
-/// the smallest, and the set of a new sample has each class whose score is at most q, the class at
-/// which a sum passes q not among them. So a set may be empty: no class is as probable as true ones
-/// were.
+/// its true class, which [`SetScore`] defines. With n of them, q is number ⌈(n + 1)·confidence⌉
+/// from the smallest, and the set of a new sample has each class whose score is at most q, the
+/// class at which a sum passes q not among them. So a set may be empty: no class is as probable as
+/// true ones were.
 ///
 /// ```
 /// use chainrule::prelude::*;
@@ -255,8 +256,8 @@ impl ConformalClassifier {
 }
 
 /// How much each class is like a true one, of which the score is 1 less this: its probability, or
-/// that of all that are less probable. Scores themselves would be 1 of all classes that are far less
-/// probable than the first.
+/// that of all that are less probable. Scores themselves would be 1 of all classes that are far
+/// less probable than the first.
 fn conformity(score: SetScore, p: &[f64]) -> Vec<f64> {
     match score {
         SetScore::Lac => p.to_vec(),

@@ -15,19 +15,19 @@ use core::ops::ControlFlow;
 use nalgebra::DMatrix;
 
 /// Predictions of a model whose dropouts draw as in training, pass after pass: each pass is a
-/// network of its own, and how far they are apart says how sure the model is (Gal & Ghahramani 2016:
-/// "MC dropout"). One training gives what an [`Ensemble`](super::Ensemble) needs several for.
+/// network of its own, and how far they are apart says how sure the model is (Gal & Ghahramani
+/// 2016: "MC dropout"). One training gives what an [`Ensemble`](super::Ensemble) needs several for.
 ///
 /// All other layers do what they do in prediction; batch normalization uses its running statistics.
 /// [`GaussianNoise`](crate::nn::GaussianNoise), which is no dropout, adds nothing.
 ///
 /// A pass drops the same units of each sample. So a prediction does not depend on the batch that
-/// the sample is in, and pass m over many inputs is one function, which can be drawn as a curve. The
-/// passes are a function of the seed alone, and the same for any number of threads.
+/// the sample is in, and pass m over many inputs is one function, which can be drawn as a curve.
+/// The passes are a function of the seed alone, and the same for any number of threads.
 ///
-/// The spread is that of the dropout that the network was trained with: it does not shrink with more
-/// data, and grows little away from them. Trust an ensemble more, where there is the time to train
-/// one.
+/// The spread is that of the dropout that the network was trained with: it does not shrink with
+/// more data, and grows little away from them. Trust an ensemble more, where there is the time to
+/// train one.
 ///
 /// ```
 /// use chainrule::prelude::*;

@@ -138,9 +138,9 @@ impl<T: Real> Ensemble<T> {
 
     /// Trains as [`train`](Self::train), each member on a sample of the data of its own: as many
     /// samples as there are, drawn at random, of which some are there several times and some never
-    /// (Breiman 1996: "bagging"). `fit` is given the sample and a seed, both functions of `seed` and
-    /// the number of the member. What is learned from data, scalers among it, may be learned from
-    /// the sample.
+    /// (Breiman 1996: "bagging"). `fit` is given the sample and a seed, both functions of `seed`
+    /// and the number of the member. What is learned from data, scalers among it, may be learned
+    /// from the sample.
     ///
     /// Networks that start from other weights differ already. Samples make them differ more, and
     /// each has 37 % less of the data to learn from: [`train`](Self::train) predicts better, as a
@@ -227,8 +227,8 @@ impl<T: Real> Ensemble<T> {
     /// Predictions for the rows of a table, from those of the members by [`Model::predict_table`].
     /// Of each column of numbers there is the mean, and as `y (deviation)` the standard deviation:
     /// among the members, and where they predict deviations of their own, of the
-    /// [mixture](Predictions::gaussian). Of classes there are the means of the probabilities, and the
-    /// most probable.
+    /// [mixture](Predictions::gaussian). Of classes there are the means of the probabilities, and
+    /// the most probable.
     ///
     /// # Errors
     /// As [`Model::predict_table`].

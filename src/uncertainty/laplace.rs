@@ -38,8 +38,8 @@ const NUMBERS: usize = 1 << 18;
 /// H = Σ vᵢ·JᵢᵀΛᵢJᵢ + δI,  J = ∂y/∂θ,  Λ = −∂²ln p(t | y)/∂y²
 /// ```
 ///
-/// which is the Gauss–Newton matrix, with the weights v of the samples: numbers of weight v have the
-/// noise σ²/v, and a class of weight v is one that was seen v times. Where the network is taken
+/// which is the Gauss–Newton matrix, with the weights v of the samples: numbers of weight v have
+/// the noise σ²/v, and a class of weight v is one that was seen v times. Where the network is taken
 /// as linear in θ about θ*, its outputs are Gaussian, too:
 ///
 /// ```text
@@ -502,8 +502,8 @@ impl<T: Real> Laplace<T> {
     }
 
     /// The probabilities of the classes, outputs × samples, as the mean over so many draws of the
-    /// logits: exact as their number grows, with an error that falls as 1/√draws. The same seed, the
-    /// same bits.
+    /// logits: exact as their number grows, with an error that falls as 1/√draws. The same seed,
+    /// the same bits.
     ///
     /// # Errors
     /// As [`probabilities`](Self::probabilities); [`ErrorKind::Value`] without a draw.

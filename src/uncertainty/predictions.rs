@@ -77,8 +77,8 @@ impl Kind {
     }
 }
 
-/// What [`Predictions::gaussian`] says of numbers that a normal distribution each member gives; each
-/// matrix is targets × samples.
+/// What [`Predictions::gaussian`] says of numbers that a normal distribution each member gives;
+/// each matrix is targets × samples.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Gaussian<T> {
@@ -188,8 +188,8 @@ impl<T: Real> Predictions<T> {
         ))
     }
 
-    /// The entropy of the predicted probabilities for each sample, in nats: H(p̄) = −Σⱼ p̄ⱼ ln p̄ⱼ of
-    /// the [`mean`](Self::mean) p̄, from 0 where one class is certain to ln c where all c are as
+    /// The entropy of the predicted probabilities for each sample, in nats: H(p̄) = −Σⱼ p̄ⱼ ln p̄ⱼ
+    /// of the [`mean`](Self::mean) p̄, from 0 where one class is certain to ln c where all c are as
     /// probable. Of classes of which a sample may have several it is the sum over the classes of
     /// −p̄ⱼ ln p̄ⱼ − (1−p̄ⱼ) ln(1−p̄ⱼ), and so of a single output.
     ///
@@ -234,10 +234,10 @@ impl<T: Real> Predictions<T> {
     }
 
     /// How much a sample's class would tell about which member is right, in nats: the
-    /// [entropy](Self::entropy) of the mean less the mean of the members' entropies, computed as the
-    /// mean of their divergences 1/k Σₘ KL(pₘ ‖ p̄) (Houlsby et al. 2011; Depeweg et al. 2018). It is
-    /// 0 where members agree, however unsure they are, and large where each is sure of something
-    /// else: far from the data.
+    /// [entropy](Self::entropy) of the mean less the mean of the members' entropies, computed as
+    /// the mean of their divergences 1/k Σₘ KL(pₘ ‖ p̄) (Houlsby et al. 2011; Depeweg et al. 2018).
+    /// It is 0 where members agree, however unsure they are, and large where each is sure of
+    /// something else: far from the data.
     ///
     /// # Errors
     /// As [`entropy`](Self::entropy).

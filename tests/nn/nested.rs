@@ -375,7 +375,8 @@ fn a_chain_changes_nothing() -> Result<()> {
     Ok(())
 }
 
-/// The rows of a Jacobian are gradients of single outputs; its product with a vector is the tangent.
+/// The rows of a Jacobian are gradients of single outputs; its product with a vector is the
+/// tangent.
 #[test]
 fn jacobians() -> Result<()> {
     for seed in 0..NETS {

@@ -401,8 +401,8 @@ fn error_of_sine(net: &Sequential<f64>) -> Result<f64> {
     metrics::root_mean_squared_error(&net.predict(&x)?, &x.map(|x| (2.0 * x).sin()))
 }
 
-/// Ten samples of two periods of a sine: with their slopes the error is at least ten times smaller, by each of
-/// three methods.
+/// Ten samples of two periods of a sine: with their slopes the error is at least ten times smaller,
+/// by each of three methods.
 #[test]
 fn ten_samples_of_a_sine() -> Result<()> {
     let x = DMatrix::from_fn(1, 10, |_, j| -PI + 2.0 * PI * (j as f64 + 0.5) / 10.0);

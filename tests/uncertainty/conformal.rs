@@ -200,8 +200,8 @@ fn what_is_refused() -> Result<()> {
     Ok(())
 }
 
-/// On real data, intervals and sets hold the truth as often as they promise, on average over how the
-/// data are split; the network need not be good for that.
+/// On real data, intervals and sets hold the truth as often as they promise, on average over how
+/// the data are split; the network need not be good for that.
 #[cfg(feature = "csv")]
 mod promise {
     use super::*;

@@ -21,8 +21,8 @@ fn passes(y: &Predictions<f64>, index: usize) -> Vec<f64> {
     y.members().iter().map(|member| member[index]).collect()
 }
 
-/// y = Σ wₖxₖ·mₖ/(1−p) with independent mₖ, 1 with probability 1 − p: which of the sums of a part it
-/// is says which are kept.
+/// y = Σ wₖxₖ·mₖ/(1−p) with independent mₖ, 1 with probability 1 − p: which of the sums of a part
+/// it is says which are kept.
 #[test]
 fn by_definition() -> Result<()> {
     for p in [0.1, 0.25, 0.5, 0.75] {

@@ -390,8 +390,8 @@ fn tables() -> Result<()> {
     Ok(())
 }
 
-/// An ensemble knows better how sure it may be than its members, which have learned their samples by
-/// heart.
+/// An ensemble knows better how sure it may be than its members, which have learned their samples
+/// by heart.
 #[cfg(feature = "csv")]
 #[test]
 fn calibrated_better_than_its_members() -> Result<()> {

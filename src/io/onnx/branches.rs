@@ -1,4 +1,5 @@
-//! From a graph to chains of links, and to the forks in them: backward from its output, node by node.
+//! From a graph to chains of links, and to the forks in them: backward from its output, node by
+//! node.
 
 use super::constant::Constant;
 use super::dominators::Dominators;

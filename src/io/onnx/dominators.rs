@@ -8,8 +8,8 @@ use alloc::{collections::BTreeMap, vec, vec::Vec};
 /// last value that all ways to it go through (its immediate dominator). At the top stands what is
 /// before all inputs.
 ///
-/// With a second pointer upward per value, of a length that depends on the depth alone (Myers 1983),
-/// the last value above two others is found in logarithmic time.
+/// With a second pointer upward per value, of a length that depends on the depth alone (Myers
+/// 1983), the last value above two others is found in logarithmic time.
 #[derive(Debug)]
 pub(super) struct Dominators<'g> {
     places: BTreeMap<&'g str, usize>,

@@ -72,8 +72,8 @@ use std::path::Path;
 /// `chainrule.class.1`, …) and of the output function (`chainrule.output_function`). By the latter,
 /// reading knows that the last node is not a layer. Of several [heads](Model::heads) each is a
 /// `Slice` of the scores behind which its function stands, and a `Concat` puts them together; the
-/// names of a head's classes are `chainrule.head_class.0.name`, …. A dense layer is `Gemm` and its activation, as
-/// in PyTorch's files.
+/// names of a head's classes are `chainrule.head_class.0.name`, …. A dense layer is `Gemm` and its
+/// activation, as in PyTorch's files.
 ///
 /// Layers that are made of layers are written as what they are made of: branches meet in `Add`,
 /// `Sum` or `Concat`, whatever crate they are from. A [`Select`](crate::nn::Select) is `Slice` or
@@ -137,10 +137,10 @@ use std::path::Path;
 /// scalar is a leaky ReLU, any other a [`Prelu`](crate::nn::Prelu). What is left of a file without
 /// layers, such as of dropouts only, is a linear activation. What this crate wrote so becomes the
 /// same layers with the same bits. Lost are dropout and noise, surrogates, initializers, an
-/// activation of its own after a linear layer, the padding of an embedding, names of branches, chains
-/// within chains and, of doubles, the momentum of batch norm. ε,
-/// slopes and α of floats become the shortest decimal number that gives the `f32`. A CELU of α = 1
-/// becomes the ELU that it is.
+/// activation of its own after a linear layer, the padding of an embedding, names of branches,
+/// chains within chains and, of doubles, the momentum of batch norm. ε, slopes and α of floats
+/// become the shortest decimal number that gives the `f32`. A CELU of α = 1 becomes the ELU that it
+/// is.
 ///
 /// A file of floats can be read as `f64`; one of doubles as `f32` cannot. PyTorch's softplus goes
 /// over to z beyond 20; ours does not, which makes a difference of 2·10⁻⁹ there. Memory stays

@@ -52,10 +52,10 @@ use std::path::Path;
 /// which is 1, `chainrule.model`, which is the scalar, inputs, layers, scalers, output function,
 /// names of classes and, if there is one, the encoder as JSON, `chainrule.checksum`, and the
 /// model's own notes as they are. Of an [`Ensemble`], whose tensors begin with the number of their
-/// member, `chainrule.ensemble` has all that for each. The same model gives the same bytes. The checksum is the
-/// CRC-64/XZ of all notes and tensors. It is compared wherever it is present, also when parameters
-/// alone are read. (A program that changes tensors and keeps the notes should leave it out.) Files
-/// of this version can be read by all later ones; one of a later version is refused.
+/// member, `chainrule.ensemble` has all that for each. The same model gives the same bytes. The
+/// checksum is the CRC-64/XZ of all notes and tensors. It is compared wherever it is present, also
+/// when parameters alone are read. (A program that changes tensors and keeps the notes should leave
+/// it out.) Files of this version can be read by all later ones; one of a later version is refused.
 ///
 /// A layer of another crate takes part under a name of its choice, with what serde makes of it:
 ///
@@ -308,8 +308,8 @@ impl<T: Real> Model<T> {
 
 impl<T: Real> Ensemble<T> {
     /// Writes all members to one file, in the format of [`Safetensors`]: tensors as of a PyTorch
-    /// `nn.ModuleList` of the members, and in the notes what each is beside its parameters. Whatever
-    /// happens, the old or the new file is there.
+    /// `nn.ModuleList` of the members, and in the notes what each is beside its parameters.
+    /// Whatever happens, the old or the new file is there.
     ///
     /// # Errors
     /// As [`Safetensors::save_ensemble`] without options.

@@ -134,8 +134,8 @@ pub(super) fn list<'n>(names: impl Iterator<Item = &'n str> + Clone) -> String {
     }
 }
 
-/// The shape of a block's tensor: weights are matrices, what has one column besides is a vector, and
-/// embeddings are rows.
+/// The shape of a block's tensor: weights are matrices, what has one column besides is a vector,
+/// and embeddings are rows.
 pub(super) fn shape(block: &Block) -> Vec<usize> {
     if are_rows(block) {
         vec![block.cols, block.rows]

@@ -136,8 +136,8 @@ pub enum Activation {
         /// The slope for z ≤ 0; finite.
         slope: f64,
     },
-    /// z above a threshold, a constant up to it: as `threshold=1, value=0` the thresholded rectifier
-    /// of Konda, Memisevic & Krueger (2015).
+    /// z above a threshold, a constant up to it: as `threshold=1, value=0` the thresholded
+    /// rectifier of Konda, Memisevic & Krueger (2015).
     #[doc(alias("ThresholdedRelu", "ThresholdedReLU"))]
     Threshold {
         /// Up to here φ is constant; finite.
@@ -175,7 +175,8 @@ pub enum Activation {
     Mish,
     /// ln(1+e^z).
     Softplus,
-    /// Softplus that is 0 and z far out: two lines and a parabola (JAX's and Keras's `sparse_plus`).
+    /// Softplus that is 0 and z far out: two lines and a parabola (JAX's and Keras's
+    /// `sparse_plus`).
     SparsePlus,
     /// The logarithm of the sigmoid.
     #[doc(alias("logsigmoid"))]

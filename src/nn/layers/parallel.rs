@@ -8,9 +8,9 @@ use alloc::{format, string::String, sync::Arc, vec::Vec};
 /// Branches over the same input, whose outputs are stacked: all of branch 0, then all of branch 1,
 /// and so on. With [`add`](Self::add) they are summed instead, and have as many outputs each.
 ///
-/// A branch is a layer, mostly a [`Chain`](crate::nn::Chain); one without layers hands on the input.
-/// In files the parameters are those of PyTorch modules `branch0`, `branch1`, …: in layer 2 of a
-/// network, `2.branch1.0.weight` of a branch that is a chain.
+/// A branch is a layer, mostly a [`Chain`](crate::nn::Chain); one without layers hands on the
+/// input. In files the parameters are those of PyTorch modules `branch0`, `branch1`, …: in layer 2
+/// of a network, `2.branch1.0.weight` of a branch that is a chain.
 ///
 /// ```
 /// use chainrule::prelude::*;

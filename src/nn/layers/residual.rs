@@ -5,8 +5,8 @@ use crate::nn::layer::{Composite, Layer, Parts};
 use crate::numeric::real::Real;
 use alloc::{borrow::Cow, format, string::String, sync::Arc};
 
-/// A residual block: y = x + f(x) of layers f (He, Zhang, Ren & Sun 2016). The gradient reaches what
-/// is below past f, so that many blocks can be trained on top of each other.
+/// A residual block: y = x + f(x) of layers f (He, Zhang, Ren & Sun 2016). The gradient reaches
+/// what is below past f, so that many blocks can be trained on top of each other.
 ///
 /// f has as many outputs as inputs. Where it has others, a [`projection`](Self::projection) of the
 /// input makes the skip as wide: y = P·x + f(x).
