@@ -106,7 +106,7 @@ impl Penalty {
 
     /// The penalty of `net`.
     pub fn cost<T: Real>(&self, net: &Sequential<T>) -> T {
-        self.cost_of(net, &Ties::default())
+        self.cost_of(net, &Ties::NONE)
     }
 
     /// The penalty of a network with these ties.
@@ -133,7 +133,7 @@ impl Penalty {
                 net.params().len(),
                 grads,
             )?;
-            penalty.add_checked(net, &Ties::default(), grads);
+            penalty.add_checked(net, &Ties::NONE, grads);
             Ok(())
         })(self, net, grads)
     }

@@ -256,7 +256,7 @@ impl Tied {
 }
 
 /// The ties of a network: which of its parameters stand for others.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ties(Vec<Tied>);
 
 impl Ties {

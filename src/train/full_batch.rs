@@ -58,7 +58,7 @@ impl<'a, T: Real, M: Minimizer<T>> FullBatch<'a, T, M> {
             threads: 1,
             tape: Tape::new(),
             still: Vec::new(),
-            tied: Ties::default(),
+            tied: Ties::NONE,
             point: Point {
                 value: T::zero(),
                 gradient: Vec::new(),
@@ -89,9 +89,7 @@ impl<T: Real> Objective<T> for Cost<'_, T> {
     }
 
     fn evaluate(&mut self, gradient: &mut [T]) -> T {
-        if !self.tied.is_empty() {
-            self.tied.spread(self.net.params_mut());
-        }
+        self.tied.spread(self.net.params_mut());
         let cost = self.cost.gradient(self.net, self.data, self.tape, false);
         let Ok(mut cost) = cost else {
             // Checked before the first step: every layer has the passes that it takes.
@@ -167,9 +165,7 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
     }
 
     fn spread_ties(&self, net: &mut Sequential<T>) {
-        if !self.tied.is_empty() {
-            self.tied.spread(net.params_mut());
-        }
+        self.tied.spread(net.params_mut());
     }
 
     fn steps(&self, _: usize) -> usize {
@@ -225,10 +221,8 @@ impl<T: Real, M: Minimizer<T> + Send> Method<T> for FullBatch<'_, T, M> {
             let before = point.value.as_f64();
             position.gradient_norm = gradient_norm(cost.net, &point.gradient).as_f64();
             let taken = minimizer.step(&mut cost, point);
-            if !tied.is_empty() {
-                // It may end elsewhere than where it last looked.
-                tied.spread(cost.params());
-            }
+            // It may end elsewhere than where it last looked.
+            tied.spread(cost.params());
             let rate = match taken {
                 Ok(rate) => rate,
                 Err(why) => return Ok(halted(Stopped::SearchFailed(why))),

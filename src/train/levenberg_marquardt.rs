@@ -423,7 +423,7 @@ impl<T: Real> LeastSquares<T> {
         Self {
             damping: 1e-3,
             ties: Vec::new(),
-            tied: Ties::default(),
+            tied: Ties::NONE,
             bayesian: false,
             memory,
             tape: Tape::new(),
@@ -465,9 +465,7 @@ impl<T: Real> Method<T> for LeastSquares<T> {
     }
 
     fn spread_ties(&self, net: &mut Sequential<T>) {
-        if !self.tied.is_empty() {
-            self.tied.spread(net.params_mut());
-        }
+        self.tied.spread(net.params_mut());
     }
 
     fn steps(&self, _: usize) -> usize {

@@ -179,11 +179,7 @@ impl<'a, T: Real> Descent<'a, T> {
 
     /// Copies what is tied.
     pub(super) fn spread_ties(&self, net: &mut Sequential<T>) {
-        if let Some(learning) = self
-            .learning
-            .as_ref()
-            .filter(|known| !known.ties.is_empty())
-        {
+        if let Some(learning) = &self.learning {
             learning.ties.spread(net.params_mut());
         }
     }
