@@ -225,7 +225,8 @@ impl<'a, T: Real> LevenbergMarquardt<'a, T> {
     /// // A sine with noise of deviation 0.1, on 41 points, and 61 parameters.
     /// let x = DMatrix::from_fn(1, 41, |_, j| j as f64 / 20.0 - 1.0);
     /// let noise = |j: usize| 0.14 * (((j * j * 37 + 11 * j) % 101) as f64 / 50.0 - 1.0) * 1.2;
-    /// let data = Dataset::new(x.clone(), DMatrix::from_fn(1, 41, |_, j| (TAU * x[j]).sin() + noise(j)))?;
+    /// let y = DMatrix::from_fn(1, 41, |_, j| (TAU * x[j]).sin() + noise(j));
+    /// let data = Dataset::new(x, y)?;
     /// let mut net = Sequential::builder(1)
     ///     .layer(Dense::new(20, Activation::Tanh))
     ///     .layer(Dense::new(1, Activation::Linear))

@@ -324,7 +324,8 @@ impl<T: Real> Linearized<T> {
             trace += column.norm_squared();
             log += l[(i, i)].ln();
         }
-        // JJᵀ lacks eigenvalues that are 0; JᵀJ lacks none, and N − s·tr (JJᵀ + sI)⁻¹ is the same γ.
+        // JJᵀ lacks eigenvalues that are 0, and JᵀJ lacks none.
+        // N − s·tr (JJᵀ + sI)⁻¹ is the same γ.
         let lacking = T::of((self.slope.len() - width) as f64);
         let gamma = T::of(width as f64) - shift * trace;
         Some((gamma, log + log + lacking * shift.ln()))

@@ -442,7 +442,8 @@ impl<T: Real> Model<T> {
     /// assert_eq!(model.predict(&[0.1, 0.2])?.len(), 4);
     /// let kinds = model.predict_head("kind", &[0.1, 0.2])?;
     /// assert!((kinds.sum() - 1.0).abs() < 1e-12); // probabilities
-    /// assert!(["flat", "house", "boat"].contains(&model.predict_head_classes("kind", &[0.1, 0.2])?[0]));
+    /// let kinds = model.predict_head_classes("kind", &[0.1, 0.2])?;
+    /// assert!(["flat", "house", "boat"].contains(&kinds[0]));
     /// # Ok::<(), chainrule::Error>(())
     /// ```
     pub fn heads(&self) -> &[Head] {

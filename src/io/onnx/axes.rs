@@ -70,7 +70,7 @@ impl Axes {
         self.sizes.iter().flatten().product()
     }
 
-    /// How many features are along an axis; `None` of that of the samples.
+    /// How many features are along an axis; `None` for the axis of the samples.
     pub(super) fn size(&self, at: usize) -> Option<usize> {
         self.sizes[at]
     }
@@ -126,7 +126,7 @@ impl Axes {
         }
     }
 
-    /// Of values that stand one after the other along an axis, that of their features.
+    /// The axes of values that are stacked along axis `at`.
     pub(super) fn stack(mut self, at: i64, others: impl Iterator<Item = Self>) -> Result<Self> {
         let at = axis(at, self.rank())?;
         let mut sum = self.line(Some(at))?;

@@ -57,7 +57,7 @@ pub(super) struct Described<T: Real> {
     pub(super) head_classes: BTreeMap<String, Vec<String>>,
 }
 
-/// A model of an ensemble, but for its parameters.
+/// A member of an ensemble, without its parameters.
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "T: Real", deny_unknown_fields)]
 pub(super) struct Member<T: Real> {
